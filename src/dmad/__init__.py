@@ -1,0 +1,35 @@
+"""Diversity-Measurable Anomaly Detection: a prototype of the normal, and how far it must be bent.
+
+`dmad.train`, `dmad.load`, `dmad.evaluate` and `dmad.Detector` are loaded when first used, so that
+`import dmad` is quick.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dmad.errors import DmadError
+
+if TYPE_CHECKING:
+    from dmad.evaluation.evaluate import evaluate
+    from dmad.inference.detector import AnomalyResult, Detector, load
+    from dmad.training import train
+
+__version__ = "0.1.0"
+__all__ = ["AnomalyResult", "Detector", "DmadError", "evaluate", "load", "train"]
+
+_HOMES = {
+    "AnomalyResult": "dmad.inference.detector",
+    "Detector": "dmad.inference.detector",
+    "load": "dmad.inference.detector",
+    "train": "dmad.training",
+    "evaluate": "dmad.evaluation.evaluate",
+}
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name not in _HOMES:
+        raise AttributeError(f"module 'dmad' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

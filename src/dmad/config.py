@@ -1,0 +1,277 @@
+"""Every setting of the project, as frozen dataclasses that check themselves when built.
+
+The defaults are the paper's. Where the authors' released code differs in a way that matters,
+the field names both values; `docs/equations.md` says why. Recipes (`recipes.py`) set the numbers
+that depend on the data.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from dmad.errors import DmadError
+
+
+def require(holds: bool, message: str) -> None:
+    """Raise `DmadError(message)` unless the condition holds."""
+    if not holds:
+        raise DmadError(message)
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Where the data lies and how it is read.
+
+    Args:
+        root: Folder of the data set; `dmad data PATH` says what a folder holds.
+        layout: How the folder is laid out; a recipe names its own.
+        size: Height and width of a frame or image in pixels after resizing.
+        channels: 1 for grey, 3 for colour.
+        history: Past frames from which the next is predicted; 0 reconstructs a single image.
+        cache: Folder for decoded frames (default: $DMAD_CACHE, else ~/.cache/dmad).
+        workers: Processes that load batches; 0 is fastest for memory-mapped frames on few cores.
+        normal: Digits that count as normal (recipes `mnist` and `digits`).
+        limit: Use at most this many training samples, evenly spread; 0 uses all.
+    """
+
+    root: Path | None = None
+    layout: Literal[
+        "ped2", "avenue", "shanghaitech", "video", "street", "mnist", "digits"
+    ] = "video"
+    size: int = 256
+    channels: Literal[1, 3] = 3
+    history: int = 4
+    cache: Path | None = None
+    workers: int = 0
+    normal: tuple[int, ...] = (1, 3, 5, 7, 9)
+    limit: int = 0
+
+    def __post_init__(self) -> None:
+        require(self.size >= 16, f"data.size is {self.size}; give 16 pixels or more")
+        require(self.channels in (1, 3), f"data.channels is {self.channels}; give 1 or 3")
+        require(self.history >= 0, f"data.history is {self.history}; give 0 or more")
+        require(self.limit >= 0, f"data.limit is {self.limit}; give 0 (all) or more")
+        require(self.workers >= 0, f"data.workers is {self.workers}; give 0 or more")
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The network. Each part can be switched off, as the paper's ablation (Table 4) needs.
+
+    Args:
+        width: Channels of the first encoder level; they double at each level.
+        levels: Number of 2x poolings between the image and the memory.
+        stem: Factor by which pixels are folded into channels before the first convolution.
+            1 works at full resolution (released code); 2 costs about a quarter.
+        memory: Quantise the embedding to memory items (Eq. 4).
+        memory_items: Number N of memory items.
+        revive_after: Training steps after which an unused memory item is replaced by a fresh
+            embedding; 0 never does (paper).
+        skips: `compressed` passes few channels of detached features to the decoder (paper),
+            `full` passes all of them (as MNAD), `none` passes nothing.
+        skip_channels: Channels a compressed skip keeps.
+        positions: Positional embedding PE in the decoder and the deformation estimator.
+        reductions: For each deformation head, coarse first, image size over field size.
+            Empty switches the deformation off; one entry is K = 1.
+        displacements: For each head, the largest displacement in pixels.
+        estimator_width: Channels of the deformation estimator.
+        estimator_sees: What the deformation is estimated from in video: `target` adds the frame
+            to be matched to the past ones (the paper's ψ(x): how far the prototype must be bent
+            to match the input), `past` leaves it out.
+        background: Learn a background template and a foreground mask (Eq. 9).
+        mask: `paper` uses one mask as it is; `released` one a channel, warped as the reference is.
+    """
+
+    width: int = 32
+    levels: int = 3
+    stem: Literal[1, 2, 4] = 1
+    memory: bool = True
+    memory_items: int = 200
+    revive_after: int = 0
+    skips: Literal["compressed", "full", "none"] = "compressed"
+    skip_channels: int = 32
+    positions: bool = True
+    reductions: tuple[int, ...] = (4, 1)
+    displacements: tuple[float, ...] = (2.0, 3.0)
+    estimator_width: int = 64
+    estimator_sees: Literal["target", "past"] = "target"
+    background: bool = True
+    mask: Literal["paper", "released"] = "paper"
+
+    def __post_init__(self) -> None:
+        for name in ("width", "levels", "memory_items", "skip_channels", "estimator_width"):
+            value = getattr(self, name)
+            require(value >= 1, f"model.{name} is {value}; give 1 or more")
+        require(
+            len(self.reductions) == len(self.displacements),
+            f"model.reductions has {len(self.reductions)} entries and model.displacements "
+            f"{len(self.displacements)}; give one of each per head",
+        )
+        require(
+            list(self.reductions) == sorted(self.reductions, reverse=True),
+            f"model.reductions is {self.reductions}; order the heads from coarse to fine",
+        )
+        for reduction in self.reductions:
+            require(
+                reduction >= 1 and reduction & (reduction - 1) == 0,
+                f"model.reductions holds {reduction}; give powers of two",
+            )
+        for pixels in self.displacements:
+            require(pixels > 0, f"model.displacements holds {pixels}; give pixels above 0")
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Weights of Eq. 5, 8, 10 and 11.
+
+    Args:
+        gamma1: Weight of the compression loss (Eq. 11).
+        gamma2: Weight of the deformation loss (Eq. 11).
+        beta: Weight of the commitment term (Eq. 5).
+        gradient: Weight of the gradient part of Dis (Eq. 10, 12).
+        coarse_gradient: Factor on that part for all heads but the last; 1 in the paper,
+            0.25 in the released code.
+        smoothness: Weight of the smoothness term of Eq. 8; 0 removes it.
+        strength: Weight of the strength term of Eq. 8; 0 removes it (released code: 0.4 on Ped2).
+        smoothness_window: 0 uses differences of neighbours (paper); an odd width compares a
+            vector with the mean around it (released code: 7 coarse, 3 fine).
+        background: Weight of the loss that fits the background template to the frames. The
+            released code trains the template by it alone.
+    """
+
+    gamma1: float = 1.0
+    gamma2: float = 0.25
+    beta: float = 0.25
+    gradient: float = 1.0
+    coarse_gradient: float = 1.0
+    smoothness: float = 1.0
+    strength: float = 1.0
+    smoothness_window: int = 0
+    background: float = 1.0
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            value = getattr(self, item.name)
+            require(value >= 0, f"loss.{item.name} is {value}; give 0 or more")
+        require(
+            self.smoothness_window == 0 or self.smoothness_window % 2 == 1,
+            f"loss.smoothness_window is {self.smoothness_window}; give 0 or an odd number",
+        )
+
+
+@dataclass(frozen=True)
+class ScoreConfig:
+    """How maps become a score (Eq. 12 to 14).
+
+    Args:
+        alpha: Weight of the deformation term.
+        kernel: Height and width of the averaging kernel k*, in pixels of a 256 x 256 frame;
+            scaled with `data.size`.
+    """
+
+    alpha: float = 0.2
+    kernel: tuple[int, int] = (16, 14)
+
+    def __post_init__(self) -> None:
+        require(self.alpha >= 0, f"score.alpha is {self.alpha}; give 0 or more")
+        require(min(self.kernel) >= 1, f"score.kernel is {self.kernel}; give 1 or more")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How the model is trained.
+
+    Args:
+        epochs: Passes over the training data.
+        batch_size: Samples a step.
+        lr: Peak learning rate of AdamW, decayed to zero along a cosine.
+        background_lr: Factor on `lr` for the background template.
+        weight_decay: Weight decay of AdamW.
+        seed: Seed of weights and sample order.
+        precision: `auto` takes bf16 where the machine computes in it, else 32-bit floats.
+        compile: `torch.compile`; `auto` does so where bf16 is fast.
+        channels_last: Keep activations in channels-last order; `auto` does so where bf16 is fast.
+    """
+
+    epochs: int = 60
+    batch_size: int = 8
+    lr: float = 2e-4
+    background_lr: float = 10.0
+    weight_decay: float = 0.01
+    seed: int = 0
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    compile: Literal["auto", "on", "off"] = "auto"
+    channels_last: Literal["auto", "on", "off"] = "auto"
+
+    def __post_init__(self) -> None:
+        require(self.epochs >= 1, f"train.epochs is {self.epochs}; give 1 or more")
+        require(self.batch_size >= 1, f"train.batch_size is {self.batch_size}; give 1 or more")
+        require(self.lr > 0, f"train.lr is {self.lr}; give a number above 0")
+
+
+@dataclass(frozen=True)
+class Config:
+    """One experiment: its recipe's name and every setting.
+
+    Args:
+        recipe: The recipe these settings started from.
+        data: Where the data lies and how it is read.
+        model: The network.
+        loss: Weights of the losses.
+        score: How maps become a score.
+        train: How the model is trained.
+    """
+
+    recipe: str = "video"
+    data: DataConfig = field(default_factory=DataConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    score: ScoreConfig = field(default_factory=ScoreConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+
+    def __post_init__(self) -> None:
+        coarsest = max((2**self.model.levels * self.model.stem, *self.model.reductions))
+        require(
+            self.data.size % coarsest == 0,
+            f"data.size is {self.data.size}; give a multiple of {coarsest}, the coarsest "
+            "reduction of the model",
+        )
+
+
+def plain(value: Any) -> Any:
+    """Turn a configuration into dicts, lists, numbers and strings, for YAML or JSON."""
+    if hasattr(value, "__dataclass_fields__"):
+        return {item.name: plain(getattr(value, item.name)) for item in fields(value)}
+    if isinstance(value, tuple | list):
+        return [plain(item) for item in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+_SECTIONS = {
+    "data": DataConfig,
+    "model": ModelConfig,
+    "loss": LossConfig,
+    "score": ScoreConfig,
+    "train": TrainConfig,
+}
+
+
+def restore(tree: dict[str, Any]) -> Config:
+    """Build a `Config` from what `plain` made of one; unknown names raise `DmadError`."""
+    sections = {name: _section(name, tree.get(name, {})) for name in _SECTIONS}
+    return Config(recipe=str(tree.get("recipe", "video")), **sections)
+
+
+def _section(name: str, values: dict[str, Any]) -> Any:
+    known = {item.name for item in fields(_SECTIONS[name])}
+    unknown = sorted(set(values) - known)
+    require(not unknown, f"unknown setting {name}.{', '.join(unknown)}; known: {sorted(known)}")
+    return _SECTIONS[name](**{key: _value(key, item) for key, item in values.items()})
+
+
+def _value(key: str, value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(value)
+    return Path(value) if key in ("root", "cache") and value is not None else value

@@ -1,0 +1,1 @@
+"""Where frames, images and labels come from."""

@@ -1,0 +1,142 @@
+"""Frames out of video files and folders of images, one at a time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from dmad.config import require
+
+VIDEOS = frozenset(
+    (".avi", ".mp4", ".m4v", ".mkv", ".mov", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".ts")
+)
+IMAGES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"))
+
+Frames = NDArray[np.uint8]
+
+
+def natural(path: Path) -> tuple[list[str | int], str]:
+    """Sort key that puts `frame2` before `frame10`."""
+    parts = re.split(r"([0-9]+)", path.name.lower())
+    return [int(part) if i % 2 else part for i, part in enumerate(parts)], path.name
+
+
+def image_files(folder: Path) -> list[Path]:
+    """Images right inside a folder, in natural order, without hidden files."""
+    return sorted((path for path in folder.iterdir() if _is_image(path)), key=natural)
+
+
+def holds_images(folder: Path) -> bool:
+    """Whether images lie right inside a folder."""
+    return any(_is_image(path) for path in folder.iterdir())
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in IMAGES and not path.name.startswith(".")
+
+
+def probe(path: Path) -> tuple[float, int]:
+    """Frames a second and number of frames as the file promises them; 0 where unknown."""
+    if path.is_dir():
+        return 0.0, len(image_files(path))
+    try:
+        with av.open(str(path)) as container:
+            stream = container.streams.video[0]
+            return float(stream.average_rate or 0), stream.frames
+    except (av.FFmpegError, IndexError):
+        return 0.0, 0
+
+
+def decode(
+    path: Path, size: int, channels: int, report: Callable[[str], None] = lambda line: None
+) -> Iterator[Frames]:
+    """Decode a video or a folder of images, one frame at a time.
+
+    An unreadable image is replaced by the one before it (at the start: by the first readable
+    one), so that indices stay right. A damaged video ends at its last good frame.
+
+    Args:
+        path: Video file, or folder of frame images.
+        size: Height and width in pixels, resized with antialiasing.
+        channels: 1 for grey, 3 for colour.
+        report: Called with one line for each thing that was damaged.
+
+    Returns:
+        Frames (size, size, channels), 0 to 255. 16-bit images keep their high byte.
+
+    Raises:
+        DmadError: nothing is there, a folder holds no images or a video cannot be opened.
+    """
+    require(path.exists(), f"{path} does not exist; give a video or a folder of frame images")
+    if not path.is_dir():
+        return _decode_video(path, size, channels, report)
+    files = image_files(path)
+    require(
+        len(files) > 0, f"{path} holds no frame images; expected {', '.join(sorted(IMAGES))} files"
+    )
+    return _decode_images(files, size, channels, report)
+
+
+def _decode_images(
+    files: Sequence[Path], size: int, channels: int, report: Callable[[str], None]
+) -> Iterator[Frames]:
+    last: Frames | None = None
+    waiting = 0  # unreadable images before the first readable one
+    sizes = set()
+    for path in files:
+        try:
+            last, original = _read_image(path, size, channels)
+        except Exception as error:  # Pillow raises many kinds on broken files
+            report(f"{path} is unreadable ({brief(error)}): a neighbouring frame stands in")
+            waiting += last is None
+        else:
+            sizes.add(original)
+        if last is not None:
+            yield from [last] * (waiting + 1)
+            waiting = 0
+    if len(sizes) > 1:
+        report(f"{files[0].parent} mixes frames of {len(sizes)} sizes: all resized to {size}")
+
+
+def _read_image(path: Path, size: int, channels: int) -> tuple[Frames, tuple[int, int]]:
+    with Image.open(path) as opened:
+        image: Image.Image = opened
+        if image.mode.startswith("I"):  # 16 bits, which Pillow would clip
+            high = np.asarray(image).astype(np.int64) >> 8
+            image = Image.fromarray(high.clip(0, 255).astype(np.uint8))
+        resized = image.convert("L" if channels == 1 else "RGB").resize(
+            (size, size), Image.Resampling.BILINEAR
+        )
+        return np.asarray(resized).reshape(size, size, channels), opened.size
+
+
+def _decode_video(
+    path: Path, size: int, channels: int, report: Callable[[str], None]
+) -> Iterator[Frames]:
+    pixels, count, promised = "gray" if channels == 1 else "rgb24", 0, 0
+    try:
+        with av.open(str(path)) as container:
+            stream = container.streams.video[0]
+            stream.thread_type = "AUTO"
+            promised = stream.frames
+            for frame in container.decode(stream):
+                small = frame.reformat(size, size, pixels, interpolation="BILINEAR")
+                yield np.asarray(small.to_ndarray(), np.uint8).reshape(size, size, channels)
+                count += 1
+    except (av.FFmpegError, IndexError) as error:
+        require(count > 0, f"{path} is not a readable video ({brief(error)})")
+        report(f"{path} is damaged after frame {count} ({brief(error)}): the rest is left out")
+    else:
+        if count < promised:
+            report(f"{path} promises {promised} frames and holds {count}: the rest is left out")
+
+
+def brief(error: BaseException) -> str:
+    """What an exception says, in one line."""
+    return " ".join(str(error).split()) or type(error).__name__

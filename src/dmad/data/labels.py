@@ -1,0 +1,273 @@
+"""What is abnormal: labels a frame and masks a pixel, and how they meet the decoded clips."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmad.config import require
+from dmad.data.decoding import image_files
+from dmad.data.frames import ClipSource, Footage
+from dmad.data.masks import Mask, load_array, masks_in, shrink
+from dmad.errors import DmadError
+
+Labels = NDArray[np.uint8]  # (frames,), 1 = abnormal
+Spans = tuple[tuple[int, int], ...]  # first and last abnormal frame, both included, from 0
+
+
+@dataclass(frozen=True)
+class LabelFile:
+    """What a file says of the frames of one clip: one value each, or spans of abnormal ones."""
+
+    path: Path
+    values: Labels | None = None
+    spans: Spans = ()
+
+    def over(self, clip: str, frames: int, cut: bool = False) -> Labels:
+        """Labels (frames,) of a clip.
+
+        Args:
+            clip: Name of the clip, for the error.
+            frames: Number of frames of the clip.
+            cut: The clip lost its end, so that the labels may reach further than its frames.
+
+        Raises:
+            DmadError: the labels do not belong to a clip of this length.
+        """
+        labels = self._spread(frames) if self.values is None else self.values
+        fits = len(labels) == frames or (cut and len(labels) > frames)
+        require(
+            fits,
+            f"{self.path} labels {len(labels)} frames of clip {clip}, which has {frames}; "
+            "give one label a frame",
+        )
+        return labels[:frames]
+
+    def _spread(self, frames: int) -> Labels:
+        labels = np.zeros(max([frames, *(last + 1 for _, last in self.spans)]), np.uint8)
+        for first, last in self.spans:
+            labels[first : last + 1] = 1
+        return labels
+
+
+@dataclass(frozen=True)
+class Split:
+    """What a data set offers for one split, before decoding.
+
+    `align` says what is abnormal in the decoded frames; it also knows labels that need the
+    decoded lengths (one file for all videos, intervals of a video).
+
+    Args:
+        sources: The clips.
+        labels: For each clip, labels (frames,), 1 = abnormal; None where there are none or
+            the length of the clip must be known first.
+        masks: For each clip, where its pixel masks lie: a folder of images, a `.npy` file
+            (frames, H, W) or a `.mat` file holding `volLabel`; None where there are none.
+        label_name: What the labels are, to name them in results; empty where there are none.
+        files: For each clip, what its label file says.
+        joined: Labels of all clips in a row, where the clips are videos.
+    """
+
+    sources: tuple[ClipSource, ...]
+    labels: tuple[Labels | None, ...]
+    masks: tuple[Path | None, ...]
+    label_name: str = ""
+    files: tuple[LabelFile | None, ...] = ()
+    joined: LabelFile | None = None
+
+
+def unlabelled(sources: Sequence[ClipSource]) -> Split:
+    """A split that knows nothing but its clips."""
+    return Split(tuple(sources), (None,) * len(sources), (None,) * len(sources))
+
+
+def labelled(
+    sources: Sequence[ClipSource],
+    masks: Sequence[Path | None],
+    whole: Sequence[Path] = (),
+    each: Sequence[Sequence[Path]] = (),
+    prefix: str = "",
+) -> Split:
+    """A split with the first labels found: of all clips, of each clip, or from the masks.
+
+    Args:
+        sources: The clips.
+        masks: For each clip, where its masks lie or None.
+        whole: Files that may label all clips: `.npy` in a row, or `.csv` of intervals.
+        each: For each clip, files that may label it.
+        prefix: Name of the data set, for `Split.label_name`.
+
+    Raises:
+        DmadError: a label file is unreadable or does not fit its clip.
+    """
+    for path in whole:
+        if path.is_file():
+            files, joined = _read_whole(path, sources)
+            return _split(sources, masks, files, f"{prefix} {path.name}".strip(), joined)
+    files = []
+    for i in range(len(sources)):
+        mask, own = masks[i], each[i] if each else ()
+        found = [path for path in (*own, mask) if path is not None and path.exists()]
+        files.append(read_labels(found[0]) if found else None)
+    return _split(sources, masks, files, f"{prefix} {_kind(files)}".strip())
+
+
+def _split(
+    sources: Sequence[ClipSource],
+    masks: Sequence[Path | None],
+    files: Sequence[LabelFile | None],
+    name: str,
+    joined: LabelFile | None = None,
+) -> Split:
+    labels = [_known(*pair) for pair in zip(sources, files, strict=True)]
+    some = joined is not None or any(file is not None for file in files)
+    name = name if some else ""
+    return Split(tuple(sources), tuple(labels), tuple(masks), name, tuple(files), joined)
+
+
+def _known(source: ClipSource, file: LabelFile | None) -> Labels | None:
+    if file is not None and source.path.is_dir():
+        return file.over(source.name, len(image_files(source.path)))
+    return None if file is None else file.values
+
+
+def _kind(files: Sequence[LabelFile | None]) -> str:
+    paths = [file.path for file in files if file is not None]
+    if not paths:
+        return ""
+    if paths[0].is_dir():
+        return "pixel masks"
+    return ".mat masks" if paths[0].suffix == ".mat" else f"{paths[0].parent.name}/*.npy"
+
+
+def read_labels(path: Path) -> LabelFile:
+    """Labels of one clip from `.npy`, `.csv`, or any form of masks (abnormal = any pixel is)."""
+    if path.suffix == ".csv":
+        return LabelFile(path, spans=tuple(span for _, span in _rows(path, 2)))
+    if path.suffix == ".npy":
+        array = load_array(path)
+        if array.ndim < 3:
+            return LabelFile(path, _binary(path, array))
+    return LabelFile(path, np.array([mask.any() for mask in masks_in(path)], np.uint8))
+
+
+def _binary(path: Path, array: NDArray[np.generic]) -> Labels:
+    values = np.unique(array)
+    require(
+        bool(np.isin(values, (0, 1)).all()),
+        f"{path} holds labels {values[:5].tolist()}; expected 0 (normal) and 1 (abnormal)",
+    )
+    return array.ravel().astype(np.uint8)
+
+
+def _read_whole(
+    path: Path, sources: Sequence[ClipSource]
+) -> tuple[list[LabelFile | None], LabelFile | None]:
+    if path.suffix == ".csv":
+        return list(_table(path, sources)), None
+    file = LabelFile(path, _binary(path, load_array(path)))
+    if any(not source.path.is_dir() for source in sources):
+        return [None] * len(sources), file
+    lengths = [len(image_files(source.path)) for source in sources]
+    return list(_cut(file, lengths)), None
+
+
+def _cut(file: LabelFile, lengths: Sequence[int]) -> list[LabelFile]:
+    """One label file a clip, out of one for all clips in a row."""
+    assert file.values is not None
+    require(
+        len(file.values) == sum(lengths),
+        f"{file.path} labels {len(file.values)} frames, but the {len(lengths)} clips have "
+        f"{sum(lengths)}; give one label a frame, in the order of the clips",
+    )
+    parts = np.split(file.values, np.cumsum(lengths)[:-1])
+    return [LabelFile(file.path, part) for part in parts]
+
+
+def _table(path: Path, sources: Sequence[ClipSource]) -> list[LabelFile]:
+    rows = list(_rows(path, 3))
+    names = [{source.name, source.path.name} for source in sources]
+    unknown = sorted({clip for clip, _ in rows} - set().union(*names))
+    require(not unknown, f"{path} labels {', '.join(unknown)}, but there is no such clip")
+    spans = [tuple(span for clip, span in rows if clip in known) for known in names]
+    return [LabelFile(path, spans=found) for found in spans]
+
+
+def _rows(path: Path, columns: int) -> Iterator[tuple[str, tuple[int, int]]]:
+    """Rows `[clip,] start, end` of a table of intervals; a first row of words is its header."""
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        rows = [[cell.strip() for cell in row] for row in csv.reader(file) if any(row)]
+    for i, row in enumerate(rows):
+        numbers = row[-2:]
+        if i == 0 and not any(cell.isdecimal() for cell in numbers):
+            continue
+        good = len(row) == columns and all(cell.isdecimal() for cell in numbers)
+        good = good and int(numbers[0]) <= int(numbers[1])
+        expected = ("clip," if columns == 3 else "") + "start,end with start <= end, from 0"
+        require(good, f"{path} has the row {','.join(row)!r}; expected {expected}")
+        yield row[0] if columns == 3 else "", (int(numbers[0]), int(numbers[1]))
+
+
+def read_masks(split: Split, index: int, size: int) -> Mask:
+    """Pixel masks (frames, size, size) of one clip, nearest neighbour, True = abnormal.
+
+    Raises:
+        DmadError: the clip has no masks, they are unreadable or not one a frame.
+    """
+    path, source = split.masks[index], split.sources[index]
+    if path is None:
+        raise DmadError(f"clip {source.name} has no pixel masks; `dmad data` says what there is")
+    masks = [shrink(mask, size) for mask in masks_in(path)]
+    expected = len(image_files(source.path)) if source.path.is_dir() else len(masks)
+    require(
+        len(masks) == expected,
+        f"{path} holds {len(masks)} masks, but clip {source.name} has {expected} frames; "
+        "give one a frame",
+    )
+    return np.stack(masks)
+
+
+def align(split: Split, footage: Footage) -> Labels | None:
+    """Labels (N,) of all decoded frames, matched by the names of the clips.
+
+    Returns:
+        1 = abnormal, as `footage.frames` lie; None where the split is unlabelled.
+
+    Raises:
+        DmadError: labels do not fit the decoded clips, or only some clips are labelled.
+    """
+    files = dict(zip((source.name for source in split.sources), split.files, strict=False))
+    if split.joined is not None:
+        files = _cut_decoded(split, footage, split.joined)
+    if not any(file is not None for file in files.values()):
+        return None
+    labels = np.zeros(len(footage.frames), np.uint8)
+    for clip in footage.clips:
+        file = files[clip.name]
+        if file is None:
+            raise DmadError(f"clip {clip.name} has no labels while others do; label all or none")
+        labels[clip.start : clip.start + clip.length] = file.over(clip.name, clip.length, clip.cut)
+    return labels
+
+
+def _cut_decoded(split: Split, footage: Footage, joined: LabelFile) -> dict[str, LabelFile | None]:
+    names = [source.name for source in split.sources]
+    whole = {clip.name for clip in footage.clips if not clip.cut}
+    lost = ", ".join(name for name in names if name not in whole)
+    require(
+        not lost,
+        f"{joined.path} labels all clips in a row, but {lost} could not be read in full; "
+        "give labels for each clip instead",
+    )
+    files = _cut(joined, [clip.length for clip in footage.clips])
+    return dict(zip(names, files, strict=True))
+
+
+def check_labels(split: Split, footage: Footage) -> None:
+    """Raise `DmadError` unless the labels fit the decoded clips, frame for frame."""
+    align(split, footage)

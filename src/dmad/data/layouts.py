@@ -1,0 +1,282 @@
+"""How each data set lies on disk, and what a folder holds."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from dmad.config import require
+from dmad.data.decoding import VIDEOS, holds_images, natural, probe
+from dmad.data.frames import ClipSource
+from dmad.data.labels import Split, align, check_labels, labelled, read_masks, unlabelled
+from dmad.errors import DmadError
+
+__all__ = ["Split", "align", "check_labels", "describe", "find_split", "read_masks"]
+
+SplitName = Literal["train", "test"]
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A published data set: its name, clips for training and test, form on disk, and home."""
+
+    title: str
+    clips: tuple[int, int]
+    form: str
+    home: str
+
+
+BENCHMARKS = {
+    "ped2": Benchmark(
+        "UCSD Ped2",
+        (16, 12),
+        "UCSDped2/Train/Train001/*.tif or training/frames/01/*.jpg",
+        "http://www.svcl.ucsd.edu/projects/anomaly/dataset.html",
+    ),
+    "avenue": Benchmark(
+        "CUHK Avenue",
+        (16, 21),
+        "training_videos/01.avi or training/frames/01/*.jpg",
+        "https://www.cse.cuhk.edu.hk/leojia/projects/detectabnormal/dataset.html",
+    ),
+    "shanghaitech": Benchmark(
+        "ShanghaiTech Campus",
+        (330, 107),
+        "training/videos/01_001.avi and testing/frames/01_0014/*.jpg",
+        "https://svip-lab.github.io/dataset/campus_dataset.html",
+    ),
+}
+MNIST = "MNIST (mnist), MNIST/raw/train-images-idx3-ubyte[.gz]: http://yann.lecun.com/exdb/mnist/"
+
+
+def find_split(layout: str, root: Path, split: SplitName) -> Split:
+    """Find the clips of one split of a data set, with labels and masks where it has them.
+
+    Args:
+        layout: `ped2`, `avenue`, `shanghaitech` or `video`.
+        root: Folder of the data set; for `video` also one video file.
+        split: `train` or `test`.
+
+    Raises:
+        DmadError: the folder does not look like that, or its labels do not fit its clips.
+    """
+    finders = {"ped2": _ped2, "avenue": _avenue, "shanghaitech": _shanghaitech, "video": _video}
+    require(layout in finders, f"unknown layout {layout!r}; known: {', '.join(finders)}")
+    require(root.exists(), f"{root} does not exist; give the data set's folder as --data.root")
+    found = finders[layout](root, split)
+    if not found.sources:
+        raise DmadError(_nothing(layout, root, split))
+    return found
+
+
+def _nothing(layout: str, root: Path, split: str) -> str:
+    bench = BENCHMARKS.get(layout)
+    form = bench.form if bench else "video files or folders of frame images"
+    source = f"; get it at {bench.home}" if bench else ""
+    held = sorted(path.name for path in root.iterdir())[:6] if root.is_dir() else [root.name]
+    inside = ", ".join(held) or "nothing"
+    return (
+        f"{root} has no {split} clips of layout {layout}: found {inside}; expected {form}{source}"
+    )
+
+
+def _ped2(root: Path, split: SplitName) -> Split:
+    base = next((path for path in (root, root / "UCSDped2") if (path / "Train").is_dir()), None)
+    if base is None:
+        return _tree("ped2", root, split)
+    folder = base / split.capitalize()
+    clips = [clip for clip in _clips(folder) if not clip.name.endswith("_gt")]
+    if split == "train":
+        return unlabelled(clips)
+    masks = [_existing(folder / f"{clip.name}_gt") for clip in clips]
+    return labelled(clips, masks, prefix="ped2")
+
+
+def _avenue(root: Path, split: SplitName) -> Split:
+    bases = (root, root / "Avenue Dataset", root / "avenue")
+    base = next((path for path in bases if (path / "training_videos").is_dir()), None)
+    if base is None:
+        return _tree("avenue", root, split)
+    clips = _clips(base / f"{split}ing_videos")
+    if split == "train":
+        return unlabelled(clips)
+    places = [
+        place / middle / "testing_label_mask"
+        for place in (base, root)
+        for middle in ("ground_truth_demo", "")
+    ]
+    folder = next((place for place in places if place.is_dir()), places[0])
+    return labelled(clips, [_volume(folder, clip.name) for clip in clips], prefix="avenue")
+
+
+def _volume(folder: Path, name: str) -> Path | None:
+    return _existing(folder / f"{int(name)}_label.mat") if name.isdecimal() else None
+
+
+def _shanghaitech(root: Path, split: SplitName) -> Split:
+    return _tree("shanghaitech", root, split)
+
+
+def _tree(layout: str, root: Path, split: SplitName) -> Split:
+    """`training/frames/NAME/*.jpg` (or `training/videos/NAME.avi`), and so for `testing`."""
+    folder = root / f"{split}ing"
+    clips = _clips(folder / "videos") or _clips(folder / "frames")
+    if layout == "shanghaitech":
+        clips = [ClipSource(clip.name, clip.path, clip.name.split("_")[0]) for clip in clips]
+    if split == "train":
+        return unlabelled(clips)
+    masks = [_masks_of(folder, clip.name) for clip in clips]
+    each = [[folder / "test_frame_mask" / f"{clip.name}.npy"] for clip in clips]
+    whole = [root / "frame_labels.npy", root / f"frame_labels_{layout}.npy"]
+    return labelled(clips, masks, whole, each, prefix=layout)
+
+
+def _masks_of(folder: Path, name: str) -> Path | None:
+    return _existing(folder / "masks" / name, folder / "test_pixel_mask" / f"{name}.npy")
+
+
+def _existing(*paths: Path) -> Path | None:
+    return next((path for path in paths if path.exists()), None)
+
+
+def _video(root: Path, split: SplitName) -> Split:
+    """Any videos and folders of frames; `train` and `test` folders, where there are some."""
+    if root.is_file():
+        clips = [ClipSource(root.stem, root)] if _is_clip(root) else []
+        return unlabelled(clips) if split == "train" else _with_labels(clips, root.parent, [])
+    train = _child(root, ("train", "training", "normal"))
+    test = _child(root, ("test", "testing"))
+    folder = root if train is None and test is None else train if split == "train" else test
+    clips = _scan(folder) if folder else []
+    if split == "train" or folder is None:
+        return unlabelled(clips)
+    places = dict.fromkeys((folder, root))
+    whole = [place / name for place in places for name in ("labels.npy", "labels.csv")]
+    return _with_labels(clips, folder, whole)
+
+
+def _with_labels(clips: Sequence[ClipSource], folder: Path, whole: Sequence[Path]) -> Split:
+    each = [list(_own_labels(clip)) for clip in clips]
+    return labelled(clips, [_masks_of(folder, clip.name) for clip in clips], whole, each)
+
+
+def _own_labels(clip: ClipSource) -> Iterable[Path]:
+    name = clip.path.name if clip.path.is_dir() else clip.path.stem
+    for suffix in (".npy", ".csv"):
+        yield clip.path.parent / f"{name}{suffix}"
+        yield clip.path / f"{name}{suffix}"
+
+
+def _child(root: Path, names: Sequence[str]) -> Path | None:
+    folders = {path.name.lower(): path for path in root.iterdir() if path.is_dir()}
+    return next((folders[name] for name in names if name in folders), None)
+
+
+def _scan(folder: Path) -> list[ClipSource]:
+    """Clips of a folder, of its scenes' folders, or the folder itself where it holds frames."""
+    if holds_images(folder):
+        return [ClipSource(folder.name, folder)]
+    folder = _existing(folder / "frames", folder / "videos") or folder
+    scenes = [path for path in _entries(folder) if path.is_dir() and not _is_clip(path)]
+    inner = [
+        ClipSource(f"{scene.name}/{clip.name}", clip.path, scene.name)
+        for scene in scenes
+        if scene.name != "masks"
+        for clip in _clips(scene)
+    ]
+    return _clips(folder) + inner
+
+
+def _clips(folder: Path) -> list[ClipSource]:
+    """Video files and folders of frames right inside a folder, in natural order."""
+    paths = [path for path in _entries(folder) if _is_clip(path)]
+    stems = Counter(_stem(path) for path in paths)
+    names = [_stem(path) if stems[_stem(path)] == 1 else path.name for path in paths]
+    return [ClipSource(name, path) for name, path in zip(names, paths, strict=True)]
+
+
+def _stem(path: Path) -> str:
+    return path.name if path.is_dir() else path.stem
+
+
+def _entries(folder: Path) -> list[Path]:
+    inside = folder.iterdir() if folder.is_dir() else ()
+    return sorted((path for path in inside if not path.name.startswith(".")), key=natural)
+
+
+def _is_clip(path: Path) -> bool:
+    if path.is_dir():
+        return holds_images(path)
+    return path.suffix.lower() in VIDEOS
+
+
+def describe(root: Path) -> str:
+    """What a folder holds, what is missing and where to get it: what `dmad data` prints.
+
+    Raises:
+        DmadError: there is no such folder or file.
+    """
+    require(root.exists(), f"{root} does not exist; give a folder of data or a video")
+    found = {name: _look(name, root) for name in BENCHMARKS}
+    full = [name for name, bench in BENCHMARKS.items() if _counts(found[name]) == bench.clips]
+    some = [name for name in BENCHMARKS if any(_counts(found[name])) and _named(name, found)]
+    chosen = {name: found[name] for name in full or some} or {"video": _look("video", root)}
+    lines = [line for name, splits in chosen.items() for line in _describe(name, splits)]
+    raw = [root / inner / "train-images-idx3-ubyte" for inner in ("", "raw", "MNIST/raw")]
+    if any(_existing(path, path.with_suffix(".gz")) for path in raw):
+        lines = ["mnist: MNIST, the original IDX files"]
+    elif not any(_counts(splits) != (0, 0) for splits in chosen.values()):
+        lines = ["no data known here; expected one of", *_catalogue()]
+    return "\n".join([f"{root} holds", *(f"  {line}" for line in lines)])
+
+
+def _look(layout: str, root: Path) -> dict[str, Split | str]:
+    """Both splits, or why there is none."""
+    return {split: _try(layout, root, split) for split in get_args(SplitName)}
+
+
+def _try(layout: str, root: Path, split: SplitName) -> Split | str:
+    try:
+        return find_split(layout, root, split)
+    except DmadError as error:
+        return str(error)
+
+
+def _counts(splits: dict[str, Split | str]) -> tuple[int, int]:
+    counts = {name: 0 if isinstance(it, str) else len(it.sources) for name, it in splits.items()}
+    return counts["train"], counts["test"]
+
+
+def _named(layout: str, found: dict[str, dict[str, Split | str]]) -> bool:
+    """Whether the clips' names speak for ShanghaiTech (scene_clip), or for the others."""
+    splits = [split for split in found[layout].values() if isinstance(split, Split)]
+    names = [clip.name for split in splits for clip in split.sources]
+    return all(re.fullmatch(r"\d+_\d+", name) for name in names) == (layout == "shanghaitech")
+
+
+def _describe(layout: str, splits: dict[str, Split | str]) -> list[str]:
+    bench = BENCHMARKS.get(layout)
+    lines = [f"{layout}: {bench.title if bench else 'videos or folders of frame images'}"]
+    lines += [f"  {name}: {_describe_split(name, split)}" for name, split in splits.items()]
+    if bench and _counts(splits) != bench.clips:
+        lines.append(f"  published with {bench.clips[0]} training and {bench.clips[1]} test clips")
+        lines.append(f"  get what is missing at {bench.home}")
+    return lines
+
+
+def _describe_split(name: str, split: Split | str) -> str:
+    if isinstance(split, str):
+        return split
+    clips, frames = len(split.sources), sum(probe(clip.path)[1] for clip in split.sources)
+    masked = sum(mask is not None for mask in split.masks)
+    truth = f"; labels: {split.label_name or 'none'}; masks: {masked} of {clips} clips"
+    return f"{clips} clips, {frames} frames{truth if name == 'test' else ''}"
+
+
+def _catalogue() -> list[str]:
+    homes = [f"{it.title} ({name}), {it.form}: {it.home}" for name, it in BENCHMARKS.items()]
+    return [*homes, MNIST, "your own (video): video files or folders of frame images"]

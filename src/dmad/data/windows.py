@@ -1,0 +1,93 @@
+"""What the trainer draws: windows of T past frames and the frame to predict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from dmad.data.frames import Clip, Footage
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Windows as they come from the cache."""
+
+    frames: Tensor  # (B, T + 1, H, W, C) uint8, oldest first; (B, 1, H, W, C) for images
+    scene: Tensor  # (B,) int64: index of the fixed view
+
+
+def window_starts(clips: Sequence[Clip], history: int) -> np.ndarray:
+    """First frame of every window of `history` + 1 frames that lies within one clip."""
+    spans = [np.arange(clip.start, clip.start + clip.length - history) for clip in clips]
+    return np.concatenate(spans) if spans else np.empty(0, int)
+
+
+class Windows(Dataset[Batch]):
+    """Windows over decoded footage; a batch is read at once, as bytes.
+
+    Args:
+        footage: Decoded frames.
+        history: T, the past frames of a window.
+        scenes: Names of the views, in the order of the templates.
+        limit: Use at most this many windows, evenly spread; 0 uses all.
+    """
+
+    def __init__(
+        self, footage: Footage, history: int, scenes: Sequence[str] = ("",), limit: int = 0
+    ) -> None:
+        self.frames = footage.frames
+        self.starts = thin(window_starts(footage.clips, history), limit)
+        self.steps = np.arange(history + 1)
+        self.scene = scene_of_frames(footage, scenes)
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def __getitem__(self, index: int) -> Batch:
+        return self.__getitems__([index])
+
+    def __getitems__(self, indices: list[int]) -> Batch:
+        """One batch: all windows of the given indices."""
+        starts = self.starts[indices]
+        frames = self.frames[starts[:, None] + self.steps]
+        return Batch(torch.from_numpy(frames), torch.from_numpy(self.scene[starts]))
+
+
+def thin(items: np.ndarray, limit: int) -> np.ndarray:
+    """At most `limit` items, evenly spread; all where limit is 0."""
+    if not limit or limit >= len(items):
+        return items
+    return items[np.linspace(0, len(items) - 1, limit).round().astype(int)]
+
+
+def scene_of_frames(footage: Footage, scenes: Sequence[str]) -> np.ndarray:
+    """Index of the view of every frame, (N,) int64; -1 where the view is not among `scenes`."""
+    known = {name: index for index, name in enumerate(scenes)}
+    index = np.empty(len(footage.frames), np.int64)
+    for clip in footage.clips:
+        index[clip.start : clip.start + clip.length] = known.get(clip.scene, -1)
+    return index
+
+
+def as_is(batch: Batch) -> Batch:
+    """Collate nothing: `Windows` already returns batches."""
+    return batch
+
+
+def to_model(frames: Tensor) -> tuple[Tensor, Tensor]:
+    """Bytes to what the model takes.
+
+    Args:
+        frames: (B, T + 1, H, W, C) uint8; (B, 1, H, W, C) for single images.
+
+    Returns:
+        Input (B, T·C, H, W) and target (B, C, H, W), float32 in [-1, 1]; a single image is both.
+    """
+    x = frames.permute(0, 1, 4, 2, 3).float().div(127.5).sub(1)
+    past = x[:, :-1] if x.shape[1] > 1 else x
+    return past.flatten(1, 2), x[:, -1]

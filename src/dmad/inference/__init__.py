@@ -1,0 +1,1 @@
+"""From a saved model to results: the detector, its sources and what it writes."""

@@ -1,0 +1,203 @@
+"""The trained model as a tool: frames or images in, scores and the maps behind them out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dmad.config import Config, require, restore
+from dmad.data.background import PastTemplate
+from dmad.data.windows import to_model
+from dmad.inference.folding import fold
+from dmad.machine import has_fast_bf16, quicken
+from dmad.nn.pdm import PDM, PDMOutput
+from dmad.runs import find_model, read_card, read_weights
+from dmad.scoring import ReleasedTerms, Scores, released_terms, score
+
+
+@dataclass(frozen=True)
+class AnomalyResult:
+    """Scores of a clip of N frames, or of N images; larger is more anomalous.
+
+    The first T frames of a clip have no past to be predicted from: their scores are NaN.
+    """
+
+    score: np.ndarray  # (N,) float64: Eq. 14
+    reconstruction: np.ndarray  # (N,) float64: its first term
+    deformation: np.ndarray  # (N,) float64: its second term before α
+    released: dict[str, np.ndarray]  # the released code's three terms, (N,) each
+
+
+@dataclass(frozen=True)
+class Explained:
+    """A batch of B scored frames, with all that the model made of them."""
+
+    index: np.ndarray  # (B,): position of each frame in its clip
+    frames: np.ndarray  # (B, H, W, C) uint8: what was judged
+    output: PDMOutput
+    scores: Scores
+    released: ReleasedTerms
+
+
+class Detector:
+    """A trained model, ready to judge.
+
+    Args:
+        model: The network.
+        config: Its settings.
+        scenes: Names of the views it has templates for, in their order.
+        device: Where to compute.
+        fast: Fold the network and use 16 bit where the machine is quick in it.
+        compile: Compile it too; pays after some thousand frames.
+    """
+
+    def __init__(
+        self,
+        model: PDM,
+        config: Config,
+        scenes: Sequence[str] = ("",),
+        device: str | torch.device | None = None,
+        fast: bool = True,
+        compile: bool = False,
+    ) -> None:
+        quicken()
+        self.config, self.scenes = config, tuple(scenes)
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.model = (fold(model, config.data.size) if fast else model.eval()).to(self.device)
+        self.bf16 = fast and has_fast_bf16()
+        if self.bf16:
+            self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._judge = torch.compile(self._compute) if compile else self._compute
+
+    def __call__(self, frames: np.ndarray, scene: str = "") -> AnomalyResult:
+        """Score one clip, or a stack of images where the model was trained on images.
+
+        Args:
+            frames: (N, H, W, C) uint8 at the model's size and channels, oldest first.
+            scene: Name of the view; one the model does not know gets its template from its own
+                past frames.
+
+        Raises:
+            DmadError: Shape or type is not what the model takes.
+        """
+        self._check(frames)
+        parts = list(self.explain(frames, scene))
+        gap = self.config.data.history
+        return AnomalyResult(
+            _series(gap, [p.scores.score for p in parts]),
+            _series(gap, [p.scores.reconstruction for p in parts]),
+            _series(gap, [p.scores.deformation for p in parts]),
+            {
+                name: _series(gap, [getattr(p.released, name) for p in parts])
+                for name in ("deformation", "reconstruction", "gradient")
+            },
+        )
+
+    def explain(
+        self, frames: Iterable[np.ndarray], scene: str = "", batch: int = 8
+    ) -> Iterator[Explained]:
+        """Score frames as they come, causally, with constant memory.
+
+        Args:
+            frames: (H, W, C) uint8 each, oldest first; any number.
+            scene: As in `__call__`.
+            batch: Frames judged at once; 1 for the least delay.
+
+        Yields:
+            The judged frames in order; the first T of a clip are not judged.
+        """
+        source, history = iter(frames), self.config.data.history
+        past = PastTemplate() if self._needs_template(scene) else None
+        window = list(islice(source, history))
+        position = len(window)
+        while chunk := list(islice(source, batch)):
+            for frame in window if past and position == history else ():
+                past.push(frame)
+            yield self._explain(window + chunk, position, scene, past)
+            for frame in chunk if past else ():
+                past.push(frame)
+            position += len(chunk)
+            window = (window + chunk)[len(chunk) :]
+
+    def _explain(
+        self, frames: list[np.ndarray], position: int, scene: str, past: PastTemplate | None
+    ) -> Explained:
+        stack = torch.from_numpy(np.stack(frames))
+        length = self.config.data.history + 1
+        windows = stack.unfold(0, length, 1).movedim(-1, 1).to(self.device)
+        background = self._background(scene, past)
+        if background is not None:
+            background = background.to(self.device).expand(len(windows), -1, -1, -1)
+        output, scores, released = self._run(windows, background)
+        index = np.arange(position, position + len(windows))
+        return Explained(index, stack[length - 1 :].numpy(), output, scores, released)
+
+    @torch.inference_mode()
+    def _run(
+        self, windows: Tensor, background: Tensor | None
+    ) -> tuple[PDMOutput, Scores, ReleasedTerms]:
+        x, target = to_model(windows)
+        if self.bf16:
+            x = x.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(self.device.type, torch.bfloat16) if self.bf16 else nullcontext():
+            return self._judge(x, target, background)
+
+    def _compute(
+        self, x: Tensor, target: Tensor, background: Tensor | None
+    ) -> tuple[PDMOutput, Scores, ReleasedTerms]:
+        output = self.model(x, target, background)
+        scores = score(target, output, self.config.score, self.config.loss.gradient)
+        return output, scores, released_terms(target, output)
+
+    def _needs_template(self, scene: str) -> bool:
+        return self.model.background is not None and scene not in self.scenes
+
+    def _background(self, scene: str, past: PastTemplate | None) -> Tensor | None:
+        if self.model.background is None:
+            return None
+        if past is not None:
+            return past.template()[None]
+        known = self.scenes.index(scene)
+        return self.model.background[known : known + 1]
+
+    def _check(self, frames: np.ndarray) -> None:
+        data = self.config.data
+        shape = (data.size, data.size, data.channels)
+        require(
+            frames.ndim == 4 and frames.shape[1:] == shape and frames.dtype == np.uint8,
+            f"frames are {frames.dtype} {frames.shape}; give uint8 (N, {shape[0]}, {shape[1]}, "
+            f"{shape[2]}), as dmad.data.frames.load_footage reads them",
+        )
+
+
+def load(run: str | Path, **options: Any) -> Detector:
+    """A trained model by run folder, `.safetensors` file or shipped name, such as "ped2".
+
+    Args:
+        run: Which.
+        **options: As `Detector` takes them: `device`, `fast`, `compile`.
+    """
+    files = find_model(run)
+    card = read_card(files)
+    config, scenes = restore(card["config"]), card["scenes"]
+    data = config.data
+    views = len(scenes) if config.model.background else 1
+    model = PDM(config.model, data.size, data.channels, data.history, views)
+    model.load_state_dict(read_weights(files))
+    return Detector(model, config, scenes, **options)
+
+
+def _series(gap: int, parts: list[Tensor]) -> np.ndarray:
+    """Batches joined, with NaN for the `gap` frames before the first."""
+    values = [part.double().cpu().numpy() for part in parts]
+    return np.concatenate([np.full(gap, np.nan), *values])
+
+

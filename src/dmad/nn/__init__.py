@@ -1,0 +1,1 @@
+"""The paper's modules: pure PyTorch, one noun a file."""

@@ -1,0 +1,133 @@
+"""The PDM form of DMAD: reconstruct a prototype, bend it, lay it over the background (Eq. 3, 9)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from dmad.config import ModelConfig
+from dmad.nn.autoencoder import Decoder, Encoder, ForegroundMask, skip_modules
+from dmad.nn.deformation import DeformationEstimator, compose_all, warp
+from dmad.nn.memory import Memory, MemoryOutput
+
+
+@dataclass(frozen=True)
+class PDMOutput:
+    """Everything the model computed for a batch. K is the number of heads."""
+
+    reference: Tensor  # (B, C, H, W): g(PE(z_q)), the prototype before any deformation
+    offsets: tuple[Tensor, ...]  # K x (B, 2, H, W) grid units: O_1 … O_K, coarse first
+    deformed: tuple[Tensor, ...]  # K x (B, C, H, W): x̃_k of Eq. 7; the reference where K = 0
+    reconstructions: tuple[Tensor, ...]  # K x (B, C, H, W): x̂_k of Eq. 9; one where K = 0
+    mask: Tensor | None  # (B, 1 or C, H, W) in [0, 1]: f_m(x), None without background
+    background: Tensor | None  # (B, C, H, W): x_bg of each sample's scene
+    z_e: Tensor  # (B, D, H', W'): f(x)
+    memory: MemoryOutput | None  # None without memory
+
+
+class PDM(nn.Module):
+    """Diversity-measurable anomaly detection with the pyramid deformation module.
+
+    Args:
+        config: The network's settings.
+        size: Height and width of the images in pixels.
+        channels: Channels C of an image.
+        history: Frames given; 0 for single images, which are then their own input.
+        scenes: Number of fixed views, each with a background template.
+    """
+
+    def __init__(
+        self, config: ModelConfig, size: int, channels: int, history: int = 0, scenes: int = 1
+    ) -> None:
+        super().__init__()
+        inputs = channels * max(history, 1)
+        widths = [config.width * 2**level for level in range(config.levels + 1)]
+        skips = skip_modules(config.skips, widths, config.stem, config.skip_channels)
+        self.inputs, self.channels = inputs, channels
+        self.sees_target = config.estimator_sees == "target" and history > 0
+        self.released_mask = config.mask == "released"
+        self.encoder = Encoder(inputs, widths, config.stem)
+        self.decoder = Decoder(channels, widths, skips, config.stem, config.positions)
+        self.memory = Memory(config.memory_items, widths[-1]) if config.memory else None
+        seen = inputs + channels * self.sees_target
+        self.estimator = self._estimator(config, seen, size)
+        if config.background:
+            masks = channels if self.released_mask else 1
+            self.mask: ForegroundMask | None = ForegroundMask(widths, masks, config.stem)
+            self.background = nn.Parameter(torch.zeros(scenes, channels, size, size))
+        else:
+            self.mask = None
+            self.register_parameter("background", None)
+
+    @staticmethod
+    def _estimator(config: ModelConfig, inputs: int, size: int) -> DeformationEstimator | None:
+        if not config.reductions:
+            return None
+        return DeformationEstimator(
+            inputs,
+            size,
+            config.reductions,
+            config.displacements,
+            config.estimator_width,
+            config.positions,
+        )
+
+    def forward(
+        self, x: Tensor, target: Tensor, background: Tensor | None = None
+    ) -> PDMOutput:
+        """Eq. 3, 7, 9.
+
+        Args:
+            x: (B, T·C, H, W) frames in [-1, 1], oldest first; a single image where T = 1.
+            target: (B, C, H, W) what the camera saw, to which the prototype is bent.
+            background: (B, C, H, W) each sample's template; the first scene's where None.
+
+        Returns:
+            Reference, fields, reconstructions, mask and embedding.
+        """
+        features = self.encoder(x)
+        memory = self.memory(features[-1]) if self.memory else None
+        reference = self.decoder(memory.decoded if memory else features[-1], features).float()
+        seen = torch.cat((x, target), 1) if self.sees_target else x
+        offsets = self.estimator(seen) if self.estimator else []
+        composed = compose_all(offsets)
+        deformed = [warp(reference, field) for field in composed] or [reference]
+        mask = self.mask(features) if self.mask else None
+        background = self._template(x, background)
+        laid = [
+            self._lay(image, mask, background, composed[k] if composed else None)
+            for k, image in enumerate(deformed)
+        ]
+        return PDMOutput(
+            reference,
+            tuple(offsets),
+            tuple(deformed),
+            tuple(laid),
+            mask,
+            background,
+            features[-1],
+            memory,
+        )
+
+    def example(self, size: int) -> tuple[Tensor, Tensor]:
+        """Input and target of one sample, all zero: (1, T·C, size, size), (1, C, size, size)."""
+        like = next(self.parameters())
+        x = like.new_zeros(1, self.inputs, size, size)
+        return x, like.new_zeros(1, self.channels, size, size)
+
+    def _template(self, x: Tensor, background: Tensor | None) -> Tensor | None:
+        if self.background is None or background is not None:
+            return background
+        return self.background[:1].expand(len(x), -1, -1, -1)
+
+    def _lay(
+        self, image: Tensor, mask: Tensor | None, background: Tensor | None, field: Tensor | None
+    ) -> Tensor:
+        """Eq. 9: the deformed reference where the mask is 1, the background elsewhere."""
+        if mask is None or background is None:
+            return image
+        if self.released_mask and field is not None:
+            mask = warp(mask, field)
+        return mask * image + (1 - mask) * background

@@ -1,0 +1,69 @@
+"""What a training shows: a bar with the time left, and a line an epoch, on standard error."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import lightning as L
+from lightning.pytorch.callbacks import Callback
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+
+class StepBar(Callback):
+    """One bar for the whole training.
+
+    Args:
+        epochs: Passes over the data.
+        steps: Batches an epoch.
+    """
+
+    def __init__(self, epochs: int, steps: int) -> None:
+        self.console = Console(stderr=True)
+        self.bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed:.0f}/{task.total:.0f} steps"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=self.console,
+            transient=True,
+        )
+        self.total = epochs * steps
+
+    def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        """Show the bar, at the step reached before."""
+        if trainer.is_global_zero:
+            self.task = self.bar.add_task("training", total=self.total)
+            self.bar.update(self.task, completed=trainer.global_step)
+            self.bar.start()
+
+    def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
+        """One step on."""
+        if trainer.is_global_zero:
+            self.bar.update(self.task, completed=trainer.global_step)
+
+    def on_train_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        """Take the bar away."""
+        self.bar.stop()
+
+    def on_exception(self, *_: Any) -> None:
+        """Take the bar away before the error is shown."""
+        self.bar.stop()
+
+
+class EpochLine:
+    """Prints an epoch's figures above the bar."""
+
+    def __init__(self, epochs: int, bar: StepBar) -> None:
+        self.epochs, self.bar = epochs, bar
+
+    def __call__(self, figures: dict[str, float]) -> None:
+        """Figures as logged, with `epoch` counted from 1."""
+        parts = [f"epoch {figures['epoch']:.0f}/{self.epochs}", f"loss {figures['total']:.4f}"]
+        parts.append(f"reconstruction {figures['reconstruction']:.4f}")
+        if "perplexity" in figures:
+            used, effective = figures["items_used"], figures["perplexity"]
+            parts.append(f"memory {used:.0f} items used, perplexity {effective:.1f}")
+        self.bar.console.print("  ".join(parts), highlight=False)

@@ -1,0 +1,156 @@
+"""The run folder, and models on disk: safetensors and JSON, nothing that executes on loading."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dmad.config import Config, plain, require, restore
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from dmad.nn.pdm import PDM
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder and where its files lie."""
+
+    folder: Path
+
+    @property
+    def checkpoint(self) -> Path:
+        """For resuming only."""
+        return self.folder / "checkpoints" / "last.ckpt"
+
+    @property
+    def config(self) -> Path:
+        """All settings, YAML."""
+        return self.folder / "config.yaml"
+
+    @property
+    def evaluation(self) -> Path:
+        """What `dmad evaluate` writes."""
+        return self.folder / "evaluation"
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write beside, then rename: the file is never half there. Makes the folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    beside.write_bytes(content.encode() if isinstance(content, str) else content)
+    os.replace(beside, path)
+
+
+def new_run(config: Config, out: Path) -> Run:
+    """Make `out/<recipe>/<timestamp>/` with the settings in it."""
+    stamp = datetime.now().strftime("%Y%m%d-%H%M%S-%f")[:-3]
+    run = Run(out / config.recipe / stamp)
+    try:
+        run.folder.mkdir(parents=True)
+    except OSError as error:
+        require(False, f"cannot write to {out} ({error.strerror}); choose another with --out DIR")
+    import yaml
+
+    write_whole(run.config, yaml.safe_dump(plain(config), sort_keys=False))
+    return run
+
+
+def read_config(run: Path) -> Config:
+    """The settings of a run folder."""
+    import yaml
+
+    path = Run(run).config
+    require(path.exists(), f"{run} is no run folder: it holds no config.yaml; give one that "
+            "`dmad train` printed")  # fmt: skip
+    return restore(yaml.safe_load(path.read_text()))
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """A saved model: weights, and a card of JSON beside them."""
+
+    weights: Path
+    card: Path
+
+
+def find_model(name: str | Path) -> ModelFiles:
+    """A run folder, a `.safetensors` file, or the name of a model that ships with the project."""
+    path = Path(name)
+    shipped = Path(__file__).parents[2] / "models" / f"{name}.safetensors"
+    weights = next(
+        (w for w in (path / "model.safetensors", path, shipped) if w.is_file()),
+        None,
+    )
+    if weights is None:
+        half = (path / "checkpoints" / "last.ckpt").exists()
+        hint = f"its training did not finish: dmad train --resume {path}" if half else (
+            "give a run folder that `dmad train` printed, a .safetensors file, or a shipped model"
+        )  # fmt: skip
+        require(False, f"no model at {name}; {hint}")
+    assert weights is not None
+    card = weights.with_suffix(".json")
+    require(weights.suffix == ".safetensors", f"{weights} is no .safetensors file")
+    require(card.is_file(), f"{weights} has no {card.name} beside it; keep the two together")
+    return ModelFiles(weights, card)
+
+
+def save_model(folder: Path, model: PDM, card: dict[str, Any], config: Config | None = None) -> None:
+    """Write `model.safetensors`, then `model.json`.
+
+    Args:
+        folder: Where.
+        model: Its weights.
+        card: What else to keep: scenes, data, history.
+        config: Settings; those of the run folder where None.
+    """
+    from safetensors.torch import save
+
+    settings = plain(config or read_config(folder))
+    tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    write_whole(folder / "model.safetensors", save(tensors))
+    text = json.dumps({"config": settings, "versions": versions(), **card}, indent=1)
+    write_whole(folder / "model.json", text)
+
+
+def read_card(files: ModelFiles) -> dict[str, Any]:
+    """The JSON beside a model's weights."""
+    try:
+        card: dict[str, Any] = json.loads(files.card.read_text())
+    except ValueError:
+        require(False, f"{files.card} is not readable JSON; train again or restore the file")
+    return card
+
+
+def read_weights(files: ModelFiles) -> dict[str, Tensor]:
+    """The tensors of a saved model, as 32-bit floats."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        tensors = load_file(files.weights)
+    except SafetensorError:
+        require(False, f"{files.weights} is damaged; train again or restore the file")
+    return {n: t.float() if t.is_floating_point() else t for n, t in tensors.items()}
+
+
+def versions() -> dict[str, str]:
+    """Versions of what computed a model."""
+    import platform
+
+    import lightning
+    import torch
+
+    from dmad import __version__
+
+    return {
+        "dmad": __version__,
+        "torch": torch.__version__,
+        "lightning": lightning.__version__,
+        "python": platform.python_version(),
+    }
