@@ -37,9 +37,9 @@ class DataConfig:
     """
 
     root: Path | None = None
-    layout: Literal[
-        "ped2", "avenue", "shanghaitech", "video", "street", "mnist", "digits"
-    ] = "video"
+    layout: Literal["ped2", "avenue", "shanghaitech", "video", "street", "mnist", "digits"] = (
+        "video"
+    )
     size: int = 256
     channels: Literal[1, 3] = 3
     history: int = 4
@@ -61,8 +61,8 @@ class ModelConfig:
     """The network. Each part can be switched off, as the paper's ablation (Table 4) needs.
 
     Args:
-        width: Channels of the first encoder level; they double at each level.
-        levels: Number of 2x poolings between the image and the memory.
+        widths: Channels of each encoder level, finest first, with a 2x pooling between them; the
+            last are the channels D of the memory.
         stem: Factor by which pixels are folded into channels before the first convolution.
             1 works at full resolution (released code); 2 costs about a quarter.
         memory: Quantise the embedding to memory items (Eq. 4).
@@ -77,15 +77,14 @@ class ModelConfig:
             Empty switches the deformation off; one entry is K = 1.
         displacements: For each head, the largest displacement in pixels.
         estimator_width: Channels of the deformation estimator.
-        estimator_sees: What the deformation is estimated from in video: `target` adds the frame
-            to be matched to the past ones (the paper's ψ(x): how far the prototype must be bent
-            to match the input), `past` leaves it out.
+        estimator_sees: What the deformation is estimated from in video: `past` is what the
+            encoder sees too (the one x of Eq. 3), `target` adds the frame to be matched.
         background: Learn a background template and a foreground mask (Eq. 9).
-        mask: `paper` uses one mask as it is; `released` one a channel, warped as the reference is.
+        mask: `released` estimates one mask a channel at full detail and warps it as the reference
+            is warped; `coarse` one for all at the scale of the embedding, left as it is.
     """
 
-    width: int = 32
-    levels: int = 3
+    widths: tuple[int, ...] = (32, 64, 128, 256)
     stem: Literal[1, 2, 4] = 1
     memory: bool = True
     memory_items: int = 200
@@ -96,14 +95,18 @@ class ModelConfig:
     reductions: tuple[int, ...] = (4, 1)
     displacements: tuple[float, ...] = (2.0, 3.0)
     estimator_width: int = 64
-    estimator_sees: Literal["target", "past"] = "target"
+    estimator_sees: Literal["past", "target"] = "past"
     background: bool = True
-    mask: Literal["paper", "released"] = "paper"
+    mask: Literal["released", "coarse"] = "released"
 
     def __post_init__(self) -> None:
-        for name in ("width", "levels", "memory_items", "skip_channels", "estimator_width"):
+        for name in ("memory_items", "skip_channels", "estimator_width"):
             value = getattr(self, name)
             require(value >= 1, f"model.{name} is {value}; give 1 or more")
+        require(
+            len(self.widths) >= 2 and min(self.widths) >= 1,
+            f"model.widths is {self.widths}; give channels for two levels or more",
+        )
         require(
             len(self.reductions) == len(self.displacements),
             f"model.reductions has {len(self.reductions)} entries and model.displacements "
@@ -232,7 +235,8 @@ class Config:
     train: TrainConfig = field(default_factory=TrainConfig)
 
     def __post_init__(self) -> None:
-        coarsest = max((2**self.model.levels * self.model.stem, *self.model.reductions))
+        deepest = self.model.stem * 2 ** (len(self.model.widths) - 1)
+        coarsest = max((deepest, *self.model.reductions))
         require(
             self.data.size % coarsest == 0,
             f"data.size is {self.data.size}; give a multiple of {coarsest}, the coarsest "

@@ -22,7 +22,7 @@ class Plan:
 def has_fast_bf16() -> bool:
     """True where 16-bit matrix work has hardware: a GPU from 2020 on, or a CPU with AMX."""
     if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return bool(torch.cpu._is_amx_tile_supported())
 
 

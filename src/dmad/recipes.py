@@ -1,9 +1,8 @@
 """The numbers: one function a data set, named as on the command line.
 
 Sizes, kernels and epochs are the paper's where it gives them; the network is leaner than the
-released one (pixels folded 2 x 2 first, fields at 1/8 and 1/2), so that it trains on two CPU
-cores. `--model.stem 1 --model.reductions "[4,1]" --model.estimator_width 64` is the released
-shape.
+released one, so that it trains on two CPU cores. The released shape is the default of
+`ModelConfig`: `--model.widths [32,64,128,256] --model.reductions [4,1] --model.estimator_width 64`.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from __future__ import annotations
 from dmad.config import Config, DataConfig, ModelConfig, ScoreConfig, TrainConfig
 from dmad.errors import DmadError
 
-LEAN = ModelConfig(stem=2, reductions=(8, 2), estimator_width=32, skip_channels=16)
+LEAN = ModelConfig(widths=(16, 48, 96, 192), reductions=(8, 4), estimator_width=32)
 
 
 def ped2() -> Config:
@@ -42,7 +41,7 @@ def street() -> Config:
         "street",
         DataConfig(layout="street", size=64, channels=1),
         ModelConfig(
-            width=16, stem=1, levels=3, reductions=(8, 2), estimator_width=24, skip_channels=8
+            widths=(16, 32, 64, 128), reductions=(4, 2), estimator_width=24, skip_channels=16
         ),
         train=TrainConfig(epochs=4, lr=1e-3),
     )
@@ -73,7 +72,7 @@ def digits() -> Config:
 
 def _toy_model() -> ModelConfig:
     return ModelConfig(
-        width=16,
+        widths=(16, 32, 64, 128),
         memory_items=20,
         revive_after=100,
         skips="none",
@@ -107,6 +106,3 @@ def get(name: str) -> Config:
 def describe() -> list[tuple[str, str]]:
     """Each recipe's name and one line on it."""
     return [(recipe.__name__, (recipe.__doc__ or "").strip()) for recipe in RECIPES]
-
-
-

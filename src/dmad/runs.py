@@ -100,7 +100,9 @@ def find_model(name: str | Path) -> ModelFiles:
     return ModelFiles(weights, card)
 
 
-def save_model(folder: Path, model: PDM, card: dict[str, Any], config: Config | None = None) -> None:
+def save_model(
+    folder: Path, model: PDM, card: dict[str, Any], config: Config | None = None
+) -> None:
     """Write `model.safetensors`, then `model.json`.
 
     Args:

@@ -1,4 +1,4 @@
-"""Maps and scores: how anomalous each pixel and each frame is (Eq. 12 to 14). Raw, never clamped."""
+"""Maps and scores: how anomalous each pixel and frame is (Eq. 12 to 14); raw, never clamped."""
 
 from __future__ import annotations
 

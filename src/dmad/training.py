@@ -58,7 +58,9 @@ class PDMTraining(L.LightningModule):
         if self.compute.channels_last:
             x = x.contiguous(memory_format=torch.channels_last)
         template = self.model.background
-        output, terms = self.step_loss(x, target, None if template is None else template[batch.scene])
+        output, terms = self.step_loss(
+            x, target, None if template is None else template[batch.scene]
+        )
         if not torch.isfinite(terms.total):
             raise DmadError(
                 f"the loss became {terms.total.item()} in epoch {self.current_epoch + 1}; "
@@ -111,7 +113,7 @@ class PDMTraining(L.LightningModule):
         train = self.config.train
         template = [p for n, p in self.model.named_parameters() if n == "background"]
         weights = [p for n, p in self.model.named_parameters() if n != "background"]
-        groups = [
+        groups: list[dict[str, Any]] = [
             {"params": weights},
             {"params": template, "lr": train.lr * train.background_lr, "weight_decay": 0.0},
         ]
@@ -188,7 +190,7 @@ def batches(config: Config, train: LabelledFootage) -> DataLoader[Batch]:
         size,
         sampler=sampler,
         num_workers=config.data.workers,
-        collate_fn=as_is,  # type: ignore[arg-type]
+        collate_fn=as_is,
         drop_last=True,
         persistent_workers=config.data.workers > 0,
     )
@@ -216,7 +218,7 @@ def train(config: Config, out: Path = Path("runs"), resume: Path | None = None) 
     L.seed_everything(config.train.seed, verbose=False)
     module = PDMTraining(config, build(config, footage), compute)
     if compute.channels_last:
-        module.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        module.model.to(memory_format=torch.channels_last)
     loader = batches(config, footage)
     trainer = _trainer(config.train, run, compute, len(loader))
     checkpoint = run.checkpoint if run.checkpoint.exists() else None
@@ -251,7 +253,7 @@ def _trainer(train: TrainConfig, run: Run, compute: Plan, steps: int) -> L.Train
         max_epochs=train.epochs,
         accelerator="auto",
         devices="auto" if torch.cuda.is_available() else 1,
-        precision=compute.precision,  # type: ignore[arg-type]
+        precision=compute.precision,
         sync_batchnorm=torch.cuda.device_count() > 1,
         logger=[CSVLogger(run.folder, "logs"), TensorBoardLogger(run.folder, "tensorboard")],
         callbacks=[bar, History(EpochLine(train.epochs, bar)), keep],

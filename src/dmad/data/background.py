@@ -50,6 +50,11 @@ class PastTemplate:
             self.kept = self.kept[::2]
             self.spacing *= 2
 
+    def push_all(self, frames: Sequence[np.ndarray]) -> None:
+        """Take note of several frames, oldest first."""
+        for frame in frames:
+            self.push(frame)
+
     def template(self) -> Tensor:
         """(C, H, W) in [-1, 1]: median of the frames pushed so far, at least one."""
         if self._median is None:

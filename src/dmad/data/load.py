@@ -131,4 +131,3 @@ def resize_all(images: np.ndarray, size: int) -> np.ndarray:
     resize = v2.Resize((size, size), antialias=True)
     scaled: np.ndarray = resize(torch.from_numpy(images)).numpy()
     return scaled
-

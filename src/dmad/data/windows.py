@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -13,9 +13,8 @@ from torch.utils.data import Dataset
 from dmad.data.frames import Clip, Footage
 
 
-@dataclass(frozen=True)
-class Batch:
-    """Windows as they come from the cache."""
+class Batch(NamedTuple):
+    """Windows as they come from the cache; a tuple, because Lightning moves those to devices."""
 
     frames: Tensor  # (B, T + 1, H, W, C) uint8, oldest first; (B, 1, H, W, C) for images
     scene: Tensor  # (B,) int64: index of the fixed view
@@ -62,7 +61,8 @@ def thin(items: np.ndarray, limit: int) -> np.ndarray:
     """At most `limit` items, evenly spread; all where limit is 0."""
     if not limit or limit >= len(items):
         return items
-    return items[np.linspace(0, len(items) - 1, limit).round().astype(int)]
+    thinned: np.ndarray = items[np.linspace(0, len(items) - 1, limit).round().astype(int)]
+    return thinned
 
 
 def scene_of_frames(footage: Footage, scenes: Sequence[str]) -> np.ndarray:
@@ -74,8 +74,8 @@ def scene_of_frames(footage: Footage, scenes: Sequence[str]) -> np.ndarray:
     return index
 
 
-def as_is(batch: Batch) -> Batch:
-    """Collate nothing: `Windows` already returns batches."""
+def as_is(batch: Any) -> Any:
+    """Collate nothing: `Windows` already returns a `Batch`."""
     return batch
 
 

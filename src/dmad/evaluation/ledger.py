@@ -1,4 +1,4 @@
-"""The ledger: every result under a published protocol, a deployable one, and beside blind signals."""
+"""The ledger: results under a published protocol, a deployable one, and beside blind signals."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ class Detector:
         self.model = (fold(model, config.data.size) if fast else model.eval()).to(self.device)
         self.bf16 = fast and has_fast_bf16()
         if self.bf16:
-            self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            self.model.to(memory_format=torch.channels_last)
         self._judge = torch.compile(self._compute) if compile else self._compute
 
     def __call__(self, frames: np.ndarray, scene: str = "") -> AnomalyResult:
@@ -119,11 +119,11 @@ class Detector:
         window = list(islice(source, history))
         position = len(window)
         while chunk := list(islice(source, batch)):
-            for frame in window if past and position == history else ():
-                past.push(frame)
+            if past and position == history:
+                past.push_all(window)
             yield self._explain(window + chunk, position, scene, past)
-            for frame in chunk if past else ():
-                past.push(frame)
+            if past:
+                past.push_all(chunk)
             position += len(chunk)
             window = (window + chunk)[len(chunk) :]
 
@@ -199,5 +199,3 @@ def _series(gap: int, parts: list[Tensor]) -> np.ndarray:
     """Batches joined, with NaN for the `gap` frames before the first."""
     values = [part.double().cpu().numpy() for part in parts]
     return np.concatenate([np.full(gap, np.nan), *values])
-
-

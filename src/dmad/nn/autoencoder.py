@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -123,7 +124,7 @@ class Decoder(nn.Module):
         )
         self.up = nn.ModuleList(
             nn.ConvTranspose2d(wide, narrow, 3, 2, 1, output_padding=1)
-            for narrow, wide in zip(widths[:-1], widths[1:], strict=True)
+            for narrow, wide in pairwise(widths)
         )
         self.final = nn.Conv2d(widths[0], out_channels * stem**2, 3, padding=1)
         self.shuffle = nn.PixelShuffle(stem)
@@ -139,23 +140,46 @@ class Decoder(nn.Module):
 
 
 class ForegroundMask(nn.Module):
-    """f_m of Eq. 9, from the two finest encoder levels: 1 = foreground.
+    """f_m of Eq. 9 at the scale of the embedding: 1 = foreground.
+
+    So coarse a mask says where the foreground is and cannot draw it; drawing stays with the
+    decoder and the deformation.
 
     Args:
-        widths: Channels of the two finest levels.
-        channels: 1, or one mask for each channel of the image (released code).
-        stem: As in the encoder.
+        width: Channels of the embedding.
+        channels: Channels of the mask.
     """
 
-    def __init__(self, widths: Sequence[int], channels: int = 1, stem: int = 1) -> None:
+    def __init__(self, width: int, channels: int = 1) -> None:
         super().__init__()
-        hidden = widths[0]
-        self.mix = nn.Sequential(nn.Conv2d(widths[0] + widths[1], hidden, 1), nn.ReLU())
-        self.final = nn.Conv2d(hidden, channels * stem**2, 3, padding=1)
-        self.shuffle = nn.PixelShuffle(stem)
+        self.layers = nn.Sequential(nn.ReLU(), nn.Conv2d(width, channels, 3, padding=1))
 
-    def forward(self, features: Sequence[Tensor]) -> Tensor:
-        """Features to (B, channels, H, W) in [0, 1]."""
+    def forward(self, features: Sequence[Tensor], size: int) -> Tensor:
+        """Features of all levels to (B, channels, size, size) in [0, 1]."""
+        return spread(self.layers(features[-1]), size)
+
+
+class FineMask(nn.Module):
+    """The released f_m, from the two finest encoder levels: a mask for each channel.
+
+    Args:
+        widths: Channels of each encoder level.
+        channels: Channels of the image.
+    """
+
+    def __init__(self, widths: Sequence[int], channels: int) -> None:
+        super().__init__()
+        self.mix = nn.Sequential(nn.Conv2d(widths[0] + widths[1], widths[0], 1), nn.ReLU())
+        self.final = nn.Conv2d(widths[0], channels, 3, padding=1)
+
+    def forward(self, features: Sequence[Tensor], size: int) -> Tensor:
+        """Features of all levels to (B, channels, size, size) in [0, 1]."""
         coarse = F.interpolate(features[1], scale_factor=2.0, mode="bilinear", align_corners=False)
-        mixed = self.mix(torch.cat((features[0], coarse), 1))
-        return torch.sigmoid(self.shuffle(self.final(mixed)).float())
+        return spread(self.final(self.mix(torch.cat((features[0], coarse), 1))), size)
+
+
+def spread(logits: Tensor, size: int) -> Tensor:
+    """Mask logits (B, C, h, w) to (B, C, size, size) in [0, 1]."""
+    return torch.sigmoid(
+        F.interpolate(logits.float(), size=(size, size), mode="bilinear", align_corners=False)
+    )

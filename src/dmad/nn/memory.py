@@ -78,4 +78,5 @@ def usage(indices: Tensor, count: int) -> Tensor:
 def perplexity(counts: Tensor) -> Tensor:
     """Effective number of items in use, 1 (collapse) to N (all alike), from their counts (N,)."""
     share = counts.double() / counts.sum().clamp(min=1)
-    return torch.special.entr(share).sum().exp()
+    effective: Tensor = torch.special.entr(share).sum().exp()
+    return effective

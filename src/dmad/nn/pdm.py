@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from dmad.config import ModelConfig
-from dmad.nn.autoencoder import Decoder, Encoder, ForegroundMask, skip_modules
+from dmad.nn.autoencoder import Decoder, Encoder, FineMask, ForegroundMask, skip_modules
 from dmad.nn.deformation import DeformationEstimator, compose_all, warp
 from dmad.nn.memory import Memory, MemoryOutput
 
@@ -28,7 +28,9 @@ class PDMOutput:
 
 
 class PDM(nn.Module):
-    """Diversity-measurable anomaly detection with the pyramid deformation module.
+    """Diversity-measurable anomaly detection with the pyramid deformation module (Eq. 3, 9).
+
+    Without heads it is the memory autoencoder of Eq. 1, and with full skips that of Eq. 2.
 
     Args:
         config: The network's settings.
@@ -43,7 +45,7 @@ class PDM(nn.Module):
     ) -> None:
         super().__init__()
         inputs = channels * max(history, 1)
-        widths = [config.width * 2**level for level in range(config.levels + 1)]
+        widths = config.widths
         skips = skip_modules(config.skips, widths, config.stem, config.skip_channels)
         self.inputs, self.channels = inputs, channels
         self.sees_target = config.estimator_sees == "target" and history > 0
@@ -53,13 +55,19 @@ class PDM(nn.Module):
         self.memory = Memory(config.memory_items, widths[-1]) if config.memory else None
         seen = inputs + channels * self.sees_target
         self.estimator = self._estimator(config, seen, size)
-        if config.background:
-            masks = channels if self.released_mask else 1
-            self.mask: ForegroundMask | None = ForegroundMask(widths, masks, config.stem)
-            self.background = nn.Parameter(torch.zeros(scenes, channels, size, size))
-        else:
-            self.mask = None
-            self.register_parameter("background", None)
+        self.mask = self._mask(config, widths, channels)
+        template = torch.zeros(scenes, channels, size, size) if config.background else None
+        self.background = None if template is None else nn.Parameter(template)
+
+    @staticmethod
+    def _mask(
+        config: ModelConfig, widths: tuple[int, ...], channels: int
+    ) -> ForegroundMask | FineMask | None:
+        if not config.background:
+            return None
+        if config.mask == "released":
+            return FineMask(widths, channels)
+        return ForegroundMask(widths[-1])
 
     @staticmethod
     def _estimator(config: ModelConfig, inputs: int, size: int) -> DeformationEstimator | None:
@@ -74,9 +82,7 @@ class PDM(nn.Module):
             config.positions,
         )
 
-    def forward(
-        self, x: Tensor, target: Tensor, background: Tensor | None = None
-    ) -> PDMOutput:
+    def forward(self, x: Tensor, target: Tensor, background: Tensor | None = None) -> PDMOutput:
         """Eq. 3, 7, 9.
 
         Args:
@@ -94,7 +100,7 @@ class PDM(nn.Module):
         offsets = self.estimator(seen) if self.estimator else []
         composed = compose_all(offsets)
         deformed = [warp(reference, field) for field in composed] or [reference]
-        mask = self.mask(features) if self.mask else None
+        mask = self.mask(features, x.shape[-1]) if self.mask else None
         background = self._template(x, background)
         laid = [
             self._lay(image, mask, background, composed[k] if composed else None)

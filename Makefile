@@ -1,0 +1,33 @@
+# Every target sets itself up: a virtual environment in .venv, the package and its tools.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test check bench format clean
+
+$(BIN)/dmad: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --editable ".[dev]"
+	@touch $@
+
+demo: $(BIN)/dmad
+	$(BIN)/dmad demo --out demo
+
+test: $(BIN)/dmad
+	$(BIN)/pytest
+
+check: $(BIN)/dmad
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest tests/test_house.py
+
+bench: $(BIN)/dmad
+	$(BIN)/dmad bench train
+	$(BIN)/dmad bench predict
+
+format: $(BIN)/dmad
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf .venv build dist demo

@@ -1,0 +1,126 @@
+"""`dmad bench`: speed as shipped beside the same model in plain eager float32, in one run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from dmad import recipes
+from dmad.config import Config
+from dmad.data.decoding import decode
+from dmad.data.street import Street, normal_clip
+from dmad.inference.detector import Detector
+from dmad.inference.video import VideoWriter
+from dmad.losses import total_loss
+from dmad.machine import Plan, plan, quicken
+from dmad.nn.pdm import PDM
+
+ROUNDS = 7
+FRAMES = 24
+
+
+def bench(what: str, sizes: Sequence[int]) -> dict[int, float]:
+    """Time `train` or `predict` for recipe ped2 at each size, and print a table.
+
+    Returns:
+        For each size, how many times faster the shipped way is than the plain one.
+    """
+    quicken()
+    table = Table("size", "plain ms", "shipped ms", "times faster", title=f"dmad bench {what}")
+    ratios = {}
+    for size in sizes:
+        base = recipes.ped2()
+        config = replace(base, data=replace(base.data, size=size))
+        plain, shipped = {"train": training_steps, "predict": single_frames}[what](config)
+        slow, quick = in_turn(plain, shipped)
+        ratios[size] = median(a / b for a, b in zip(slow, quick, strict=True))
+        cells = (f"{1e3 * median(times):.1f}" for times in (slow, quick))
+        table.add_row(f"{size}", *cells, f"{ratios[size]:.2f}")
+    Console().print(table)
+    shipped_plan = plan(recipes.ped2().train)
+    Console().print(f"torch {torch.__version__}, {torch.get_num_threads()} threads; {shipped_plan}")
+    return ratios
+
+
+def in_turn(
+    plain: Callable[[], float], shipped: Callable[[], float]
+) -> tuple[list[float], list[float]]:
+    """Seconds of each, run in turn so that a drift of the machine's speed hits both alike."""
+    plain(), shipped()
+    pairs = [(plain(), shipped()) for _ in range(ROUNDS)]
+    return [a for a, _ in pairs], [b for _, b in pairs]
+
+
+def training_steps(config: Config) -> tuple[Callable[[], float], Callable[[], float]]:
+    """One step of batch 8, plain and as shipped."""
+    plain = Plan("32-true", compile=False, channels_last=False)
+    return _step(config, plain, fused=False), _step(config, plan(config.train), fused=True)
+
+
+def _step(config: Config, compute: Plan, fused: bool) -> Callable[[], float]:
+    torch.manual_seed(0)
+    size, batch = config.data.size, config.train.batch_size
+    model = PDM(config.model, size, config.data.channels, config.data.history)
+    x, target = torch.rand(batch, 4, size, size) * 2 - 1, torch.rand(batch, 1, size, size) * 2 - 1
+    if compute.channels_last:
+        model.to(memory_format=torch.channels_last)
+        x = x.contiguous(memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(model.parameters(), fused=fused)
+
+    def loss() -> torch.Tensor:
+        return total_loss(target, model(x, target), config.loss).total
+
+    forward = torch.compile(loss) if compute.compile else loss
+
+    def step() -> float:
+        start = time.perf_counter()
+        optimizer.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=compute.precision == "bf16-mixed"):
+            value = forward()
+        value.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        return time.perf_counter() - start
+
+    return step
+
+
+def single_frames(config: Config) -> tuple[Callable[[], float], Callable[[], float]]:
+    """A short video, decoded and judged frame by frame; seconds a frame, plain and as shipped."""
+    torch.manual_seed(0)
+    model = PDM(config.model, config.data.size, config.data.channels, config.data.history)
+    plain = Detector(model, config, device="cpu", fast=False)
+    shipped = Detector(model, config, device="cpu")
+    return _judging(plain), _judging(shipped)
+
+
+def _judging(detector: Detector) -> Callable[[], float]:
+    data = detector.config.data
+
+    def judge() -> float:
+        with TemporaryDirectory() as folder:
+            path = _film(Path(folder))
+            start = time.perf_counter()
+            frames = decode(path, data.size, data.channels)
+            count = sum(len(found.index) for found in detector.explain(frames, batch=1))
+            return (time.perf_counter() - start) / count
+
+    return judge
+
+
+def _film(folder: Path) -> Path:
+    """A clip of the street as a video of 360 x 360."""
+    clip = normal_clip(Street(size=120, frames=FRAMES), 0)
+    path = folder / "street.mp4"
+    with VideoWriter(path, 10) as film:
+        for frame in clip.frames:
+            film.write(np.repeat(np.repeat(frame, 3, 0), 3, 1))
+    return path

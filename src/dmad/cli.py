@@ -1,0 +1,245 @@
+"""The command line: verbs to functions. Heavy imports stay inside the verbs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, NoReturn
+
+from jsonargparse import ArgumentParser, Namespace
+
+from dmad.config import (
+    Config,
+    DataConfig,
+    LossConfig,
+    ModelConfig,
+    ScoreConfig,
+    TrainConfig,
+    require,
+)
+from dmad.errors import DmadError
+
+SECTIONS = {
+    "data": DataConfig,
+    "model": ModelConfig,
+    "loss": LossConfig,
+    "score": ScoreConfig,
+    "train": TrainConfig,
+}
+
+
+class Parser(ArgumentParser):
+    """A parser whose errors are one line."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Say what is wrong and, where a name is nearly right, what was meant."""
+        raise DmadError(_one_line(message, self))
+
+
+def _one_line(message: str, parser: ArgumentParser) -> str:
+    words = " ".join(str(message).split())
+    wrong = next((w for w in words.split() if w.startswith("--")), None)
+    options = [o for action in parser._actions for o in action.option_strings]
+    near = get_close_matches((wrong or "").split("=")[0], options, 1, 0.6)
+    hint = f"; did you mean {near[0]}?" if near and near[0] != wrong else ""
+    return f"{words}{hint}" if hint else f"{words}; see --help"
+
+
+def parser_train(recipe: str | None) -> Parser:
+    """Options of `dmad train`, with the recipe's numbers as defaults."""
+    from dmad import recipes
+
+    parser = Parser(
+        prog="dmad train",
+        description="Train a model from normal footage or images. The run folder is printed last.",
+        epilog="Example: dmad train ped2 --data.root UCSDped2 --data.size 128 --train.epochs 4",
+    )
+    known = ", ".join(recipes.names())
+    parser.add_argument("recipe", nargs="?", help=f"where the settings start from: {known}")
+    parser.add_argument("--config", action="config", help="YAML file of settings")
+    parser.add_argument("--out", type=Path, default=Path("runs"), help="folder for new runs")
+    parser.add_argument("--resume", type=Path | None, help="run folder to go on with")
+    base = recipes.get(recipe) if recipe else Config()
+    for name, section in SECTIONS.items():
+        parser.add_class_arguments(section, name)
+        values = vars(getattr(base, name))
+        parser.set_defaults({f"{name}.{key}": value for key, value in values.items()})
+    return parser
+
+
+def train(arguments: Sequence[str]) -> None:
+    """Train a model from normal data; prints its run folder last."""
+    recipe = next((a for a in arguments[:1] if not a.startswith("-")), None)
+    asked = parser_train(recipe).parse_args(list(arguments))
+    require(
+        bool(asked.recipe or asked.resume),
+        "say what to train: dmad train RECIPE; `dmad recipes` lists them",
+    )
+    from dmad import training
+    from dmad.runs import read_config
+
+    config = read_config(asked.resume) if asked.resume else _config(asked)
+    run = training.train(config, asked.out, asked.resume)
+    print(run.folder)
+
+
+def _config(asked: Namespace) -> Config:
+    def section(name: str, kind: type[Any]) -> Any:
+        values = asked[name].as_dict()
+        return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+    return Config(asked.recipe, **{name: section(name, kind) for name, kind in SECTIONS.items()})
+
+
+def evaluate(arguments: Sequence[str]) -> None:
+    """Score a labelled test split; table on screen, ledger.json and scores.npz in the run."""
+    parser = Parser(prog="dmad evaluate", description=evaluate.__doc__)
+    parser.add_argument("run", type=str, help="run folder, .safetensors file or shipped model")
+    parser.add_argument("--data.root", type=Path | None, help="folder of the data set")
+    parser.add_argument("--data.cache", type=Path | None, help="folder for decoded frames")
+    parser.add_argument("--out", type=Path | None, help="where to write (default: in the run)")
+    asked = parser.parse_args(list(arguments))
+    from dmad.evaluation.evaluate import evaluate as run
+    from dmad.evaluation.show import show
+
+    show(run(asked.run, asked.data.root, asked.data.cache, asked.out))
+
+
+def predict(arguments: Sequence[str]) -> None:
+    """Judge videos, frame folders or images: scores as CSV, annotated video and pictures."""
+    parser = Parser(prog="dmad predict", description=predict.__doc__)
+    parser.add_argument("run", type=str, help="run folder, .safetensors file or shipped model")
+    parser.add_argument("sources", type=str, nargs="+", help="videos, frame folders or images")
+    parser.add_argument("--out", type=Path, default=Path("predictions"), help="where to write")
+    parser.add_argument("--panels", type=int, default=4, help="panels of the strongest frames")
+    parser.add_argument("--video", type=bool, default=True, help="write the annotated video")
+    parser.add_argument("--scene", type=str, default="", help="name of the view trained on")
+    asked = parser.parse_args(list(arguments))
+    from dmad.inference.predict import predict as run
+
+    for line in run(asked.run, asked.sources, asked.out, asked.panels, asked.video, asked.scene):
+        print(line)
+
+
+def data(arguments: Sequence[str]) -> None:
+    """Say what a data folder holds, what is missing, and where to get it."""
+    parser = Parser(prog="dmad data", description=data.__doc__)
+    parser.add_argument("path", type=Path, help="folder to look at")
+    asked = parser.parse_args(list(arguments))
+    from dmad.data.layouts import describe
+
+    print(describe(asked.path))
+
+
+def recipes(arguments: Sequence[str]) -> None:
+    """List the recipes: what each is for, its image size and epochs."""
+    parser = Parser(prog="dmad recipes", description=recipes.__doc__)
+    parser.parse_args(list(arguments))
+    from dmad import recipes as book
+
+    for name, line in book.describe():
+        base = book.get(name)
+        print(f"{name:13} {base.data.size:3} px  {base.train.epochs:2} epochs  {line}")
+
+
+def demo(arguments: Sequence[str]) -> None:
+    """Train the toy and the street with no data at all, and draw what they learnt."""
+    parser = Parser(prog="dmad demo", description=demo.__doc__)
+    parser.add_argument("--out", type=Path, default=Path("demo"), help="where to write")
+    asked = parser.parse_args(list(arguments))
+    from dmad.demo import demo as run
+
+    run(asked.out)
+
+
+def bench(arguments: Sequence[str]) -> None:
+    """Time training or prediction as shipped beside the same model in plain eager float32."""
+    parser = Parser(prog="dmad bench", description=bench.__doc__)
+    parser.add_argument("what", choices=("train", "predict"), help="which job to time")
+    parser.add_argument("--sizes", type=list[int], default=[128, 256], help="image sizes")
+    asked = parser.parse_args(list(arguments))
+    from dmad.bench import bench as run
+
+    run(asked.what, asked.sizes)
+
+
+def experiment(arguments: Sequence[str]) -> None:
+    """Run an experiment of the paper: toy."""
+    parser = Parser(prog="dmad experiment", description=experiment.__doc__)
+    parser.add_argument("name", choices=("toy",), help="toy: Sec. 4.2, three variants on digits")
+    parser.add_argument("--recipe", type=str, default="digits", help="digits or mnist")
+    parser.add_argument("--data.root", type=Path | None, help="folder of MNIST")
+    parser.add_argument("--train.epochs", type=int | None, help="passes over the data")
+    parser.add_argument("--train.seed", type=int, default=0, help="seed")
+    parser.add_argument("--out", type=Path, default=Path("toy"), help="where to write")
+    asked = parser.parse_args(list(arguments))
+    from dmad import recipes as book
+    from dmad.experiments.toy import toy as run
+
+    base = book.get(asked.recipe)
+    epochs = asked.train.epochs or base.train.epochs
+    config = replace(
+        base,
+        data=replace(base.data, root=asked.data.root),
+        train=replace(base.train, epochs=epochs, seed=asked.train.seed),
+    )
+    run(config, asked.out)
+
+
+VERBS: dict[str, Callable[[Sequence[str]], None]] = {
+    verb.__name__: verb
+    for verb in (demo, recipes, data, train, evaluate, predict, bench, experiment)
+}
+
+
+def usage() -> str:
+    """What `dmad --help` prints."""
+    lines = [f"  {name:11} {(verb.__doc__ or '').strip()}" for name, verb in VERBS.items()]
+    return "\n".join(
+        [
+            "dmad finds what is not normal in video from fixed cameras, and shows why.",
+            "",
+            "usage: dmad VERB ...     (dmad VERB --help tells more)",
+            "",
+            *lines,
+            "",
+            "start:     dmad demo",
+            "own data:  dmad train video --data.root FOLDER",
+            "           dmad predict RUN VIDEO",
+        ]
+    )
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Dispatch to a verb."""
+    from dmad import __version__
+
+    verb = arguments[0] if arguments else "--help"
+    if verb in ("-h", "--help"):
+        print(usage())
+    elif verb == "--version":
+        print(__version__)
+    else:
+        near = get_close_matches(verb, VERBS, 1)
+        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(VERBS)}"
+        require(verb in VERBS, f"unknown verb {verb!r}; {hint}")
+        VERBS[verb](arguments[1:])
+
+
+def main() -> None:
+    """Entry point: bad input is one line on standard error and exit code 2."""
+    try:
+        run(sys.argv[1:])
+    except DmadError as error:
+        print(f"dmad: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("dmad: stopped", file=sys.stderr)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,200 @@
+"""`dmad predict`: judge footage, and write what a person wants to see."""
+
+from __future__ import annotations
+
+import csv
+import heapq
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+
+from dmad import visualize
+from dmad.config import require
+from dmad.data.decoding import VIDEOS, decode, holds_images, natural, probe
+from dmad.errors import DmadError
+from dmad.inference.detector import Detector, Explained, load
+from dmad.inference.explain import Limits, Picture, pictures
+from dmad.inference.video import VideoWriter, annotate
+from dmad.runs import write_whole
+
+FPS = 10.0  # of the written video where the source does not say
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to write beside the scores."""
+
+    panels: int = 4  # panels of the strongest frames
+    video: bool = True  # annotated video
+    scene: str = ""  # view trained on; unknown ones get a template from their own past
+
+
+def predict(
+    run: str | Path,
+    sources: Sequence[str | Path],
+    out: Path = Path("predictions"),
+    panels: int = 4,
+    video: bool = True,
+    scene: str = "",
+) -> Iterator[Path]:
+    """Judge each source and write `scores.csv`, `timeline.png`, panels and an annotated video.
+
+    Args:
+        run: Run folder, `.safetensors` file or name of a shipped model.
+        sources: Videos, frame folders, or folders of these.
+        out: Where to write; a folder for each source.
+        panels: How many of the strongest frames are explained in a panel each.
+        video: Whether to write the annotated video.
+        scene: Name of the view, where the model was trained on several.
+
+    Yields:
+        The folder of each source, when it is done.
+
+    Raises:
+        DmadError: No such model, or not one source could be judged.
+    """
+    detector = load(run)
+    wanted = Wanted(panels, video, scene)
+    problems, done = [], 0
+    for source in [clip for given in sources for clip in clips_in(Path(given))]:
+        try:
+            yield predict_one(detector, source, out / source.stem, wanted)
+            done += 1
+        except DmadError as error:
+            problems.append(str(error))
+            Console(stderr=True).print(f"skipped: {error}", highlight=False)
+    require(done > 0, problems[0] if problems else "nothing to judge; give videos or folders")
+
+
+def clips_in(source: Path) -> list[Path]:
+    """The videos and frame folders a path stands for: itself, or what lies right inside it."""
+    require(source.exists(), f"{source} does not exist; give a video or a folder of frames")
+    if source.is_file() or holds_images(source):
+        return [source]
+    inside = [p for p in source.iterdir() if p.suffix.lower() in VIDEOS]
+    inside += [p for p in source.iterdir() if p.is_dir() and holds_images(p)]
+    require(bool(inside), f"{source} holds no videos, frames or folders of frames")
+    return sorted(inside, key=natural)
+
+
+def predict_one(detector: Detector, source: Path, out: Path, wanted: Wanted) -> Path:
+    """Judge one clip.
+
+    Returns:
+        `out`, with `scores.csv`, `timeline.png`, `annotated.mp4` and `panels/` in it.
+
+    Raises:
+        DmadError: The clip is unreadable or shorter than the model's history.
+    """
+    data = detector.config.data
+    fps, expected = probe(source)
+    notes: list[str] = []
+    frames = decode(source, data.size, data.channels, notes.append)
+    table, best, limits = Table(fps or FPS), Best(wanted.panels), Limits(detector.config)
+    with ExitStack() as stack:
+        film = None
+        if wanted.video:
+            out.mkdir(parents=True, exist_ok=True)
+            film = stack.enter_context(VideoWriter(out / "annotated.mp4", fps or FPS))
+        for found in _progress(detector.explain(frames, wanted.scene), source, expected):
+            table.add(found)
+            for picture in pictures(found, limits):
+                best.offer(picture)
+                if film:
+                    film.write(film_frame(picture))
+    for note in notes:
+        Console(stderr=True).print(f"note: {note}", highlight=False)
+    require(
+        table.count > 0,
+        f"{source} is shorter than {data.history + 1} frames, the least that can be judged",
+    )
+    _write(out, table, best, data.history)
+    return out
+
+
+def _progress(results: Iterator[Explained], source: Path, expected: int) -> Iterator[Explained]:
+    console = Console(stderr=True)
+    total = -(-expected // 8) or None
+    yield from track(results, source.name, total, console=console, transient=True)
+
+
+def film_frame(picture: Picture) -> NDArray[np.uint8]:
+    """Heat and deformation side by side, with the score."""
+    lines = [f"frame {picture.index}", f"score {picture.score:.3f}"]
+    return annotate(np.hstack((picture.heat, picture.arrows)), lines)
+
+
+class Best:
+    """The pictures with the highest scores, at most `size` of them."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._heap: list[tuple[float, int, Picture]] = []
+
+    def offer(self, picture: Picture) -> None:
+        """Keep it if it is among the highest."""
+        item = (picture.score, picture.index, picture)
+        if len(self._heap) < self.size:
+            heapq.heappush(self._heap, item)
+        elif self._heap and item[:2] > self._heap[0][:2]:
+            heapq.heapreplace(self._heap, item)
+
+    @property
+    def pictures(self) -> list[Picture]:
+        """Highest first."""
+        return [item[2] for item in sorted(self._heap, key=lambda item: item[:2], reverse=True)]
+
+
+class Table:
+    """Per-frame scores of one clip.
+
+    Args:
+        fps: Frames a second, for the column of times.
+    """
+
+    def __init__(self, fps: float) -> None:
+        self.fps = fps
+        self.rows: list[tuple[int, float, float, float]] = []
+
+    @property
+    def count(self) -> int:
+        """Frames judged."""
+        return len(self.rows)
+
+    def add(self, found: Explained) -> None:
+        """The rows of a batch."""
+        scores = found.scores
+        columns = (scores.score, scores.reconstruction, scores.deformation)
+        values = [column.double().cpu().numpy() for column in columns]
+        self.rows += zip(found.index.tolist(), *(v.tolist() for v in values), strict=True)
+
+    def csv(self, gap: int) -> str:
+        """frame, time in seconds, score and its two terms; empty for the first `gap` frames."""
+        text = io.StringIO()
+        writer = csv.writer(text)
+        writer.writerow(("frame", "time", "score", "reconstruction", "deformation"))
+        writer.writerows((i, f"{i / self.fps:.3f}", "", "", "") for i in range(gap))
+        for index, *values in self.rows:
+            writer.writerow((index, f"{index / self.fps:.3f}", *(f"{v:.6g}" for v in values)))
+        return text.getvalue()
+
+    def column(self, which: int, gap: int) -> NDArray[np.float64]:
+        """One column with NaN for the first `gap` frames."""
+        return np.array([np.nan] * gap + [row[which] for row in self.rows])
+
+
+def _write(out: Path, table: Table, best: Best, gap: int) -> None:
+    write_whole(out / "scores.csv", table.csv(gap))
+    terms = {"reconstruction": table.column(2, gap), "deformation": table.column(3, gap)}
+    drawing = visualize.timeline(table.column(1, gap), None, terms, table.fps)
+    visualize.save(drawing, out / "timeline.png")
+    for rank, picture in enumerate(best.pictures, 1):
+        name = f"{rank:02d}-frame-{picture.index:05d}.png"
+        visualize.save(picture.panel(), out / "panels" / name)
