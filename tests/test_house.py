@@ -36,7 +36,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 
 
 def floor(module: str) -> int:
-    return ORDER.index(module.split(".")[0])
+    return ORDER.index(module.split(".", maxsplit=1)[0])
 
 
 def imports(path: Path) -> set[str]:

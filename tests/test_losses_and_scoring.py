@@ -16,7 +16,7 @@ from dmad.losses import (
     total_loss,
 )
 from dmad.nn.pdm import PDM
-from dmad.scoring import average, kernel_size, released_terms, score
+from dmad.scoring import average, released_terms, score
 
 CONFIG = ModelConfig(widths=(8, 16, 32), memory_items=8, reductions=(4, 2), estimator_width=8)
 
@@ -61,12 +61,6 @@ def test_average_is_a_box_filter(size: tuple[int, int]) -> None:
     origin = tuple(-1 if n % 2 == 0 else 0 for n in size)
     slow = np.stack([convolve(m, box, mode="constant", origin=origin) for m in maps.numpy()])
     np.testing.assert_allclose(ours.max((1, 2)), slow.max((1, 2)), rtol=1e-4)
-
-
-def test_kernel_scales_with_the_frame() -> None:
-    assert kernel_size((16, 14), 256, 256) == (16, 14)
-    assert kernel_size((16, 14), 128, 128) == (8, 7)
-    assert kernel_size((1, 1), 16, 16) == (1, 1)
 
 
 def test_total_is_the_weighted_sum() -> None:

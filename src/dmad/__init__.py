@@ -1,6 +1,6 @@
 """Diversity-Measurable Anomaly Detection: a prototype of the normal, and how far it must be bent.
 
-`dmad.train`, `dmad.load`, `dmad.evaluate` and `dmad.Detector` are loaded when first used, so that
+`dmad.recipe`, `train`, `load`, `evaluate` and `Detector` are loaded when first used, so that
 `import dmad` is quick.
 """
 
@@ -13,15 +13,17 @@ from dmad.errors import DmadError
 if TYPE_CHECKING:
     from dmad.evaluation.evaluate import evaluate
     from dmad.inference.detector import AnomalyResult, Detector, load
+    from dmad.recipes import recipe
     from dmad.training import train
 
 __version__ = "0.1.0"
-__all__ = ["AnomalyResult", "Detector", "DmadError", "evaluate", "load", "train"]
+__all__ = ["AnomalyResult", "Detector", "DmadError", "evaluate", "load", "recipe", "train"]
 
 _HOMES = {
     "AnomalyResult": "dmad.inference.detector",
     "Detector": "dmad.inference.detector",
     "load": "dmad.inference.detector",
+    "recipe": "dmad.recipes",
     "train": "dmad.training",
     "evaluate": "dmad.evaluation.evaluate",
 }

@@ -11,24 +11,8 @@ from typing import Any, NoReturn
 
 from jsonargparse import ArgumentParser, Namespace
 
-from dmad.config import (
-    Config,
-    DataConfig,
-    LossConfig,
-    ModelConfig,
-    ScoreConfig,
-    TrainConfig,
-    require,
-)
+from dmad.config import SECTIONS, Config, require
 from dmad.errors import DmadError
-
-SECTIONS = {
-    "data": DataConfig,
-    "model": ModelConfig,
-    "loss": LossConfig,
-    "score": ScoreConfig,
-    "train": TrainConfig,
-}
 
 
 class Parser(ArgumentParser):
@@ -58,7 +42,8 @@ def parser_train(recipe: str | None) -> Parser:
         epilog="Example: dmad train ped2 --data.root UCSDped2 --data.size 128 --train.epochs 4",
     )
     known = ", ".join(recipes.names())
-    parser.add_argument("recipe", nargs="?", help=f"where the settings start from: {known}")
+    start = f"where the settings start from: {known}"
+    parser.add_argument("recipe", nargs="?", default=recipe, help=start)
     parser.add_argument("--config", action="config", help="YAML file of settings")
     parser.add_argument("--out", type=Path, default=Path("runs"), help="folder for new runs")
     parser.add_argument("--resume", type=Path | None, help="run folder to go on with")
@@ -73,6 +58,7 @@ def parser_train(recipe: str | None) -> Parser:
 def train(arguments: Sequence[str]) -> None:
     """Train a model from normal data; prints its run folder last."""
     recipe = next((a for a in arguments[:1] if not a.startswith("-")), None)
+    recipe = recipe or _recipe_behind(arguments)
     asked = parser_train(recipe).parse_args(list(arguments))
     require(
         bool(asked.recipe or asked.resume),
@@ -84,6 +70,17 @@ def train(arguments: Sequence[str]) -> None:
     config = read_config(asked.resume) if asked.resume else _config(asked)
     run = training.train(config, asked.out, asked.resume)
     print(run.folder)
+
+
+def _recipe_behind(arguments: Sequence[str]) -> str | None:
+    """The recipe where it stands behind the options, or in the file of settings."""
+    import yaml
+
+    rest = [a for a in arguments if not a.startswith(("-h", "--help", "--print_config"))]
+    asked = parser_train(None).parse_args(rest)
+    files = [yaml.safe_load(Path(str(file)).read_text()) for file in asked.config or ()]
+    named = [str(found["recipe"]) for found in files if found.get("recipe")]
+    return asked.recipe or next(reversed(named), None)
 
 
 def _config(asked: Namespace) -> Config:

@@ -133,7 +133,7 @@ class LossConfig:
         gamma1: Weight of the compression loss (Eq. 11).
         gamma2: Weight of the deformation loss (Eq. 11).
         beta: Weight of the commitment term (Eq. 5).
-        gradient: Weight of the gradient part of Dis (Eq. 10, 12).
+        gradient: Weight of the gradient part of Dis (Eq. 10, 12) beside its squared error.
         coarse_gradient: Factor on that part for all heads but the last; 1 in the paper,
             0.25 in the released code.
         smoothness: Weight of the smoothness term of Eq. 8; 0 removes it.
@@ -170,8 +170,7 @@ class ScoreConfig:
 
     Args:
         alpha: Weight of the deformation term.
-        kernel: Height and width of the averaging kernel k*, in pixels of a 256 x 256 frame;
-            scaled with `data.size`.
+        kernel: Height and width of the averaging kernel k*, in pixels.
     """
 
     alpha: float = 0.2
@@ -253,7 +252,7 @@ def plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
-_SECTIONS = {
+SECTIONS = {
     "data": DataConfig,
     "model": ModelConfig,
     "loss": LossConfig,
@@ -264,15 +263,15 @@ _SECTIONS = {
 
 def restore(tree: dict[str, Any]) -> Config:
     """Build a `Config` from what `plain` made of one; unknown names raise `DmadError`."""
-    sections = {name: _section(name, tree.get(name, {})) for name in _SECTIONS}
+    sections = {name: _section(name, tree.get(name, {})) for name in SECTIONS}
     return Config(recipe=str(tree.get("recipe", "video")), **sections)
 
 
 def _section(name: str, values: dict[str, Any]) -> Any:
-    known = {item.name for item in fields(_SECTIONS[name])}
+    known = {item.name for item in fields(SECTIONS[name])}
     unknown = sorted(set(values) - known)
     require(not unknown, f"unknown setting {name}.{', '.join(unknown)}; known: {sorted(known)}")
-    return _SECTIONS[name](**{key: _value(key, item) for key, item in values.items()})
+    return SECTIONS[name](**{key: _value(key, item) for key, item in values.items()})
 
 
 def _value(key: str, value: Any) -> Any:

@@ -29,6 +29,7 @@ class StepBar(Callback):
             TimeRemainingColumn(),
             console=self.console,
             transient=True,
+            disable=not self.console.is_terminal,
         )
         self.total = epochs * steps
 
@@ -66,4 +67,4 @@ class EpochLine:
         if "perplexity" in figures:
             used, effective = figures["items_used"], figures["perplexity"]
             parts.append(f"memory {used:.0f} items used, perplexity {effective:.1f}")
-        self.bar.console.print("  ".join(parts), highlight=False)
+        self.bar.console.print("  ".join(parts), highlight=False, soft_wrap=True)

@@ -39,9 +39,20 @@ class Run:
         return self.folder / "evaluation"
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder to write in; `DmadError` where that cannot be."""
+    reason = "no permission"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        allowed = os.access(folder, os.W_OK)
+    except OSError as error:
+        allowed, reason = False, error.strerror or str(error)
+    require(allowed, f"cannot write to {folder} ({reason}); choose another with --out DIR")
+
+
 def write_whole(path: Path, content: str | bytes) -> None:
     """Write beside, then rename: the file is never half there. Makes the folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     beside.write_bytes(content.encode() if isinstance(content, str) else content)
     os.replace(beside, path)
@@ -51,10 +62,11 @@ def new_run(config: Config, out: Path) -> Run:
     """Make `out/<recipe>/<timestamp>/` with the settings in it."""
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S-%f")[:-3]
     run = Run(out / config.recipe / stamp)
+    make_folder(run.folder.parent)
     try:
-        run.folder.mkdir(parents=True)
-    except OSError as error:
-        require(False, f"cannot write to {out} ({error.strerror}); choose another with --out DIR")
+        run.folder.mkdir()
+    except FileExistsError:  # another began in this millisecond
+        return new_run(config, out)
     import yaml
 
     write_whole(run.config, yaml.safe_dump(plain(config), sort_keys=False))
@@ -88,7 +100,7 @@ def find_model(name: str | Path) -> ModelFiles:
         None,
     )
     if weights is None:
-        half = (path / "checkpoints" / "last.ckpt").exists()
+        half = Run(path).config.exists()
         hint = f"its training did not finish: dmad train --resume {path}" if half else (
             "give a run folder that `dmad train` printed, a .safetensors file, or a shipped model"
         )  # fmt: skip
@@ -126,6 +138,8 @@ def read_card(files: ModelFiles) -> dict[str, Any]:
         card: dict[str, Any] = json.loads(files.card.read_text())
     except ValueError:
         require(False, f"{files.card} is not readable JSON; train again or restore the file")
+    missing = sorted({"config", "scenes"} - set(card))
+    require(not missing, f"{files.card} holds no {missing}; train again or restore the file")
     return card
 
 

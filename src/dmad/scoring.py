@@ -28,11 +28,6 @@ class Scores:
     score: Tensor  # (B,): Score_I, Eq. 14
 
 
-def kernel_size(kernel: tuple[int, int], height: int, width: int) -> tuple[int, int]:
-    """The kernel k*, given for a 256 x 256 frame, in pixels of this frame."""
-    return max(1, round(kernel[0] * height / 256)), max(1, round(kernel[1] * width / 256))
-
-
 def average(maps: Tensor, size: tuple[int, int]) -> Tensor:
     """A ⊗ k* with an averaging kernel; pixels outside the frame count as zero.
 
@@ -68,9 +63,8 @@ def score(x: Tensor, output: PDMOutput, config: ScoreConfig, gradient: float = 1
     """
     a_rec = distance(x, output.reconstructions[-1], gradient)
     a_df = deformation_map(output.offsets, like=x)
-    size = kernel_size(config.kernel, x.shape[-2], x.shape[-1])
-    reconstruction = average(a_rec, size).amax((1, 2))
-    deformation = average(a_df, size).amax((1, 2))
+    reconstruction = average(a_rec, config.kernel).amax((1, 2))
+    deformation = average(a_df, config.kernel).amax((1, 2))
     total = reconstruction + config.alpha * deformation
     return Scores(a_rec, a_df, reconstruction, deformation, total)
 
@@ -91,14 +85,11 @@ def released_terms(x: Tensor, output: PDMOutput) -> ReleasedTerms:
         x: (B, C, H, W) what the camera saw, in [-1, 1].
         output: What the model made of its input.
     """
-    height, width = x.shape[-2:]
     final = output.reconstructions[-1]
-    gradient = average(
-        gradient_error(x, final), kernel_size(RELEASED_GRADIENT_KERNEL, height, width)
-    )
+    gradient = average(gradient_error(x, final), RELEASED_GRADIENT_KERNEL)
     vertical = torch.zeros_like(gradient)
     if output.offsets:
         vertical = field_in_pixels(output.offsets[0])[:, 1].abs()
-    vertical = average(vertical, kernel_size(RELEASED_OFFSET_KERNEL, height, width))
+    vertical = average(vertical, RELEASED_OFFSET_KERNEL)
     error = (x - final).abs().mean((1, 2, 3))
     return ReleasedTerms(vertical.amax((1, 2)), error, gradient.amax((1, 2)))

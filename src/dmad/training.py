@@ -101,8 +101,8 @@ class PDMTraining(L.LightningModule):
         """Count memory usage anew."""
         self.counts.zero_()
 
-    def on_train_epoch_end(self) -> None:
-        """Report memory usage: effective and actual number of items."""
+    def log_memory(self) -> None:
+        """Log memory usage of the epoch: effective and actual number of items."""
         if self.model.memory is not None:
             counts = self._summed(self.counts)
             self.log("perplexity", perplexity(counts).float())
@@ -158,8 +158,9 @@ class History(Callback):
         self.report = report
 
     def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        """After the module has logged."""
+        """Runs before the module's own hook, so it asks for the memory's figures."""
         assert isinstance(module, PDMTraining)
+        module.log_memory()
         figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
         figures["epoch"] = float(trainer.current_epoch + 1)
         module.history.append(figures)
@@ -222,9 +223,10 @@ def train(config: Config, out: Path = Path("runs"), resume: Path | None = None) 
     loader = batches(config, footage)
     trainer = _trainer(config.train, run, compute, len(loader))
     checkpoint = run.checkpoint if run.checkpoint.exists() else None
-    trainer.fit(module, loader, ckpt_path=checkpoint, weights_only=True)
-    if trainer.interrupted:
-        raise DmadError(f"stopped; go on with: dmad train --resume {run.folder}")
+    try:
+        trainer.fit(module, loader, ckpt_path=checkpoint, weights_only=True)
+    except SystemExit as stop:  # what Lightning makes of Ctrl-C
+        raise DmadError(f"stopped; go on with: dmad train --resume {run.folder}") from stop
     if trainer.is_global_zero:
         save_model(run.folder, module.model, _card(config, footage, module))
     return run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -15,6 +16,7 @@ from dmad.data.frames import Clip, Footage, load_footage
 from dmad.data.layouts import align, check_labels, find_split
 
 SplitName = Literal["train", "test"]
+TOLD = 10  # lines about damaged data
 STREET_CLIPS = {"train": 12, "test": 10}
 
 
@@ -63,8 +65,17 @@ def _from_disk(data: DataConfig, split: SplitName) -> LabelledFootage:
     footage = load_footage(
         found.sources, data.size, data.channels, data.cache, minimum=data.history + 1
     )
+    tell(footage.skipped)
     check_labels(found, footage)
     return LabelledFootage(footage, align(found, footage), found.label_name)
+
+
+def tell(notes: Sequence[str]) -> None:
+    """What was left out or mended, on standard error; the first few of many."""
+    for note in notes[:TOLD]:
+        print(f"note: {note}", file=sys.stderr)
+    if len(notes) > TOLD:
+        print(f"note: and {len(notes) - TOLD} more such lines", file=sys.stderr)
 
 
 def _street(data: DataConfig, split: SplitName) -> LabelledFootage:

@@ -17,7 +17,7 @@ from dmad.data.frames import Clip, Footage
 from dmad.data.load import LabelledFootage, load_split
 from dmad.evaluation.ledger import Labels, Row, as_json, blind_rows, label_set, paper_rows, row
 from dmad.inference.detector import AnomalyResult, Detector, load
-from dmad.runs import Run, write_whole
+from dmad.runs import Run, make_folder, write_whole
 
 PUBLISHED: dict[str, Callable[..., list[Row]]] = {"ped2": paper_rows}
 
@@ -50,6 +50,7 @@ def evaluate(
     data = replace(config.data, root=root or config.data.root, cache=cache or config.data.cache)
     out = out or (Run(Path(run)).evaluation if Path(run).is_dir() else None)
     require(out is not None, f"{run} is no run folder; say where to write with --out DIR")
+    make_folder(Path(out or ""))
     test = load_split(data, "test")
     require(
         test.labels is not None,
@@ -96,10 +97,9 @@ def score_clips(detector: Detector, footage: Footage) -> list[AnomalyResult]:
         frames = footage.frames[clip.start : clip.start + clip.length]
         return detector(frames, clip.scene)
 
-    return [
-        one(clip)
-        for clip in track(footage.clips, "scoring", console=console, transient=True)
-    ]  # fmt: skip
+    quiet = not console.is_terminal
+    clips = track(footage.clips, "scoring", console=console, transient=True, disable=quiet)
+    return [one(clip) for clip in clips]
 
 
 def ledger_rows(config: Config, scores: dict[str, np.ndarray]) -> list[Row]:

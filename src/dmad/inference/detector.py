@@ -16,6 +16,7 @@ from torch import Tensor
 from dmad.config import Config, require, restore
 from dmad.data.background import PastTemplate
 from dmad.data.windows import to_model
+from dmad.errors import DmadError
 from dmad.inference.folding import fold
 from dmad.machine import has_fast_bf16, quicken
 from dmad.nn.pdm import PDM, PDMOutput
@@ -120,7 +121,7 @@ class Detector:
         position = len(window)
         while chunk := list(islice(source, batch)):
             if past and position == history:
-                past.push_all(window)
+                past.push_all(window or chunk[:1])
             yield self._explain(window + chunk, position, scene, past)
             if past:
                 past.push_all(chunk)
@@ -191,7 +192,12 @@ def load(run: str | Path, **options: Any) -> Detector:
     data = config.data
     views = len(scenes) if config.model.background else 1
     model = PDM(config.model, data.size, data.channels, data.history, views)
-    model.load_state_dict(read_weights(files))
+    try:
+        model.load_state_dict(read_weights(files))
+    except RuntimeError as error:
+        raise DmadError(
+            f"{files.weights} does not fit {files.card.name} beside it; keep each with its own"
+        ) from error
     return Detector(model, config, scenes, **options)
 
 

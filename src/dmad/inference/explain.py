@@ -14,7 +14,7 @@ from dmad import visualize
 from dmad.config import Config
 from dmad.inference.detector import Explained
 from dmad.nn.deformation import compose_all, field_in_pixels
-from dmad.scoring import average, kernel_size
+from dmad.scoring import average
 
 Image = NDArray[np.uint8]
 FULL_HEAT = 3.0  # a map's full colour, as a multiple of the usual peak of its frames so far
@@ -95,8 +95,7 @@ def total_field(offsets: tuple[Tensor, ...], like: Tensor) -> Tensor:
 def pictures(found: Explained, limits: Limits) -> Iterator[Picture]:
     """Draw every frame of a batch."""
     output, scores = found.output, found.scores
-    height, width = scores.reconstruction_map.shape[-2:]
-    smooth = average(scores.reconstruction_map, kernel_size(limits.kernel, height, width))
+    smooth = average(scores.reconstruction_map, limits.kernel)
     fields = total_field(output.offsets, output.reference).cpu().numpy()
     for b, frame in enumerate(found.frames):
         limit = limits.heat(float(smooth[b].max()))

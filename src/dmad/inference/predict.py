@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import heapq
 import io
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from dmad.errors import DmadError
 from dmad.inference.detector import Detector, Explained, load
 from dmad.inference.explain import Limits, Picture, pictures
 from dmad.inference.video import VideoWriter, annotate
-from dmad.runs import write_whole
+from dmad.runs import make_folder, write_whole
 
 FPS = 10.0  # of the written video where the source does not say
 
@@ -63,13 +64,15 @@ def predict(
     detector = load(run)
     wanted = Wanted(panels, video, scene)
     problems, done = [], 0
-    for source in [clip for given in sources for clip in clips_in(Path(given))]:
+    make_folder(out)
+    clips = [clip for given in sources for clip in clips_in(Path(given))]
+    for source, name in zip(clips, folder_names(clips), strict=True):
         try:
-            yield predict_one(detector, source, out / source.stem, wanted)
+            yield predict_one(detector, source, out / name, wanted)
             done += 1
         except DmadError as error:
             problems.append(str(error))
-            Console(stderr=True).print(f"skipped: {error}", highlight=False)
+            print(f"skipped: {error}", file=sys.stderr)
     require(done > 0, problems[0] if problems else "nothing to judge; give videos or folders")
 
 
@@ -82,6 +85,16 @@ def clips_in(source: Path) -> list[Path]:
     inside += [p for p in source.iterdir() if p.is_dir() and holds_images(p)]
     require(bool(inside), f"{source} holds no videos, frames or folders of frames")
     return sorted(inside, key=natural)
+
+
+def folder_names(clips: Sequence[Path]) -> list[str]:
+    """A folder's name for each clip, none twice: `street`, `street-2`."""
+    names: list[str] = []
+    for clip in clips:
+        plain = clip.absolute().name if clip.is_dir() else clip.stem
+        others = (f"{plain}-{count}" for count in range(2, len(clips) + 2))
+        names.append(next(name for name in (plain, *others) if name not in names))
+    return names
 
 
 def predict_one(detector: Detector, source: Path, out: Path, wanted: Wanted) -> Path:
@@ -101,7 +114,6 @@ def predict_one(detector: Detector, source: Path, out: Path, wanted: Wanted) -> 
     with ExitStack() as stack:
         film = None
         if wanted.video:
-            out.mkdir(parents=True, exist_ok=True)
             film = stack.enter_context(VideoWriter(out / "annotated.mp4", fps or FPS))
         for found in _progress(detector.explain(frames, wanted.scene), source, expected):
             table.add(found)
@@ -110,7 +122,7 @@ def predict_one(detector: Detector, source: Path, out: Path, wanted: Wanted) -> 
                 if film:
                     film.write(film_frame(picture))
     for note in notes:
-        Console(stderr=True).print(f"note: {note}", highlight=False)
+        print(f"note: {note}", file=sys.stderr)
     require(
         table.count > 0,
         f"{source} is shorter than {data.history + 1} frames, the least that can be judged",
@@ -122,7 +134,8 @@ def predict_one(detector: Detector, source: Path, out: Path, wanted: Wanted) -> 
 def _progress(results: Iterator[Explained], source: Path, expected: int) -> Iterator[Explained]:
     console = Console(stderr=True)
     total = -(-expected // 8) or None
-    yield from track(results, source.name, total, console=console, transient=True)
+    quiet = not console.is_terminal
+    yield from track(results, source.name, total, console=console, transient=True, disable=quiet)
 
 
 def film_frame(picture: Picture) -> NDArray[np.uint8]:

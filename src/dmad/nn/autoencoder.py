@@ -96,6 +96,17 @@ def skip_channels(module: nn.Module, width: int) -> int:
     return 0 if isinstance(module, Nothing) else width
 
 
+def full_detail(width: int, channels: int, stem: int) -> nn.Sequential:
+    """From the finest level to image size: unfold, then mend the seams at full resolution."""
+    few = max(width // stem**2, 4)
+    return nn.Sequential(
+        nn.Conv2d(width, few * stem**2, 3, padding=1),
+        nn.PixelShuffle(stem),
+        nn.ReLU(),
+        nn.Conv2d(few, channels, 3, padding=1),
+    )
+
+
 class Decoder(nn.Module):
     """g(PE(·)): quantised embedding and skips to the reference image, in [-1, 1].
 
@@ -126,8 +137,7 @@ class Decoder(nn.Module):
             nn.ConvTranspose2d(wide, narrow, 3, 2, 1, output_padding=1)
             for narrow, wide in pairwise(widths)
         )
-        self.final = nn.Conv2d(widths[0], out_channels * stem**2, 3, padding=1)
-        self.shuffle = nn.PixelShuffle(stem)
+        self.final = full_detail(widths[0], out_channels, stem)
 
     def forward(self, z: Tensor, features: Sequence[Tensor]) -> Tensor:
         """z (B, D, H', W') and the encoder's features to (B, out, H, W)."""
@@ -136,7 +146,7 @@ class Decoder(nn.Module):
             z = self.levels[level](torch.cat((z, skip), 1))
             if level:
                 z = self.up[level - 1](z)
-        return torch.tanh(self.shuffle(self.final(z)))
+        return torch.tanh(self.final(z))
 
 
 class ForegroundMask(nn.Module):
@@ -165,12 +175,13 @@ class FineMask(nn.Module):
     Args:
         widths: Channels of each encoder level.
         channels: Channels of the image.
+        stem: As in the encoder.
     """
 
-    def __init__(self, widths: Sequence[int], channels: int) -> None:
+    def __init__(self, widths: Sequence[int], channels: int, stem: int = 1) -> None:
         super().__init__()
         self.mix = nn.Sequential(nn.Conv2d(widths[0] + widths[1], widths[0], 1), nn.ReLU())
-        self.final = nn.Conv2d(widths[0], channels, 3, padding=1)
+        self.final = full_detail(widths[0], channels, stem)
 
     def forward(self, features: Sequence[Tensor], size: int) -> Tensor:
         """Features of all levels to (B, channels, size, size) in [0, 1]."""

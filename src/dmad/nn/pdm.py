@@ -66,7 +66,7 @@ class PDM(nn.Module):
         if not config.background:
             return None
         if config.mask == "released":
-            return FineMask(widths, channels)
+            return FineMask(widths, channels, config.stem)
         return ForegroundMask(widths[-1])
 
     @staticmethod

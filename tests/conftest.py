@@ -1,0 +1,101 @@
+"""Generated clips and tiny models that several tests share."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from dmad.config import Config, DataConfig, ModelConfig, TrainConfig
+from dmad.nn.pdm import PDM
+
+SIZE = 32
+TINY = ModelConfig(
+    widths=(4, 8), memory_items=5, skip_channels=2, reductions=(4, 2), estimator_width=4
+)
+
+
+@pytest.fixture(scope="session")
+def data_root() -> Path:
+    """Where real data lies; the test is skipped where there is none."""
+    root = Path(os.environ.get("DMAD_DATA", Path(__file__).parents[2] / "shared" / "data"))
+    if not root.is_dir():
+        pytest.skip(f"no data under {root}")
+    return root
+
+
+@pytest.fixture(scope="session")
+def frames_of() -> Callable[..., np.ndarray]:
+    """(count, 32, 32, 1) uint8: a square that crosses a still, grainy ground."""
+
+    def make(seed: int, count: int = 8) -> np.ndarray:
+        ground = np.random.default_rng(seed).integers(60, 120, (SIZE, SIZE, 1), np.uint8)
+        frames = np.repeat(ground[None], count, 0)
+        for index, frame in enumerate(frames):
+            left = (3 * seed + 2 * index) % (SIZE - 6)
+            frame[10:16, left : left + 6] = 230
+        return frames
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def write_clip(frames_of) -> Callable[..., Path]:
+    """Writes a folder of frames as PNG."""
+
+    def write(folder: Path, seed: int = 0, count: int = 8) -> Path:
+        folder.mkdir(parents=True, exist_ok=True)
+        for index, frame in enumerate(frames_of(seed, count)):
+            Image.fromarray(frame[..., 0]).save(folder / f"{index:03}.png")
+        return folder
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def normal_data(tmp_path_factory, write_clip) -> Path:
+    """A data folder: two clips of 8 frames to train on, two labelled ones to test on."""
+    root = tmp_path_factory.mktemp("normal-data")
+    for split, seed in (("train", 1), ("test", 5)):
+        for clip in range(2):
+            write_clip(root / split / f"clip{clip}", seed + clip)
+    np.save(root / "test" / "labels.npy", np.tile([0, 0, 0, 0, 0, 0, 1, 1], 2))
+    return root
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory) -> Callable[..., Config]:
+    """Settings of a model of a few thousand weights; `train` and `data` take changes."""
+    cache = tmp_path_factory.mktemp("cache")
+
+    def make(root: Path | None, data: dict | None = None, model: ModelConfig = TINY, **train):
+        where = DataConfig(root=root, size=SIZE, channels=1, cache=cache, **(data or {}))
+        steps = {"epochs": 1, "batch_size": 4, "lr": 1e-3, "precision": "fp32", **train}
+        return Config("video", where, model, train=TrainConfig(**steps))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory, normal_data, tiny) -> Path:
+    """A run folder after one epoch."""
+    from dmad.training import train
+
+    return train(tiny(normal_data), tmp_path_factory.mktemp("runs")).folder
+
+
+@pytest.fixture
+def random_model() -> PDM:
+    """A network whose norms and deformation heads are away from their start."""
+    torch.manual_seed(0)
+    model = PDM(TINY, SIZE, 1, 4)
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.3)
+            module.running_var.uniform_(0.5, 2)
+    for head in model.estimator.heads:
+        torch.nn.init.normal_(head.final.weight, std=0.1)
+    return model.eval()

@@ -1,0 +1,142 @@
+import csv
+import math
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from dmad.errors import DmadError
+from dmad.inference.detector import load
+from dmad.inference.predict import Best, clips_in, folder_names, predict
+from dmad.inference.video import VideoWriter
+
+COLUMNS = ["frame", "time", "score", "reconstruction", "deformation"]
+
+
+@pytest.fixture
+def video_of(tmp_path, frames_of):
+    def write(name: str = "street.mp4", seed: int = 3, count: int = 9, fps: float = 5.0):
+        path = tmp_path / "in" / name
+        with VideoWriter(path, fps) as writer:
+            for frame in frames_of(seed, count):
+                writer.write(frame)
+        return path
+
+    return write
+
+
+def rows_of(folder) -> list[dict[str, str]]:
+    with (folder / "scores.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def length_of(video) -> int:
+    with av.open(str(video)) as container:
+        return sum(1 for _ in container.decode(video=0))
+
+
+def test_a_video_gives_scores_and_pictures(trained, video_of, tmp_path):
+    (folder,) = predict(trained, [video_of()], tmp_path / "out", panels=2)
+    assert folder == tmp_path / "out" / "street"
+    rows = rows_of(folder)
+    assert list(rows[0]) == COLUMNS
+    assert [row["frame"] for row in rows] == [str(i) for i in range(9)]
+    assert [float(row["time"]) for row in rows] == pytest.approx([i / 5 for i in range(9)])
+    assert all(row[name] == "" for row in rows[:4] for name in COLUMNS[2:])
+    assert all(math.isfinite(float(row[name])) for row in rows[4:] for name in COLUMNS[2:])
+    assert length_of(folder / "annotated.mp4") == 5
+    assert np.asarray(Image.open(folder / "timeline.png")).std() > 0
+    panels = sorted(path.name for path in (folder / "panels").iterdir())
+    by_score = sorted(rows[4:], key=lambda row: -float(row["score"]))
+    expected = [f"{i + 1:02d}-frame-{int(by_score[i]['frame']):05d}.png" for i in range(2)]
+    assert panels == expected
+    assert {path.name for path in folder.iterdir()} == {
+        "scores.csv",
+        "timeline.png",
+        "annotated.mp4",
+        "panels",
+    }
+
+
+def test_a_frame_folder_scores_as_the_detector_does(trained, write_clip, frames_of, tmp_path):
+    source = write_clip(tmp_path / "clip", 3, 10)
+    (folder,) = predict(trained, [source], tmp_path / "out", panels=0, video=False)
+    found = [float(row["score"]) for row in rows_of(folder)[4:]]
+    assert found == pytest.approx(load(trained)(frames_of(3, 10)).score[4:], rel=1e-4)
+    assert sorted(path.name for path in folder.iterdir()) == ["scores.csv", "timeline.png"]
+
+
+def test_a_folder_of_clips_in_natural_order(trained, write_clip, video_of, tmp_path):
+    for name in ("clip10", "clip9"):
+        write_clip(tmp_path / "in" / name, 3, 6)
+    video_of("clip2.mp4")
+    folders = list(predict(trained, [tmp_path / "in"], tmp_path / "out", 0, video=False))
+    assert [folder.name for folder in folders] == ["clip2", "clip9", "clip10"]
+    assert all((folder / "scores.csv").is_file() for folder in folders)
+
+
+def test_an_unreadable_clip_among_good_ones_is_told(trained, video_of, tmp_path, capsys):
+    good, bad = video_of(), tmp_path / "in" / "broken [1].mp4"
+    bad.write_bytes(b"no video")
+    folders = list(predict(trained, [bad, good], tmp_path / "out", 0, video=False))
+    assert [folder.name for folder in folders] == ["street"]
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"skipped: {bad} is not a readable video")
+
+
+def test_a_damaged_frame_is_told(trained, write_clip, tmp_path, capsys):
+    source = write_clip(tmp_path / "clip", 3, 6)
+    (source / "002.png").write_bytes(b"no image")
+    (folder,) = predict(trained, [source], tmp_path / "out", 0, video=False)
+    assert len(rows_of(folder)) == 6
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"note: {source / '002.png'} is unreadable")
+
+
+def test_nothing_readable_is_an_error_and_leaves_no_results(trained, write_clip, tmp_path):
+    short, bad = write_clip(tmp_path / "short", 3, 4), tmp_path / "bad.mp4"
+    bad.write_bytes(b"no video")
+    with pytest.raises(DmadError, match="shorter than 5 frames"):
+        list(predict(trained, [short, bad], tmp_path / "out"))
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_clips_of_one_name_do_not_overwrite_each_other(trained, write_clip, tmp_path):
+    sources = [write_clip(tmp_path / day / "cam1", seed) for seed, day in enumerate("ab")]
+    folders = list(predict(trained, sources, tmp_path / "out", 0, video=False))
+    assert [folder.name for folder in folders] == ["cam1", "cam1-2"]
+    assert rows_of(folders[0]) != rows_of(folders[1])
+
+
+def test_folder_names_keep_dots_of_folders(tmp_path):
+    clips = [tmp_path / "v1.0", tmp_path / "v1.1"]
+    for clip in clips:
+        clip.mkdir()
+    assert folder_names([*clips, tmp_path / "v1.mp4"]) == ["v1.0", "v1.1", "v1"]
+
+
+def test_the_folder_one_stands_in_has_a_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert folder_names([Path()]) == [tmp_path.name]
+
+
+def test_a_folder_without_clips_is_refused(tmp_path):
+    (tmp_path / "notes.txt").write_text("")
+    with pytest.raises(DmadError, match="holds no videos"):
+        clips_in(tmp_path)
+
+
+def test_best_keeps_the_highest():
+    class Shown:
+        def __init__(self, index, score):
+            self.index, self.score = index, score
+
+    best = Best(3)
+    for index, score in enumerate([0.2, 0.9, 0.1, 0.9, 0.5]):
+        best.offer(Shown(index, score))
+    assert [(p.index, p.score) for p in best.pictures] == [(3, 0.9), (1, 0.9), (4, 0.5)]
+    empty = Best(0)
+    empty.offer(Shown(0, 1.0))
+    assert empty.pictures == []

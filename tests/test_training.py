@@ -1,0 +1,250 @@
+"""Training end to end on generated frames: what a run holds, resuming, seeds."""
+
+import csv
+import json
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+import torch
+import yaml
+
+from dmad import training
+from dmad.config import plain, restore
+from dmad.data.load import fingerprint, load_split
+from dmad.errors import DmadError
+from dmad.runs import Run, find_model, new_run, read_weights
+from dmad.training import batches, build, train
+
+# Trains from settings on standard input and kills itself in the middle of the second epoch.
+KILLED = """
+import json, os, signal, sys
+from pathlib import Path
+from dmad import training
+from dmad.config import restore
+
+step = training.PDMTraining.training_step
+
+def stepping(self, batch, index):
+    if self.global_step == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return step(self, batch, index)
+
+training.PDMTraining.training_step = stepping
+training.train(restore(json.load(sys.stdin)), Path(sys.argv[1]))
+"""
+
+
+def weights(run: Run) -> dict[str, torch.Tensor]:
+    return read_weights(find_model(run.folder))
+
+
+def card(run: Run) -> dict:
+    return json.loads((run.folder / "model.json").read_text())
+
+
+def differ(a: Run, b: Run) -> bool:
+    other = weights(b)
+    return any(not torch.equal(value, other[name]) for name, value in weights(a).items())
+
+
+def same(a: Run, b: Run) -> None:
+    torch.testing.assert_close(weights(a), weights(b), rtol=1e-5, atol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def long(tmp_path_factory, normal_data, tiny) -> Run:
+    """Three epochs of two steps without interruption."""
+    return train(tiny(normal_data, epochs=3), tmp_path_factory.mktemp("long"))
+
+
+def stop_at(monkeypatch, step: int, error: BaseException) -> None:
+    whole = training.PDMTraining.training_step
+
+    def stepping(self, batch, index):
+        if self.global_step == step:
+            raise error
+        return whole(self, batch, index)
+
+    monkeypatch.setattr(training.PDMTraining, "training_step", stepping)
+
+
+def test_a_run_folder_is_complete(long):
+    assert long.folder.parent.name == "video"
+    names = {path.name for path in long.folder.iterdir()}
+    assert names == {
+        "config.yaml",
+        "model.safetensors",
+        "model.json",
+        "checkpoints",
+        "logs",
+        "tensorboard",
+    }
+    assert [path.name for path in long.checkpoint.parent.iterdir()] == ["last.ckpt"]
+    assert list(long.folder.glob("tensorboard/*/events.out.tfevents.*"))
+    with (long.folder / "logs" / "version_0" / "metrics.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows if row["total"]] == ["0", "1", "2"]
+
+
+def test_config_on_disk_is_the_config(long, normal_data, tiny):
+    assert restore(yaml.safe_load(long.config.read_text())) == tiny(normal_data, epochs=3)
+
+
+def test_model_card(long, normal_data, tiny):
+    config = tiny(normal_data, epochs=3)
+    data = load_split(config.data, "train")
+    found = card(long)
+    assert found["config"] == plain(config)
+    assert found["scenes"] == [""]
+    assert found["data"] == {"sha256": fingerprint(data.footage), "frames": 16}
+    assert found["versions"].keys() == {"dmad", "torch", "lightning", "python"}
+    assert [epoch["epoch"] for epoch in found["history"]] == [1, 2, 3]
+    for epoch in found["history"]:
+        assert 1 <= epoch["perplexity"] <= epoch["items_used"] <= 5
+        assert epoch["total"] >= epoch["reconstruction"] > 0
+
+
+def test_each_epoch_reports_its_own_memory_usage(tmp_path, normal_data, tiny, monkeypatch):
+    """Not that of the epoch before."""
+    monkeypatch.setattr(training, "perplexity", lambda counts: counts.sum().float() + next(ticks))
+    ticks = iter(range(100))
+    run = train(tiny(normal_data, epochs=3), tmp_path)
+    found = [epoch["perplexity"] for epoch in card(run)["history"]]
+    assert [value - found[0] for value in found] == [0, 1, 2]
+
+
+def test_training_learns(tmp_path, normal_data, tiny):
+    history = card(train(tiny(normal_data, epochs=12, lr=5e-3), tmp_path))["history"]
+    assert history[-1]["reconstruction"] < 0.9 * history[0]["reconstruction"]
+
+
+def test_killed_in_an_epoch_and_resumed(tmp_path, normal_data, tiny, long):
+    config = tiny(normal_data, epochs=3)
+    child = subprocess.run(
+        [sys.executable, "-c", KILLED, str(tmp_path)],
+        input=json.dumps(plain(config)),
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert child.returncode == -signal.SIGKILL, child.stderr
+    (folder,) = (tmp_path / "video").iterdir()
+    run = Run(folder)
+    assert run.checkpoint.exists()
+    with pytest.raises(DmadError, match="--resume"):
+        find_model(folder)
+    run.checkpoint.with_name("last.ckpt.part").write_bytes(b"half a checkpoint")
+    assert train(config, resume=folder) == run
+    assert [epoch["epoch"] for epoch in card(run)["history"]] == [1, 2, 3]
+    assert card(run)["history"][-1] == pytest.approx(card(long)["history"][-1], rel=1e-4)
+    same(run, long)
+
+
+def test_stopped_before_the_first_checkpoint_and_resumed(
+    tmp_path, normal_data, tiny, long, monkeypatch
+):
+    config = tiny(normal_data, epochs=3)
+    with monkeypatch.context() as patch:
+        stop_at(patch, 1, RuntimeError("power cut"))
+        with pytest.raises(RuntimeError, match="power cut"):
+            train(config, tmp_path)
+    (folder,) = (tmp_path / "video").iterdir()
+    assert not Run(folder).checkpoint.exists()
+    with pytest.raises(DmadError, match="--resume"):
+        find_model(folder)
+    same(train(config, resume=folder), long)
+
+
+def test_resuming_a_finished_run_changes_nothing(tmp_path, normal_data, tiny):
+    config = tiny(normal_data)
+    run = train(config, tmp_path)
+    before = weights(run)
+    assert train(config, resume=run.folder) == run
+    torch.testing.assert_close(weights(run), before, rtol=0, atol=0)
+    assert len(card(run)["history"]) == 1
+
+
+def test_ctrl_c_names_the_way_on(tmp_path, normal_data, tiny, monkeypatch):
+    handler = signal.getsignal(signal.SIGINT)
+    stop_at(monkeypatch, 3, KeyboardInterrupt())
+    try:
+        with pytest.raises(DmadError, match="dmad train --resume"):
+            train(tiny(normal_data, epochs=3), tmp_path)
+    finally:
+        signal.signal(signal.SIGINT, handler)  # Lightning ignores it from then on
+
+
+def test_the_seed_decides(tmp_path, normal_data, tiny, long):
+    config = tiny(normal_data, epochs=3)
+    same(train(config, tmp_path), long)
+    other = replace(config, train=replace(config.train, seed=1))
+    assert differ(train(other, tmp_path), long)
+
+
+def test_order_depends_on_seed_and_epoch(normal_data, tiny):
+    config = tiny(normal_data)
+    data = load_split(config.data, "train")
+
+    def order(epoch: int, seed: int = 0) -> list[int]:
+        chosen = replace(config, train=replace(config.train, seed=seed))
+        sampler = batches(chosen, data).sampler
+        sampler.set_epoch(epoch)
+        return list(sampler)
+
+    assert order(0) == order(0) != order(1)
+    assert order(0) != order(0, seed=1)
+    assert sorted(order(0)) == list(range(8))
+
+
+def test_unused_items_are_revived(tmp_path, normal_data, tiny):
+    config = tiny(normal_data)
+    model = replace(config.model, memory_items=40)
+    never, always = (
+        card(train(replace(config, model=replace(model, revive_after=every)), tmp_path))
+        for every in (0, 1)
+    )
+    assert always["history"][0]["items_used"] > never["history"][0]["items_used"]
+
+
+def test_limit_takes_fewer_windows(normal_data, tiny):
+    config = tiny(normal_data, data={"limit": 5})
+    loader = batches(config, load_split(config.data, "train"))
+    assert len(loader.dataset) == 5
+    assert len(loader) == 1
+
+
+def test_a_batch_larger_than_the_data_is_cut(normal_data, tiny):
+    config = tiny(normal_data, batch_size=500)
+    (batch,) = batches(config, load_split(config.data, "train"))
+    assert batch.frames.shape == (8, 5, 32, 32, 1)
+
+
+def test_each_scene_has_its_template_from_training_footage(tmp_path, write_clip, tiny):
+    for scene, seed in (("east", 1), ("west", 2)):
+        write_clip(tmp_path / "data" / "train" / scene / "clip", seed)
+    write_clip(tmp_path / "data" / "test" / "east" / "clip", 7)
+    config = tiny(tmp_path / "data")
+    data = load_split(config.data, "train")
+    assert data.scenes == ("east", "west")
+    background = build(config, data).background
+    assert background.shape == (2, 1, 32, 32)
+    pixels = torch.from_numpy(data.footage.frames[[0, 8]]).permute(0, 3, 1, 2) / 127.5 - 1
+    corner = (..., slice(20, 32), slice(0, 32))  # where nothing moves
+    torch.testing.assert_close(background.detach()[corner], pixels[corner])
+    run = train(config, tmp_path / "runs")
+    assert card(run)["scenes"] == ["east", "west"]
+    assert weights(run)["background"].shape == (2, 1, 32, 32)
+
+
+def test_images_train_without_history(tmp_path, normal_data, tiny):
+    run = train(tiny(normal_data, data={"history": 0}), tmp_path)
+    assert card(run)["config"]["data"]["history"] == 0
+
+
+def test_new_runs_never_share_a_folder(tmp_path, normal_data, tiny):
+    config = tiny(normal_data)
+    folders = {new_run(config, tmp_path).folder for _ in range(20)}
+    assert len(folders) == 20
