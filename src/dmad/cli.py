@@ -27,13 +27,13 @@ def _one_line(message: str, parser: ArgumentParser) -> str:
     words = " ".join(str(message).split())
     wrong = next((w for w in words.split() if w.startswith("--")), None)
     options = [o for action in parser._actions for o in action.option_strings]
-    near = get_close_matches((wrong or "").split("=")[0], options, 1, 0.6)
+    near = get_close_matches((wrong or "").split("=")[0], options, 1, 0.75)
     hint = f"; did you mean {near[0]}?" if near and near[0] != wrong else ""
     return f"{words}{hint}" if hint else f"{words}; see --help"
 
 
-def parser_train(recipe: str | None) -> Parser:
-    """Options of `dmad train`, with the recipe's numbers as defaults."""
+def parser_train(recipe: str | None, base: Config | None = None) -> Parser:
+    """Options of `dmad train`, with the numbers of the recipe, or of `base`, as defaults."""
     from dmad import recipes
 
     parser = Parser(
@@ -47,7 +47,7 @@ def parser_train(recipe: str | None) -> Parser:
     parser.add_argument("--config", action="config", help="YAML file of settings")
     parser.add_argument("--out", type=Path, default=Path("runs"), help="folder for new runs")
     parser.add_argument("--resume", type=Path | None, help="run folder to go on with")
-    base = recipes.get(recipe) if recipe else Config()
+    base = base or (recipes.get(recipe) if recipe else Config())
     for name, section in SECTIONS.items():
         parser.add_class_arguments(section, name)
         values = vars(getattr(base, name))
@@ -64,12 +64,26 @@ def train(arguments: Sequence[str]) -> None:
         bool(asked.recipe or asked.resume),
         "say what to train: dmad train RECIPE; `dmad recipes` lists them",
     )
+    config = _resumed(arguments, asked.resume) if asked.resume else _config(asked)
     from dmad import training
+
+    print(training.train(config, asked.out, asked.resume).folder)
+
+
+def _resumed(arguments: Sequence[str], run: Path) -> Config:
+    """The settings of a stopped run; only where its data lies may be said anew."""
     from dmad.runs import read_config
 
-    config = read_config(asked.resume) if asked.resume else _config(asked)
-    run = training.train(config, asked.out, asked.resume)
-    print(run.folder)
+    base = read_config(run)
+    asked = _config(parser_train(base.recipe, base).parse_args(list(arguments)))
+    places = {name: getattr(asked.data, name) for name in ("root", "cache", "workers")}
+    config = replace(base, data=replace(base.data, **places))
+    require(
+        replace(asked, recipe=base.recipe) == config,
+        "with --resume the run's own settings hold; only --data.root, --data.cache and "
+        "--data.workers may be given",
+    )
+    return config
 
 
 def _recipe_behind(arguments: Sequence[str]) -> str | None:

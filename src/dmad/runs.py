@@ -94,11 +94,10 @@ class ModelFiles:
 def find_model(name: str | Path) -> ModelFiles:
     """A run folder, a `.safetensors` file, or the name of a model that ships with the project."""
     path = Path(name)
-    shipped = Path(__file__).parents[2] / "models" / f"{name}.safetensors"
-    weights = next(
-        (w for w in (path / "model.safetensors", path, shipped) if w.is_file()),
-        None,
-    )
+    here = Path(__file__)  # a checkout keeps its models beside src, an installation beside this
+    shipped = [home / "models" / f"{name}.safetensors" for home in (here.parents[2], here.parent)]
+    places = (path / "model.safetensors", path, *shipped)
+    weights = next((place for place in places if place.is_file()), None)
     if weights is None:
         half = Run(path).config.exists()
         hint = f"its training did not finish: dmad train --resume {path}" if half else (
@@ -170,3 +169,22 @@ def versions() -> dict[str, str]:
         "lightning": lightning.__version__,
         "python": platform.python_version(),
     }
+
+
+def ship(run: Path, weights: Path) -> None:
+    """Write a finished, evaluated run as 16-bit weights and a card, without paths of a machine.
+
+    Args:
+        run: Run folder with `evaluation/ledger.json`.
+        weights: The `.safetensors` file to write, such as `models/ped2.safetensors`.
+    """
+    from safetensors.torch import save
+
+    files = find_model(run)
+    tensors = read_weights(files)
+    half = {n: t.half() if t.is_floating_point() else t for n, t in tensors.items()}
+    card = read_card(files)
+    card["config"]["data"] |= {"root": None, "cache": None}
+    card["ledger"] = json.loads((Run(run).evaluation / "ledger.json").read_text())
+    write_whole(weights, save(half))
+    write_whole(weights.with_suffix(".json"), json.dumps(card, indent=1) + "\n")

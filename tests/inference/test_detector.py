@@ -83,6 +83,15 @@ def test_an_unseen_scene_uses_only_its_own_past(detector, frames_of):
         assert (whole[13:] != other[13:]).any()
 
 
+@pytest.mark.parametrize("batch", [1, 5, 64])
+def test_an_unseen_scene_is_scored_alike_in_any_batch(detector, frames_of, batch):
+    frames = frames_of(3, 80)
+    whole = scores(detector.explain(frames, "elsewhere"))
+    np.testing.assert_allclose(
+        scores(detector.explain(frames, "elsewhere", batch)), whole, rtol=1e-4
+    )
+
+
 def test_an_unseen_scene_does_not_use_the_trained_template(random_model, tiny, frames_of):
     frames = frames_of(3, 12)
     found = []

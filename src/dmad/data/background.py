@@ -12,6 +12,7 @@ from dmad.data.frames import Footage
 from dmad.data.windows import scene_of_frames, thin
 
 SAMPLES = 96
+REFRESH = 32  # frames after which a template from the past is computed anew
 
 
 def temporal_median(frames: np.ndarray) -> Tensor:
@@ -44,11 +45,17 @@ class PastTemplate:
         """Take note of a frame (H, W, C) uint8."""
         if self.seen % self.spacing == 0:
             self.kept.append(np.array(frame))
-            self._median = None
         self.seen += 1
+        if self.until_refresh == REFRESH:
+            self._median = None
         if len(self.kept) > SAMPLES:
             self.kept = self.kept[::2]
             self.spacing *= 2
+
+    @property
+    def until_refresh(self) -> int:
+        """How many more frames the present template serves, 1 to `REFRESH`."""
+        return REFRESH - self.seen % REFRESH
 
     def push_all(self, frames: Sequence[np.ndarray]) -> None:
         """Take note of several frames, oldest first."""
@@ -56,7 +63,7 @@ class PastTemplate:
             self.push(frame)
 
     def template(self) -> Tensor:
-        """(C, H, W) in [-1, 1]: median of the frames pushed so far, at least one."""
+        """(C, H, W) in [-1, 1]: median of the frames up to the last refresh, at least one."""
         if self._median is None:
             self._median = temporal_median(np.stack(self.kept))
         return self._median

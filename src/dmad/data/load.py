@@ -18,6 +18,7 @@ from dmad.data.layouts import align, check_labels, find_split
 SplitName = Literal["train", "test"]
 TOLD = 10  # lines about damaged data
 STREET_CLIPS = {"train": 12, "test": 10}
+STREET_PEOPLE = 2.0  # on view at a time: a quiet street
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def tell(notes: Sequence[str]) -> None:
 def _street(data: DataConfig, split: SplitName) -> LabelledFootage:
     from dmad.data.street import Street, abnormal_clip, normal_clip
 
-    street = Street(size=data.size, channels=data.channels)
+    street = Street(size=data.size, channels=data.channels, people=STREET_PEOPLE)
     render = normal_clip if split == "train" else abnormal_clip
     clips = [render(street, index) for index in range(STREET_CLIPS[split])]
     footage = stack([clip.frames for clip in clips], street.fps)

@@ -22,7 +22,7 @@ from dmad.data.figures import Array, Canvas, Figure, Part, Path
 
 KINDS = ("runner", "cyclist", "vehicle", "loiterer", "thrown")
 LEAD_IN, LEAD_OUT = 20, 10  # frames of a test clip before and after anything unusual
-NOISE = 2.5  # standard deviation of the camera's noise, of 255
+NOISE = 1.5  # standard deviation of the camera's noise, of 255
 
 
 @dataclass(frozen=True)

@@ -119,9 +119,11 @@ class Detector:
         past = PastTemplate() if self._needs_template(scene) else None
         window = list(islice(source, history))
         position = len(window)
-        while chunk := list(islice(source, batch)):
-            if past and position == history:
-                past.push_all(window or chunk[:1])
+        if past:
+            past.push_all(window)
+        while chunk := list(islice(source, min(batch, past.until_refresh) if past else batch)):
+            if past and not past.seen:  # a model of single images
+                past.push(chunk[0])
             yield self._explain(window + chunk, position, scene, past)
             if past:
                 past.push_all(chunk)
