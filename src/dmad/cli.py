@@ -27,7 +27,7 @@ def _one_line(message: str, parser: ArgumentParser) -> str:
     words = " ".join(str(message).split())
     wrong = next((w for w in words.split() if w.startswith("--")), None)
     options = [o for action in parser._actions for o in action.option_strings]
-    near = get_close_matches((wrong or "").split("=")[0], options, 1, 0.75)
+    near = get_close_matches((wrong or "").split("=")[0], options, 1, 0.65)
     hint = f"; did you mean {near[0]}?" if near and near[0] != wrong else ""
     return f"{words}{hint}" if hint else f"{words}; see --help"
 

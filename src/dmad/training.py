@@ -197,7 +197,7 @@ def batches(config: Config, train: LabelledFootage) -> DataLoader[Batch]:
     )
 
 
-def train(config: Config, out: Path = Path("runs"), resume: Path | None = None) -> Run:
+def train(config: Config, out: str | Path = "runs", resume: str | Path | None = None) -> Run:
     """Train from settings, or go on with a run that was stopped.
 
     Args:
@@ -215,7 +215,7 @@ def train(config: Config, out: Path = Path("runs"), resume: Path | None = None) 
     compute = plan(config.train)
     quicken()
     footage = load_split(config.data, "train")
-    run = Run(resume) if resume else new_run(config, out)
+    run = Run(Path(resume)) if resume else new_run(config, Path(out))
     L.seed_everything(config.train.seed, verbose=False)
     module = PDMTraining(config, build(config, footage), compute)
     if compute.channels_last:

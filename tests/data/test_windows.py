@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from dmad.data.background import SAMPLES, PastTemplate, templates, temporal_median
+from dmad.data.background import REFRESH, SAMPLES, PastTemplate, templates, temporal_median
 from dmad.data.frames import Clip, Footage
 from dmad.data.load import stack
 from dmad.data.windows import Windows, thin, to_model
@@ -77,12 +77,18 @@ def test_a_passer_by_is_not_in_the_template():
     torch.testing.assert_close(temporal_median(frames), torch.full((1, 4, 4), -0.6))
 
 
-def test_past_template_is_the_median_of_what_was_pushed():
+def test_past_template_is_the_median_of_what_was_pushed_up_to_the_last_refresh():
+    frames = np.random.default_rng(0).integers(0, 256, (2 * REFRESH, 4, 4, 1), np.uint8)
     past = PastTemplate()
-    frames = np.random.default_rng(0).integers(0, 256, (9, 4, 4, 1), np.uint8)
-    for end in range(1, 10):
-        past.push(frames[end - 1])
-        torch.testing.assert_close(past.template(), temporal_median(frames[:end]))
+    past.push_all(frames[:4])
+    first = past.template()
+    torch.testing.assert_close(first, temporal_median(frames[:4]))
+    past.push_all(frames[4 : REFRESH - 1])
+    assert past.until_refresh == 1
+    assert torch.equal(past.template(), first)
+    past.push(frames[REFRESH - 1])
+    assert past.until_refresh == REFRESH
+    torch.testing.assert_close(past.template(), temporal_median(frames[:REFRESH]))
 
 
 def test_past_template_keeps_its_own_copy():
