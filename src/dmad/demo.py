@@ -17,7 +17,7 @@ from dmad.inference.detector import Detector, load
 from dmad.inference.explain import Limits, Picture, pictures
 from dmad.inference.predict import Best, film_frame
 from dmad.inference.video import VideoWriter
-from dmad.runs import Run, write_whole
+from dmad.runs import Run, find_model, read_card, write_whole
 from dmad.training import train
 
 GUIDE = """dmad demo: what lies here
@@ -52,6 +52,10 @@ def street(out: Path) -> None:
     result = judge(detector, test)
     write(result, Run(run.folder).evaluation)
     show(result)
+    epochs = read_card(find_model(run.folder))["history"]
+    shown = ("reconstruction", "compression", "strength", "perplexity")
+    curves = {name: [epoch[name] for epoch in epochs] for name in shown}
+    visualize.save(visualize.curves(curves), out / "curves.png")
     draw(detector, test, result.scores, out)
 
 
