@@ -120,10 +120,12 @@ def evaluate(arguments: Sequence[str]) -> None:
 
 
 def predict(arguments: Sequence[str]) -> None:
-    """Judge videos, frame folders or images: scores as CSV, annotated video and pictures."""
+    """Judge videos or frame folders: scores as CSV, annotated video and pictures."""
     parser = Parser(prog="dmad predict", description=predict.__doc__)
     parser.add_argument("run", type=str, help="run folder, .safetensors file or shipped model")
-    parser.add_argument("sources", type=str, nargs="+", help="videos, frame folders or images")
+    parser.add_argument(
+        "sources", type=str, nargs="+", help="videos, frame folders, folders of them"
+    )
     parser.add_argument("--out", type=Path, default=Path("predictions"), help="where to write")
     parser.add_argument("--panels", type=int, default=4, help="panels of the strongest frames")
     parser.add_argument("--video", type=bool, default=True, help="write the annotated video")
