@@ -61,7 +61,7 @@ def in_turn(
 
 
 def training_steps(config: Config) -> tuple[Callable[[], float], Callable[[], float]]:
-    """One step of batch 8, plain and as shipped."""
+    """One step of the recipe's batch size, plain and as shipped."""
     plain = Plan("32-true", compile=False, channels_last=False)
     return _step(config, plain, fused=False), _step(config, plan(config.train), fused=True)
 

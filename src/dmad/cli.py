@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from jsonargparse import ArgumentParser, Namespace
 
-from dmad.config import SECTIONS, Config, require
+from dmad.config import SECTIONS, Config, require, restore
 from dmad.errors import DmadError
 
 
@@ -98,11 +98,8 @@ def _recipe_behind(arguments: Sequence[str]) -> str | None:
 
 
 def _config(asked: Namespace) -> Config:
-    def section(name: str, kind: type[Any]) -> Any:
-        values = asked[name].as_dict()
-        return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
-
-    return Config(asked.recipe, **{name: section(name, kind) for name, kind in SECTIONS.items()})
+    sections = {name: asked[name].as_dict() for name in SECTIONS}
+    return restore({"recipe": asked.recipe, **sections})
 
 
 def evaluate(arguments: Sequence[str]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -112,8 +111,3 @@ def total_loss(x: Tensor, output: PDMOutput, config: LossConfig) -> LossTerms:
     total = reconstruction + config.gamma1 * compression + config.gamma2 * deformation
     total = total + config.background * template
     return LossTerms(reconstruction, compression, smooth, strong, template, total)
-
-
-def is_finite(terms: LossTerms) -> bool:
-    """False where the loss is NaN or infinite."""
-    return bool(torch.isfinite(terms.total))

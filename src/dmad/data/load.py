@@ -13,7 +13,7 @@ import numpy as np
 
 from dmad.config import DataConfig, require
 from dmad.data.frames import Clip, Footage, load_footage
-from dmad.data.layouts import align, check_labels, find_split
+from dmad.data.layouts import align, find_split
 
 SplitName = Literal["train", "test"]
 TOLD = 10  # lines about damaged data
@@ -67,7 +67,6 @@ def _from_disk(data: DataConfig, split: SplitName) -> LabelledFootage:
         found.sources, data.size, data.channels, data.cache, minimum=data.history + 1
     )
     tell(footage.skipped)
-    check_labels(found, footage)
     return LabelledFootage(footage, align(found, footage), found.label_name)
 
 
