@@ -25,11 +25,15 @@ ORDER = [
     "progress",
     "training",
     "visualize",
-    "inference",
+    "report",
     "evaluation",
+    "inference",
+    "summary",
+    "judge",
     "experiments",
     "bench",
     "demo",
+    "verbs",
     "cli",
 ]
 FILES = sorted(SOURCE.rglob("*.py"))

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from dmad.errors import DmadError
 
 if TYPE_CHECKING:
-    from dmad.evaluation.evaluate import evaluate
     from dmad.inference.detector import AnomalyResult, Detector, load
+    from dmad.judge import evaluate
     from dmad.recipes import recipe
     from dmad.training import train
 
@@ -25,7 +25,7 @@ _HOMES = {
     "load": "dmad.inference.detector",
     "recipe": "dmad.recipes",
     "train": "dmad.training",
-    "evaluate": "dmad.evaluation.evaluate",
+    "evaluate": "dmad.judge",
 }
 
 

@@ -30,9 +30,13 @@ class DataConfig:
         size: Height and width of a frame or image in pixels after resizing.
         channels: 1 for grey, 3 for colour.
         history: Past frames from which the next is predicted; 0 reconstructs a single image.
+        fps: Frames a second where the footage does not say, as folders of frames do not; 0 is
+            unknown, and nothing is said in seconds or hours then.
         cache: Folder for decoded frames (default: $DMAD_CACHE, else ~/.cache/dmad).
         workers: Processes that load batches; 0 is fastest for memory-mapped frames on few cores.
         normal: Digits that count as normal (recipes `mnist` and `digits`).
+        held_out: Share of the normal training clips kept from training, for thresholds; at least
+            one clip, or the end of a single one. 0 trains on all.
         limit: Use at most this many training samples, evenly spread; 0 uses all.
     """
 
@@ -43,16 +47,21 @@ class DataConfig:
     size: int = 256
     channels: Literal[1, 3] = 3
     history: int = 4
+    fps: float = 0.0
     cache: Path | None = None
     workers: int = 0
     normal: tuple[int, ...] = (1, 3, 5, 7, 9)
+    held_out: float = 0.125
     limit: int = 0
 
     def __post_init__(self) -> None:
         require(self.size >= 16, f"data.size is {self.size}; give 16 pixels or more")
         require(self.channels in (1, 3), f"data.channels is {self.channels}; give 1 or 3")
         require(self.history >= 0, f"data.history is {self.history}; give 0 or more")
+        share = self.held_out
+        require(0 <= share < 1, f"data.held_out is {share}; give a share of at least 0, below 1")
         require(self.limit >= 0, f"data.limit is {self.limit}; give 0 (all) or more")
+        require(self.fps >= 0, f"data.fps is {self.fps}; give 0 (unknown) or more")
         require(self.workers >= 0, f"data.workers is {self.workers}; give 0 or more")
 
 
@@ -170,14 +179,17 @@ class ScoreConfig:
 
     Args:
         alpha: Weight of the deformation term.
+        weight: Its weight in the deployable score, where both terms are standardised.
         kernel: Height and width of the averaging kernel k*, in pixels.
     """
 
     alpha: float = 0.2
+    weight: float = 0.2
     kernel: tuple[int, int] = (16, 14)
 
     def __post_init__(self) -> None:
         require(self.alpha >= 0, f"score.alpha is {self.alpha}; give 0 or more")
+        require(self.weight >= 0, f"score.weight is {self.weight}; give 0 or more")
         require(min(self.kernel) >= 1, f"score.kernel is {self.kernel}; give 1 or more")
 
 
@@ -193,7 +205,7 @@ class TrainConfig:
         weight_decay: Weight decay of AdamW.
         seed: Seed of weights and sample order.
         precision: `auto` takes bf16 where the machine computes in it, else 32-bit floats.
-        compile: `torch.compile`; `auto` does so where bf16 is fast.
+        compile: `torch.compile`; `auto` does so on a GPU.
         channels_last: Keep activations in channels-last order; `auto` does so where bf16 is fast.
     """
 

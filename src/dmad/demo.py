@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +11,13 @@ from rich.console import Console
 from dmad import recipes, visualize
 from dmad.data.frames import Clip
 from dmad.data.load import LabelledFootage, load_split
-from dmad.evaluation.evaluate import judge, write
 from dmad.evaluation.show import show
 from dmad.experiments.toy import toy
 from dmad.inference.detector import Detector, load
 from dmad.inference.explain import Limits, Picture, pictures
 from dmad.inference.predict import Best, film_frame
 from dmad.inference.video import VideoWriter
+from dmad.judge import judge, write
 from dmad.runs import Run, find_model, read_card, write_whole
 from dmad.training import train
 
@@ -51,16 +52,16 @@ def street(out: Path) -> None:
     detector, test = load(run.folder), load_split(config.data, "test")
     result = judge(detector, test)
     write(result, Run(run.folder).evaluation)
-    show(result)
+    show(result.ledger)
     epochs = read_card(find_model(run.folder))["history"]
     shown = ("reconstruction", "compression", "strength", "perplexity")
     curves = {name: [epoch[name] for epoch in epochs] for name in shown}
     visualize.save(visualize.curves(curves), out / "curves.png")
-    draw(detector, test, result.scores, out)
+    draw(detector, test, result.scores.channels, out)
 
 
 def draw(
-    detector: Detector, test: LabelledFootage, scores: dict[str, np.ndarray], out: Path
+    detector: Detector, test: LabelledFootage, scores: Mapping[str, np.ndarray], out: Path
 ) -> None:
     """Panels, timelines and annotated videos of the test clips."""
     assert test.labels is not None

@@ -20,21 +20,27 @@ class Plan:
 
 
 def has_fast_bf16() -> bool:
-    """True where 16-bit matrix work has hardware: a GPU from 2020 on, or a CPU with AMX."""
+    """True where 16-bit arithmetic has hardware: GPUs from 2020 on, CPUs with AMX or AVX-512 BF16.
+
+    Elsewhere it is emulated, and measured ten times slower than 32 bit.
+    """
     if torch.cuda.is_available():
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return bool(torch.cpu._is_amx_tile_supported())
+    if torch.cpu._is_amx_tile_supported():
+        return True
+    # newer torch asks the CPU itself; before 2.7 there is nothing to ask
+    return bool(getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)())
 
 
 def plan(train: TrainConfig) -> Plan:
     """Resolve `auto`: 16 bit, channels last and compilation where the machine gains by them.
 
-    On CPUs without AMX, plain 32-bit eager code in contiguous order measured fastest; see
-    docs/results.md.
+    Compilation is for GPUs: on CPUs its first step takes a minute or two, and the steps after it
+    gained nothing that pays for that in a training of minutes (docs/results.md).
     """
     fast = has_fast_bf16()
     wanted = {"bf16": True, "fp32": False, "auto": fast}[train.precision]
-    compiled = {"on": True, "off": False, "auto": fast}[train.compile]
+    compiled = {"on": True, "off": False, "auto": torch.cuda.is_available()}[train.compile]
     layout = {"on": True, "off": False, "auto": fast}[train.channels_last]
     return Plan("bf16-mixed" if wanted else "32-true", compiled, layout)
 

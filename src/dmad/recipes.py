@@ -27,17 +27,17 @@ QUICK = 2e-3  # learning rate of the lean network; the paper's 2e-4 is for the r
 
 def ped2() -> Config:
     """UCSD Ped2: grey, one fixed view of a walkway."""
-    return _video("ped2", DataConfig(layout="ped2", channels=1), epochs=60)
+    return _video("ped2", DataConfig(layout="ped2", channels=1, fps=10), epochs=60)
 
 
 def avenue() -> Config:
     """CUHK Avenue: colour, one fixed view."""
-    return _video("avenue", DataConfig(layout="avenue"), epochs=60)
+    return _video("avenue", DataConfig(layout="avenue", fps=25), epochs=60)
 
 
 def shanghaitech() -> Config:
     """ShanghaiTech Campus: colour, thirteen fixed views, one background template each."""
-    return _video("shanghaitech", DataConfig(layout="shanghaitech"), epochs=10)
+    return _video("shanghaitech", DataConfig(layout="shanghaitech", fps=24), epochs=10)
 
 
 def video() -> Config:
@@ -65,7 +65,7 @@ def mnist() -> Config:
     """MNIST, odd digits normal (Sec. 4.2)."""
     return Config(
         "mnist",
-        DataConfig(layout="mnist", size=32, channels=1, history=0),
+        DataConfig(layout="mnist", size=32, channels=1, history=0, held_out=0),
         _toy_model(),
         score=ScoreConfig(kernel=(8, 8)),
         train=TrainConfig(epochs=3, batch_size=32, lr=1e-3),
@@ -77,7 +77,7 @@ def digits() -> Config:
     base = mnist()
     return Config(
         "digits",
-        DataConfig(layout="digits", size=32, channels=1, history=0),
+        DataConfig(layout="digits", size=32, channels=1, history=0, held_out=0),
         base.model,
         score=base.score,
         train=TrainConfig(epochs=15, batch_size=16, lr=1e-3),

@@ -69,6 +69,12 @@ def score(x: Tensor, output: PDMOutput, config: ScoreConfig, gradient: float = 1
     return Scores(a_rec, a_df, reconstruction, deformation, total)
 
 
+def pixel_map(scores: Scores, config: ScoreConfig) -> Tensor:
+    """(B, H, W): the averaged maps whose maxima Eq. 14 adds, added pixel by pixel."""
+    smooth = average(scores.reconstruction_map, config.kernel)
+    return smooth + config.alpha * average(scores.deformation_map, config.kernel)
+
+
 @dataclass(frozen=True)
 class ReleasedTerms:
     """The three frame scores of the released Ped2 code, before any normalisation."""

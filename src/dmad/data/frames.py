@@ -68,7 +68,7 @@ class Clip:
 
 @dataclass(frozen=True)
 class Footage:
-    """Decoded frames of a split; its clips follow one another without gaps."""
+    """Decoded frames, and the clips among them that belong to this split."""
 
     frames: Frames  # (N, H, W, C), memory map, read only
     clips: tuple[Clip, ...]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -13,9 +14,9 @@ import numpy as np
 
 from dmad.config import DataConfig, require
 from dmad.data.frames import Clip, Footage, load_footage
-from dmad.data.layouts import align, find_split
+from dmad.data.layouts import SplitName, align, find_split, read_masks
 
-SplitName = Literal["train", "test"]
+Part = Literal["train", "held_out", "test"]
 TOLD = 10  # lines about damaged data
 STREET_CLIPS = {"train": 12, "test": 10}
 STREET_PEOPLE = 2.0  # on view at a time: a quiet street
@@ -28,6 +29,7 @@ class LabelledFootage:
     footage: Footage
     labels: np.ndarray | None  # (N,) uint8, 1 = abnormal; None where unlabelled
     label_name: str  # which label set, for the ledger
+    masks: Callable[[str], np.ndarray] | None = None  # clip's name to (frames, H, W) bool
 
     @property
     def scenes(self) -> tuple[str, ...]:
@@ -35,14 +37,59 @@ class LabelledFootage:
         return tuple(sorted({clip.scene for clip in self.footage.clips}))
 
 
-def load_split(data: DataConfig, split: SplitName) -> LabelledFootage:
-    """Frames and labels of one split; `DmadError` says what is missing."""
+def load_split(data: DataConfig, split: Part) -> LabelledFootage:
+    """Frames and labels of one split; `DmadError` says what is missing.
+
+    `train` is the normal footage without the clips that are kept for calibration; `held_out`
+    is those.
+    """
     built_in: dict[str, Callable[[DataConfig, SplitName], LabelledFootage]] = {
         "street": _street,
         "mnist": _mnist,
         "digits": _digits,
     }
-    return built_in.get(data.layout, _from_disk)(data, split)
+    load = built_in.get(data.layout, _from_disk)
+    if split == "test":
+        return load(data, split)
+    normal = load(data, "train")
+    part = hold_out(normal.footage, data.held_out, data.history)[split == "held_out"]
+    require(
+        bool(part.clips),
+        f"no normal footage is left for split {split} with --data.held_out {data.held_out:g}; "
+        "give more normal clips, or another share",
+    )
+    return replace(normal, footage=part)
+
+
+def hold_out(footage: Footage, share: float, history: int) -> tuple[Footage, Footage]:
+    """Footage to train on, and footage kept from training: whole clips, evenly spread.
+
+    Where the share makes less than one clip, each clip gives its end instead.
+
+    Args:
+        footage: Normal clips.
+        share: Share to hold out; 0 holds out none.
+        history: Past frames T of a window.
+    """
+    clips = footage.clips
+    count = round(share * len(clips))
+    pairs: list[tuple[tuple[Clip, ...], tuple[Clip, ...]]]
+    if count:
+        chosen = {int((i + 0.5) * len(clips) / count) for i in range(count)}
+        pairs = [((), (clip,)) if i in chosen else ((clip,), ()) for i, clip in enumerate(clips)]
+    else:
+        pairs = [cut(clip, share, history + 1) for clip in clips]
+    kept, held = (tuple(chain.from_iterable(part)) for part in zip(*pairs, strict=True))
+    return replace(footage, clips=kept), replace(footage, clips=held)
+
+
+def cut(clip: Clip, share: float, least: int) -> tuple[tuple[Clip, ...], tuple[Clip, ...]]:
+    """A clip and its end; no end where a part would have less than `least` frames."""
+    first = round((1 - share) * clip.length)
+    if min(first, clip.length - first) < least:
+        return (clip,), ()
+    end = replace(clip, start=clip.start + first, length=clip.length - first)
+    return (replace(clip, length=first),), (end,)
 
 
 def fingerprint(footage: Footage) -> str:
@@ -67,7 +114,15 @@ def _from_disk(data: DataConfig, split: SplitName) -> LabelledFootage:
         found.sources, data.size, data.channels, data.cache, minimum=data.history + 1
     )
     tell(footage.skipped)
-    return LabelledFootage(footage, align(found, footage), found.label_name)
+    places = {source.name: index for index, source in enumerate(found.sources)}
+
+    def masks(name: str) -> np.ndarray:
+        return read_masks(found, places[name], data.size)
+
+    have = all(found.masks)
+    return LabelledFootage(
+        footage, align(found, footage), found.label_name, masks if have else None
+    )
 
 
 def tell(notes: Sequence[str]) -> None:
@@ -85,7 +140,8 @@ def _street(data: DataConfig, split: SplitName) -> LabelledFootage:
     render = normal_clip if split == "train" else abnormal_clip
     clips = [render(street, index) for index in range(STREET_CLIPS[split])]
     footage = stack([clip.frames for clip in clips], street.fps)
-    return LabelledFootage(footage, np.concatenate([c.labels for c in clips]), "street script")
+    labels = np.concatenate([clip.labels for clip in clips])
+    return LabelledFootage(footage, labels, "street script", lambda name: clips[int(name)].masks)
 
 
 def stack(clips: Sequence[np.ndarray], fps: float = 0.0) -> Footage:

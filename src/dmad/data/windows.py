@@ -68,7 +68,7 @@ def thin(items: np.ndarray, limit: int) -> np.ndarray:
 def scene_of_frames(footage: Footage, scenes: Sequence[str]) -> np.ndarray:
     """Index of the view of every frame, (N,) int64; -1 where the view is not among `scenes`."""
     known = {name: index for index, name in enumerate(scenes)}
-    index = np.empty(len(footage.frames), np.int64)
+    index = np.full(len(footage.frames), -1)
     for clip in footage.clips:
         index[clip.start : clip.start + clip.length] = known.get(clip.scene, -1)
     return index

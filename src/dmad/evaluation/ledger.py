@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from hashlib import sha256
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from dmad.evaluation.metrics import micro_auroc
-from dmad.evaluation.smoothing import min_max_per_clip, smooth_ped2
+from dmad.config import require
+from dmad.evaluation.events import Rule, judge_events
+from dmad.evaluation.metrics import average_precision, macro_auroc, micro_auroc
+from dmad.evaluation.published import NEEDED, published
+from dmad.evaluation.scores import ScoreSet, read_scores
 
 Block = Literal["paper", "deployable", "blind"]
-RELEASED_WEIGHTS = {"deformation": 0.2, "reconstruction": 0.4, "gradient": 0.6}
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,8 @@ class Row:
     block: Block
     signal: str  # what was scored
     metric: str
-    value: float  # in [0, 1]
+    value: float  # in [0, 1], but for rates an hour and delays in seconds
+    note: str = ""  # over how many clips or events
 
 
 @dataclass(frozen=True)
@@ -34,32 +38,120 @@ class Labels:
     sha256: str
 
 
-def label_set(name: str, labels: np.ndarray) -> Labels:
-    """Name and hash of labels (N,)."""
-    return Labels(name, sha256(np.ascontiguousarray(labels, np.uint8).tobytes()).hexdigest())
+@dataclass(frozen=True)
+class Ledger:
+    """All figures of one test split."""
+
+    rows: list[Row]
+    labels: Labels
+    missing: int  # frames without a score, left out
+
+    def value(self, signal: str, metric: str = "micro_AUROC") -> float:
+        """One figure."""
+        return next(r.value for r in self.rows if (r.signal, r.metric) == (signal, metric))
 
 
-def published_ped2(
-    channels: Mapping[str, np.ndarray], clip_lengths: np.ndarray, smooth: bool = True
-) -> np.ndarray:
-    """The released Ped2 post-processing: min-max per clip, smoothing, sum of .2 / .4 / .6.
+def label_set(scores: ScoreSet) -> Labels:
+    """Name and hash of the labels."""
+    labels = np.ascontiguousarray(scores.labels, np.uint8)
+    return Labels(scores.label_name, sha256(labels.tobytes()).hexdigest())
+
+
+def draw_up(
+    scores: ScoreSet,
+    recipe: str,
+    deployable: Mapping[str, np.ndarray],
+    rules: Mapping[str, Rule] | None = None,
+) -> Ledger:
+    """All three blocks.
 
     Args:
-        channels: `deformation`, `reconstruction` and `gradient`, each (N,), without gaps.
-        clip_lengths: Frames of each clip; they sum to N.
-        smooth: False leaves the temporal smoothing out.
+        scores: The frame scores.
+        recipe: Whose published protocol the paper block follows; without one it is left out.
+        deployable: Name and values (N,) of each signal of the deployable block; NaN = no score.
+        rules: For signals that have a threshold, when they make an event; needs `scores.fps`.
+
+    Raises:
+        DmadError: The labels hold one kind of frames only, or no frame has a score.
     """
-    total = np.zeros(int(np.sum(clip_lengths)))
-    for name, weight in RELEASED_WEIGHTS.items():
-        channel = min_max_per_clip(channels[name], clip_lengths)
-        total += weight * (smooth_ped2(channel) if smooth else channel)
-    return total
+    rows = paper_rows(scores.known, recipe)
+    for name, values in deployable.items():
+        rows += frame_rows("deployable", name, values, scores)
+        if scores.fps and name in (rules or {}):
+            rows += alarm_rows(name, values, scores, (rules or {})[name])
+    if scores.clip_lengths.max() > 1:  # single images have no place in a clip to guess from
+        rows += blind_rows(scores.known)
+    return Ledger(rows, label_set(scores), scores.missing)
+
+
+def of_file(path: Path, recipe: str = "") -> Ledger:
+    """The ledger of anybody's scores.
+
+    Args:
+        path: A `.npz` file as `read_scores` takes it.
+        recipe: Whose published protocol the paper block follows.
+
+    Raises:
+        DmadError: The file does not hold such scores, or no such protocol.
+    """
+    require(
+        recipe in ("", *NEEDED),
+        f"no published protocol for {recipe!r}; there is one for {', '.join(NEEDED)}",
+    )
+    scores = read_scores(path)
+    signals = {f"{name}, raw": values for name, values in scores.channels.items()}
+    return draw_up(scores, recipe, signals)
+
+
+def paper_rows(known: ScoreSet, recipe: str) -> list[Row]:
+    """The published protocol with and without its smoothing, where the data set has one."""
+    if not set(NEEDED.get(recipe, ("none",))) <= set(known.channels):
+        return []
+    name = f"published {recipe} protocol"
+    smooth = published(recipe, known.channels, known.clip_lengths)
+    rough = published(recipe, known.channels, known.clip_lengths, smooth=False)
+    return [
+        *frame_rows("paper", name, smooth, known),
+        *frame_rows("paper", f"{name}, unsmoothed", rough, known),
+    ]
+
+
+def blind_rows(known: ScoreSet) -> list[Row]:
+    """Rows of the signals that see no pixel."""
+    signals = blind_signals(known.clip_lengths).items()
+    return [row for name, values in signals for row in frame_rows("blind", name, values, known)]
+
+
+def frame_rows(block: Block, signal: str, values: np.ndarray, of: ScoreSet) -> list[Row]:
+    """Micro and macro AUROC and AP of one signal (N,)."""
+    rows = [
+        Row(block, signal, "micro_AUROC", micro_auroc(values, of.labels)),
+        Row(block, signal, "AP", average_precision(values, of.labels)),
+    ]
+    clips = np.split(of.labels, np.cumsum(of.clip_lengths)[:-1])
+    if any(0 < clip.mean() < 1 for clip in clips if len(clip)):
+        macro = macro_auroc(values, of.labels, of.clip_lengths)
+        note = f"{macro.clips} of {macro.of} clips hold both labels"
+        rows.insert(1, Row(block, signal, "macro_AUROC", macro.value, note))
+    return rows
+
+
+def alarm_rows(signal: str, values: np.ndarray, of: ScoreSet, rule: Rule) -> list[Row]:
+    """What an operator would see of one signal (N,) at a threshold."""
+    alarms = judge_events(values, of.labels, of.clip_lengths, rule, of.fps)
+    found = f"{alarms.found} of {alarms.true_events} events"
+    false = f"{alarms.false_events} in {3600 * alarms.normal_hours:.0f} s of normal footage"
+    rows = [
+        Row("deployable", signal, "false_alarms_per_hour", alarms.false_per_hour, false),
+        Row("deployable", signal, "event_recall", alarms.recall, found),
+        Row("deployable", signal, "detection_delay_s", alarms.delay_s, "median of those found"),
+    ]
+    return [row for row in rows if np.isfinite(row.value)]
 
 
 def blind_signals(clip_lengths: np.ndarray) -> dict[str, np.ndarray]:
     """Scores that see no pixel; a result must be read beside them."""
-    steps = [np.arange(length) / max(length - 1, 1) for length in clip_lengths]
-    position = np.concatenate(steps)
+    position = np.concatenate([np.arange(length) / length for length in clip_lengths])
     return {
         "frame position t/T": position,
         "clip centre bump": -np.abs(position - 0.5),
@@ -67,30 +159,7 @@ def blind_signals(clip_lengths: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def paper_rows(
-    channels: Mapping[str, np.ndarray], labels: np.ndarray, clip_lengths: np.ndarray
-) -> list[Row]:
-    """Rows of the published Ped2 protocol, with and without its smoothing."""
-    smooth = published_ped2(channels, clip_lengths)
-    rough = published_ped2(channels, clip_lengths, smooth=False)
-    return [
-        row("paper", "published Ped2 protocol", smooth, labels),
-        row("paper", "published Ped2 protocol, unsmoothed", rough, labels),
-    ]
-
-
-def blind_rows(labels: np.ndarray, clip_lengths: np.ndarray) -> list[Row]:
-    """Rows of the signals that see no pixel."""
-    return [
-        row("blind", name, scores, labels) for name, scores in blind_signals(clip_lengths).items()
-    ]
-
-
-def row(block: Block, signal: str, scores: np.ndarray, labels: np.ndarray) -> Row:
-    """A row of micro AUROC over frames that have a score."""
-    return Row(block, signal, "micro_AUROC", micro_auroc(scores, labels))
-
-
-def as_json(rows: list[Row], labels: Labels) -> dict[str, object]:
+def as_json(ledger: Ledger) -> dict[str, object]:
     """The ledger as `ledger.json` holds it."""
-    return {"rows": [asdict(item) for item in rows], "labels": asdict(labels)}
+    rows, labels = [asdict(row) for row in ledger.rows], asdict(ledger.labels)
+    return {"rows": rows, "labels": labels, "frames_without_score": ledger.missing}

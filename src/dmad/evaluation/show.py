@@ -1,27 +1,93 @@
-"""The ledger on screen."""
+"""The ledger for people: tables on screen and in Markdown."""
 
 from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from dmad.evaluation.evaluate import Evaluation
+from dmad.evaluation.ledger import Ledger, Row, as_json
+from dmad.report.contents import Block
+from dmad.runs import make_folder, write_whole
 
 READ = {
-    "paper": "published post-processing, to compare with the literature; it sees the test set",
-    "deployable": "one score a frame from the past alone, nothing from the test set",
-    "blind": "no pixel is looked at: a result must clearly beat these",
+    "paper": "Published post-processing, to compare with the literature; it sees the whole test "
+    "set, the future included.",
+    "deployable": "What a camera could run: one score a frame from the past alone, one threshold "
+    "for all clips, nothing taken from the test set.",
+    "blind": "No pixel is looked at; a result must clearly beat these.",
+}
+NAMES = {
+    "micro_AUROC": "micro AUROC",
+    "macro_AUROC": "macro AUROC",
+    "pixel_AUROC": "pixel AUROC",
+    "false_alarms_per_hour": "false alarms/h",
+    "event_recall": "event recall",
+    "detection_delay_s": "delay s",
 }
 
 
-def show(result: Evaluation) -> None:
-    """Print the rows, and how to read each block."""
-    table = Table("block", "signal", "metric", "value")
-    for row in result.rows:
-        table.add_row(row.block, row.signal, row.metric, f"{row.value:.4f}")
+def blocks(rows: Sequence[Row]) -> list[Block]:
+    """Rows as one table a block: a line a signal, a column a metric."""
+    return [_block(name, [row for row in rows if row.block == name])
+            for name in dict.fromkeys(row.block for row in rows)]  # fmt: skip
+
+
+def _block(name: str, rows: Sequence[Row]) -> Block:
+    metrics = list(dict.fromkeys(row.metric for row in rows))
+    signals = dict.fromkeys(row.signal for row in rows)
+    values = {(row.signal, row.metric): cell(row) for row in rows}
+    lines = [[signal, *(values.get((signal, m), "") for m in metrics)] for signal in signals]
+    return Block(name, READ[name], ["signal", *(NAMES.get(m, m) for m in metrics)], lines)
+
+
+def cell(row: Row) -> str:
+    """A figure as people read it."""
+    return f"{row.value:.2f}" if row.metric in ("false_alarms_per_hour", "detection_delay_s") else (
+        f"{row.value:.4f}"
+    )  # fmt: skip
+
+
+def footnotes(ledger: Ledger) -> list[str]:
+    """What was counted, one line each."""
+    noted = (row for row in ledger.rows if row.note)
+    notes = dict.fromkeys(f"{NAMES.get(row.metric, row.metric)}: {row.note}" for row in noted)
+    labels = f"labels: {ledger.labels.name}, sha256 {ledger.labels.sha256[:12]}"
+    return [*notes, f"frames without a score, left out: {ledger.missing}", labels]
+
+
+def show(ledger: Ledger) -> None:
+    """Print the ledger, and how to read each block."""
     console = Console()
-    console.print(table)
-    for block in dict.fromkeys(row.block for row in result.rows):
-        console.print(f"{block}: {READ[block]}")
-    labels = result.labels
-    console.print(f"labels: {labels.name}, sha256 {labels.sha256[:12]}", highlight=False)
+    for block in blocks(ledger.rows):
+        table = Table(title=block.name, title_justify="left", caption=block.how_to_read)
+        table.caption_justify = "left"
+        table.add_column(block.columns[0])
+        for column in block.columns[1:]:
+            table.add_column(column, justify="right")
+        for line in block.rows:
+            table.add_row(*line)
+        console.print(table)
+    for note in footnotes(ledger):
+        console.print(note, highlight=False)
+
+
+def markdown(ledger: Ledger, title: str) -> str:
+    """The same as a Markdown page."""
+    parts = [f"# {title}"]
+    for block in blocks(ledger.rows):
+        head = [block.columns, ["---", *["--:"] * (len(block.columns) - 1)]]
+        lines = [f"| {' | '.join(line)} |" for line in [*head, *block.rows]]
+        parts += [f"## {block.name}", block.how_to_read, "\n".join(lines)]
+    parts.append("\n".join(f"- {note}" for note in footnotes(ledger)))
+    return "\n\n".join(parts) + "\n"
+
+
+def write(ledger: Ledger, out: Path, title: str) -> None:
+    """`ledger.json` and `ledger.md` into a folder, each whole or not at all."""
+    make_folder(out)
+    write_whole(out / "ledger.json", json.dumps(as_json(ledger), indent=1))
+    write_whole(out / "ledger.md", markdown(ledger, title))

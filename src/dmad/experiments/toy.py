@@ -13,9 +13,10 @@ from rich.table import Table
 from dmad import visualize
 from dmad.config import Config
 from dmad.data.load import LabelledFootage, load_split
-from dmad.evaluation.evaluate import Evaluation, judge
+from dmad.evaluation.result import RAW, Evaluation
 from dmad.inference.detector import Detector, Explained, load
 from dmad.inference.explain import to_image
+from dmad.judge import judge
 from dmad.runs import write_whole
 from dmad.training import train
 
@@ -75,7 +76,7 @@ def _variant(
 
 def auroc(result: Evaluation) -> float:
     """The figure of Eq. 14."""
-    return next(row.value for row in result.rows if row.signal == "Eq. 14 raw")
+    return result.ledger.value(RAW)
 
 
 def pick(config: Config, test: LabelledFootage) -> np.ndarray:

@@ -23,6 +23,8 @@ from dmad.nn.pdm import PDM, PDMOutput
 from dmad.runs import find_model, read_card, read_weights
 from dmad.scoring import ReleasedTerms, Scores, released_terms, score
 
+RELEASED = ("deformation", "reconstruction", "gradient")  # the released code's frame scores
+
 
 @dataclass(frozen=True)
 class AnomalyResult:
@@ -36,6 +38,29 @@ class AnomalyResult:
     deformation: np.ndarray  # (N,) float64: its second term before α
     released: dict[str, np.ndarray]  # the released code's three terms, (N,) each
 
+    @classmethod
+    def of(cls, parts: Iterable[Explained], gap: int) -> AnomalyResult:
+        """The batches of one clip, with NaN for the `gap` frames before the first."""
+        rows = [part.columns() for part in parts]  # of each batch only the scores are kept
+        columns = [
+            np.concatenate([np.full(gap, np.nan), *column]) for column in zip(*rows, strict=True)
+        ]
+        score, reconstruction, deformation, *released = columns
+        return cls(score, reconstruction, deformation, dict(zip(RELEASED, released, strict=True)))
+
+    @classmethod
+    def join(cls, results: Sequence[AnomalyResult]) -> AnomalyResult:
+        """Clips one after another."""
+        parts = {
+            name: np.concatenate([getattr(result, name) for result in results])
+            for name in ("score", "reconstruction", "deformation")
+        }
+        released = {
+            name: np.concatenate([result.released[name] for result in results])
+            for name in results[0].released
+        }
+        return cls(released=released, **parts)
+
 
 @dataclass(frozen=True)
 class Explained:
@@ -46,6 +71,12 @@ class Explained:
     output: PDMOutput
     scores: Scores
     released: ReleasedTerms
+
+    def columns(self) -> list[np.ndarray]:
+        """Score, its two terms and the `RELEASED` terms, (B,) float64 each."""
+        own = [self.scores.score, self.scores.reconstruction, self.scores.deformation]
+        all_of_them = own + [getattr(self.released, name) for name in RELEASED]
+        return [column.double().cpu().numpy() for column in all_of_them]
 
 
 class Detector:
@@ -90,17 +121,7 @@ class Detector:
             DmadError: Shape or type is not what the model takes.
         """
         self._check(frames)
-        parts = list(self.explain(frames, scene))
-        gap = self.config.data.history
-        return AnomalyResult(
-            _series(gap, [p.scores.score for p in parts]),
-            _series(gap, [p.scores.reconstruction for p in parts]),
-            _series(gap, [p.scores.deformation for p in parts]),
-            {
-                name: _series(gap, [getattr(p.released, name) for p in parts])
-                for name in ("deformation", "reconstruction", "gradient")
-            },
-        )
+        return AnomalyResult.of(self.explain(frames, scene), self.config.data.history)
 
     def explain(
         self, frames: Iterable[np.ndarray], scene: str = "", batch: int = 8
@@ -201,9 +222,3 @@ def load(run: str | Path, **options: Any) -> Detector:
             f"{files.weights} does not fit {files.card.name} beside it; keep each with its own"
         ) from error
     return Detector(model, config, scenes, **options)
-
-
-def _series(gap: int, parts: list[Tensor]) -> np.ndarray:
-    """Batches joined, with NaN for the `gap` frames before the first."""
-    values = [part.double().cpu().numpy() for part in parts]
-    return np.concatenate([np.full(gap, np.nan), *values])

@@ -1,0 +1,29 @@
+"""A model on a test split: everything that the ledger and the report are made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dmad.evaluation.calibration import Calibration
+from dmad.evaluation.ledger import Ledger
+from dmad.evaluation.scores import ScoreSet
+
+CALIBRATED = "standardised, causal"  # the signal that has a threshold
+RAW = "Eq. 14 raw"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A model on a test split of N frames."""
+
+    ledger: Ledger
+    scores: ScoreSet  # every channel
+    deployable: dict[str, np.ndarray]  # (N,) each: the signals of the deployable block
+    calibration: Calibration | None
+
+    @property
+    def signal(self) -> str:
+        """The signal to look at: the one with a threshold, else Eq. 14."""
+        return CALIBRATED if self.calibration else RAW

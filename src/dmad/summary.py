@@ -1,0 +1,168 @@
+"""From an evaluation to the page that people open: what `report.html` holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from dmad.data.frames import Clip
+from dmad.data.load import LabelledFootage
+from dmad.evaluation.events import Event, Rule, alarm_curve, find_events
+from dmad.evaluation.metrics import roc
+from dmad.evaluation.result import CALIBRATED, RAW, Evaluation
+from dmad.evaluation.scorer import Scorer
+from dmad.evaluation.show import blocks, footnotes
+from dmad.inference.detector import Detector
+from dmad.inference.explain import Limits, Picture, pictures
+from dmad.report.contents import Panel, Report, Series
+
+PANELS = 6
+PEAK = 3  # robust deviations that stand in for a threshold where there is none
+
+
+def compose(
+    detector: Detector, test: LabelledFootage, result: Evaluation, card: Mapping[str, Any]
+) -> Report:
+    """Everything the page shows.
+
+    Args:
+        detector: The model that was judged.
+        test: What it was judged on.
+        result: How it did.
+        card: The JSON beside its weights.
+    """
+    rule = result.calibration.rule if result.calibration else stand_in(result.deployable[RAW])
+    values = result.deployable[result.signal]
+    events = find_events(values, rule, result.scores.clip_lengths)
+    recipe, rate = detector.config.recipe, result.scores.fps
+    return Report(
+        title=f"dmad {recipe}",
+        subtitle=f"{len(test.footage.clips)} test clips, {len(values)} frames",
+        headline=headline(result),
+        blocks=blocks(result.ledger.rows),
+        series=[series(clip, result, events) for clip in test.footage.clips],
+        threshold=rule.on if result.calibration else None,
+        fps=rate or None,
+        panels=panels(detector, test, events, rate),
+        roc=curves_of(result),
+        alarms=alarms(result, rule),
+        history=card.get("history", []),
+        settings=card["config"],
+        fingerprint=fingerprint(result, card),
+        notes=[*warnings(result), *footnotes(result.ledger)],
+    )
+
+
+def stand_in(scores: np.ndarray) -> Rule:
+    """A rule where none was calibrated, from the scores themselves: for pictures only."""
+    known = scores[np.isfinite(scores)]
+    spread = 1.4826 * np.median(np.abs(known - np.median(known)))
+    level = float(np.median(known) + PEAK * spread)
+    return Rule(level, level, 1, 5, 0)
+
+
+def headline(result: Evaluation) -> list[tuple[str, str, str]]:
+    """The figures at the top: AUROC, and what an operator would notice."""
+    ledger, signal = result.ledger, result.signal
+    found = [(f"{100 * ledger.value(signal):.1f} %", "frame AUROC", f"{signal}; chance is 50 %")]
+    metrics = {row.metric: row for row in ledger.rows if row.signal == signal}
+    for metric, name, form in (
+        ("event_recall", "events found", "{:.0%}"),
+        ("false_alarms_per_hour", "false alarms an hour", "{:.1f}"),
+        ("detection_delay_s", "delay", "{:.1f} s"),
+    ):
+        if metric in metrics:
+            row = metrics[metric]
+            found.append((form.format(row.value), name, row.note))
+    return found
+
+
+def series(clip: Clip, result: Evaluation, events: list[Event]) -> Series:
+    """The timelines of one clip."""
+    span = slice(clip.start, clip.start + clip.length)
+    eq12, eq13 = (result.scores.channels[name] for name in ("eq12", "eq13"))
+    scorer = result.calibration.scorer if result.calibration else Scorer.fit(eq12, eq13, weight=1)
+    return Series(
+        name=clip.name,
+        score=result.deployable[result.signal][span],
+        reconstruction=scorer.reconstruction(eq12[span]),
+        deformation=scorer.deformation(eq13[span]),
+        labels=result.scores.labels[span],
+        events=[(e.start - clip.start, e.end - clip.start) for e in events
+                if clip.start <= e.start < clip.start + clip.length],
+    )  # fmt: skip
+
+
+def panels(
+    detector: Detector, test: LabelledFootage, events: list[Event], fps: float
+) -> list[Panel]:
+    """The strongest events, explained."""
+    strongest = sorted(events, key=lambda event: -event.score)[:PANELS]
+    return [_panel(detector, test, event, fps) for event in strongest]
+
+
+def _panel(detector: Detector, test: LabelledFootage, event: Event, fps: float) -> Panel:
+    clip = next(c for c in test.footage.clips if c.start <= event.peak < c.start + c.length)
+    picture = draw(detector, test, clip, event.peak)
+    frame = event.peak - clip.start
+    time = f" ({frame / fps:.1f} s)" if fps else ""
+    truth = ""
+    if test.labels is not None:
+        truth = "labelled abnormal" if test.labels[event.peak] else "labelled normal: a false alarm"
+    tiles = [
+        _rgb(tile) for tile in (picture.frame, picture.reference, picture.arrows, picture.heat)
+    ]
+    return Panel(
+        f"{clip.name}, frame {frame}{time}",
+        f"score {event.score:.2f}, {event.end - event.start} frames long; {truth}",
+        np.concatenate(tiles, axis=1),
+        ("input", "reference", "deformation", "error"),
+    )
+
+
+def draw(detector: Detector, test: LabelledFootage, clip: Clip, frame: int) -> Picture:
+    """One judged frame of the footage, drawn."""
+    history = detector.config.data.history
+    window = test.footage.frames[max(clip.start, frame - history) : frame + 1]
+    found = next(iter(detector.explain(window, clip.scene)))
+    return next(pictures(found, Limits(detector.config)))
+
+
+def _rgb(image: np.ndarray) -> np.ndarray:
+    return image if image.shape[-1] == 3 else image.repeat(3, -1)
+
+
+def curves_of(result: Evaluation) -> list[tuple[str, np.ndarray, np.ndarray]]:
+    """ROC curves of the signals to compare."""
+    names = [name for name in (CALIBRATED, RAW) if name in result.deployable]
+    found = [(name, roc(result.deployable[name], result.scores.labels)) for name in names]
+    return [(name, curve.fpr, curve.tpr) for name, curve in found]
+
+
+def alarms(result: Evaluation, rule: Rule) -> tuple[np.ndarray, np.ndarray] | None:
+    """False alarms an hour against recall, where hours are known."""
+    scores = result.scores
+    if not (scores.fps and result.calibration):
+        return None
+    values = result.deployable[result.signal]
+    curve = alarm_curve(values, scores.labels, scores.clip_lengths, rule, scores.fps)
+    return curve.false_per_hour, curve.recall
+
+
+def fingerprint(result: Evaluation, card: Mapping[str, Any]) -> dict[str, str]:
+    """What was judged, on what, by which versions."""
+    labels = result.ledger.labels
+    found = {"labels": f"{labels.name}, sha256 {labels.sha256}"}
+    if "data" in card:
+        found["training data"] = f"{card['data']['frames']} frames, sha256 {card['data']['sha256']}"
+    versions = {name: str(value) for name, value in card.get("versions", {}).items()}
+    return found | versions | {"precision": str(card.get("precision", "32-true"))}
+
+
+def warnings(result: Evaluation) -> list[str]:
+    """What to know about the threshold."""
+    if result.calibration is None:
+        return ["no threshold yet: set one with `dmad calibrate RUN --false-alarms 1/day`"]
+    return list(result.calibration.warnings)

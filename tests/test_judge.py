@@ -1,0 +1,94 @@
+import hashlib
+import json
+
+import numpy as np
+import pytest
+
+from dmad.cli import main
+from dmad.errors import DmadError
+from dmad.evaluation.metrics import micro_auroc
+from dmad.evaluation.result import CALIBRATED, RAW
+from dmad.inference.detector import load
+from dmad.judge import calibrate, evaluate, read_calibration
+from dmad.runs import find_model, read_card
+
+
+def test_evaluate_writes_ledger_and_scores(trained, normal_data, tmp_path):
+    result = evaluate(trained, out=tmp_path)
+    ledger = json.loads((tmp_path / "ledger.json").read_text())
+    keys = {"block", "signal", "metric", "value", "note"}
+    assert all(row.keys() == keys for row in ledger["rows"])
+    assert [row["value"] for row in ledger["rows"]] == [row.value for row in result.ledger.rows]
+    assert {row["block"] for row in ledger["rows"]} == {"deployable", "blind"}
+    labels = np.load(normal_data / "test" / "labels.npy").astype(np.uint8)
+    digest = hashlib.sha256(labels.tobytes()).hexdigest()
+    assert ledger["labels"] == {"name": "labels.npy", "sha256": digest}
+    assert ledger["frames_without_score"] == 8
+    scores = np.load(tmp_path / "scores.npz", allow_pickle=False)
+    assert scores["clip_lengths"].tolist() == [8, 8]
+    assert scores["labels"].tolist() == labels.tolist()
+    assert np.flatnonzero(np.isnan(scores["score"])).tolist() == [0, 1, 2, 3, 8, 9, 10, 11]
+    assert result.ledger.value(RAW) == micro_auroc(scores["score"], labels)
+    assert "Eq. 14 raw" in (tmp_path / "ledger.md").read_text()
+
+
+def test_evaluate_writes_into_the_run_unless_told(trained):
+    evaluate(trained)
+    assert (trained / "evaluation" / "ledger.json").is_file()
+    with pytest.raises(DmadError, match="--out"):
+        evaluate(trained / "model.safetensors")
+
+
+@pytest.fixture
+def own(trained, tmp_path):
+    """A copy of the trained run, to write a threshold into."""
+    from shutil import copytree
+
+    return copytree(trained, tmp_path / "run")
+
+
+def test_calibrate_keeps_the_threshold_with_the_model(own, write_clip, tmp_path):
+    clips = [write_clip(tmp_path / "normal" / str(seed), seed, 40) for seed in (3, 4)]
+    found = calibrate(own, clips, "30/hour", fps=10)
+    assert read_calibration(own) == found
+    assert found.clips == 2
+    assert found.frames == 2 * 36
+    assert read_card(find_model(own))["config"]  # the rest of the card is still there
+    load(own)
+
+
+def test_evaluate_uses_the_threshold(own, write_clip, tmp_path):
+    calibrate(own, [write_clip(tmp_path / "normal", 3, 40)], "30/hour", fps=10)
+    result = evaluate(own)
+    metrics = {row.metric for row in result.ledger.rows if row.signal == CALIBRATED}
+    assert metrics >= {"micro_AUROC", "AP"}
+    expected = micro_auroc(result.deployable[CALIBRATED], result.scores.labels)
+    assert result.ledger.value(CALIBRATED) == expected
+
+
+def test_a_model_without_threshold_has_no_calibrated_row(trained):
+    assert read_calibration(trained) is None
+    assert CALIBRATED not in {row.signal for row in evaluate(trained).ledger.rows}
+
+
+def test_unknown_frame_rate_is_refused(own, write_clip, tmp_path):
+    with pytest.raises(DmadError, match="--fps"):
+        calibrate(own, [write_clip(tmp_path / "normal", 3, 40)])
+
+
+def test_calibrate_prints_the_threshold(own, write_clip, tmp_path, monkeypatch, capsys):
+    clip = write_clip(tmp_path / "normal", 3, 40)
+    command = ["dmad", "calibrate", str(own), str(clip), "--false-alarms", "2/hour", "--fps", "10"]
+    monkeypatch.setattr("sys.argv", command)
+    main()
+    assert "threshold" in capsys.readouterr().err
+
+
+def test_a_budget_that_is_none_is_one_line(own, write_clip, tmp_path, monkeypatch, capsys):
+    clip = write_clip(tmp_path / "normal", 3, 40)
+    command = ["dmad", "calibrate", str(own), str(clip), "--false-alarms", "few", "--fps", "10"]
+    monkeypatch.setattr("sys.argv", command)
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 2
+    assert "write 1/day" in capsys.readouterr().err
