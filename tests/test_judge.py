@@ -6,10 +6,12 @@ import pytest
 
 from dmad.cli import main
 from dmad.errors import DmadError
+from dmad.evaluation.events import find_events
 from dmad.evaluation.metrics import micro_auroc
 from dmad.evaluation.result import CALIBRATED, RAW
 from dmad.inference.detector import load
-from dmad.judge import calibrate, evaluate, read_calibration
+from dmad.inference.predict import predict
+from dmad.judge import calibrate, evaluate
 from dmad.runs import find_model, read_card
 
 
@@ -50,11 +52,10 @@ def own(trained, tmp_path):
 def test_calibrate_keeps_the_threshold_with_the_model(own, write_clip, tmp_path):
     clips = [write_clip(tmp_path / "normal" / str(seed), seed, 40) for seed in (3, 4)]
     found = calibrate(own, clips, "30/hour", fps=10)
-    assert read_calibration(own) == found
+    assert load(own).calibration == found
     assert found.clips == 2
     assert found.frames == 2 * 36
     assert read_card(find_model(own))["config"]  # the rest of the card is still there
-    load(own)
 
 
 def test_evaluate_uses_the_threshold(own, write_clip, tmp_path):
@@ -67,7 +68,7 @@ def test_evaluate_uses_the_threshold(own, write_clip, tmp_path):
 
 
 def test_a_model_without_threshold_has_no_calibrated_row(trained):
-    assert read_calibration(trained) is None
+    assert load(trained).calibration is None
     assert CALIBRATED not in {row.signal for row in evaluate(trained).ledger.rows}
 
 
@@ -92,3 +93,14 @@ def test_a_budget_that_is_none_is_one_line(own, write_clip, tmp_path, monkeypatc
         main()
     assert stop.value.code == 2
     assert "write 1/day" in capsys.readouterr().err
+
+
+def test_predict_writes_events_at_the_threshold(own, write_clip, tmp_path):
+    clip = write_clip(tmp_path / "normal", 3, 40)
+    found = calibrate(own, [clip], "30/hour", fps=10)
+    (out,) = predict(own, [clip], tmp_path / "out", panels=0, video=False)
+    lines = (out / "scores.csv").read_text().splitlines()
+    assert lines[0].split(",")[-1] == "calibrated"
+    column = np.array([float(line.split(",")[-1]) for line in lines[5:]])
+    events = find_events(column, found.rule)
+    assert len((out / "events.csv").read_text().splitlines()) == 1 + len(events)

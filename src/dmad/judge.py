@@ -58,7 +58,7 @@ def evaluate(
         f"the test split of {data.root} has no labels; see `dmad data {data.root}` for where they "
         "go, or use `dmad predict`",
     )
-    result = judge(detector, test, read_calibration(run))
+    result = judge(detector, test)
     write(result, Path(out or ""))
     page = render(compose(detector, test, result, read_card(find_model(run))))
     write_whole(Path(out or "") / "report.html", page)
@@ -70,9 +70,7 @@ def lying(data: DataConfig, root: Path | None, cache: Path | None) -> DataConfig
     return replace(data, root=root or data.root, cache=cache or data.cache)
 
 
-def judge(
-    detector: Detector, test: LabelledFootage, calibration: Calibration | None = None
-) -> Evaluation:
+def judge(detector: Detector, test: LabelledFootage) -> Evaluation:
     """Score every clip and draw up the ledger."""
     assert test.labels is not None
     config = detector.config
@@ -87,7 +85,7 @@ def judge(
         "Eq. 13 alone, raw": eq13,
     }
     rules = {}
-    if calibration:
+    if calibration := detector.calibration:
         scored = calibration.scorer(eq12, eq13, scores.clip_lengths)
         deployable = {CALIBRATED: scored, **deployable}
         rules[CALIBRATED] = calibration.rule
@@ -249,9 +247,3 @@ def tell(calibration: Calibration) -> None:
     )
     for warning in calibration.warnings:
         console.print(f"note: {warning}")
-
-
-def read_calibration(run: str | Path) -> Calibration | None:
-    """The threshold kept with a model; None where there is none."""
-    tree = read_card(find_model(run)).get("calibration")
-    return Calibration.from_dict(tree) if tree else None

@@ -17,6 +17,7 @@ from dmad.config import Config, require, restore
 from dmad.data.background import PastTemplate
 from dmad.data.windows import to_model
 from dmad.errors import DmadError
+from dmad.evaluation.calibration import Calibration
 from dmad.inference.folding import fold
 from dmad.machine import has_fast_bf16, quicken
 from dmad.nn.pdm import PDM, PDMOutput
@@ -89,6 +90,7 @@ class Detector:
         device: Where to compute.
         fast: Fold the network and use 16 bit where the machine is quick in it.
         compile: Compile it too; pays after some thousand frames.
+        calibration: Its threshold, where one was set.
     """
 
     def __init__(
@@ -99,8 +101,10 @@ class Detector:
         device: str | torch.device | None = None,
         fast: bool = True,
         compile: bool = False,
+        calibration: Calibration | None = None,
     ) -> None:
         quicken()
+        self.calibration = calibration
         self.config, self.scenes = config, tuple(scenes)
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.model = (fold(model, config.data.size) if fast else model.eval()).to(self.device)
@@ -221,4 +225,6 @@ def load(run: str | Path, **options: Any) -> Detector:
         raise DmadError(
             f"{files.weights} does not fit {files.card.name} beside it; keep each with its own"
         ) from error
-    return Detector(model, config, scenes, **options)
+    tree = card.get("calibration")
+    calibration = Calibration.from_dict(tree) if tree else None
+    return Detector(model, config, scenes, calibration=calibration, **options)

@@ -6,7 +6,7 @@ import csv
 import heapq
 import io
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,8 @@ from dmad import visualize
 from dmad.config import require
 from dmad.data.decoding import VIDEOS, decode, holds_images, natural, probe
 from dmad.errors import DmadError
+from dmad.evaluation.calibration import Calibration
+from dmad.evaluation.events import find_events
 from dmad.inference.detector import Detector, Explained, load
 from dmad.inference.explain import Limits, Picture, pictures
 from dmad.inference.video import VideoWriter, annotate
@@ -101,20 +103,22 @@ def predict_one(detector: Detector, source: Path, out: Path, wanted: Wanted) -> 
     """Judge one clip.
 
     Returns:
-        `out`, with `scores.csv`, `timeline.png`, `annotated.mp4` and `panels/` in it.
+        `out`, with `scores.csv`, `timeline.png`, `annotated.mp4` and `panels/` in it, and
+        `events.csv` where the model has a threshold.
 
     Raises:
         DmadError: The clip is unreadable or shorter than the model's history.
     """
     data = detector.config.data
-    fps, expected = probe(source)
-    notes: list[str] = []
+    told, expected = probe(source)
+    fps = told or data.fps or FPS
+    notes = rate_notes(detector.calibration, fps)
     frames = decode(source, data.size, data.channels, notes.append)
-    table, best, limits = Table(fps or FPS), Best(wanted.panels), Limits(detector.config)
+    table, best, limits = Table(fps), Best(wanted.panels), Limits(detector.config)
     with ExitStack() as stack:
         film = None
         if wanted.video:
-            film = stack.enter_context(VideoWriter(out / "annotated.mp4", fps or FPS))
+            film = stack.enter_context(VideoWriter(out / "annotated.mp4", fps))
         for found in _progress(detector.explain(frames, wanted.scene), source, expected):
             table.add(found)
             for picture in pictures(found, limits):
@@ -127,8 +131,18 @@ def predict_one(detector: Detector, source: Path, out: Path, wanted: Wanted) -> 
         table.count > 0,
         f"{source} is shorter than {data.history + 1} frames, the least that can be judged",
     )
-    _write(out, table, best, data.history)
+    _write(out, table, best, detector)
     return out
+
+
+def rate_notes(calibration: Calibration | None, fps: float) -> list[str]:
+    """What to say where the footage runs at another rate than the threshold was set at."""
+    if calibration is None or abs(fps - calibration.fps) < 0.1 * calibration.fps:
+        return []
+    return [
+        f"the threshold was set at {calibration.fps:g} frames a second, this footage has {fps:g}; "
+        "calibrate on footage of the same rate"
+    ]
 
 
 def _progress(results: Iterator[Explained], source: Path, expected: int) -> Iterator[Explained]:
@@ -188,26 +202,58 @@ class Table:
         values = [column.double().cpu().numpy() for column in columns]
         self.rows += zip(found.index.tolist(), *(v.tolist() for v in values), strict=True)
 
-    def csv(self, gap: int) -> str:
-        """frame, time in seconds, score and its two terms; empty for the first `gap` frames."""
-        text = io.StringIO()
-        writer = csv.writer(text)
-        writer.writerow(("frame", "time", "score", "reconstruction", "deformation"))
-        writer.writerows((i, f"{i / self.fps:.3f}", "", "", "") for i in range(gap))
-        for index, *values in self.rows:
-            writer.writerow((index, f"{index / self.fps:.3f}", *(f"{v:.6g}" for v in values)))
-        return text.getvalue()
+    def csv(self, gap: int, judged: NDArray[np.float64] | None = None) -> str:
+        """frame, time in seconds, score and its two terms; empty for the first `gap` frames.
+
+        Args:
+            gap: Frames before the first that is judged.
+            judged: (gap + count,) the calibrated score, for one more column.
+        """
+        names = ["frame", "time", "score", "reconstruction", "deformation"]
+        columns = [self.column(which, gap) for which in (1, 2, 3)]
+        if judged is not None:
+            names.append("calibrated")
+            columns.append(judged)
+        lines = (
+            (i, f"{i / self.fps:.3f}", *("" if np.isnan(v) else f"{v:.6g}" for v in values))
+            for i, values in enumerate(zip(*columns, strict=True))
+        )
+        return as_csv(names, lines)
 
     def column(self, which: int, gap: int) -> NDArray[np.float64]:
         """One column with NaN for the first `gap` frames."""
         return np.array([np.nan] * gap + [row[which] for row in self.rows])
 
 
-def _write(out: Path, table: Table, best: Best, gap: int) -> None:
-    write_whole(out / "scores.csv", table.csv(gap))
+def as_csv(names: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
+    """A table as text."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(names)
+    writer.writerows(lines)
+    return text.getvalue()
+
+
+def _write(out: Path, table: Table, best: Best, detector: Detector) -> None:
+    gap, found = detector.config.data.history, detector.calibration
     terms = {"reconstruction": table.column(2, gap), "deformation": table.column(3, gap)}
-    drawing = visualize.timeline(table.column(1, gap), None, terms, table.fps)
+    judged, level = table.column(1, gap), None
+    if found:
+        judged, level = found.scorer(*terms.values()), found.threshold
+        write_whole(out / "events.csv", events_csv(judged, found, table.fps))
+    write_whole(out / "scores.csv", table.csv(gap, judged if found else None))
+    drawing = visualize.timeline(judged, None, terms, table.fps, level)
     visualize.save(drawing, out / "timeline.png")
     for rank, picture in enumerate(best.pictures, 1):
         name = f"{rank:02d}-frame-{picture.index:05d}.png"
         visualize.save(picture.panel(), out / "panels" / name)
+
+
+def events_csv(scores: NDArray[np.float64], calibration: Calibration, fps: float) -> str:
+    """The events above the threshold: start, end and peak in seconds, and the peak's score."""
+    events = find_events(scores, calibration.rule)
+    lines = [
+        (f"{e.start / fps:.3f}", f"{e.end / fps:.3f}", f"{e.peak / fps:.3f}", f"{e.score:.4g}")
+        for e in events
+    ]
+    return as_csv(("start", "end", "peak", "score"), lines)

@@ -1,0 +1,96 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from dmad.config import DataConfig
+from dmad.data.load import hold_out, load_split, stack
+from dmad.data.synthetic import windows
+from dmad.errors import DmadError
+
+
+def footage(*lengths: int):
+    return stack([np.full((n, 16, 16, 1), i, np.uint8) for i, n in enumerate(lengths)], 10)
+
+
+def spans(part) -> list[tuple[int, int]]:
+    return [(clip.start, clip.length) for clip in part.clips]
+
+
+def test_whole_clips_evenly_spread():
+    train, held = hold_out(footage(*[10] * 16), 0.125, 4)
+    assert [clip.name for clip in held.clips] == ["004", "012"]
+    assert len(train.clips) == 14
+    assert not set(spans(train)) & set(spans(held))
+
+
+@pytest.mark.parametrize("lengths", [(80,), (80, 40), (80, 40, 48)])
+def test_few_clips_give_their_ends(lengths):
+    whole = footage(*lengths)
+    train, held = hold_out(whole, 0.125, 4)
+    assert [clip.length for clip in held.clips] == [n // 8 for n in lengths]
+    for clip, first, last in zip(whole.clips, train.clips, held.clips, strict=True):
+        assert first.start == clip.start
+        assert first.start + first.length == last.start
+        assert last.start + last.length == clip.start + clip.length
+
+
+def test_clips_too_short_to_cut_stay_whole():
+    train, held = hold_out(footage(12, 80), 0.125, 4)
+    assert [clip.length for clip in train.clips] == [12, 70]
+    assert [clip.length for clip in held.clips] == [10]
+
+
+def test_nothing_is_held_out_unless_asked():
+    train, held = hold_out(footage(10, 10), 0, 4)
+    assert len(train.clips) == 2
+    assert held.clips == ()
+
+
+def test_splits_of_a_folder(normal_data):
+    data = DataConfig(root=normal_data, size=32, channels=1, history=2, held_out=0.4)
+    whole = load_split(replace(data, held_out=0), "train")
+    parts = [load_split(data, split) for split in ("train", "held_out")]
+    counts = [sum(clip.length for clip in p.footage.clips) for p in (whole, *parts)]
+    assert counts[0] == counts[1] + counts[2]
+    with pytest.raises(DmadError, match=r"--data\.held_out 0"):
+        load_split(replace(data, held_out=0), "held_out")
+
+
+def walkers(seed: int = 0):
+    """A bright block that goes right, one pixel a frame, over grain."""
+    ground = np.random.default_rng(seed).integers(60, 90, (48, 48, 1), np.uint8)
+    clips = []
+    for row in (10, 26):
+        frames = np.repeat(ground[None], 40, 0)
+        for t, frame in enumerate(frames):
+            frame[row : row + 8, t : t + 4] = 230
+        clips.append(frames)
+    return stack(clips)
+
+
+@pytest.mark.parametrize("kind", ["normal", "fast", "large"])
+def test_synthetic_windows(kind):
+    made = windows(walkers(), 4, 6, kind)
+    assert made.shape == (6, 5, 48, 48, 1)
+    assert made.dtype == np.uint8
+    np.testing.assert_array_equal(made, windows(walkers(), 4, 6, kind))
+    assert not np.array_equal(made, windows(walkers(), 4, 6, kind, seed=100))
+
+
+def bright(made: np.ndarray) -> np.ndarray:
+    """Bright pixels that newly appear from one frame to the next, (count,)."""
+    on = made[..., 0] > 160
+    return (on[:, 1:] & ~on[:, :-1]).sum((1, 2, 3))
+
+
+def test_fast_things_move_further_and_large_ones_are_larger():
+    normal, fast, large = (windows(walkers(), 4, 12, k) for k in ("normal", "fast", "large"))
+    assert bright(fast).mean() > 1.5 * bright(normal).mean()
+    assert (large > 160).mean() > (fast > 160).mean()
+
+
+def test_abnormal_windows_change_one_place_alone():
+    normal, fast = (windows(walkers(), 4, 8, kind) for kind in ("normal", "fast"))
+    changed = (normal != fast).any((1, 4))
+    assert 0 < changed.mean() < 0.5
