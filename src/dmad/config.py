@@ -179,12 +179,13 @@ class ScoreConfig:
 
     Args:
         alpha: Weight of the deformation term.
-        weight: Its weight in the deployable score, where both terms are standardised.
+        weight: Its weight in the deployable score, where both terms are standardised; equal
+            weights find synthetic anomalies best (docs/results.md).
         kernel: Height and width of the averaging kernel k*, in pixels.
     """
 
     alpha: float = 0.2
-    weight: float = 0.2
+    weight: float = 1.0
     kernel: tuple[int, int] = (16, 14)
 
     def __post_init__(self) -> None:

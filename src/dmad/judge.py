@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import track
 
 from dmad.config import DataConfig, require
-from dmad.data.frames import Clip, ClipSource, Footage, load_footage
+from dmad.data.frames import Clip, ClipSource, Footage, frame_rate, load_footage
 from dmad.data.load import LabelledFootage, load_split
 from dmad.evaluation.calibration import AlarmShape, Budget, Calibration
 from dmad.evaluation.calibration import calibrate as choose_threshold
@@ -60,7 +60,7 @@ def evaluate(
     )
     result = judge(detector, test)
     write(result, Path(out or ""))
-    page = render(compose(detector, test, result, read_card(find_model(run))))
+    page = render(compose(Path(run).name, detector, test, result, read_card(find_model(run))))
     write_whole(Path(out or "") / "report.html", page)
     return result
 
@@ -136,11 +136,6 @@ def score_set(results: list[AnomalyResult], test: LabelledFootage, fps: float) -
     labels = test.labels.astype(np.uint8)
     rate = frame_rate(test.footage.clips, fps)
     return ScoreSet(channels | joined.released, labels, lengths, rate, test.label_name)
-
-
-def frame_rate(clips: tuple[Clip, ...], fallback: float) -> float:
-    """Frames a second of footage; `fallback` where it does not say."""
-    return next((clip.fps for clip in clips if clip.fps), fallback)
 
 
 def score_clips(
@@ -231,9 +226,8 @@ def threshold(
     )
     terms = AnomalyResult.join(score_clips(detector, normal))
     lengths = np.array([clip.length for clip in normal.clips])
-    weight = detector.config.score.weight
     eq12, eq13 = terms.reconstruction, terms.deformation
-    return choose_threshold(eq12, eq13, lengths, rate, budget, shape, weight)
+    return choose_threshold(eq12, eq13, lengths, rate, budget, shape, detector.config.score.weight)
 
 
 def tell(calibration: Calibration) -> None:

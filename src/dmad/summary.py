@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dmad.data.frames import Clip
+from dmad.data.frames import Clip, frame_rate
 from dmad.data.load import LabelledFootage
 from dmad.evaluation.events import Event, Rule, alarm_curve, find_events
 from dmad.evaluation.metrics import roc
@@ -23,11 +23,16 @@ PEAK = 3  # robust deviations that stand in for a threshold where there is none
 
 
 def compose(
-    detector: Detector, test: LabelledFootage, result: Evaluation, card: Mapping[str, Any]
+    name: str,
+    detector: Detector,
+    test: LabelledFootage,
+    result: Evaluation,
+    card: Mapping[str, Any],
 ) -> Report:
     """Everything the page shows.
 
     Args:
+        name: Of the run.
         detector: The model that was judged.
         test: What it was judged on.
         result: How it did.
@@ -36,10 +41,10 @@ def compose(
     rule = result.calibration.rule if result.calibration else stand_in(result.deployable[RAW])
     values = result.deployable[result.signal]
     events = find_events(values, rule, result.scores.clip_lengths)
-    recipe, rate = detector.config.recipe, result.scores.fps
+    rate = result.scores.fps
     return Report(
-        title=f"dmad {recipe}",
-        subtitle=f"{len(test.footage.clips)} test clips, {len(values)} frames",
+        title=f"{detector.config.recipe} / {name}",
+        subtitle=subtitle(detector, test),
         headline=headline(result),
         blocks=blocks(result.ledger.rows),
         series=[series(clip, result, events) for clip in test.footage.clips],
@@ -51,7 +56,19 @@ def compose(
         history=card.get("history", []),
         settings=card["config"],
         fingerprint=fingerprint(result, card),
-        notes=[*warnings(result), *footnotes(result.ledger)],
+        notes=warnings(result),
+    )
+
+
+def subtitle(detector: Detector, test: LabelledFootage) -> str:
+    """What was judged, and how it was trained."""
+    clips, frames = test.footage.clips, sum(clip.length for clip in test.footage.clips)
+    data, train = detector.config.data, detector.config.train
+    rate = frame_rate(clips, data.fps)
+    speed = f" at {rate:g} a second" if rate else ""
+    return (
+        f"{len(clips)} test clips, {frames:,} frames{speed}; {data.size} pixels, "
+        f"{train.epochs} epochs, seed {train.seed}"
     )
 
 
@@ -66,7 +83,7 @@ def stand_in(scores: np.ndarray) -> Rule:
 def headline(result: Evaluation) -> list[tuple[str, str, str]]:
     """The figures at the top: AUROC, and what an operator would notice."""
     ledger, signal = result.ledger, result.signal
-    found = [(f"{100 * ledger.value(signal):.1f} %", "frame AUROC", f"{signal}; chance is 50 %")]
+    found = [(f"{ledger.value(signal):.3f}", "micro AUROC, deployable", signal)]
     metrics = {row.metric: row for row in ledger.rows if row.signal == signal}
     for metric, name, form in (
         ("event_recall", "events found", "{:.0%}"),
@@ -155,6 +172,7 @@ def fingerprint(result: Evaluation, card: Mapping[str, Any]) -> dict[str, str]:
     """What was judged, on what, by which versions."""
     labels = result.ledger.labels
     found = {"labels": f"{labels.name}, sha256 {labels.sha256}"}
+    found["counted"] = "; ".join(footnotes(result.ledger))
     if "data" in card:
         found["training data"] = f"{card['data']['frames']} frames, sha256 {card['data']['sha256']}"
     versions = {name: str(value) for name, value in card.get("versions", {}).items()}

@@ -241,15 +241,22 @@ def bench(arguments: Sequence[str]) -> None:
 
 
 def experiment(arguments: Sequence[str]) -> None:
-    """Run an experiment of the paper: toy."""
+    """Run an experiment: toy, deployable."""
     parser = Parser(prog="dmad experiment", description=experiment.__doc__)
-    parser.add_argument("name", choices=("toy",), help="toy: Sec. 4.2, three variants on digits")
-    parser.add_argument("--recipe", type=str, default="digits", help="digits or mnist")
-    parser.add_argument("--data.root", type=Path | None, help="folder of MNIST")
-    parser.add_argument("--train.epochs", type=int | None, help="passes over the data")
-    parser.add_argument("--train.seed", type=int, default=0, help="seed")
-    parser.add_argument("--out", type=Path, default=Path("toy"), help="where to write")
+    told = "toy: Sec. 4.2, three variants on digits; deployable: which score, without labels"
+    parser.add_argument("name", choices=("toy", "deployable"), help=told)
+    parser.add_argument("--run", type=Path | None, help="deployable: the run")
+    parser.add_argument("--recipe", type=str, default="digits", help="toy: digits or mnist")
+    parser.add_argument("--data.root", type=Path | None, help="folder of the data set")
+    parser.add_argument("--data.cache", type=Path | None, help="folder for decoded frames")
+    parser.add_argument("--train.epochs", type=int | None, help="toy: passes over the data")
+    parser.add_argument("--train.seed", type=int, default=0, help="toy: seed")
+    parser.add_argument("--out", type=Path | None, help="where to write (default: its name)")
     asked = parser.parse_args(list(arguments))
+    {"toy": _toy, "deployable": _deployable}[asked.name](asked, asked.out or Path(asked.name))
+
+
+def _toy(asked: Namespace, out: Path) -> None:
     from dmad import recipes as book
     from dmad.experiments.toy import toy as run
 
@@ -260,7 +267,14 @@ def experiment(arguments: Sequence[str]) -> None:
         data=replace(base.data, root=asked.data.root),
         train=replace(base.train, epochs=epochs, seed=asked.train.seed),
     )
-    run(config, asked.out)
+    run(config, out)
+
+
+def _deployable(asked: Namespace, out: Path) -> None:
+    from dmad.experiments.deployable import deployable as run
+
+    require(asked.run is not None, "say which run: dmad experiment deployable --run RUN")
+    run(asked.run, out, root=asked.data.root, cache=asked.data.cache)
 
 
 VERBS: dict[str, Callable[[Sequence[str]], None]] = {

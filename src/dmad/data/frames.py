@@ -75,6 +75,11 @@ class Footage:
     skipped: tuple[str, ...]  # one line per clip or frame left out or mended, and why
 
 
+def frame_rate(clips: Sequence[Clip], fallback: float) -> float:
+    """Frames a second of footage; `fallback` where it does not say."""
+    return next((clip.fps for clip in clips if clip.fps), fallback)
+
+
 def load_footage(
     sources: Sequence[ClipSource],
     size: int,

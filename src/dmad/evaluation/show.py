@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from dmad.evaluation.ledger import Ledger, Row, as_json
+from dmad.evaluation.ledger import Labels, Ledger, Row, as_json
 from dmad.report.contents import Block
 from dmad.runs import make_folder, write_whole
 
@@ -55,8 +55,12 @@ def footnotes(ledger: Ledger) -> list[str]:
     """What was counted, one line each."""
     noted = (row for row in ledger.rows if row.note)
     notes = dict.fromkeys(f"{NAMES.get(row.metric, row.metric)}: {row.note}" for row in noted)
-    labels = f"labels: {ledger.labels.name}, sha256 {ledger.labels.sha256[:12]}"
-    return [*notes, f"frames without a score, left out: {ledger.missing}", labels]
+    return [*notes, f"frames without a score, left out: {ledger.missing}"]
+
+
+def naming(labels: Labels) -> str:
+    """Which labels, so that figures are compared on the same ones."""
+    return f"labels: {labels.name}, sha256 {labels.sha256[:12]}"
 
 
 def show(ledger: Ledger) -> None:
@@ -65,13 +69,14 @@ def show(ledger: Ledger) -> None:
     for block in blocks(ledger.rows):
         table = Table(title=block.name, title_justify="left", caption=block.how_to_read)
         table.caption_justify = "left"
-        table.add_column(block.columns[0])
-        for column in block.columns[1:]:
-            table.add_column(column, justify="right")
-        for line in block.rows:
+        names, *lines = zip(block.columns, *block.rows, strict=True)  # narrow: metrics downwards
+        table.add_column(names[0])
+        for name in names[1:]:
+            table.add_column(name, justify="right")
+        for line in lines:
             table.add_row(*line)
         console.print(table)
-    for note in footnotes(ledger):
+    for note in [*footnotes(ledger), naming(ledger.labels)]:
         console.print(note, highlight=False)
 
 
@@ -82,7 +87,7 @@ def markdown(ledger: Ledger, title: str) -> str:
         head = [block.columns, ["---", *["--:"] * (len(block.columns) - 1)]]
         lines = [f"| {' | '.join(line)} |" for line in [*head, *block.rows]]
         parts += [f"## {block.name}", block.how_to_read, "\n".join(lines)]
-    parts.append("\n".join(f"- {note}" for note in footnotes(ledger)))
+    parts.append("\n".join(f"- {note}" for note in [*footnotes(ledger), naming(ledger.labels)]))
     return "\n\n".join(parts) + "\n"
 
 

@@ -4,7 +4,6 @@
   const byId = (id) => document.getElementById(id);
   const data = JSON.parse(byId("data").textContent);
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
-  const coarse = matchMedia("(pointer: coarse)").matches;
   const config = { displayModeBar: false, responsive: true, doubleClick: "reset", showTips: false };
   const LINES = [["score", "solid"], ["reconstruction", "dash"], ["deformation", "dot"], ["found", "dashdot"]];
 
@@ -33,7 +32,7 @@
   // ------------------------------------------------------------------ the timeline of a clip
 
   const view = { clip: 0, range: null };
-  const perFrame = data.fps ? 1 / data.fps : 1;
+  const perFrame = 1 / (data.fps || 1);
   const clip = () => data.clips[view.clip];
   const limits = () => [-0.5 * perFrame, (Math.max(clip().score.length, 1) - 0.5) * perFrame];
   const edge = (frame) => (frame - 0.5) * perFrame;
@@ -96,7 +95,7 @@
       yaxis: axis({ domain: [0.42, 1], range: bounds([one.score, [data.threshold]]), fixedrange: true, title: titled("score"), nticks: 6 }),
       yaxis2: axis({ domain: [0, 0.29], range: bounds([one.reconstruction, one.deformation]), fixedrange: true, title: titled("parts"), nticks: 4 }),
       yaxis3: { domain: [0.3, 0.41], visible: false, fixedrange: true },
-      hovermode: "x unified", hoversubplots: "axis", dragmode: coarse ? false : "zoom",
+      hovermode: "x unified", hoversubplots: "axis", dragmode: "zoom",
     })];
   }
 
@@ -123,8 +122,7 @@
     view.range = null;
     byId("clip").value = view.clip;
     for (const button of document.querySelectorAll("[data-clip]")) {
-      if (Number(button.dataset.clip) === view.clip) button.setAttribute("aria-current", "true");
-      else button.removeAttribute("aria-current");
+      button.setAttribute("aria-current", Number(button.dataset.clip) === view.clip);
     }
     describe();
     if (drawn.has(byId("timeline"))) draw(byId("timeline"));
@@ -163,8 +161,7 @@
 
   // One finger moves and two pinch: what lay under a finger stays under it.
   function fingers(plot) {
-    const down = new Map();
-    let waiting = false;
+    let [down, waiting] = [new Map(), false];
     const value = (x) => {
       const [low, high] = shown();
       const { _offset: left, _length: width } = plot._fullLayout.xaxis;
@@ -214,7 +211,7 @@
     return [[chance, ...curves], layout({
       xaxis: axis({ range: [-0.01, 1.01], title: titled("false positive rate"), nticks: 6 }),
       yaxis: axis({ range: [-0.01, 1.02], title: titled("true positive rate"), nticks: 6 }),
-      hovermode: "closest", dragmode: coarse ? false : "zoom",
+      hovermode: "closest", dragmode: "zoom",
     })];
   }
 
@@ -226,7 +223,7 @@
     return [[line("score", "solid", { x, y, mode: "lines+markers", marker: { size: 4, color: colour("score") }, hovertemplate: words })], layout({
       xaxis: axis({ range: [-0.02 * last, 1.15 * last], title: titled("false alarms per hour"), nticks: 6 }),
       yaxis: axis({ range: [-0.01, 1.02], title: titled("event recall"), nticks: 6 }),
-      hovermode: "closest", dragmode: coarse ? false : "zoom",
+      hovermode: "closest", dragmode: "zoom",
     })];
   }
 
@@ -261,7 +258,12 @@
     }
   }
 
+  // Fingers scroll the page, and pinch the timeline (above). Plotly would take both for its own
+  // drags and double clicks, so it hears of a tap only, as the mouse events that follow it.
+  const hush = (event) => { if (event.target.closest("[data-chart]")) event.stopPropagation(); };
+
   function charts() {
+    addEventListener("touchstart", hush, { capture: true, passive: true });
     const near = new IntersectionObserver((entries) => {
       for (const entry of entries.filter((each) => each.isIntersecting)) {
         near.unobserve(entry.target);
@@ -269,9 +271,8 @@
       }
     }, { rootMargin: "300px" });
     document.querySelectorAll("[data-chart]").forEach((plot) => near.observe(plot));
-    for (const query of ["(prefers-color-scheme: dark)", "print"]) {
-      matchMedia(query).addEventListener("change", () => drawn.forEach(draw));
-    }
+    const again = () => drawn.forEach(draw);
+    for (const query of ["(prefers-color-scheme: dark)", "print"]) matchMedia(query).addEventListener("change", again);
     addEventListener("beforeprint", () => document.querySelectorAll("[data-chart]").forEach(draw));
   }
 
@@ -280,12 +281,11 @@
     byId("clip").onchange = (event) => choose(Number(event.target.value));
     byId("previous").onclick = () => choose(view.clip - 1);
     byId("next").onclick = () => choose(view.clip + 1);
-    byId("zoom-in").onclick = () => zoom(0.5);
-    byId("zoom-out").onclick = () => zoom(2);
-    byId("reset").onclick = () => show(...limits());
-    document.querySelectorAll("[data-clip]").forEach((button) => {
-      button.onclick = () => choose(Number(button.dataset.clip));
-    });
+    byId("zoom-in").onclick = KEYS["+"];
+    byId("zoom-out").onclick = KEYS["-"];
+    byId("reset").onclick = KEYS[0];
+    const thumbnail = (button) => { button.onclick = () => choose(Number(button.dataset.clip)); };
+    document.querySelectorAll("[data-clip]").forEach(thumbnail);
     plot.addEventListener("keydown", (event) => {
       if (!KEYS[event.key] || event.ctrlKey || event.metaKey || event.altKey) return;
       event.preventDefault();

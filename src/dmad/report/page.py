@@ -124,7 +124,7 @@ def _text(name: str) -> str:
 
 
 def _plotly() -> str:
-    from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]
+    from plotly.offline import get_plotlyjs
 
     text: str = get_plotlyjs()
     return text

@@ -1,0 +1,139 @@
+"""Which deployable score? Chosen on held-out normal clips and synthetic anomalies, without labels.
+
+Each choice is changed alone, the others as shipped, so that the table shows what each is worth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from dmad.data.load import load_split
+from dmad.data.synthetic import Kind, windows
+from dmad.evaluation.metrics import micro_auroc
+from dmad.evaluation.scorer import Scorer
+from dmad.inference.detector import Detector, load
+from dmad.judge import lying
+from dmad.runs import write_whole
+from dmad.scoring import average
+
+SCORED = 8  # frames scored in each sequence; the last one is judged
+KINDS: tuple[Kind, ...] = ("normal", "fast", "large")
+SHIPPED_WINDOW = 5
+Terms = tuple[np.ndarray, np.ndarray]  # Eq. 12 and 13 of each sequence, (count, SCORED) each
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One line of the table."""
+
+    name: str
+    fast: float  # AUROC of the kind against normal sequences, in [0, 1]
+    large: float
+
+
+def deployable(
+    run: Path, out: Path, count: int = 60, root: Path | None = None, cache: Path | None = None
+) -> list[Choice]:
+    """Compare choices and write `deployable.md` under `out`.
+
+    Args:
+        run: A run that held out normal clips.
+        out: Where to write.
+        count: Sequences of each kind.
+        root: Folder of the data set; the one trained on where None.
+        cache: Folder for decoded frames.
+    """
+    detector = load(run)
+    score = detector.config.score
+    footage = load_split(lying(detector.config.data, root, cache), "held_out").footage
+    length = detector.config.data.history + SCORED - 1
+    made = {kind: windows(footage, length, count, kind) for kind in KINDS}
+    rows, columns = score.kernel
+    kernels = [(rows // 2, columns // 2), (rows, columns), (2 * rows, 2 * columns)]
+    terms = {kind: terms_of(detector, made[kind], kernels, kind) for kind in KINDS}
+    choices = compare(terms, kernels, score.alpha, score.weight)
+    lines = [("choice", "fast", "large")]
+    lines += [(c.name, f"{c.fast:.4f}", f"{c.large:.4f}") for c in choices]
+    show(lines)
+    text = [f"| {' | '.join(line)} |" for line in (lines[0], ("---", "--:", "--:"), *lines[1:])]
+    write_whole(out / "deployable.md", "\n".join(text) + "\n")
+    return choices
+
+
+def terms_of(
+    detector: Detector, made: np.ndarray, kernels: Sequence[tuple[int, int]], kind: str
+) -> list[Terms]:
+    """Both terms of every scored frame, for each kernel."""
+    console = Console(stderr=True)
+    found: list[list[list[np.ndarray]]] = [[[], []] for _ in kernels]
+    quiet = not console.is_terminal
+    for frames in track(made, f"scoring {kind}", console=console, disable=quiet):
+        (part,) = detector.explain(frames, detector.scenes[0], batch=SCORED)
+        for which, kernel in enumerate(kernels):
+            for term, maps in enumerate(
+                (part.scores.reconstruction_map, part.scores.deformation_map)
+            ):
+                peak = average(maps.float(), kernel).amax((1, 2))
+                found[which][term].append(peak.cpu().numpy())
+    return [(np.stack(first), np.stack(second)) for first, second in found]
+
+
+def compare(
+    terms: dict[Kind, list[Terms]], kernels: Sequence[tuple[int, int]], alpha: float, weight: float
+) -> list[Choice]:
+    """All choices; the middle kernel is the shipped one."""
+
+    def plain(name: str, reconstruction: float, deformation: float) -> Choice:
+        last = {
+            kind: reconstruction * found[1][0][:, -1] + deformation * found[1][1][:, -1]
+            for kind, found in terms.items()
+        }
+        return choice(name, last)
+
+    def standardised(name: str, factor: float, window: int, kernel: int = 1) -> Choice:
+        normal = terms["normal"][kernel]
+        scorer = Scorer.fit(normal[0].ravel(), normal[1].ravel(), factor)
+        last = {
+            kind: scorer.combine(*found[kernel])[:, -window:].mean(1)
+            for kind, found in terms.items()
+        }
+        return choice(name, last)
+
+    others = [factor for factor in (0.2, 0.5, 1.0, 2.0, 5.0) if factor != weight]
+    return [
+        plain("Eq. 14 raw", 1, alpha),
+        plain("Eq. 12 alone, raw", 1, 0),
+        plain("Eq. 13 alone, raw", 0, 1),
+        standardised(f"standardised, weight {weight:g}", weight, 1),
+        standardised(f"as shipped: the same, causal mean of {SHIPPED_WINDOW}", weight,
+                     SHIPPED_WINDOW),
+        *(standardised(f"weight {f:g}", f, SHIPPED_WINDOW) for f in others),
+        *(standardised(f"causal mean of {n}", weight, n) for n in (3, 8)),
+        *(standardised("kernel {} x {}".format(*kernels[k]), weight, SHIPPED_WINDOW, k)
+          for k in (0, 2)),
+    ]  # fmt: skip
+
+
+def choice(name: str, last: dict[Kind, np.ndarray]) -> Choice:
+    """AUROC of each kind of abnormal sequences against the normal ones."""
+
+    def auroc(kind: Kind) -> float:
+        labels = np.repeat([0, 1], [len(last["normal"]), len(last[kind])])
+        return micro_auroc(np.concatenate((last["normal"], last[kind])), labels)
+
+    return Choice(name, auroc("fast"), auroc("large"))
+
+
+def show(lines: Sequence[tuple[str, ...]]) -> None:
+    """Print the table."""
+    table = Table(*lines[0], title="AUROC on synthetic anomalies", title_justify="left")
+    for line in lines[1:]:
+        table.add_row(*line)
+    Console().print(table)
