@@ -1,0 +1,50 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from dmad.experiments.deployable import KINDS, SCORED, compare, deployable
+from dmad.training import train
+
+RANDOM = np.random.default_rng(0)
+KERNELS = [(8, 7), (16, 14), (32, 28)]
+
+
+@pytest.fixture
+def run(write_clip, tiny, tmp_path):
+    """A tiny run with a clip of 60 frames held out."""
+    for seed in (0, 1):
+        write_clip(tmp_path / "data" / "train" / str(seed), seed, 60)
+    config = tiny(tmp_path / "data")
+    return train(replace(config, data=replace(config.data, held_out=0.5)), tmp_path / "runs")
+
+
+def terms(reconstruction: float, deformation: float):
+    """Noise of unit size, and what the abnormal adds to it, for every kernel."""
+    noise = RANDOM.normal(size=(2, 40, SCORED))
+    return [(noise[0] + reconstruction, noise[1] + deformation) for _ in KERNELS]
+
+
+def test_what_tells_the_anomalies_apart_wins():
+    made = {"normal": terms(0, 0), "fast": terms(0, 4), "large": terms(4, 0)}
+    found = {choice.name: choice for choice in compare(made, KERNELS, 0.2, 1.0)}
+    assert found["Eq. 13 alone, raw"].fast > 0.99
+    assert found["Eq. 12 alone, raw"].large > 0.99
+    assert abs(found["Eq. 12 alone, raw"].fast - 0.5) < 0.2
+    both = found["as shipped: the same, causal mean of 5"]
+    assert min(both.fast, both.large) > 0.99
+
+
+def test_every_choice_is_made_once():
+    made = {kind: terms(0, 0) for kind in KINDS}
+    names = [choice.name for choice in compare(made, KERNELS, 0.2, 0.5)]
+    assert len(set(names)) == len(names)
+    assert "weight 1" in names
+    assert "weight 0.5" not in names
+
+
+def test_it_runs_on_a_run_that_held_out_clips(run, tmp_path):
+    found = deployable(run.folder, tmp_path, count=4)
+    assert all(0 <= choice.fast <= 1 for choice in found)
+    table = (tmp_path / "deployable.md").read_text()
+    assert all(choice.name in table for choice in found)
