@@ -41,7 +41,7 @@ def average(maps: Tensor, size: tuple[int, int]) -> Tensor:
     rows, columns = size
     top, left = (rows - 1) // 2, (columns - 1) // 2
     padded = F.pad(maps[:, None], (left, columns - 1 - left, top, rows - 1 - top))
-    return F.avg_pool2d(padded, size, stride=1)[:, 0]
+    return F.avg_pool2d(F.avg_pool2d(padded, (rows, 1), 1), (1, columns), 1)[:, 0]
 
 
 def deformation_map(offsets: tuple[Tensor, ...], like: Tensor) -> Tensor:
