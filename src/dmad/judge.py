@@ -177,6 +177,7 @@ def calibrate(
     root: Path | None = None,
     cache: Path | None = None,
     fps: float = 0.0,
+    weight: float | None = None,
 ) -> Calibration:
     """Set a run's threshold from normal footage, and keep it in `model.json`.
 
@@ -189,6 +190,7 @@ def calibrate(
         root: Folder of the data set; the one trained on where None.
         cache: Folder for decoded frames.
         fps: Frames a second, where the footage does not say.
+        weight: Of the standardised deformation; the run's `score.weight` where None.
 
     Raises:
         DmadError: No such run, nothing held out, frames a second unknown.
@@ -196,7 +198,8 @@ def calibrate(
     detector = load(run)
     data = lying(detector.config.data, root, cache)
     footage = read_clips(normal, data) if normal else load_split(data, "held_out").footage
-    found = threshold(detector, footage, budget, shape, fps)
+    weight = detector.config.score.weight if weight is None else weight
+    found = threshold(detector, footage, budget, weight, shape, fps)
     files = find_model(run)
     card = read_card(files) | {"calibration": found.to_dict()}
     write_whole(files.card, json.dumps(card, indent=1))
@@ -215,6 +218,7 @@ def threshold(
     detector: Detector,
     normal: Footage,
     budget: Budget | str,
+    weight: float,
     shape: AlarmShape | None = None,
     fps: float = 0.0,
 ) -> Calibration:
@@ -227,7 +231,7 @@ def threshold(
     terms = AnomalyResult.join(score_clips(detector, normal))
     lengths = np.array([clip.length for clip in normal.clips])
     eq12, eq13 = terms.reconstruction, terms.deformation
-    return choose_threshold(eq12, eq13, lengths, rate, budget, shape, detector.config.score.weight)
+    return choose_threshold(eq12, eq13, lengths, rate, budget, shape, weight)
 
 
 def tell(calibration: Calibration) -> None:

@@ -1,8 +1,8 @@
 """The numbers: one function a data set, named as on the command line.
 
-Sizes, kernels and epochs are the paper's where it gives them; the network is leaner than the
-released one, so that it trains on two CPU cores. The released shape is the default of
-`ModelConfig`: `--model.widths [32,64,128,256] --model.reductions [4,1] --model.estimator_width 64`.
+Sizes, kernels and epochs are the paper's where it gives them, and the network is the released one,
+the default of `ModelConfig`. On a CPU without 16-bit arithmetic a lean one trains five times as
+fast: `--model.widths [16,32,64,128] --model.reductions [8,4] --model.estimator_width 32`.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from dmad.config import (
 )
 from dmad.errors import DmadError
 
-LEAN = ModelConfig(widths=(16, 32, 64, 128), reductions=(8, 4), estimator_width=32)
 SHARP = LossConfig(gradient=4.0)  # of the released frame scores only the gradient error is local
-QUICK = 2e-3  # learning rate of the lean network; the paper's 2e-4 is for the released shape
+# Learning rate at batch 4: the paper's 2e-4 needs its 60 epochs, and at 2e-3 the fields die.
+QUICK = 6e-4
 
 
 def ped2() -> Config:
@@ -46,7 +46,8 @@ def video() -> Config:
 
 
 def _video(name: str, data: DataConfig, epochs: int) -> Config:
-    return Config(name, data, LEAN, SHARP, train=TrainConfig(epochs=epochs, batch_size=4, lr=QUICK))
+    train = TrainConfig(epochs=epochs, batch_size=4, lr=QUICK)
+    return Config(name, data, loss=SHARP, train=train)
 
 
 def street() -> Config:
@@ -57,7 +58,7 @@ def street() -> Config:
         ModelConfig(widths=(16, 32, 64), reductions=(8, 4), estimator_width=24, skip_channels=16),
         loss=SHARP,
         score=ScoreConfig(kernel=(8, 8)),
-        train=TrainConfig(epochs=3, lr=QUICK),
+        train=TrainConfig(epochs=3, lr=2e-3),
     )
 
 

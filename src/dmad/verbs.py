@@ -168,6 +168,9 @@ def calibrate(arguments: Sequence[str]) -> None:
         "--false-alarms", type=str, default="1/hour", help="1/day, 2/hour, 0.001/frame"
     )
     parser.add_argument("--fps", type=float, default=0.0, help="where the footage does not say")
+    parser.add_argument(
+        "--weight", type=float | None, help="of the deformation, standardised (default: the run's)"
+    )
     parser.add_class_arguments(AlarmShape, "alarm")
     parser.add_argument("--data.root", type=Path | None, help="folder of the data set")
     parser.add_argument("--data.cache", type=Path | None, help="folder for decoded frames")
@@ -177,7 +180,8 @@ def calibrate(arguments: Sequence[str]) -> None:
 
     shape, where = AlarmShape(**asked.alarm.as_dict()), asked.data
     budget, normal = asked.false_alarms, asked.normal
-    tell(run(asked.run, normal, budget, shape, where.root, where.cache, asked.fps))
+    places = (where.root, where.cache)
+    tell(run(asked.run, normal, budget, shape, *places, asked.fps, asked.weight))
 
 
 def predict(arguments: Sequence[str]) -> None:

@@ -49,16 +49,18 @@ def load_split(data: DataConfig, split: Part) -> LabelledFootage:
         "digits": _digits,
     }
     load = built_in.get(data.layout, _from_disk)
+    found = load(data, "test" if split == "test" else "train")
+    if split != "held_out":  # of the same files as `train`, which has told of them
+        tell(found.footage.skipped)
     if split == "test":
-        return load(data, split)
-    normal = load(data, "train")
-    part = hold_out(normal.footage, data.held_out, data.history)[split == "held_out"]
+        return found
+    part = hold_out(found.footage, data.held_out, data.history)[split == "held_out"]
     require(
         bool(part.clips),
         f"no normal footage is left for split {split} with --data.held_out {data.held_out:g}; "
         "give more normal clips, or another share",
     )
-    return replace(normal, footage=part)
+    return replace(found, footage=part)
 
 
 def hold_out(footage: Footage, share: float, history: int) -> tuple[Footage, Footage]:
@@ -113,7 +115,6 @@ def _from_disk(data: DataConfig, split: SplitName) -> LabelledFootage:
     footage = load_footage(
         found.sources, data.size, data.channels, data.cache, minimum=data.history + 1
     )
-    tell(footage.skipped)
     places = {source.name: index for index, source in enumerate(found.sources)}
 
     def masks(name: str) -> np.ndarray:
