@@ -89,8 +89,9 @@ class ModelConfig:
         estimator_sees: What the deformation is estimated from in video: `past` is what the
             encoder sees too (the one x of Eq. 3), `target` adds the frame to be matched.
         background: Learn a background template and a foreground mask (Eq. 9).
-        mask: `released` estimates one mask a channel at full detail and warps it as the reference
-            is warped; `coarse` one for all at the scale of the embedding, left as it is.
+        mask: Where the foreground mask comes from: `decoder` draws it beside the reference, so that
+            it too passes the memory (released on ShanghaiTech); `encoder` takes it from the finest
+            features of the input, one mask a channel (released on Ped2 and Avenue).
     """
 
     widths: tuple[int, ...] = (32, 64, 128, 256)
@@ -106,7 +107,7 @@ class ModelConfig:
     estimator_width: int = 64
     estimator_sees: Literal["past", "target"] = "past"
     background: bool = True
-    mask: Literal["released", "coarse"] = "released"
+    mask: Literal["decoder", "encoder"] = "decoder"
 
     def __post_init__(self) -> None:
         for name in ("memory_items", "skip_channels", "estimator_width"):

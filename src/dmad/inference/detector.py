@@ -107,7 +107,7 @@ class Detector:
         self.calibration = calibration
         self.config, self.scenes = config, tuple(scenes)
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        self.model = (fold(model, config.data.size) if fast else model.eval()).to(self.device)
+        self.model = (fold(model) if fast else model.eval()).to(self.device)
         self.bf16 = fast and has_fast_bf16()
         if self.bf16:
             self.model.to(memory_format=torch.channels_last)

@@ -1,4 +1,4 @@
-"""Make a trained network quick to run: batch norms and coordinates folded into convolutions."""
+"""Make a trained network quick to run: batch norms folded into convolutions."""
 
 from __future__ import annotations
 
@@ -12,18 +12,12 @@ from dmad.nn.coordinates import CoordConv2d
 from dmad.nn.pdm import PDM
 
 
-def fold(model: PDM, size: int) -> PDM:
-    """A copy of the model in eval mode that computes the same in fewer operations.
-
-    Args:
-        model: Trained network.
-        size: Height and width of its images in pixels.
-    """
+def fold(model: PDM) -> PDM:
+    """A copy of the model in eval mode that computes the same in fewer operations."""
     copy = deepcopy(model).eval()
     for module in list(copy.modules()):
         if isinstance(module, nn.Sequential):
             _fold_norms(module)
-    _fold_positions(copy, size)
     return copy.requires_grad_(False)
 
 
@@ -43,21 +37,3 @@ def _merge(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:
         scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
         merged.position = nn.Parameter(merged.position * scale[:, None])
     return merged
-
-
-@torch.no_grad()
-def _fold_positions(model: PDM, size: int) -> None:
-    """Run once to learn at which size each coordinate convolution works, and fold there."""
-    shapes: dict[CoordConv2d, tuple[int, int]] = {}
-
-    def remember(module: nn.Module, inputs: tuple[torch.Tensor]) -> None:
-        assert isinstance(module, CoordConv2d)
-        shapes[module] = (inputs[0].shape[-2], inputs[0].shape[-1])
-
-    convs = [m for m in model.modules() if isinstance(m, CoordConv2d)]
-    hooks = [conv.register_forward_pre_hook(remember) for conv in convs]
-    model(*model.example(size))
-    for hook in hooks:
-        hook.remove()
-    for conv, (height, width) in shapes.items():
-        conv.fold(height, width)

@@ -108,10 +108,10 @@ def full_detail(width: int, channels: int, stem: int) -> nn.Sequential:
 
 
 class Decoder(nn.Module):
-    """g(PE(·)): quantised embedding and skips to the reference image, in [-1, 1].
+    """g(PE(·)): quantised embedding and skips to the reference image, and to a mask beside it.
 
     Args:
-        out_channels: Channels of the image.
+        out_channels: Channels of the image, and of the mask where it is drawn here.
         widths: Channels of each encoder level.
         skips: Skip modules, one a level.
         stem: As in the encoder; the image is unfolded at the end.
@@ -140,37 +140,20 @@ class Decoder(nn.Module):
         self.final = full_detail(widths[0], out_channels, stem)
 
     def forward(self, z: Tensor, features: Sequence[Tensor]) -> Tensor:
-        """z (B, D, H', W') and the encoder's features to (B, out, H, W)."""
+        """z (B, D, H', W') and the encoder's features to (B, out, H, W), any real number."""
         for level in range(len(features) - 1, -1, -1):
             skip = self.skips[level](features[level])
             z = self.levels[level](torch.cat((z, skip), 1))
             if level:
                 z = self.up[level - 1](z)
-        return torch.tanh(self.final(z))
+        out: Tensor = self.final(z)
+        return out
 
 
-class ForegroundMask(nn.Module):
-    """f_m of Eq. 9 at the scale of the embedding: 1 = foreground.
+class EncoderMask(nn.Module):
+    """f_m as released for Ped2 and Avenue, from the two finest encoder levels.
 
-    So coarse a mask says where the foreground is and cannot draw it; drawing stays with the
-    decoder and the deformation.
-
-    Args:
-        width: Channels of the embedding.
-        channels: Channels of the mask.
-    """
-
-    def __init__(self, width: int, channels: int = 1) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(nn.ReLU(), nn.Conv2d(width, channels, 3, padding=1))
-
-    def forward(self, features: Sequence[Tensor], size: int) -> Tensor:
-        """Features of all levels to (B, channels, size, size) in [0, 1]."""
-        return spread(self.layers(features[-1]), size)
-
-
-class FineMask(nn.Module):
-    """The released f_m, from the two finest encoder levels: a mask for each channel.
+    It sees every detail of the input, so it can draw what the memory never held.
 
     Args:
         widths: Channels of each encoder level.
@@ -183,14 +166,8 @@ class FineMask(nn.Module):
         self.mix = nn.Sequential(nn.Conv2d(widths[0] + widths[1], widths[0], 1), nn.ReLU())
         self.final = full_detail(widths[0], channels, stem)
 
-    def forward(self, features: Sequence[Tensor], size: int) -> Tensor:
-        """Features of all levels to (B, channels, size, size) in [0, 1]."""
+    def forward(self, features: Sequence[Tensor]) -> Tensor:
+        """Features of all levels to logits (B, channels, H, W)."""
         coarse = F.interpolate(features[1], scale_factor=2.0, mode="bilinear", align_corners=False)
-        return spread(self.final(self.mix(torch.cat((features[0], coarse), 1))), size)
-
-
-def spread(logits: Tensor, size: int) -> Tensor:
-    """Mask logits (B, C, h, w) to (B, C, size, size) in [0, 1]."""
-    return torch.sigmoid(
-        F.interpolate(logits.float(), size=(size, size), mode="bilinear", align_corners=False)
-    )
+        out: Tensor = self.final(self.mix(torch.cat((features[0], coarse), 1)))
+        return out

@@ -27,8 +27,7 @@ class CoordConv2d(nn.Conv2d):
     """A convolution over PE(x): x with its two coordinate channels appended (CoordConv).
 
     Coordinates are linear, so away from the border any kernel over them equals one weight a
-    coordinate and a bias. Their share is therefore kept apart, as `position`: it does not depend
-    on x, costs nothing in training, and is folded into a constant for inference.
+    coordinate and a bias. Their share is therefore kept apart, as `position`, and added after.
 
     Args:
         in_channels: Channels of x, without the coordinates.
@@ -42,21 +41,29 @@ class CoordConv2d(nn.Conv2d):
         if positions:
             bound = (9 * (in_channels + 2)) ** -0.5
             self.position = nn.Parameter(torch.empty(out_channels, 2).uniform_(-bound, bound))
-        self.folded: Tensor | None = None
 
     def forward(self, input: Tensor) -> Tensor:
         """Convolve (B, in, H, W) with its coordinates to (B, out, H, W)."""
         out = super().forward(input)
-        if self.folded is not None:
-            return out + self.folded
-        if self.position is None:
-            return out
-        return out + self._share(self.position, input.shape[-2], input.shape[-1]).to(out.dtype)
+        return out if self.position is None else add_positions(out, self.position)
 
-    def fold(self, height: int, width: int) -> None:
-        """Keep the coordinates' share for inputs of one size; for inference only."""
-        if self.position is not None:
-            self.folded = self._share(self.position.detach(), height, width)
 
-    def _share(self, position: Tensor, height: int, width: int) -> Tensor:
-        return torch.einsum("ni,bihw->bnhw", position, coordinates(height, width, like=position))
+def add_positions(x: Tensor, position: Tensor) -> Tensor:
+    """Add a linear function of the coordinates, as one matrix product in the memory order of x.
+
+    A broadcast sum is the same, but its gradient is thirty times slower in 16 bit on a CPU.
+
+    Args:
+        x: (B, C, H, W).
+        position: (C, 2) weight of each coordinate.
+
+    Returns:
+        (B, C, H, W).
+    """
+    batch, channels, height, width = x.shape
+    grid = coordinates(height, width, like=x).flatten(2).expand(batch, -1, -1)
+    weight = position.to(x.dtype).expand(batch, -1, -1)
+    if x.is_contiguous():
+        return torch.baddbmm(x.flatten(2), weight, grid).view(x.shape)
+    last = torch.baddbmm(x.permute(0, 2, 3, 1).flatten(1, 2), grid.mT, weight.mT)
+    return last.view(batch, height, width, channels).permute(0, 3, 1, 2)

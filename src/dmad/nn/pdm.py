@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from dmad.config import ModelConfig
-from dmad.nn.autoencoder import Decoder, Encoder, FineMask, ForegroundMask, skip_modules
+from dmad.nn.autoencoder import Decoder, Encoder, EncoderMask, skip_modules
 from dmad.nn.deformation import DeformationEstimator, compose_all, warp
 from dmad.nn.memory import Memory, MemoryOutput
 
@@ -47,27 +47,18 @@ class PDM(nn.Module):
         inputs = channels * max(history, 1)
         widths = config.widths
         skips = skip_modules(config.skips, widths, config.stem, config.skip_channels)
-        self.inputs, self.channels = inputs, channels
+        self.channels = channels
         self.sees_target = config.estimator_sees == "target" and history > 0
-        self.released_mask = config.mask == "released"
+        drawn = channels + (config.background and config.mask == "decoder")
         self.encoder = Encoder(inputs, widths, config.stem)
-        self.decoder = Decoder(channels, widths, skips, config.stem, config.positions)
+        self.decoder = Decoder(drawn, widths, skips, config.stem, config.positions)
         self.memory = Memory(config.memory_items, widths[-1]) if config.memory else None
         seen = inputs + channels * self.sees_target
         self.estimator = self._estimator(config, seen, size)
-        self.mask = self._mask(config, widths, channels)
+        masked = config.background and config.mask == "encoder"
+        self.mask = EncoderMask(widths, channels, config.stem) if masked else None
         template = torch.zeros(scenes, channels, size, size) if config.background else None
         self.background = None if template is None else nn.Parameter(template)
-
-    @staticmethod
-    def _mask(
-        config: ModelConfig, widths: tuple[int, ...], channels: int
-    ) -> ForegroundMask | FineMask | None:
-        if not config.background:
-            return None
-        if config.mask == "released":
-            return FineMask(widths, channels, config.stem)
-        return ForegroundMask(widths[-1])
 
     @staticmethod
     def _estimator(config: ModelConfig, inputs: int, size: int) -> DeformationEstimator | None:
@@ -95,12 +86,13 @@ class PDM(nn.Module):
         """
         features = self.encoder(x)
         memory = self.memory(features[-1]) if self.memory else None
-        reference = self.decoder(memory.decoded if memory else features[-1], features).float()
+        drawn = self.decoder(memory.decoded if memory else features[-1], features).float()
+        reference = torch.tanh(drawn[:, : self.channels])
         seen = torch.cat((x, target), 1) if self.sees_target else x
         offsets = self.estimator(seen) if self.estimator else []
         composed = compose_all(offsets)
         deformed = [warp(reference, field) for field in composed] or [reference]
-        mask = self.mask(features, x.shape[-1]) if self.mask else None
+        mask = self._foreground(drawn, features)
         background = self._template(x, background)
         laid = [
             self._lay(image, mask, background, composed[k] if composed else None)
@@ -117,11 +109,12 @@ class PDM(nn.Module):
             memory,
         )
 
-    def example(self, size: int) -> tuple[Tensor, Tensor]:
-        """Input and target of one sample, all zero: (1, T·C, size, size), (1, C, size, size)."""
-        like = next(self.parameters())
-        x = like.new_zeros(1, self.inputs, size, size)
-        return x, like.new_zeros(1, self.channels, size, size)
+    def _foreground(self, drawn: Tensor, features: list[Tensor]) -> Tensor | None:
+        """f_m of Eq. 9; None without background."""
+        if self.background is None:
+            return None
+        logits = self.mask(features).float() if self.mask else drawn[:, self.channels :]
+        return torch.sigmoid(logits)
 
     def _template(self, x: Tensor, background: Tensor | None) -> Tensor | None:
         if self.background is None or background is not None:
@@ -131,9 +124,9 @@ class PDM(nn.Module):
     def _lay(
         self, image: Tensor, mask: Tensor | None, background: Tensor | None, field: Tensor | None
     ) -> Tensor:
-        """Eq. 9: the deformed reference where the mask is 1, the background elsewhere."""
+        """Eq. 9: the deformed reference where the deformed mask is 1, the background elsewhere."""
         if mask is None or background is None:
             return image
-        if self.released_mask and field is not None:
+        if field is not None:
             mask = warp(mask, field)
         return mask * image + (1 - mask) * background
