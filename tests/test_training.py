@@ -5,8 +5,10 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -141,6 +143,25 @@ def test_killed_in_an_epoch_and_resumed(tmp_path, normal_data, tiny, long):
     assert [epoch["epoch"] for epoch in card(run)["history"]] == [1, 2, 3]
     assert card(run)["history"][-1] == pytest.approx(card(long)["history"][-1], rel=1e-4)
     same(run, long)
+
+
+def test_killed_at_ten_random_moments(tmp_path, normal_data, tiny):
+    """Wherever it is killed, in a step or while it writes, it ends as if it had not been."""
+    config = tiny(normal_data, epochs=100)
+    whole = train(config, tmp_path / "whole")
+    run = new_run(config, tmp_path / "killed")
+    command = [sys.executable, "-m", "dmad.cli", "train", "--resume", str(run.folder)]
+    for delay in np.random.default_rng(0).uniform(0, 0.2, 10):
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as child:
+            child.stderr.readline()  # an epoch is done
+            time.sleep(delay)
+            child.kill()
+        assert child.returncode == -signal.SIGKILL
+        assert not (run.folder / "model.safetensors").exists()
+    train(config, resume=run.folder)
+    assert [epoch["epoch"] for epoch in card(run)["history"]] == list(range(1, 101))
+    assert card(run)["history"][-1] == pytest.approx(card(whole)["history"][-1], rel=1e-4)
+    same(run, whole)
 
 
 def test_stopped_before_the_first_checkpoint_and_resumed(

@@ -23,6 +23,7 @@ from dmad.data.figures import Array, Canvas, Figure, Part, Path
 KINDS = ("runner", "cyclist", "vehicle", "loiterer", "thrown")
 LEAD_IN, LEAD_OUT = 20, 10  # frames of a test clip before and after anything unusual
 NOISE = 1.5  # standard deviation of the camera's noise, of 255
+SEEN = 8  # pixels of a 64 x 64 frame that an anomaly must show to be labelled
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class StreetClip:
     """A clip and its truth. Shadows and light belong to the background."""
 
     frames: NDArray[np.uint8]  # (T, H, W, C)
-    labels: NDArray[np.uint8]  # (T,) 1 where something unusual is on view
+    labels: NDArray[np.uint8]  # (T,) 1 where enough of something unusual is on view
     masks: NDArray[np.bool_]  # (T, H, W) its visible pixels; none where the label is 0
     displacement: NDArray[np.float32]  # (T, 2, H, W) pixels (x right, y down) since frame t-1
     kinds: tuple[str, ...]  # what is unusual, of KINDS; empty in normal clips
@@ -158,10 +159,10 @@ def _vehicle(street: Street, rng: Generator, clock: Array) -> Figure:
 
 
 def _loiterer(street: Street, rng: Generator, clock: Array) -> Figure:
-    """Walk in as others do, stop at clock 0, then hurry backwards; unusual from the stop on."""
+    """Walk in as others do, stop for a moment, then from clock 0 on hurry backwards: unusual."""
     pace, rest = rng.uniform(0.06, 0.07), rng.uniform(8, 14)
     turn = rng.uniform(2.8, 3.4)
-    travelled = turn - pace * _ramp(-clock) - 1.6 * pace * _ramp(clock - rest)
+    travelled = turn - pace * _ramp(-clock - rest) - 2.5 * pace * _ramp(clock)
     path = _path(street, rng, travelled)
     parts = fig.body(fig.look(rng), fig.stride(path, fig.WALK, rng.uniform()))
     return fig.place(parts, path, street.channels, unusual=clock >= 0)
@@ -178,7 +179,7 @@ def _thrown(street: Street, rng: Generator, clock: Array) -> Figure:
     path = _path(street, rng, travelled)
     share = (travelled - 1) / 4
     centre = np.stack([0 * share, 0.4 + rng.uniform(3, 5) * share * (1 - share)], -1)
-    ball = Part((250, 235, 140), 0.1, centre, centre)
+    ball = Part((250, 235, 140), 0.16, centre, centre)
     return fig.place([ball], path, street.channels, unusual=True)
 
 
@@ -189,7 +190,7 @@ _ACTS: dict[str, Callable[[Street, Generator, Array], Figure]] = {
     "loiterer": _loiterer,
     "thrown": _thrown,
 }
-_LENGTH = {"runner": 36, "cyclist": 34, "vehicle": 52, "loiterer": 44, "thrown": 26}  # frames
+_LENGTH = {"runner": 36, "cyclist": 34, "vehicle": 52, "loiterer": 36, "thrown": 26}  # frames
 
 
 # --- The scene ------------------------------------------------------------------------------------
@@ -272,7 +273,7 @@ def _film(
     shots = [_shoot(scene, things, cast, t) for t in range(street.frames)]
     frames = [_expose(shot.image * gain, rng) for shot, gain in zip(shots, light, strict=True)]
     masks = np.stack([shot.unusual for shot in shots])
-    labels = masks.sum((1, 2)) > 2 * (street.size / 64) ** 2
+    labels = masks.sum((1, 2)) >= SEEN * (street.size / 64) ** 2
     masks[~labels] = False
     displacement = np.stack([shot.displacement for shot in shots])
     return StreetClip(np.stack(frames), labels.astype(np.uint8), masks, displacement, kinds)
