@@ -25,7 +25,8 @@ from dmad.machine import Plan, plan, quicken
 from dmad.nn.pdm import PDM
 
 ROUNDS = 7
-FRAMES = 24
+BATCH = 8  # of the timed training steps
+FRAMES = 24  # of the timed video
 
 
 def bench(what: str, sizes: Sequence[int]) -> dict[int, float]:
@@ -61,16 +62,16 @@ def in_turn(
 
 
 def training_steps(config: Config) -> tuple[Callable[[], float], Callable[[], float]]:
-    """One step of the recipe's batch size, plain and as shipped."""
+    """One step of `BATCH` samples, plain and as shipped."""
     plain = Plan("32-true", compile=False, channels_last=False)
     return _step(config, plain, fused=False), _step(config, plan(config.train), fused=True)
 
 
 def _step(config: Config, compute: Plan, fused: bool) -> Callable[[], float]:
     torch.manual_seed(0)
-    size, batch = config.data.size, config.train.batch_size
+    size = config.data.size
     model = PDM(config.model, size, config.data.channels, config.data.history)
-    x, target = torch.rand(batch, 4, size, size) * 2 - 1, torch.rand(batch, 1, size, size) * 2 - 1
+    x, target = torch.rand(BATCH, 4, size, size) * 2 - 1, torch.rand(BATCH, 1, size, size) * 2 - 1
     if compute.channels_last:
         model.to(memory_format=torch.channels_last)
         x = x.contiguous(memory_format=torch.channels_last)

@@ -245,11 +245,18 @@ def bench(arguments: Sequence[str]) -> None:
 
 
 def experiment(arguments: Sequence[str]) -> None:
-    """Run an experiment: toy, deployable."""
+    """Run an experiment: toy, deployable, budgets."""
     parser = Parser(prog="dmad experiment", description=experiment.__doc__)
-    told = "toy: Sec. 4.2, three variants on digits; deployable: which score, without labels"
-    parser.add_argument("name", choices=("toy", "deployable"), help=told)
-    parser.add_argument("--run", type=Path | None, help="deployable: the run")
+    told = (
+        "toy: Sec. 4.2, three variants on digits; deployable: which score, without labels; "
+        "budgets: false alarms promised and realised"
+    )
+    runs = {"toy": _toy, "deployable": _deployable, "budgets": _budgets}
+    parser.add_argument("name", choices=tuple(runs), help=told)
+    parser.add_argument("--run", type=Path | None, help="deployable, budgets: the run")
+    parser.add_argument(
+        "--hours", type=float, default=1.0, help="budgets: street footage filmed, and as much again"
+    )
     parser.add_argument("--recipe", type=str, default="digits", help="toy: digits or mnist")
     parser.add_argument("--data.root", type=Path | None, help="folder of the data set")
     parser.add_argument("--data.cache", type=Path | None, help="folder for decoded frames")
@@ -257,7 +264,11 @@ def experiment(arguments: Sequence[str]) -> None:
     parser.add_argument("--train.seed", type=int, default=0, help="toy: seed")
     parser.add_argument("--out", type=Path | None, help="where to write (default: its name)")
     asked = parser.parse_args(list(arguments))
-    {"toy": _toy, "deployable": _deployable}[asked.name](asked, asked.out or Path(asked.name))
+    require(
+        asked.run is not None or asked.name == "toy",
+        f"say which run: dmad experiment {asked.name} --run RUN",
+    )
+    runs[asked.name](asked, asked.out or Path(asked.name))
 
 
 def _toy(asked: Namespace, out: Path) -> None:
@@ -277,8 +288,13 @@ def _toy(asked: Namespace, out: Path) -> None:
 def _deployable(asked: Namespace, out: Path) -> None:
     from dmad.experiments.deployable import deployable as run
 
-    require(asked.run is not None, "say which run: dmad experiment deployable --run RUN")
     run(asked.run, out, root=asked.data.root, cache=asked.data.cache)
+
+
+def _budgets(asked: Namespace, out: Path) -> None:
+    from dmad.experiments.budgets import budgets as run
+
+    run(asked.run, out, asked.hours, asked.data.root, asked.data.cache)
 
 
 VERBS: dict[str, Callable[[Sequence[str]], None]] = {

@@ -12,15 +12,14 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
 from dmad.data.load import load_split
 from dmad.data.synthetic import Kind, windows
 from dmad.evaluation.metrics import micro_auroc
 from dmad.evaluation.scorer import Scorer
+from dmad.experiments.tables import write_table
 from dmad.inference.detector import Detector, load
 from dmad.judge import lying
-from dmad.runs import write_whole
 from dmad.scoring import average
 
 SCORED = 8  # frames scored in each sequence; the last one is judged
@@ -59,11 +58,9 @@ def deployable(
     kernels = [(rows // 2, columns // 2), (rows, columns), (2 * rows, 2 * columns)]
     terms = {kind: terms_of(detector, made[kind], kernels, kind) for kind in KINDS}
     choices = compare(terms, kernels, score.alpha, score.weight)
-    lines = [("choice", "fast", "large")]
-    lines += [(c.name, f"{c.fast:.4f}", f"{c.large:.4f}") for c in choices]
-    show(lines)
-    text = [f"| {' | '.join(line)} |" for line in (lines[0], ("---", "--:", "--:"), *lines[1:])]
-    write_whole(out / "deployable.md", "\n".join(text) + "\n")
+    lines = [(c.name, f"{c.fast:.4f}", f"{c.large:.4f}") for c in choices]
+    names = ("choice", "fast", "large")
+    write_table("AUROC on synthetic anomalies", names, lines, out / "deployable.md")
     return choices
 
 
@@ -129,11 +126,3 @@ def choice(name: str, last: dict[Kind, np.ndarray]) -> Choice:
         return micro_auroc(np.concatenate((last["normal"], last[kind])), labels)
 
     return Choice(name, auroc("fast"), auroc("large"))
-
-
-def show(lines: Sequence[tuple[str, ...]]) -> None:
-    """Print the table."""
-    table = Table(*lines[0], title="AUROC on synthetic anomalies", title_justify="left")
-    for line in lines[1:]:
-        table.add_row(*line)
-    Console().print(table)

@@ -1,0 +1,125 @@
+"""Do thresholds keep their budgets? False alarms promised, beside those of other normal footage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+from scipy import stats
+
+from dmad.config import DataConfig
+from dmad.data.frames import frame_rate
+from dmad.data.load import STREET_PEOPLE, load_split
+from dmad.data.street import Street, normal_clip
+from dmad.evaluation.calibration import calibrate
+from dmad.evaluation.events import Alarms, judge_events
+from dmad.experiments.tables import write_table
+from dmad.inference.detector import AnomalyResult, Detector, load
+from dmad.judge import lying, score_clips
+
+BUDGETS = (60.0, 20.0, 6.0)  # false alarms an hour
+MINUTE = 600  # frames of a street clip
+FRESH = 10_000  # index of the first street clip that no training has seen
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Both terms of some footage, and what is known of it. N frames, K clips."""
+
+    reconstruction: np.ndarray  # (N,) first term of Eq. 14, NaN where a frame has no score
+    deformation: np.ndarray  # (N,) its second, before α
+    clip_lengths: np.ndarray  # (K,) frames, summing to N
+    labels: np.ndarray  # (N,) 1 = abnormal
+    fps: float
+
+    @classmethod
+    def of(cls, results: list[AnomalyResult], labels: np.ndarray | None, fps: float) -> Judged:
+        """Clips one after another; all normal where there are no labels."""
+        joined = AnomalyResult.join(results)
+        lengths = np.array([len(result.score) for result in results])
+        labels = np.zeros(lengths.sum()) if labels is None else labels
+        return cls(joined.reconstruction, joined.deformation, lengths, labels, fps)
+
+
+def budgets(
+    run: Path, out: Path, hours: float = 1.0, root: Path | None = None, cache: Path | None = None
+) -> list[tuple[float, Alarms]]:
+    """Set a threshold for each budget and count its false alarms; write `budgets.md` under `out`.
+
+    Thresholds come from the held-out clips of the run, and false alarms are counted on the normal
+    frames of its test split. For the street both are generated.
+
+    Args:
+        run: Run folder.
+        out: Where to write.
+        hours: Street: normal footage generated for the thresholds, and as much again to count on.
+        root: Folder of the data set; the one trained on where None.
+        cache: Folder for decoded frames.
+    """
+    detector = load(run)
+    data = lying(detector.config.data, root, cache)
+    held, fresh = (
+        street(detector, data, hours) if data.layout == "street" else splits(detector, data)
+    )
+    found = [(budget, realised(budget, held, fresh, detector)) for budget in BUDGETS]
+    names = ("budget/h", "realised/h", "90 % interval", "false alarms", "normal h", "event recall")
+    lines = [row(*one) for one in found]
+    write_table("False alarms promised and realised", names, lines, out / "budgets.md")
+    return found
+
+
+def realised(budget: float, held: Judged, fresh: Judged, detector: Detector) -> Alarms:
+    """What happens on fresh footage at the threshold that held-out footage gives."""
+    found = calibrate(
+        held.reconstruction,
+        held.deformation,
+        held.clip_lengths,
+        held.fps,
+        f"{budget}/hour",
+        weight=detector.config.score.weight,
+    )
+    scores = found.scorer(fresh.reconstruction, fresh.deformation, fresh.clip_lengths)
+    return judge_events(scores, fresh.labels, fresh.clip_lengths, found.rule, fresh.fps)
+
+
+def row(budget: float, alarms: Alarms) -> tuple[str, ...]:
+    """One line of the table, with the exact Poisson interval of the rate."""
+    count, hours = alarms.false_events, alarms.normal_hours
+    low = stats.chi2.ppf(0.05, 2 * count) / 2 / hours if count else 0.0
+    high = stats.chi2.ppf(0.95, 2 * count + 2) / 2 / hours
+    rates = (f"{budget:g}", f"{alarms.false_per_hour:.1f}", f"{low:.1f} to {high:.1f}")
+    recall = "" if np.isnan(alarms.recall) else f"{alarms.recall:.2f}"
+    return (*rates, f"{count}", f"{hours:.3g}", recall)
+
+
+def splits(detector: Detector, data: DataConfig) -> tuple[Judged, Judged]:
+    """The held-out clips, and the test split."""
+    held, test = load_split(data, "held_out"), load_split(data, "test")
+    fps = frame_rate(held.footage.clips, data.fps)
+    return (
+        Judged.of(score_clips(detector, held.footage), None, fps),
+        Judged.of(score_clips(detector, test.footage), test.labels, fps),
+    )
+
+
+def street(detector: Detector, data: DataConfig, hours: float) -> tuple[Judged, Judged]:
+    """Normal footage filmed for this alone, for thresholds and for counting."""
+    scene = Street(data.size, data.channels, people=STREET_PEOPLE)
+    results = list(filmed(detector, scene, 2 * round(hours * 3600 * scene.fps / MINUTE)))
+    half = len(results) // 2
+    return (
+        Judged.of(results[:half], None, scene.fps),
+        Judged.of(results[half:], None, scene.fps),
+    )
+
+
+def filmed(detector: Detector, scene: Street, clips: int) -> Iterator[AnomalyResult]:
+    """Scores of fresh normal clips, one after another, so that memory does not grow."""
+    long, console = replace(scene, frames=MINUTE), Console(stderr=True)
+    quiet = not console.is_terminal
+    for index in track(range(clips), "filming", console=console, disable=quiet):
+        yield detector(normal_clip(long, FRESH + index).frames, detector.scenes[0])
