@@ -151,23 +151,23 @@ class Decoder(nn.Module):
 
 
 class EncoderMask(nn.Module):
-    """f_m as released for Ped2 and Avenue, from the two finest encoder levels.
+    """f_m as released for Ped2 and Avenue, read off the two finest encoder levels.
 
     It sees every detail of the input, so it can draw what the memory never held.
 
     Args:
         widths: Channels of each encoder level.
-        channels: Channels of the image.
+        channels: Channels of the mask.
         stem: As in the encoder.
     """
 
     def __init__(self, widths: Sequence[int], channels: int, stem: int = 1) -> None:
         super().__init__()
-        self.mix = nn.Sequential(nn.Conv2d(widths[0] + widths[1], widths[0], 1), nn.ReLU())
-        self.final = full_detail(widths[0], channels, stem)
+        self.read = nn.Conv2d(widths[0] + widths[1], channels * stem**2, 1)
+        self.unfold = nn.PixelShuffle(stem)
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """Features of all levels to logits (B, channels, H, W)."""
         coarse = F.interpolate(features[1], scale_factor=2.0, mode="bilinear", align_corners=False)
-        out: Tensor = self.final(self.mix(torch.cat((features[0], coarse), 1)))
+        out: Tensor = self.unfold(self.read(torch.cat((features[0], coarse), 1)))
         return out
