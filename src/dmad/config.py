@@ -89,9 +89,9 @@ class ModelConfig:
         estimator_sees: What the deformation is estimated from in video: `past` is what the
             encoder sees too (the one x of Eq. 3), `target` adds the frame to be matched.
         background: Learn a background template and a foreground mask (Eq. 9).
-        mask: Where the foreground mask comes from: `decoder` draws it beside the reference, so that
-            it too passes the memory (released on ShanghaiTech); `encoder` takes it from the finest
-            features of the input, one mask a channel (released on Ped2 and Avenue).
+        mask: Where the foreground mask comes from: `encoder` reads it off the finest features of
+            the input, one mask a channel (released on Ped2 and Avenue); `decoder` draws it beside
+            the reference, so that it too passes the memory (released on ShanghaiTech).
     """
 
     widths: tuple[int, ...] = (32, 64, 128, 256)
@@ -107,7 +107,7 @@ class ModelConfig:
     estimator_width: int = 64
     estimator_sees: Literal["past", "target"] = "past"
     background: bool = True
-    mask: Literal["decoder", "encoder"] = "decoder"
+    mask: Literal["encoder", "decoder"] = "encoder"
 
     def __post_init__(self) -> None:
         for name in ("memory_items", "skip_channels", "estimator_width"):

@@ -1,8 +1,8 @@
 """The numbers: one function a data set, named as on the command line.
 
 Sizes, kernels and epochs are the paper's where it gives them, and the network is the released one,
-the default of `ModelConfig`. On a CPU without 16-bit arithmetic a lean one trains five times as
-fast: `--model.widths [16,32,64,128] --model.reductions [8,4] --model.estimator_width 32`.
+the default of `ModelConfig`, but for the scale of its fields. On a CPU without 16-bit arithmetic a
+lean one trains five times as fast: `--model.widths [16,32,64,128] --model.reductions [8,4] --model.estimator_width 32`.
 """
 
 from __future__ import annotations
@@ -21,8 +21,10 @@ from dmad.config import (
 from dmad.errors import DmadError
 
 SHARP = LossConfig(gradient=4.0)  # of the released frame scores only the gradient error is local
-# Learning rate at batch 4: the paper's 2e-4 needs its 60 epochs, and at 2e-3 the fields die.
-QUICK = 6e-4
+# Fields at 1/8 and 1/2 instead of the released 1/4 and 1/1: twice as fast.
+FIELDS = ModelConfig(reductions=(8, 2))
+# Many small steps: the paper's 2e-4 at batch 8 needs its 60 epochs, and at 2e-3 the fields die.
+QUICK = TrainConfig(batch_size=2, lr=6e-4)
 
 
 def ped2() -> Config:
@@ -37,7 +39,8 @@ def avenue() -> Config:
 
 def shanghaitech() -> Config:
     """ShanghaiTech Campus: colour, thirteen fixed views, one background template each."""
-    return _video("shanghaitech", DataConfig(layout="shanghaitech", fps=24), epochs=10)
+    base = _video("shanghaitech", DataConfig(layout="shanghaitech", fps=24), epochs=10)
+    return replace(base, model=replace(FIELDS, mask="decoder"))
 
 
 def video() -> Config:
@@ -46,8 +49,7 @@ def video() -> Config:
 
 
 def _video(name: str, data: DataConfig, epochs: int) -> Config:
-    train = TrainConfig(epochs=epochs, batch_size=4, lr=QUICK)
-    return Config(name, data, loss=SHARP, train=train)
+    return Config(name, data, FIELDS, SHARP, train=replace(QUICK, epochs=epochs))
 
 
 def street() -> Config:

@@ -173,7 +173,7 @@ ABLATIONS = {
     "no memory": {"memory": False},
     "as MNAD": {"skips": "full", "reductions": (), "displacements": ()},
     "no background": {"background": False},
-    "encoder mask": {"mask": "encoder"},
+    "decoder mask": {"mask": "decoder"},
     "sees the target": {"estimator_sees": "target"},
     "no positions": {"positions": False},
     "stem 2": {"stem": 2},
