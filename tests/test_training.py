@@ -12,10 +12,10 @@ import torch
 import yaml
 
 from dmad import training
-from dmad.config import plain, restore
 from dmad.data.load import fingerprint, load_split
 from dmad.errors import DmadError
 from dmad.runs import Run, find_model, new_run, read_weights
+from dmad.settings import plain, restore
 from dmad.training import batches, build, train
 
 # Trains from settings on standard input and kills itself in the middle of the second epoch.
@@ -23,7 +23,7 @@ KILLED = """
 import json, os, signal, sys
 from pathlib import Path
 from dmad import training
-from dmad.config import restore
+from dmad.settings import restore
 
 step = training.PDMTraining.training_step
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dmad.config import (
-    SECTIONS,
     Config,
     DataConfig,
     LossConfig,
@@ -19,6 +18,7 @@ from dmad.config import (
     TrainConfig,
 )
 from dmad.errors import DmadError
+from dmad.settings import SECTIONS
 
 SHARP = LossConfig(gradient=4.0)  # of the released frame scores only the gradient error is local
 # Learning rate at batch 4: the paper's 2e-4 needs its 60 epochs, and at 2e-3 the fields die.

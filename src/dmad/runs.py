@@ -9,7 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dmad.config import Config, plain, require, restore
+from dmad.config import Config, require
+from dmad.settings import plain, restore
 
 if TYPE_CHECKING:
     from torch import Tensor

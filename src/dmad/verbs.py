@@ -11,8 +11,9 @@ from typing import NoReturn
 
 from jsonargparse import ArgumentParser, Namespace
 
-from dmad.config import SECTIONS, Config, require, restore
+from dmad.config import Config, require
 from dmad.errors import DmadError
+from dmad.settings import SECTIONS, restore
 
 SCORES_FILE = """The file holds arrays of one length, one a channel: any of score, reconstruction,
 deformation, gradient (larger = more anomalous, NaN = no score); labels (1 = abnormal);

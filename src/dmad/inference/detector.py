@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dmad.config import Config, require, restore
+from dmad.config import Config, require
 from dmad.data.background import PastTemplate
 from dmad.data.windows import to_model
 from dmad.errors import DmadError
@@ -23,6 +23,7 @@ from dmad.machine import has_fast_bf16, quicken
 from dmad.nn.pdm import PDM, PDMOutput
 from dmad.runs import find_model, read_card, read_weights
 from dmad.scoring import ReleasedTerms, Scores, released_terms, score
+from dmad.settings import restore
 
 RELEASED = ("deformation", "reconstruction", "gradient")  # the released code's frame scores
 

@@ -54,7 +54,7 @@ class PDM(nn.Module):
         self.decoder = Decoder(channels, widths, skips, config.stem, config.positions)
         self.memory = Memory(config.memory_items, widths[-1]) if config.memory else None
         seen = inputs + channels * self.sees_target
-        self.estimator = self._estimator(config, seen, size)
+        self.estimator = DeformationEstimator.of(config, seen, size)
         self.mask = self._mask(config, widths, channels)
         template = torch.zeros(scenes, channels, size, size) if config.background else None
         self.background = None if template is None else nn.Parameter(template)
@@ -68,19 +68,6 @@ class PDM(nn.Module):
         if config.mask == "released":
             return FineMask(widths, channels, config.stem)
         return ForegroundMask(widths[-1])
-
-    @staticmethod
-    def _estimator(config: ModelConfig, inputs: int, size: int) -> DeformationEstimator | None:
-        if not config.reductions:
-            return None
-        return DeformationEstimator(
-            inputs,
-            size,
-            config.reductions,
-            config.displacements,
-            config.estimator_width,
-            config.positions,
-        )
 
     def forward(self, x: Tensor, target: Tensor, background: Tensor | None = None) -> PDMOutput:
         """Eq. 3, 7, 9.
