@@ -87,6 +87,19 @@ def trained(tmp_path_factory, normal_data, tiny) -> Path:
     return train(tiny(normal_data), tmp_path_factory.mktemp("runs")).folder
 
 
+@pytest.fixture(scope="session")
+def teacher_weights(tmp_path_factory) -> Path:
+    """Random weights of a ResNet-18, as a file: tests fetch nothing."""
+    from safetensors.torch import save_file
+
+    from dmad.nn.distillation import Teacher
+
+    torch.manual_seed(1)
+    path = tmp_path_factory.mktemp("weights") / "resnet18.safetensors"
+    save_file(Teacher("resnet18").network.state_dict(), path)
+    return path
+
+
 @pytest.fixture
 def random_model() -> PDM:
     """A network whose norms and deformation heads are away from their start."""

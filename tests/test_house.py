@@ -24,6 +24,8 @@ ORDER = [
     "machine",
     "runs",
     "progress",
+    "teachers",
+    "learning",
     "training",
     "visualize",
     "report",

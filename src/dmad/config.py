@@ -13,6 +13,10 @@ from typing import Literal
 
 from dmad.errors import DmadError
 
+Layout = Literal[
+    "ped2", "avenue", "shanghaitech", "video", "street", "mnist", "digits", "mvtec", "images"
+]
+
 
 def require(holds: bool, message: str) -> None:
     """Raise `DmadError(message)` unless the condition holds."""
@@ -38,12 +42,12 @@ class DataConfig:
         held_out: Share of the normal training clips kept from training, for thresholds; at least
             one clip, or the end of a single one. 0 trains on all.
         limit: Use at most this many training samples, evenly spread; 0 uses all.
+        categories: Recipe `mvtec`: which, separated by commas; all that are found where empty.
+            Each gets a model of its own.
     """
 
     root: Path | None = None
-    layout: Literal["ped2", "avenue", "shanghaitech", "video", "street", "mnist", "digits"] = (
-        "video"
-    )
+    layout: Layout = "video"
     size: int = 256
     channels: Literal[1, 3] = 3
     history: int = 4
@@ -53,6 +57,7 @@ class DataConfig:
     normal: tuple[int, ...] = (1, 3, 5, 7, 9)
     held_out: float = 0.125
     limit: int = 0
+    categories: str = ""
 
     def __post_init__(self) -> None:
         require(self.size >= 16, f"data.size is {self.size}; give 16 pixels or more")
@@ -223,6 +228,7 @@ class TrainConfig:
         epochs: Passes over the training data.
         batch_size: Samples a step.
         lr: Peak learning rate of AdamW, decayed to zero along a cosine.
+        betas: Its two decay rates.
         background_lr: Factor on `lr` for the background template.
         weight_decay: Weight decay of AdamW.
         seed: Seed of weights and sample order.
@@ -234,6 +240,7 @@ class TrainConfig:
     epochs: int = 60
     batch_size: int = 8
     lr: float = 2e-4
+    betas: tuple[float, float] = (0.9, 0.999)
     background_lr: float = 10.0
     weight_decay: float = 0.01
     seed: int = 0

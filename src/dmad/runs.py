@@ -13,9 +13,7 @@ from dmad.config import Config, require
 from dmad.settings import plain, restore
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from dmad.nn.pdm import PDM
+    from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
@@ -113,7 +111,7 @@ def find_model(name: str | Path) -> ModelFiles:
 
 
 def save_model(
-    folder: Path, model: PDM, card: dict[str, Any], config: Config | None = None
+    folder: Path, model: nn.Module, card: dict[str, Any], config: Config | None = None
 ) -> None:
     """Write `model.safetensors`, then `model.json`.
 

@@ -24,7 +24,7 @@ from dmad.errors import DmadError
 
 __all__ = ["Clip", "ClipSource", "Footage", "decode", "load_footage"]
 
-_VERSION = 1  # of the cache; a change of decoding or of the files raises it
+_VERSION = 2  # of the cache; a change of decoding or of the files raises it
 _FRAMES, _INDEX, _PART = "frames.u8", "index.json", "part-"
 _DAY = 86_400.0  # seconds
 _LONG = 200  # frames from which on decoding shows its progress
