@@ -121,7 +121,8 @@ def blur(maps: Tensor, sigma: float) -> Tensor:
     kernel = torch.exp(-0.5 * (steps / sigma) ** 2)
     kernel = (kernel / kernel.sum())[None, None, None]
     padded = F.pad(maps[:, None], (radius,) * 4, mode="replicate")
-    return F.conv2d(F.conv2d(padded, kernel), kernel.mT)[:, 0]
+    with torch.autocast(maps.device.type, enabled=False):  # 16 bits would round the scores
+        return F.conv2d(F.conv2d(padded, kernel), kernel.mT)[:, 0]
 
 
 def feature_map(output: PPDMOutput, size: int) -> Tensor:

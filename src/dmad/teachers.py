@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from dmad.data.frames import Footage
 from dmad.data.windows import to_model
 from dmad.errors import DmadError
 from dmad.nn.distillation import Teacher
+from dmad.runs import room
 
 TORCHVISION = "tv_in1k"  # timm's tag of the weights that the paper used
 
@@ -96,12 +96,7 @@ def keep_features(teacher: Teacher, footage: Footage, batch: int = 8) -> list[np
     for start in range(0, len(frames), batch):
         x, _ = to_model(torch.from_numpy(frames[start : start + batch, None].copy()))
         stages = [stage.half().numpy() for stage in teacher(x)]
-        kept = kept or [_room((len(frames), *stage.shape[1:])) for stage in stages]
+        kept = kept or [room((len(frames), *stage.shape[1:]), np.float16) for stage in stages]
         for whole, part in zip(kept, stages, strict=True):
             whole[start : start + len(part)] = part
     return kept
-
-
-def _room(shape: tuple[int, ...]) -> np.ndarray:
-    with tempfile.TemporaryFile() as file:
-        return np.memmap(file, np.float16, "w+", shape=shape)

@@ -1,0 +1,156 @@
+"""Image runs end to end: training, α, threshold, ledger, page."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from dmad.data.load import load_split
+from dmad.errors import DmadError
+from dmad.inference.detector import load
+from dmad.inspection import choose, image_threshold, images_of, look
+from dmad.judge import calibrate, evaluate
+from dmad.machine import Plan
+from dmad.runs import Run, find_model, read_card, read_weights
+from dmad.training import kept_features, learner, train
+
+PLAIN = Plan("32-true", compile=False, channels_last=False)
+RD = {"reductions": (), "displacements": ()}
+
+
+@pytest.fixture
+def run(trained_images, tmp_path) -> Run:
+    return Run(shutil.copytree(trained_images, tmp_path / "run"))
+
+
+def test_training_learns_and_keeps_the_teacher(trained_images, teacher_weights) -> None:
+    history = read_card(find_model(trained_images))["history"]
+    assert history[-1]["reconstruction"] < 0.9 * history[0]["reconstruction"]
+    assert history[-1].keys() > {"cycle", "strength", "smoothness", "compression", "perplexity"}
+    from safetensors.torch import load_file
+
+    before, after = load_file(teacher_weights), read_weights(find_model(trained_images))
+    for name, tensor in before.items():
+        torch.testing.assert_close(after[f"teacher.network.{name}"].to(tensor.dtype), tensor)
+
+
+@pytest.mark.parametrize(
+    "model", [RD, RD | {"memory": False}, {"memory": False}, {"reductions": (8,),
+              "displacements": (3.0,)}], ids=["RD with VQ", "RD", "without VQ", "K = 1"]
+)  # fmt: skip
+def test_every_ablation_trains(tiny_images, tmp_path, model) -> None:
+    run = train(tiny_images(model, epochs=1), tmp_path)
+    history = read_card(find_model(run.folder))["history"]
+    assert np.isfinite(history[0]["total"])
+    assert ("perplexity" in history[0]) == model.get("memory", True)
+
+
+def test_features_are_kept_only_where_nothing_bends_the_image(tiny_images) -> None:
+    for model, count in ((RD, 3), ({}, 0)):
+        config = tiny_images(model)
+        footage = load_split(config.data, "train")
+        assert len(kept_features(learner(config, footage, PLAIN), footage)) == count
+
+
+def test_resuming_gives_the_same_model(tiny_images, tmp_path, monkeypatch) -> None:
+    from dmad.learning import PPDMTraining
+
+    config = tiny_images()
+    whole = train(config, tmp_path / "whole")
+    judged = PPDMTraining.judged
+
+    def stopping(self, batch, x, target):
+        if self.global_step == 4:
+            raise RuntimeError("power cut")
+        return judged(self, batch, x, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PPDMTraining, "judged", stopping)
+        with pytest.raises(RuntimeError, match="power cut"):
+            train(config, tmp_path / "cut")
+    (folder,) = (tmp_path / "cut" / "mvtec").iterdir()
+    train(config, resume=folder)
+    first, second = (read_weights(find_model(f)) for f in (whole.folder, folder))
+    torch.testing.assert_close(first, second, rtol=1e-4, atol=1e-5)
+
+
+def test_a_loss_that_is_not_finite_is_told(tiny_images, tmp_path) -> None:
+    config = tiny_images(lr=1e30)
+    with pytest.raises(DmadError, match=r"lower --train.lr"):
+        train(config, tmp_path)
+
+
+def test_folding_changes_nothing(trained_images, tiny_images) -> None:
+    images = images_of(load_split(tiny_images().data, "test").footage)
+    slow, quick = (
+        look(load(trained_images, fast=fast, device="cpu"), images) for fast in (False, True)
+    )
+    exact = 1e-3 if not load(trained_images).bf16 else 0.05
+    np.testing.assert_allclose(quick.maps, slow.maps, atol=exact)
+
+
+def test_alpha_is_chosen_from_good_images(trained_images, tiny_images) -> None:
+    card = read_card(find_model(trained_images))
+    choice = card["choice"]
+    assert choice["images"] == 4
+    assert 8 <= choice["defects"] <= 12
+    best = max(choice["tried"], key=lambda one: one["image_AUROC"] + one["pixel_AUROC"])
+    assert choice["alpha"] == best["alpha"]
+    detector = load(trained_images)
+    assert detector.config.score.alpha == choice["alpha"]
+    again = choose(detector, load_split(tiny_images().data, "held_out").footage)
+    assert again.tried == choice["tried"]
+
+
+def test_without_fields_there_is_nothing_to_choose(tiny_images, tmp_path) -> None:
+    run = train(tiny_images(RD, epochs=1), tmp_path)
+    found = choose(load(run.folder), load_split(tiny_images().data, "held_out").footage)
+    assert (found.alpha, found.weight, len(found.tried)) == (0, 0, 1)
+
+
+def test_thresholds_fall_with_the_rate(trained_images, tiny_images) -> None:
+    detector = load(trained_images)
+    good = load_split(tiny_images().data, "held_out").footage
+    found, levels = image_threshold(detector, good, "0.3/image")
+    ordered = [levels[name] for name in ("0.01/image", "0.02/image", "0.05/image", "0.3/image")]
+    assert ordered == sorted(ordered, reverse=True)
+    assert found.threshold == levels["0.3/image"]
+    terms = look(detector, images_of(good))
+    scores = found.scorer(terms.reconstruction, terms.deformation)
+    alpha = detector.config.score.alpha
+    order = np.argsort(terms.score(alpha), kind="stable")
+    assert (np.diff(scores[order]) > -1e-6).all()  # as Eq. 22 ranks them
+
+
+def test_calibrate_takes_images_and_refuses_hours(run, image_data) -> None:
+    found = calibrate(run.folder, [image_data / "discs/train/good"], "0.1/image")
+    assert (found.frames, found.budget.amount) == (16, 0.1)
+    assert load(run.folder).levels.keys() == {"0.1/image", "0.01/image", "0.02/image", "0.05/image"}
+    with pytest.raises(DmadError, match=r"write 0.01/image"):
+        calibrate(run.folder, budget="1/day")
+
+
+def test_ledger_and_page(run) -> None:
+    result = evaluate(run.folder)
+    ledger = result.ledger
+    assert ledger.value("Eq. 22", "image_AUROC") == 1
+    assert ledger.value("Eq. 22", "pixel_AUROC") > 0.9
+    for metric in ("image_AUROC", "AP", "F1_max", "pixel_AUROC", "AUPRO"):
+        both = [ledger.value(name, metric) for name in ("Eq. 22, α = 0.05", "Eq. 20")]
+        assert ledger.value("the larger, as published", metric) == max(both)
+    for share in (1, 2, 5):
+        assert ledger.value(f"at {share} %", "false_positive_rate") <= 0.5
+    names = {path.name for path in run.evaluation.iterdir()}
+    assert names == {"ledger.json", "ledger.md", "scores.npz", "report.html"}
+    page = (run.evaluation / "report.html").read_text()
+    assert "backward field" in page
+    rows = json.loads((run.evaluation / "ledger.json").read_text())["rows"]
+    assert "binomial" not in rows
+    assert any("95% interval" in row["note"] for row in rows)
+
+
+def test_the_same_on_another_run_of_the_numbers(run) -> None:
+    first, second = (evaluate(run.folder).scores.channels["score"] for _ in range(2))
+    np.testing.assert_array_equal(first, second)
