@@ -76,10 +76,15 @@ def new_run(config: Config, out: Path) -> Run:
         run.folder.mkdir()
     except FileExistsError:  # another began in this millisecond
         return new_run(config, out)
+    start(config, run)
+    return run
+
+
+def start(config: Config, run: Run) -> None:
+    """Write the settings into a run folder."""
     import yaml
 
     write_whole(run.config, yaml.safe_dump(plain(config), sort_keys=False))
-    return run
 
 
 def read_config(run: Path) -> Config:

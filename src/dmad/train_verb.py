@@ -48,20 +48,29 @@ def train(arguments: Sequence[str]) -> None:
         "say what to train: dmad train RECIPE; `dmad recipes` lists them",
     )
     config = _resumed(arguments, asked.resume) if asked.resume else _config(asked)
-    from dmad import training
+    from dmad import categories, training
 
-    run = training.train(config, asked.out, asked.resume)
-    if config.data.held_out:
-        _set_threshold(run.folder, bool(config.model.teacher) and config.score.choose)
-    print(run.folder)
+    names = categories.asked(config)
+    if len(names) > 1:
+        runs = categories.train_each(config, names, asked.out, asked.resume)
+        folder = next(runs)
+    else:
+        config = categories.of_one(config, names[0]) if names else config
+        folder = training.train(config, asked.out, asked.resume).folder
+        runs = iter([folder])
+    for run in runs:
+        _set_threshold(run, config)
+    print(folder)
 
 
-def _set_threshold(run: Path, choose: bool) -> None:
+def _set_threshold(run: Path, config: Config) -> None:
     """Calibrate a fresh model on what its training held out; without it, say why not."""
     from dmad import judge
 
+    if not config.data.held_out:
+        return
     try:
-        if choose:
+        if config.model.teacher and config.score.choose:
             judge.choose_alpha(run)
         judge.tell(judge.calibrate(run))
     except DmadError as error:

@@ -25,10 +25,15 @@ def evaluate(arguments: Sequence[str]) -> None:
     parser.add_argument("--data.cache", type=Path | None, help="folder for decoded frames")
     parser.add_argument("--out", type=Path | None, help="where to write (default: in the run)")
     asked = parser.parse_args(list(arguments))
+    from dmad import categories
     from dmad.evaluation.show import show
     from dmad.judge import evaluate as run
 
-    show(run(asked.run, asked.data.root, asked.data.cache, asked.out).ledger)
+    if Path(asked.run).is_dir() and categories.holds_categories(Path(asked.run)):
+        found = categories.evaluate_each(Path(asked.run), asked.data.root, asked.data.cache)
+        categories.show(found)
+    else:
+        show(run(asked.run, asked.data.root, asked.data.cache, asked.out).ledger)
 
 
 def ledger(arguments: Sequence[str]) -> None:
