@@ -111,9 +111,12 @@ def data(arguments: Sequence[str]) -> None:
     parser = Parser(prog="dmad data", description=data.__doc__)
     parser.add_argument("path", type=Path, help="folder to look at")
     asked = parser.parse_args(list(arguments))
+    from dmad.data.images import describe_images
     from dmad.data.layouts import describe
 
-    print(describe(asked.path))
+    images = describe_images(asked.path)
+    told = f"{asked.path} holds" if images else describe(asked.path)
+    print("\n".join([told, *(f"  {line}" for line in images)]))
 
 
 def recipes(arguments: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from dmad.config import DataConfig
-from dmad.data.images import categories, find_images, image_size
+from dmad.data.images import categories, describe_images, find_images, image_size
 from dmad.data.load import LabelledFootage, load_split
 from dmad.errors import DmadError
 
@@ -95,6 +95,15 @@ def test_categories_are_chosen(put, mask, loaded, tmp_path) -> None:
     found = loaded("test", "mvtec", categories="screw")
     assert len(names(found)) == 9
     assert found.label_name == "mvtec screw"
+
+
+def test_a_folder_is_described(put, mask, tmp_path) -> None:
+    mvtec(put, mask)
+    said = "3 good images to train on, 6 abnormal ones, 6 masks"
+    assert describe_images(tmp_path / "data") == [f"mvtec: bottle: {said}"]
+    assert describe_images(tmp_path / "data" / "bottle") == [f"images: bottle: {said}"]
+    put("frames/clip/000.png")
+    assert describe_images(tmp_path / "data" / "frames") == []
 
 
 def test_the_folder_of_one_category_will_do(put, mask, tmp_path) -> None:

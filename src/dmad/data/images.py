@@ -11,6 +11,7 @@ from typing import Literal
 from dmad.config import DataConfig, require
 from dmad.data.decoding import is_image, natural, open_image
 from dmad.data.layouts import SplitName
+from dmad.errors import DmadError
 
 NORMAL = frozenset(("normal", "good", "ok"))
 ABNORMAL = frozenset(("abnormal", "anomaly", "anomalies", "anomalous", "bad", "defect", "defects",
@@ -91,6 +92,29 @@ def find_images(data: DataConfig, root: Path, split: SplitName) -> ImageSplit:
     found = normal_images(files, root) if split == "train" else test_images(files, root)
     masks = [file for file in files if file.kind == "mask"]
     return matched(found, masks) if split == "test" and masks else ImageSplit(tuple(found), ())
+
+
+def describe_images(root: Path) -> list[str]:
+    """What a folder holds for the recipes of images, one line a category; none where nothing."""
+    if not root.is_dir():
+        return []
+    known = categories(root)
+    folders = {name: root / name for name in known} or {root.absolute().name: root}
+    recipe = "mvtec" if known else "images"
+    return [f"{recipe}: {name}: {line}" for name, it in folders.items() if (line := _counted(it))]
+
+
+def _counted(root: Path) -> str:
+    try:
+        files = scan(root)
+        good = len(normal_images(files, root))
+    except DmadError:
+        return ""
+    if not any({*Path(file.name.lower()).parts} & (NORMAL | ABNORMAL) for file in files):
+        return ""  # clips, perhaps
+    bad = sum(file.kind == "abnormal" for file in files)
+    masks = sum(file.kind == "mask" for file in files)
+    return f"{good} good images to train on, {bad} abnormal ones, {masks} masks"
 
 
 def scan(root: Path) -> list[ImageFile]:
