@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,8 +11,9 @@ import torch
 from dmad.data.load import load_split
 from dmad.errors import DmadError
 from dmad.inference.detector import load
-from dmad.inspection import choose, image_threshold, images_of, look
-from dmad.judge import calibrate, evaluate
+from dmad.inference.predict import predict
+from dmad.inspection import choose, frames_of, image_threshold, look, look_whole
+from dmad.judge import calibrate, choose_alpha, evaluate
 from dmad.machine import Plan
 from dmad.runs import Run, find_model, read_card, read_weights
 from dmad.training import kept_features, learner, train
@@ -83,7 +85,7 @@ def test_a_loss_that_is_not_finite_is_told(tiny_images, tmp_path) -> None:
 
 
 def test_folding_changes_nothing(trained_images, tiny_images) -> None:
-    images = images_of(load_split(tiny_images().data, "test").footage)
+    images = frames_of(load_split(tiny_images().data, "test").footage)
     slow, quick = (
         look(load(trained_images, fast=fast, device="cpu"), images) for fast in (False, True)
     )
@@ -117,7 +119,7 @@ def test_thresholds_fall_with_the_rate(trained_images, tiny_images) -> None:
     ordered = [levels[name] for name in ("0.01/image", "0.02/image", "0.05/image", "0.3/image")]
     assert ordered == sorted(ordered, reverse=True)
     assert found.threshold == levels["0.3/image"]
-    terms = look(detector, images_of(good))
+    terms = look_whole(detector, good)
     scores = found.scorer(terms.reconstruction, terms.deformation)
     alpha = detector.config.score.alpha
     order = np.argsort(terms.score(alpha), kind="stable")
@@ -154,3 +156,22 @@ def test_ledger_and_page(run) -> None:
 def test_the_same_on_another_run_of_the_numbers(run) -> None:
     first, second = (evaluate(run.folder).scores.channels["score"] for _ in range(2))
     np.testing.assert_array_equal(first, second)
+
+
+def test_tiles_end_to_end(tiny_images, tmp_path) -> None:
+    """Each image as four overlapping pieces; maps and masks at twice the size."""
+    base = tiny_images(epochs=6)
+    data = replace(base.data, tiles=2)
+    run = train(replace(base, data=data), tmp_path).folder
+    choose_alpha(run)
+    calibrate(run, budget="0.2/image")
+    detector, test = load(run), load_split(data, "test")
+    assert {clip.length for clip in test.footage.clips} == {4}
+    seen = look_whole(detector, test.footage)
+    assert seen.maps.shape == (2, 8, 128, 128)
+    single = look(detector, list(test.footage.frames[:4]))
+    assert seen.reconstruction[0] == single.reconstruction.max()
+    ledger = evaluate(run).ledger
+    assert ledger.value("Eq. 22", "pixel_AUROC") > 0.9
+    (out,) = predict(run, [base.data.root / "discs/test/spot"], tmp_path / "out")
+    assert len(list((out / "maps").rglob("*.png"))) == 4

@@ -44,6 +44,8 @@ class DataConfig:
         limit: Use at most this many training samples, evenly spread; 0 uses all.
         categories: Recipe `mvtec`: which, separated by commas; all that are found where empty.
             Each gets a model of its own.
+        tiles: Images: cut each into `tiles` x `tiles` overlapping pieces of `size` pixels, so that
+            small defects of large images are seen; maps are blended. 1 takes it whole.
     """
 
     root: Path | None = None
@@ -58,6 +60,12 @@ class DataConfig:
     held_out: float = 0.125
     limit: int = 0
     categories: str = ""
+    tiles: int = 1
+
+    @property
+    def canvas(self) -> int:
+        """Height and width of a whole image's map and mask in pixels."""
+        return self.size * self.tiles
 
     def __post_init__(self) -> None:
         require(self.size >= 16, f"data.size is {self.size}; give 16 pixels or more")
@@ -67,6 +75,7 @@ class DataConfig:
         require(0 <= share < 1, f"data.held_out is {share}; give a share of at least 0, below 1")
         require(self.limit >= 0, f"data.limit is {self.limit}; give 0 (all) or more")
         require(self.fps >= 0, f"data.fps is {self.fps}; give 0 (unknown) or more")
+        require(1 <= self.tiles <= 16, f"data.tiles is {self.tiles}; give 1 (whole) to 16")
         require(self.workers >= 0, f"data.workers is {self.workers}; give 0 or more")
 
 

@@ -13,6 +13,7 @@ from dmad.config import Config, require
 from dmad.data.defects import KINDS, defective
 from dmad.data.frames import Footage
 from dmad.data.load import LabelledFootage
+from dmad.data.tiles import blend
 from dmad.data.windows import thin
 from dmad.evaluation.calibration import Budget, Calibration, calibrate
 from dmad.evaluation.images import draw_up, larger, paper_alpha
@@ -32,7 +33,7 @@ STANDARDISED = "standardised"  # the signal that has a threshold
 IMAGE_RAW = "Eq. 22"  # with α chosen without anomalies
 WITHOUT = "Eq. 20"
 WEIGHTS = (0.0, 0.25, 0.5, 1.0, 2.0)  # of the standardised deformation, tried for α
-MOST = 32  # held-out images that are given synthetic defects, evenly spread
+MOST = 32  # held-out images, or tiles of them, that are given synthetic defects, evenly spread
 COARSE = 4  # pixels of a map for one in the choice of α
 
 
@@ -76,16 +77,32 @@ def look(detector: Detector, images: Sequence[np.ndarray]) -> Seen:
     return Seen(terms[0], terms[1], maps)
 
 
-def images_of(footage: Footage) -> list[np.ndarray]:
-    """The image of every clip."""
-    return [footage.frames[clip.start] for clip in footage.clips]
+def frames_of(footage: Footage) -> list[np.ndarray]:
+    """The image of every clip, or its tiles, one after the other."""
+    return [footage.frames[clip.start + k] for clip in footage.clips for k in range(clip.length)]
+
+
+def look_whole(detector: Detector, footage: Footage) -> Seen:
+    """Judge the image of every clip, its tiles joined: the highest term, the maps blended."""
+    seen, data = look(detector, frames_of(footage)), detector.config.data
+    if data.tiles == 1:
+        return seen
+    count, each = len(footage.clips), data.tiles**2
+    maps = room((2, count, data.canvas, data.canvas), np.float32)
+    for k in range(2):
+        for index in range(count):
+            maps[k, index] = blend(seen.maps[k, index * each : (index + 1) * each], data.canvas)
+    first, second = (
+        term.reshape(count, each).max(1) for term in (seen.reconstruction, seen.deformation)
+    )
+    return Seen(first, second, maps)
 
 
 def inspect(detector: Detector, test: LabelledFootage) -> Evaluation:
     """Score a labelled test split and draw up the ledger of images."""
     assert test.labels is not None
     config = detector.config
-    seen = look(detector, images_of(test.footage))
+    seen = look_whole(detector, test.footage)
     ones = np.ones(len(test.labels), np.int64)
     terms = {"eq20": seen.reconstruction, "eq21": seen.deformation}
     scores = ScoreSet(
@@ -166,7 +183,7 @@ def choose(detector: Detector, good: Footage) -> Choice:
     Raises:
         DmadError: Fewer than two good images.
     """
-    kept = images_of(good)
+    kept = frames_of(good)
     kept = [kept[i] for i in thin(np.arange(len(kept)), MOST)]
     require(len(kept) > 1, f"{len(kept)} good images are held out, too few to choose α by")
     made = [
@@ -209,7 +226,7 @@ def image_threshold(
         budget.unit == "image",
         f"images have no hours or frames, so {budget} says nothing; write 0.01/image",
     )
-    seen = look(detector, images_of(good))
+    seen = look_whole(detector, good)
     terms = (seen.reconstruction, seen.deformation)
     scorer = Scorer.fit(*terms, 1.0)
     weight = detector.config.score.alpha * scorer.deformation.scale / scorer.reconstruction.scale

@@ -239,7 +239,7 @@ def read_images(sources: Sequence[str | Path], data: DataConfig) -> Footage:
     """Image files and folders of them, each image a clip of one frame."""
     files = [file for source in sources for file in scan(Path(source))]
     clips = [ClipSource(str(file.path), file.path) for file in files]
-    return load_footage(clips, data.size, data.channels, data.cache)
+    return load_footage(clips, data.size, data.channels, data.cache, tiles=data.tiles)
 
 
 def read_clips(sources: Sequence[str | Path], data: DataConfig) -> Footage:

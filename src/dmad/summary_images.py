@@ -9,11 +9,12 @@ import numpy as np
 from PIL import Image as Pillow
 
 from dmad.data.load import LabelledFootage
+from dmad.data.tiles import blend
 from dmad.evaluation.metrics import roc
 from dmad.evaluation.result import Evaluation
 from dmad.evaluation.show import blocks
 from dmad.inference.detector import Detector
-from dmad.inference.images import Pictures, judged
+from dmad.inference.images import Pictures, judge_image
 from dmad.report.contents import Panel, Report, Series
 from dmad.summary import fingerprint, warnings
 
@@ -94,9 +95,10 @@ def strongest(result: Evaluation) -> list[int]:
 def panel(detector: Detector, test: LabelledFootage, result: Evaluation, index: int) -> Panel:
     """One image, its heat, its fields and where the defect was marked."""
     clip = test.footage.clips[index]
-    frame = test.footage.frames[clip.start]
-    (explained,) = detector.explain([frame])
-    found, draw = judged(detector, explained, 0, clip.name), Pictures(detector)
+    frames = test.footage.frames[clip.start : clip.start + clip.length]
+    found, draw = judge_image(detector, list(frames), clip.name), Pictures(detector)
+    canvas = detector.config.data.canvas
+    frame = np.stack([blend(frames[..., c], canvas) for c in range(3)], -1).round().astype(np.uint8)
     truth = np.zeros_like(frame)
     for mask in test.masks(clip.name) if test.masks else ():
         truth = np.asarray(Pillow.fromarray(mask).convert("RGB"))

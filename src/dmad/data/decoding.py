@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from dmad.config import require
+from dmad.data.tiles import cut
 
 VIDEOS = frozenset(
     (".avi", ".mp4", ".m4v", ".mkv", ".mov", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".ts")
@@ -58,7 +59,11 @@ def probe(path: Path) -> tuple[float, int]:
 
 
 def decode(
-    path: Path, size: int, channels: int, report: Callable[[str], None] = lambda line: None
+    path: Path,
+    size: int,
+    channels: int,
+    report: Callable[[str], None] = lambda line: None,
+    tiles: int = 1,
 ) -> Iterator[Frames]:
     """Decode a video, a folder of images or a single image, one frame at a time.
 
@@ -70,6 +75,7 @@ def decode(
         size: Height and width in pixels, resized with antialiasing.
         channels: 1 for grey, 3 for colour.
         report: Called with one line for each thing that was damaged.
+        tiles: Cut a single image into tiles x tiles frames.
 
     Returns:
         Frames (size, size, channels), 0 to 255. 16-bit images keep their high byte.
@@ -79,7 +85,7 @@ def decode(
     """
     require(path.exists(), f"{path} does not exist; give a video or a folder of frame images")
     if is_image(path):
-        return _decode_images([path], size, channels, report)
+        return _decode_images([path], size, channels, report, tiles)
     if not path.is_dir():
         return _decode_video(path, size, channels, report)
     files = image_files(path)
@@ -90,36 +96,40 @@ def decode(
 
 
 def _decode_images(
-    files: Sequence[Path], size: int, channels: int, report: Callable[[str], None]
+    files: Sequence[Path],
+    size: int,
+    channels: int,
+    report: Callable[[str], None],
+    tiles: int = 1,
 ) -> Iterator[Frames]:
-    last: Frames | None = None
+    last: list[Frames] = []
     waiting = 0  # unreadable images before the first readable one
     sizes = set()
     for path in files:
         try:
-            last, original = _read_image(path, size, channels)
+            last, original = _read_image(path, size, channels, tiles)
         except Exception as error:  # Pillow raises many kinds on broken files
             stands_in = "a neighbouring frame stands in" if len(files) > 1 else "left out"
             report(f"{path} is unreadable ({brief(error)}): {stands_in}")
-            waiting += last is None
+            waiting += not last
         else:
             sizes.add(original)
-        if last is not None:
-            yield from [last] * (waiting + 1)
+        if last:
+            yield from last * (waiting + 1)
             waiting = 0
     if len(sizes) > 1:
         report(f"{files[0].parent} mixes frames of {len(sizes)} sizes: all resized to {size}")
 
 
-def _read_image(path: Path, size: int, channels: int) -> tuple[Frames, tuple[int, int]]:
+def _read_image(
+    path: Path, size: int, channels: int, tiles: int
+) -> tuple[list[Frames], tuple[int, int]]:
     with open_image(path) as opened:
         original = opened.size
         require(min(original) >= LEAST, f"{original[0]} x {original[1]} pixels, too few to judge")
-        opened.draft(None, (2 * size, 2 * size))  # a JPEG is decoded no finer than needed
-        resized = upright(opened, "L" if channels == 1 else "RGB").resize(
-            (size, size), Image.Resampling.BILINEAR
-        )
-        return np.asarray(resized).reshape(size, size, channels), original
+        fine = 2 * size * tiles
+        opened.draft(None, (fine, fine))  # a JPEG is decoded no finer than needed
+        return cut(upright(opened, "L" if channels == 1 else "RGB"), tiles, size), original
 
 
 @contextmanager

@@ -131,22 +131,22 @@ def _from_disk(data: DataConfig, split: SplitName) -> LabelledFootage:
 
 
 def _images(data: DataConfig, split: SplitName) -> LabelledFootage:
-    """Every image as a clip of one frame."""
+    """Every image as a clip of one frame, or of one a tile."""
     found = find_images(data, needed_root(data), split)
     files = {file.name: file for file in found.files}
     sources = [ClipSource(file.name, file.path) for file in found.files]
-    footage = load_footage(sources, data.size, data.channels, data.cache)
+    footage = load_footage(sources, data.size, data.channels, data.cache, tiles=data.tiles)
     footage = replace(footage, skipped=(*footage.skipped, *found.notes))
 
     def masks(name: str) -> np.ndarray:
         """(1, H, W); (0, H, W) where an abnormal image has no mask."""
         if files[name].kind == "normal":
-            return np.zeros((1, data.size, data.size), bool)
+            return np.zeros((1, data.canvas, data.canvas), bool)
         mask = files[name].mask
-        read = [] if mask is None else [shrink(read_mask(mask), data.size)]
-        return np.array(read, bool).reshape(-1, data.size, data.size)
+        read = [] if mask is None else [shrink(read_mask(mask), data.canvas)]
+        return np.array(read, bool).reshape(-1, data.canvas, data.canvas)
 
-    labels = [files[clip.name].kind == "abnormal" for clip in footage.clips]
+    labels = [files[clip.name].kind == "abnormal" for clip in footage.clips]  # one an image
     have = any(file.mask for file in found.files)
     name = f"{data.layout} {data.categories}".strip()
     return LabelledFootage(footage, np.array(labels, np.uint8), name, masks if have else None)

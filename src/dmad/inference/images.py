@@ -16,6 +16,7 @@ from dmad import visualize
 from dmad.config import require
 from dmad.data.decoding import decode, open_image, upright
 from dmad.data.images import ImageFile, scan
+from dmad.data.tiles import blend
 from dmad.errors import DmadError
 from dmad.evaluation.calibration import Calibration
 from dmad.inference.detector import Detector, Explained
@@ -28,7 +29,6 @@ from dmad.scoring import pixel_map_plus
 FULL = 6.0  # value of the brightest grey of a raw map: the most three stages can differ
 SHOWN = 1024  # longest side of an overlay in pixels
 HOT = 2.0  # full colour of the heat, in thresholds
-BATCH = 8
 CONTOUR = (0, 220, 255)
 COLUMNS = ("image", "score", "threshold", "verdict", "reconstruction", "deformation")
 VERDICTS = {True: "anomalous", False: "good", None: ""}
@@ -99,41 +99,50 @@ def named(source: Path) -> list[ImageFile]:
 def judge_files(
     detector: Detector, files: Sequence[ImageFile]
 ) -> Iterator[tuple[ImageFile, Judged]]:
-    """Judge files in batches; those that cannot be read are told and left out."""
-    for start in range(0, len(files), BATCH):
-        part = files[start : start + BATCH]
-        read = [(file, frame) for file in part for frame in _read(detector, file)]
-        for found in detector.explain([frame for _, frame in read]):
-            for b, index in enumerate(found.index):
-                file = read[index][0]
-                yield file, judged(detector, found, b, file.name)
+    """Judge files one by one; those that cannot be read are told and left out."""
+    for file in files:
+        if frames := _read(detector, file):
+            yield file, judge_image(detector, frames, file.name)
 
 
-def _read(detector: Detector, file: ImageFile) -> Iterator[Image]:
-    data, notes = detector.config.data, list[str]()
+def _read(detector: Detector, file: ImageFile) -> list[Image]:
+    data, notes, frames = detector.config.data, list[str](), list[Image]()
     try:
-        yield from decode(file.path, data.size, data.channels, notes.append)
+        frames = list(decode(file.path, data.size, data.channels, notes.append, data.tiles))
     except DmadError as error:
         notes.append(str(error))
     for note in notes:
         print(f"skipped: {note}", file=sys.stderr)
+    return frames
 
 
-def judged(detector: Detector, found: Explained, b: int, name: str) -> Judged:
-    """Image `b` of a batch."""
-    output, scores, calibration = found.output, found.scores, detector.calibration
-    assert isinstance(output, PPDMOutput)
-    first, second = float(scores.reconstruction[b]), float(scores.deformation[b])
-    total, level = float(scores.score[b]), None
+def judge_image(detector: Detector, frames: Sequence[Image], name: str) -> Judged:
+    """Judge an image, given whole or as its tiles (H, W, 3) uint8."""
+    calibration, score = detector.calibration, detector.config.score
+    canvas = detector.config.data.canvas
+    batches = list(detector.explain(frames))
+    terms = np.concatenate([found.columns()[1:3] for found in batches], axis=1).max(1)
+    total, level = float(terms[0] + score.alpha * terms[1]), None
     if calibration:
-        total = float(calibration.scorer.combine(np.array([first]), np.array([second]))[0])
+        total = float(calibration.scorer.combine(*terms[:, None])[0])
         level = calibration.threshold
+    maps = np.concatenate([pixel_map_plus(b.scores, score).cpu().numpy() for b in batches])
     forward, backward = (
-        total_field(way, output.deformed)[b].float().cpu().numpy()
-        for way in (output.forward, output.backward[::-1])
+        np.stack([blend(ways[:, axis], canvas) for axis in (0, 1)])
+        for ways in map(np.concatenate, zip(*map(_fields, batches), strict=True))
     )
-    anomaly = pixel_map_plus(scores, detector.config.score)[b].cpu().numpy()
-    return Judged(name, total, level, first, second, anomaly, forward, backward)
+    first, second = terms
+    return Judged(
+        name, total, level, float(first), float(second), blend(maps, canvas), forward, backward
+    )
+
+
+def _fields(found: Explained) -> list[NDArray[np.float32]]:
+    """All forward fields in one, and all backward ones: (B, 2, H, W) px each."""
+    output = found.output
+    assert isinstance(output, PPDMOutput)
+    ways = (output.forward, output.backward[::-1])
+    return [total_field(way, output.deformed).float().cpu().numpy() for way in ways]
 
 
 def raw_level(calibration: Calibration, alpha: float) -> float:
