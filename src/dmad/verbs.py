@@ -141,9 +141,9 @@ def demo(arguments: Sequence[str]) -> None:
 
 
 def bench(arguments: Sequence[str]) -> None:
-    """Time training or prediction as shipped beside the same model in plain eager float32."""
+    """Time training, prediction or images as shipped, beside the same in plain eager float32."""
     parser = Parser(prog="dmad bench", description=bench.__doc__)
-    parser.add_argument("what", choices=("train", "predict"), help="which job to time")
+    parser.add_argument("what", choices=("train", "predict", "images"), help="which job to time")
     parser.add_argument("--sizes", type=list[int], default=[128, 256], help="image sizes")
     asked = parser.parse_args(list(arguments))
     from dmad.bench import bench as run
@@ -152,19 +152,23 @@ def bench(arguments: Sequence[str]) -> None:
 
 
 def experiment(arguments: Sequence[str]) -> None:
-    """Run an experiment: toy, deployable."""
+    """Run an experiment: toy, deployable, ablation, gamma3."""
     parser = Parser(prog="dmad experiment", description=experiment.__doc__)
-    told = "toy: Sec. 4.2, three variants on digits; deployable: which score, without labels"
-    parser.add_argument("name", choices=("toy", "deployable"), help=told)
-    parser.add_argument("--run", type=Path | None, help="deployable: the run")
+    told = (
+        "toy: Sec. 4.2, three variants on digits; deployable: which score, without labels; "
+        "ablation: parts of an image run; gamma3: its Table 5"
+    )
+    parser.add_argument("name", choices=("toy", "deployable", "ablation", "gamma3"), help=told)
+    parser.add_argument("--run", type=Path | None, help="all but toy: the run")
     parser.add_argument("--recipe", type=str, default="digits", help="toy: digits or mnist")
     parser.add_argument("--data.root", type=Path | None, help="folder of the data set")
     parser.add_argument("--data.cache", type=Path | None, help="folder for decoded frames")
-    parser.add_argument("--train.epochs", type=int | None, help="toy: passes over the data")
+    parser.add_argument("--train.epochs", type=int | None, help="passes over the data")
     parser.add_argument("--train.seed", type=int, default=0, help="toy: seed")
     parser.add_argument("--out", type=Path | None, help="where to write (default: its name)")
     asked = parser.parse_args(list(arguments))
-    {"toy": _toy, "deployable": _deployable}[asked.name](asked, asked.out or Path(asked.name))
+    run = {"toy": _toy, "deployable": _deployable}.get(asked.name, _ablation)
+    run(asked, asked.out or Path(asked.name))
 
 
 def _toy(asked: Namespace, out: Path) -> None:
@@ -186,6 +190,13 @@ def _deployable(asked: Namespace, out: Path) -> None:
 
     require(asked.run is not None, "say which run: dmad experiment deployable --run RUN")
     run(asked.run, out, root=asked.data.root, cache=asked.data.cache)
+
+
+def _ablation(asked: Namespace, out: Path) -> None:
+    from dmad.experiments.ablation import ablation
+
+    require(asked.run is not None, f"say which run: dmad experiment {asked.name} --run RUN")
+    ablation(asked.name, asked.run, out, asked.train.epochs)
 
 
 VERBS: dict[str, Callable[[Sequence[str]], None]] = {
