@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from dmad.data.load import load_split
+from dmad.data.windows import to_model
 from dmad.errors import DmadError
 from dmad.inference.detector import load
 from dmad.inference.predict import predict
@@ -47,6 +48,17 @@ def test_every_ablation_trains(tiny_images, tmp_path, model) -> None:
     history = read_card(find_model(run.folder))["history"]
     assert np.isfinite(history[0]["total"])
     assert ("perplexity" in history[0]) == model.get("memory", True)
+
+
+def test_the_memory_begins_with_features(tiny_images) -> None:
+    """Every item is a feature of a training image, so that none lies idle from the start."""
+    config = tiny_images()
+    footage = load_split(config.data, "train")
+    model = learner(config, footage, PLAIN).model
+    x, _ = to_model(torch.from_numpy(np.stack(frames_of(footage.footage)))[:, None])
+    with torch.no_grad():
+        z_e = model.teacher(x)[-1].permute(0, 2, 3, 1).flatten(0, 2)
+    assert torch.cdist(model.memory.items, z_e).min(1).values.max() < 1e-2
 
 
 def test_features_are_kept_only_where_nothing_bends_the_image(tiny_images) -> None:

@@ -24,7 +24,7 @@ from dmad.settings import SECTIONS
 SHARP = LossConfig(gradient=4.0)  # of the released frame scores only the gradient error is local
 # Learning rate at batch 4: the paper's 2e-4 needs its 60 epochs, and at 2e-3 the fields die.
 QUICK = 6e-4
-REVIVE = 50  # steps: a memory that starts near zero would serve all features by few items
+REVIVE = 50  # steps: a frozen teacher does not come towards items that nobody uses
 
 
 def ped2() -> Config:

@@ -7,9 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import timm
 import torch
-from timm.models import is_model_pretrained
 from torch import Tensor
 
 from dmad.config import ModelConfig, require
@@ -54,6 +52,9 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 def fetched(name: str) -> dict[str, Tensor]:
     """A network's weights from timm: torchvision's where it has them and no tag says otherwise."""
+    import timm
+    from timm.models import is_model_pretrained
+
     tagged = f"{name}.{TORCHVISION}"
     name = tagged if "." not in name and is_model_pretrained(tagged) else name
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)

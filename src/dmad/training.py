@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader, DistributedSampler
 from dmad.config import Config, TrainConfig
 from dmad.data.background import templates
 from dmad.data.load import LabelledFootage, fingerprint, load_split
-from dmad.data.windows import Batch, Windows, as_is
+from dmad.data.windows import Batch, Windows, as_is, to_model
 from dmad.errors import DmadError
 from dmad.learning import PDMTraining, PPDMTraining, Training
 from dmad.machine import Plan, plan, quicken
@@ -28,6 +28,8 @@ from dmad.nn.pdm import PDM
 from dmad.nn.ppdm import PPDM
 from dmad.runs import Run, new_run, save_model
 from dmad.teachers import keep_features, load_teacher
+
+BEGINNING = 16  # images whose features the memory of a PPDM begins with
 
 
 class WholeFiles(TorchCheckpointIO):
@@ -70,18 +72,28 @@ def build(config: Config, train: LabelledFootage) -> PDM:
     return model
 
 
-def build_ppdm(config: Config) -> PPDM:
-    """The network for images, its teacher's weights loaded."""
+def build_ppdm(config: Config, train: LabelledFootage) -> PPDM:
+    """The network for images, its teacher's weights loaded and its memory begun with features.
+
+    A frozen teacher cannot come towards items that begin near zero, as an encoder does: one item
+    would serve all.
+    """
     torch.manual_seed(config.train.seed)
     model = PPDM(config.model, config.data.size)
     load_teacher(model.teacher, config.model)
+    if model.memory:
+        windows = Windows(train.footage, 0, limit=BEGINNING)
+        x, _ = to_model(windows.__getitems__(list(range(len(windows)))).frames)
+        with torch.no_grad():
+            z_e = model.teacher(x)[-1]
+        model.memory.revive(torch.zeros(config.model.memory_items), z_e)
     return model
 
 
 def learner(config: Config, train: LabelledFootage, compute: Plan) -> Training:
     """What is trained: PPDM where the settings name a teacher, else PDM."""
     if config.model.teacher:
-        return PPDMTraining(config, build_ppdm(config), compute)
+        return PPDMTraining(config, build_ppdm(config, train), compute)
     return PDMTraining(config, build(config, train), compute)
 
 

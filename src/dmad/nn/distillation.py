@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from math import log2
 from typing import Any
 
-import timm
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -38,6 +37,8 @@ class Teacher(nn.Module):
 
     def __init__(self, name: str) -> None:
         super().__init__()
+        import timm  # a second, which video does not need
+
         require(timm.is_model(name), f"timm knows no network {name!r}; give one, such as resnet18")
         self.network = timm.create_model(name, features_only=True, out_indices=(1, 2, 3))
         info = self.network.feature_info
