@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from dmad import recipes
 from dmad.data.load import load_split
 from dmad.data.windows import to_model
 from dmad.errors import DmadError
@@ -16,7 +17,9 @@ from dmad.inference.predict import predict
 from dmad.inspection import choose, frames_of, image_threshold, look, look_whole
 from dmad.judge import calibrate, choose_alpha, evaluate
 from dmad.machine import Plan
+from dmad.nn.deformation import grid_units, warp
 from dmad.runs import Run, find_model, read_card, read_weights
+from dmad.scoring import blur, feature_map, reconstruction_map_plus
 from dmad.training import kept_features, learner, train
 
 PLAIN = Plan("32-true", compile=False, channels_last=False)
@@ -187,3 +190,57 @@ def test_tiles_end_to_end(tiny_images, tmp_path) -> None:
     assert ledger.value("Eq. 22", "pixel_AUROC") > 0.9
     (out,) = predict(run, [base.data.root / "discs/test/spot"], tmp_path / "out")
     assert len(list((out / "maps").rglob("*.png"))) == 4
+
+
+class Known(torch.nn.Module):
+    """An estimator that says one field forward and one backward, whatever it sees."""
+
+    def __init__(self, forth: torch.Tensor, back: torch.Tensor) -> None:
+        super().__init__()
+        self.fields = [forth, back]
+
+    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
+        return self.fields
+
+
+def middle(maps: torch.Tensor) -> np.ndarray:
+    """Row and column of the hottest place, the mean over what reaches 90 % of the peak."""
+    return np.argwhere(maps[0].numpy() >= 0.9 * maps.max().item()).mean(0)
+
+
+@pytest.mark.data
+@torch.no_grad()
+def test_a_known_deformation_leaves_a_defect_where_it_is(data_root, tmp_path) -> None:
+    """Eq. 20: bent by a known field, a model marks it within 2 px of where it does unbent."""
+    base = recipes.mvtec()
+    weights = data_root / "weights" / "resnet18_layers1-3.safetensors"
+    data = replace(
+        base.data, root=data_root / "mvtec", categories="bottle", limit=64, cache=tmp_path
+    )
+    small = replace(base.model, teacher="resnet18", teacher_weights=weights, **RD)
+    with torch.enable_grad():
+        run = train(
+            replace(base, data=data, model=small, train=replace(base.train, epochs=2)), tmp_path
+        )
+    model = load(run.folder, fast=False, device="cpu").model
+    ramp = torch.linspace(-1, 1, 256)
+    rows, columns = torch.meshgrid(ramp, ramp, indexing="ij")
+    bump = torch.exp(-2 * (rows**2 + columns**2)) * grid_units(8, 256)
+    forth = torch.stack((bump, -bump))[None]
+    back = -forth
+    for _ in range(20):
+        back = -warp(forth, back)
+    frames = frames_of(load_split(data, "held_out").footage)
+    good, _ = to_model(torch.from_numpy(frames[0][None, None].copy()))
+    for row, column in [(110, 90), (128, 150), (150, 120)]:
+        x = good.clone()
+        x[..., row : row + 14, column : column + 14] = torch.tensor([1.0, -1, -1])[:, None, None]
+        bent = warp(x, back)  # which the forward field undoes
+        model.estimator = None
+        plain = middle(blur(reconstruction_map_plus(model(bent)), 4.0))
+        model.estimator = Known(forth, back)
+        output = model(bent)
+        returned = middle(blur(reconstruction_map_plus(output), 4.0))
+        left = middle(blur(feature_map(output, 256), 4.0))
+        assert np.hypot(*(returned - plain)) <= 2
+        assert np.hypot(*(left - plain)) > 4
