@@ -12,13 +12,14 @@ from dmad.data.load import LabelledFootage
 from dmad.data.tiles import blend
 from dmad.evaluation.metrics import roc
 from dmad.evaluation.result import Evaluation
+from dmad.evaluation.scorer import Scorer
 from dmad.evaluation.show import blocks
 from dmad.inference.detector import Detector
 from dmad.inference.images import Pictures, judge_image
 from dmad.report.contents import Panel, Report, Series
 from dmad.summary import fingerprint, warnings
 
-PANELS = 6  # of good and of abnormal images each: those a verdict was hardest for, and strongest
+PANELS = 6  # of abnormal and of good images each, those with the highest scores
 ROC_CURVES = 3
 
 
@@ -81,8 +82,10 @@ def series(result: Evaluation) -> Series:
     """All test images in a row, good ones first."""
     order = np.argsort(result.scores.labels, kind="stable")
     first, second = (result.scores.channels[name][order] for name in ("eq20", "eq21"))
+    scorer = result.calibration.scorer if result.calibration else Scorer.fit(first, second, 1)
     score = result.deployable[result.signal][order]
-    return Series("test images", score, first, second, result.scores.labels[order], [])
+    terms = (scorer.reconstruction(first), scorer.deformation(second))
+    return Series("test images, good ones first", score, *terms, result.scores.labels[order], [])
 
 
 def strongest(result: Evaluation) -> list[int]:
