@@ -24,6 +24,7 @@ check: $(BIN)/dmad
 bench: $(BIN)/dmad
 	$(BIN)/dmad bench train
 	$(BIN)/dmad bench predict
+	$(BIN)/dmad bench images
 
 format: $(BIN)/dmad
 	$(BIN)/ruff check --fix .

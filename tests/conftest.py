@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
+from dmad import recipes
 from dmad.config import Config, DataConfig, ModelConfig, TrainConfig
 from dmad.nn.pdm import PDM
 
@@ -85,6 +87,78 @@ def trained(tmp_path_factory, normal_data, tiny) -> Path:
     from dmad.training import train
 
     return train(tiny(normal_data), tmp_path_factory.mktemp("runs")).folder
+
+
+@pytest.fixture(scope="session")
+def teacher_weights(tmp_path_factory) -> Path:
+    """Random weights of a ResNet-18, as a file: tests fetch nothing."""
+    from safetensors.torch import save_file
+
+    from dmad.nn.distillation import Teacher
+
+    torch.manual_seed(1)
+    path = tmp_path_factory.mktemp("weights") / "resnet18.safetensors"
+    save_file(Teacher("resnet18").network.state_dict(), path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def image_data(tmp_path_factory) -> Path:
+    """MVTec's layout: 16 grainy discs to train on; 4 more and 4 with a bright spot to test on."""
+    root = tmp_path_factory.mktemp("image-data") / "discs"
+    rows, columns = np.indices((64, 64)) - 31.5
+    for folder, count in (("train/good", 16), ("test/good", 4), ("test/spot", 4)):
+        (root / folder).mkdir(parents=True)
+        for index in range(count):
+            rng = np.random.default_rng((len(folder), index))
+            disc = np.hypot(rows - rng.normal(0, 1), columns) < 20 + rng.normal(0, 1)
+            image = np.where(disc, 150, 60)[..., None] + rng.normal(0, 4, (64, 64, 3))
+            mask = np.zeros((64, 64), bool)
+            if folder == "test/spot":
+                mask[24:34, 30 : 38 + index] = True
+                image[mask] = (250, 20, 20)
+                (root / "ground_truth/spot").mkdir(parents=True, exist_ok=True)
+                path = root / "ground_truth/spot" / f"{index:03}_mask.png"
+                Image.fromarray(mask).save(path)
+            picture = Image.fromarray(image.clip(0, 255).astype(np.uint8))
+            picture.save(root / folder / f"{index:03}.png")
+    return root.parent
+
+
+@pytest.fixture(scope="session")
+def tiny_images(tmp_path_factory, image_data, teacher_weights) -> Callable[..., Config]:
+    """Settings of a small PPDM on `image_data`; `model` and `train` take changes."""
+    cache = tmp_path_factory.mktemp("image-cache")
+
+    def make(model: dict | None = None, **train) -> Config:
+        base = recipes.mvtec()
+        small = {"teacher": "resnet18", "teacher_weights": teacher_weights, "memory_items": 10}
+        small |= {"reductions": (16, 8), "estimator_width": 4, **(model or {})}
+        steps = {"epochs": 2, "batch_size": 4, "precision": "fp32", **train}
+        return Config(
+            "mvtec",
+            replace(
+                base.data, root=image_data, size=64, cache=cache, categories="discs", held_out=0.25
+            ),
+            replace(base.model, **small),
+            base.loss,
+            base.score,
+            replace(base.train, **steps),
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def trained_images(tmp_path_factory, tiny_images) -> Path:
+    """A run folder of images with α and threshold; a test that changes it works on a copy."""
+    from dmad.judge import calibrate, choose_alpha
+    from dmad.training import train
+
+    run = train(tiny_images(epochs=6), tmp_path_factory.mktemp("image-runs")).folder
+    choose_alpha(run)
+    calibrate(run, budget="0.2/image")
+    return run
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from dmad import cli, recipes
-from dmad.config import restore
 from dmad.inference.video import VideoWriter
 from dmad.runs import read_config
+from dmad.settings import restore
 
 SMALL = """
 data: {size: 32, channels: 1}

@@ -15,6 +15,7 @@ SOURCE = ROOT / "src" / "dmad"
 ORDER = [
     "errors",
     "config",
+    "settings",
     "recipes",
     "nn",
     "losses",
@@ -23,16 +24,23 @@ ORDER = [
     "machine",
     "runs",
     "progress",
+    "teachers",
+    "learning",
     "training",
     "visualize",
     "report",
     "evaluation",
     "inference",
+    "inspection",
     "summary",
+    "summary_images",
     "judge",
+    "categories",
     "experiments",
     "bench",
     "demo",
+    "parsing",
+    "train_verb",
     "verbs",
     "cli",
 ]
@@ -83,9 +91,9 @@ def test_median_function_is_at_most_ten_lines() -> None:
     assert median(map(body_lines, nodes)) <= 10
 
 
-def test_the_paper_fits_in_1100_lines() -> None:
+def test_both_forms_of_the_paper_fit_in_1300_lines() -> None:
     paper = [*(SOURCE / "nn").glob("*.py"), SOURCE / "losses.py", SOURCE / "scoring.py"]
-    assert sum(len(path.read_text().splitlines()) for path in paper) < 1100
+    assert sum(len(path.read_text().splitlines()) for path in paper) < 1300
 
 
 def test_grid_sample_is_called_in_one_place() -> None:
@@ -106,11 +114,11 @@ def test_nn_imports_without_lightning() -> None:
 
 
 def test_equations_page_names_functions_that_exist() -> None:
-    """Every equation 1 to 14 has a row, and each row's function names its equation."""
+    """Every equation 1 to 23 has a row, and each row's function names its equation."""
     rows = re.findall(
         r"^\| (\d+) \|[^|]*\| `([\w.]+)`", (ROOT / "docs" / "equations.md").read_text(), re.M
     )
-    assert {int(number) for number, _ in rows} >= set(range(1, 15))
+    assert {int(number) for number, _ in rows} >= set(range(1, 24))
     for number, name in rows:
         text = documented(name)
         assert re.search(rf"Eq\. [\d, toand]*\b{number}\b", text) or spans(text, int(number)), name

@@ -13,19 +13,19 @@ import pytest
 import torch
 import yaml
 
-from dmad import training
-from dmad.config import plain, restore
+from dmad import learning, training
 from dmad.data.load import fingerprint, load_split
 from dmad.errors import DmadError
 from dmad.runs import Run, find_model, new_run, read_weights
+from dmad.settings import plain, restore
 from dmad.training import batches, build, train
 
 # Trains from settings on standard input and kills itself in the middle of the second epoch.
 KILLED = """
 import json, os, signal, sys
 from pathlib import Path
-from dmad import training
-from dmad.config import restore
+from dmad import learning, training
+from dmad.settings import restore
 
 step = training.PDMTraining.training_step
 
@@ -111,7 +111,7 @@ def test_model_card(long, normal_data, tiny):
 
 def test_each_epoch_reports_its_own_memory_usage(tmp_path, normal_data, tiny, monkeypatch):
     """Not that of the epoch before."""
-    monkeypatch.setattr(training, "perplexity", lambda counts: counts.sum().float() + next(ticks))
+    monkeypatch.setattr(learning, "perplexity", lambda counts: counts.sum().float() + next(ticks))
     ticks = iter(range(100))
     run = train(tiny(normal_data, epochs=3), tmp_path)
     found = [epoch["perplexity"] for epoch in card(run)["history"]]

@@ -23,14 +23,17 @@ from dmad.inference.video import VideoWriter
 from dmad.losses import total_loss
 from dmad.machine import Plan, plan, quicken
 from dmad.nn.pdm import PDM
+from dmad.nn.ppdm import PPDM
+from dmad.visualize import save
 
 ROUNDS = 7
 BATCH = 8  # of the timed training steps
 FRAMES = 24  # of the timed video
+IMAGES = 4
 
 
 def bench(what: str, sizes: Sequence[int]) -> dict[int, float]:
-    """Time `train` or `predict` for recipe ped2 at each size, and print a table.
+    """Time `train` or `predict` of recipe ped2, or `images`, at each size, and print a table.
 
     Returns:
         For each size, how many times faster the shipped way is than the plain one.
@@ -39,9 +42,9 @@ def bench(what: str, sizes: Sequence[int]) -> dict[int, float]:
     table = Table("size", "plain ms", "shipped ms", "times faster", title=f"dmad bench {what}")
     ratios = {}
     for size in sizes:
-        base = recipes.ped2()
+        base = recipes.images() if what == "images" else recipes.ped2()
         config = replace(base, data=replace(base.data, size=size))
-        plain, shipped = {"train": training_steps, "predict": single_frames}[what](config)
+        plain, shipped = JOBS[what](config)
         slow, quick = in_turn(plain, shipped)
         ratios[size] = median(a / b for a, b in zip(slow, quick, strict=True))
         cells = (f"{1e3 * median(times):.1f}" for times in (slow, quick))
@@ -103,6 +106,30 @@ def single_frames(config: Config) -> tuple[Callable[[], float], Callable[[], flo
     return _judging(plain), _judging(shipped)
 
 
+def single_images(config: Config) -> tuple[Callable[[], float], Callable[[], float]]:
+    """A picture, decoded and judged by itself; seconds each, plain and as shipped."""
+    torch.manual_seed(0)
+    model = PPDM(config.model, config.data.size)
+    detectors = (Detector(model, config, device="cpu", fast=fast) for fast in (False, True))
+    plain, shipped = map(_inspecting, detectors)
+    return plain, shipped
+
+
+def _inspecting(detector: Detector) -> Callable[[], float]:
+    data = detector.config.data
+    noise = np.random.default_rng(0).integers(0, 255, (2 * data.size, 2 * data.size, 3), np.uint8)
+
+    def judge() -> float:
+        with TemporaryDirectory() as folder:
+            save(noise, path := Path(folder) / "part.png")
+            start = time.perf_counter()
+            for _ in range(IMAGES):
+                list(detector.explain(decode(path, data.size, data.channels)))
+            return (time.perf_counter() - start) / IMAGES
+
+    return judge
+
+
 def _judging(detector: Detector) -> Callable[[], float]:
     data = detector.config.data
 
@@ -115,6 +142,9 @@ def _judging(detector: Detector) -> Callable[[], float]:
             return (time.perf_counter() - start) / count
 
     return judge
+
+
+JOBS = {"train": training_steps, "predict": single_frames, "images": single_images}
 
 
 def _film(folder: Path) -> Path:

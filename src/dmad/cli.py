@@ -16,7 +16,8 @@ def usage() -> str:
     lines = [f"  {name:11} {(verb.__doc__ or '').strip()}" for name, verb in VERBS.items()]
     return "\n".join(
         [
-            "dmad finds what is not normal in video from fixed cameras, and shows why.",
+            "dmad finds what is not normal in video from fixed cameras and in images of parts, "
+            "and shows why.",
             "",
             "usage: dmad VERB ...     (dmad VERB --help tells more)",
             "",
@@ -25,6 +26,8 @@ def usage() -> str:
             "start:     dmad demo",
             "own data:  dmad train video --data.root FOLDER",
             "           dmad predict RUN VIDEO",
+            "images:    dmad train images --data.root FOLDER",
+            "           dmad predict RUN FOLDER",
         ]
     )
 

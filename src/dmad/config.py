@@ -9,9 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from dmad.errors import DmadError
+
+Layout = Literal[
+    "ped2", "avenue", "shanghaitech", "video", "street", "mnist", "digits", "mvtec", "images"
+]
 
 
 def require(holds: bool, message: str) -> None:
@@ -38,12 +42,14 @@ class DataConfig:
         held_out: Share of the normal training clips kept from training, for thresholds; at least
             one clip, or the end of a single one. 0 trains on all.
         limit: Use at most this many training samples, evenly spread; 0 uses all.
+        categories: Recipe `mvtec`: which, separated by commas; all that are found where empty.
+            Each gets a model of its own.
+        tiles: Images: cut each into `tiles` x `tiles` overlapping pieces of `size` pixels, so that
+            small defects of large images are seen; maps are blended. 1 takes it whole.
     """
 
     root: Path | None = None
-    layout: Literal["ped2", "avenue", "shanghaitech", "video", "street", "mnist", "digits"] = (
-        "video"
-    )
+    layout: Layout = "video"
     size: int = 256
     channels: Literal[1, 3] = 3
     history: int = 4
@@ -53,6 +59,13 @@ class DataConfig:
     normal: tuple[int, ...] = (1, 3, 5, 7, 9)
     held_out: float = 0.125
     limit: int = 0
+    categories: str = ""
+    tiles: int = 1
+
+    @property
+    def canvas(self) -> int:
+        """Height and width of a whole image's map and mask in pixels."""
+        return self.size * self.tiles
 
     def __post_init__(self) -> None:
         require(self.size >= 16, f"data.size is {self.size}; give 16 pixels or more")
@@ -62,6 +75,7 @@ class DataConfig:
         require(0 <= share < 1, f"data.held_out is {share}; give a share of at least 0, below 1")
         require(self.limit >= 0, f"data.limit is {self.limit}; give 0 (all) or more")
         require(self.fps >= 0, f"data.fps is {self.fps}; give 0 (unknown) or more")
+        require(1 <= self.tiles <= 16, f"data.tiles is {self.tiles}; give 1 (whole) to 16")
         require(self.workers >= 0, f"data.workers is {self.workers}; give 0 or more")
 
 
@@ -92,6 +106,11 @@ class ModelConfig:
         mask: Where the foreground mask comes from: `encoder` reads it off the finest features of
             the input, one mask a channel (released on Ped2 and Avenue); `decoder` draws it beside
             the reference, so that it too passes the memory (released on ShanghaiTech).
+        teacher: Images (PPDM): the frozen network of timm whose features are restored, such as
+            `wide_resnet50_2` or `resnet18`. With one, `widths`, `stem`, `skips`, `skip_channels`,
+            `estimator_sees`, `background` and `mask` do not count. Empty is video (PDM).
+        teacher_weights: File of the teacher's weights (.safetensors, or .pth of tensors alone);
+            without one, timm fetches them.
     """
 
     widths: tuple[int, ...] = (32, 64, 128, 256)
@@ -108,6 +127,8 @@ class ModelConfig:
     estimator_sees: Literal["past", "target"] = "past"
     background: bool = True
     mask: Literal["encoder", "decoder"] = "encoder"
+    teacher: str = ""
+    teacher_weights: Path | None = None
 
     def __post_init__(self) -> None:
         for name in ("memory_items", "skip_channels", "estimator_width"):
@@ -137,11 +158,12 @@ class ModelConfig:
 
 @dataclass(frozen=True)
 class LossConfig:
-    """Weights of Eq. 5, 8, 10 and 11.
+    """Weights of Eq. 5, 8, 10, 11, 18 and 19.
 
     Args:
-        gamma1: Weight of the compression loss (Eq. 11).
-        gamma2: Weight of the deformation loss (Eq. 11).
+        gamma1: Weight of the compression loss (Eq. 11, 19).
+        gamma2: Weight of the deformation loss (Eq. 11, 19).
+        gamma3: Weight of the cycle consistency of images (Eq. 19); 0 removes it.
         beta: Weight of the commitment term (Eq. 5).
         gradient: Weight of the gradient part of Dis (Eq. 10, 12) beside its squared error.
         coarse_gradient: Factor on that part for all heads but the last; 1 in the paper,
@@ -150,18 +172,22 @@ class LossConfig:
         strength: Weight of the strength term of Eq. 8; 0 removes it (released code: 0.4 on Ped2).
         smoothness_window: 0 uses differences of neighbours (paper); an odd width compares a
             vector with the mean around it (released code: 7 coarse, 3 fine).
+        backward_strength: Whether Eq. 18 weighs the strength of backward fields too (paper); the
+            released code does not.
         background: Weight of the loss that fits the background template to the frames. The
             released code trains the template by it alone.
     """
 
     gamma1: float = 1.0
     gamma2: float = 0.25
+    gamma3: float = 0.25
     beta: float = 0.25
     gradient: float = 1.0
     coarse_gradient: float = 1.0
     smoothness: float = 1.0
     strength: float = 1.0
     smoothness_window: int = 0
+    backward_strength: bool = True
     background: float = 1.0
 
     def __post_init__(self) -> None:
@@ -176,23 +202,32 @@ class LossConfig:
 
 @dataclass(frozen=True)
 class ScoreConfig:
-    """How maps become a score (Eq. 12 to 14).
+    """How maps become a score (Eq. 12 to 14, 20 to 23).
 
     Args:
         alpha: Weight of the deformation term.
         weight: Its weight in the deployable score, where both terms are standardised; equal
             weights find synthetic anomalies best (docs/results.md).
         kernel: Height and width of the averaging kernel k*, in pixels.
+        sigma: Images: standard deviation of the Gaussian kernel k* in pixels, in place of the
+            averaging one.
+        backward_only: Images: measure the backward fields alone in Eq. 21 (released code).
+        choose: Images: choose `alpha` and `weight` at the end of training, by synthetic defects
+            in held-out good images.
     """
 
     alpha: float = 0.2
     weight: float = 1.0
     kernel: tuple[int, int] = (16, 14)
+    sigma: float = 4.0
+    backward_only: bool = False
+    choose: bool = True
 
     def __post_init__(self) -> None:
         require(self.alpha >= 0, f"score.alpha is {self.alpha}; give 0 or more")
         require(self.weight >= 0, f"score.weight is {self.weight}; give 0 or more")
         require(min(self.kernel) >= 1, f"score.kernel is {self.kernel}; give 1 or more")
+        require(self.sigma > 0, f"score.sigma is {self.sigma}; give pixels above 0")
 
 
 @dataclass(frozen=True)
@@ -203,6 +238,7 @@ class TrainConfig:
         epochs: Passes over the training data.
         batch_size: Samples a step.
         lr: Peak learning rate of AdamW, decayed to zero along a cosine.
+        betas: Its two decay rates.
         background_lr: Factor on `lr` for the background template.
         weight_decay: Weight decay of AdamW.
         seed: Seed of weights and sample order.
@@ -214,6 +250,7 @@ class TrainConfig:
     epochs: int = 60
     batch_size: int = 8
     lr: float = 2e-4
+    betas: tuple[float, float] = (0.9, 0.999)
     background_lr: float = 10.0
     weight_decay: float = 0.01
     seed: int = 0
@@ -249,46 +286,16 @@ class Config:
 
     def __post_init__(self) -> None:
         deepest = self.model.stem * 2 ** (len(self.model.widths) - 1)
+        if self.model.teacher:
+            deepest = 32
+            require(
+                (self.data.channels, self.data.history) == (3, 0),
+                f"a teacher sees single colour images, not data.channels {self.data.channels} and "
+                f"data.history {self.data.history}; give 3 and 0, or no model.teacher",
+            )
         coarsest = max((deepest, *self.model.reductions))
         require(
             self.data.size % coarsest == 0,
             f"data.size is {self.data.size}; give a multiple of {coarsest}, the coarsest "
             "reduction of the model",
         )
-
-
-def plain(value: Any) -> Any:
-    """Turn a configuration into dicts, lists, numbers and strings, for YAML or JSON."""
-    if hasattr(value, "__dataclass_fields__"):
-        return {item.name: plain(getattr(value, item.name)) for item in fields(value)}
-    if isinstance(value, tuple | list):
-        return [plain(item) for item in value]
-    return str(value) if isinstance(value, Path) else value
-
-
-SECTIONS = {
-    "data": DataConfig,
-    "model": ModelConfig,
-    "loss": LossConfig,
-    "score": ScoreConfig,
-    "train": TrainConfig,
-}
-
-
-def restore(tree: dict[str, Any]) -> Config:
-    """Build a `Config` from what `plain` made of one; unknown names raise `DmadError`."""
-    sections = {name: _section(name, tree.get(name, {})) for name in SECTIONS}
-    return Config(recipe=str(tree.get("recipe", "video")), **sections)
-
-
-def _section(name: str, values: dict[str, Any]) -> Any:
-    known = {item.name for item in fields(SECTIONS[name])}
-    unknown = sorted(set(values) - known)
-    require(not unknown, f"unknown setting {name}.{', '.join(unknown)}; known: {sorted(known)}")
-    return SECTIONS[name](**{key: _value(key, item) for key, item in values.items()})
-
-
-def _value(key: str, value: Any) -> Any:
-    if isinstance(value, list):
-        return tuple(value)
-    return Path(value) if key in ("root", "cache") and value is not None else value

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -14,6 +15,7 @@ from rich.progress import track
 
 from dmad.config import DataConfig, require
 from dmad.data.frames import Clip, ClipSource, Footage, frame_rate, load_footage
+from dmad.data.images import scan
 from dmad.data.load import LabelledFootage, load_split
 from dmad.evaluation.calibration import AlarmShape, Budget, Calibration
 from dmad.evaluation.calibration import calibrate as choose_threshold
@@ -25,12 +27,14 @@ from dmad.evaluation.scores import ScoreSet, write_scores
 from dmad.evaluation.show import write as write_ledger
 from dmad.inference.detector import AnomalyResult, Detector, Explained, load
 from dmad.inference.predict import clips_in, folder_names
+from dmad.inspection import IMAGE_BUDGET, Choice, choose, image_threshold, inspect
 from dmad.report import render
 from dmad.runs import Run, find_model, make_folder, read_card, write_whole
 from dmad.scoring import pixel_map
 from dmad.summary import compose
+from dmad.summary_images import compose_images
 
-BUDGET = "1/hour"
+BUDGET = "1/hour"  # of videos
 
 
 def evaluate(
@@ -60,7 +64,8 @@ def evaluate(
     )
     result = judge(detector, test)
     write(result, Path(out or ""))
-    page = render(compose(Path(run).name, detector, test, result, read_card(find_model(run))))
+    tell_all = compose_images if detector.config.model.teacher else compose
+    page = render(tell_all(Path(run).name, detector, test, result, read_card(find_model(run))))
     write_whole(Path(out or "") / "report.html", page)
     return result
 
@@ -72,6 +77,8 @@ def lying(data: DataConfig, root: Path | None, cache: Path | None) -> DataConfig
 
 def judge(detector: Detector, test: LabelledFootage) -> Evaluation:
     """Score every clip and draw up the ledger."""
+    if detector.config.model.teacher:
+        return inspect(detector, test)
     assert test.labels is not None
     config = detector.config
     with TemporaryDirectory() as scratch:
@@ -172,7 +179,7 @@ def write(result: Evaluation, out: Path) -> None:
 def calibrate(
     run: str | Path,
     normal: Sequence[str | Path] = (),
-    budget: Budget | str = BUDGET,
+    budget: Budget | str = "",
     shape: AlarmShape | None = None,
     root: Path | None = None,
     cache: Path | None = None,
@@ -185,7 +192,8 @@ def calibrate(
         run: Run folder.
         normal: Normal clips not trained on, or folders of them; what the training held out where
             empty.
-        budget: False alarms that are acceptable, such as "1/day".
+        budget: False alarms that are acceptable, such as "1/day", or for images "0.01/image";
+            `BUDGET` and `IMAGE_BUDGET` where empty.
         shape: What counts as one alarm.
         root: Folder of the data set; the one trained on where None.
         cache: Folder for decoded frames.
@@ -197,13 +205,41 @@ def calibrate(
     """
     detector = load(run)
     data = lying(detector.config.data, root, cache)
+    if detector.config.model.teacher:
+        good = read_images(normal, data) if normal else load_split(data, "held_out").footage
+        found, levels = image_threshold(detector, good, budget or IMAGE_BUDGET)
+        note(run, {"calibration": found.to_dict(), "levels": levels})
+        return found
     footage = read_clips(normal, data) if normal else load_split(data, "held_out").footage
     weight = detector.config.score.weight if weight is None else weight
-    found = threshold(detector, footage, budget, weight, shape, fps)
-    files = find_model(run)
-    card = read_card(files) | {"calibration": found.to_dict()}
-    write_whole(files.card, json.dumps(card, indent=1))
+    found = threshold(detector, footage, budget or BUDGET, weight, shape, fps)
+    note(run, {"calibration": found.to_dict()})
     return found
+
+
+def choose_alpha(run: str | Path) -> Choice:
+    """Choose α of an image run by synthetic defects in its held-out images; keep it.
+
+    Raises:
+        DmadError: No such run, or nothing held out.
+    """
+    detector = load(run)
+    found = choose(detector, load_split(detector.config.data, "held_out").footage)
+    note(run, {"choice": asdict(found)})
+    return found
+
+
+def note(run: str | Path, entries: Mapping[str, Any]) -> None:
+    """Write entries into a run's `model.json`."""
+    files = find_model(run)
+    write_whole(files.card, json.dumps(read_card(files) | dict(entries), indent=1))
+
+
+def read_images(sources: Sequence[str | Path], data: DataConfig) -> Footage:
+    """Image files and folders of them, each image a clip of one frame."""
+    files = [file for source in sources for file in scan(Path(source))]
+    clips = [ClipSource(str(file.path), file.path) for file in files]
+    return load_footage(clips, data.size, data.channels, data.cache, tiles=data.tiles)
 
 
 def read_clips(sources: Sequence[str | Path], data: DataConfig) -> Footage:
@@ -238,10 +274,13 @@ def tell(calibration: Calibration) -> None:
     """Print a threshold and what to know about it."""
     console = Console(stderr=True, highlight=False)
     low, high = calibration.interval
+    source = f"{calibration.frames} good images"
+    if calibration.budget.unit != "image":
+        frames = f"{calibration.frames} frames at {calibration.fps:g} a second"
+        source = f"{calibration.clips} normal clips, {frames}"
     console.print(
         f"threshold {calibration.threshold:.3f} for {calibration.budget} "
-        f"(90 % interval {low:.3f} to {high:.3f}), from {calibration.clips} normal clips, "
-        f"{calibration.frames} frames at {calibration.fps:g} a second"
+        f"(90 % interval {low:.3f} to {high:.3f}), from {source}"
     )
     for warning in calibration.warnings:
         console.print(f"note: {warning}")

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from dmad.config import LossConfig
 from dmad.nn.pdm import PDMOutput
+from dmad.nn.ppdm import PPDMOutput
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,18 @@ class LossTerms:
     strength: Tensor  # second term of L_df, Eq. 8
     background: Tensor  # how far the template is from the frames
     total: Tensor  # L_all, Eq. 11
+
+
+@dataclass(frozen=True)
+class ImageLossTerms:
+    """The terms of Eq. 19, unweighted, each a scalar tensor, and their weighted sum."""
+
+    reconstruction: Tensor  # L_rec, Eq. 10 with the cosine distance
+    compression: Tensor  # L_com, Eq. 5
+    smoothness: Tensor  # first two terms of L_df⁺, Eq. 18
+    strength: Tensor  # last two terms of L_df⁺, Eq. 18
+    cycle: Tensor  # L_cyc, Eq. 17
+    total: Tensor  # L_all⁺, Eq. 19
 
 
 def differences(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -111,3 +125,41 @@ def total_loss(x: Tensor, output: PDMOutput, config: LossConfig) -> LossTerms:
     total = reconstruction + config.gamma1 * compression + config.gamma2 * deformation
     total = total + config.background * template
     return LossTerms(reconstruction, compression, smooth, strong, template, total)
+
+
+def cosine_loss(features: Sequence[Tensor], restored: Sequence[Tensor]) -> Tensor:
+    """Eq. 10 for deep features: 1 - cosine of each whole stage, summed over stages."""
+    pairs = zip(features, restored, strict=True)
+    cosines = [F.cosine_similarity(a.flatten(1).float(), b.flatten(1).float()) for a, b in pairs]
+    return (1 - torch.stack(cosines)).sum(0).mean()
+
+
+def cycle_loss(x: Tensor, cycled: Tensor) -> Tensor:
+    """Eq. 17: squared error between images (B, 3, H, W) and what returns from both fields."""
+    return F.mse_loss(cycled, x.to(cycled.dtype))
+
+
+def strength_plus(output: PPDMOutput, config: LossConfig) -> Tensor:
+    """Last two terms of Eq. 18; without the backward one as released, if configured so."""
+    fields = output.forward + output.backward * config.backward_strength
+    return sum((strength(f).mean() for f in fields), output.deformed.new_zeros(()))
+
+
+def total_loss_plus(x: Tensor, output: PPDMOutput, config: LossConfig) -> ImageLossTerms:
+    """Eq. 18, 19, all terms.
+
+    Args:
+        x: (B, 3, H, W) images in [-1, 1].
+        output: What the model made of them.
+        config: Weights.
+    """
+    zero, memory, fields = x.new_zeros(()), output.memory, output.forward + output.backward
+    reconstruction = cosine_loss(output.features, output.restored)
+    compression = compression_loss(output.z_e, memory.z_q, config.beta) if memory else zero
+    smooth = sum((smoothness(f, config.smoothness_window) for f in fields), zero)
+    strong = strength_plus(output, config)
+    cycle = cycle_loss(x, output.cycled) if fields else zero
+    deformation = config.smoothness * smooth + config.strength * strong
+    total = reconstruction + config.gamma1 * compression + config.gamma2 * deformation
+    total = total + config.gamma3 * cycle
+    return ImageLossTerms(reconstruction, compression, smooth, strong, cycle, total)

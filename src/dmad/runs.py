@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dmad.config import Config, plain, require, restore
+import numpy as np
+
+from dmad.config import Config, require
+from dmad.settings import plain, restore
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from dmad.nn.pdm import PDM
+    from numpy.typing import DTypeLike
+    from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,12 @@ def write_whole(path: Path, content: str | bytes) -> None:
     os.replace(beside, path)
 
 
+def room(shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
+    """Room for an array in a temporary file, gone when nothing refers to it."""
+    with tempfile.TemporaryFile() as file:
+        return np.memmap(file, dtype, "w+", shape=shape)
+
+
 def new_run(config: Config, out: Path) -> Run:
     """Make `out/<recipe>/<timestamp>/` with the settings in it."""
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S-%f")[:-3]
@@ -67,10 +76,15 @@ def new_run(config: Config, out: Path) -> Run:
         run.folder.mkdir()
     except FileExistsError:  # another began in this millisecond
         return new_run(config, out)
+    start(config, run)
+    return run
+
+
+def start(config: Config, run: Run) -> None:
+    """Write the settings into a run folder."""
     import yaml
 
     write_whole(run.config, yaml.safe_dump(plain(config), sort_keys=False))
-    return run
 
 
 def read_config(run: Path) -> Config:
@@ -112,7 +126,7 @@ def find_model(name: str | Path) -> ModelFiles:
 
 
 def save_model(
-    folder: Path, model: PDM, card: dict[str, Any], config: Config | None = None
+    folder: Path, model: nn.Module, card: dict[str, Any], config: Config | None = None
 ) -> None:
     """Write `model.safetensors`, then `model.json`.
 

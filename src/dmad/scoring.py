@@ -1,7 +1,11 @@
-"""Maps and scores: how anomalous each pixel and frame is (Eq. 12 to 14); raw, never clamped."""
+"""Maps and scores: how anomalous each pixel, frame or image is (Eq. 12 to 14, 20 to 23).
+
+Raw, never clamped.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,8 +14,9 @@ from torch.nn import functional as F
 
 from dmad.config import ScoreConfig
 from dmad.losses import distance, gradient_error, strength
-from dmad.nn.deformation import field_in_pixels
+from dmad.nn.deformation import compose, field_in_pixels, warp
 from dmad.nn.pdm import PDMOutput
+from dmad.nn.ppdm import PPDMOutput
 
 RELEASED_OFFSET_KERNEL = (7, 18)
 RELEASED_GRADIENT_KERNEL = (16, 14)
@@ -21,11 +26,11 @@ RELEASED_GRADIENT_KERNEL = (16, 14)
 class Scores:
     """Maps and scores of a batch; larger is more anomalous."""
 
-    reconstruction_map: Tensor  # (B, H, W): A_rec, Eq. 12
-    deformation_map: Tensor  # (B, H, W): A_df, Eq. 13, grid units
-    reconstruction: Tensor  # (B,): max of the averaged A_rec
-    deformation: Tensor  # (B,): max of the averaged A_df, before α
-    score: Tensor  # (B,): Score_I, Eq. 14
+    reconstruction_map: Tensor  # (B, H, W): A_rec, Eq. 12; A_rec⁺, Eq. 20
+    deformation_map: Tensor  # (B, H, W): A_df, Eq. 13; A_df⁺, Eq. 21; grid units
+    reconstruction: Tensor  # (B,): max of the smoothed A_rec
+    deformation: Tensor  # (B,): max of the smoothed A_df, before α
+    score: Tensor  # (B,): Score_I, Eq. 14; Score_I⁺, Eq. 22
 
 
 def average(maps: Tensor, size: tuple[int, int]) -> Tensor:
@@ -99,3 +104,83 @@ def released_terms(x: Tensor, output: PDMOutput) -> ReleasedTerms:
     vertical = average(vertical, RELEASED_OFFSET_KERNEL)
     error = (x - final).abs().mean((1, 2, 3))
     return ReleasedTerms(vertical.amax((1, 2)), error, gradient.amax((1, 2)))
+
+
+def blur(maps: Tensor, sigma: float) -> Tensor:
+    """A ⊗ k* with a Gaussian kernel, cut off at 4 σ; the border's values go on outside.
+
+    Args:
+        maps: (B, H, W).
+        sigma: Standard deviation in pixels.
+
+    Returns:
+        (B, H, W).
+    """
+    radius = round(4 * sigma)
+    steps = torch.arange(-radius, radius + 1, device=maps.device, dtype=maps.dtype)
+    kernel = torch.exp(-0.5 * (steps / sigma) ** 2)
+    kernel = (kernel / kernel.sum())[None, None, None]
+    padded = F.pad(maps[:, None], (radius,) * 4, mode="replicate")
+    with torch.autocast(maps.device.type, enabled=False):  # 16 bits would round the scores
+        return F.conv2d(F.conv2d(padded, kernel), kernel.mT)[:, 0]
+
+
+def feature_map(output: PPDMOutput, size: int) -> Tensor:
+    """Dis(x, x̂_K) of Eq. 20: 1 - cosine at each place of each stage, enlarged, summed.
+
+    Returns:
+        (B, size, size), aligned with the bent image.
+    """
+    pairs = zip(output.features, output.restored, strict=True)
+    stages = [1 - F.cosine_similarity(a.float(), b.float())[:, None] for a, b in pairs]
+    enlarged = [
+        F.interpolate(stage, size=(size, size), mode="bilinear", align_corners=True)
+        for stage in stages
+    ]
+    return torch.stack(enlarged).sum(0)[:, 0]
+
+
+def reconstruction_map_plus(output: PPDMOutput) -> Tensor:
+    """Eq. 20: A_rec⁺, the feature map brought back to where the image was, (B, H, W)."""
+    found = feature_map(output, output.deformed.shape[-1])
+    return found if output.returning is None else warp(found[:, None], output.returning)[:, 0]
+
+
+def carried_strength(fields: Sequence[Tensor]) -> Tensor:
+    """One sum of Eq. 21: the strength of each field, carried on by those applied after it.
+
+    Args:
+        fields: One or more (B, 2, H, W), in the order of their application.
+
+    Returns:
+        (B, H, W), grid units.
+    """
+    *before, after = fields
+    total = strength(after)
+    for field in reversed(before):
+        total = total + strength(warp(field, after))
+        after = compose(field, after)
+    return total
+
+
+def deformation_map_plus(output: PPDMOutput, backward_only: bool = False) -> Tensor:
+    """Eq. 21: A_df⁺ of both ways, or of the backward one (released), (B, H, W), grid units."""
+    if not output.forward:
+        return torch.zeros_like(output.deformed[:, 0])
+    backward = carried_strength(output.backward[::-1])
+    return backward if backward_only else carried_strength(output.forward) + backward
+
+
+def score_plus(output: PPDMOutput, config: ScoreConfig) -> Scores:
+    """Eq. 20 to 22."""
+    a_rec = reconstruction_map_plus(output)
+    a_df = deformation_map_plus(output, config.backward_only)
+    reconstruction = blur(a_rec, config.sigma).amax((1, 2))
+    deformation = blur(a_df, config.sigma).amax((1, 2))
+    total = reconstruction + config.alpha * deformation
+    return Scores(a_rec, a_df, reconstruction, deformation, total)
+
+
+def pixel_map_plus(scores: Scores, config: ScoreConfig) -> Tensor:
+    """Eq. 23, smoothed as Eq. 22 is: (B, H, W)."""
+    return blur(scores.reconstruction_map + config.alpha * scores.deformation_map, config.sigma)

@@ -182,5 +182,5 @@ def fingerprint(result: Evaluation, card: Mapping[str, Any]) -> dict[str, str]:
 def warnings(result: Evaluation) -> list[str]:
     """What to know about the threshold."""
     if result.calibration is None:
-        return ["no threshold yet: set one with `dmad calibrate RUN --false-alarms 1/day`"]
+        return ["no threshold yet: set one with `dmad calibrate RUN`"]
     return list(result.calibration.warnings)

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import av
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
 from dmad.config import require
+from dmad.data.tiles import cut
 
 VIDEOS = frozenset(
     (".avi", ".mp4", ".m4v", ".mkv", ".mov", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".ts")
 )
 IMAGES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"))
+LEAST = 8  # pixels on a side; fewer show nothing
 
 Frames = NDArray[np.uint8]
 
@@ -29,22 +33,23 @@ def natural(path: Path) -> tuple[list[str | int], str]:
 
 def image_files(folder: Path) -> list[Path]:
     """Images right inside a folder, in natural order, without hidden files."""
-    return sorted((path for path in folder.iterdir() if _is_image(path)), key=natural)
+    return sorted((path for path in folder.iterdir() if is_image(path)), key=natural)
 
 
 def holds_images(folder: Path) -> bool:
     """Whether images lie right inside a folder."""
-    return any(_is_image(path) for path in folder.iterdir())
+    return any(is_image(path) for path in folder.iterdir())
 
 
-def _is_image(path: Path) -> bool:
+def is_image(path: Path) -> bool:
+    """Whether a path is named like an image and not hidden."""
     return path.suffix.lower() in IMAGES and not path.name.startswith(".")
 
 
 def probe(path: Path) -> tuple[float, int]:
     """Frames a second and number of frames as the file promises them; 0 where unknown."""
-    if path.is_dir():
-        return 0.0, len(image_files(path))
+    if path.is_dir() or is_image(path):
+        return 0.0, len(image_files(path)) if path.is_dir() else 1
     try:
         with av.open(str(path)) as container:
             stream = container.streams.video[0]
@@ -54,18 +59,23 @@ def probe(path: Path) -> tuple[float, int]:
 
 
 def decode(
-    path: Path, size: int, channels: int, report: Callable[[str], None] = lambda line: None
+    path: Path,
+    size: int,
+    channels: int,
+    report: Callable[[str], None] = lambda line: None,
+    tiles: int = 1,
 ) -> Iterator[Frames]:
-    """Decode a video or a folder of images, one frame at a time.
+    """Decode a video, a folder of images or a single image, one frame at a time.
 
     An unreadable image is replaced by the one before it (at the start: by the first readable
     one), so that indices stay right. A damaged video ends at its last good frame.
 
     Args:
-        path: Video file, or folder of frame images.
+        path: Video file, folder of frame images, or image.
         size: Height and width in pixels, resized with antialiasing.
         channels: 1 for grey, 3 for colour.
         report: Called with one line for each thing that was damaged.
+        tiles: Cut a single image into tiles x tiles frames.
 
     Returns:
         Frames (size, size, channels), 0 to 255. 16-bit images keep their high byte.
@@ -74,6 +84,8 @@ def decode(
         DmadError: nothing is there, a folder holds no images or a video cannot be opened.
     """
     require(path.exists(), f"{path} does not exist; give a video or a folder of frame images")
+    if is_image(path):
+        return _decode_images([path], size, channels, report, tiles)
     if not path.is_dir():
         return _decode_video(path, size, channels, report)
     files = image_files(path)
@@ -84,36 +96,58 @@ def decode(
 
 
 def _decode_images(
-    files: Sequence[Path], size: int, channels: int, report: Callable[[str], None]
+    files: Sequence[Path],
+    size: int,
+    channels: int,
+    report: Callable[[str], None],
+    tiles: int = 1,
 ) -> Iterator[Frames]:
-    last: Frames | None = None
+    last: list[Frames] = []
     waiting = 0  # unreadable images before the first readable one
     sizes = set()
     for path in files:
         try:
-            last, original = _read_image(path, size, channels)
+            last, original = _read_image(path, size, channels, tiles)
         except Exception as error:  # Pillow raises many kinds on broken files
-            report(f"{path} is unreadable ({brief(error)}): a neighbouring frame stands in")
-            waiting += last is None
+            stands_in = "a neighbouring frame stands in" if len(files) > 1 else "left out"
+            report(f"{path} is unreadable ({brief(error)}): {stands_in}")
+            waiting += not last
         else:
             sizes.add(original)
-        if last is not None:
-            yield from [last] * (waiting + 1)
+        if last:
+            yield from last * (waiting + 1)
             waiting = 0
     if len(sizes) > 1:
         report(f"{files[0].parent} mixes frames of {len(sizes)} sizes: all resized to {size}")
 
 
-def _read_image(path: Path, size: int, channels: int) -> tuple[Frames, tuple[int, int]]:
-    with Image.open(path) as opened:
-        image: Image.Image = opened
-        if image.mode.startswith("I"):  # 16 bits, which Pillow would clip
-            high = np.asarray(image).astype(np.int64) >> 8
-            image = Image.fromarray(high.clip(0, 255).astype(np.uint8))
-        resized = image.convert("L" if channels == 1 else "RGB").resize(
-            (size, size), Image.Resampling.BILINEAR
-        )
-        return np.asarray(resized).reshape(size, size, channels), opened.size
+def _read_image(
+    path: Path, size: int, channels: int, tiles: int
+) -> tuple[list[Frames], tuple[int, int]]:
+    with open_image(path) as opened:
+        original = opened.size
+        require(min(original) >= LEAST, f"{original[0]} x {original[1]} pixels, too few to judge")
+        fine = 2 * size * tiles
+        opened.draft(None, (fine, fine))  # a JPEG is decoded no finer than needed
+        return cut(upright(opened, "L" if channels == 1 else "RGB"), tiles, size), original
+
+
+@contextmanager
+def open_image(path: Path) -> Iterator[Image.Image]:
+    """An image file, however large."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        with Image.open(path) as image:
+            yield image
+
+
+def upright(image: Image.Image, mode: str) -> Image.Image:
+    """An image as `mode` L or RGB, turned as its EXIF says; of 16 bits the high byte is kept."""
+    if image.mode.startswith("I"):  # 16 bits, which Pillow would clip
+        high = np.asarray(image).astype(np.int64) >> 8
+        image = Image.fromarray(high.clip(0, 255).astype(np.uint8))
+    turned: Image.Image = ImageOps.exif_transpose(image)
+    return turned.convert(mode)
 
 
 def _decode_video(

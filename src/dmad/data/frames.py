@@ -24,8 +24,9 @@ from dmad.errors import DmadError
 
 __all__ = ["Clip", "ClipSource", "Footage", "decode", "load_footage"]
 
-_VERSION = 1  # of the cache; a change of decoding or of the files raises it
+_VERSION = 2  # of the cache; a change of decoding or of the files raises it
 _FRAMES, _INDEX, _PART = "frames.u8", "index.json", "part-"
+Form = tuple[int, int, int]  # size, channels and tiles of what is decoded
 _DAY = 86_400.0  # seconds
 _LONG = 200  # frames from which on decoding shows its progress
 
@@ -86,6 +87,7 @@ def load_footage(
     channels: int,
     cache: Path | None = None,
     minimum: int = 1,
+    tiles: int = 1,
 ) -> Footage:
     """Decode clips once into a cache on disk, and map them into memory from then on.
 
@@ -95,6 +97,7 @@ def load_footage(
         channels: 1 for grey, 3 for colour.
         cache: Folder of the cache (default: $DMAD_CACHE, else ~/.cache/dmad).
         minimum: Clips with fewer frames are left out.
+        tiles: Cut each source that is an image into tiles x tiles frames.
 
     Raises:
         DmadError: a source is missing, no clip is usable or the cache cannot be written.
@@ -103,18 +106,19 @@ def load_footage(
     require(len(set(names)) == len(names), f"clips share a name: {', '.join(sorted(names))}")
     base = cache or Path(os.environ.get("DMAD_CACHE") or Path.home() / ".cache" / "dmad")
     minimum = max(minimum, 1)
-    key = _key(sources, size, channels)
+    form = (size, channels, tiles)
+    key = _key(sources, form)
     for folder in (base / key, base / f"{key}-{minimum}"):
         if not (folder / _INDEX).is_file():
-            _build(folder, sources, size, channels, minimum)
+            _build(folder, sources, form, minimum)
         index = json.loads((folder / _INDEX).read_text())
         if _serves(index, minimum):
             break
     return _map(folder, index, minimum)
 
 
-def _key(sources: Sequence[ClipSource], size: int, channels: int) -> str:
-    digest = sha256(f"{_VERSION} {size} {channels}".encode())
+def _key(sources: Sequence[ClipSource], form: Form) -> str:
+    digest = sha256(f"{_VERSION} {form}".encode())
     for source in sources:
         require(source.path.exists(), f"{source.path} does not exist; expected a clip there")
         files = image_files(source.path) if source.path.is_dir() else [source.path]
@@ -145,9 +149,7 @@ def _too_short(name: str, length: int, minimum: int) -> str:
     return f"clip {name} has {length} frames, fewer than the {minimum} needed: left out"
 
 
-def _build(
-    folder: Path, sources: Sequence[ClipSource], size: int, channels: int, minimum: int
-) -> None:
+def _build(folder: Path, sources: Sequence[ClipSource], form: Form, minimum: int) -> None:
     """Decode beside the cache, then rename; whoever is first wins."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -156,7 +158,7 @@ def _build(
         part = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.parent))
         try:
             with (part / _FRAMES).open("wb") as file:
-                index = _write(file, sources, size, channels, minimum)
+                index = _write(file, sources, form, minimum)
                 file.flush()
                 os.fsync(file.fileno())
             (part / _INDEX).write_text(json.dumps(index))
@@ -204,9 +206,10 @@ def _orphaned(name: str) -> bool:
 
 
 def _write(
-    file: BinaryIO, sources: Sequence[ClipSource], size: int, channels: int, minimum: int
+    file: BinaryIO, sources: Sequence[ClipSource], form: Form, minimum: int
 ) -> dict[str, Any]:
     """Append all frames to a file, and say what lies where."""
+    size, channels, _ = form
     clips: list[Clip] = []
     skipped: list[str] = []
     short: dict[str, int] = {}
@@ -216,7 +219,7 @@ def _write(
         task = progress.add_task("decoding", total=total or None)
         for source, (fps, _) in zip(sources, promised, strict=True):
             start, notes = sum(clip.length for clip in clips), len(skipped)
-            frames = _decoded(source.path, size, channels, skipped)
+            frames = _decoded(source.path, form, skipped)
             length = sum(_append(file, frame, progress, task) for frame in frames)
             if length < minimum:
                 if length > 0 or len(skipped) == notes:
@@ -238,10 +241,11 @@ def _append(file: BinaryIO, frame: Frames, progress: Progress, task: TaskID) -> 
     return 1
 
 
-def _decoded(path: Path, size: int, channels: int, skipped: list[str]) -> Iterator[Frames]:
+def _decoded(path: Path, form: Form, skipped: list[str]) -> Iterator[Frames]:
     """`decode`, with a clip that cannot be read at all noted too."""
     try:
-        yield from decode(path, size, channels, skipped.append)
+        size, channels, tiles = form
+        yield from decode(path, size, channels, skipped.append, tiles)
     except DmadError as error:
         skipped.append(f"{error}: left out")
 

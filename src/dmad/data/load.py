@@ -13,8 +13,10 @@ from typing import Literal
 import numpy as np
 
 from dmad.config import DataConfig, require
-from dmad.data.frames import Clip, Footage, load_footage
+from dmad.data.frames import Clip, ClipSource, Footage, load_footage
+from dmad.data.images import find_images
 from dmad.data.layouts import SplitName, align, find_split, read_masks
+from dmad.data.masks import read_mask, shrink
 
 Part = Literal["train", "held_out", "test"]
 TOLD = 10  # lines about damaged data
@@ -47,6 +49,8 @@ def load_split(data: DataConfig, split: Part) -> LabelledFootage:
         "street": _street,
         "mnist": _mnist,
         "digits": _digits,
+        "mvtec": _images,
+        "images": _images,
     }
     load = built_in.get(data.layout, _from_disk)
     found = load(data, "test" if split == "test" else "train")
@@ -124,6 +128,28 @@ def _from_disk(data: DataConfig, split: SplitName) -> LabelledFootage:
     return LabelledFootage(
         footage, align(found, footage), found.label_name, masks if have else None
     )
+
+
+def _images(data: DataConfig, split: SplitName) -> LabelledFootage:
+    """Every image as a clip of one frame, or of one a tile."""
+    found = find_images(data, needed_root(data), split)
+    files = {file.name: file for file in found.files}
+    sources = [ClipSource(file.name, file.path) for file in found.files]
+    footage = load_footage(sources, data.size, data.channels, data.cache, tiles=data.tiles)
+    footage = replace(footage, skipped=(*footage.skipped, *found.notes))
+
+    def masks(name: str) -> np.ndarray:
+        """(1, H, W); (0, H, W) where an abnormal image has no mask."""
+        if files[name].kind == "normal":
+            return np.zeros((1, data.canvas, data.canvas), bool)
+        mask = files[name].mask
+        read = [] if mask is None else [shrink(read_mask(mask), data.canvas)]
+        return np.array(read, bool).reshape(-1, data.canvas, data.canvas)
+
+    labels = [files[clip.name].kind == "abnormal" for clip in footage.clips]  # one an image
+    have = any(file.mask for file in found.files)
+    name = f"{data.layout} {data.categories}".strip()
+    return LabelledFootage(footage, np.array(labels, np.uint8), name, masks if have else None)
 
 
 def tell(notes: Sequence[str]) -> None:

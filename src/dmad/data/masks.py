@@ -27,12 +27,13 @@ def masks_in(path: Path) -> Iterator[Mask]:
         DmadError: the masks are unreadable.
     """
     if path.is_dir():
-        return (_read_mask(file) for file in image_files(path))
+        return (read_mask(file) for file in image_files(path))
     masks = _volume(path) if path.suffix == ".mat" else load_array(path)
     return (np.asarray(mask) > 0 for mask in masks)
 
 
-def _read_mask(path: Path) -> Mask:
+def read_mask(path: Path) -> Mask:
+    """An image file as a mask (H, W), True where it is not black; `DmadError` if unreadable."""
     try:
         with Image.open(path) as image:
             return np.asarray(image.convert("L")) > 0

@@ -18,6 +18,7 @@ class Batch(NamedTuple):
 
     frames: Tensor  # (B, T + 1, H, W, C) uint8, oldest first; (B, 1, H, W, C) for images
     scene: Tensor  # (B,) int64: index of the fixed view
+    features: tuple[Tensor, ...] = ()  # 3 x (B, C_i, h_i, w_i): the teacher's, where kept
 
 
 def window_starts(clips: Sequence[Clip], history: int) -> np.ndarray:
@@ -34,11 +35,18 @@ class Windows(Dataset[Batch]):
         history: T, the past frames of a window.
         scenes: Names of the views, in the order of the templates.
         limit: Use at most this many windows, evenly spread; 0 uses all.
+        features: The teacher's of every frame, (N, C_i, h_i, w_i) each, where they are kept.
     """
 
     def __init__(
-        self, footage: Footage, history: int, scenes: Sequence[str] = ("",), limit: int = 0
+        self,
+        footage: Footage,
+        history: int,
+        scenes: Sequence[str] = ("",),
+        limit: int = 0,
+        features: Sequence[np.ndarray] = (),
     ) -> None:
+        self.features = features
         self.frames = footage.frames
         self.starts = thin(window_starts(footage.clips, history), limit)
         self.steps = np.arange(history + 1)
@@ -54,7 +62,8 @@ class Windows(Dataset[Batch]):
         """One batch: all windows of the given indices."""
         starts = self.starts[indices]
         frames = self.frames[starts[:, None] + self.steps]
-        return Batch(torch.from_numpy(frames), torch.from_numpy(self.scene[starts]))
+        kept = tuple(torch.from_numpy(stage[starts]) for stage in self.features)
+        return Batch(torch.from_numpy(frames), torch.from_numpy(self.scene[starts]), kept)
 
 
 def thin(items: np.ndarray, limit: int) -> np.ndarray:

@@ -12,11 +12,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from dmad.config import plain, require
+from dmad.config import require
 from dmad.evaluation.events import Rule, find_events
 from dmad.evaluation.held_out import HeldOut
 from dmad.evaluation.rates import Rates, count_events, sort_shares
 from dmad.evaluation.scorer import Scorer, Standardisation
+from dmad.settings import plain
 
 FEW_CLIPS = 5  # below it, a warning
 DRAWS = 200  # of the bootstrap

@@ -145,7 +145,7 @@ class Shares:
     def level(self, rate: float, draws: np.ndarray) -> float:
         """The split-conformal quantile: a fresh frame exceeds it with probability `rate` or less.
 
-        Where there are too few frames for it, the tail of the highest tenth.
+        Where there are too few frames for it, the tail of the highest tenth, above them all.
         """
         scores = np.repeat(self.scores, draws[self.origin])
         expected = self.expected(rate, draws)
@@ -153,7 +153,8 @@ class Shares:
             return float(np.nextafter(scores[int(expected) - 1], np.inf))
         count = min(max(len(scores) // 10, 1), len(scores) - 1)
         excess = scores[:count] - scores[count]
-        return float(scores[count]) + pareto_excess(excess, (count + 1) / expected)
+        level = float(scores[count]) + pareto_excess(excess, (count + 1) / expected)
+        return max(level, float(np.nextafter(scores[0], np.inf)))
 
 
 def sort_shares(scores: np.ndarray, block: np.ndarray) -> Shares:

@@ -25,5 +25,5 @@ class Evaluation:
 
     @property
     def signal(self) -> str:
-        """The signal to look at: the one with a threshold, else Eq. 14."""
-        return CALIBRATED if self.calibration else RAW
+        """The signal to look at: the first, which is the one with a threshold if there is one."""
+        return next(iter(self.deployable))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from rich.console import Console
@@ -17,6 +18,7 @@ from dmad.evaluation.result import RAW, Evaluation
 from dmad.inference.detector import Detector, Explained, load
 from dmad.inference.explain import to_image
 from dmad.judge import judge
+from dmad.nn.pdm import PDMOutput
 from dmad.runs import write_whole
 from dmad.training import train
 
@@ -95,7 +97,7 @@ def show(detector: Detector, examples: np.ndarray) -> Explained:
 
 def figure(results: list[ToyResult]) -> np.ndarray:
     """Fig. 6: the input, what memory and skips make of it, and the stages of the deformation."""
-    memory, skip, deformed = (result.shown.output for result in results)
+    memory, skip, deformed = (cast(PDMOutput, result.shown.output) for result in results)
     rows = [
         list(results[0].shown.frames),
         [to_image(x) for x in memory.reconstructions[-1]],

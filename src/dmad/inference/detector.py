@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dmad.config import Config, require, restore
+from dmad.config import Config, require
 from dmad.data.background import PastTemplate
 from dmad.data.windows import to_model
 from dmad.errors import DmadError
@@ -21,15 +21,17 @@ from dmad.evaluation.calibration import Calibration
 from dmad.inference.folding import fold
 from dmad.machine import has_fast_bf16, quicken
 from dmad.nn.pdm import PDM, PDMOutput
+from dmad.nn.ppdm import PPDM, PPDMOutput
 from dmad.runs import find_model, read_card, read_weights
-from dmad.scoring import ReleasedTerms, Scores, released_terms, score
+from dmad.scoring import ReleasedTerms, Scores, released_terms, score, score_plus
+from dmad.settings import restore
 
 RELEASED = ("deformation", "reconstruction", "gradient")  # the released code's frame scores
 
 
 @dataclass(frozen=True)
 class AnomalyResult:
-    """Scores of a clip of N frames, or of N images; larger is more anomalous.
+    """Scores of a clip of N frames, or of N images (Eq. 22); larger is more anomalous.
 
     The first T frames of a clip have no past to be predicted from: their scores are NaN.
     """
@@ -37,7 +39,7 @@ class AnomalyResult:
     score: np.ndarray  # (N,) float64: Eq. 14
     reconstruction: np.ndarray  # (N,) float64: its first term
     deformation: np.ndarray  # (N,) float64: its second term before α
-    released: dict[str, np.ndarray]  # the released code's three terms, (N,) each
+    released: dict[str, np.ndarray]  # the released code's three terms, (N,) each; PDM only
 
     @classmethod
     def of(cls, parts: Iterable[Explained], gap: int) -> AnomalyResult:
@@ -47,7 +49,7 @@ class AnomalyResult:
             np.concatenate([np.full(gap, np.nan), *column]) for column in zip(*rows, strict=True)
         ]
         score, reconstruction, deformation, *released = columns
-        return cls(score, reconstruction, deformation, dict(zip(RELEASED, released, strict=True)))
+        return cls(score, reconstruction, deformation, dict(zip(RELEASED, released, strict=False)))
 
     @classmethod
     def join(cls, results: Sequence[AnomalyResult]) -> AnomalyResult:
@@ -69,14 +71,15 @@ class Explained:
 
     index: np.ndarray  # (B,): position of each frame in its clip
     frames: np.ndarray  # (B, H, W, C) uint8: what was judged
-    output: PDMOutput
+    output: PDMOutput | PPDMOutput
     scores: Scores
-    released: ReleasedTerms
+    released: ReleasedTerms | None  # PDM only
 
     def columns(self) -> list[np.ndarray]:
         """Score, its two terms and the `RELEASED` terms, (B,) float64 each."""
         own = [self.scores.score, self.scores.reconstruction, self.scores.deformation]
-        all_of_them = own + [getattr(self.released, name) for name in RELEASED]
+        released = self.released
+        all_of_them = own + ([getattr(released, name) for name in RELEASED] if released else [])
         return [column.double().cpu().numpy() for column in all_of_them]
 
 
@@ -91,23 +94,27 @@ class Detector:
         fast: Fold the network and use 16 bit where the machine is quick in it.
         compile: Compile it too; pays after some thousand frames.
         calibration: Its threshold, where one was set.
+        levels: Of images: thresholds for several false-positive rates, by their budgets.
     """
 
     def __init__(
         self,
-        model: PDM,
+        model: PDM | PPDM,
         config: Config,
         scenes: Sequence[str] = ("",),
         device: str | torch.device | None = None,
         fast: bool = True,
         compile: bool = False,
         calibration: Calibration | None = None,
+        levels: Mapping[str, float] | None = None,
     ) -> None:
         quicken()
+        self.levels = levels or {}
         self.calibration = calibration
         self.config, self.scenes = config, tuple(scenes)
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        self.model = (fold(model) if fast else model.eval()).to(self.device)
+        self.model: PDM | PPDM = fold(model) if fast else model.eval()
+        self.model.to(self.device)
         self.bf16 = fast and has_fast_bf16()
         if self.bf16:
             self.model.to(memory_format=torch.channels_last)
@@ -171,7 +178,7 @@ class Detector:
     @torch.inference_mode()
     def _run(
         self, windows: Tensor, background: Tensor | None
-    ) -> tuple[PDMOutput, Scores, ReleasedTerms]:
+    ) -> tuple[PDMOutput | PPDMOutput, Scores, ReleasedTerms | None]:
         x, target = to_model(windows)
         if self.bf16:
             x = x.contiguous(memory_format=torch.channels_last)
@@ -180,7 +187,10 @@ class Detector:
 
     def _compute(
         self, x: Tensor, target: Tensor, background: Tensor | None
-    ) -> tuple[PDMOutput, Scores, ReleasedTerms]:
+    ) -> tuple[PDMOutput | PPDMOutput, Scores, ReleasedTerms | None]:
+        if isinstance(self.model, PPDM):
+            restored = self.model(x)
+            return restored, score_plus(restored, self.config.score), None
         output = self.model(x, target, background)
         scores = score(target, output, self.config.score, self.config.loss.gradient)
         return output, scores, released_terms(target, output)
@@ -216,9 +226,7 @@ def load(run: str | Path, **options: Any) -> Detector:
     files = find_model(run)
     card = read_card(files)
     config, scenes = restore(card["config"]), card["scenes"]
-    data = config.data
-    views = len(scenes) if config.model.background else 1
-    model = PDM(config.model, data.size, data.channels, data.history, views)
+    model = network(config, len(scenes))
     try:
         model.load_state_dict(read_weights(files))
     except RuntimeError as error:
@@ -227,4 +235,16 @@ def load(run: str | Path, **options: Any) -> Detector:
         ) from error
     tree = card.get("calibration")
     calibration = Calibration.from_dict(tree) if tree else None
-    return Detector(model, config, scenes, calibration=calibration, **options)
+    if choice := card.get("choice"):
+        config = replace(config, score=replace(config.score, alpha=choice["alpha"]))
+    levels = card.get("levels")
+    return Detector(model, config, scenes, calibration=calibration, levels=levels, **options)
+
+
+def network(config: Config, scenes: int = 1) -> PDM | PPDM:
+    """A network of these settings, for weights to be loaded into."""
+    data = config.data
+    if config.model.teacher:
+        return PPDM(config.model, data.size)
+    views = scenes if config.model.background else 1
+    return PDM(config.model, data.size, data.channels, data.history, views)

@@ -14,6 +14,7 @@ from dmad import visualize
 from dmad.config import Config
 from dmad.inference.detector import Explained
 from dmad.nn.deformation import compose_all, field_in_pixels
+from dmad.nn.pdm import PDMOutput
 from dmad.scoring import average
 
 Image = NDArray[np.uint8]
@@ -95,6 +96,7 @@ def total_field(offsets: tuple[Tensor, ...], like: Tensor) -> Tensor:
 def pictures(found: Explained, limits: Limits) -> Iterator[Picture]:
     """Draw every frame of a batch."""
     output, scores = found.output, found.scores
+    assert isinstance(output, PDMOutput)
     smooth = average(scores.reconstruction_map, limits.kernel)
     fields = total_field(output.offsets, output.reference).cpu().numpy()
     for b, frame in enumerate(found.frames):

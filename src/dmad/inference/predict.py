@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import heapq
-import io
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +22,8 @@ from dmad.evaluation.calibration import Calibration
 from dmad.evaluation.events import find_events
 from dmad.inference.detector import Detector, Explained, load
 from dmad.inference.explain import Limits, Picture, pictures
+from dmad.inference.images import predict_images
+from dmad.inference.tables import as_csv
 from dmad.inference.video import VideoWriter, annotate
 from dmad.runs import make_folder, write_whole
 
@@ -51,7 +51,8 @@ def predict(
 
     Args:
         run: Run folder, `.safetensors` file or name of a shipped model.
-        sources: Videos, frame folders, or folders of these.
+        sources: Videos, frame folders, or folders of these; for a model of images, images and
+            folders of them, written as `predict_images` says.
         out: Where to write; a folder for each source.
         panels: How many of the strongest frames are explained in a panel each.
         video: Whether to write the annotated video.
@@ -67,6 +68,9 @@ def predict(
     wanted = Wanted(panels, video, scene)
     problems, done = [], 0
     make_folder(out)
+    if detector.config.model.teacher:
+        yield predict_images(detector, [Path(source) for source in sources], out)
+        return
     clips = [clip for given in sources for clip in clips_in(Path(given))]
     for source, name in zip(clips, folder_names(clips), strict=True):
         try:
@@ -223,15 +227,6 @@ class Table:
     def column(self, which: int, gap: int) -> NDArray[np.float64]:
         """One column with NaN for the first `gap` frames."""
         return np.array([np.nan] * gap + [row[which] for row in self.rows])
-
-
-def as_csv(names: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
-    """A table as text."""
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(names)
-    writer.writerows(lines)
-    return text.getvalue()
 
 
 def _write(out: Path, table: Table, best: Best, detector: Detector) -> None:

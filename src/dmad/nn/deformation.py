@@ -1,4 +1,4 @@
-"""ψ: deformation fields, their estimator, and the one way to apply and compose them (Eq. 6, 7).
+"""ψ, ψ': deformation fields, their estimator, and the one way to apply and compose them.
 
 A field is (B, 2, H, W): channel 0 = x (right), 1 = y (down), in grid units where the image spans
 [-1, 1] between the centres of its corner pixels (`align_corners=True`). The value at a pixel says
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from dmad.config import ModelConfig
 from dmad.nn.coordinates import CoordConv2d, coordinates
 
 
@@ -101,7 +102,7 @@ class Head(nn.Module):
 
 
 class DeformationEstimator(nn.Module):
-    """ψ(x) = Up(h(PE(x))) of Eq. 6: K fields, coarse first.
+    """ψ(x) = Up(h(PE(x))) of Eq. 6: K fields, coarse first; ψ'(x) of Eq. 16: as many each way.
 
     The trunk works at the scale of the finest head.
 
@@ -112,6 +113,7 @@ class DeformationEstimator(nn.Module):
         displacements: Largest displacement of each head, in pixels.
         width: Channels of the trunk and of the heads.
         positions: Use the positional embedding.
+        ways: 2 gives every field a backward one, from heads of its own on the same trunk.
     """
 
     def __init__(
@@ -122,6 +124,7 @@ class DeformationEstimator(nn.Module):
         displacements: Sequence[float],
         width: int = 64,
         positions: bool = True,
+        ways: int = 1,
     ) -> None:
         super().__init__()
         finest = reductions[-1]
@@ -143,11 +146,22 @@ class DeformationEstimator(nn.Module):
         )
         self.heads = nn.ModuleList(
             Head(width, int(log2(reduction // finest)), displacement, size)
-            for reduction, displacement in zip(reductions, displacements, strict=True)
+            for reduction, displacement in [*zip(reductions, displacements, strict=True)] * ways
         )
 
+    @classmethod
+    def of(
+        cls, config: ModelConfig, in_channels: int, size: int, ways: int = 1
+    ) -> DeformationEstimator | None:
+        """As a network's settings want it; None without heads."""
+        if not config.reductions:
+            return None
+        heads = (config.reductions, config.displacements)
+        width, positions = config.estimator_width, config.positions
+        return cls(in_channels, size, *heads, width, positions, ways)
+
     def forward(self, x: Tensor) -> list[Tensor]:
-        """Eq. 6: (B, in_channels, H, W) to K fields (B, 2, H, W) in grid units."""
+        """Eq. 6, 16: (B, in_channels, H, W) to K fields (B, 2, H, W), the backward ones behind."""
         trunk = self.stem(self.unshuffle(x))
         trunk = F.relu(trunk + self.residual(trunk))
         return [head(trunk) for head in self.heads]

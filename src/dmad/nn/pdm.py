@@ -54,24 +54,11 @@ class PDM(nn.Module):
         self.decoder = Decoder(drawn, widths, skips, config.stem, config.positions)
         self.memory = Memory(config.memory_items, widths[-1]) if config.memory else None
         seen = inputs + channels * self.sees_target
-        self.estimator = self._estimator(config, seen, size)
+        self.estimator = DeformationEstimator.of(config, seen, size)
         masked = config.background and config.mask == "encoder"
         self.mask = EncoderMask(widths, channels, config.stem) if masked else None
         template = torch.zeros(scenes, channels, size, size) if config.background else None
         self.background = None if template is None else nn.Parameter(template)
-
-    @staticmethod
-    def _estimator(config: ModelConfig, inputs: int, size: int) -> DeformationEstimator | None:
-        if not config.reductions:
-            return None
-        return DeformationEstimator(
-            inputs,
-            size,
-            config.reductions,
-            config.displacements,
-            config.estimator_width,
-            config.positions,
-        )
 
     def forward(self, x: Tensor, target: Tensor, background: Tensor | None = None) -> PDMOutput:
         """Eq. 3, 7, 9.

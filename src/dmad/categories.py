@@ -1,0 +1,167 @@
+"""Many categories in one command: a run each, one table, and the averages of Tables 2 and 3."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dmad.config import Config, require
+from dmad.data.images import chosen
+from dmad.data.load import needed_root
+from dmad.errors import DmadError
+from dmad.evaluation.images import LARGER
+from dmad.evaluation.show import READ_IMAGES, markdown_table, show_block
+from dmad.inspection import IMAGE_RAW
+from dmad.judge import evaluate
+from dmad.report.contents import Block
+from dmad.runs import (
+    Run,
+    find_model,
+    make_folder,
+    new_run,
+    read_card,
+    read_config,
+    start,
+    write_whole,
+)
+from dmad.training import train
+
+TEXTURES = ("carpet", "grid", "leather", "tile", "wood")
+SHOWN: dict[str, dict[str, tuple[str, ...]]] = {
+    "paper": {LARGER: ("image_AUROC", "pixel_AUROC", "AUPRO")},
+    "deployable": {
+        IMAGE_RAW: ("image_AUROC", "pixel_AUROC", "AUPRO"),
+        "at 1 %": ("recall", "false_positive_rate"),
+    },
+}
+Rows = list[dict[str, Any]]  # of a `ledger.json`
+
+
+def asked(config: Config) -> list[str]:
+    """The categories these settings ask for; none where the data has none."""
+    if config.data.layout != "mvtec":
+        return []
+    return chosen(config.data, needed_root(config.data))
+
+
+def of_one(config: Config, name: str) -> Config:
+    """The settings of one category."""
+    return replace(config, data=replace(config.data, categories=name))
+
+
+def holds_categories(folder: Path) -> bool:
+    """Whether a folder holds a run a category."""
+    whole = Run(folder).config.exists() and not Run(folder).checkpoint.parent.exists()
+    return whole and any(Run(path).config.exists() for path in folder.iterdir() if path.is_dir())
+
+
+def train_each(
+    config: Config, names: list[str], out: Path, resume: Path | None = None
+) -> Iterator[Path]:
+    """Train a model a category, into a folder each; those that are done are left as they are.
+
+    Args:
+        config: Settings of all of them.
+        names: The categories.
+        out: Folder under which the folder of all is made.
+        resume: That folder, to go on with.
+
+    Yields:
+        First the folder they lie in; then each run that is trained and has no threshold yet.
+    """
+    folder = resume or new_run(config, out).folder
+    yield folder
+    for name in names:
+        own, run = of_one(config, name), Run(folder / name)
+        if not finished(run.folder):
+            print(f"category {name}", file=sys.stderr)
+            if not run.config.exists():
+                start(own, run)
+            train(own, resume=run.folder)
+        if "calibration" not in read_card(find_model(run.folder)):
+            yield run.folder
+
+
+def finished(folder: Path) -> bool:
+    """Whether a run has a model."""
+    try:
+        return bool(find_model(folder))
+    except DmadError:
+        return False
+
+
+def evaluate_each(folder: Path, root: Path | None = None, cache: Path | None = None) -> list[Block]:
+    """Judge every category that is trained and not yet judged, and write one table of all.
+
+    Args:
+        folder: What `train_each` made.
+        root: Folder of the data set; the one trained on where None.
+        cache: Folder for decoded frames.
+
+    Returns:
+        The table of each block, also in `evaluation/categories.md` and `.json`.
+
+    Raises:
+        DmadError: No category is trained.
+    """
+    runs = sorted(path for path in folder.iterdir() if path.is_dir() and finished(path))
+    require(bool(runs), f"no category of {folder} is trained; dmad train --resume {folder}")
+    found: dict[str, Rows] = {}
+    for run in runs:
+        ledger = Run(run).evaluation / "ledger.json"
+        if not ledger.exists() or ledger.stat().st_mtime < (run / "model.json").stat().st_mtime:
+            print(f"category {run.name}", file=sys.stderr)
+            evaluate(run, root, cache)
+        found[run.name] = json.loads(ledger.read_text())["rows"]
+    tables = [table(block, found) for block in SHOWN]
+    write(folder, found, tables)
+    return tables
+
+
+def table(block: str, found: Mapping[str, Rows]) -> Block:
+    """One block of all categories, with the averages of textures, objects and all."""
+    columns = [(signal, metric) for signal, metrics in SHOWN[block].items() for metric in metrics]
+    values = {
+        name: [value(rows, block, *column) for column in columns] for name, rows in found.items()
+    }
+    groups = {
+        "textures": [name for name in found if name in TEXTURES],
+        "objects": [name for name in found if name not in TEXTURES],
+        "all": list(found),
+    }
+    for group, names in groups.items():
+        if len(names) > 1:
+            values[f"mean of {group}"] = list(np.mean([values[name] for name in names], axis=0))
+    lines = [[name, *(f"{figure:.4f}" for figure in row)] for name, row in values.items()]
+    titles = {"recall": "recall at 1 %", "false_positive_rate": "false positives at 1 %"}
+    heads = [titles.get(metric, metric.replace("_", " ")) for _, metric in columns]
+    return Block(block, READ_IMAGES[block], ["category", *heads], lines)
+
+
+def value(rows: Rows, block: str, signal: str, metric: str) -> float:
+    """A figure of a ledger; NaN where it has none."""
+    key = (block, signal, metric)
+    named = (row["value"] for row in rows if (row["block"], row["signal"], row["metric"]) == key)
+    return float(next(named, np.nan))
+
+
+def write(folder: Path, found: Mapping[str, Rows], tables: list[Block]) -> None:
+    """The tables as Markdown, and all ledgers as JSON."""
+    out = Run(folder).evaluation
+    make_folder(out)
+    title = f"{read_config(folder).recipe}: {len(found)} categories"
+    page = "\n\n".join([f"# {title}", *(markdown_table(block) for block in tables)])
+    write_whole(out / "categories.md", page + "\n")
+    write_whole(out / "categories.json", json.dumps(found, indent=1))
+
+
+def show(tables: list[Block]) -> None:
+    """Print the tables."""
+    for block in tables:
+        show_block(block)

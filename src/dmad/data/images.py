@@ -1,0 +1,226 @@
+"""Images on disk: MVTec's layout, folders named normal, abnormal, masks, or good images alone."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from dmad.config import DataConfig, require
+from dmad.data.decoding import is_image, natural, open_image
+from dmad.data.layouts import SplitName
+from dmad.errors import DmadError
+
+NORMAL = frozenset(("normal", "good", "ok"))
+ABNORMAL = frozenset(("abnormal", "anomaly", "anomalies", "anomalous", "bad", "defect", "defects",
+                      "defective", "ng"))  # fmt: skip
+MASKS = frozenset(("ground_truth", "masks", "mask"))
+SPLITS: dict[str, SplitName] = {
+    "train": "train", "training": "train", "test": "test", "testing": "test"
+}  # fmt: skip
+KEPT = 5  # of the normal images every fifth is kept for testing, where there is no test folder
+ENDINGS = ("_mask", "_gt", "-mask")  # of a mask's name, behind that of its image
+TURNED = (5, 6, 7, 8)  # EXIF orientations that swap width and height
+
+Kind = Literal["normal", "abnormal", "mask", "unnamed"]
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """One image and what its place in the folder says of it."""
+
+    path: Path
+    name: str  # path below the root, unique
+    kind: Kind
+    split: SplitName | None  # None where no folder says
+    mask: Path | None = None  # of its defect
+
+
+@dataclass(frozen=True)
+class ImageSplit:
+    """The images of one split, and one line for each thing that does not fit."""
+
+    files: tuple[ImageFile, ...]
+    notes: tuple[str, ...]
+
+
+def categories(root: Path) -> list[str]:
+    """Names of the folders that hold `train` or images of good parts, as MVTec's do, sorted."""
+    folders = [path for path in root.iterdir() if path.is_dir()]
+    return sorted(path.name for path in folders if (path / "train").is_dir())
+
+
+def chosen(data: DataConfig, root: Path) -> list[str]:
+    """The categories that `data.categories` names, or all there are; none for a single one.
+
+    Raises:
+        DmadError: A name that is not there.
+    """
+    known = categories(root)
+    asked = [name.strip() for name in data.categories.split(",") if name.strip()]
+    missing = [name for name in asked if name not in known]
+    if missing and root.name in asked and not known:  # the category's own folder
+        return []
+    require(
+        not missing,
+        f"{root} has no category {', '.join(missing)}; it has {', '.join(known) or 'none'}",
+    )
+    return asked or known
+
+
+def find_images(data: DataConfig, root: Path, split: SplitName) -> ImageSplit:
+    """The images of a split.
+
+    Args:
+        data: Layout and category.
+        root: Folder of the data set.
+        split: `train` takes normal images alone.
+
+    Raises:
+        DmadError: No image there, none of good parts, or several categories at once.
+    """
+    if data.layout == "mvtec" and (names := chosen(data, root)):
+        require(
+            len(names) == 1,
+            f"{root} holds {len(names)} categories and a model is for one; name it with "
+            f"--data.categories {names[0]}",
+        )
+        root = root / names[0]
+    files = scan(root)
+    found = normal_images(files, root) if split == "train" else test_images(files, root)
+    masks = [file for file in files if file.kind == "mask"]
+    return matched(found, masks) if split == "test" and masks else ImageSplit(tuple(found), ())
+
+
+def describe_images(root: Path) -> list[str]:
+    """What a folder holds for the recipes of images, one line a category; none where nothing."""
+    if not root.is_dir():
+        return []
+    known = categories(root)
+    folders = {name: root / name for name in known} or {root.absolute().name: root}
+    recipe = "mvtec" if known else "images"
+    return [f"{recipe}: {name}: {line}" for name, it in folders.items() if (line := _counted(it))]
+
+
+def _counted(root: Path) -> str:
+    try:
+        files = scan(root)
+        good = len(normal_images(files, root))
+    except DmadError:
+        return ""
+    if not any({*Path(file.name.lower()).parts} & (NORMAL | ABNORMAL) for file in files):
+        return ""  # clips, perhaps
+    bad = sum(file.kind == "abnormal" for file in files)
+    masks = sum(file.kind == "mask" for file in files)
+    return f"{good} good images to train on, {bad} abnormal ones, {masks} masks"
+
+
+def scan(root: Path) -> list[ImageFile]:
+    """Every image under a folder, in natural order, with what its folders are called."""
+    inside = [root] if root.is_file() else root.rglob("*")
+    paths = sorted(filter(is_image, inside), key=lambda path: (path.parent, natural(path)))
+    base = root.parent if root.is_file() else root
+    found = [_placed(path, path.relative_to(base)) for path in paths]
+    require(bool(found), f"{root} holds no images; expected .png, .jpg, .tif, .bmp or .webp files")
+    return found
+
+
+def _placed(path: Path, below: Path) -> ImageFile:
+    parts = [part.lower() for part in below.parts[:-1]]
+    split = next((SPLITS[part] for part in parts if part in SPLITS), None)
+    kinds: list[tuple[frozenset[str], Kind]] = [
+        (MASKS, "mask"), (NORMAL, "normal"), (ABNORMAL, "abnormal")
+    ]  # fmt: skip
+    named = next((kind for names, kind in kinds if names & set(parts)), None)
+    others: dict[SplitName | None, Kind] = {"train": "normal", "test": "abnormal", None: "unnamed"}
+    return ImageFile(path, below.as_posix(), named or others[split], split)
+
+
+def normal_images(files: Sequence[ImageFile], root: Path) -> list[ImageFile]:
+    """Images to train on: those of `train`, or all normal ones but those kept for testing."""
+    normal = [file for file in files if file.kind == "normal" and file.split != "test"]
+    normal = normal or [file for file in files if file.kind == "unnamed"]
+    require(
+        len(normal) > 1,
+        f"{root} holds {len(normal)} images of good parts among {len(files)}, and training needs "
+        "two, better thirty; put them into a folder named normal or train/good",
+    )
+    inside = [file for file in normal if file.split == "train"]
+    return inside or [file for file in normal if file not in _kept(files, normal)]
+
+
+def _kept(files: Sequence[ImageFile], normal: Sequence[ImageFile]) -> list[ImageFile]:
+    """Normal images kept for testing: where there are abnormal ones, and no normal ones of it."""
+    own = any(file.kind == "normal" and file.split == "test" for file in files)
+    abnormal = any(file.kind == "abnormal" for file in files)
+    return [] if own or not abnormal else list(normal[KEPT - 1 :: KEPT])
+
+
+def test_images(files: Sequence[ImageFile], root: Path) -> list[ImageFile]:
+    """Abnormal images, and normal ones that are not trained on."""
+    normal = [file for file in files if file.kind == "normal" and file.split == "test"]
+    if not normal:
+        free = [file for file in files if file.kind in ("normal", "unnamed") and not file.split]
+        normal = _kept(files, [f for f in free if f.kind == "normal"] or free)
+    found = normal + [file for file in files if file.kind == "abnormal"]
+    require(
+        bool(found),
+        f"{root} holds no images to test on; expected a folder test, or one named abnormal",
+    )
+    return found
+
+
+def matched(files: Sequence[ImageFile], masks: Sequence[ImageFile]) -> ImageSplit:
+    """Abnormal images with their masks, by folder and name; each mismatch is noted."""
+    places, notes, used, out = _by_name(masks), [], set(), []
+    for file in files:
+        mask = _mask_of(file, places) if file.kind == "abnormal" else None
+        if mask is not None:
+            used.add(mask)
+        trouble = _trouble(file.path, mask) if file.kind == "abnormal" else ""
+        if trouble:
+            notes.append(f"{file.name}: {trouble}: left out of the pixel figures")
+        out.append(replace(file, mask=None if trouble else mask))
+    notes += [f"mask {m.name} belongs to no image" for m in masks if m.path not in used]
+    return ImageSplit(tuple(out), tuple(notes))
+
+
+def _by_name(masks: Sequence[ImageFile]) -> dict[tuple[str, str], list[Path]]:
+    """Masks by folder and name, and by name alone (folder empty)."""
+    places = defaultdict(list)
+    for mask in masks:
+        stem = mask.path.stem
+        bare = next((stem.removesuffix(e) for e in ENDINGS if stem.endswith(e)), stem)
+        for folder in (mask.path.parent.name, ""):
+            places[folder, bare].append(mask.path)
+    return places
+
+
+def _mask_of(file: ImageFile, places: dict[tuple[str, str], list[Path]]) -> Path | None:
+    """The only mask of that folder and name, else the only one of that name."""
+    for folder in (file.path.parent.name, ""):
+        found = places.get((folder, file.path.stem), [])
+        if len(found) == 1:
+            return found[0]
+    return None
+
+
+def _trouble(image: Path, mask: Path | None) -> str:
+    """Why a mask cannot be used; empty where it can."""
+    if mask is None:
+        return "no mask of that name"
+    try:
+        sizes = image_size(image), image_size(mask)
+    except Exception:  # Pillow raises many kinds on broken files
+        return f"the mask {mask.name} is unreadable"
+    (a, b), (c, d) = sizes
+    return "" if (a, b) == (c, d) else f"its mask is {c} x {d} pixels, the image {a} x {b}"
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Width and height of an image once it is upright."""
+    with open_image(path) as image:
+        turned = image.getexif().get(0x0112) in TURNED
+        return image.size[::-1] if turned else image.size

@@ -1,0 +1,195 @@
+"""`dmad predict` on images: verdicts as CSV; overlay, raw map and fields as pictures."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+from scipy.ndimage import binary_erosion
+
+from dmad import visualize
+from dmad.config import require
+from dmad.data.decoding import decode, open_image, upright
+from dmad.data.images import ImageFile, scan
+from dmad.data.tiles import blend
+from dmad.errors import DmadError
+from dmad.evaluation.calibration import Calibration
+from dmad.inference.detector import Detector, Explained
+from dmad.inference.explain import Image, total_field
+from dmad.inference.tables import as_csv
+from dmad.nn.ppdm import PPDMOutput
+from dmad.runs import write_whole
+from dmad.scoring import pixel_map_plus
+
+FULL = 6.0  # value of the brightest grey of a raw map: the most three stages can differ
+SHOWN = 1024  # longest side of an overlay in pixels
+HOT = 2.0  # full colour of the heat, in thresholds
+CONTOUR = (0, 220, 255)
+COLUMNS = ("image", "score", "threshold", "verdict", "reconstruction", "deformation")
+VERDICTS = {True: "anomalous", False: "good", None: ""}
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One image and what was found."""
+
+    name: str  # of the image
+    score: float  # standardised where there is a threshold, else Eq. 22
+    threshold: float | None
+    reconstruction: float  # first term of Eq. 22
+    deformation: float  # second term before α
+    map: NDArray[np.float32]  # (H, W): Eq. 23
+    forward: NDArray[np.float32]  # (2, H, W) px: all forward fields in one
+    backward: NDArray[np.float32]  # (2, H, W) px: all backward fields in one
+
+    @property
+    def verdict(self) -> str:
+        """`anomalous` or `good`; empty without a threshold."""
+        return VERDICTS[None if self.threshold is None else self.score >= self.threshold]
+
+    def row(self) -> list[str]:
+        """Its line of the table, as `COLUMNS` say."""
+        level = "" if self.threshold is None else f"{self.threshold:.6g}"
+        terms = [f"{term:.6g}" for term in (self.reconstruction, self.deformation)]
+        return [self.name, f"{self.score:.6g}", level, self.verdict, *terms]
+
+
+def predict_images(detector: Detector, sources: Sequence[Path], out: Path) -> Path:
+    """Judge image files, and all images in folders, and write what a person wants to see.
+
+    Args:
+        detector: A model of images.
+        sources: Image files and folders.
+        out: Where to write `scores.csv`, and `overlays`, `maps` and `fields` with a picture of
+            each image.
+
+    Returns:
+        `out`.
+
+    Raises:
+        DmadError: No source holds an image, or none could be read.
+    """
+    files = [file for source in sources for file in named(source)]
+    shown = Pictures(detector)
+    rows = []
+    for file, found in judge_files(detector, files):
+        rows.append(found.row())
+        shown.write(file.path, found, out)
+    skipped = len(files) - len(rows)
+    require(bool(rows), f"none of {len(files)} images could be read; give intact ones")
+    if skipped:
+        print(f"note: {skipped} of {len(files)} images were skipped", file=sys.stderr)
+    write_whole(out / "scores.csv", as_csv(COLUMNS, rows))
+    return out
+
+
+def named(source: Path) -> list[ImageFile]:
+    """The images of a source; those of a folder are called by it too."""
+    require(source.exists(), f"{source} does not exist; give images or folders of them")
+    folder = source.absolute().name if source.is_dir() else ""
+    files = scan(source)
+    return [replace(file, name=f"{folder}/{file.name}") for file in files] if folder else files
+
+
+def judge_files(
+    detector: Detector, files: Sequence[ImageFile]
+) -> Iterator[tuple[ImageFile, Judged]]:
+    """Judge files one by one; those that cannot be read are told and left out."""
+    for file in files:
+        if frames := _read(detector, file):
+            yield file, judge_image(detector, frames, file.name)
+
+
+def _read(detector: Detector, file: ImageFile) -> list[Image]:
+    data, notes, frames = detector.config.data, list[str](), list[Image]()
+    try:
+        frames = list(decode(file.path, data.size, data.channels, notes.append, data.tiles))
+    except DmadError as error:
+        notes.append(str(error))
+    for note in notes:
+        print(f"skipped: {note}", file=sys.stderr)
+    return frames
+
+
+def judge_image(detector: Detector, frames: Sequence[Image], name: str) -> Judged:
+    """Judge an image, given whole or as its tiles (H, W, 3) uint8."""
+    calibration, score = detector.calibration, detector.config.score
+    canvas = detector.config.data.canvas
+    batches = list(detector.explain(frames))
+    terms = np.concatenate([found.columns()[1:3] for found in batches], axis=1).max(1)
+    total, level = float(terms[0] + score.alpha * terms[1]), None
+    if calibration:
+        total = float(calibration.scorer.combine(*terms[:, None])[0])
+        level = calibration.threshold
+    maps = np.concatenate([pixel_map_plus(b.scores, score).cpu().numpy() for b in batches])
+    forward, backward = (
+        np.stack([blend(ways[:, axis], canvas) for axis in (0, 1)])
+        for ways in map(np.concatenate, zip(*map(_fields, batches), strict=True))
+    )
+    first, second = terms
+    return Judged(
+        name, total, level, float(first), float(second), blend(maps, canvas), forward, backward
+    )
+
+
+def _fields(found: Explained) -> list[NDArray[np.float32]]:
+    """All forward fields in one, and all backward ones: (B, 2, H, W) px each."""
+    output = found.output
+    assert isinstance(output, PPDMOutput)
+    ways = (output.forward, output.backward[::-1])
+    return [total_field(way, output.deformed).float().cpu().numpy() for way in ways]
+
+
+def raw_level(calibration: Calibration, alpha: float) -> float:
+    """The threshold in units of Eq. 22: where Eq. 23 reaches it, a place alone is enough."""
+    scorer = calibration.scorer
+    first, second = scorer.reconstruction, scorer.deformation
+    return calibration.threshold * first.scale + first.centre + alpha * second.centre
+
+
+class Pictures:
+    """Draws judged images, all with the same colours.
+
+    Args:
+        detector: Its threshold sets full heat and the contour; without one, the first image does.
+    """
+
+    def __init__(self, detector: Detector) -> None:
+        config, calibration = detector.config, detector.calibration
+        self.level = raw_level(calibration, config.score.alpha) if calibration else None
+        self.heat = HOT * self.level if self.level and self.level > 0 else 0.0
+        self.field = sum(config.model.displacements) or 1.0
+
+    def write(self, path: Path, found: Judged, out: Path) -> None:
+        """Overlay, raw map and fields of the image at a path."""
+        with open_image(path) as opened:
+            opened.draft("RGB", (2 * SHOWN, 2 * SHOWN))
+            picture = upright(opened, "RGB")
+        picture.thumbnail((SHOWN, SHOWN))
+        name = found.name if found.name.lower().endswith(".png") else f"{found.name}.png"
+        visualize.save(self.overlay(np.asarray(picture), found.map), out / "overlays" / name)
+        visualize.save(self.fields(found), out / "fields" / name)
+        grey = (found.map / FULL).clip(0, 1) * 65535
+        visualize.save(grey.round().astype(np.uint16), out / "maps" / name)
+
+    def overlay(self, picture: Image, anomaly: NDArray[np.float32]) -> Image:
+        """The picture (H, W, 3) with heat, and a contour where the map reaches the threshold."""
+        self.heat = self.heat or HOT * float(anomaly.max()) or 1.0
+        size = picture.shape[1::-1]
+        large = np.asarray(Pillow.fromarray(anomaly).resize(size, Pillow.Resampling.BILINEAR))
+        drawn = visualize.heatmap(picture, large, self.heat)
+        if self.level is not None:
+            inside = large >= self.level
+            width = max(1, max(size) // 256)
+            drawn[inside & ~binary_erosion(inside, iterations=width, border_value=1)] = CONTOUR
+        return drawn
+
+    def fields(self, found: Judged) -> Image:
+        """Both fields side by side: hue is the direction, saturation the length."""
+        drawn = [visualize.color_wheel(way, self.field) for way in (found.forward, found.backward)]
+        return np.hstack(drawn)

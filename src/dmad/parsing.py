@@ -1,0 +1,27 @@
+"""A parser whose errors are one line."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import NoReturn
+
+from jsonargparse import ArgumentParser
+
+from dmad.errors import DmadError
+
+
+class Parser(ArgumentParser):
+    """A parser whose errors are one line."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Say what is wrong and, where a name is nearly right, what was meant."""
+        raise DmadError(_one_line(message, self))
+
+
+def _one_line(message: str, parser: ArgumentParser) -> str:
+    words = " ".join(str(message).split())
+    wrong = next((w for w in words.split() if w.startswith("--")), None)
+    options = [o for action in parser._actions for o in action.option_strings]
+    near = get_close_matches((wrong or "").split("=")[0], options, 1, 0.65)
+    hint = f"; did you mean {near[0]}?" if near and near[0] != wrong else ""
+    return f"{words}{hint}" if hint else f"{words}; see --help"

@@ -1,0 +1,122 @@
+"""From an evaluation of images to the page that people open."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from PIL import Image as Pillow
+
+from dmad.data.load import LabelledFootage
+from dmad.data.tiles import blend
+from dmad.evaluation.metrics import roc
+from dmad.evaluation.result import Evaluation
+from dmad.evaluation.scorer import Scorer
+from dmad.evaluation.show import blocks
+from dmad.inference.detector import Detector
+from dmad.inference.images import Pictures, judge_image
+from dmad.report.contents import Panel, Report, Series
+from dmad.summary import fingerprint, warnings
+
+PANELS = 6  # of abnormal and of good images each, those with the highest scores
+ROC_CURVES = 3
+
+
+def compose_images(
+    name: str,
+    detector: Detector,
+    test: LabelledFootage,
+    result: Evaluation,
+    card: Mapping[str, Any],
+) -> Report:
+    """Everything the page shows of an image run; as `summary.compose` for video."""
+    calibration = result.calibration
+    return Report(
+        title=f"{detector.config.recipe} / {name}",
+        subtitle=subtitle(detector, test),
+        headline=headline(result),
+        blocks=blocks(result.ledger.rows),
+        series=[series(result)],
+        threshold=calibration.threshold if calibration else None,
+        fps=None,
+        panels=[panel(detector, test, result, index) for index in strongest(result)],
+        roc=curves(result),
+        alarms=None,
+        history=card.get("history", []),
+        settings=card["config"],
+        fingerprint=fingerprint(result, card),
+        notes=warnings(result),
+    )
+
+
+def subtitle(detector: Detector, test: LabelledFootage) -> str:
+    """What was judged, and how it was trained."""
+    data, train, model = detector.config.data, detector.config.train, detector.config.model
+    return (
+        f"{test.label_name}: {len(test.footage.clips)} test images; {model.teacher}, {data.size} "
+        f"pixels, {train.epochs} epochs, seed {train.seed}"
+    )
+
+
+def headline(result: Evaluation) -> list[tuple[str, str, str]]:
+    """The figures at the top: detection, localisation, and what the threshold does."""
+    wanted = {
+        "image_AUROC": "image AUROC, deployable",
+        "pixel_AUROC": "pixel AUROC",
+        "AUPRO": "AUPRO",
+        "recall": "abnormal found",
+        "false_positive_rate": "good rejected",
+    }
+    found = {}
+    for row in reversed([row for row in result.ledger.rows if row.block == "deployable"]):
+        found[row.metric] = row
+    return [
+        (f"{found[metric].value:.3f}", name, found[metric].note or found[metric].signal)
+        for metric, name in wanted.items()
+        if metric in found
+    ]
+
+
+def series(result: Evaluation) -> Series:
+    """All test images in a row, good ones first."""
+    order = np.argsort(result.scores.labels, kind="stable")
+    first, second = (result.scores.channels[name][order] for name in ("eq20", "eq21"))
+    scorer = result.calibration.scorer if result.calibration else Scorer.fit(first, second, 1)
+    score = result.deployable[result.signal][order]
+    terms = (scorer.reconstruction(first), scorer.deformation(second))
+    return Series("test images, good ones first", score, *terms, result.scores.labels[order], [])
+
+
+def strongest(result: Evaluation) -> list[int]:
+    """Indices of the images with the highest scores, abnormal ones and good ones."""
+    order = np.argsort(-result.deployable[result.signal], kind="stable")
+    labels = result.scores.labels[order]
+    return [int(index) for label in (1, 0) for index in order[labels == label][:PANELS]]
+
+
+def panel(detector: Detector, test: LabelledFootage, result: Evaluation, index: int) -> Panel:
+    """One image, its heat, its fields and where the defect was marked."""
+    clip = test.footage.clips[index]
+    frames = test.footage.frames[clip.start : clip.start + clip.length]
+    found, draw = judge_image(detector, list(frames), clip.name), Pictures(detector)
+    canvas = detector.config.data.canvas
+    frame = np.stack([blend(frames[..., c], canvas) for c in range(3)], -1).round().astype(np.uint8)
+    truth = np.zeros_like(frame)
+    for mask in test.masks(clip.name) if test.masks else ():
+        truth = np.asarray(Pillow.fromarray(mask).convert("RGB"))
+    tiles = [frame, draw.overlay(frame, found.map), draw.fields(found), truth]
+    label = "abnormal" if result.scores.labels[index] else "good"
+    return Panel(
+        clip.name,
+        f"score {found.score:.2f}; labelled {label}; {found.verdict or 'no threshold yet'}",
+        np.concatenate(tiles, axis=1),
+        ("input", "anomaly", "forward field", "backward field", "marked"),
+    )
+
+
+def curves(result: Evaluation) -> list[tuple[str, np.ndarray, np.ndarray]]:
+    """ROC curves of the signals to compare."""
+    names = list(result.deployable)[:ROC_CURVES]
+    found = [(name, roc(result.deployable[name], result.scores.labels)) for name in names]
+    return [(name, curve.fpr, curve.tpr) for name, curve in found]

@@ -1,0 +1,109 @@
+"""`dmad train`: options to settings, a run or one a category, and its threshold."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from jsonargparse import Namespace
+
+from dmad.config import Config, require
+from dmad.errors import DmadError
+from dmad.parsing import Parser
+from dmad.settings import SECTIONS, restore
+
+
+def parser_train(recipe: str | None, base: Config | None = None) -> Parser:
+    """Options of `dmad train`, with the numbers of the recipe, or of `base`, as defaults."""
+    from dmad import recipes
+
+    parser = Parser(
+        prog="dmad train",
+        description="Train a model from normal footage or images. The run folder is printed last.",
+        epilog="Example: dmad train ped2 --data.root UCSDped2 --data.size 128 --train.epochs 4",
+    )
+    known = ", ".join(recipes.names())
+    start = f"where the settings start from: {known}"
+    parser.add_argument("recipe", nargs="?", default=recipe, help=start)
+    parser.add_argument("--config", action="config", help="YAML file of settings")
+    parser.add_argument("--out", type=Path, default=Path("runs"), help="folder for new runs")
+    parser.add_argument("--resume", type=Path | None, help="run folder to go on with")
+    base = base or (recipes.get(recipe) if recipe else Config())
+    for name, section in SECTIONS.items():
+        parser.add_class_arguments(section, name)
+        values = vars(getattr(base, name))
+        parser.set_defaults({f"{name}.{key}": value for key, value in values.items()})
+    return parser
+
+
+def train(arguments: Sequence[str]) -> None:
+    """Train a model from normal data; prints its run folder last."""
+    recipe = next((a for a in arguments[:1] if not a.startswith("-")), None)
+    recipe = recipe or _recipe_behind(arguments)
+    asked = parser_train(recipe).parse_args(list(arguments))
+    require(
+        bool(asked.recipe or asked.resume),
+        "say what to train: dmad train RECIPE; `dmad recipes` lists them",
+    )
+    config = _resumed(arguments, asked.resume) if asked.resume else _config(asked)
+    from dmad import categories, training
+
+    names = categories.asked(config)
+    if len(names) > 1:
+        runs = categories.train_each(config, names, asked.out, asked.resume)
+        folder = next(runs)
+    else:
+        config = categories.of_one(config, names[0]) if names else config
+        folder = training.train(config, asked.out, asked.resume).folder
+        runs = iter([folder])
+    for run in runs:
+        _set_threshold(run, config)
+    print(folder)
+
+
+def _set_threshold(run: Path, config: Config) -> None:
+    """Calibrate a fresh model on what its training held out; without it, say why not."""
+    from dmad import judge
+
+    if not config.data.held_out:
+        return
+    try:
+        if config.model.teacher and config.score.choose:
+            judge.choose_alpha(run)
+        judge.tell(judge.calibrate(run))
+    except DmadError as error:
+        print(f"note: no threshold was set: {error}", file=sys.stderr)
+
+
+def _resumed(arguments: Sequence[str], run: Path) -> Config:
+    """The settings of a stopped run; only where its data lies may be said anew."""
+    from dmad.runs import read_config
+
+    base = read_config(run)
+    asked = _config(parser_train(base.recipe, base).parse_args(list(arguments)))
+    places = {name: getattr(asked.data, name) for name in ("root", "cache", "workers")}
+    config = replace(base, data=replace(base.data, **places))
+    require(
+        replace(asked, recipe=base.recipe) == config,
+        "with --resume the run's own settings hold; only --data.root, --data.cache and "
+        "--data.workers may be given",
+    )
+    return config
+
+
+def _recipe_behind(arguments: Sequence[str]) -> str | None:
+    """The recipe where it stands behind the options, or in the file of settings."""
+    import yaml
+
+    rest = [a for a in arguments if not a.startswith(("-h", "--help", "--print_config"))]
+    asked = parser_train(None).parse_args(rest)
+    files = [yaml.safe_load(Path(str(file)).read_text()) for file in asked.config or ()]
+    named = [str(found["recipe"]) for found in files if found.get("recipe")]
+    return asked.recipe or next(reversed(named), None)
+
+
+def _config(asked: Namespace) -> Config:
+    sections = {name: asked[name].as_dict() for name in SECTIONS}
+    return restore({"recipe": asked.recipe, **sections})

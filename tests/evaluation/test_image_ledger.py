@@ -1,0 +1,45 @@
+"""The ledger of images against values computed by hand."""
+
+import numpy as np
+import pytest
+from scipy.stats import beta
+
+from dmad.evaluation.images import LARGER, draw_up, larger, paper_alpha, share_row
+from dmad.evaluation.ledger import Row
+from dmad.evaluation.scores import ScoreSet
+
+
+def test_the_papers_rule() -> None:
+    assert [paper_alpha(name) for name in ("screw", "carpet", "metal_nut")] == [0.2] * 3
+    assert paper_alpha("bottle") == paper_alpha("my parts") == 0.05
+
+
+def test_shares_have_the_exact_binomial_interval() -> None:
+    row = share_row("at 1 %", "recall", np.repeat([True, False], [3, 17]), "good")
+    low, high = beta.ppf(0.025, 3, 18), beta.ppf(0.975, 4, 17)
+    assert row.value == 0.15
+    assert row.note == f"at 1 %: 3 of 20 good, 95% interval {low:.3f} to {high:.3f}"
+
+
+def test_blocks_of_the_ledger() -> None:
+    labels = np.repeat([0, 1], 4).astype(np.uint8)
+    scores = np.array([0, 1, 2, 5, 3, 4, 6, 7.0])
+    given = ScoreSet({"score": scores}, labels, np.ones(8, int))
+    ledger = draw_up(given, {"a": scores}, {"b": scores}, {"0.05/image": ("b", 4.5)})
+    assert ledger.value("a", "image_AUROC") == ledger.value("b", "image_AUROC") == 14 / 16
+    assert ledger.value("b", "F1_max") == pytest.approx(8 / 9)
+    assert ledger.value("at 5 %", "recall") == 0.5
+    assert ledger.value("at 5 %", "false_positive_rate") == 0.25
+    assert {row.block for row in ledger.rows} == {"paper", "deployable"}
+
+
+def test_the_larger_of_two() -> None:
+    rows = [
+        Row("paper", "a", "AP", 0.8),
+        Row("paper", "b", "AP", 0.9),
+        Row("paper", "c", "AP", 1.0),
+        Row("deployable", "a", "AP", 1.0),
+        Row("paper", "a", "AUPRO", 0.5),
+    ]
+    found = [(row.signal, row.metric, row.value) for row in larger(rows, ("a", "b"))]
+    assert found == [(LARGER, "AP", 0.9), (LARGER, "AUPRO", 0.5)]

@@ -1,0 +1,105 @@
+"""`dmad predict` on images: verdicts, pictures, and files that cannot be judged."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dmad.errors import DmadError
+from dmad.inference.detector import load
+from dmad.inference.images import FULL, Pictures, judge_files, named, raw_level
+from dmad.inference.predict import predict
+
+
+def table(out: Path) -> list[dict[str, str]]:
+    with (out / "scores.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_verdicts_and_pictures(trained_images, image_data, tmp_path) -> None:
+    out = tmp_path / "out"
+    assert list(predict(trained_images, [image_data / "discs/test"], out)) == [out]
+    rows = table(out)
+    assert len(rows) == 8
+    for row in rows:
+        assert (row["verdict"] == "anomalous") == (float(row["score"]) >= float(row["threshold"]))
+        assert row["verdict"] == ("anomalous" if "spot" in row["image"] else "good")
+        for kind, mode, width in (("overlays", "RGB", 64), ("fields", "RGB", 128)):
+            with Image.open(out / kind / row["image"]) as picture:
+                assert (picture.mode, picture.size) == (mode, (width, 64))
+
+
+def test_raw_maps_hold_equation_23(trained_images, image_data, tmp_path) -> None:
+    out = tmp_path / "out"
+    list(predict(trained_images, [image_data / "discs/test/spot/000.png"], out))
+    (file,) = named(image_data / "discs/test/spot/000.png")
+    ((_, found),) = judge_files(load(trained_images), [file])
+    with Image.open(out / "maps/000.png") as picture:
+        assert picture.mode.startswith("I")
+        grey = np.asarray(picture).astype(np.uint16)
+    np.testing.assert_allclose(grey / 65535 * FULL, found.map, atol=FULL / 65535)
+    row, column = np.unravel_index(grey.argmax(), grey.shape)
+    assert 20 <= row <= 38
+    assert 26 <= column <= 42
+
+
+def test_the_contour_is_where_the_map_reaches_the_threshold(trained_images, image_data) -> None:
+    detector = load(trained_images)
+    (file,) = named(image_data / "discs/test/spot/000.png")
+    ((_, found),) = judge_files(detector, [file])
+    scorer, alpha = detector.calibration.scorer, detector.config.score.alpha
+    level = raw_level(detector.calibration, alpha)
+    terms = np.array([level - alpha * found.deformation]), np.array([found.deformation])
+    assert scorer.combine(*terms)[0] == pytest.approx(detector.calibration.threshold)
+    drawing = Pictures(detector)
+    grey = np.full((64, 64, 3), 128, np.uint8)
+    flat = np.zeros((64, 64), np.float32)
+    np.testing.assert_array_equal(drawing.overlay(grey, flat), grey)
+    flat[20:30, 20:30] = 2 * level
+    outline = (drawing.overlay(grey, flat) == (0, 220, 255)).all(-1)
+    assert outline[20, 25]
+    assert not outline[25, 25]
+
+
+def test_without_a_threshold_there_is_no_verdict(trained_images, image_data, tmp_path) -> None:
+    run = shutil.copytree(trained_images, tmp_path / "run")
+    card = json.loads((run / "model.json").read_text())
+    del card["calibration"]
+    (run / "model.json").write_text(json.dumps(card))
+    list(predict(run, [image_data / "discs/test/good"], tmp_path / "out"))
+    assert {(row["threshold"], row["verdict"]) for row in table(tmp_path / "out")} == {("", "")}
+
+
+def test_unreadable_images_are_skipped_and_counted(
+    trained_images, image_data, tmp_path, capsys
+) -> None:
+    folder = shutil.copytree(image_data / "discs/test/good", tmp_path / "parts")
+    (folder / "broken.jpg").write_bytes(b"nothing")
+    Image.new("RGB", (1, 1)).save(folder / "dot.png")
+    Image.new("RGBA", (200, 100), (9, 9, 9, 0)).save(folder / "wide.png")
+    list(predict(trained_images, [folder], tmp_path / "out"))
+    told = capsys.readouterr().err
+    assert told.count("skipped: ") == 2
+    assert "note: 2 of 7 images were skipped" in told
+    assert len(table(tmp_path / "out")) == 5
+    with Image.open(tmp_path / "out/overlays/parts/wide.png") as picture:
+        assert picture.size == (200, 100)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(None, "does not exist"), ([], "holds no images"), ([b"x"], "none of 1 images could be read")],
+)
+def test_nothing_to_judge_is_said_in_one_line(trained_images, tmp_path, content, message) -> None:
+    folder = tmp_path / "parts"
+    if content is not None:
+        folder.mkdir()
+        for data in content:
+            (folder / "a.png").write_bytes(data)
+    with pytest.raises(DmadError, match=message) as caught:
+        list(predict(trained_images, [folder], tmp_path / "out"))
+    assert "\n" not in str(caught.value)
