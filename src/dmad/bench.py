@@ -137,7 +137,7 @@ def _judging(detector: Detector) -> Callable[[], float]:
         with TemporaryDirectory() as folder:
             path = _film(Path(folder))
             start = time.perf_counter()
-            frames = decode(path, data.size, data.channels)
+            frames = decode(path, data.size, data.channels, antialias=data.antialias)
             count = sum(len(found.index) for found in detector.explain(frames, batch=1))
             return (time.perf_counter() - start) / count
 

@@ -33,6 +33,8 @@ class DataConfig:
         layout: How the folder is laid out; a recipe names its own.
         size: Height and width of a frame or image in pixels after resizing.
         channels: 1 for grey, 3 for colour.
+        antialias: Resize frames with antialiasing. The released loaders do not: thin things, such
+            as the wheels of a bicycle, then stay sharp.
         history: Past frames from which the next is predicted; 0 reconstructs a single image.
         fps: Frames a second where the footage does not say, as folders of frames do not; 0 is
             unknown, and nothing is said in seconds or hours then.
@@ -52,6 +54,7 @@ class DataConfig:
     layout: Layout = "video"
     size: int = 256
     channels: Literal[1, 3] = 3
+    antialias: bool = True
     history: int = 4
     fps: float = 0.0
     cache: Path | None = None

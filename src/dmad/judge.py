@@ -14,9 +14,9 @@ from rich.console import Console
 from rich.progress import track
 
 from dmad.config import DataConfig, require
-from dmad.data.frames import Clip, ClipSource, Footage, frame_rate, load_footage
+from dmad.data.frames import Clip, ClipSource, Footage, frame_rate
 from dmad.data.images import scan
-from dmad.data.load import LabelledFootage, load_split
+from dmad.data.load import LabelledFootage, load_split, read
 from dmad.evaluation.calibration import AlarmShape, Budget, Calibration
 from dmad.evaluation.calibration import calibrate as choose_threshold
 from dmad.evaluation.ledger import Row, draw_up
@@ -239,7 +239,7 @@ def read_images(sources: Sequence[str | Path], data: DataConfig) -> Footage:
     """Image files and folders of them, each image a clip of one frame."""
     files = [file for source in sources for file in scan(Path(source))]
     clips = [ClipSource(str(file.path), file.path) for file in files]
-    return load_footage(clips, data.size, data.channels, data.cache, tiles=data.tiles)
+    return read(clips, data)
 
 
 def read_clips(sources: Sequence[str | Path], data: DataConfig) -> Footage:
@@ -247,7 +247,7 @@ def read_clips(sources: Sequence[str | Path], data: DataConfig) -> Footage:
     paths = [clip for source in sources for clip in clips_in(Path(source))]
     named = zip(folder_names(paths), paths, strict=True)
     clips = [ClipSource(name, path) for name, path in named]
-    return load_footage(clips, data.size, data.channels, data.cache, minimum=data.history + 1)
+    return read(clips, data)
 
 
 def threshold(

@@ -32,17 +32,18 @@ REVIVE = 50  # steps: a frozen teacher does not come towards items that nobody u
 
 def ped2() -> Config:
     """UCSD Ped2: grey, one fixed view of a walkway."""
-    return _video("ped2", DataConfig(layout="ped2", channels=1, fps=10), epochs=60)
+    return _video("ped2", DataConfig(layout="ped2", channels=1, antialias=False, fps=10), epochs=60)
 
 
 def avenue() -> Config:
     """CUHK Avenue: colour, one fixed view."""
-    return _video("avenue", DataConfig(layout="avenue", fps=25), epochs=60)
+    return _video("avenue", DataConfig(layout="avenue", antialias=False, fps=25), epochs=60)
 
 
 def shanghaitech() -> Config:
     """ShanghaiTech Campus: colour, thirteen fixed views, one background template each."""
-    base = _video("shanghaitech", DataConfig(layout="shanghaitech", fps=24), epochs=10)
+    data = DataConfig(layout="shanghaitech", antialias=False, fps=24)
+    base = _video("shanghaitech", data, epochs=10)
     return replace(base, model=replace(FIELDS, mask="decoder"))
 
 

@@ -7,6 +7,7 @@ import av
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.ndimage import map_coordinates
 
 from dmad.data import frames as module
 from dmad.data.frames import ClipSource, decode, load_footage
@@ -70,6 +71,34 @@ def test_resizing_is_antialiased(tmp_path):
     noise = np.random.default_rng(0).integers(0, 2, (128, 128, 3), np.uint8) * 255
     Image.fromarray(noise).save(tmp_path / "0.png")
     assert next(decode(tmp_path, 16, 1)).std() < 25
+
+
+def test_without_antialiasing_a_pixel_is_one_of_four_neighbours(tmp_path):
+    image = np.random.default_rng(0).integers(0, 256, (48, 64), np.uint8)
+    Image.fromarray(image).save(tmp_path / "0.png")
+    found = next(decode(tmp_path, 16, 1, antialias=False))[..., 0]
+    rows, columns = (np.arange(16) + 0.5) * 3 - 0.5, (np.arange(16) + 0.5) * 4 - 0.5
+    grid = np.stack(np.meshgrid(rows, columns, indexing="ij"))
+    np.testing.assert_allclose(found, map_coordinates(image.astype(float), grid, order=1), atol=1)
+
+
+def test_videos_and_folders_are_sampled_alike(tmp_path):
+    video = write_video(tmp_path / "a.avi", 3)
+    folder, video = (
+        np.stack(list(decode(path, 24, 3, antialias=False))).astype(int)
+        for path in (write_frames(tmp_path / "b", 3), video)
+    )
+    assert folder.shape == (3, 24, 24, 3)
+    assert np.abs(folder - video).max() <= 4
+
+
+def test_the_cache_knows_how_frames_were_resized(tmp_path):
+    source = [ClipSource("a", write_frames(tmp_path / "a", 3))]
+    smooth, sharp = (
+        load_footage(source, 16, 1, tmp_path / "cache", antialias=way).frames
+        for way in (True, False)
+    )
+    assert smooth.filename != sharp.filename
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -64,6 +64,7 @@ def decode(
     channels: int,
     report: Callable[[str], None] = lambda line: None,
     tiles: int = 1,
+    antialias: bool = True,
 ) -> Iterator[Frames]:
     """Decode a video, a folder of images or a single image, one frame at a time.
 
@@ -72,10 +73,11 @@ def decode(
 
     Args:
         path: Video file, folder of frame images, or image.
-        size: Height and width in pixels, resized with antialiasing.
+        size: Height and width in pixels.
         channels: 1 for grey, 3 for colour.
         report: Called with one line for each thing that was damaged.
         tiles: Cut a single image into tiles x tiles frames.
+        antialias: Resize videos and folders with antialiasing.
 
     Returns:
         Frames (size, size, channels), 0 to 255. 16-bit images keep their high byte.
@@ -87,12 +89,12 @@ def decode(
     if is_image(path):
         return _decode_images([path], size, channels, report, tiles)
     if not path.is_dir():
-        return _decode_video(path, size, channels, report)
+        return _decode_video(path, size, channels, report, antialias)
     files = image_files(path)
     require(
         len(files) > 0, f"{path} holds no frame images; expected {', '.join(sorted(IMAGES))} files"
     )
-    return _decode_images(files, size, channels, report)
+    return _decode_images(files, size, channels, report, antialias=antialias)
 
 
 def _decode_images(
@@ -101,13 +103,14 @@ def _decode_images(
     channels: int,
     report: Callable[[str], None],
     tiles: int = 1,
+    antialias: bool = True,
 ) -> Iterator[Frames]:
     last: list[Frames] = []
     waiting = 0  # unreadable images before the first readable one
     sizes = set()
     for path in files:
         try:
-            last, original = _read_image(path, size, channels, tiles)
+            last, original = _read_image(path, size, channels, tiles, antialias)
         except Exception as error:  # Pillow raises many kinds on broken files
             stands_in = "a neighbouring frame stands in" if len(files) > 1 else "left out"
             report(f"{path} is unreadable ({brief(error)}): {stands_in}")
@@ -122,14 +125,15 @@ def _decode_images(
 
 
 def _read_image(
-    path: Path, size: int, channels: int, tiles: int
+    path: Path, size: int, channels: int, tiles: int, antialias: bool
 ) -> tuple[list[Frames], tuple[int, int]]:
     with open_image(path) as opened:
         original = opened.size
         require(min(original) >= LEAST, f"{original[0]} x {original[1]} pixels, too few to judge")
         fine = 2 * size * tiles
         opened.draft(None, (fine, fine))  # a JPEG is decoded no finer than needed
-        return cut(upright(opened, "L" if channels == 1 else "RGB"), tiles, size), original
+        image = upright(opened, "L" if channels == 1 else "RGB")
+        return cut(image, tiles, size) if antialias else [sampled(image, size)], original
 
 
 @contextmanager
@@ -150,8 +154,23 @@ def upright(image: Image.Image, mode: str) -> Image.Image:
     return turned.convert(mode)
 
 
+def sampled(image: Image.Image, size: int) -> Frames:
+    """Resize without antialiasing, as the released loaders do: (size, size, C).
+
+    Each pixel is interpolated between the four nearest, so that thin things stay sharp.
+    """
+    across, down = image.width / size, image.height / size
+    small = image.transform(
+        (size, size),
+        Image.Transform.AFFINE,
+        (across, 0, 0, 0, down, 0),
+        Image.Resampling.BILINEAR,
+    )
+    return np.asarray(small).reshape(size, size, -1)
+
+
 def _decode_video(
-    path: Path, size: int, channels: int, report: Callable[[str], None]
+    path: Path, size: int, channels: int, report: Callable[[str], None], antialias: bool
 ) -> Iterator[Frames]:
     pixels, count, promised = "gray" if channels == 1 else "rgb24", 0, 0
     try:
@@ -160,8 +179,14 @@ def _decode_video(
             stream.thread_type = "AUTO"
             promised = stream.frames
             for frame in container.decode(stream):
-                small = frame.reformat(size, size, pixels, interpolation="BILINEAR")
-                yield np.asarray(small.to_ndarray(), np.uint8).reshape(size, size, channels)
+                if antialias:
+                    frame = frame.reformat(size, size, pixels, interpolation="BILINEAR")
+                image = np.asarray(frame.to_ndarray(format=pixels), np.uint8)
+                yield (
+                    image.reshape(size, size, channels)
+                    if antialias
+                    else sampled(Image.fromarray(image), size)
+                )
                 count += 1
     except (av.FFmpegError, IndexError) as error:
         require(count > 0, f"{path} is not a readable video ({brief(error)})")

@@ -26,7 +26,7 @@ __all__ = ["Clip", "ClipSource", "Footage", "decode", "load_footage"]
 
 _VERSION = 2  # of the cache; a change of decoding or of the files raises it
 _FRAMES, _INDEX, _PART = "frames.u8", "index.json", "part-"
-Form = tuple[int, int, int]  # size, channels and tiles of what is decoded
+Form = tuple[int, int, int, bool]  # size, channels and tiles of what is decoded, antialiasing
 _DAY = 86_400.0  # seconds
 _LONG = 200  # frames from which on decoding shows its progress
 
@@ -88,6 +88,7 @@ def load_footage(
     cache: Path | None = None,
     minimum: int = 1,
     tiles: int = 1,
+    antialias: bool = True,
 ) -> Footage:
     """Decode clips once into a cache on disk, and map them into memory from then on.
 
@@ -98,6 +99,7 @@ def load_footage(
         cache: Folder of the cache (default: $DMAD_CACHE, else ~/.cache/dmad).
         minimum: Clips with fewer frames are left out.
         tiles: Cut each source that is an image into tiles x tiles frames.
+        antialias: Resize videos and folders with antialiasing.
 
     Raises:
         DmadError: a source is missing, no clip is usable or the cache cannot be written.
@@ -106,7 +108,7 @@ def load_footage(
     require(len(set(names)) == len(names), f"clips share a name: {', '.join(sorted(names))}")
     base = cache or Path(os.environ.get("DMAD_CACHE") or Path.home() / ".cache" / "dmad")
     minimum = max(minimum, 1)
-    form = (size, channels, tiles)
+    form = (size, channels, tiles, antialias)
     key = _key(sources, form)
     for folder in (base / key, base / f"{key}-{minimum}"):
         if not (folder / _INDEX).is_file():
@@ -209,7 +211,7 @@ def _write(
     file: BinaryIO, sources: Sequence[ClipSource], form: Form, minimum: int
 ) -> dict[str, Any]:
     """Append all frames to a file, and say what lies where."""
-    size, channels, _ = form
+    size, channels, *_ = form
     clips: list[Clip] = []
     skipped: list[str] = []
     short: dict[str, int] = {}
@@ -244,8 +246,8 @@ def _append(file: BinaryIO, frame: Frames, progress: Progress, task: TaskID) -> 
 def _decoded(path: Path, form: Form, skipped: list[str]) -> Iterator[Frames]:
     """`decode`, with a clip that cannot be read at all noted too."""
     try:
-        size, channels, tiles = form
-        yield from decode(path, size, channels, skipped.append, tiles)
+        size, channels, tiles, antialias = form
+        yield from decode(path, size, channels, skipped.append, tiles, antialias)
     except DmadError as error:
         skipped.append(f"{error}: left out")
 

@@ -106,6 +106,19 @@ def fingerprint(footage: Footage) -> str:
     return digest.hexdigest()
 
 
+def read(sources: Sequence[ClipSource], data: DataConfig) -> Footage:
+    """Clips decoded as the settings say; those too short for a window are left out."""
+    return load_footage(
+        sources,
+        data.size,
+        data.channels,
+        data.cache,
+        minimum=data.history + 1,
+        tiles=data.tiles,
+        antialias=data.antialias,
+    )
+
+
 def needed_root(data: DataConfig) -> Path:
     """`data.root`, checked to be given and there."""
     require(data.root is not None, f"{data.layout} needs its data; give --data.root PATH")
@@ -116,9 +129,7 @@ def needed_root(data: DataConfig) -> Path:
 
 def _from_disk(data: DataConfig, split: SplitName) -> LabelledFootage:
     found = find_split(data.layout, needed_root(data), split)
-    footage = load_footage(
-        found.sources, data.size, data.channels, data.cache, minimum=data.history + 1
-    )
+    footage = read(found.sources, data)
     places = {source.name: index for index, source in enumerate(found.sources)}
 
     def masks(name: str) -> np.ndarray:
@@ -135,7 +146,7 @@ def _images(data: DataConfig, split: SplitName) -> LabelledFootage:
     found = find_images(data, needed_root(data), split)
     files = {file.name: file for file in found.files}
     sources = [ClipSource(file.name, file.path) for file in found.files]
-    footage = load_footage(sources, data.size, data.channels, data.cache, tiles=data.tiles)
+    footage = read(sources, data)
     footage = replace(footage, skipped=(*footage.skipped, *found.notes))
 
     def masks(name: str) -> np.ndarray:

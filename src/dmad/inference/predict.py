@@ -117,7 +117,7 @@ def predict_one(detector: Detector, source: Path, out: Path, wanted: Wanted) -> 
     told, expected = probe(source)
     fps = told or data.fps or FPS
     notes = rate_notes(detector.calibration, fps)
-    frames = decode(source, data.size, data.channels, notes.append)
+    frames = decode(source, data.size, data.channels, notes.append, antialias=data.antialias)
     table, best, limits = Table(fps), Best(wanted.panels), Limits(detector.config)
     with ExitStack() as stack:
         film = None
