@@ -33,19 +33,16 @@ class DataConfig:
         layout: How the folder is laid out; a recipe names its own.
         size: Height and width of a frame or image in pixels after resizing.
         channels: 1 for grey, 3 for colour.
-        antialias: Resize frames with antialiasing. The released loaders do not: thin things, such
-            as the wheels of a bicycle, then stay sharp.
+        antialias: Resize frames with antialiasing. Without it, as released, thin things stay sharp.
         history: Past frames from which the next is predicted; 0 reconstructs a single image.
         fps: Frames a second where the footage does not say, as folders of frames do not; 0 is
             unknown, and nothing is said in seconds or hours then.
         cache: Folder for decoded frames (default: $DMAD_CACHE, else ~/.cache/dmad).
         workers: Processes that load batches; 0 is fastest for memory-mapped frames on few cores.
         normal: Digits that count as normal (recipes `mnist` and `digits`).
-        held_out: Share of the normal training clips kept from training, for thresholds; at least
-            one clip, or the end of a single one. 0 trains on all.
+        held_out: Share of the normal clips kept from training, for thresholds; 0 trains on all.
         limit: Use at most this many training samples, evenly spread; 0 uses all.
-        categories: Recipe `mvtec`: which, separated by commas; all that are found where empty.
-            Each gets a model of its own.
+        categories: Recipe `mvtec`: a model for each of these, separated by commas; empty is all.
         tiles: Images: cut each into `tiles` x `tiles` overlapping pieces of `size` pixels, so that
             small defects of large images are seen; maps are blended. 1 takes it whole.
     """
@@ -209,8 +206,7 @@ class ScoreConfig:
 
     Args:
         alpha: Weight of the deformation term.
-        weight: Its weight in the deployable score, where both terms are standardised; equal
-            weights find synthetic anomalies best (docs/results.md).
+        weight: Its weight in the deployable score, where both terms are standardised.
         kernel: Height and width of the averaging kernel k*, in pixels.
         sigma: Images: standard deviation of the Gaussian kernel k* in pixels, in place of the
             averaging one.
@@ -220,7 +216,7 @@ class ScoreConfig:
     """
 
     alpha: float = 0.2
-    weight: float = 1.0
+    weight: float = 0.5
     kernel: tuple[int, int] = (16, 14)
     sigma: float = 4.0
     backward_only: bool = False

@@ -1,4 +1,6 @@
+import gzip
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +9,10 @@ from PIL import Image
 from scipy.io import savemat
 from test_frames import halve, write_frames, write_video
 
+from dmad import recipes
 from dmad.data.frames import load_footage
 from dmad.data.layouts import align, check_labels, describe, find_split, read_masks
+from dmad.data.load import load_split
 from dmad.errors import DmadError
 
 DATA = Path(os.environ.get("DMAD_DATA", Path(__file__).parents[2] / ".." / "shared" / "data"))
@@ -422,3 +426,32 @@ def test_ped2_itself():
     text = describe(root)
     assert "16 clips, 2550 frames" in text
     assert "12 clips, 2010 frames" in text
+
+
+def idx(array: np.ndarray) -> bytes:
+    head = bytes((0, 0, 8, array.ndim))
+    return head + b"".join(size.to_bytes(4, "big") for size in array.shape) + array.tobytes()
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bytes])
+def test_mnist_packed_or_not(tmp_path, pack):
+    raw = tmp_path / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    classes = np.arange(10, dtype=np.uint8)
+    images = np.full((10, 28, 28), 7, np.uint8) * classes[:, None, None]
+    for part in ("train", "t10k"):
+        for name, array in (("images-idx3", images), ("labels-idx1", classes)):
+            end = ".gz" if pack is gzip.compress else ""
+            (raw / f"{part}-{name}-ubyte{end}").write_bytes(pack(idx(array)))
+    data = replace(recipes.mnist().data, root=tmp_path)
+    train, test = load_split(data, "train"), load_split(data, "test")
+    assert train.footage.frames[:, 16, 16, 0].tolist() == [7, 21, 35, 49, 63]
+    assert test.labels.tolist() == [1, 0] * 5
+
+
+def test_half_an_archive_of_mnist_is_one_line(tmp_path):
+    raw = tmp_path / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    (raw / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(bytes(1000))[:20])
+    with pytest.raises(DmadError, match="the four IDX files"):
+        load_split(replace(recipes.mnist().data, root=tmp_path), "train")

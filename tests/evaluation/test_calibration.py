@@ -217,7 +217,7 @@ def test_budgets_out_of_range_are_refused(text):
 def test_alarms_are_shaped_in_seconds():
     shape = AlarmShape()
     assert shape.rule(10, 25.0) == Rule(10, 8, 5, 25, 50)
-    assert (shape.window(25.0), shape.window(0.5)) == (12, 1)
+    assert (shape.window(25.0), shape.window(0.5)) == (20, 1)
     assert shape.rule(-1, 10.0).off == pytest.approx(-1.2)
     assert shape.rule(3, 0.1).minimum == 1
 

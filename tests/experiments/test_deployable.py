@@ -31,7 +31,7 @@ def test_what_tells_the_anomalies_apart_wins():
     assert found["Eq. 13 alone, raw"].fast > 0.99
     assert found["Eq. 12 alone, raw"].large > 0.99
     assert abs(found["Eq. 12 alone, raw"].fast - 0.5) < 0.2
-    both = found["as shipped: the same, causal mean of 5"]
+    both = found["as shipped: the same, causal mean of 8"]
     assert min(both.fast, both.large) > 0.99
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal
 
 import numpy as np
@@ -193,12 +194,20 @@ def stack(clips: Sequence[np.ndarray], fps: float = 0.0) -> Footage:
 
 
 def _mnist(data: DataConfig, split: SplitName) -> LabelledFootage:
+    """From the four IDX files, packed (.gz) or not."""
     from torchvision.datasets import MNIST
+    from torchvision.datasets.utils import extract_archive
 
     root = needed_root(data)
+    packed = sorted((root / "MNIST" / "raw").glob("*.gz"))
     try:
-        found = MNIST(str(root), train=split == "train", download=False)
-    except RuntimeError:
+        with TemporaryDirectory() as scratch:
+            unpacked = Path(scratch) / "MNIST" / "raw"
+            unpacked.mkdir(parents=True)
+            for archive in packed:
+                extract_archive(archive, unpacked)
+            found = MNIST(scratch if packed else str(root), train=split == "train")
+    except (RuntimeError, OSError, EOFError, ValueError):
         require(False, f"no MNIST under {root}; expected {root}/MNIST/raw with the four IDX files")
     return _by_class(found.data.numpy(), found.targets.numpy(), data, split)
 

@@ -85,7 +85,7 @@ class AlarmShape:
         cooldown: Seconds after it in which no other begins.
     """
 
-    smoothing: float = 0.5
+    smoothing: float = 0.8
     hysteresis: float = 0.2
     minimum: float = 0.2
     gap: float = 1.0

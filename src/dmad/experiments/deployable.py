@@ -22,9 +22,9 @@ from dmad.inference.detector import Detector, load
 from dmad.judge import lying
 from dmad.scoring import average
 
-SCORED = 8  # frames scored in each sequence; the last one is judged
+SCORED = 12  # frames scored in each sequence; the last one is judged
 KINDS: tuple[Kind, ...] = ("normal", "fast", "large")
-SHIPPED_WINDOW = 5
+SHIPPED_WINDOW = 8  # `AlarmShape.smoothing` at 10 frames a second
 Terms = tuple[np.ndarray, np.ndarray]  # Eq. 12 and 13 of each sequence, (count, SCORED) each
 
 
@@ -112,7 +112,7 @@ def compare(
         standardised(f"as shipped: the same, causal mean of {SHIPPED_WINDOW}", weight,
                      SHIPPED_WINDOW),
         *(standardised(f"weight {f:g}", f, SHIPPED_WINDOW) for f in others),
-        *(standardised(f"causal mean of {n}", weight, n) for n in (3, 8)),
+        *(standardised(f"causal mean of {n}", weight, n) for n in (3, 5, 12)),
         *(standardised("kernel {} x {}".format(*kernels[k]), weight, SHIPPED_WINDOW, k)
           for k in (0, 2)),
     ]  # fmt: skip
