@@ -103,9 +103,14 @@ def markdown(ledger: Ledger, title: str) -> str:
 
 def markdown_table(block: Block) -> str:
     """One table with its heading, and how to read it."""
-    head = [block.columns, ["---", *["--:"] * (len(block.columns) - 1)]]
-    lines = [f"| {' | '.join(line)} |" for line in [*head, *block.rows]]
-    return "\n\n".join([f"## {block.name}", block.how_to_read, "\n".join(lines)])
+    lines = markdown_lines(block.columns, block.rows)
+    return "\n\n".join([f"## {block.name}", block.how_to_read, lines])
+
+
+def markdown_lines(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table without its heading; the first column names the rows."""
+    rule = ["---", *["--:"] * (len(columns) - 1)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in (columns, rule, *rows))
 
 
 def write(ledger: Ledger, out: Path, title: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from dmad.evaluation.show import markdown_lines
 from dmad.runs import write_whole
 
 
@@ -19,6 +20,4 @@ def write_table(
     for line in lines:
         table.add_row(*line)
     Console().print(table)
-    rule = ("---", *["--:"] * (len(names) - 1))
-    text = [f"| {' | '.join(line)} |" for line in (names, rule, *lines)]
-    write_whole(path, "\n".join(text) + "\n")
+    write_whole(path, markdown_lines(names, lines) + "\n")

@@ -79,7 +79,3 @@ class PPDM(nn.Module):
             features[-1],
             memory,
         )
-
-    def example(self, size: int) -> tuple[Tensor]:
-        """One image, all zero: (1, 3, size, size)."""
-        return (next(self.parameters()).new_zeros(1, 3, size, size),)
