@@ -1,25 +1,37 @@
-"""`dmad demo`: with no data and no network, train the toy and the street and draw both."""
+"""`dmad demo`: with no data at all, train the toy, the street and three textures, and draw them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
+from safetensors.torch import save_file
 
-from dmad import recipes, visualize
+from dmad import categories, recipes, visualize
+from dmad.config import ModelConfig
+from dmad.data.decoding import decode
 from dmad.data.frames import Clip
 from dmad.data.load import LabelledFootage, load_split
+from dmad.data.textures import TEXTURES, write_textures
+from dmad.errors import DmadError
 from dmad.evaluation.show import show
 from dmad.experiments.toy import toy
 from dmad.inference.detector import Detector, load
 from dmad.inference.explain import Limits, Picture, pictures
+from dmad.inference.images import Pictures, judge_image
 from dmad.inference.predict import Best, film_frame
 from dmad.inference.video import VideoWriter
 from dmad.judge import judge, write
-from dmad.runs import Run, find_model, read_card, write_whole
+from dmad.nn.distillation import Teacher
+from dmad.runs import Run, find_model, make_folder, read_card, write_whole
+from dmad.teachers import load_teacher
+from dmad.train_verb import set_threshold
 from dmad.training import train
+
+EPOCHS = 20  # of a texture
 
 GUIDE = """dmad demo: what lies here
 
@@ -31,6 +43,9 @@ street/panel.png          The most anomalous frame of each street clip: what the
 street/timeline-*.png     The score of one clip over time; shaded where something is abnormal.
 street/annotated-*.mp4    The same as a video: heat left, deformation right.
 street/curves.png         Training curves.
+textures/panel.png        Of each texture and kind of defect, one image: what was judged, how
+                          anomalous each place is, how it was bent and bent back, and the truth.
+textures/*/report.html    All images of a texture, with thresholds and curves.
 """
 
 
@@ -41,6 +56,8 @@ def demo(out: Path) -> None:
     toy(recipes.digits(), out / "toy")
     console.rule("street: a scripted scene with runners, cyclists, carts and thrown balls")
     street(out / "street")
+    console.rule("textures: brick, grass and gravel with cuts, scratches and spots")
+    textures(out / "textures")
     write_whole(out / "README.txt", GUIDE)
     console.print(f"pictures: {out}  (start with {out / 'README.txt'})")
 
@@ -58,6 +75,63 @@ def street(out: Path) -> None:
     curves = {name: [epoch[name] for epoch in epochs] for name in shown}
     visualize.save(visualize.curves(curves), out / "curves.png")
     draw(detector, test, result.scores.channels, out)
+
+
+def textures(out: Path) -> None:
+    """Train a model a texture on good tiles, set its threshold, judge tiles with defects."""
+    try:
+        root = write_textures(out / "data")
+    except DmadError as error:
+        Console().print(f"left out: {error}")
+        return
+    base = recipes.images()
+    config = replace(
+        base,
+        recipe="mvtec",
+        data=replace(base.data, layout="mvtec", root=root, size=128),
+        model=replace(base.model, teacher_weights=_teacher(base.model, out)),
+        train=replace(base.train, epochs=EPOCHS, batch_size=4),
+    )
+    folder, *runs = categories.train_each(config, list(TEXTURES), out / "runs")
+    for run in runs:
+        set_threshold(run, config)
+    categories.show(categories.evaluate_each(folder))
+    for run in runs:
+        page = (Run(run).evaluation / "report.html").read_text()
+        write_whole(out / run.name / "report.html", page)
+    rows = [row for run in runs for row in _defects(load(run), root / run.name / "test")]
+    names, tiles = zip(*rows, strict=True)
+    titles = ("input", "anomaly", "forward field", "backward field", "marked")
+    visualize.save(visualize.panel(tiles, titles, names), out / "panel.png")
+
+
+def _teacher(model: ModelConfig, out: Path) -> Path | None:
+    """A file of random weights where timm cannot fetch the teacher's; else None."""
+    teacher = Teacher(model.teacher)
+    try:
+        load_teacher(teacher, model)
+        return None
+    except DmadError as error:
+        Console().print(f"note: {error}; here its weights are random, and less is found")
+    make_folder(out)
+    path = out / "random.safetensors"
+    save_file(teacher.network.state_dict(), path)
+    return path
+
+
+def _defects(detector: Detector, test: Path) -> Iterator[tuple[str, list[np.ndarray]]]:
+    """Of each kind of defect the first image: its name and pictures."""
+    draw = Pictures(detector)
+    for folder in sorted(path for path in test.iterdir() if path.name != "good"):
+        path = next(iter(sorted(folder.iterdir())))
+        mask = test.parent / "ground_truth" / folder.name / f"{path.stem}_mask.png"
+        image, truth = (
+            next(iter(decode(file, detector.config.data.size, 3))) for file in (path, mask)
+        )
+        found = judge_image(detector, [image], path.name)
+        fields = np.hsplit(draw.fields(found), 2)
+        pictures = [image, draw.overlay(image, found.map), *fields, truth]
+        yield f"{test.parent.name}, {folder.name}", pictures
 
 
 def draw(

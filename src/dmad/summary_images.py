@@ -16,6 +16,7 @@ from dmad.evaluation.scorer import Scorer
 from dmad.evaluation.show import blocks
 from dmad.inference.detector import Detector
 from dmad.inference.images import Pictures, judge_image
+from dmad.report.charts import spans
 from dmad.report.contents import Panel, Report, Series
 from dmad.summary import fingerprint, warnings
 
@@ -37,7 +38,7 @@ def compose_images(
         subtitle=subtitle(detector, test),
         headline=headline(result),
         blocks=blocks(result.ledger.rows),
-        series=[series(result)],
+        series=[series(test, result)],
         threshold=calibration.threshold if calibration else None,
         fps=None,
         panels=[panel(detector, test, result, index) for index in strongest(result)],
@@ -47,6 +48,7 @@ def compose_images(
         settings=card["config"],
         fingerprint=fingerprint(result, card),
         notes=warnings(result),
+        unit="image",
     )
 
 
@@ -78,14 +80,17 @@ def headline(result: Evaluation) -> list[tuple[str, str, str]]:
     ]
 
 
-def series(result: Evaluation) -> Series:
+def series(test: LabelledFootage, result: Evaluation) -> Series:
     """All test images in a row, good ones first."""
     order = np.argsort(result.scores.labels, kind="stable")
     first, second = (result.scores.channels[name][order] for name in ("eq20", "eq21"))
     scorer = result.calibration.scorer if result.calibration else Scorer.fit(first, second, 1)
     score = result.deployable[result.signal][order]
+    rejected = spans(score >= result.calibration.threshold) if result.calibration else []
+    names = [test.footage.clips[index].name for index in order]
     terms = (scorer.reconstruction(first), scorer.deformation(second))
-    return Series("test images, good ones first", score, *terms, result.scores.labels[order], [])
+    title, labels = "test images, good ones first", result.scores.labels[order]
+    return Series(title, score, *terms, labels, [(a, b) for a, b in rejected], names)
 
 
 def strongest(result: Evaluation) -> list[int]:

@@ -59,11 +59,11 @@ def train(arguments: Sequence[str]) -> None:
         folder = training.train(config, asked.out, asked.resume).folder
         runs = iter([folder])
     for run in runs:
-        _set_threshold(run, config)
+        set_threshold(run, config)
     print(folder)
 
 
-def _set_threshold(run: Path, config: Config) -> None:
+def set_threshold(run: Path, config: Config) -> None:
     """Calibrate a fresh model on what its training held out; without it, say why not."""
     from dmad import judge
 

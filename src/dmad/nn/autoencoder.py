@@ -102,7 +102,7 @@ def full_detail(width: int, channels: int, stem: int) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(width, few * stem**2, 3, padding=1),
         nn.PixelShuffle(stem),
-        nn.ReLU(),
+        nn.LeakyReLU(0.1),
         nn.Conv2d(few, channels, 3, padding=1),
     )
 

@@ -45,6 +45,7 @@ def as_json(report: Report) -> str:
     """All that `page.js` draws, as JSON that is safe inside a script element."""
     data = {
         "fps": report.fps,
+        "unit": report.unit,
         "threshold": report.threshold,
         "clips": [_clip(series) for series in report.series],
         "roc": [_curve(x, y, name) for name, x, y in report.roc],
@@ -114,6 +115,7 @@ def _clip(series: Series) -> dict[str, Any]:
         "deformation": numbers(series.deformation),
         "truth": None if series.labels is None else spans(series.labels),
         "found": [[int(start), int(end)] for start, end in series.events],
+        "names": list(series.names),
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -21,6 +21,7 @@ class Series:
     deformation: np.ndarray  # (N,) standardised term
     labels: np.ndarray | None  # (N,) above 0 where the ground truth is abnormal
     events: Sequence[tuple[int, int]]  # found events, frames [start, end)
+    names: Sequence[str] = ()  # of each frame, where they have names, as images do
 
     def __post_init__(self) -> None:
         labels = [] if self.labels is None else [self.labels]
@@ -72,3 +73,4 @@ class Report:
     settings: Mapping[str, Any]  # nested
     fingerprint: Mapping[str, str]
     notes: Sequence[str] = ()  # plain warnings
+    unit: Literal["frame", "image"] = "frame"  # what has a score

@@ -25,6 +25,8 @@
     margin: { l: 52, r: 12, t: 10, b: 46 }, ...more,
   });
 
+  const ofImages = data.unit === "image";
+
   const line = (name, dash, more) => ({
     type: "scatter", mode: "lines", line: { color: colour(name), dash, width: 2 }, ...more,
   });
@@ -36,7 +38,7 @@
   const clip = () => data.clips[view.clip];
   const limits = () => [-0.5 * perFrame, (Math.max(clip().score.length, 1) - 0.5) * perFrame];
   const edge = (frame) => (frame - 0.5) * perFrame;
-  const time = (frame) => (data.fps ? `${(frame * perFrame).toFixed(1)}\u00a0s` : `frame ${frame}`);
+  const time = (frame) => (data.fps ? `${(frame * perFrame).toFixed(1)}\u00a0s` : `${data.unit} ${frame}`);
 
   function bounds(lists) {
     const known = lists.flat().filter((value) => value !== null);
@@ -77,9 +79,10 @@
       yaxis: "y3", hovertemplate: "frame %{customdata}<extra></extra>", hoverlabel: { namelength: 0 },
     };
     const term = (name, dash, more) => line(name, dash, {
-      x, y: one[name], hovertemplate: `${name} %{y:.4g}<extra></extra>`, ...more,
+      x, y: one[name], ...(ofImages && { mode: "markers", marker: { color: colour(name), size: 5 } }), hovertemplate: `${name} %{y:.4g}<extra></extra>`, ...more,
     });
-    const traces = data.fps ? [frames] : [];
+    if (one.names.length) Object.assign(frames, { customdata: one.names, hovertemplate: "%{customdata}<extra></extra>" });
+    const traces = data.fps || one.names.length ? [frames] : [];
     traces.push(
       term("score", "solid", {}),
       term("reconstruction", "solid", { yaxis: "y2", line: { color: colour("reconstruction"), width: 1.5 } }),
@@ -88,8 +91,8 @@
     return [traces, layout({
       ...marks(one),
       xaxis: axis({
-        range: view.range || limits(), anchor: "y2", title: titled(data.fps ? "time in seconds" : "frame"),
-        showgrid: false, showline: true, ticks: "outside", unifiedhovertitle: { text: data.fps ? "%{x:.2f} s" : "frame %{x}" },
+        range: view.range || limits(), anchor: "y2", title: titled(data.fps ? "time in seconds" : data.unit),
+        showgrid: false, showline: true, ticks: "outside", unifiedhovertitle: { text: data.fps ? "%{x:.2f} s" : `${data.unit} %{x}` },
         showspikes: true, spikemode: "across", spikethickness: 1, spikedash: "solid", spikecolor: colour("soft"), spikesnap: "hovered data",
       }),
       yaxis: axis({ domain: [0.42, 1], range: bounds([one.score, [data.threshold]]), fixedrange: true, title: titled("score"), nticks: 6 }),
@@ -102,12 +105,13 @@
   function describe() {
     const one = clip();
     const known = one.score.filter((value) => value !== null);
-    const length = `${one.score.length} frames${data.fps ? `, ${time(one.score.length)}` : ""}`;
+    const length = `${one.score.length} ${data.unit}s${data.fps ? `, ${time(one.score.length)}` : ""}`;
     const top = known.reduce((a, b) => Math.max(a, b), -Infinity);
     const peak = known.length ? `; highest score ${top.toPrecision(3)} at ${time(one.score.indexOf(top))}` : "; no score";
-    const events = { 0: "no event found.", 1: "1 event found:" }[one.found.length] || `${one.found.length} events found:`;
+    const rejected = one.found.reduce((sum, [start, end]) => sum + end - start, 0);
+    const events = ofImages ? `${rejected} rejected.` : { 0: "no event found.", 1: "1 event found:" }[one.found.length] || `${one.found.length} events found:`;
     byId("clip-words").textContent = `${length}${peak}; ${events}`;
-    byId("clip-events").replaceChildren(...one.found.map(([start, end]) => {
+    byId("clip-events").replaceChildren(...(ofImages ? [] : one.found).map(([start, end]) => {
       const [item, button] = ["li", "button"].map((tag) => document.createElement(tag));
       button.type = "button";
       button.textContent = data.fps ? `${(start * perFrame).toFixed(1)} – ${(end * perFrame).toFixed(1)} s` : `${start} – ${end - 1}`;

@@ -46,10 +46,11 @@ def render(report: Report) -> str:
 
 def sections(report: Report) -> dict[str, str]:
     """Anchor and name of every section that has something to show."""
+    of_images = report.unit == "image"
     shown = {
         "results": ("Results", any(block.rows for block in report.blocks)),
-        "scores": ("Scores over time", report.series),
-        "events": ("Strongest events", report.panels),
+        "scores": ("Scores" if of_images else "Scores over time", report.series),
+        "events": ("Highest scores" if of_images else "Strongest events", report.panels),
         "thresholds": ("Thresholds", report.roc or report.alarms),
         "training": ("Training", any(set(epoch) - {"epoch"} for epoch in report.history)),
         "settings": ("Settings", report.settings),
