@@ -38,9 +38,9 @@ ORDER = [
     "categories",
     "experiments",
     "bench",
+    "demo",
     "parsing",
     "train_verb",
-    "demo",
     "verbs",
     "cli",
 ]

@@ -24,11 +24,10 @@ from dmad.inference.explain import Limits, Picture, pictures
 from dmad.inference.images import Pictures, judge_image
 from dmad.inference.predict import Best, film_frame
 from dmad.inference.video import VideoWriter
-from dmad.judge import judge, write
+from dmad.judge import judge, set_threshold, write
 from dmad.nn.distillation import Teacher
 from dmad.runs import Run, find_model, make_folder, read_card, write_whole
 from dmad.teachers import load_teacher
-from dmad.train_verb import set_threshold
 from dmad.training import train
 
 EPOCHS = 20  # of a texture
@@ -94,7 +93,7 @@ def textures(out: Path) -> None:
     )
     folder, *runs = categories.train_each(config, list(TEXTURES), out / "runs")
     for run in runs:
-        set_threshold(run, config)
+        set_threshold(run)
     categories.show(categories.evaluate_each(folder))
     for run in runs:
         page = (Run(run).evaluation / "report.html").read_text()

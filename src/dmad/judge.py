@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from dmad.config import DataConfig, require
 from dmad.data.frames import Clip, ClipSource, Footage, frame_rate
 from dmad.data.images import scan
 from dmad.data.load import LabelledFootage, load_split, read
+from dmad.errors import DmadError
 from dmad.evaluation.calibration import AlarmShape, Budget, Calibration
 from dmad.evaluation.calibration import calibrate as choose_threshold
 from dmad.evaluation.ledger import Row, draw_up
@@ -24,12 +26,13 @@ from dmad.evaluation.pixels import PixelMetrics
 from dmad.evaluation.regions import region_criteria
 from dmad.evaluation.result import CALIBRATED, RAW, Evaluation
 from dmad.evaluation.scores import ScoreSet, write_scores
+from dmad.evaluation.show import show_threshold
 from dmad.evaluation.show import write as write_ledger
 from dmad.inference.detector import AnomalyResult, Detector, Explained, load
 from dmad.inference.predict import clips_in, folder_names
 from dmad.inspection import IMAGE_BUDGET, Choice, choose, image_threshold, inspect
 from dmad.report import render
-from dmad.runs import Run, find_model, make_folder, read_card, write_whole
+from dmad.runs import Run, find_model, make_folder, read_card, read_config, write_whole
 from dmad.scoring import pixel_map
 from dmad.summary import compose
 from dmad.summary_images import compose_images
@@ -217,6 +220,19 @@ def calibrate(
     return found
 
 
+def set_threshold(run: Path) -> None:
+    """Calibrate a fresh model on what its training held out; without it, say why not."""
+    config = read_config(run)
+    if not config.data.held_out:
+        return
+    try:
+        if config.model.teacher and config.score.choose:
+            choose_alpha(run)
+        show_threshold(calibrate(run))
+    except DmadError as error:
+        print(f"note: no threshold was set: {error}", file=sys.stderr)
+
+
 def choose_alpha(run: str | Path) -> Choice:
     """Choose α of an image run by synthetic defects in its held-out images; keep it.
 
@@ -268,19 +284,3 @@ def threshold(
     lengths = np.array([clip.length for clip in normal.clips])
     eq12, eq13 = terms.reconstruction, terms.deformation
     return choose_threshold(eq12, eq13, lengths, rate, budget, shape, weight)
-
-
-def tell(calibration: Calibration) -> None:
-    """Print a threshold and what to know about it."""
-    console = Console(stderr=True, highlight=False)
-    low, high = calibration.interval
-    source = f"{calibration.frames} good images"
-    if calibration.budget.unit != "image":
-        frames = f"{calibration.frames} frames at {calibration.fps:g} a second"
-        source = f"{calibration.clips} normal clips, {frames}"
-    console.print(
-        f"threshold {calibration.threshold:.3f} for {calibration.budget} "
-        f"(90 % interval {low:.3f} to {high:.3f}), from {source}"
-    )
-    for warning in calibration.warnings:
-        console.print(f"note: {warning}")

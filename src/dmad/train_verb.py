@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +9,6 @@ from pathlib import Path
 from jsonargparse import Namespace
 
 from dmad.config import Config, require
-from dmad.errors import DmadError
 from dmad.parsing import Parser
 from dmad.settings import SECTIONS, restore
 
@@ -49,6 +47,7 @@ def train(arguments: Sequence[str]) -> None:
     )
     config = _resumed(arguments, asked.resume) if asked.resume else _config(asked)
     from dmad import categories, training
+    from dmad.judge import set_threshold
 
     names = categories.asked(config)
     if len(names) > 1:
@@ -59,22 +58,8 @@ def train(arguments: Sequence[str]) -> None:
         folder = training.train(config, asked.out, asked.resume).folder
         runs = iter([folder])
     for run in runs:
-        set_threshold(run, config)
+        set_threshold(run)
     print(folder)
-
-
-def set_threshold(run: Path, config: Config) -> None:
-    """Calibrate a fresh model on what its training held out; without it, say why not."""
-    from dmad import judge
-
-    if not config.data.held_out:
-        return
-    try:
-        if config.model.teacher and config.score.choose:
-            judge.choose_alpha(run)
-        judge.tell(judge.calibrate(run))
-    except DmadError as error:
-        print(f"note: no threshold was set: {error}", file=sys.stderr)
 
 
 def _resumed(arguments: Sequence[str], run: Path) -> Config:

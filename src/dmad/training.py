@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -50,12 +51,17 @@ class History(Callback):
     def __init__(self, report: Callable[[dict[str, float]], None]) -> None:
         self.report = report
 
+    def on_train_epoch_start(self, *_: Any) -> None:
+        """Look at the clock."""
+        self.began = time.monotonic()
+
     def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         """Runs before the module's own hook, so it asks for the memory's figures."""
         assert isinstance(module, Training)
         module.log_memory()
         figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
         figures["epoch"] = float(trainer.current_epoch + 1)
+        figures["seconds"] = time.monotonic() - self.began
         module.history.append(figures)
         if trainer.is_global_zero:
             self.report(figures)
@@ -149,7 +155,7 @@ def train(config: Config, out: str | Path = "runs", resume: str | Path | None = 
     except SystemExit as stop:  # what Lightning makes of Ctrl-C
         raise DmadError(f"stopped; go on with: dmad train --resume {run.folder}") from stop
     if trainer.is_global_zero:
-        save_model(run.folder, module.model, _card(config, footage, module))
+        save_model(run.folder, module.model, _card(config, footage, module, loader))
     return run
 
 
@@ -160,10 +166,15 @@ def kept_features(module: Training, train: LabelledFootage) -> list[np.ndarray]:
     return keep_features(module.model.teacher, train.footage)
 
 
-def _card(config: Config, train: LabelledFootage, module: Training) -> dict[str, Any]:
+def _card(
+    config: Config, train: LabelledFootage, module: Training, loader: DataLoader[Batch]
+) -> dict[str, Any]:
+    windows = loader.dataset
+    assert isinstance(windows, Windows)
+    frames, samples = len(train.footage.frames), len(windows)
     return {
         "scenes": list(train.scenes),
-        "data": {"sha256": fingerprint(train.footage), "frames": len(train.footage.frames)},
+        "data": {"sha256": fingerprint(train.footage), "frames": frames, "samples": samples},
         "history": module.history,
         "precision": module.compute.precision,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -81,13 +82,13 @@ def calibrate(arguments: Sequence[str]) -> None:
     parser.add_argument("--data.root", type=Path | None, help="folder of the data set")
     parser.add_argument("--data.cache", type=Path | None, help="folder for decoded frames")
     asked = parser.parse_args(list(arguments))
+    from dmad.evaluation.show import show_threshold
     from dmad.judge import calibrate as run
-    from dmad.judge import tell
 
     shape, where = AlarmShape(**asked.alarm.as_dict()), asked.data
     budget, normal = asked.false_alarms, asked.normal
     places = (where.root, where.cache)
-    tell(run(asked.run, normal, budget, shape, *places, asked.fps, asked.weight))
+    show_threshold(run(asked.run, normal, budget, shape, *places, asked.fps, asked.weight))
 
 
 def predict(arguments: Sequence[str]) -> None:
@@ -152,12 +153,12 @@ def bench(arguments: Sequence[str]) -> None:
 
 
 def experiment(arguments: Sequence[str]) -> None:
-    """Run an experiment: toy, deployable, budgets, ablation, gamma3."""
+    """Run an experiment: toy, deployable, budgets, ablation, gamma3, contamination."""
     parser = Parser(prog="dmad experiment", description=experiment.__doc__)
     told = (
         "toy: Sec. 4.2, three variants on digits; deployable: which score, without labels; "
-        "budgets: false alarms promised and realised; ablation: parts of an image run; "
-        "gamma3: its Table 5"
+        "budgets: false alarms promised and realised; ablation: the parts of a run (Table 4, or of "
+        "PPDM); gamma3: Table 5; contamination: abnormal events in training (Sec. 4.6)"
     )
     runs = {
         "toy": _toy,
@@ -165,6 +166,7 @@ def experiment(arguments: Sequence[str]) -> None:
         "budgets": _budgets,
         "ablation": _ablation,
         "gamma3": _ablation,
+        "contamination": _contamination,
     }
     parser.add_argument("name", choices=tuple(runs), help=told)
     parser.add_argument("--run", type=Path | None, help="all but toy: the run")
@@ -176,6 +178,8 @@ def experiment(arguments: Sequence[str]) -> None:
     parser.add_argument("--data.cache", type=Path | None, help="folder for decoded frames")
     parser.add_argument("--train.epochs", type=int | None, help="passes over the data")
     parser.add_argument("--train.seed", type=int, default=0, help="toy: seed")
+    parser.add_argument("--seeds", type=list[int], default=[], help="grids: such as [0,1,2]")
+    parser.add_argument("--budget", type=str, help="grids: time to train in all, such as 20m")
     parser.add_argument("--out", type=Path | None, help="where to write (default: its name)")
     asked = parser.parse_args(list(arguments))
     require(
@@ -214,7 +218,23 @@ def _budgets(asked: Namespace, out: Path) -> None:
 def _ablation(asked: Namespace, out: Path) -> None:
     from dmad.experiments.ablation import ablation
 
-    ablation(asked.name, asked.run, out, asked.train.epochs)
+    ablation(asked.name, asked.run, out, asked.train.epochs, asked.seeds, _seconds(asked.budget))
+
+
+def _contamination(asked: Namespace, out: Path) -> None:
+    from dmad.experiments.contamination import contamination
+
+    contamination(asked.run, out, asked.train.epochs, asked.seeds, _seconds(asked.budget))
+
+
+def _seconds(budget: str | None) -> float | None:
+    """A time such as 90s, 20m or 8h in seconds."""
+    if budget is None:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", budget.strip())
+    require(found is not None, f"--budget {budget} is no time; write 90s, 20m or 8h")
+    assert found is not None
+    return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
 
 
 VERBS: dict[str, Callable[[Sequence[str]], None]] = {

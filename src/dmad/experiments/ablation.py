@@ -1,105 +1,114 @@
-"""Image ablations: reverse distillation, PPDM and its parts, and γ₃ of Table 5; resumable."""
+"""The paper's ablations: Table 4 of video, the parts of PPDM, and γ₃ of Table 5; resumable."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from dmad.categories import finished, value
 from dmad.config import Config, require
 from dmad.evaluation.images import LARGER
-from dmad.evaluation.show import markdown_table, show_block
+from dmad.evaluation.result import CALIBRATED, RAW
+from dmad.experiments.grid import Figure, Outcome, run_grid
 from dmad.inspection import IMAGE_RAW
-from dmad.judge import calibrate, choose_alpha, evaluate
-from dmad.report.contents import Block
-from dmad.runs import Run, find_model, read_card, read_config, start, write_whole
-from dmad.training import train
+from dmad.runs import read_config
 
 GAMMA3 = (0.0, 0.1, 0.25, 0.5, 1.0, 2.0)  # of Table 5
-METRICS = ("image_AUROC", "pixel_AUROC", "AUPRO")
-READ = "Deployable (α from good images alone), and in brackets the larger of the paper's two."
 
 
-def parts(base: Config) -> dict[str, Config]:
-    """RD, + PPDM, − cycle, − VQ."""
-    loss, model = base.loss, base.model
+def video_parts(base: Config) -> dict[str, Config]:
+    """Table 4, and beside it a memory with full skips, as MNAD has them."""
+    model, loss = base.model, base.loss
+    flat = replace(model, reductions=(), displacements=())
     return {
-        "RD": replace(base, model=replace(model, reductions=(), displacements=())),
-        "+ PPDM": base,
-        "- cycle": replace(base, loss=replace(loss, gamma3=0.0)),
-        "- VQ": replace(base, model=replace(model, memory=False)),
-        "RD - VQ": replace(
-            base, model=replace(model, reductions=(), displacements=(), memory=False)
+        "full": base,
+        "- PDM": replace(base, model=flat),
+        "K = 1": replace(
+            base,
+            model=replace(
+                model, reductions=model.reductions[-1:], displacements=model.displacements[-1:]
+            ),
         ),
+        "- memory": replace(base, model=replace(model, memory=False)),
+        "- background": replace(base, model=replace(model, background=False)),
+        "- strength": replace(base, loss=replace(loss, strength=0.0)),
+        "- smoothness": replace(base, loss=replace(loss, smoothness=0.0)),
+        "memory + skips": skips(base),
+    }
+
+
+def skips(base: Config) -> Config:
+    """The baseline of Eq. 2: a memory with full skips, no deformation, no background."""
+    model = replace(base.model, reductions=(), displacements=(), skips="full", background=False)
+    return replace(base, model=model)
+
+
+def image_parts(base: Config) -> dict[str, Config]:
+    """Reverse distillation without and with a memory, + PPDM, − cycle, − VQ."""
+    model = base.model
+    flat = replace(model, reductions=(), displacements=())
+    return {
+        "RD": replace(base, model=replace(flat, memory=False)),
+        "RD + VQ": replace(base, model=flat),
+        "+ PPDM": base,
+        "- cycle": replace(base, loss=replace(base.loss, gamma3=0.0)),
+        "- VQ": replace(base, model=replace(model, memory=False)),
     }
 
 
 def gamma3(base: Config) -> dict[str, Config]:
     """A weight of the cycle consistency each."""
-    return {f"{g:g}": replace(base, loss=replace(base.loss, gamma3=g)) for g in GAMMA3}
+    return {f"γ₃ = {g:g}": replace(base, loss=replace(base.loss, gamma3=g)) for g in GAMMA3}
 
 
-VARIANTS = {"ablation": parts, "gamma3": gamma3}
+def figures(config: Config) -> list[Figure]:
+    """What the tables show of a run of these settings."""
+    if config.model.teacher:
+        return [
+            *(Figure(title, "deployable", IMAGE_RAW, metric)
+              for title, metric in (("image AUROC", "image_AUROC"), ("pixel AUROC", "pixel_AUROC"),
+                                    ("AUPRO", "AUPRO"))),
+            Figure("image AUROC (paper)", "paper", LARGER, "image_AUROC"),
+            Figure("pixel AUROC (paper)", "paper", LARGER, "pixel_AUROC"),
+        ]  # fmt: skip
+    signals = {
+        "published": ("paper", f"published {config.recipe} protocol"),
+        "Eq. 14 raw": ("deployable", RAW),
+        "deployable": ("deployable", CALIBRATED),
+        "Eq. 13 alone": ("deployable", "Eq. 13 alone, raw"),
+    }
+    return [Figure(title, *place, "micro_AUROC") for title, place in signals.items()]
 
 
-def ablation(name: str, run: Path, out: Path, epochs: int | None = None) -> Block:
-    """Train and judge every variant of an image run's settings, and print one table.
+def ablation(
+    name: str,
+    run: Path,
+    out: Path,
+    epochs: int | None = None,
+    seeds: Sequence[int] = (),
+    budget: float | None = None,
+) -> list[Outcome]:
+    """Train and judge every variant of a run's settings.
 
     Args:
         name: `ablation` or `gamma3`.
         run: Run folder whose settings are varied.
         out: Folder for the variants; what lies there already is not done again.
         epochs: Passes over the data; those of the run where None.
+        seeds: The run's own where empty.
+        budget: Seconds that training may take in all.
 
     Raises:
-        DmadError: The run is none of images, or a variant cannot be trained.
+        DmadError: The run has no deformation to leave out, or a variant cannot be trained.
     """
     base = read_config(run)
+    require(bool(base.model.reductions), f"{run} has no deformation; give a run that has")
+    variants: Callable[[Config], dict[str, Config]] = gamma3
+    if name == "ablation":
+        variants = image_parts if base.model.teacher else video_parts
     require(
-        bool(base.model.teacher and base.model.reductions),
-        f"{run} is no image run with deformation; train one with recipe mvtec or images",
+        name == "ablation" or bool(base.model.teacher),
+        f"{run} is no run of images, and only their loss has γ₃",
     )
     base = replace(base, train=replace(base.train, epochs=epochs or base.train.epochs))
-    variants = VARIANTS[name](base)
-    table = tabulate(name, {title: judged(c, out / title) for title, c in variants.items()})
-    show_block(table)
-    write_whole(out / f"{name}.md", markdown_table(table) + "\n")
-    return table
-
-
-def judged(config: Config, folder: Path) -> list[dict[str, Any]]:
-    """The rows of a variant's ledger, from disk where it was judged before."""
-    run = Run(folder)
-    if not run.config.exists():
-        start(config, run)
-    require(
-        read_config(folder) == config,
-        f"{folder} holds a run of other settings; choose another folder with --out",
-    )
-    if not finished(folder):
-        train(config, resume=folder)
-    if "calibration" not in read_card(find_model(folder)):
-        choose_alpha(folder)
-        calibrate(folder)
-    ledger = run.evaluation / "ledger.json"
-    if not ledger.exists():
-        evaluate(folder)
-    rows: list[dict[str, Any]] = json.loads(ledger.read_text())["rows"]
-    return rows
-
-
-def tabulate(name: str, found: Mapping[str, list[dict[str, Any]]]) -> Block:
-    """A line a variant; the last column is the mean of image and pixel AUROC."""
-    lines = []
-    for title, rows in found.items():
-        ours = [value(rows, "deployable", IMAGE_RAW, metric) for metric in METRICS]
-        theirs = [value(rows, "paper", LARGER, metric) for metric in METRICS]
-        pairs = zip([*ours, np.mean(ours[:2])], [*theirs, np.mean(theirs[:2])], strict=True)
-        lines.append([title, *(f"{a:.4f} ({b:.4f})" for a, b in pairs)])
-    heads = ["variant", "image AUROC", "pixel AUROC", "AUPRO", "mean AUROC"]
-    return Block(name, READ, heads, lines)
+    return run_grid(name, variants(base), figures(base), out, seeds, budget)

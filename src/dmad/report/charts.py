@@ -62,7 +62,7 @@ def epochs(report: Report, names: Mapping[str, str], others: bool = False) -> li
     known = list(dict.fromkeys(key for epoch in report.history for key in epoch))
     wanted = [name for name in names if name in known]
     if others:
-        wanted += [name for name in known if name not in {"epoch", *LOSSES, *MEMORY}]
+        wanted += [name for name in known if name not in {"epoch", "seconds", *LOSSES, *MEMORY}]
     steps = [epoch.get("epoch", i + 1) for i, epoch in enumerate(report.history)]
     return [
         _curve(steps, [epoch.get(name, np.nan) for epoch in report.history], names.get(name, name))

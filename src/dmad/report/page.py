@@ -52,7 +52,10 @@ def sections(report: Report) -> dict[str, str]:
         "scores": ("Scores" if of_images else "Scores over time", report.series),
         "events": ("Highest scores" if of_images else "Strongest events", report.panels),
         "thresholds": ("Thresholds", report.roc or report.alarms),
-        "training": ("Training", any(set(epoch) - {"epoch"} for epoch in report.history)),
+        "training": (
+            "Training",
+            any(set(epoch) - {"epoch", "seconds"} for epoch in report.history),
+        ),
         "settings": ("Settings", report.settings),
         "fingerprint": ("Fingerprint", report.fingerprint),
     }
