@@ -41,6 +41,7 @@ ORDER = [
     "demo",
     "parsing",
     "train_verb",
+    "watch_verb",
     "verbs",
     "cli",
 ]

@@ -11,6 +11,7 @@ from jsonargparse import Namespace
 from dmad.config import require
 from dmad.parsing import Parser
 from dmad.train_verb import train
+from dmad.watch_verb import watch
 
 SCORES_FILE = """The file holds arrays of one length, one a channel: any of score, reconstruction,
 deformation, gradient (larger = more anomalous, NaN = no score); labels (1 = abnormal);
@@ -228,6 +229,7 @@ VERBS: dict[str, Callable[[Sequence[str]], None]] = {
         evaluate,
         ledger,
         predict,
+        watch,
         bench,
         experiment,
     )
