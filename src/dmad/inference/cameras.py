@@ -56,10 +56,9 @@ class Camera:
         try:
             return Calibration.from_dict(json.loads(self.calibration.read_text()))
         except (OSError, ValueError, TypeError, KeyError):
-            require(
-                False, f"{self.calibration} is no calibration; `dmad calibrate --out` writes one"
-            )
-            raise
+            raise DmadError(
+                f"{self.calibration} is no calibration; `dmad calibrate --out` writes one"
+            ) from None
 
 
 def read_cameras(path: Path) -> list[Camera]:

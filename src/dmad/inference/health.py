@@ -24,7 +24,9 @@ FEW_TILES = 8  # with texture, below which nothing is said of covers
 TEXTURE = 1.0  # grey values; standard deviation of a tile with texture
 ALIKE = 0.3  # correlation below which a tile is covered
 MOST = 0.6  # share of tiles
-AHEAD = 0.2  # correlation by which the view fits better elsewhere once it has moved
+FITS = 0.2  # correlation from which on a view that has moved is known again
+AHEAD = 0.02  # correlation by which it fits better there than at its own place
+FAINT = 0.3  # share of the scene's detail below which nothing is known again
 NEAR = 2  # pixels within which it has not
 LIGHTER = 1.4  # ratio of the light to its recent level
 LASTING = 60.0  # seconds over which that level follows
@@ -113,21 +115,26 @@ class _Scene:
         self.dark = bool(np.quantile(grey, 0.99) < 2 * BLACK)
         self.detail = fine(grey)
         self.textured = tiles(self.detail).std((1, 3)) > TEXTURE
-        self._window = faded(len(grey))
-        self._spectrum, self._norm = self._transform(self.detail)
+        self._window, self._weight = faded(len(grey)), np.float32(1)
+        size = np.abs(self._transform(self.detail))
+        self._weight = 1 / np.sqrt(size + np.median(size) + 1e-6)
+        self._spectrum = self._transform(self.detail)
 
-    def _transform(self, detail: np.ndarray) -> tuple[np.ndarray, float]:
-        windowed = detail * self._window
-        return np.fft.rfft2(windowed), float(np.linalg.norm(windowed)) + 1e-6
+    def _transform(self, detail: np.ndarray) -> np.ndarray:
+        """Its spectrum, in which long edges, which fit anywhere along them, weigh less."""
+        return np.asarray(np.fft.rfft2(detail * self._window) * self._weight)
 
     def has_moved(self, detail: np.ndarray) -> bool:
-        """Whether the frame fits the scene clearly better at another place than at its own."""
-        spectrum, norm = self._transform(detail)
-        fit = np.fft.irfft2(spectrum * self._spectrum.conj(), detail.shape) / (norm * self._norm)
+        """Whether the frame fits the scene at another place, and not at its own."""
+        spectrum = self._transform(detail)
+        pairs = ((spectrum, self._spectrum), (spectrum, spectrum), (self._spectrum,) * 2)
+        fit, own, scene = (np.fft.irfft2(a * b.conj(), detail.shape) for a, b in pairs)
+        fit = fit / (np.sqrt(own[0, 0] * scene[0, 0]) + 1e-6)
         place = np.unravel_index(fit.argmax(), fit.shape)
         away = max(min(int(p), len(fit) - int(p)) for p in place)
         near = np.roll(fit, (NEAR, NEAR), (0, 1))[: 2 * NEAR + 1, : 2 * NEAR + 1]
-        return away > NEAR and float(fit.max() - near.max()) > AHEAD
+        fits = fit.max() > max(FITS, float(near.max()) + AHEAD)
+        return away > NEAR and bool(fits) and detail.std() > FAINT * self.detail.std()
 
     def is_blocked(self, detail: np.ndarray) -> bool:
         """Whether most of the scene's texture is not to be seen."""
