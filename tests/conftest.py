@@ -155,7 +155,7 @@ def tiny_images(tmp_path_factory, image_data, teacher_weights) -> Callable[..., 
 @pytest.fixture(scope="session")
 def trained_images(tmp_path_factory, tiny_images) -> Path:
     """A run folder of images with α and threshold; a test that changes it works on a copy."""
-    from dmad.judge import calibrate, choose_alpha
+    from dmad.thresholds import calibrate, choose_alpha
     from dmad.training import train
 
     run = train(tiny_images(epochs=6), tmp_path_factory.mktemp("image-runs")).folder

@@ -65,14 +65,14 @@ def train(arguments: Sequence[str]) -> None:
 
 def _set_threshold(run: Path, config: Config) -> None:
     """Calibrate a fresh model on what its training held out; without it, say why not."""
-    from dmad import judge
+    from dmad import thresholds
 
     if not config.data.held_out:
         return
     try:
         if config.model.teacher and config.score.choose:
-            judge.choose_alpha(run)
-        judge.tell(judge.calibrate(run))
+            thresholds.choose_alpha(run)
+        thresholds.tell(thresholds.calibrate(run))
     except DmadError as error:
         print(f"note: no threshold was set: {error}", file=sys.stderr)
 

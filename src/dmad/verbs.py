@@ -66,8 +66,16 @@ def calibrate(arguments: Sequence[str]) -> None:
     )
     parser.add_argument("run", type=Path, help="run folder")
     parser.add_argument(
-        "normal", type=Path, nargs="*", help="normal videos or frame folders (default: held out)"
+        "footage", type=Path, nargs="*", help="normal videos or frame folders (default: held out)"
     )
+    parser.add_argument(
+        "--normal",
+        type=Path,
+        nargs="+",
+        default=[],
+        help="clips that were alarms and are normal, added to the footage of the last calibration",
+    )
+    parser.add_argument("--out", type=Path | None, help="file to keep it in (default: the run)")
     parser.add_argument(
         "--false-alarms",
         type=str,
@@ -82,13 +90,23 @@ def calibrate(arguments: Sequence[str]) -> None:
     parser.add_argument("--data.root", type=Path | None, help="folder of the data set")
     parser.add_argument("--data.cache", type=Path | None, help="folder for decoded frames")
     asked = parser.parse_args(list(arguments))
-    from dmad.judge import calibrate as run
-    from dmad.judge import tell
+    from dmad.thresholds import calibrate as run
+    from dmad.thresholds import tell
 
     shape, where = AlarmShape(**asked.alarm.as_dict()), asked.data
-    budget, normal = asked.false_alarms, asked.normal
-    places = (where.root, where.cache)
-    tell(run(asked.run, normal, budget, shape, *places, asked.fps, asked.weight))
+    found = run(
+        asked.run,
+        asked.footage,
+        asked.false_alarms,
+        None if shape == AlarmShape() else shape,
+        where.root,
+        where.cache,
+        asked.fps,
+        asked.weight,
+        asked.normal,
+        asked.out,
+    )
+    tell(found)
 
 
 def predict(arguments: Sequence[str]) -> None:

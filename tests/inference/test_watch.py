@@ -97,9 +97,7 @@ def test_the_events_are_those_of_the_batch(detector, clip, frames_of):
     expected = find_events(scores, calibration.rule)
     ends = kept.of("event", state="end")
     assert [line["start"] for line in ends] == pytest.approx([e.start / 10 for e in expected])
-    assert [line["score"] for line in ends] == pytest.approx(
-        [e.score for e in expected], abs=1e-4
-    )
+    assert [line["score"] for line in ends] == pytest.approx([e.score for e in expected], abs=1e-4)
 
 
 def test_cameras_are_judged_together_each_with_its_own_settings(detector, clip):
@@ -159,7 +157,7 @@ def test_drift_is_a_line(detector, clip):
 
 
 def test_the_verb_prints_json_and_errors_are_one_line(trained, clip, tmp_path, monkeypatch, capsys):
-    from dmad.judge import calibrate
+    from dmad.thresholds import calibrate
 
     own = tmp_path / "own.json"
     folder = clip()

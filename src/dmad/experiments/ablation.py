@@ -15,9 +15,10 @@ from dmad.config import Config, require
 from dmad.evaluation.images import LARGER
 from dmad.evaluation.show import markdown_table, show_block
 from dmad.inspection import IMAGE_RAW
-from dmad.judge import calibrate, choose_alpha, evaluate
+from dmad.judge import evaluate
 from dmad.report.contents import Block
 from dmad.runs import Run, find_model, read_card, read_config, start, write_whole
+from dmad.thresholds import calibrate, choose_alpha
 from dmad.training import train
 
 GAMMA3 = (0.0, 0.1, 0.25, 0.5, 1.0, 2.0)  # of Table 5

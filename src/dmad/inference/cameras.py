@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from dmad.config import require
-from dmad.errors import DmadError
-from dmad.evaluation.calibration import Calibration
+from dmad.evaluation.calibration import Calibration, read_calibration
 from dmad.inference.sources import plain_name
 from dmad.inference.zones import Polygon, parse_polygon
 
@@ -51,14 +49,7 @@ class Camera:
 
     def read_calibration(self) -> Calibration | None:
         """Its own, from the file; None where it has none."""
-        if self.calibration is None:
-            return None
-        try:
-            return Calibration.from_dict(json.loads(self.calibration.read_text()))
-        except (OSError, ValueError, TypeError, KeyError):
-            raise DmadError(
-                f"{self.calibration} is no calibration; `dmad calibrate --out` writes one"
-            ) from None
+        return read_calibration(self.calibration) if self.calibration else None
 
 
 def read_cameras(path: Path) -> list[Camera]:
