@@ -41,6 +41,7 @@ ORDER = [
     "bench",
     "demo",
     "parsing",
+    "calibrate_verb",
     "train_verb",
     "watch_verb",
     "verbs",

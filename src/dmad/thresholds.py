@@ -65,10 +65,7 @@ def calibrate(
         require(
             not (more or out), "--normal and --out are for video; of images, name all good ones"
         )
-        good = read_images(normal, data) if normal else load_split(data, "held_out").footage
-        found, levels = image_threshold(detector, good, budget or IMAGE_BUDGET)
-        note(run, {"calibration": found.to_dict(), "levels": levels})
-        return found
+        return _of_images(run, detector, normal, data, budget)
     kept = (out or find_model(run).card).with_suffix(".npz")
     last = read_calibration(out) if out and out.is_file() else detector.calibration
     if more and not normal and kept.is_file():
@@ -89,6 +86,19 @@ def calibrate(
         write_whole(out, json.dumps(found.to_dict(), indent=1))
     else:
         note(run, {"calibration": found.to_dict()})
+    return found
+
+
+def _of_images(
+    run: str | Path,
+    detector: Detector,
+    normal: Sequence[str | Path],
+    data: DataConfig,
+    budget: Budget | str,
+) -> Calibration:
+    good = read_images(normal, data) if normal else load_split(data, "held_out").footage
+    found, levels = image_threshold(detector, good, budget or IMAGE_BUDGET)
+    note(run, {"calibration": found.to_dict(), "levels": levels})
     return found
 
 

@@ -75,12 +75,13 @@ def _cameras(asked: Namespace) -> list[Camera]:
 def _sinks(asked: Namespace) -> list[Sink]:
     from dmad.inference.sinks import Appended, Outbox, Printed, mqtt, webhook
 
+    receivers = []  # looked at before anything is opened
+    if asked.webhook:
+        receivers.append(("webhook.jsonl", webhook(asked.webhook), "the webhook"))
+    if asked.mqtt:
+        receivers.append(("mqtt.jsonl", mqtt(asked.mqtt), "MQTT"))
+    spool = asked.spool or (asked.out or Path(".")) / "spool"
     sinks: list[Sink] = [Printed()]
     if asked.out:
         sinks.append(Appended(asked.out / "events.jsonl"))
-    spool = asked.spool or (asked.out or Path(".")) / "spool"
-    if asked.webhook:
-        sinks.append(Outbox(spool / "webhook.jsonl", webhook(asked.webhook), "the webhook"))
-    if asked.mqtt:
-        sinks.append(Outbox(spool / "mqtt.jsonl", mqtt(asked.mqtt), "MQTT"))
-    return sinks
+    return sinks + [Outbox(spool / file, deliver, name) for file, deliver, name in receivers]

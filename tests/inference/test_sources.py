@@ -12,8 +12,9 @@ import pytest
 
 from dmad.data.decoding import decode
 from dmad.errors import DmadError
-from dmad.inference import sources
-from dmad.inference.sources import Form, Live, Pace, open_source, plain_name
+from dmad.inference.live import SLIP, Live
+from dmad.inference.shots import Form, Pace
+from dmad.inference.sources import open_source, plain_name
 from dmad.inference.video import VideoWriter
 
 FORM = Form(32, 1)
@@ -161,9 +162,11 @@ def camera(content: bytes, port: int = 0, seconds: float = 0.0):
 
 def until(holds, seconds: float = 30.0) -> bool:
     end = time.monotonic() + seconds
-    while not holds() and time.monotonic() < end:
+    while time.monotonic() < end:
+        if holds():
+            return True
         time.sleep(0.02)
-    return holds()
+    return False
 
 
 def test_of_a_live_source_the_newest_frame_wins(tmp_path, frames_of):
@@ -200,7 +203,7 @@ def test_times_never_go_back(tmp_path, frames_of):
         stamps.append(source._stamp(frame))
         source._last = stamps[-1]
     assert (np.diff(stamps) > 0).all()
-    assert abs(stamps[-1] - time.time()) < sources.SLIP + 0.1
+    assert abs(stamps[-1] - time.time()) < SLIP + 0.1
 
 
 class Quiet(SimpleHTTPRequestHandler):

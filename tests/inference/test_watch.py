@@ -39,7 +39,7 @@ def detector(random_model, tiny, monkeypatch, calibration_of, frames_of) -> Dete
     plain = Detector(random_model, tiny(None), device="cpu")
     usual = plain(frames_of(3, 40))
     level = float(np.nanmax(usual.reconstruction + 0.5 * usual.deformation))
-    return Detector(random_model, tiny(None), device="cpu", calibration=calibration_of(1.1 * level))
+    return Detector(random_model, tiny(None), device="cpu", calibration=calibration_of(1.3 * level))
 
 
 @pytest.fixture

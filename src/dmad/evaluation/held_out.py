@@ -70,14 +70,14 @@ class HeldOut:
         """With more clips of the same rate behind its own."""
         require(
             abs(other.fps - self.fps) < 0.1 * self.fps,
-            f"clips of {other.fps:g} frames a second beside footage of {self.fps:g}; give films that "
-            "`dmad watch` made, or say --fps",
+            f"clips of {other.fps:g} frames a second beside footage of {self.fps:g}; give films "
+            "that `dmad watch` made, or say --fps",
         )
         names = ("reconstruction", "deformation", "clip_lengths")
-        return HeldOut(
-            *(np.concatenate([getattr(self, name), getattr(other, name)]) for name in names),
-            fps=self.fps,
+        first, second, lengths = (
+            np.concatenate([getattr(self, name), getattr(other, name)]) for name in names
         )
+        return HeldOut(first, second, lengths, self.fps)
 
     @cached_property
     def known(self) -> np.ndarray:

@@ -73,7 +73,9 @@ def read_cameras(path: Path) -> list[Camera]:
 
 
 def _camera(name: str, entry: Any, path: Path) -> Camera:
-    entries = {"source": entry} if isinstance(entry, str | int) else dict(entry or {})
+    entries: dict[str, Any] = (
+        {"source": entry} if isinstance(entry, str | int) else dict(entry or {})
+    )
     known = [field.name for field in fields(Camera) if field.name != "name"]
     unknown = sorted(set(entries) - set(known))
     require(not unknown, f"{path}: camera {name} has {', '.join(unknown)}; known: {known}")

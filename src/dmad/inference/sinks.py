@@ -177,11 +177,12 @@ def mqtt(url: str) -> Deliver:
     )
     try:
         from paho.mqtt import client as paho
+        from paho.mqtt.enums import CallbackAPIVersion
     except ImportError as error:
         raise DmadError("MQTT needs paho-mqtt: pip install 'dmad[mqtt]'") from error
 
     def deliver(line: str) -> None:  # a connection each: what failed is in nobody's queue
-        client = paho.Client(paho.CallbackAPIVersion.VERSION2)
+        client = paho.Client(CallbackAPIVersion.VERSION2)
         if parts.username:
             client.username_pw_set(parts.username, parts.password)
         client.connect(str(parts.hostname), parts.port or 1883)

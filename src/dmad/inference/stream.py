@@ -13,7 +13,8 @@ from torch import Tensor
 from dmad.data.background import PastTemplate
 from dmad.evaluation.calibration import Calibration
 from dmad.inference.detector import Detector, Explained
-from dmad.inference.sources import Form, open_source
+from dmad.inference.shots import Form
+from dmad.inference.sources import open_source
 from dmad.scoring import within
 
 
@@ -74,7 +75,7 @@ class Stream:
         if not ready:
             return None
         background = self.detector.background(self.scene, self._past)
-        if self._past and history:
+        if self._past:
             self._past.push(frame)
         return np.stack(self._window), background
 

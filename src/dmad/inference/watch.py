@@ -21,8 +21,9 @@ from dmad.inference.detector import Detector
 from dmad.inference.events import LiveEvents, Recent, Told, as_line
 from dmad.inference.explain import Limits, pictures
 from dmad.inference.health import Health
+from dmad.inference.shots import Form, Shot, Source
 from dmad.inference.sinks import Sink
-from dmad.inference.sources import Form, Shot, Source, open_source
+from dmad.inference.sources import open_source
 from dmad.inference.stream import Judged, Stream, push_all
 from dmad.inference.zones import zone_mask
 
