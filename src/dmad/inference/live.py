@@ -85,12 +85,15 @@ class Live(Source):
         """Read until the source ends; whether that is its end, as of a film."""
         with av.open(self.url, timeout=(PATIENCE, PATIENCE), **self.options) as container:
             stream = container.streams.video[0]
+            reached = 0.0
             for frame in container.decode(stream):
                 if self._stop.is_set():
                     return True
                 self._offer(frame)
+                reached = frame.time or reached
             self.lost = "the stream ended"
-            return container.duration is not None
+            film = self.url.startswith("http") and container.duration is not None
+            return film and reached > (container.duration or 0) / av.time_base - 1
 
     def _offer(self, frame: av.VideoFrame) -> None:
         now, gap = self._stamp(frame), 0.0
