@@ -12,6 +12,9 @@ from PIL import Image
 
 from dmad import recipes
 from dmad.config import Config, DataConfig, ModelConfig, TrainConfig
+from dmad.evaluation.calibration import Budget, Calibration
+from dmad.evaluation.events import Rule
+from dmad.evaluation.scorer import Scorer, Standardisation
 from dmad.nn.pdm import PDM
 
 SIZE = 32
@@ -152,7 +155,7 @@ def tiny_images(tmp_path_factory, image_data, teacher_weights) -> Callable[..., 
 @pytest.fixture(scope="session")
 def trained_images(tmp_path_factory, tiny_images) -> Path:
     """A run folder of images with α and threshold; a test that changes it works on a copy."""
-    from dmad.judge import calibrate, choose_alpha
+    from dmad.thresholds import calibrate, choose_alpha
     from dmad.training import train
 
     run = train(tiny_images(epochs=6), tmp_path_factory.mktemp("image-runs")).folder
@@ -173,3 +176,17 @@ def random_model() -> PDM:
     for head in model.estimator.heads:
         torch.nn.init.normal_(head.final.weight, std=0.1)
     return model.eval()
+
+
+@pytest.fixture(scope="session")
+def calibration_of() -> Callable[..., Calibration]:
+    """A calibration that leaves scores nearly as they are: raw terms added, a threshold given."""
+
+    def make(threshold: float, fps: float = 10.0, window: int = 1, **rule: int) -> Calibration:
+        scorer = Scorer(Standardisation(0.0, 1.0), Standardisation(0.0, 1.0), 0.5, window)
+        shape = {"minimum": 2, "gap": 3, "cooldown": 4, **rule}
+        found = Rule(threshold, 0.8 * threshold, **shape)
+        budget = Budget(1.0, "hour")
+        return Calibration(scorer, found, budget, fps, (threshold, threshold), 0.0, 9, 1, 0, ())
+
+    return make

@@ -15,11 +15,12 @@ from dmad.errors import DmadError
 from dmad.inference.detector import load
 from dmad.inference.predict import predict
 from dmad.inspection import choose, frames_of, image_threshold, look, look_whole
-from dmad.judge import calibrate, choose_alpha, evaluate
+from dmad.judge import evaluate
 from dmad.machine import Plan
 from dmad.nn.deformation import grid_units, warp
 from dmad.runs import Run, find_model, read_card, read_weights
 from dmad.scoring import blur, feature_map, reconstruction_map_plus
+from dmad.thresholds import calibrate, choose_alpha
 from dmad.training import kept_features, learner, train
 
 PLAIN = Plan("32-true", compile=False, channels_last=False)

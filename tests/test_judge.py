@@ -11,8 +11,9 @@ from dmad.evaluation.metrics import micro_auroc
 from dmad.evaluation.result import CALIBRATED, RAW
 from dmad.inference.detector import load
 from dmad.inference.predict import predict
-from dmad.judge import calibrate, evaluate
+from dmad.judge import evaluate
 from dmad.runs import find_model, read_card
+from dmad.thresholds import calibrate
 
 
 def test_evaluate_writes_ledger_and_scores(trained, normal_data, tmp_path):

@@ -24,10 +24,11 @@ from dmad.inference.explain import Limits, Picture, pictures
 from dmad.inference.images import Pictures, judge_image
 from dmad.inference.predict import Best, film_frame
 from dmad.inference.video import VideoWriter
-from dmad.judge import judge, set_threshold, write
+from dmad.judge import judge, write
 from dmad.nn.distillation import Teacher
 from dmad.runs import Run, find_model, make_folder, read_card, write_whole
 from dmad.teachers import load_teacher
+from dmad.thresholds import set_threshold
 from dmad.training import train
 
 EPOCHS = 20  # of a texture

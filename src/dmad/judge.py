@@ -1,38 +1,29 @@
-"""A trained model on a test split: scores, ledger; and its threshold from normal footage alone."""
+"""A trained model on a test split: scores and ledger."""
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import numpy as np
 from rich.console import Console
 from rich.progress import track
 
 from dmad.config import DataConfig, require
-from dmad.data.frames import Clip, ClipSource, Footage, frame_rate
-from dmad.data.images import scan
-from dmad.data.load import LabelledFootage, load_split, read
-from dmad.errors import DmadError
-from dmad.evaluation.calibration import AlarmShape, Budget, Calibration
-from dmad.evaluation.calibration import calibrate as choose_threshold
+from dmad.data.frames import Clip, Footage, frame_rate
+from dmad.data.load import LabelledFootage, load_split
 from dmad.evaluation.ledger import Row, draw_up
 from dmad.evaluation.pixels import PixelMetrics
 from dmad.evaluation.regions import region_criteria
 from dmad.evaluation.result import CALIBRATED, RAW, Evaluation
 from dmad.evaluation.scores import ScoreSet, write_scores
-from dmad.evaluation.show import show_threshold
 from dmad.evaluation.show import write as write_ledger
 from dmad.inference.detector import AnomalyResult, Detector, Explained, load
-from dmad.inference.predict import clips_in, folder_names
-from dmad.inspection import IMAGE_BUDGET, Choice, choose, image_threshold, inspect
+from dmad.inspection import inspect
 from dmad.report import render
-from dmad.runs import Run, find_model, make_folder, read_card, read_config, write_whole
+from dmad.runs import Run, find_model, make_folder, read_card, write_whole
 from dmad.scoring import pixel_map
 from dmad.summary import compose
 from dmad.summary_images import compose_images
@@ -177,110 +168,3 @@ def write(result: Evaluation, out: Path) -> None:
     """`scores.npz`, `ledger.json` and `ledger.md` into a folder, each whole or not at all."""
     write_scores(result.scores, out / "scores.npz")
     write_ledger(result.ledger, out, "Ledger")
-
-
-def calibrate(
-    run: str | Path,
-    normal: Sequence[str | Path] = (),
-    budget: Budget | str = "",
-    shape: AlarmShape | None = None,
-    root: Path | None = None,
-    cache: Path | None = None,
-    fps: float = 0.0,
-    weight: float | None = None,
-) -> Calibration:
-    """Set a run's threshold from normal footage, and keep it in `model.json`.
-
-    Args:
-        run: Run folder.
-        normal: Normal clips not trained on, or folders of them; what the training held out where
-            empty.
-        budget: False alarms that are acceptable, such as "1/day", or for images "0.01/image";
-            `BUDGET` and `IMAGE_BUDGET` where empty.
-        shape: What counts as one alarm.
-        root: Folder of the data set; the one trained on where None.
-        cache: Folder for decoded frames.
-        fps: Frames a second, where the footage does not say.
-        weight: Of the standardised deformation; the run's `score.weight` where None.
-
-    Raises:
-        DmadError: No such run, nothing held out, frames a second unknown.
-    """
-    detector = load(run)
-    data = lying(detector.config.data, root, cache)
-    if detector.config.model.teacher:
-        good = read_images(normal, data) if normal else load_split(data, "held_out").footage
-        found, levels = image_threshold(detector, good, budget or IMAGE_BUDGET)
-        note(run, {"calibration": found.to_dict(), "levels": levels})
-        return found
-    footage = read_clips(normal, data) if normal else load_split(data, "held_out").footage
-    weight = detector.config.score.weight if weight is None else weight
-    found = threshold(detector, footage, budget or BUDGET, weight, shape, fps)
-    note(run, {"calibration": found.to_dict()})
-    return found
-
-
-def set_threshold(run: Path) -> None:
-    """Calibrate a fresh model on what its training held out; without it, say why not."""
-    config = read_config(run)
-    if not config.data.held_out:
-        return
-    try:
-        if config.model.teacher and config.score.choose:
-            choose_alpha(run)
-        show_threshold(calibrate(run))
-    except DmadError as error:
-        print(f"note: no threshold was set: {error}", file=sys.stderr)
-
-
-def choose_alpha(run: str | Path) -> Choice:
-    """Choose α of an image run by synthetic defects in its held-out images; keep it.
-
-    Raises:
-        DmadError: No such run, or nothing held out.
-    """
-    detector = load(run)
-    found = choose(detector, load_split(detector.config.data, "held_out").footage)
-    note(run, {"choice": asdict(found)})
-    return found
-
-
-def note(run: str | Path, entries: Mapping[str, Any]) -> None:
-    """Write entries into a run's `model.json`."""
-    files = find_model(run)
-    write_whole(files.card, json.dumps(read_card(files) | dict(entries), indent=1))
-
-
-def read_images(sources: Sequence[str | Path], data: DataConfig) -> Footage:
-    """Image files and folders of them, each image a clip of one frame."""
-    files = [file for source in sources for file in scan(Path(source))]
-    clips = [ClipSource(str(file.path), file.path) for file in files]
-    return read(clips, data)
-
-
-def read_clips(sources: Sequence[str | Path], data: DataConfig) -> Footage:
-    """Videos, frame folders and folders of these, decoded."""
-    paths = [clip for source in sources for clip in clips_in(Path(source))]
-    named = zip(folder_names(paths), paths, strict=True)
-    clips = [ClipSource(name, path) for name, path in named]
-    return read(clips, data)
-
-
-def threshold(
-    detector: Detector,
-    normal: Footage,
-    budget: Budget | str,
-    weight: float,
-    shape: AlarmShape | None = None,
-    fps: float = 0.0,
-) -> Calibration:
-    """The threshold for a budget, from normal footage that was not trained on."""
-    rate = fps or frame_rate(normal.clips, detector.config.data.fps)
-    require(
-        rate > 0,
-        "the footage does not say how many frames a second it has; say so with --fps",
-    )
-    terms = AnomalyResult.join(score_clips(detector, normal))
-    lengths = np.array([clip.length for clip in normal.clips])
-    eq12, eq13 = terms.reconstruction, terms.deformation
-    return choose_threshold(eq12, eq13, lengths, rate, budget, shape, weight)

@@ -67,11 +67,26 @@ def score(x: Tensor, output: PDMOutput, config: ScoreConfig, gradient: float = 1
         Both maps, both terms and their sum.
     """
     a_rec = distance(x, output.reconstructions[-1], gradient)
-    a_df = deformation_map(output.offsets, like=x)
+    return _maxima(a_rec, deformation_map(output.offsets, like=x), config)
+
+
+def _maxima(a_rec: Tensor, a_df: Tensor, config: ScoreConfig) -> Scores:
+    """Eq. 14: the maxima of both averaged maps, and their sum."""
     reconstruction = average(a_rec, config.kernel).amax((1, 2))
     deformation = average(a_df, config.kernel).amax((1, 2))
     total = reconstruction + config.alpha * deformation
     return Scores(a_rec, a_df, reconstruction, deformation, total)
+
+
+def within(scores: Scores, config: ScoreConfig, zone: Tensor) -> Scores:
+    """Eq. 14 of a part of the view: what lies outside is nothing, before average and maximum.
+
+    Args:
+        scores: Of whole frames.
+        config: α and kernel.
+        zone: (H, W) bool, True where the view counts.
+    """
+    return _maxima(scores.reconstruction_map * zone, scores.deformation_map * zone, config)
 
 
 def pixel_map(scores: Scores, config: ScoreConfig) -> Tensor:

@@ -47,7 +47,7 @@ def train(arguments: Sequence[str]) -> None:
     )
     config = _resumed(arguments, asked.resume) if asked.resume else _config(asked)
     from dmad import categories, training
-    from dmad.judge import set_threshold
+    from dmad.thresholds import set_threshold
 
     names = categories.asked(config)
     if len(names) > 1:

@@ -9,9 +9,11 @@ from pathlib import Path
 
 from jsonargparse import Namespace
 
+from dmad.calibrate_verb import calibrate
 from dmad.config import require
 from dmad.parsing import Parser
 from dmad.train_verb import train
+from dmad.watch_verb import watch
 
 SCORES_FILE = """The file holds arrays of one length, one a channel: any of score, reconstruction,
 deformation, gradient (larger = more anomalous, NaN = no score); labels (1 = abnormal);
@@ -53,42 +55,6 @@ def ledger(arguments: Sequence[str]) -> None:
     show(found)
     if asked.out:
         write(found, asked.out, asked.scores.name)
-
-
-def calibrate(arguments: Sequence[str]) -> None:
-    """Set a model's threshold from normal footage alone, for a budget of false alarms."""
-    from dmad.evaluation.calibration import AlarmShape
-
-    parser = Parser(
-        prog="dmad calibrate",
-        description=calibrate.__doc__,
-        epilog="Example: dmad calibrate RUN --false-alarms 1/day",
-    )
-    parser.add_argument("run", type=Path, help="run folder")
-    parser.add_argument(
-        "normal", type=Path, nargs="*", help="normal videos or frame folders (default: held out)"
-    )
-    parser.add_argument(
-        "--false-alarms",
-        type=str,
-        default="",
-        help="1/day, 2/hour, 0.001/frame; 0.01/image (default: 1/hour, images 0.01/image)",
-    )
-    parser.add_argument("--fps", type=float, default=0.0, help="where the footage does not say")
-    parser.add_argument(
-        "--weight", type=float | None, help="of the deformation, standardised (default: the run's)"
-    )
-    parser.add_class_arguments(AlarmShape, "alarm")
-    parser.add_argument("--data.root", type=Path | None, help="folder of the data set")
-    parser.add_argument("--data.cache", type=Path | None, help="folder for decoded frames")
-    asked = parser.parse_args(list(arguments))
-    from dmad.evaluation.show import show_threshold
-    from dmad.judge import calibrate as run
-
-    shape, where = AlarmShape(**asked.alarm.as_dict()), asked.data
-    budget, normal = asked.false_alarms, asked.normal
-    places = (where.root, where.cache)
-    show_threshold(run(asked.run, normal, budget, shape, *places, asked.fps, asked.weight))
 
 
 def predict(arguments: Sequence[str]) -> None:
@@ -248,6 +214,7 @@ VERBS: dict[str, Callable[[Sequence[str]], None]] = {
         evaluate,
         ledger,
         predict,
+        watch,
         bench,
         experiment,
     )

@@ -172,28 +172,47 @@ def sampled(image: Image.Image, size: int) -> Frames:
 def _decode_video(
     path: Path, size: int, channels: int, report: Callable[[str], None], antialias: bool
 ) -> Iterator[Frames]:
-    pixels, count, promised = "gray" if channels == 1 else "rgb24", 0, 0
+    for frame in video_frames(path, report):
+        yield shrink(frame, size, channels, antialias)
+
+
+def video_frames(path: Path, report: Callable[[str], None]) -> Iterator[av.VideoFrame]:
+    """The frames of a video as they were stored; a damaged one ends at its last good frame.
+
+    Args:
+        path: Video file.
+        report: Called with one line where frames are missing.
+
+    Raises:
+        DmadError: Not one frame can be read.
+    """
+    count, promised = 0, 0
     try:
         with av.open(str(path)) as container:
             stream = container.streams.video[0]
             stream.thread_type = "AUTO"
             promised = stream.frames
             for frame in container.decode(stream):
-                if antialias:
-                    frame = frame.reformat(size, size, pixels, interpolation="BILINEAR")
-                image = np.asarray(frame.to_ndarray(format=pixels), np.uint8)
-                yield (
-                    image.reshape(size, size, channels)
-                    if antialias
-                    else sampled(Image.fromarray(image), size)
-                )
+                yield frame
                 count += 1
     except (av.FFmpegError, IndexError) as error:
         require(count > 0, f"{path} is not a readable video ({brief(error)})")
         report(f"{path} is damaged after frame {count} ({brief(error)}): the rest is left out")
     else:
+        require(count > 0, f"{path} is not a readable video (it holds no frame)")
         if count < promised:
             report(f"{path} promises {promised} frames and holds {count}: the rest is left out")
+
+
+def shrink(frame: av.VideoFrame, size: int, channels: int, antialias: bool = True) -> Frames:
+    """A decoded frame as models take it: (size, size, channels)."""
+    pixels = "gray" if channels == 1 else "rgb24"
+    if antialias:
+        frame = frame.reformat(size, size, pixels, interpolation="BILINEAR")
+    image = np.asarray(frame.to_ndarray(format=pixels), np.uint8)
+    if antialias:
+        return image.reshape(size, size, channels)
+    return sampled(Image.fromarray(image), size)
 
 
 def brief(error: BaseException) -> str:

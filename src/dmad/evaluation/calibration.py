@@ -7,12 +7,15 @@ raises the alarms later. Beyond what the footage can show, the tail is extrapola
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from dmad.config import require
+from dmad.errors import DmadError
 from dmad.evaluation.events import Rule, find_events
 from dmad.evaluation.held_out import HeldOut
 from dmad.evaluation.rates import Rates, count_events, sort_shares
@@ -98,6 +101,14 @@ class AlarmShape:
         share = self.hysteresis
         require(0 <= share < 1, f"hysteresis is {share}; give a share of at least 0, below 1")
 
+    @classmethod
+    def of(cls, calibration: Calibration) -> AlarmShape:
+        """That of a threshold set before."""
+        rule, fps = calibration.rule, calibration.fps
+        share = (rule.on - rule.off) / abs(rule.on) if rule.on else 0.0
+        counts = (rule.minimum, rule.gap, rule.cooldown)
+        return cls(calibration.scorer.window / fps, share, *(count / fps for count in counts))
+
     def window(self, fps: float) -> int:
         """Frames that are averaged."""
         return max(1, round(self.smoothing * fps))
@@ -154,6 +165,14 @@ class Calibration:
                 "warnings": tuple(tree["warnings"]),
             }
         )
+
+
+def read_calibration(path: Path) -> Calibration:
+    """From the file that `dmad calibrate --out` wrote."""
+    try:
+        return Calibration.from_dict(json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise DmadError(f"{path} is no calibration; `dmad calibrate --out` writes one") from error
 
 
 def calibrate(

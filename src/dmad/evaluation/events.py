@@ -69,6 +69,11 @@ class EventFinder:
         self._active = 0  # active frames of it
 
     @property
+    def rising(self) -> Event | None:
+        """The active frames that go on, an event yet or not; None where there are none."""
+        return self._open
+
+    @property
     def current(self) -> Event | None:
         """The event that goes on, as far as it is known; None before its alarm."""
         return self._open if self._active >= self.rule.minimum else None

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import io
+from dataclasses import dataclass, fields
 from functools import cached_property
+from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from scipy import ndimage, stats
 
 from dmad.config import require
+from dmad.errors import DmadError
 from dmad.evaluation.scorer import Scorer
 from dmad.evaluation.smoothing import causal
+from dmad.runs import write_whole
 
 FOLDS = 20  # at most; with more clips several are left out at once
 PIECES = 2  # a single clip is cut into so many, which stand for clips
@@ -43,6 +48,36 @@ class HeldOut:
             self.frames >= 2,
             f"{self.frames} of {counts[0]} held-out frames have a score; give more normal footage",
         )
+
+    @classmethod
+    def read(cls, path: Path) -> HeldOut:
+        """From a file that `write` made."""
+        try:
+            with np.load(path) as file:
+                return cls(**{f.name: file[f.name] for f in fields(cls)})
+        except (OSError, ValueError, KeyError, BadZipFile) as error:
+            raise DmadError(
+                f"{path} is damaged; delete it, and calibrate on normal footage anew"
+            ) from error
+
+    def write(self, path: Path) -> None:
+        """All of it into a `.npz` file."""
+        content = io.BytesIO()
+        np.savez(content, **{f.name: getattr(self, f.name) for f in fields(self)})
+        write_whole(path, content.getvalue())
+
+    def joined(self, other: HeldOut) -> HeldOut:
+        """With more clips of the same rate behind its own."""
+        require(
+            abs(other.fps - self.fps) < 0.1 * self.fps,
+            f"clips of {other.fps:g} frames a second beside footage of {self.fps:g}; give films "
+            "that `dmad watch` made, or say --fps",
+        )
+        names = ("reconstruction", "deformation", "clip_lengths")
+        first, second, lengths = (
+            np.concatenate([getattr(self, name), getattr(other, name)]) for name in names
+        )
+        return HeldOut(first, second, lengths, self.fps)
 
     @cached_property
     def known(self) -> np.ndarray:

@@ -9,7 +9,6 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from dmad.evaluation.calibration import Calibration
 from dmad.evaluation.ledger import Labels, Ledger, Row, as_json
 from dmad.report.contents import Block
 from dmad.runs import make_folder, write_whole
@@ -119,19 +118,3 @@ def write(ledger: Ledger, out: Path, title: str) -> None:
     make_folder(out)
     write_whole(out / "ledger.json", json.dumps(as_json(ledger), indent=1))
     write_whole(out / "ledger.md", markdown(ledger, title))
-
-
-def show_threshold(calibration: Calibration) -> None:
-    """Print a threshold and what to know about it."""
-    console = Console(stderr=True, highlight=False)
-    low, high = calibration.interval
-    source = f"{calibration.frames} good images"
-    if calibration.budget.unit != "image":
-        frames = f"{calibration.frames} frames at {calibration.fps:g} a second"
-        source = f"{calibration.clips} normal clips, {frames}"
-    console.print(
-        f"threshold {calibration.threshold:.3f} for {calibration.budget} "
-        f"(90 % interval {low:.3f} to {high:.3f}), from {source}"
-    )
-    for warning in calibration.warnings:
-        console.print(f"note: {warning}")

@@ -22,8 +22,9 @@ from dmad.config import Config, require
 from dmad.data.load import load_split
 from dmad.data.windows import Windows
 from dmad.experiments.tables import write_table
-from dmad.judge import evaluate, set_threshold
+from dmad.judge import evaluate
 from dmad.runs import Run, find_model, read_card, read_config, start, write_whole
+from dmad.thresholds import set_threshold
 from dmad.training import train
 
 PACE = 24  # samples by which a machine's speed is told

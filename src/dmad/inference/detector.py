@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -25,6 +25,9 @@ from dmad.nn.ppdm import PPDM, PPDMOutput
 from dmad.runs import find_model, read_card, read_weights
 from dmad.scoring import ReleasedTerms, Scores, released_terms, score, score_plus
 from dmad.settings import restore
+
+if TYPE_CHECKING:
+    from dmad.inference.stream import Judged
 
 RELEASED = ("deformation", "reconstruction", "gradient")  # the released code's frame scores
 
@@ -148,7 +151,7 @@ class Detector:
             The judged frames in order; the first T of a clip are not judged.
         """
         source, history = iter(frames), self.config.data.history
-        past = PastTemplate() if self._needs_template(scene) else None
+        past = PastTemplate() if self.needs_template(scene) else None
         window = list(islice(source, history))
         position = len(window)
         if past:
@@ -162,23 +165,43 @@ class Detector:
             position += len(chunk)
             window = (window + chunk)[len(chunk) :]
 
+    def stream(self, source: str, scene: str = "") -> Iterator[Judged]:
+        """Judge a video, folder of frames, camera or stream as its frames come.
+
+        Args:
+            source: As `dmad.inference.sources.open_source` takes it.
+            scene: As in `__call__`.
+
+        Yields:
+            Each judged frame; the first T and those around a gap are not.
+        """
+        from dmad.inference.stream import follow
+
+        return follow(self, source, scene)
+
     def _explain(
         self, frames: list[np.ndarray], position: int, scene: str, past: PastTemplate | None
     ) -> Explained:
         stack = torch.from_numpy(np.stack(frames))
         length = self.config.data.history + 1
         windows = stack.unfold(0, length, 1).movedim(-1, 1).to(self.device)
-        background = self._background(scene, past)
+        background = self.background(scene, past)
         if background is not None:
             background = background.to(self.device).expand(len(windows), -1, -1, -1)
-        output, scores, released = self._run(windows, background)
+        output, scores, released = self.run(windows, background)
         index = np.arange(position, position + len(windows))
         return Explained(index, stack[length - 1 :].numpy(), output, scores, released)
 
     @torch.inference_mode()
-    def _run(
+    def run(
         self, windows: Tensor, background: Tensor | None
     ) -> tuple[PDMOutput | PPDMOutput, Scores, ReleasedTerms | None]:
+        """Judge a batch.
+
+        Args:
+            windows: (B, T + 1, H, W, C) uint8: frames with their pasts.
+            background: (B, C, H, W) template of each; the first view's where None.
+        """
         x, target = to_model(windows)
         if self.bf16:
             x = x.contiguous(memory_format=torch.channels_last)
@@ -195,10 +218,12 @@ class Detector:
         scores = score(target, output, self.config.score, self.config.loss.gradient)
         return output, scores, released_terms(target, output)
 
-    def _needs_template(self, scene: str) -> bool:
+    def needs_template(self, scene: str) -> bool:
+        """Whether a view's template comes from its own past: one not trained on."""
         return self.model.background is not None and scene not in self.scenes
 
-    def _background(self, scene: str, past: PastTemplate | None) -> Tensor | None:
+    def background(self, scene: str, past: PastTemplate | None) -> Tensor | None:
+        """x_bg of a view, (1, C, H, W) in [-1, 1]; None where the model has none."""
         if self.model.background is None:
             return None
         if past is not None:

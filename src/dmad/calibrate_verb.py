@@ -1,0 +1,67 @@
+"""`dmad calibrate`: options to a threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from dmad.parsing import Parser
+
+
+def calibrate(arguments: Sequence[str]) -> None:
+    """Set a model's threshold from normal footage alone, for a budget of false alarms."""
+    asked = _parser().parse_args(list(arguments))
+    from dmad.evaluation.calibration import AlarmShape
+    from dmad.thresholds import calibrate as run
+    from dmad.thresholds import tell
+
+    shape, where = AlarmShape(**asked.alarm.as_dict()), asked.data
+    found = run(
+        asked.run,
+        asked.footage,
+        asked.false_alarms,
+        None if shape == AlarmShape() else shape,
+        where.root,
+        where.cache,
+        asked.fps,
+        asked.weight,
+        asked.normal,
+        asked.out,
+    )
+    tell(found)
+
+
+def _parser() -> Parser:
+    from dmad.evaluation.calibration import AlarmShape
+
+    parser = Parser(
+        prog="dmad calibrate",
+        description=calibrate.__doc__,
+        epilog="Example: dmad calibrate RUN --false-alarms 1/day",
+    )
+    parser.add_argument("run", type=Path, help="run folder")
+    parser.add_argument(
+        "footage", type=Path, nargs="*", help="normal videos or frame folders (default: held out)"
+    )
+    parser.add_argument(
+        "--normal",
+        type=Path,
+        nargs="+",
+        default=[],
+        help="clips that were alarms and are normal, added to the footage of the last calibration",
+    )
+    parser.add_argument("--out", type=Path | None, help="file to keep it in (default: the run)")
+    parser.add_argument(
+        "--false-alarms",
+        type=str,
+        default="",
+        help="1/day, 2/hour, 0.001/frame; 0.01/image (default: 1/hour, images 0.01/image)",
+    )
+    parser.add_argument("--fps", type=float, default=0.0, help="where the footage does not say")
+    parser.add_argument(
+        "--weight", type=float | None, help="of the deformation, standardised (default: the run's)"
+    )
+    parser.add_class_arguments(AlarmShape, "alarm")
+    parser.add_argument("--data.root", type=Path | None, help="folder of the data set")
+    parser.add_argument("--data.cache", type=Path | None, help="folder for decoded frames")
+    return parser

@@ -1,0 +1,98 @@
+"""Cameras and their settings: from the command line, or many in one YAML file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from dmad.config import require
+from dmad.evaluation.calibration import Calibration, read_calibration
+from dmad.inference.sources import plain_name
+from dmad.inference.zones import Polygon, parse_polygon
+
+YAML = (".yaml", ".yml")
+
+
+@dataclass(frozen=True)
+class Camera:
+    """One source to watch.
+
+    Args:
+        source: As `open_source` takes it.
+        name: In lines and files; from the source where empty.
+        scene: View trained on; one the model does not know gets its template from its own past.
+        calibration: File that `dmad calibrate --out` wrote; the model's own where None.
+        include: Polygons of what counts; all of the view where there are none.
+        exclude: Polygons of what does not.
+        fps: Frames a second: of a recording that does not say, and to which faster ones are
+            thinned; that of the calibration where 0.
+    """
+
+    source: str
+    name: str = ""
+    scene: str = ""
+    calibration: Path | None = None
+    include: tuple[Polygon, ...] = ()
+    exclude: tuple[Polygon, ...] = ()
+    fps: float = 0.0
+
+    def __post_init__(self) -> None:
+        require(self.fps >= 0, f"fps is {self.fps}; give 0 (as calibrated) or more")
+        if not self.name:
+            object.__setattr__(self, "name", plain_name(self.source))
+
+    @property
+    def zoned(self) -> bool:
+        """Whether only a part of the view counts."""
+        return bool(self.include or self.exclude)
+
+    def read_calibration(self) -> Calibration | None:
+        """Its own, from the file; None where it has none."""
+        return read_calibration(self.calibration) if self.calibration else None
+
+
+def read_cameras(path: Path) -> list[Camera]:
+    """Cameras of a YAML file: a mapping from each name to its settings, or to its source alone.
+
+    Raises:
+        DmadError: No such file, no YAML, or a setting that no camera has.
+    """
+    import yaml
+
+    try:
+        tree = yaml.safe_load(path.read_text())
+    except (OSError, yaml.YAMLError):
+        tree = None
+    require(
+        isinstance(tree, dict) and bool(tree),
+        f"{path} lists no cameras; write one a line, `gate: rtsp://host/stream`, or a mapping of "
+        "its settings",
+    )
+    return [_camera(str(name), entry, path) for name, entry in tree.items()]
+
+
+def _camera(name: str, entry: Any, path: Path) -> Camera:
+    entries: dict[str, Any] = (
+        {"source": entry} if isinstance(entry, str | int) else dict(entry or {})
+    )
+    known = [field.name for field in fields(Camera) if field.name != "name"]
+    unknown = sorted(set(entries) - set(known))
+    require(not unknown, f"{path}: camera {name} has {', '.join(unknown)}; known: {known}")
+    require("source" in entries, f"{path}: camera {name} has no source; give a path or URL")
+    for side in ("include", "exclude"):
+        given = entries.get(side, [])
+        texts = [given] if isinstance(given, str) else given
+        entries[side] = tuple(parse_polygon(text) for text in texts)
+    if "calibration" in entries:
+        entries["calibration"] = path.parent / entries["calibration"]
+    return Camera(**{**entries, "source": str(entries["source"]), "name": name})
+
+
+def no_two_alike(cameras: list[Camera]) -> list[Camera]:
+    """The same cameras, none named as another: `gate`, `gate-2`."""
+    names: list[str] = []
+    for camera in cameras:
+        others = (f"{camera.name}-{count}" for count in range(2, len(cameras) + 2))
+        names.append(next(n for n in (camera.name, *others) if n not in names))
+    return [replace(camera, name=name) for camera, name in zip(cameras, names, strict=True)]

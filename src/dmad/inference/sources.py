@@ -1,0 +1,110 @@
+"""Where frames come from: video files, folders of frames, webcams, RTSP and HTTP streams.
+
+A recorded source gives every frame. A live one is read in a thread of its own, and its newest frame
+wins: what the model had no time for is dropped and counted.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+
+from dmad.config import require
+from dmad.data.decoding import decode, probe, video_frames
+from dmad.inference.live import Live
+from dmad.inference.shots import Form, Pace, Shot, Source, picture_of
+
+SCHEMES = ("rtsp", "rtsps", "http", "https", "rtmp", "udp", "tcp", "srt")
+
+
+class Recorded(Source):
+    """A video file or a folder of frames.
+
+    Args:
+        path: Which.
+        form: What the model takes.
+        fps: Frames a second where the source does not say; `form.rate` or 1 where 0.
+        report: Called with one line for each thing that is damaged.
+    """
+
+    def __init__(
+        self, path: Path, form: Form, fps: float = 0.0, report: Callable[[str], None] = print
+    ) -> None:
+        super().__init__()
+        require(path.exists(), f"{path} does not exist; give a video, a folder of frames or a URL")
+        self.form, self.report = form, report
+        self.fps = probe(path)[0] or fps or form.rate or 1.0
+        self._shots = self._folder(path) if path.is_dir() else self._video(path)
+
+    def take(self) -> Shot | None:
+        """The next frame; `DmadError` where not one is readable."""
+        shot = next(self._shots, None)
+        self.done = shot is None
+        return shot
+
+    def close(self) -> None:
+        """Let go of the file."""
+        super().close()
+        self._shots.close()
+
+    def _video(self, path: Path) -> Generator[Shot, None, None]:
+        pace = Pace(self.form.rate, self.fps)
+        for index, frame in enumerate(video_frames(path, self.report)):
+            now = frame.time if frame.time is not None else index / self.fps
+            if pace.due(now):
+                yield Shot(self.form.image(frame), picture_of(frame), now)
+
+    def _folder(self, path: Path) -> Generator[Shot, None, None]:
+        form, pace = self.form, Pace(self.form.rate, self.fps)
+        frames = decode(path, form.size, form.channels, self.report, antialias=form.antialias)
+        for index, image in enumerate(frames):
+            if pace.due(index / self.fps):
+                shown = np.broadcast_to(image, (*image.shape[:2], 3))
+                yield Shot(image, shown, index / self.fps)
+
+
+def open_source(
+    name: str,
+    form: Form,
+    fps: float = 0.0,
+    wake: threading.Event | None = None,
+    report: Callable[[str], None] = print,
+) -> Source:
+    """Open a source by path, URL or device.
+
+    Args:
+        name: Video file, folder of frames, URL (`SCHEMES`), `/dev/video0`, or `0` for it.
+        form: What the model takes.
+        fps: Frames a second where a recording does not say.
+        wake: As `Live` takes it.
+        report: As `Recorded` takes it.
+
+    Raises:
+        DmadError: There is no such file or device, or the scheme is unknown.
+    """
+    scheme, divider, _ = name.partition("://")
+    if divider:
+        require(scheme in SCHEMES, f"cannot read {scheme}://; known: {', '.join(SCHEMES)}")
+        options = {"analyzeduration": "1000000"}
+        if scheme.startswith("rtsp"):
+            options["rtsp_transport"] = "tcp"
+        return Live(name, form, wake, options=options)
+    device = f"/dev/video{name}" if name.isdigit() and not Path(name).exists() else name
+    if device.startswith("/dev/video"):
+        require(Path(device).exists(), f"no camera at {device}; see `ls /dev/video*`")
+        return Live(device, form, wake, format="v4l2")
+    return Recorded(Path(name), form, fps, report)
+
+
+def plain_name(name: str) -> str:
+    """A source's name for people and files: without user, password and folders."""
+    parts = urlsplit(name)
+    if parts.netloc:
+        place = parts.netloc.rpartition("@")[2] + parts.path
+        return "-".join(place.replace(":", "/").strip("/").split("/"))
+    path = Path(name).absolute()
+    return path.name if path.is_dir() or name.startswith("/dev/") else path.stem

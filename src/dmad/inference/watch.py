@@ -1,0 +1,276 @@
+"""`dmad watch`: cameras, streams and files, judged together by one model as their frames come."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from dmad import visualize
+from dmad.config import require
+from dmad.errors import DmadError
+from dmad.inference.cameras import Camera
+from dmad.inference.clips import Clips
+from dmad.inference.detector import Detector
+from dmad.inference.events import LiveEvents, Recent, Told, as_line
+from dmad.inference.explain import Limits, pictures
+from dmad.inference.health import Health
+from dmad.inference.shots import Form, Shot, Source
+from dmad.inference.sinks import Sink
+from dmad.inference.sources import open_source
+from dmad.inference.stream import Judged, Stream, push_all
+from dmad.inference.zones import zone_mask
+
+IDLE = 0.2  # seconds after which cameras without a frame are looked at again
+DRIFT = 2.0  # robust deviations that the usual score may lie from the calibrated one
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to write beside the lines.
+
+    Args:
+        out: Folder for films and thumbnails of events; none are made where None.
+        before: Seconds of a film before the event.
+        after: Seconds of it after the event.
+        every: Seconds between two lines of counts and drift.
+    """
+
+    out: Path | None = None
+    before: float = 3.0
+    after: float = 3.0
+    every: float = 60.0
+
+    def __post_init__(self) -> None:
+        for name in ("before", "after", "every"):
+            value = getattr(self, name)
+            require(value >= 0, f"{name} is {value} s; give 0 or more")
+
+
+def watch(
+    detector: Detector, cameras: Sequence[Camera], sinks: Sequence[Sink], wanted: Wanted
+) -> int:
+    """Judge cameras until all have ended, or Ctrl-C; tell of events, health and counts.
+
+    Args:
+        detector: A model of video.
+        cameras: Each has its own past, template, calibration and zone.
+        sinks: Each gets every line; closed at the end.
+        wanted: What else to write.
+
+    Returns:
+        Events.
+
+    Raises:
+        DmadError: A model of images, no threshold, a source that is not there, or not one source
+            gave a frame.
+    """
+    require(
+        not detector.config.model.teacher,
+        "this is a model of single images; use `dmad predict`, or train one of video to watch",
+    )
+    wake = threading.Event()
+
+    def tell(line: str) -> None:
+        for sink in sinks:
+            sink.put(line)
+
+    with ExitStack() as stack:
+        for sink in sinks:
+            stack.callback(sink.close)
+        posts = [Post(detector, camera, tell, wanted, wake) for camera in cameras]
+        for post in posts:
+            stack.callback(post.close)
+        with suppress(KeyboardInterrupt):
+            _judge_all(posts, wake)
+    problems = [post.problem for post in posts if post.problem]
+    require(any(post.frames for post in posts) or not problems, "".join(problems[:1]))
+    return sum(post.count for post in posts)
+
+
+def _judge_all(posts: Sequence[Post], wake: threading.Event) -> None:
+    """Judge whatever has come, all cameras in one batch, until none is left."""
+    while open_posts := [post for post in posts if not post.source.done]:
+        came = [(post, shot) for post in open_posts if (shot := post.take()) is not None]
+        good = [(post, shot) for post, shot in came if post.look(shot)]
+        streams, images = [post.stream for post, _ in good], [shot.image for _, shot in good]
+        for (post, shot), judged in zip(good, push_all(streams, images), strict=True):
+            if judged:
+                post.conclude(replace(judged, time=shot.time))
+        for post, shot in came:
+            post.film(shot)
+        if not came and all(post.source.live for post in open_posts):
+            wake.wait(IDLE)
+            wake.clear()
+
+
+class Post:
+    """One camera at work.
+
+    Args:
+        detector: The model, shared.
+        camera: Its settings.
+        tell: Takes lines.
+        wanted: What else to write.
+        wake: As `Live` takes it.
+    """
+
+    def __init__(
+        self,
+        detector: Detector,
+        camera: Camera,
+        tell: Callable[[str], None],
+        wanted: Wanted,
+        wake: threading.Event,
+    ) -> None:
+        data = detector.config.data
+        calibration = camera.read_calibration() or detector.calibration
+        require(
+            calibration is not None and calibration.budget.unit != "image",
+            f"no threshold for {camera.name}: set one with `dmad calibrate RUN`",
+        )
+        assert calibration is not None
+        zone = zone_mask(camera.include, camera.exclude, data.size) if camera.zoned else None
+        self.name, self.config = camera.name, detector.config
+        self.stream = Stream(detector, camera.scene, calibration, zone)
+        self.events = LiveEvents(camera.name, calibration, detector.config.score)
+        self.health = Health(known_template(detector, camera.scene))
+        self.recent, self.limits = Recent(), Limits(detector.config)
+        self._tell, self._wanted, self._sent = tell, wanted, time.monotonic()
+        self._state, self._time = "ok", 0.0
+        self._gap_from: float | None = None  # since when nothing is scored
+        self.frames = self.scored = self.count = 0
+        self.problem = ""  # why a recording could not be read
+        form = Form.of(data, calibration, camera.fps)
+        self.clips = None
+        if wanted.out:
+            folder, fps = wanted.out / "clips", form.rate or calibration.fps
+            self.clips = Clips(folder, fps, wanted.before, wanted.after)
+        self.source: Source = open_source(camera.source, form, camera.fps, wake, self.note)
+
+    def note(self, line: str) -> None:
+        """Say something about this camera on standard error."""
+        print(f"note: {self.name}: {line}", file=sys.stderr)
+
+    def take(self) -> Shot | None:
+        """The next frame, if there is one now."""
+        try:
+            shot = self.source.take()
+        except DmadError as error:
+            self.problem, self.source.done = str(error), True
+            self._enter("unreadable", self.problem)
+            return None
+        if shot is None and self.source.lost:
+            self._enter("lost", self.source.lost)
+            self._pause(self._time)
+            self._pass(time.time())
+        if time.monotonic() - self._sent >= self._wanted.every:
+            self.report()
+        return shot
+
+    def look(self, shot: Shot) -> bool:
+        """Whether a frame may be scored: nothing is missing before it that ends what goes on."""
+        self.frames += 1
+        before, self._time = self._time, shot.time
+        if shot.gap:
+            self._pause(shot.time - shot.gap)
+            self._enter("back", gap=shot.gap)
+        good = self.health.push(shot.image, shot.time)
+        self._enter(self.health.state)
+        if not good and not self.health.hesitates:
+            self._pause(before or shot.time)
+            self._pass(shot.time)
+        return good
+
+    def conclude(self, judged: Judged) -> None:
+        """What follows from a judged frame."""
+        self.scored += 1
+        self.limits.heat(judged.reconstruction)
+        self._pass(judged.time, 0.0)
+        self._gap_from = None
+        self._announce(self.events.push(judged))
+        if self.events.finder.rising is None:
+            self.recent.push(judged)
+
+    def film(self, shot: Shot) -> None:
+        """Keep the picture for films."""
+        if self.clips:
+            self.clips.push(shot.picture, shot.time)
+
+    def report(self) -> None:
+        """One line: frames, what was lost, and how recent scores compare with the calibration."""
+        self._sent = time.monotonic()
+        source, median = self.source, self.recent.median
+        entries = {"source": self.name, "time": self._time, "state": self._state}
+        entries |= {"frames": self.frames, "scored": self.scored, "dropped": source.dropped}
+        entries |= {"gaps": source.gaps, "gap_seconds": source.gap_seconds, "events": self.count}
+        entries |= {"median": median, "calibrated": 0.0, "drifted": bool(abs(median) > DRIFT)}
+        entries |= {"threshold": self.events.calibration.threshold}
+        self._tell(as_line("count", entries))
+
+    def close(self) -> None:
+        """End what goes on, close films and source, and give the last counts."""
+        self.source.close()
+        self._announce(self.events.finish())
+        if self.clips:
+            self.clips.close()
+        self.report()
+
+    def _pause(self, since: float) -> None:
+        """Scores stop, and the next frame does not follow the last."""
+        if self._gap_from is None:
+            self._gap_from = since
+        self.stream.restart()
+
+    def _pass(self, now: float, least: float = 1.0) -> None:
+        """Time goes by without scores; counted once it is `least` seconds."""
+        if self._gap_from is not None and now - self._gap_from >= least:
+            self._announce(self.events.skip(now - self._gap_from))
+            self._gap_from = now
+
+    def _enter(self, state: str, why: str = "", gap: float = 0.0) -> None:
+        """Tell of another state of the camera."""
+        if state in (self._state, "back") and not gap:
+            return
+        told = {"source": self.name, "time": self._time, "state": state, "why": why, "gap": gap}
+        told["scoring"] = state in ("ok", "back")
+        self._state = "ok" if state == "back" else state
+        self._tell(as_line("health", told))
+
+    def _announce(self, news: Iterator[Told]) -> None:
+        for told in news:
+            if told.state == "new":
+                self.count += 1
+            self._tell(self._pictured(told).line())
+
+    def _pictured(self, told: Told) -> Told:
+        """With the film and the thumbnail, where they are wanted."""
+        if not self.clips or not self._wanted.out:
+            return told
+        clip = self.clips.start(told.id) if told.state == "new" else str(
+            self.clips.folder / f"{told.id}.mp4"
+        )  # fmt: skip
+        if told.end is not None:
+            self.clips.end(told.id, told.end)
+        thumbnail = self._wanted.out / "thumbnails" / f"{told.id}.png"
+        if peak := self.events.peak:
+            (picture,) = pictures(peak.found, self.limits)
+            visualize.save(np.hstack((picture.heat, picture.arrows)), thumbnail)
+        return replace(told, clip=clip, thumbnail=str(thumbnail))
+
+
+def known_template(detector: Detector, scene: str) -> np.ndarray | None:
+    """x_bg of a view trained on, (H, W, C) in grey values; None where there is none."""
+    if detector.needs_template(scene):
+        return None
+    found = detector.background(scene, None)
+    if found is None:
+        return None
+    template: np.ndarray = found[0].add(1).mul(127.5).permute(1, 2, 0).cpu().numpy()
+    return template

@@ -1,0 +1,178 @@
+"""A trained model's threshold, from normal footage alone."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from dmad.config import DataConfig, require
+from dmad.data.frames import ClipSource, Footage, frame_rate
+from dmad.data.images import scan
+from dmad.data.load import load_split, read
+from dmad.errors import DmadError
+from dmad.evaluation.calibration import AlarmShape, Budget, Calibration, read_calibration
+from dmad.evaluation.calibration import calibrate as choose_threshold
+from dmad.evaluation.held_out import HeldOut
+from dmad.inference.detector import AnomalyResult, Detector, load
+from dmad.inference.predict import clips_in, folder_names
+from dmad.inspection import IMAGE_BUDGET, Choice, choose, image_threshold
+from dmad.judge import lying, score_clips
+from dmad.runs import find_model, read_card, read_config, write_whole
+
+BUDGET = "1/hour"  # of videos
+
+
+def calibrate(
+    run: str | Path,
+    normal: Sequence[str | Path] = (),
+    budget: Budget | str = "",
+    shape: AlarmShape | None = None,
+    root: Path | None = None,
+    cache: Path | None = None,
+    fps: float = 0.0,
+    weight: float | None = None,
+    more: Sequence[str | Path] = (),
+    out: Path | None = None,
+) -> Calibration:
+    """Set a run's threshold from normal footage, and keep it in `model.json`.
+
+    Args:
+        run: Run folder.
+        normal: Normal clips not trained on, or folders of them; what the training held out where
+            empty.
+        budget: False alarms that are acceptable, such as "1/day", or for images "0.01/image";
+            `BUDGET` and `IMAGE_BUDGET` where empty.
+        shape: What counts as one alarm.
+        root: Folder of the data set; the one trained on where None.
+        cache: Folder for decoded frames.
+        fps: Frames a second, where the footage does not say.
+        weight: Of the standardised deformation; the run's `score.weight` where None.
+        more: Clips that were alarms and are normal: added to the footage of the last calibration,
+            whose budget, shape and weight stay where none are given. Video only.
+        out: File to keep it in, for one camera of several, in place of `model.json`.
+
+    Raises:
+        DmadError: No such run, nothing held out, frames a second unknown.
+    """
+    detector = load(run)
+    data = lying(detector.config.data, root, cache)
+    if detector.config.model.teacher:
+        require(
+            not (more or out), "--normal and --out are for video; of images, name all good ones"
+        )
+        return _of_images(run, detector, normal, data, budget)
+    kept = (out or find_model(run).card).with_suffix(".npz")
+    last = read_calibration(out) if out and out.is_file() else detector.calibration
+    if more and not normal and kept.is_file():
+        held = HeldOut.read(kept)
+    else:
+        footage = read_clips(normal, data) if normal else load_split(data, "held_out").footage
+        held = terms_of(detector, footage, fps)
+    if more:
+        held = held.joined(terms_of(detector, read_clips(more, data), fps))
+        if last:
+            budget, shape = budget or last.budget, shape or AlarmShape.of(last)
+            weight = last.scorer.weight if weight is None else weight
+    weight = detector.config.score.weight if weight is None else weight
+    terms = (held.reconstruction, held.deformation, held.clip_lengths, held.fps)
+    found = choose_threshold(*terms, budget or BUDGET, shape, weight)
+    held.write(kept)
+    if out:
+        write_whole(out, json.dumps(found.to_dict(), indent=1))
+    else:
+        note(run, {"calibration": found.to_dict()})
+    return found
+
+
+def _of_images(
+    run: str | Path,
+    detector: Detector,
+    normal: Sequence[str | Path],
+    data: DataConfig,
+    budget: Budget | str,
+) -> Calibration:
+    good = read_images(normal, data) if normal else load_split(data, "held_out").footage
+    found, levels = image_threshold(detector, good, budget or IMAGE_BUDGET)
+    note(run, {"calibration": found.to_dict(), "levels": levels})
+    return found
+
+
+def set_threshold(run: Path) -> None:
+    """Calibrate a fresh model on what its training held out; without it, say why not."""
+    config = read_config(run)
+    if not config.data.held_out:
+        return
+    try:
+        if config.model.teacher and config.score.choose:
+            choose_alpha(run)
+        tell(calibrate(run))
+    except DmadError as error:
+        print(f"note: no threshold was set: {error}", file=sys.stderr)
+
+
+def choose_alpha(run: str | Path) -> Choice:
+    """Choose α of an image run by synthetic defects in its held-out images; keep it.
+
+    Raises:
+        DmadError: No such run, or nothing held out.
+    """
+    detector = load(run)
+    found = choose(detector, load_split(detector.config.data, "held_out").footage)
+    note(run, {"choice": asdict(found)})
+    return found
+
+
+def note(run: str | Path, entries: Mapping[str, Any]) -> None:
+    """Write entries into a run's `model.json`."""
+    files = find_model(run)
+    write_whole(files.card, json.dumps(read_card(files) | dict(entries), indent=1))
+
+
+def read_images(sources: Sequence[str | Path], data: DataConfig) -> Footage:
+    """Image files and folders of them, each image a clip of one frame."""
+    files = [file for source in sources for file in scan(Path(source))]
+    clips = [ClipSource(str(file.path), file.path) for file in files]
+    return read(clips, data)
+
+
+def read_clips(sources: Sequence[str | Path], data: DataConfig) -> Footage:
+    """Videos, frame folders and folders of these, decoded."""
+    paths = [clip for source in sources for clip in clips_in(Path(source))]
+    named = zip(folder_names(paths), paths, strict=True)
+    clips = [ClipSource(name, path) for name, path in named]
+    return read(clips, data)
+
+
+def terms_of(detector: Detector, normal: Footage, fps: float = 0.0) -> HeldOut:
+    """Raw terms of normal footage; `fps` where it does not say."""
+    rate = fps or frame_rate(normal.clips, detector.config.data.fps)
+    require(
+        rate > 0,
+        "the footage does not say how many frames a second it has; say so with --fps",
+    )
+    found = AnomalyResult.join(score_clips(detector, normal))
+    lengths = np.array([clip.length for clip in normal.clips])
+    return HeldOut(found.reconstruction, found.deformation, lengths, rate)
+
+
+def tell(calibration: Calibration) -> None:
+    """Print a threshold and what to know about it."""
+    console = Console(stderr=True, highlight=False)
+    low, high = calibration.interval
+    source = f"{calibration.frames} good images"
+    if calibration.budget.unit != "image":
+        frames = f"{calibration.frames} frames at {calibration.fps:g} a second"
+        source = f"{calibration.clips} normal clips, {frames}"
+    console.print(
+        f"threshold {calibration.threshold:.3f} for {calibration.budget} "
+        f"(90 % interval {low:.3f} to {high:.3f}), from {source}"
+    )
+    for warning in calibration.warnings:
+        console.print(f"note: {warning}")

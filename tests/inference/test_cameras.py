@@ -1,0 +1,58 @@
+import json
+
+import pytest
+
+from dmad.errors import DmadError
+from dmad.inference.cameras import Camera, no_two_alike, read_cameras
+
+TEXT = """
+gate: rtsp://host/gate
+webcam: 0
+yard:
+  source: yard.mp4
+  scene: yard
+  calibration: yard.json
+  include: 0,0.5 1,0.5 1,1 0,1
+  exclude: ["0,0 1,0 1,1"]
+"""
+
+
+def test_cameras_of_a_file(tmp_path, calibration_of):
+    (tmp_path / "cameras.yaml").write_text(TEXT)
+    (tmp_path / "yard.json").write_text(json.dumps(calibration_of(7.0).to_dict()))
+    gate, webcam, yard = read_cameras(tmp_path / "cameras.yaml")
+    assert (gate.name, gate.source, gate.zoned) == ("gate", "rtsp://host/gate", False)
+    assert webcam.source == "0"
+    assert (yard.scene, yard.zoned, len(yard.include[0])) == ("yard", True, 4)
+    assert yard.read_calibration() == calibration_of(7.0)
+    assert gate.read_calibration() is None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "lists no cameras"),
+        ("[a, b]", "lists no cameras"),
+        ("a: [", "lists no cameras"),
+        ("gate: {scene: a}", "camera gate has no source"),
+        ("gate: {source: a.mp4, zoom: 2}", "camera gate has zoom"),
+        ("gate: {source: a.mp4, include: '0,0'}", "three corners"),
+        ("gate: {source: a.mp4, fps: -1}", "fps is -1"),
+    ],
+)
+def test_files_that_are_wrong_are_refused(tmp_path, text, message):
+    (tmp_path / "cameras.yaml").write_text(text)
+    with pytest.raises(DmadError, match=message):
+        read_cameras(tmp_path / "cameras.yaml")
+
+
+def test_a_calibration_that_is_none_is_refused(tmp_path):
+    for content in ("{}", "no json"):
+        (tmp_path / "gate.json").write_text(content)
+        with pytest.raises(DmadError, match="is no calibration"):
+            Camera("a.mp4", calibration=tmp_path / "gate.json").read_calibration()
+
+
+def test_names_are_told_apart():
+    names = [camera.name for camera in no_two_alike([Camera("a/x.mp4"), Camera("b/x.mp4")])]
+    assert names == ["x", "x-2"]

@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+
+from dmad.data.street import Street, background, normal_clip
+from dmad.inference.health import Health
+
+FPS = 10
+STREET = Street(size=64, frames=150, people=2.0)
+
+
+def black(frames):
+    return np.random.default_rng(0).integers(0, 5, frames.shape, np.uint8)
+
+
+def frozen(frames):
+    return np.repeat(frames[:1], len(frames), 0)
+
+
+def covered(frames):
+    noise = np.random.default_rng(0).normal(0, 1.5, frames.shape)
+    return np.clip(90 + noise, 0, 255).astype(np.uint8)
+
+
+def shifted(frames):
+    moved = frames.copy()
+    moved[:, :, 20:] = frames[:, :, :-20]
+    return moved
+
+
+def lamp_off(frames):
+    noise = np.random.default_rng(0).normal(0, 1.5, frames.shape)
+    return np.clip(0.45 * frames + noise, 0, 255).astype(np.uint8)
+
+
+FAULTS = [(black, "black"), (frozen, "frozen"), (covered, "blocked"), (shifted, "moved")]
+FAULTS += [(lamp_off, "light")]
+
+
+def run(frames, template):
+    health = Health(template)
+    good = [health.push(frame, i / FPS) for i, frame in enumerate(frames)]
+    return health, good
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["x_bg", "own past"])
+@pytest.mark.parametrize(("fault", "state"), FAULTS, ids=[state for _, state in FAULTS])
+def test_a_fault_is_told_within_two_seconds_and_is_over_again(fault, state, known):
+    street = STREET if known else Street(size=64, frames=400, people=2.0)
+    frames = normal_clip(street, 1).frames.copy()
+    start = len(frames) - 100
+    frames[start : start + 50] = fault(frames[start : start + 50])
+    health, states = Health(background(street) if known else None), []
+    for i, frame in enumerate(frames):
+        good = health.push(frame, i / FPS)
+        states.append(health.state)
+        assert not (good and start < i < start + 50)
+    assert set(states[:start]) == {"ok"}
+    assert states[start + 20] == states[start + 49] == state
+    assert states[start + 71] == states[-1] == "ok"
+
+
+def test_a_copy_of_a_frame_is_no_fault():
+    frames = normal_clip(STREET, 2).frames.copy()
+    frames[60] = frames[59]
+    health = Health(background(STREET))
+    for i, frame in enumerate(frames[:61]):
+        good = health.push(frame, i / FPS)
+    assert not good
+    assert health.hesitates
+    assert health.state == "ok"
+
+
+def test_colour_and_large_frames_are_looked_at_too():
+    street = Street(size=160, frames=40, channels=3, people=2.0)
+    frames = normal_clip(street, 0).frames
+    health, good = run(frames, background(street))
+    assert health.state == "ok"
+    assert all(good)

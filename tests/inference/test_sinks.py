@@ -1,0 +1,173 @@
+import json
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from dmad.errors import DmadError
+from dmad.inference import sinks
+from dmad.inference.sinks import Appended, Outbox, mqtt, webhook
+
+
+class Receiver:
+    """A webhook that can go away and come back at the same port."""
+
+    def __init__(self):
+        self.lines, self.keys, self.failures, self.port = [], [], 0, 0
+        self.start()
+
+    def start(self):
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+                if receiver.failures:
+                    receiver.failures -= 1
+                    self.send_error(503)
+                    return
+                receiver.lines.append(body)
+                receiver.keys.append(self.headers["Idempotency-Key"])
+                self.send_response(204)
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
+        self.port = self.server.server_port
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}/in"
+
+
+@pytest.fixture
+def receiver(monkeypatch):
+    monkeypatch.setattr(sinks, "FIRST", 0.05)
+    monkeypatch.setattr(sinks, "LONGEST", 0.2)
+    monkeypatch.setattr(sinks, "PARTING", 0.3)
+    here = Receiver()
+    yield here
+    here.stop()
+
+
+def until(holds, seconds=20.0):
+    end = time.monotonic() + seconds
+    while not holds() and time.monotonic() < end:
+        time.sleep(0.02)
+    return holds()
+
+
+def lines(start, stop):
+    return [json.dumps({"n": n}) for n in range(start, stop)]
+
+
+def test_a_receiver_that_was_away_gets_each_line_once_in_order(receiver, tmp_path, capsys):
+    box = Outbox(tmp_path / "spool.jsonl", webhook(receiver.url), "the webhook")
+    for line in lines(0, 3):
+        box.put(line)
+    assert until(lambda: len(receiver.lines) == 3)
+    receiver.stop()
+    for line in lines(3, 8):
+        box.put(line)
+    time.sleep(0.5)
+    receiver.failures = 2
+    receiver.start()
+    assert until(lambda: len(receiver.lines) == 8)
+    box.close()
+    assert receiver.lines == lines(0, 8)
+    assert len(set(receiver.keys)) == 8
+    assert (tmp_path / "spool.jsonl").read_bytes() == b""
+    assert capsys.readouterr().err.count("the webhook is away") == 1
+
+
+def test_what_was_not_sent_is_sent_by_the_next_process(receiver, tmp_path, capsys):
+    receiver.failures = 10**6
+    box = Outbox(tmp_path / "spool.jsonl", webhook(receiver.url), "the webhook")
+    for line in lines(0, 4):
+        box.put(line)
+    box.close()
+    assert "wait in" in capsys.readouterr().err
+    receiver.failures = 0
+    box = Outbox(tmp_path / "spool.jsonl", webhook(receiver.url), "the webhook")
+    box.put(*lines(4, 5))
+    assert until(lambda: len(receiver.lines) == 5)
+    box.close()
+    assert receiver.lines == lines(0, 5)
+
+
+def test_half_a_line_of_a_process_that_was_killed_is_left_out(receiver, tmp_path):
+    (tmp_path / "spool.jsonl").write_text('{"n": 0}\n{"n"')
+    box = Outbox(tmp_path / "spool.jsonl", webhook(receiver.url), "the webhook")
+    assert until(lambda: len(receiver.lines) == 1)
+    assert until(box._idle.is_set)
+    box.put(*lines(1, 2))
+    assert until(lambda: len(receiver.lines) == 2)
+    box.close()
+    assert receiver.lines == lines(0, 2)
+
+
+def test_a_file_is_appended_to(tmp_path):
+    for n in range(2):
+        file = Appended(tmp_path / "out" / "events.jsonl")
+        file.put(*lines(n, n + 1))
+        file.close()
+    assert (tmp_path / "out" / "events.jsonl").read_text().splitlines() == lines(0, 2)
+
+
+def test_addresses_that_are_none_are_refused():
+    with pytest.raises(DmadError, match="is no webhook"):
+        webhook("host/in")
+    with pytest.raises(DmadError, match="give mqtt://host/topic"):
+        mqtt("mqtt://host")
+
+
+def test_mqtt_publishes_and_waits_for_the_answer(monkeypatch):
+    paho = pytest.importorskip("paho.mqtt.client")
+    heard = []
+
+    class Message:
+        def __init__(self, arrives):
+            self.arrives = arrives
+
+        def wait_for_publish(self, timeout):
+            assert timeout
+
+        def is_published(self):
+            return self.arrives
+
+    class Client:
+        arrives = True
+
+        def __init__(self, version):
+            pass
+
+        def username_pw_set(self, *given):
+            heard.append(given)
+
+        def connect(self, *given):
+            heard.append(given)
+
+        def publish(self, topic, line, qos):
+            heard.append((topic, line, qos))
+            return Message(self.arrives)
+
+        def loop_start(self):
+            pass
+
+        disconnect = loop_stop = loop_start
+
+    monkeypatch.setattr(paho, "Client", Client)
+    deliver = mqtt("mqtt://me:secret@host:1884/site/gate")
+    deliver("{}")
+    assert heard == [("me", "secret"), ("host", 1884), ("site/gate", "{}", 1)]
+    Client.arrives = False
+    with pytest.raises(TimeoutError):
+        deliver("{}")

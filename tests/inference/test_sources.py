@@ -1,0 +1,234 @@
+import socket
+import threading
+import time
+from contextlib import contextmanager
+from fractions import Fraction
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import av
+import numpy as np
+import pytest
+
+from dmad.data.decoding import decode
+from dmad.errors import DmadError
+from dmad.inference.live import SLIP, Live
+from dmad.inference.shots import Form, Pace
+from dmad.inference.sources import open_source, plain_name
+from dmad.inference.video import VideoWriter
+
+FORM = Form(32, 1)
+
+
+@pytest.fixture
+def video(tmp_path, frames_of):
+    def write(name="street.mp4", count=30, fps=10.0):
+        with VideoWriter(tmp_path / name, fps) as writer:
+            for frame in frames_of(3, count):
+                writer.write(frame)
+        return tmp_path / name
+
+    return write
+
+
+def taken(rate: float, source: float, seconds: float = 10.0, jitter: float = 0.0) -> np.ndarray:
+    pace = Pace(rate, source)
+    noise = np.random.default_rng(0).uniform(-jitter, jitter, round(seconds * source))
+    return np.array([t for i, n in enumerate(noise) if pace.due(t := i / source + n)])
+
+
+def test_rates_are_thinned_evenly():
+    assert len(taken(10, 25)) == 100
+    assert np.diff(taken(10, 30)) == pytest.approx(0.1)
+    assert np.diff(taken(10, 25)).max() < 0.13
+    assert len(taken(10, 12.5)) == 100
+    assert len(taken(0, 25)) == 250
+
+
+def test_slower_and_nearly_equal_rates_lose_nothing():
+    assert len(taken(10, 5)) == 50
+    assert len(taken(25, 24)) == 240
+    assert len(taken(10, 10, jitter=0.02)) == 100
+
+
+def test_a_video_gives_every_frame_with_its_time(video):
+    path = video()
+    with open_source(str(path), FORM) as source:
+        shots = list(source)
+    assert [shot.time for shot in shots] == pytest.approx([i / 10 for i in range(30)])
+    assert (np.stack([s.image for s in shots]) == np.stack(list(decode(path, 32, 1)))).all()
+    assert shots[0].picture.shape == (32, 32, 3)
+    assert (source.live, source.done, source.dropped) == (False, True, 0)
+
+
+def test_a_fast_video_is_thinned_to_the_trained_rate(video):
+    with open_source(str(video(fps=25.0, count=50)), Form(32, 1, rate=10)) as source:
+        times = [shot.time for shot in source]
+    assert len(times) == 20
+    assert times[-1] < 2
+
+
+def test_a_folder_takes_the_rate_it_is_told(write_clip, tmp_path):
+    folder = write_clip(tmp_path / "clip", count=6)
+    for form, fps, step in ((Form(32, 1, rate=10), 0, 0.1), (FORM, 5.0, 0.2), (FORM, 0, 1.0)):
+        with open_source(str(folder), form, fps) as source:
+            shots = list(source)
+        assert [shot.time for shot in shots] == pytest.approx([i * step for i in range(6)])
+    assert shots[0].picture.shape == (32, 32, 3)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.5, 0.9])
+def test_half_a_file_ends_in_one_line(video, tmp_path, share):
+    whole = video().read_bytes()
+    half = tmp_path / "half.mp4"
+    half.write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(DmadError, match=r"half\.mp4 is not a readable video") as caught:
+        list(open_source(str(half), FORM))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_cut_transport_stream_is_read_as_far_as_it_goes(tmp_path, frames_of):
+    path, lines = stream_file(tmp_path, frames_of), []
+    path.write_bytes(path.read_bytes()[:-3000])
+    shots = list(open_source(str(path), FORM, report=lines.append))
+    assert 0 < len(shots) <= 60
+    assert len(lines) <= 1
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("nowhere.mp4", "does not exist"),
+        ("ftp://host/film", "cannot read ftp://"),
+        ("/dev/video99", "no camera at /dev/video99"),
+        ("99", "no camera at /dev/video99"),
+    ],
+)
+def test_what_is_not_there_is_refused_at_once(name, message):
+    with pytest.raises(DmadError, match=message):
+        open_source(name, FORM)
+
+
+def test_names_hold_no_password():
+    assert plain_name("rtsp://me:secret@host:554/live/1") == "host-554-live-1"
+    assert plain_name("/films/gate.mp4") == "gate"
+    assert plain_name("/dev/video0") == "video0"
+
+
+def stream_file(folder, frames_of, count=60):
+    """MPEG-TS, which any part of can be sent."""
+    path = folder / "stream.ts"
+    with av.open(str(path), "w", format="mpegts") as out:
+        stream = out.add_stream("mpeg4", rate=10)
+        stream.width = stream.height = 32
+        stream.pix_fmt = "yuv420p"
+        stream.gop_size = 5
+        for frame in frames_of(3, count):
+            image = av.VideoFrame.from_ndarray(np.repeat(frame, 3, 2), format="rgb24")
+            out.mux(stream.encode(image))
+        out.mux(stream.encode(None))
+    return path
+
+
+@contextmanager
+def camera(content: bytes, port: int = 0, seconds: float = 0.0):
+    """A server that sends the same film to whoever connects, and then hangs up."""
+    server = socket.create_server(("127.0.0.1", port))
+    over = threading.Event()
+
+    def serve():
+        while not over.is_set():
+            try:
+                there, _ = server.accept()
+            except OSError:
+                return
+            with there:
+                step = -(-len(content) // 20)
+                for start in range(0, len(content), step):
+                    try:
+                        there.sendall(content[start : start + step])
+                    except OSError:
+                        break
+                    over.wait(seconds / 20)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    yield server.getsockname()[1]
+    over.set()
+    server.shutdown(socket.SHUT_RDWR)
+    server.close()
+    thread.join(5)
+
+
+def until(holds, seconds: float = 30.0) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if holds():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_of_a_live_source_the_newest_frame_wins(tmp_path, frames_of):
+    content = stream_file(tmp_path, frames_of).read_bytes()
+    with camera(content) as port, open_source(f"tcp://127.0.0.1:{port}", FORM) as source:
+        assert until(lambda: source.dropped > 40)
+        shot = source.take()
+    assert shot.image.shape == (32, 32, 1)
+    assert abs(shot.time - time.time()) < 30
+    assert source.done
+
+
+def test_a_lost_source_is_found_again_and_the_gap_counted(tmp_path, frames_of):
+    content = stream_file(tmp_path, frames_of).read_bytes()
+    with camera(content) as port:
+        source = open_source(f"tcp://127.0.0.1:{port}", FORM)
+        assert until(lambda: source.gaps == 2)
+        assert until(lambda: (shot := source.take()) is not None and shot.gap > 0)
+    assert until(lambda: bool(source.lost))
+    before = source.gaps
+    with camera(content, port):
+        assert until(lambda: source.gaps > before)
+    assert source.gap_seconds > 0
+    source.close()
+    assert not source._thread.is_alive()
+
+
+def test_times_never_go_back(tmp_path, frames_of):
+    source = Live.__new__(Live)
+    source._offset, source._last = 0.0, 0.0
+    frame, stamps = av.VideoFrame(16, 16, "gray"), []
+    for pts in (0, 1, 2, 1, 0, 50):
+        frame.pts, frame.time_base = pts, Fraction(1, 10)
+        stamps.append(source._stamp(frame))
+        source._last = stamps[-1]
+    assert (np.diff(stamps) > 0).all()
+    assert abs(stamps[-1] - time.time()) < SLIP + 0.1
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+def test_a_film_over_http_has_an_end(video, tmp_path):
+    video()
+    handler = partial(Quiet, directory=str(tmp_path))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        with open_source(f"http://127.0.0.1:{server.server_port}/street.mp4", FORM) as source:
+            shots = list(source)
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert len(shots) + source.dropped == 30
+    assert source.gaps == 0
+
+
+def test_opening_and_closing_leaves_nothing(video):
+    path, before = str(video()), threading.active_count()
+    for _ in range(20):
+        with open_source(path, FORM) as source:
+            assert source.take() is not None
+    assert threading.active_count() == before

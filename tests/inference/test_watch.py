@@ -1,0 +1,178 @@
+import json
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dmad import cli
+from dmad.errors import DmadError
+from dmad.evaluation.events import find_events
+from dmad.inference.cameras import Camera
+from dmad.inference.detector import Detector
+from dmad.inference.video import VideoWriter
+from dmad.inference.watch import Wanted, watch
+from dmad.inference.zones import parse_polygon
+
+
+class Kept:
+    """A sink that keeps what it gets."""
+
+    def __init__(self):
+        self.lines, self.closed = [], False
+
+    def put(self, line):
+        self.lines.append(json.loads(line))
+
+    def close(self):
+        self.closed = True
+
+    def of(self, kind, **wanted):
+        found = [line for line in self.lines if line["kind"] == kind]
+        return [line for line in found if wanted.items() <= line.items()]
+
+
+@pytest.fixture
+def detector(random_model, tiny, monkeypatch, calibration_of, frames_of) -> Detector:
+    """Its threshold lies where a bright flash in `frames_of` rises far above."""
+    monkeypatch.setattr("dmad.inference.detector.has_fast_bf16", lambda: False)
+    plain = Detector(random_model, tiny(None), device="cpu")
+    usual = plain(frames_of(3, 40))
+    level = float(np.nanmax(usual.reconstruction + 0.5 * usual.deformation))
+    return Detector(random_model, tiny(None), device="cpu", calibration=calibration_of(1.3 * level))
+
+
+@pytest.fixture
+def clip(frames_of, tmp_path):
+    """40 frames, of which 20 to 26 hold a checkerboard in the lower right corner."""
+
+    def write(name="gate", seed=3, odd=range(20, 27)):
+        folder = tmp_path / name
+        folder.mkdir()
+        for index, frame in enumerate(frames_of(seed, 40)):
+            image = frame[..., 0].copy()
+            if index in odd:
+                image[20:30, 20:30] = 255 * (np.indices((10, 10)).sum(0) % 2)
+            Image.fromarray(image).save(folder / f"{index:03}.png")
+        return str(folder)
+
+    return write
+
+
+def seen(detector, *cameras, wanted=None):
+    kept = Kept()
+    count = watch(detector, cameras, [kept], wanted or Wanted())
+    assert kept.closed
+    return count, kept
+
+
+def test_an_event_becomes_lines_a_film_and_a_thumbnail(detector, clip, tmp_path):
+    out = tmp_path / "found"
+    count, kept = seen(detector, Camera(clip()), wanted=Wanted(out, before=0.5, after=0.5))
+    assert count == 1
+    assert {line["source"] for line in kept.lines} == {"gate"}
+    states = [line["state"] for line in kept.of("event")]
+    assert (states[0], states[-1]) == ("new", "end")
+    end = kept.of("event", state="end")[0]
+    assert 1.9 <= end["start"] <= 2.1
+    assert 2.6 <= end["end"] <= 3.1
+    left, top, right, bottom = end["box"]
+    assert left < 25 / 32 < right
+    assert top < 25 / 32 < bottom
+    assert end["term"] == "reconstruction"
+    assert end["clip"] == str(out / "clips" / f"{end['id']}.mp4")
+    assert (out / "clips" / f"{end['id']}.mp4").stat().st_size > 0
+    assert np.asarray(Image.open(end["thumbnail"])).shape == (32, 64, 3)
+    (last,) = kept.of("count")
+    assert (last["frames"], last["scored"], last["events"]) == (40, 36, 1)
+    assert (last["dropped"], last["gaps"]) == (0, 0)
+
+
+def test_the_events_are_those_of_the_batch(detector, clip, frames_of):
+    _, kept = seen(detector, Camera(clip()))
+    frames = frames_of(3, 40).copy()
+    frames[20:27, 20:30, 20:30, 0] = 255 * (np.indices((10, 10)).sum(0) % 2)
+    found, calibration = detector(frames), detector.calibration
+    scores = calibration.scorer(found.reconstruction, found.deformation)
+    expected = find_events(scores, calibration.rule)
+    ends = kept.of("event", state="end")
+    assert [line["start"] for line in ends] == pytest.approx([e.start / 10 for e in expected])
+    assert [line["score"] for line in ends] == pytest.approx([e.score for e in expected], abs=1e-4)
+
+
+def test_cameras_are_judged_together_each_with_its_own_settings(detector, clip):
+    lower = (parse_polygon("0.5,0.5 1,0.5 1,1 0.5,1"),)
+    path = clip()
+    count, kept = seen(
+        detector,
+        Camera(path, "all"),
+        Camera(path, "without", exclude=lower),
+        Camera(path, "own past", scene="elsewhere"),
+        Camera(clip("calm", odd=()), "calm"),
+    )
+    assert {line["source"] for line in kept.of("event", state="new")} >= {"all"}
+    assert not {line["source"] for line in kept.of("event")} & {"without", "calm"}
+    assert len(kept.of("count")) == 4
+    assert count == len(kept.of("event", state="new"))
+
+
+def test_scoring_pauses_for_a_fault_and_says_so(detector, frames_of, tmp_path):
+    ground = np.random.default_rng(5)
+    with VideoWriter(tmp_path / "dark.mp4", 10) as film:
+        for index in range(60):
+            frame = frames_of(3, 60)[index].copy()
+            if 20 <= index < 40:
+                frame[:] = ground.integers(0, 5, frame.shape)
+            film.write(frame)
+    count, kept = seen(detector, Camera(str(tmp_path / "dark.mp4")))
+    assert count == 0
+    told = kept.of("health")
+    assert [line["state"] for line in told] == ["black", "ok"]
+    assert [line["scoring"] for line in told] == [False, True]
+    assert told[0]["time"] == pytest.approx(3.0)
+    assert kept.of("count")[0]["scored"] < 40
+
+
+def test_one_bad_file_among_good_ones_is_told(detector, clip, tmp_path):
+    (tmp_path / "bad.mp4").write_bytes(b"no video")
+    _, kept = seen(detector, Camera(str(tmp_path / "bad.mp4")), Camera(clip()))
+    (line,) = kept.of("health", state="unreadable")
+    assert line["source"] == "bad"
+    assert len(kept.of("event", state="end")) == 1
+
+
+def test_what_cannot_be_watched_is_refused(detector, random_model, tiny, clip, tmp_path):
+    (tmp_path / "bad.mp4").write_bytes(b"no video")
+    with pytest.raises(DmadError, match=r"bad\.mp4 is not a readable video"):
+        seen(detector, Camera(str(tmp_path / "bad.mp4")))
+    with pytest.raises(DmadError, match="no threshold for gate"):
+        seen(Detector(random_model, tiny(None), device="cpu"), Camera(clip()))
+
+
+def test_drift_is_a_line(detector, clip):
+    _, kept = seen(detector, Camera(clip(odd=())), wanted=Wanted(every=0))
+    line = kept.of("count")[-1]
+    assert line["drifted"] == (abs(line["median"]) > 2)
+    assert len(kept.of("count")) > 30
+
+
+def test_the_verb_prints_json_and_errors_are_one_line(trained, clip, tmp_path, monkeypatch, capsys):
+    from dmad.thresholds import calibrate
+
+    own = tmp_path / "own.json"
+    folder = clip()
+    calibrate(trained, [folder], "30/hour", fps=10, out=own)
+    out = tmp_path / "found"
+    command = ["dmad", "watch", str(trained), folder, "--calibration", str(own), "--out", str(out)]
+    monkeypatch.setattr(sys, "argv", [*command, "--exclude", '["0,0 1,0 1,0.1"]'])
+    cli.main()
+    printed = capsys.readouterr().out.splitlines()
+    assert printed == (out / "events.jsonl").read_text().splitlines()
+    assert json.loads(printed[-1])["kind"] == "count"
+    for wrong, told in ((["--webhook", "host"], "is no webhook"), (["--fps", "-1"], "fps is -1")):
+        monkeypatch.setattr(sys, "argv", [*command, *wrong])
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        assert caught.value.code == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert told in line
