@@ -19,6 +19,7 @@ from dmad.data.windows import to_model
 from dmad.errors import DmadError
 from dmad.evaluation.calibration import Calibration
 from dmad.inference.folding import fold
+from dmad.inference.packing import can_pack, pack
 from dmad.machine import has_fast_bf16, quicken
 from dmad.nn.pdm import PDM, PDMOutput
 from dmad.nn.ppdm import PPDM, PPDMOutput
@@ -118,6 +119,9 @@ class Detector:
         self.bf16 = fast and has_fast_bf16()
         if self.bf16:
             self.model.to(memory_format=torch.channels_last)
+        self.packed = fast and not compile and can_pack(self.device)
+        if self.packed:
+            self.model = pack(self.model, torch.bfloat16 if self.bf16 else torch.float32)
         self._judge = torch.compile(self._compute) if compile else self._compute
 
     def __call__(self, frames: np.ndarray, scene: str = "") -> AnomalyResult:
@@ -182,7 +186,8 @@ class Detector:
         x, target = to_model(windows)
         if self.bf16:
             x = x.contiguous(memory_format=torch.channels_last)
-        with torch.autocast(self.device.type, torch.bfloat16) if self.bf16 else nullcontext():
+        cast = self.bf16 and not self.packed
+        with torch.autocast(self.device.type, torch.bfloat16) if cast else nullcontext():
             return self._judge(x, target, background)
 
     def _compute(
