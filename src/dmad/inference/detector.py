@@ -20,51 +20,13 @@ from dmad.errors import DmadError
 from dmad.evaluation.calibration import Calibration
 from dmad.inference.folding import fold
 from dmad.inference.packing import can_pack, pack
+from dmad.inference.result import RELEASED, AnomalyResult
 from dmad.machine import has_fast_bf16, quicken
 from dmad.nn.pdm import PDM, PDMOutput
 from dmad.nn.ppdm import PPDM, PPDMOutput
 from dmad.runs import find_model, read_card, read_weights
 from dmad.scoring import ReleasedTerms, Scores, released_terms, score, score_plus
 from dmad.settings import restore
-
-RELEASED = ("deformation", "reconstruction", "gradient")  # the released code's frame scores
-
-
-@dataclass(frozen=True)
-class AnomalyResult:
-    """Scores of a clip of N frames, or of N images (Eq. 22); larger is more anomalous.
-
-    The first T frames of a clip have no past to be predicted from: their scores are NaN.
-    """
-
-    score: np.ndarray  # (N,) float64: Eq. 14
-    reconstruction: np.ndarray  # (N,) float64: its first term
-    deformation: np.ndarray  # (N,) float64: its second term before α
-    released: dict[str, np.ndarray]  # the released code's three terms, (N,) each; PDM only
-
-    @classmethod
-    def of(cls, parts: Iterable[Explained], gap: int) -> AnomalyResult:
-        """The batches of one clip, with NaN for the `gap` frames before the first."""
-        rows = [part.columns() for part in parts]  # of each batch only the scores are kept
-        columns = [
-            np.concatenate([np.full(gap, np.nan), *column]) for column in zip(*rows, strict=True)
-        ]
-        score, reconstruction, deformation, *released = columns
-        return cls(score, reconstruction, deformation, dict(zip(RELEASED, released, strict=False)))
-
-    @classmethod
-    def join(cls, results: Sequence[AnomalyResult]) -> AnomalyResult:
-        """Clips one after another."""
-        parts = {
-            name: np.concatenate([getattr(result, name) for result in results])
-            for name in ("score", "reconstruction", "deformation")
-        }
-        released = {
-            name: np.concatenate([result.released[name] for result in results])
-            for name in results[0].released
-        }
-        return cls(released=released, **parts)
-
 
 @dataclass(frozen=True)
 class Explained:
