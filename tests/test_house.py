@@ -38,6 +38,7 @@ ORDER = [
     "categories",
     "experiments",
     "bench",
+    "deployment",
     "demo",
     "parsing",
     "train_verb",

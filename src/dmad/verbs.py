@@ -163,14 +163,21 @@ def export(arguments: Sequence[str]) -> None:
 
 
 def bench(arguments: Sequence[str]) -> None:
-    """Time training, prediction or images as shipped, beside the same in plain eager float32."""
+    """Time training, prediction, images or exports, beside the same in plain eager float32."""
     parser = Parser(prog="dmad bench", description=bench.__doc__)
-    parser.add_argument("what", choices=("train", "predict", "images"), help="which job to time")
+    parser.add_argument(
+        "what", choices=("train", "predict", "images", "deploy"), help="which job to time"
+    )
     parser.add_argument("--sizes", type=list[int], default=[128, 256], help="image sizes")
     asked = parser.parse_args(list(arguments))
-    from dmad.bench import bench as run
+    if asked.what == "deploy":
+        from dmad.deployment import deploy
 
-    run(asked.what, asked.sizes)
+        deploy(asked.sizes)
+    else:
+        from dmad.bench import bench as run
+
+        run(asked.what, asked.sizes)
 
 
 def experiment(arguments: Sequence[str]) -> None:

@@ -13,8 +13,10 @@ REFRESH = 32  # frames after which a template from the past is computed anew
 
 def median_template(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Per-pixel median over time: (N, H, W, C) uint8 to (C, H, W) float32 in [-1, 1]."""
-    median = np.median(frames, axis=0).astype(np.float32)
-    return median.transpose(2, 0, 1) / np.float32(127.5) - np.float32(1)
+    median: NDArray[np.float32] = np.median(frames, axis=0).astype(np.float32)
+    median = median.transpose(2, 0, 1)
+    median = median / np.float32(127.5) - np.float32(1)
+    return median
 
 
 class Past:

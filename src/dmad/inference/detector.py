@@ -21,12 +21,14 @@ from dmad.evaluation.calibration import Calibration
 from dmad.inference.folding import fold
 from dmad.inference.packing import can_pack, pack
 from dmad.inference.result import RELEASED, AnomalyResult
+from dmad.inference.runtime import is_exported
 from dmad.machine import has_fast_bf16, quicken
 from dmad.nn.pdm import PDM, PDMOutput
 from dmad.nn.ppdm import PPDM, PPDMOutput
 from dmad.runs import find_model, read_card, read_weights
 from dmad.scoring import ReleasedTerms, Scores, released_terms, score, score_plus
 from dmad.settings import restore
+
 
 @dataclass(frozen=True)
 class Explained:
@@ -190,6 +192,11 @@ def load(run: str | Path, **options: Any) -> Detector:
         run: Which.
         **options: As `Detector` takes them: `device`, `fast`, `compile`.
     """
+    require(
+        not is_exported(run),
+        f"{run} is an exported model, which cannot be trained or drawn from; give the run it came "
+        "from, or call it by dmad.load",
+    )
     files = find_model(run)
     card = read_card(files)
     config, scenes = restore(card["config"]), card["scenes"]

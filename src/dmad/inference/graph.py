@@ -84,6 +84,8 @@ def place(model: PDM | PPDM) -> PDM | PPDM:
 def example(config: Config, templated: bool) -> tuple[Tensor, ...]:
     """Inputs of the right shape."""
     data = config.data
-    frames = torch.zeros(1, data.history + 1, data.size, data.size, data.channels, dtype=torch.uint8)
+    frames = torch.zeros(
+        1, data.history + 1, data.size, data.size, data.channels, dtype=torch.uint8
+    )
     template = torch.zeros(1, data.channels, data.size, data.size)
     return (frames, template) if templated else (frames,)
