@@ -37,7 +37,8 @@ NEAR = {"fp32": 1e-3, "bf16": 2e-2}  # largest difference of a term, as a share 
 LOSS = 0.005  # of AUROC that int8 may cost
 COMPARED = 32  # frames
 SAMPLES = 128  # windows that set the ranges of int8
-KEPT = {"Convolution", "Conv", "Relu", "MaxPool", "Concat", "Constant", "Parameter", "Result"}
+CONVOLUTIONS = {"Convolution", "ConvolutionBackpropData", "Conv", "ConvTranspose"}
+KEPT = CONVOLUTIONS | {"Relu", "MaxPool", "Concat", "Constant", "Parameter", "Result"}
 FINE = r".*/(heads\.\d+/final|final/final\.3|mask)/.*"  # they draw the fields and the image
 
 
