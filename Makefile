@@ -6,7 +6,7 @@ BIN := .venv/bin
 
 $(BIN)/dmad: pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --editable ".[dev]"
+	$(BIN)/pip install --quiet --editable ".[dev,export]"
 	@touch $@
 
 demo: $(BIN)/dmad
@@ -25,6 +25,7 @@ bench: $(BIN)/dmad
 	$(BIN)/dmad bench train
 	$(BIN)/dmad bench predict
 	$(BIN)/dmad bench images
+	$(BIN)/dmad bench deploy
 
 format: $(BIN)/dmad
 	$(BIN)/ruff check --fix .

@@ -39,6 +39,7 @@ ORDER = [
     "categories",
     "experiments",
     "bench",
+    "deployment",
     "demo",
     "parsing",
     "calibrate_verb",

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 from dmad.errors import DmadError
 
 if TYPE_CHECKING:
-    from dmad.inference.detector import AnomalyResult, Detector, load
+    from dmad.inference.detector import Detector
+    from dmad.inference.loading import load
+    from dmad.inference.result import AnomalyResult
     from dmad.judge import evaluate
     from dmad.recipes import recipe
     from dmad.training import train
@@ -20,9 +22,9 @@ __version__ = "0.1.0"
 __all__ = ["AnomalyResult", "Detector", "DmadError", "evaluate", "load", "recipe", "train"]
 
 _HOMES = {
-    "AnomalyResult": "dmad.inference.detector",
+    "AnomalyResult": "dmad.inference.result",
     "Detector": "dmad.inference.detector",
-    "load": "dmad.inference.detector",
+    "load": "dmad.inference.loading",
     "recipe": "dmad.recipes",
     "train": "dmad.training",
     "evaluate": "dmad.judge",

@@ -135,7 +135,7 @@ def _judging(detector: Detector) -> Callable[[], float]:
 
     def judge() -> float:
         with TemporaryDirectory() as folder:
-            path = _film(Path(folder))
+            path = film(Path(folder))
             start = time.perf_counter()
             frames = decode(path, data.size, data.channels, antialias=data.antialias)
             count = sum(len(found.index) for found in detector.explain(frames, batch=1))
@@ -147,7 +147,7 @@ def _judging(detector: Detector) -> Callable[[], float]:
 JOBS = {"train": training_steps, "predict": single_frames, "images": single_images}
 
 
-def _film(folder: Path) -> Path:
+def film(folder: Path) -> Path:
     """A clip of the street as a video of 360 x 360."""
     clip = normal_clip(Street(size=120, frames=FRAMES), 0)
     path = folder / "street.mp4"

@@ -20,7 +20,8 @@ from dmad.evaluation.regions import region_criteria
 from dmad.evaluation.result import CALIBRATED, RAW, Evaluation
 from dmad.evaluation.scores import ScoreSet, write_scores
 from dmad.evaluation.show import write as write_ledger
-from dmad.inference.detector import AnomalyResult, Detector, Explained, load
+from dmad.inference.detector import Detector, Explained, load
+from dmad.inference.result import AnomalyResult
 from dmad.inspection import inspect
 from dmad.report import render
 from dmad.runs import Run, find_model, make_folder, read_card, write_whole

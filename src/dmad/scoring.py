@@ -45,8 +45,25 @@ def average(maps: Tensor, size: tuple[int, int]) -> Tensor:
     """
     rows, columns = size
     top, left = (rows - 1) // 2, (columns - 1) // 2
-    padded = F.pad(maps[:, None], (left, columns - 1 - left, top, rows - 1 - top))
-    return F.avg_pool2d(F.avg_pool2d(padded, (rows, 1), 1), (1, columns), 1)[:, 0]
+    padded = F.pad(maps, (left, columns - 1 - left, top, rows - 1 - top))
+    if torch.onnx.is_in_onnx_export():  # other runtimes pool faster than they slice
+        return F.avg_pool2d(F.avg_pool2d(padded[:, None], (rows, 1), 1), (1, columns), 1)[:, 0]
+    return window_sums(window_sums(padded, rows, 1), columns, 2) / (rows * columns)
+
+
+def window_sums(x: Tensor, length: int, axis: int) -> Tensor:
+    """Sum over every window of `length` along an axis, by doubling: few additions, no loss."""
+    count = x.shape[axis] - length + 1
+    total, at, sums, width = None, 0, x, 1
+    while True:
+        if length & width:
+            part = sums.narrow(axis, at, count)
+            total, at = part if total is None else total + part, at + width
+        if at == length:
+            assert total is not None
+            return total
+        kept = sums.shape[axis] - width
+        sums, width = sums.narrow(axis, 0, kept) + sums.narrow(axis, width, kept), 2 * width
 
 
 def deformation_map(offsets: tuple[Tensor, ...], like: Tensor) -> Tensor:
@@ -147,12 +164,18 @@ def feature_map(output: PPDMOutput, size: int) -> Tensor:
         (B, size, size), aligned with the bent image.
     """
     pairs = zip(output.features, output.restored, strict=True)
-    stages = [1 - F.cosine_similarity(a.float(), b.float())[:, None] for a, b in pairs]
+    stages = [1 - cosine(a.float(), b.float())[:, None] for a, b in pairs]
     enlarged = [
         F.interpolate(stage, size=(size, size), mode="bilinear", align_corners=True)
         for stage in stages
     ]
     return torch.stack(enlarged).sum(0)[:, 0]
+
+
+def cosine(a: Tensor, b: Tensor) -> Tensor:
+    """Cosine similarity at each place, (B, C, h, w) twice to (B, h, w), in three passes."""
+    lengths: Tensor = torch.linalg.vector_norm(a, dim=1) * torch.linalg.vector_norm(b, dim=1)
+    return (a * b).sum(1) / lengths.clamp(min=1e-12)
 
 
 def reconstruction_map_plus(output: PPDMOutput) -> Tensor:

@@ -20,8 +20,9 @@ from dmad.errors import DmadError
 from dmad.evaluation.calibration import AlarmShape, Budget, Calibration, read_calibration
 from dmad.evaluation.calibration import calibrate as choose_threshold
 from dmad.evaluation.held_out import HeldOut
-from dmad.inference.detector import AnomalyResult, Detector, load
+from dmad.inference.detector import Detector, load
 from dmad.inference.predict import clips_in, folder_names
+from dmad.inference.result import AnomalyResult
 from dmad.inspection import IMAGE_BUDGET, Choice, choose, image_threshold
 from dmad.judge import lying, score_clips
 from dmad.runs import find_model, read_card, read_config, write_whole

@@ -107,15 +107,44 @@ def demo(arguments: Sequence[str]) -> None:
     run(asked.out)
 
 
+def export(arguments: Sequence[str]) -> None:
+    """Write a model for ONNX Runtime or OpenVINO; refused where it differs from PyTorch."""
+    parser = Parser(prog="dmad export", description=export.__doc__)
+    parser.add_argument("run", type=str, help="run folder, .safetensors file or shipped model")
+    parser.add_argument("--format", choices=("onnx", "openvino"), required=True, help="for which")
+    parser.add_argument(
+        "--precision",
+        choices=("fp32", "bf16", "int8"),
+        default="fp32",
+        help="of the computation; int8 takes its ranges from normal clips held out",
+    )
+    parser.add_argument("--out", type=Path | None, help="where to write (default: in the run)")
+    parser.add_argument("--data.root", type=Path | None, help="folder of the data set")
+    parser.add_argument("--data.cache", type=Path | None, help="folder for decoded frames")
+    asked = parser.parse_args(list(arguments))
+    from dmad.inference.export import export as run
+
+    places = (asked.out, asked.data.root, asked.data.cache)
+    found = run(asked.run, asked.format, asked.precision, *places)
+    print("\n".join([*found.lines(), str(found.folder)]))
+
+
 def bench(arguments: Sequence[str]) -> None:
-    """Time training, prediction or images as shipped, beside the same in plain eager float32."""
+    """Time training, prediction, images or exports, beside the same in plain eager float32."""
     parser = Parser(prog="dmad bench", description=bench.__doc__)
-    parser.add_argument("what", choices=("train", "predict", "images"), help="which job to time")
+    parser.add_argument(
+        "what", choices=("train", "predict", "images", "deploy"), help="which job to time"
+    )
     parser.add_argument("--sizes", type=list[int], default=[128, 256], help="image sizes")
     asked = parser.parse_args(list(arguments))
-    from dmad.bench import bench as run
+    if asked.what == "deploy":
+        from dmad.deployment import deploy
 
-    run(asked.what, asked.sizes)
+        deploy(asked.sizes)
+    else:
+        from dmad.bench import bench as run
+
+        run(asked.what, asked.sizes)
 
 
 def experiment(arguments: Sequence[str]) -> None:
@@ -215,6 +244,7 @@ VERBS: dict[str, Callable[[Sequence[str]], None]] = {
         ledger,
         predict,
         watch,
+        export,
         bench,
         experiment,
     )

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from dmad.data.background import REFRESH, SAMPLES, PastTemplate, templates, temporal_median
+from dmad.data.background import PastTemplate, templates, temporal_median
 from dmad.data.frames import Clip, Footage
 from dmad.data.load import stack
+from dmad.data.past import REFRESH, SAMPLES
 from dmad.data.windows import Windows, thin, to_model
 
 

@@ -18,7 +18,8 @@ from dmad.data.street import Street, normal_clip
 from dmad.evaluation.calibration import calibrate
 from dmad.evaluation.events import Alarms, judge_events
 from dmad.experiments.tables import write_table
-from dmad.inference.detector import AnomalyResult, Detector, load
+from dmad.inference.detector import Detector, load
+from dmad.inference.result import AnomalyResult
 from dmad.judge import lying, score_clips
 
 BUDGETS = (60.0, 20.0, 6.0)  # false alarms an hour

@@ -19,6 +19,9 @@ from dmad.data.windows import to_model
 from dmad.errors import DmadError
 from dmad.evaluation.calibration import Calibration
 from dmad.inference.folding import fold
+from dmad.inference.packing import can_pack, pack
+from dmad.inference.result import RELEASED, AnomalyResult
+from dmad.inference.runtime import is_exported
 from dmad.machine import has_fast_bf16, quicken
 from dmad.nn.pdm import PDM, PDMOutput
 from dmad.nn.ppdm import PPDM, PPDMOutput
@@ -28,44 +31,6 @@ from dmad.settings import restore
 
 if TYPE_CHECKING:
     from dmad.inference.stream import Judged
-
-RELEASED = ("deformation", "reconstruction", "gradient")  # the released code's frame scores
-
-
-@dataclass(frozen=True)
-class AnomalyResult:
-    """Scores of a clip of N frames, or of N images (Eq. 22); larger is more anomalous.
-
-    The first T frames of a clip have no past to be predicted from: their scores are NaN.
-    """
-
-    score: np.ndarray  # (N,) float64: Eq. 14
-    reconstruction: np.ndarray  # (N,) float64: its first term
-    deformation: np.ndarray  # (N,) float64: its second term before α
-    released: dict[str, np.ndarray]  # the released code's three terms, (N,) each; PDM only
-
-    @classmethod
-    def of(cls, parts: Iterable[Explained], gap: int) -> AnomalyResult:
-        """The batches of one clip, with NaN for the `gap` frames before the first."""
-        rows = [part.columns() for part in parts]  # of each batch only the scores are kept
-        columns = [
-            np.concatenate([np.full(gap, np.nan), *column]) for column in zip(*rows, strict=True)
-        ]
-        score, reconstruction, deformation, *released = columns
-        return cls(score, reconstruction, deformation, dict(zip(RELEASED, released, strict=False)))
-
-    @classmethod
-    def join(cls, results: Sequence[AnomalyResult]) -> AnomalyResult:
-        """Clips one after another."""
-        parts = {
-            name: np.concatenate([getattr(result, name) for result in results])
-            for name in ("score", "reconstruction", "deformation")
-        }
-        released = {
-            name: np.concatenate([result.released[name] for result in results])
-            for name in results[0].released
-        }
-        return cls(released=released, **parts)
 
 
 @dataclass(frozen=True)
@@ -121,6 +86,9 @@ class Detector:
         self.bf16 = fast and has_fast_bf16()
         if self.bf16:
             self.model.to(memory_format=torch.channels_last)
+        self.packed = fast and not compile and can_pack(self.device)
+        if self.packed:
+            self.model = pack(self.model, torch.bfloat16 if self.bf16 else torch.float32)
         self._judge = torch.compile(self._compute) if compile else self._compute
 
     def __call__(self, frames: np.ndarray, scene: str = "") -> AnomalyResult:
@@ -205,7 +173,8 @@ class Detector:
         x, target = to_model(windows)
         if self.bf16:
             x = x.contiguous(memory_format=torch.channels_last)
-        with torch.autocast(self.device.type, torch.bfloat16) if self.bf16 else nullcontext():
+        cast = self.bf16 and not self.packed
+        with torch.autocast(self.device.type, torch.bfloat16) if cast else nullcontext():
             return self._judge(x, target, background)
 
     def _compute(
@@ -248,6 +217,11 @@ def load(run: str | Path, **options: Any) -> Detector:
         run: Which.
         **options: As `Detector` takes them: `device`, `fast`, `compile`.
     """
+    require(
+        not is_exported(run),
+        f"{run} is an exported model, which cannot be trained or drawn from; give the run it came "
+        "from, or call it by dmad.load",
+    )
     files = find_model(run)
     card = read_card(files)
     config, scenes = restore(card["config"]), card["scenes"]

@@ -143,7 +143,7 @@ class Decoder(nn.Module):
         """z (B, D, H', W') and the encoder's features to (B, out, H, W), any real number."""
         for level in range(len(features) - 1, -1, -1):
             skip = self.skips[level](features[level])
-            z = self.levels[level](torch.cat((z, skip), 1))
+            z = self.levels[level](torch.cat((z, skip), 1) if skip.shape[1] else z)
             if level:
                 z = self.up[level - 1](z)
         out: Tensor = self.final(z)

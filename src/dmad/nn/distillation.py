@@ -32,8 +32,8 @@ class Teacher(nn.Module):
     """
 
     network: Any
-    mean: Tensor
-    std: Tensor
+    scale: Tensor
+    shift: Tensor
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -49,8 +49,9 @@ class Teacher(nn.Module):
         )
         self.channels: tuple[int, ...] = tuple(info.channels())
         cfg = self.network.pretrained_cfg
-        for key in ("mean", "std"):
-            self.register_buffer(key, torch.tensor(cfg[key])[:, None, None], persistent=False)
+        mean, std = (torch.tensor(cfg[key])[:, None, None] for key in ("mean", "std"))
+        self.register_buffer("scale", 0.5 / std, persistent=False)  # from [-1, 1]
+        self.register_buffer("shift", (0.5 - mean) / std, persistent=False)
         self.requires_grad_(False).eval()
 
     def train(self, mode: bool = True) -> Teacher:
@@ -59,7 +60,7 @@ class Teacher(nn.Module):
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Images (B, 3, H, W) in [-1, 1] to features (B, C_i, H / 2^i, W / 2^i), i = 2, 3, 4."""
-        features: list[Tensor] = self.network(((x + 1) / 2 - self.mean) / self.std)
+        features: list[Tensor] = self.network(torch.addcmul(self.shift, x, self.scale))
         return features
 
     def blocks(self) -> list[tuple[int, int]]:

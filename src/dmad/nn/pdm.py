@@ -78,18 +78,15 @@ class PDM(nn.Module):
         seen = torch.cat((x, target), 1) if self.sees_target else x
         offsets = self.estimator(seen) if self.estimator else []
         composed = compose_all(offsets)
-        deformed = [warp(reference, field) for field in composed] or [reference]
         mask = self._foreground(drawn, features)
         background = self._template(x, background)
-        laid = [
-            self._lay(image, mask, background, composed[k] if composed else None)
-            for k, image in enumerate(deformed)
-        ]
+        layers = reference if mask is None else torch.cat((reference, mask), 1)
+        bent = [warp(layers, field) for field in composed] or [layers]
         return PDMOutput(
             reference,
             tuple(offsets),
-            tuple(deformed),
-            tuple(laid),
+            tuple(layer[:, : self.channels] for layer in bent),
+            tuple(self._lay(layer, background) for layer in bent),
             mask,
             background,
             features[-1],
@@ -108,12 +105,9 @@ class PDM(nn.Module):
             return background
         return self.background[:1].expand(len(x), -1, -1, -1)
 
-    def _lay(
-        self, image: Tensor, mask: Tensor | None, background: Tensor | None, field: Tensor | None
-    ) -> Tensor:
+    def _lay(self, layers: Tensor, background: Tensor | None) -> Tensor:
         """Eq. 9: the deformed reference where the deformed mask is 1, the background elsewhere."""
-        if mask is None or background is None:
+        image, mask = layers[:, : self.channels], layers[:, self.channels :]
+        if background is None or not mask.shape[1]:
             return image
-        if field is not None:
-            mask = warp(mask, field)
         return mask * image + (1 - mask) * background

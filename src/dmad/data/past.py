@@ -1,0 +1,60 @@
+"""x_bg of a view never trained on, from its own past frames; numpy alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+SAMPLES = 96
+REFRESH = 32  # frames after which a template from the past is computed anew
+
+
+def median_template(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Per-pixel median over time: (N, H, W, C) uint8 to (C, H, W) float32 in [-1, 1]."""
+    median: NDArray[np.float32] = np.median(frames, axis=0).astype(np.float32)
+    median = median.transpose(2, 0, 1)
+    median = median / np.float32(127.5) - np.float32(1)
+    return median
+
+
+class Past:
+    """Frames of the past, kept so that their median can be asked for at any time.
+
+    At most `SAMPLES`: when full, every second is dropped and the spacing doubles, so memory is
+    constant and all of the past is covered evenly.
+    """
+
+    def __init__(self) -> None:
+        self.kept: list[NDArray[np.uint8]] = []
+        self.spacing = 1
+        self.seen = 0
+        self._median: NDArray[np.float32] | None = None
+
+    def push(self, frame: NDArray[np.uint8]) -> None:
+        """Take note of a frame (H, W, C) uint8."""
+        if self.seen % self.spacing == 0:
+            self.kept.append(np.array(frame))
+        self.seen += 1
+        if self.until_refresh == REFRESH:
+            self._median = None
+        if len(self.kept) > SAMPLES:
+            self.kept = self.kept[::2]
+            self.spacing *= 2
+
+    @property
+    def until_refresh(self) -> int:
+        """How many more frames the present template serves, 1 to `REFRESH`."""
+        return REFRESH - self.seen % REFRESH
+
+    def push_all(self, frames: Sequence[NDArray[np.uint8]]) -> None:
+        """Take note of several frames, oldest first."""
+        for frame in frames:
+            self.push(frame)
+
+    def median(self) -> NDArray[np.float32]:
+        """(C, H, W) in [-1, 1]: median of the frames up to the last refresh, at least one."""
+        if self._median is None:
+            self._median = median_template(np.stack(self.kept))
+        return self._median

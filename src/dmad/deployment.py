@@ -1,0 +1,117 @@
+"""`dmad bench deploy`: frames a second of a model in every form it can be shipped in."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from dmad import recipes
+from dmad.bench import film
+from dmad.config import Config
+from dmad.data.decoding import decode
+from dmad.inference.detector import Detector
+from dmad.inference.export import Format, Precision, build, missing_packages
+from dmad.inference.runtime import GRAPHS, Runtime, session
+from dmad.machine import quicken
+from dmad.nn.pdm import PDM
+
+ROUNDS = 5
+PLAIN = "PyTorch, plain float32"
+FORMS: dict[str, tuple[Format, Precision]] = {
+    "ONNX Runtime fp32": ("onnx", "fp32"),
+    "OpenVINO fp32": ("openvino", "fp32"),
+    "OpenVINO bf16": ("openvino", "bf16"),
+    "OpenVINO int8": ("openvino", "int8"),
+}
+
+Judge = Callable[[Iterable[np.ndarray]], Iterator[Any]]
+
+
+def deploy(sizes: Sequence[int]) -> dict[int, dict[str, float]]:
+    """Time each form on the same video, one frame at a time, decoding included; print a table.
+
+    Recipe ped2 with random weights. Forms run in turn, so that a drift of the machine's speed
+    hits all alike.
+
+    Returns:
+        For each size and form, how many times faster than plain eager float32 PyTorch it is.
+    """
+    quicken()
+    columns = ("size", "form", "median ms", "95th percentile", "frames a second", "times faster")
+    table = Table(*columns, title="dmad bench deploy")
+    ratios = {}
+    for size in sizes:
+        base = recipes.ped2()
+        config = replace(base, data=replace(base.data, size=size))
+        with TemporaryDirectory() as folder, missing_packages():
+            times = in_rounds(forms(config, Path(folder)), film(Path(folder)), config)
+        plain = np.median(times[PLAIN])
+        ratios[size] = {form: float(plain / np.median(spent)) for form, spent in times.items()}
+        for form, spent in times.items():
+            middle, late = 1e3 * np.percentile(spent, (50, 95))
+            cells = (f"{middle:.1f}", f"{late:.1f}", f"{1e3 / middle:.1f}")
+            table.add_row(f"{size}", form, *cells, f"{ratios[size][form]:.2f}")
+    Console().print(table)
+    Console().print(f"torch {torch.__version__}, {torch.get_num_threads()} threads")
+    return ratios
+
+
+def forms(config: Config, folder: Path) -> dict[str, Judge]:
+    """The same network in every form, by name."""
+    torch.manual_seed(0)
+    data = config.data
+    model = PDM(config.model, data.size, data.channels, data.history)
+    assert model.background is not None
+    background = model.background.detach().numpy()
+    frames = np.stack(list(decode(film(folder), data.size, data.channels)))
+    length = data.history + 1
+    windows = [frames[start : start + length][None] for start in range(len(frames) - length + 1)]
+    inputs = [{"frames": window, "background": background} for window in windows]
+    found = {
+        PLAIN: one_by_one(Detector(model, config, device="cpu", fast=False)),
+        "PyTorch as shipped": one_by_one(Detector(model, config, device="cpu")),
+    }
+    for name, (form, precision) in FORMS.items():
+        place = folder / name
+        place.mkdir()
+        build(model, config, form, precision, place, inputs)
+        run = session(place / GRAPHS[form], precision, torch.get_num_threads())
+        found[name] = Runtime(run, config, ("",), background).explain
+    return found
+
+
+def one_by_one(detector: Detector) -> Judge:
+    """Judges each frame by itself."""
+    return lambda frames: detector.explain(frames, batch=1)
+
+
+def in_rounds(judges: dict[str, Judge], path: Path, config: Config) -> dict[str, list[float]]:
+    """Seconds of every frame of a video, by form; the first round warms up and does not count."""
+    times: dict[str, list[float]] = {name: [] for name in judges}
+    for turn in range(1 + ROUNDS):
+        for name, judge in judges.items():
+            spent = list(seconds(judge, path, config))
+            times[name] += spent if turn else []
+    return times
+
+
+def seconds(judge: Judge, path: Path, config: Config) -> Iterator[float]:
+    """Of each judged frame but the first: the time since the one before it was judged."""
+    data = config.data
+    judged = judge(decode(path, data.size, data.channels, antialias=data.antialias))
+    for _ in islice(judged, 1):  # opening the file and filling the window
+        start = time.perf_counter()
+    for _ in judged:
+        now = time.perf_counter()
+        yield now - start
+        start = now

@@ -1,0 +1,209 @@
+"""An exported model on numpy and ONNX Runtime or OpenVINO alone: no torch is imported here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmad.config import Config, require
+from dmad.data.past import Past
+from dmad.errors import DmadError
+from dmad.inference.result import AnomalyResult
+from dmad.runs import ModelFiles, read_card
+from dmad.settings import restore
+
+if TYPE_CHECKING:
+    from dmad.evaluation.calibration import Calibration
+
+GRAPHS = {"onnx": "model.onnx", "openvino": "model.xml"}
+CARD, BACKGROUND = "model.json", "background.npy"
+
+Run = Callable[[dict[str, np.ndarray]], list[np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Found:
+    """One judged frame or image."""
+
+    index: np.ndarray  # (1,): its position in the clip
+    frames: NDArray[np.uint8]  # (1, H, W, C): what was judged
+    terms: NDArray[np.float32]  # (1, 3 or 6): score, its two terms, and the released ones
+    map: NDArray[np.float32]  # (1, H, W): of Eq. 14, or Eq. 23
+    reconstruction_map: NDArray[np.float32]  # (1, H, W): Eq. 12 or 20
+    deformation_map: NDArray[np.float32]  # (1, H, W): Eq. 13 or 21; grid units
+
+    def columns(self) -> list[np.ndarray]:
+        """Score, its two terms and the released terms, (1,) float64 each."""
+        return list(self.terms.T.astype(np.float64))
+
+
+class Runtime:
+    """An exported model, ready to judge; called as a `Detector` is.
+
+    Args:
+        run: Inputs by name to the graph's outputs.
+        config: The settings it was trained with.
+        scenes: Names of the views it has templates for.
+        background: Their templates, (S, C, H, W) in [-1, 1]; None for a model without.
+        calibration: Its threshold as the card holds it, where one was set.
+        levels: Of images: thresholds for several false-positive rates.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        config: Config,
+        scenes: Iterable[str] = ("",),
+        background: NDArray[np.float32] | None = None,
+        calibration: dict[str, Any] | None = None,
+        levels: Mapping[str, float] | None = None,
+    ) -> None:
+        self.run, self.config, self.scenes = run, config, tuple(scenes)
+        self.templates, self._calibration, self.levels = background, calibration, levels or {}
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """Its threshold, where one was set; reading it needs scipy and scikit-learn."""
+        from dmad.evaluation.calibration import Calibration
+
+        return Calibration.from_dict(self._calibration) if self._calibration else None
+
+    def __call__(self, frames: np.ndarray, scene: str = "") -> AnomalyResult:
+        """Score one clip, or a stack of images, as `Detector` does.
+
+        Args:
+            frames: (N, H, W, C) uint8 at the model's size and channels, oldest first.
+            scene: Name of the view; one the model does not know gets its template from its own
+                past frames.
+
+        Raises:
+            DmadError: Shape or type is not what the model takes.
+        """
+        data = self.config.data
+        shape = (data.size, data.size, data.channels)
+        require(
+            frames.shape[1:] == shape and frames.dtype == np.uint8,
+            f"frames are {frames.dtype} {frames.shape}; give uint8 (N, {shape[0]}, {shape[1]}, "
+            f"{shape[2]})",
+        )
+        return AnomalyResult.of(self.explain(frames, scene), data.history)
+
+    def explain(self, frames: Iterable[np.ndarray], scene: str = "") -> Iterator[Found]:
+        """Score frames as they come, one at a time, causally, with constant memory.
+
+        Args:
+            frames: (H, W, C) uint8 each, oldest first; any number.
+            scene: As in `__call__`.
+
+        Yields:
+            The judged frames in order; the first T of a clip are not judged.
+        """
+        past = Past() if self.templates is not None and scene not in self.scenes else None
+        source, history = iter(frames), self.config.data.history
+        window = list(islice(source, history))
+        if past:
+            past.push_all(window)
+        for index, frame in enumerate(source, len(window)):
+            if past and not past.seen:  # a model of single images
+                past.push(frame)
+            yield self._judge([*window, frame], index, self._background(scene, past))
+            if past:
+                past.push(frame)
+            window = [*window, frame][1:]
+
+    def _judge(
+        self, window: list[np.ndarray], index: int, background: NDArray[np.float32] | None
+    ) -> Found:
+        inputs = {"frames": np.stack(window)[None]}
+        if background is not None:
+            inputs["background"] = background[None]
+        return Found(np.array([index]), window[-1][None], *self.run(inputs))
+
+    def _background(self, scene: str, past: Past | None) -> NDArray[np.float32] | None:
+        if self.templates is None or past is not None:
+            return past.median() if past else None
+        known: NDArray[np.float32] = self.templates[self.scenes.index(scene)]
+        return known
+
+
+def is_exported(path: str | Path) -> bool:
+    """Whether a folder holds an exported model."""
+    return any((Path(path) / name).is_file() for name in GRAPHS.values())
+
+
+def load(folder: str | Path, threads: int = 0) -> Runtime:
+    """An exported model by the folder that `dmad export` wrote.
+
+    Args:
+        folder: Which.
+        threads: Processor cores to use; 0 is all.
+
+    Raises:
+        DmadError: Nothing exported lies there, or the package that runs it is missing.
+    """
+    form = next((form for form, name in GRAPHS.items() if (Path(folder) / name).is_file()), "")
+    require(bool(form), f"{folder} holds no exported model; give a folder `dmad export` wrote")
+    graph, card_file = Path(folder) / GRAPHS[form], Path(folder) / CARD
+    require(card_file.is_file(), f"{graph} has no {CARD} beside it; keep the two together")
+    card = read_card(ModelFiles(graph, card_file))
+    config, place = restore(card["config"]), Path(folder) / BACKGROUND
+    if choice := card.get("choice"):
+        config = replace(config, score=replace(config.score, alpha=choice["alpha"]))
+    return Runtime(
+        session(graph, card.get("export", {}).get("precision", "fp32"), threads),
+        config,
+        card["scenes"],
+        np.load(place, allow_pickle=False) if place.is_file() else None,
+        card.get("calibration"),
+        card.get("levels"),
+    )
+
+
+def session(graph: Path, precision: str, threads: int = 0) -> Run:
+    """A graph made ready to run: `.onnx` by ONNX Runtime, `.xml` by OpenVINO.
+
+    Args:
+        graph: File.
+        precision: With bf16 and int8, OpenVINO computes in bf16 what is not in int8, where the
+            processor has it; else in float32.
+        threads: Processor cores to use; 0 is all.
+
+    Raises:
+        DmadError: The package is missing, or the file is damaged.
+    """
+    package, make = ("openvino", _openvino) if graph.suffix == ".xml" else ("onnxruntime", _onnx)
+    try:
+        return make(graph, precision, threads)
+    except ImportError:
+        problem = f"{graph} needs {package}; pip install {package}"
+    except Exception as error:  # each package raises kinds of its own
+        problem = f"{graph} cannot be read ({' '.join(str(error).split())[:160]}); export it again"
+    raise DmadError(problem)
+
+
+def _onnx(graph: Path, precision: str, threads: int) -> Run:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.log_severity_level = threads, 3
+    ready = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    return lambda inputs: list(ready.run(None, inputs))
+
+
+def _openvino(graph: Path, precision: str, threads: int) -> Run:
+    import openvino
+
+    core = openvino.Core()
+    short = precision != "fp32" and "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    hints: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "bf16" if short else "f32"}
+    hints["PERFORMANCE_HINT"] = "LATENCY"
+    if threads:
+        hints["INFERENCE_NUM_THREADS"] = threads
+    ready = core.compile_model(str(graph), "CPU", hints)
+    return lambda inputs: [np.array(out) for out in ready(inputs).values()]

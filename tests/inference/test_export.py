@@ -1,0 +1,127 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import dmad
+from dmad.cli import main
+from dmad.errors import DmadError
+from dmad.inference import runtime
+from dmad.inference.detector import Detector
+
+for package in ("onnx", "onnxruntime", "openvino"):
+    pytest.importorskip(package, reason="needs pip install 'dmad[export]'")
+
+from dmad.inference import export as exporting  # noqa: E402
+from dmad.inference.export import export  # noqa: E402
+
+TERMS = ("score", "reconstruction", "deformation")
+
+
+@pytest.fixture(scope="module")
+def exported(trained, tmp_path_factory) -> dict[str, Path]:
+    out = tmp_path_factory.mktemp("exports")
+    return {form: export(trained, form, out=out / form).folder for form in ("onnx", "openvino")}
+
+
+@pytest.mark.parametrize("form", ["onnx", "openvino"])
+@pytest.mark.parametrize("scene", ["", "elsewhere"])
+def test_an_export_scores_as_pytorch_does(trained, exported, frames_of, form, scene):
+    frames = frames_of(3, 40)
+    ours, theirs = dmad.load(trained, fast=False, device="cpu"), dmad.load(exported[form])
+    assert isinstance(ours, Detector)
+    assert isinstance(theirs, runtime.Runtime)
+    expected, found = ours(frames, scene), theirs(frames, scene)
+    for term in TERMS:
+        a, b = getattr(expected, term), getattr(found, term)
+        assert np.isnan(b[:4]).all()
+        np.testing.assert_allclose(b[4:], a[4:], rtol=1e-3, atol=1e-6)
+    for name, values in expected.released.items():
+        np.testing.assert_allclose(found.released[name][4:], values[4:], rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("form", ["onnx", "openvino"])
+def test_images_are_exported_too(trained_images, tmp_path, form):
+    found = export(trained_images, form, out=tmp_path / form)
+    ours, theirs = dmad.load(trained_images, fast=False, device="cpu"), dmad.load(found.folder)
+    images = np.random.default_rng(0).integers(0, 255, (3, 64, 64, 3), np.uint8)
+    np.testing.assert_allclose(theirs(images).score, ours(images).score, rtol=1e-3)
+    assert theirs.levels == pytest.approx(ours.levels)
+    assert theirs.calibration == ours.calibration
+
+
+def test_an_export_runs_without_torch(exported, frames_of, tmp_path):
+    np.save(tmp_path / "frames.npy", frames_of(3, 9))
+    code = (
+        "import sys, numpy as np, dmad; "
+        f"detector = dmad.load({str(exported['onnx'])!r}); "
+        f"print(detector(np.load({str(tmp_path / 'frames.npy')!r})).score[4:]); "
+        "sys.exit(any(name in sys.modules for name in ('torch', 'scipy', 'sklearn', 'rich')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_card_holds_what_a_camera_needs_and_no_paths(trained, exported):
+    card = json.loads((exported["onnx"] / "model.json").read_text())
+    whole = json.loads((trained / "model.json").read_text())
+    assert card["calibration"] == whole["calibration"]
+    assert card["scenes"] == whole["scenes"]
+    assert card["config"]["data"]["root"] is None
+    assert card["export"]["difference"] < 1e-3
+    assert np.load(exported["onnx"] / "background.npy").shape == (1, 1, 32, 32)
+
+
+def test_an_export_that_differs_is_refused_and_not_written(trained, tmp_path, monkeypatch):
+    monkeypatch.setattr(exporting, "compare", lambda *_: (0.02, 8))
+    with pytest.raises(DmadError, match="differs from PyTorch by"):
+        export(trained, "onnx", out=tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_int8_reports_what_it_costs_or_is_refused(trained, tmp_path, monkeypatch):
+    pytest.importorskip("nncf", reason="needs pip install 'dmad[export]'")
+    monkeypatch.setattr(exporting, "LOSS", 1.0)
+    found = export(trained, "openvino", "int8", tmp_path / "kept")
+    assert found.auroc is not None
+    assert found.largest is not None
+    assert any("points" in line for line in found.lines())
+    monkeypatch.setattr(exporting, "LOSS", -1.0)
+    with pytest.raises(DmadError, match="points of AUROC"):
+        export(trained, "openvino", "int8", tmp_path / "refused")
+    assert not (tmp_path / "refused").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--format", "onnx", "--precision", "bf16"], "no bf16"),
+        (["--format", "coreml"], "coreml"),
+    ],
+)
+def test_what_cannot_be_exported_is_one_line(trained, capsys, monkeypatch, arguments, message):
+    monkeypatch.setattr(sys, "argv", ["dmad", "export", str(trained), *arguments])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    told = capsys.readouterr().err.strip()
+    assert stopped.value.code == 2
+    assert message in told
+    assert "\n" not in told
+
+
+def test_damaged_and_half_exports_are_refused(exported, tmp_path):
+    (tmp_path / "model.onnx").write_bytes(b"no graph")
+    with pytest.raises(DmadError, match="keep the two together"):
+        runtime.load(tmp_path)
+    (tmp_path / "model.json").write_text((exported["onnx"] / "model.json").read_text())
+    with pytest.raises(DmadError, match="cannot be read"):
+        runtime.load(tmp_path)
+    with pytest.raises(DmadError, match="no exported model"):
+        runtime.load(tmp_path / "nowhere")
+
+
+def test_frames_of_another_shape_are_refused(exported):
+    with pytest.raises(DmadError, match=r"give uint8 \(N, 32, 32, 1\)"):
+        dmad.load(exported["onnx"])(np.zeros((9, 16, 32, 1), np.uint8))

@@ -1,0 +1,67 @@
+import pytest
+import torch
+
+from dmad.config import ModelConfig
+from dmad.inference.folding import fold
+from dmad.inference.packing import pack
+from dmad.nn.pdm import PDM
+from dmad.nn.ppdm import PPDM
+
+FORMS = {
+    "fields at full resolution": {"reductions": (4, 1)},
+    "folded pixels": {"stem": 2},
+    "mask from the decoder": {"mask": "decoder"},
+    "without positions": {"positions": False},
+    "without memory": {"memory": False, "skips": "full"},
+}
+
+
+def shaken(model):
+    """Norms and deformation heads away from their start."""
+    torch.manual_seed(0)
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.3)
+            module.running_var.uniform_(0.5, 2)
+    for head in model.estimator.heads:
+        torch.nn.init.normal_(head.final.weight, std=0.1)
+    return model.eval()
+
+
+@pytest.mark.parametrize(("dtype", "near"), [(torch.float32, 1e-4), (torch.bfloat16, 0.06)])
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS.keys())
+def test_a_packed_network_computes_the_same_at_any_batch(form, dtype, near):
+    settings = {"widths": (4, 8), "memory_items": 5, "reductions": (4, 2), "estimator_width": 4}
+    model = shaken(PDM(ModelConfig(**settings | form), 32, 1, 4))
+    packed = pack(fold(model), dtype)
+    for batch in (1, 3, 1):
+        x, target = torch.rand(batch, 4, 32, 32), torch.rand(batch, 1, 32, 32)
+        with torch.inference_mode():
+            plain, quick = model(x, target), packed(x, target)
+        for name in ("reference", "mask", "z_e"):
+            torch.testing.assert_close(
+                getattr(quick, name).float(), getattr(plain, name), atol=near, rtol=near, msg=name
+            )
+        for quick_field, field in zip(quick.offsets, plain.offsets, strict=True):
+            assert quick_field.dtype == torch.float32
+            torch.testing.assert_close(quick_field, field, atol=near * 0.2, rtol=near)
+
+
+def test_packed_images_compute_the_same():
+    config = ModelConfig(
+        teacher="resnet18", memory_items=5, reductions=(16, 8), estimator_width=4, background=False
+    )
+    model = shaken(PPDM(config, 64))
+    packed = pack(fold(model), torch.float32)
+    x = torch.rand(2, 3, 64, 64) * 2 - 1
+    with torch.inference_mode():
+        plain, quick = model(x), packed(x)
+    torch.testing.assert_close(quick.returning, plain.returning, atol=1e-5, rtol=1e-4)
+    for a, b in zip(quick.restored, plain.restored, strict=True):
+        torch.testing.assert_close(a, b, atol=1e-3, rtol=1e-3)
+
+
+def test_packing_leaves_no_layer_that_would_only_copy():
+    packed = pack(fold(PDM(ModelConfig(widths=(4, 8)), 32, 1, 4)), torch.float32)
+    kinds = {type(module).__name__ for module in packed.modules()}
+    assert not kinds & {"PixelShuffle", "BatchNorm2d", "CoordConv2d", "ConvTranspose2d"}
