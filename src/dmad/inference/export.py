@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dmad.config import Config, require
+from dmad.config import Config, DataConfig, require
 from dmad.data.frames import Clip, Footage
 from dmad.data.load import LabelledFootage, load_split
 from dmad.data.windows import thin
@@ -97,7 +97,7 @@ def export(
     data = replace(data, root=root or data.root, cache=cache or data.cache)
     place = Path(run) / "export" if Path(run).is_dir() else Path("export") / Path(run).name
     out = out or place / f"{form}-{precision}"
-    normal = load_split(data, "held_out" if data.held_out else "train").footage
+    normal = normal_clips(data)
     make_folder(out.parent)
     with TemporaryDirectory(dir=out.parent) as beside, missing_packages():
         written = write(run, detector, form, precision, Path(beside), normal)
@@ -119,6 +119,14 @@ def export(
         for file in Path(beside).iterdir():
             shutil.move(file, out / file.name)
     return found
+
+
+def normal_clips(data: DataConfig) -> Footage:
+    """What the training held out; what it saw where that was nothing."""
+    try:
+        return load_split(data, "held_out").footage
+    except DmadError:
+        return load_split(data, "train").footage
 
 
 @contextmanager
@@ -259,7 +267,7 @@ def frames_of(footage: Footage, clip: Clip) -> NDArray[np.uint8]:
 
 
 def check_ranking(
-    found: Export, detector: Detector, ready: runtime.Runtime, data: object
+    found: Export, detector: Detector, ready: runtime.Runtime, data: DataConfig
 ) -> Export:
     """What int8 does to the AUROC of the test split, where it has labels.
 
@@ -267,7 +275,7 @@ def check_ranking(
         DmadError: It falls by more than `LOSS`.
     """
     try:
-        test: LabelledFootage = load_split(data, "test")  # type: ignore[arg-type]
+        test: LabelledFootage = load_split(data, "test")
     except DmadError:
         return found
     if test.labels is None:
