@@ -26,6 +26,7 @@ def usage() -> str:
             "start:     dmad demo",
             "own data:  dmad train video --data.root FOLDER",
             "           dmad predict RUN VIDEO",
+            "camera:    dmad watch RUN rtsp://camera/stream",
             "images:    dmad train images --data.root FOLDER",
             "           dmad predict RUN FOLDER",
         ]

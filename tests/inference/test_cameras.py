@@ -38,6 +38,7 @@ def test_cameras_of_a_file(tmp_path, calibration_of):
         ("gate: {source: a.mp4, zoom: 2}", "camera gate has zoom"),
         ("gate: {source: a.mp4, include: '0,0'}", "three corners"),
         ("gate: {source: a.mp4, fps: -1}", "fps is -1"),
+        ("a/b: c.mp4", "leave out /"),
     ],
 )
 def test_files_that_are_wrong_are_refused(tmp_path, text, message):

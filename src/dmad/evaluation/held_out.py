@@ -54,7 +54,8 @@ class HeldOut:
         """From a file that `write` made."""
         try:
             with np.load(path) as file:
-                return cls(**{f.name: file[f.name] for f in fields(cls)})
+                first, second, lengths, fps = (file[f.name] for f in fields(cls))
+                return cls(first, second, lengths, float(fps))
         except (OSError, ValueError, KeyError, BadZipFile) as error:
             raise DmadError(
                 f"{path} is damaged; delete it, and calibrate on normal footage anew"

@@ -41,6 +41,7 @@ class Camera:
         require(self.fps >= 0, f"fps is {self.fps}; give 0 (as calibrated) or more")
         if not self.name:
             object.__setattr__(self, "name", plain_name(self.source))
+        require("/" not in self.name, f"camera {self.name}: its name is that of files; leave out /")
 
     @property
     def zoned(self) -> bool:

@@ -1,0 +1,84 @@
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dmad.errors import DmadError
+from dmad.evaluation.calibration import AlarmShape, read_calibration
+from dmad.evaluation.events import find_events
+from dmad.evaluation.held_out import HeldOut
+from dmad.inference.detector import load
+from dmad.runs import find_model, read_card
+from dmad.thresholds import calibrate
+
+
+@pytest.fixture
+def own(trained, tmp_path):
+    """A copy of the trained run, to write a threshold into."""
+    from shutil import copytree
+
+    return copytree(trained, tmp_path / "run")
+
+
+@pytest.fixture
+def clips(frames_of, tmp_path):
+    """Two calm clips, and one with a checkerboard for a second."""
+
+    def write(name, seed, odd=range(0)):
+        folder = tmp_path / name
+        folder.mkdir()
+        for index, frame in enumerate(frames_of(seed, 60)):
+            image = frame[..., 0].copy()
+            if index in odd:
+                image[16:32, 16:32] = 255 * (np.indices((16, 16)).sum(0) % 2)
+            Image.fromarray(image).save(folder / f"{index:03}.png")
+        return folder
+
+    return write("calm1", 3), write("calm2", 4), write("odd", 3, range(30, 40))
+
+
+def events(run, calibration, frames):
+    found = load(run)(frames)
+    return find_events(
+        calibration.scorer(found.reconstruction, found.deformation), calibration.rule
+    )
+
+
+def test_a_false_alarm_is_taken_back_without_training(own, clips, frames_of):
+    *calm, odd = clips
+    frames = frames_of(3, 60).copy()
+    frames[30:40, 16:32, 16:32, 0] = 255 * (np.indices((16, 16)).sum(0) % 2)
+    first = calibrate(own, calm, "2/hour", AlarmShape(gap=0.5), fps=10, weight=0.3)
+    assert events(own, first, frames)
+    weights = find_model(own).weights.read_bytes()
+    second = calibrate(own, fps=10, more=[odd])
+    assert not events(own, second, frames)
+    assert find_model(own).weights.read_bytes() == weights
+    assert (second.budget, second.scorer.weight) == (first.budget, 0.3)
+    assert (second.rule.gap, second.rule.minimum) == (first.rule.gap, first.rule.minimum)
+    assert (second.clips, second.frames) == (3, 3 * 56)
+    assert load(own).calibration == second
+
+
+def test_a_camera_keeps_its_threshold_in_a_file_of_its_own(own, clips, tmp_path):
+    before, out = read_card(find_model(own)), tmp_path / "yard.json"
+    found = calibrate(own, clips[:1], "6/hour", fps=10, out=out)
+    assert read_calibration(out) == found
+    assert HeldOut.read(tmp_path / "yard.npz").frames == 56
+    more = calibrate(own, fps=10, more=clips[1:2], out=out)
+    assert (more.clips, more.budget) == (2, found.budget)
+    assert read_card(find_model(own)) == before
+
+
+def test_clips_of_another_rate_and_damaged_terms_are_refused(own, clips, tmp_path):
+    out = tmp_path / "yard.json"
+    calibrate(own, clips[:1], "6/hour", fps=10, out=out)
+    with pytest.raises(DmadError, match="25 frames a second beside footage of 10"):
+        calibrate(own, fps=25, more=clips[1:2], out=out)
+    (tmp_path / "yard.npz").write_bytes(b"no zip")
+    with pytest.raises(DmadError, match=r"yard\.npz is damaged"):
+        calibrate(own, fps=10, more=clips[1:2], out=out)
+    out.write_text(json.dumps({}))
+    with pytest.raises(DmadError, match="is no calibration"):
+        calibrate(own, fps=10, more=clips[1:2], out=out)
