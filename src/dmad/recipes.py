@@ -28,8 +28,8 @@ LIVELY = LossConfig(gamma2=0.02)  # lower training loss on digits than the paper
 FIELDS = ModelConfig(reductions=(8, 2))
 # Many small steps: the paper's 2e-4 at batch 8 needs its 60 epochs, and at 2e-3 the fields die.
 QUICK = TrainConfig(batch_size=2, lr=6e-4)
-# Forward fields held short, backward ones free to undo them: with the paper's γ₂ = 1 on both, backward
-# fields stay zero, and forward ones squeeze a part until little of it is left to restore.
+# Forward fields held short, backward ones free to undo them: with the paper's γ₂ = 1 on both,
+# backward fields stay zero, and forward ones squeeze a part until little is left to restore.
 FAITHFUL = LossConfig(gamma2=8.0, gamma3=1.0, backward_strength=False)
 REVIVE = 50  # steps: a frozen teacher does not come towards items that nobody uses
 
