@@ -6,7 +6,7 @@ BIN := .venv/bin
 
 $(BIN)/dmad: pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --editable ".[dev,export]"
+	$(BIN)/pip install --quiet --editable ".[dev]"
 	@touch $@
 
 demo: $(BIN)/dmad

@@ -61,6 +61,24 @@ def write_clip(frames_of) -> Callable[..., Path]:
 
 
 @pytest.fixture(scope="session")
+def write_odd_clip(frames_of) -> Callable[..., Path]:
+    """Writes a folder of frames, of which some hold a checkerboard in a square of them."""
+
+    def write(folder: Path, seed: int, count: int, odd: range, square: range) -> Path:
+        folder.mkdir()
+        side = slice(square.start, square.stop)
+        board = 255 * (np.indices((len(square), len(square))).sum(0) % 2)
+        for index, frame in enumerate(frames_of(seed, count)):
+            image = frame[..., 0].copy()
+            if index in odd:
+                image[side, side] = board
+            Image.fromarray(image).save(folder / f"{index:03}.png")
+        return folder
+
+    return write
+
+
+@pytest.fixture(scope="session")
 def normal_data(tmp_path_factory, write_clip) -> Path:
     """A data folder: two clips of 8 frames to train on, two labelled ones to test on."""
     root = tmp_path_factory.mktemp("normal-data")
@@ -164,18 +182,27 @@ def trained_images(tmp_path_factory, tiny_images) -> Path:
     return run
 
 
+@pytest.fixture(scope="session")
+def shaken() -> Callable[[torch.nn.Module], torch.nn.Module]:
+    """Brings a network's norms and deformation heads away from their start."""
+
+    def shake(model):
+        for module in model.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.running_mean.normal_(0, 0.3)
+                module.running_var.uniform_(0.5, 2)
+        for head in model.estimator.heads:
+            torch.nn.init.normal_(head.final.weight, std=0.1)
+        return model.eval()
+
+    return shake
+
+
 @pytest.fixture
-def random_model() -> PDM:
+def random_model(shaken) -> PDM:
     """A network whose norms and deformation heads are away from their start."""
     torch.manual_seed(0)
-    model = PDM(TINY, SIZE, 1, 4)
-    for module in model.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.running_mean.normal_(0, 0.3)
-            module.running_var.uniform_(0.5, 2)
-    for head in model.estimator.heads:
-        torch.nn.init.normal_(head.final.weight, std=0.1)
-    return model.eval()
+    return shaken(PDM(TINY, SIZE, 1, 4))
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@ import json
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from dmad.errors import DmadError
 from dmad.evaluation.calibration import AlarmShape, read_calibration
@@ -22,18 +21,11 @@ def own(trained, tmp_path):
 
 
 @pytest.fixture
-def clips(frames_of, tmp_path):
+def clips(write_odd_clip, tmp_path):
     """Two calm clips, and one with a checkerboard for a second."""
 
     def write(name, seed, odd=range(0)):
-        folder = tmp_path / name
-        folder.mkdir()
-        for index, frame in enumerate(frames_of(seed, 60)):
-            image = frame[..., 0].copy()
-            if index in odd:
-                image[16:32, 16:32] = 255 * (np.indices((16, 16)).sum(0) % 2)
-            Image.fromarray(image).save(folder / f"{index:03}.png")
-        return folder
+        return write_odd_clip(tmp_path / name, seed, 60, odd, range(16, 32))
 
     return write("calm1", 3), write("calm2", 4), write("odd", 3, range(30, 40))
 

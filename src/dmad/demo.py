@@ -141,7 +141,7 @@ def draw(
     assert test.labels is not None
     strongest = []
     for clip in test.footage.clips[:5]:
-        span = slice(clip.start, clip.start + clip.length)
+        span = clip.span
         terms = {"reconstruction": scores["eq12"][span], "deformation": scores["eq13"][span]}
         line = visualize.timeline(scores["score"][span], test.labels[span], terms, clip.fps)
         visualize.save(line, out / f"timeline-{clip.name}.png")
@@ -154,7 +154,7 @@ def draw(
 def film(detector: Detector, test: LabelledFootage, clip: Clip, out: Path) -> Picture:
     """The annotated video of a clip; returns its strongest frame."""
     limits, best = Limits(detector.config), Best(1)
-    frames = test.footage.frames[clip.start : clip.start + clip.length]
+    frames = test.footage.frames[clip.span]
     with VideoWriter(out / f"annotated-{clip.name}.mp4", clip.fps) as video:
         for found in detector.explain(frames, clip.scene):
             for picture in pictures(found, limits):

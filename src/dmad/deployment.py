@@ -54,7 +54,8 @@ def deploy(sizes: Sequence[int]) -> dict[int, dict[str, float]]:
         base = recipes.ped2()
         config = replace(base, data=replace(base.data, size=size))
         with TemporaryDirectory() as folder, missing_packages():
-            times = in_rounds(forms(config, Path(folder)), film(Path(folder)), config)
+            path = film(Path(folder))
+            times = in_rounds(forms(config, Path(folder), path), path, config)
         plain = np.median(times[PLAIN])
         ratios[size] = {form: float(plain / np.median(spent)) for form, spent in times.items()}
         for form, spent in times.items():
@@ -66,14 +67,14 @@ def deploy(sizes: Sequence[int]) -> dict[int, dict[str, float]]:
     return ratios
 
 
-def forms(config: Config, folder: Path) -> dict[str, Judge]:
-    """The same network in every form, by name."""
+def forms(config: Config, folder: Path, path: Path) -> dict[str, Judge]:
+    """The same network in every form, by name; a video gives the ranges of int8."""
     torch.manual_seed(0)
     data = config.data
     model = PDM(config.model, data.size, data.channels, data.history)
     assert model.background is not None
     background = model.background.detach().numpy()
-    frames = np.stack(list(decode(film(folder), data.size, data.channels)))
+    frames = np.stack(list(decode(path, data.size, data.channels)))
     length = data.history + 1
     windows = [frames[start : start + length][None] for start in range(len(frames) - length + 1)]
     inputs = [{"frames": window, "background": background} for window in windows]

@@ -11,9 +11,9 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from dmad.config import DataConfig, require
+from dmad.config import require
 from dmad.data.frames import Clip, Footage, frame_rate
-from dmad.data.load import LabelledFootage, load_split
+from dmad.data.load import LabelledFootage, load_split, lying
 from dmad.evaluation.ledger import Row, draw_up
 from dmad.evaluation.pixels import PixelMetrics
 from dmad.evaluation.regions import region_criteria
@@ -63,11 +63,6 @@ def evaluate(
     page = render(tell_all(Path(run).name, detector, test, result, read_card(find_model(run))))
     write_whole(Path(out or "") / "report.html", page)
     return result
-
-
-def lying(data: DataConfig, root: Path | None, cache: Path | None) -> DataConfig:
-    """The data's settings, with its places said anew."""
-    return replace(data, root=root or data.root, cache=cache or data.cache)
 
 
 def judge(detector: Detector, test: LabelledFootage) -> Evaluation:
@@ -154,7 +149,7 @@ def score_clips(
     config = detector.config
 
     def parts(clip: Clip) -> Iterator[Explained]:
-        frames = footage.frames[clip.start : clip.start + clip.length]
+        frames = footage.frames[clip.span]
         for part in detector.explain(frames, clip.scene):
             if maps is not None:
                 maps[clip.start + part.index] = pixel_map(part.scores, config.score).cpu().numpy()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from collections.abc import Mapping
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,15 @@ def restore(tree: dict[str, Any]) -> Config:
     """Build a `Config` from what `plain` made of one; unknown names raise `DmadError`."""
     sections = {name: _section(name, tree.get(name, {})) for name in SECTIONS}
     return Config(recipe=str(tree.get("recipe", "video")), **sections)
+
+
+def of_card(card: Mapping[str, Any]) -> Config:
+    """The settings in a model's card, with the α that was chosen for it."""
+    config = restore(card["config"])
+    choice = card.get("choice")
+    if not choice:
+        return config
+    return replace(config, score=replace(config.score, alpha=choice["alpha"]))
 
 
 def _section(name: str, values: dict[str, Any]) -> Any:

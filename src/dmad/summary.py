@@ -98,7 +98,7 @@ def headline(result: Evaluation) -> list[tuple[str, str, str]]:
 
 def series(clip: Clip, result: Evaluation, events: list[Event]) -> Series:
     """The timelines of one clip."""
-    span = slice(clip.start, clip.start + clip.length)
+    span = clip.span
     eq12, eq13 = (result.scores.channels[name] for name in ("eq12", "eq13"))
     scorer = result.calibration.scorer if result.calibration else Scorer.fit(eq12, eq13, weight=1)
     return Series(
@@ -108,7 +108,7 @@ def series(clip: Clip, result: Evaluation, events: list[Event]) -> Series:
         deformation=scorer.deformation(eq13[span]),
         labels=result.scores.labels[span],
         events=[(e.start - clip.start, e.end - clip.start) for e in events
-                if clip.start <= e.start < clip.start + clip.length],
+                if span.start <= e.start < span.stop],
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image as Pillow
 
+from dmad.data.labels import runs
 from dmad.data.load import LabelledFootage
 from dmad.data.tiles import blend
 from dmad.evaluation.metrics import roc
@@ -16,7 +17,6 @@ from dmad.evaluation.scorer import Scorer
 from dmad.evaluation.show import blocks
 from dmad.inference.detector import Detector
 from dmad.inference.images import Pictures, judge_image
-from dmad.report.charts import spans
 from dmad.report.contents import Panel, Report, Series
 from dmad.summary import fingerprint, warnings
 
@@ -86,11 +86,11 @@ def series(test: LabelledFootage, result: Evaluation) -> Series:
     first, second = (result.scores.channels[name][order] for name in ("eq20", "eq21"))
     scorer = result.calibration.scorer if result.calibration else Scorer.fit(first, second, 1)
     score = result.deployable[result.signal][order]
-    rejected = spans(score >= result.calibration.threshold) if result.calibration else []
+    rejected = runs(score >= result.calibration.threshold) if result.calibration else []
     names = [test.footage.clips[index].name for index in order]
     terms = (scorer.reconstruction(first), scorer.deformation(second))
     title, labels = "test images, good ones first", result.scores.labels[order]
-    return Series(title, score, *terms, labels, [(a, b) for a, b in rejected], names)
+    return Series(title, score, *terms, labels, rejected, names)
 
 
 def strongest(result: Evaluation) -> list[int]:
@@ -103,7 +103,7 @@ def strongest(result: Evaluation) -> list[int]:
 def panel(detector: Detector, test: LabelledFootage, result: Evaluation, index: int) -> Panel:
     """One image, its heat, its fields and where the defect was marked."""
     clip = test.footage.clips[index]
-    frames = test.footage.frames[clip.start : clip.start + clip.length]
+    frames = test.footage.frames[clip.span]
     found, draw = judge_image(detector, list(frames), clip.name), Pictures(detector)
     canvas = detector.config.data.canvas
     frame = np.stack([blend(frames[..., c], canvas) for c in range(3)], -1).round().astype(np.uint8)

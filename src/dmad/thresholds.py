@@ -15,7 +15,7 @@ from rich.console import Console
 from dmad.config import DataConfig, require
 from dmad.data.frames import ClipSource, Footage, frame_rate
 from dmad.data.images import scan
-from dmad.data.load import load_split, read
+from dmad.data.load import load_split, lying, read
 from dmad.errors import DmadError
 from dmad.evaluation.calibration import AlarmShape, Budget, Calibration, read_calibration
 from dmad.evaluation.calibration import calibrate as choose_threshold
@@ -24,7 +24,7 @@ from dmad.inference.detector import Detector, load
 from dmad.inference.predict import clips_in, folder_names
 from dmad.inference.result import AnomalyResult
 from dmad.inspection import IMAGE_BUDGET, Choice, choose, image_threshold
-from dmad.judge import lying, score_clips
+from dmad.judge import score_clips
 from dmad.runs import find_model, read_card, read_config, write_whole
 
 BUDGET = "1/hour"  # of videos

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from dmad.config import require
+from dmad.data.labels import runs
 
 Pixels = NDArray[np.uint8]
 Values = NDArray[np.floating[Any]]
@@ -156,7 +157,7 @@ def timeline(
         _draw_terms(axes[1], seconds, terms)
     for axis in axes:
         axis.set_xlim(0, max(len(scores) - 1, 1) / fps)
-        for start, stop in [] if labels is None else _runs(labels):
+        for start, stop in [] if labels is None else runs(labels):
             axis.axvspan((start - 0.5) / fps, (stop - 0.5) / fps, color="#F6D5C3", lw=0)
     axes[-1].set_xlabel("time in seconds")
     return _rendered(figure)
@@ -286,11 +287,6 @@ def _draw_terms(axis: Axes, seconds: Values, terms: Mapping[str, Values]) -> Non
         axis.plot(seconds, (values - low) / ((high - low) or 1), color=color, lw=1, label=label)
     axis.set(ylabel="terms", yticks=[])
     axis.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, frameon=False, fontsize=9)
-
-
-def _runs(labels: NDArray[Any]) -> NDArray[np.intp]:
-    """Return the first frame and the one after the last of each run of labels above 0, (N, 2)."""
-    return np.flatnonzero(np.diff(np.pad(labels > 0, 1).astype(int))).reshape(-1, 2)
 
 
 def _rendered(figure: Figure) -> Pixels:

@@ -43,18 +43,11 @@ def detector(random_model, tiny, monkeypatch, calibration_of, frames_of) -> Dete
 
 
 @pytest.fixture
-def clip(frames_of, tmp_path):
+def clip(write_odd_clip, tmp_path):
     """40 frames, of which 20 to 26 hold a checkerboard in the lower right corner."""
 
     def write(name="gate", seed=3, odd=range(20, 27)):
-        folder = tmp_path / name
-        folder.mkdir()
-        for index, frame in enumerate(frames_of(seed, 40)):
-            image = frame[..., 0].copy()
-            if index in odd:
-                image[20:30, 20:30] = 255 * (np.indices((10, 10)).sum(0) % 2)
-            Image.fromarray(image).save(folder / f"{index:03}.png")
-        return str(folder)
+        return str(write_odd_clip(tmp_path / name, seed, 40, odd, range(20, 30)))
 
     return write
 

@@ -66,6 +66,11 @@ class Clip:
     fps: float
     cut: bool = False
 
+    @property
+    def span(self) -> slice:
+        """Where its frames lie in `Footage.frames`, and what belongs to them in arrays alike."""
+        return slice(self.start, self.start + self.length)
+
 
 @dataclass(frozen=True)
 class Footage:

@@ -20,6 +20,12 @@ Labels = NDArray[np.uint8]  # (frames,), 1 = abnormal
 Spans = tuple[tuple[int, int], ...]  # first and last abnormal frame, both included, from 0
 
 
+def runs(abnormal: np.ndarray) -> list[tuple[int, int]]:
+    """First frame and frame after the last of each run of values above 0 in (N,)."""
+    borders = np.flatnonzero(np.diff(np.pad(abnormal > 0, 1).astype(np.int8)))
+    return [(start, stop) for start, stop in borders.reshape(-1, 2).tolist()]
+
+
 @dataclass(frozen=True)
 class LabelFile:
     """What a file says of the frames of one clip: one value each, or spans of abnormal ones."""
@@ -251,7 +257,7 @@ def align(split: Split, footage: Footage) -> Labels | None:
         file = files[clip.name]
         if file is None:
             raise DmadError(f"clip {clip.name} has no labels while others do; label all or none")
-        labels[clip.start : clip.start + clip.length] = file.over(clip.name, clip.length, clip.cut)
+        labels[clip.span] = file.over(clip.name, clip.length, clip.cut)
     return labels
 
 

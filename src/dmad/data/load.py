@@ -120,6 +120,11 @@ def read(sources: Sequence[ClipSource], data: DataConfig) -> Footage:
     )
 
 
+def lying(data: DataConfig, root: Path | None, cache: Path | None) -> DataConfig:
+    """The data's settings, with its places said anew."""
+    return replace(data, root=root or data.root, cache=cache or data.cache)
+
+
 def needed_root(data: DataConfig) -> Path:
     """`data.root`, checked to be given and there."""
     require(data.root is not None, f"{data.layout} needs its data; give --data.root PATH")

@@ -79,7 +79,7 @@ def scene_of_frames(footage: Footage, scenes: Sequence[str]) -> np.ndarray:
     known = {name: index for index, name in enumerate(scenes)}
     index = np.full(len(footage.frames), -1)
     for clip in footage.clips:
-        index[clip.start : clip.start + clip.length] = known.get(clip.scene, -1)
+        index[clip.span] = known.get(clip.scene, -1)
     return index
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
 
 from dmad.config import require
+from dmad.data.labels import runs
 from dmad.evaluation.metrics import check_finite, split_clips, top_scores
 
 
@@ -202,9 +202,11 @@ def _runs(
 ) -> list[tuple[int, int]]:
     """First frame and frame after the last of each run of abnormal frames in a clip."""
     clips = split_clips(np.arange(len(abnormal)), clip_lengths)
-    borders = [clip[0] for clip in clips if len(clip)] + [len(abnormal)]
-    changes = np.flatnonzero(np.diff(abnormal)) + 1
-    return [(a, b) for a, b in pairwise(np.union1d(borders, changes).tolist()) if abnormal[a]]
+    return [
+        (int(clip[start]), int(clip[stop - 1]) + 1)
+        for clip in clips
+        for start, stop in runs(abnormal[clip])
+    ]
 
 
 def _delay(run: tuple[int, int], events: list[Event]) -> int | None:

@@ -13,14 +13,14 @@ from scipy import stats
 
 from dmad.config import DataConfig
 from dmad.data.frames import frame_rate
-from dmad.data.load import STREET_PEOPLE, load_split
+from dmad.data.load import STREET_PEOPLE, load_split, lying
 from dmad.data.street import Street, normal_clip
 from dmad.evaluation.calibration import calibrate
 from dmad.evaluation.events import Alarms, judge_events
 from dmad.experiments.tables import write_table
 from dmad.inference.detector import Detector, load
 from dmad.inference.result import AnomalyResult
-from dmad.judge import lying, score_clips
+from dmad.judge import score_clips
 
 BUDGETS = (60.0, 20.0, 6.0)  # false alarms an hour
 MINUTE = 600  # frames of a street clip

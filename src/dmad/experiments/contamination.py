@@ -10,13 +10,12 @@ import numpy as np
 
 from dmad.config import Config, DataConfig, require
 from dmad.data.decoding import image_files
-from dmad.data.frames import Clip
+from dmad.data.labels import runs
 from dmad.data.layouts import find_split
 from dmad.data.load import load_split, needed_root
 from dmad.data.windows import thin
 from dmad.experiments.ablation import figures, skips
 from dmad.experiments.grid import Outcome, run_grid
-from dmad.report.charts import spans
 from dmad.runs import read_config
 
 SHARES = (0.0, 0.01, 0.05, 0.1)  # of the training frames
@@ -83,27 +82,22 @@ def mixed(data: DataConfig, share: float, out: Path) -> Path:
     place = train[0].path.resolve().parent
     mirror(root, out, place)
     normal = sum(len(image_files(clip.path)) for clip in train)
-    abnormal = [clip for clip in test.footage.clips if test.labels[span(clip)].any()]
+    abnormal = [clip for clip in test.footage.clips if test.labels[clip.span].any()]
     wanted = share / (1 - share) * normal
     each = max(PIECE, round(wanted / len(abnormal)))
     for index in thin(np.arange(len(abnormal)), max(1, round(wanted / each))) if wanted else ():
         clip = abnormal[index]
         files = image_files(sources[clip.name])
-        for number, event in enumerate(events(test.labels[span(clip)] > 0, each)):
+        for number, event in enumerate(events(test.labels[clip.span] > 0, each)):
             name = f"mixed-{clip.name.replace('/', '-')}-{number}"
             link([files[i] for i in event], out / place.relative_to(root) / name)
     return out
 
 
-def span(clip: Clip) -> slice:
-    """Where a clip's frames lie."""
-    return slice(clip.start, clip.start + clip.length)
-
-
 def events(abnormal: np.ndarray, count: int) -> list[range]:
     """The first `count` abnormal frames of a clip, a range each run of them."""
     found, left = [], count
-    for start, stop in spans(abnormal):
+    for start, stop in runs(abnormal):
         stop = min(stop, start + left)
         if stop > start:
             found.append(range(start, stop))

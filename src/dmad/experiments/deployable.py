@@ -13,13 +13,12 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from dmad.data.load import load_split
+from dmad.data.load import load_split, lying
 from dmad.data.synthetic import Kind, windows
 from dmad.evaluation.metrics import micro_auroc
 from dmad.evaluation.scorer import Scorer
 from dmad.experiments.tables import write_table
 from dmad.inference.detector import Detector, load
-from dmad.judge import lying
 from dmad.scoring import average
 
 SCORED = 12  # frames scored in each sequence; the last one is judged

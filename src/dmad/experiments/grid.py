@@ -221,8 +221,7 @@ def spread(values: Sequence[float]) -> str:
 
 def write(name: str, outcomes: Sequence[Outcome], figures: Sequence[Figure], out: Path) -> None:
     """The outcomes as JSON and CSV."""
-    rows = [vars(one) | {"figures": one.figures} for one in outcomes]
-    write_whole(out / f"{name}.json", json.dumps(rows, indent=1))
+    write_whole(out / f"{name}.json", json.dumps([vars(one) for one in outcomes], indent=1))
     file = StringIO()
     lines = csv.writer(file)
     lines.writerow(["variant", "seed", "epochs", "size", "samples", "minutes",

@@ -37,9 +37,13 @@ class Clips:
                 film.close()
         self._films = [film for film in self._films if not film.closed]
 
+    def path(self, name: str) -> Path:
+        """Where the film of an event lies."""
+        return self.folder / f"{name}.mp4"
+
     def start(self, name: str) -> str:
         """Film an event that has begun; returns the path that the film will have."""
-        film = _Film(name, self.folder / f"{name}.mp4", self.fps)
+        film = _Film(name, self.path(name), self.fps)
         for picture in self._past:
             film.write(picture)
         self._films.append(film)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,14 +20,14 @@ from dmad.errors import DmadError
 from dmad.evaluation.calibration import Calibration
 from dmad.inference.folding import fold
 from dmad.inference.packing import can_pack, pack
-from dmad.inference.result import RELEASED, AnomalyResult
+from dmad.inference.result import RELEASED, AnomalyResult, check_frames
 from dmad.inference.runtime import is_exported
 from dmad.machine import has_fast_bf16, quicken
 from dmad.nn.pdm import PDM, PDMOutput
 from dmad.nn.ppdm import PPDM, PPDMOutput
 from dmad.runs import find_model, read_card, read_weights
 from dmad.scoring import ReleasedTerms, Scores, released_terms, score, score_plus
-from dmad.settings import restore
+from dmad.settings import of_card
 
 if TYPE_CHECKING:
     from dmad.inference.stream import Judged
@@ -102,7 +102,7 @@ class Detector:
         Raises:
             DmadError: Shape or type is not what the model takes.
         """
-        self._check(frames)
+        check_frames(frames, self.config.data)
         return AnomalyResult.of(self.explain(frames, scene), self.config.data.history)
 
     def explain(
@@ -200,15 +200,6 @@ class Detector:
         known = self.scenes.index(scene)
         return self.model.background[known : known + 1]
 
-    def _check(self, frames: np.ndarray) -> None:
-        data = self.config.data
-        shape = (data.size, data.size, data.channels)
-        require(
-            frames.ndim == 4 and frames.shape[1:] == shape and frames.dtype == np.uint8,
-            f"frames are {frames.dtype} {frames.shape}; give uint8 (N, {shape[0]}, {shape[1]}, "
-            f"{shape[2]}), as dmad.data.frames.load_footage reads them",
-        )
-
 
 def load(run: str | Path, **options: Any) -> Detector:
     """A trained model by run folder, `.safetensors` file or shipped name, such as "ped2".
@@ -224,7 +215,7 @@ def load(run: str | Path, **options: Any) -> Detector:
     )
     files = find_model(run)
     card = read_card(files)
-    config, scenes = restore(card["config"]), card["scenes"]
+    config, scenes = of_card(card), card["scenes"]
     model = network(config, len(scenes))
     try:
         model.load_state_dict(read_weights(files))
@@ -234,8 +225,6 @@ def load(run: str | Path, **options: Any) -> Detector:
         ) from error
     tree = card.get("calibration")
     calibration = Calibration.from_dict(tree) if tree else None
-    if choice := card.get("choice"):
-        config = replace(config, score=replace(config.score, alpha=choice["alpha"]))
     levels = card.get("levels")
     return Detector(model, config, scenes, calibration=calibration, levels=levels, **options)
 

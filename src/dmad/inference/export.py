@@ -17,8 +17,8 @@ import torch
 from numpy.typing import NDArray
 
 from dmad.config import Config, DataConfig, require
-from dmad.data.frames import Clip, Footage
-from dmad.data.load import LabelledFootage, load_split
+from dmad.data.frames import Footage
+from dmad.data.load import LabelledFootage, load_split, lying
 from dmad.data.windows import thin
 from dmad.errors import DmadError
 from dmad.evaluation.metrics import micro_auroc
@@ -93,8 +93,7 @@ def export(
         "ONNX Runtime has no bf16 on CPUs; give --format openvino or --precision fp32",
     )
     detector = load(run, fast=False, device="cpu")
-    data = detector.config.data
-    data = replace(data, root=root or data.root, cache=cache or data.cache)
+    data = lying(detector.config.data, root, cache)
     place = Path(run) / "export" if Path(run).is_dir() else Path("export") / Path(run).name
     out = out or place / f"{form}-{precision}"
     normal = normal_clips(data)
@@ -245,7 +244,7 @@ def compare(detector: Detector, ready: runtime.Runtime, normal: Footage) -> tupl
     """Largest difference of a term as a share of its mean, and frames compared."""
     differences, count, history = [], 0, detector.config.data.history
     for clip in normal.clips[:COMPARED]:
-        frames = frames_of(normal, clip)[: history + max(1, COMPARED // len(normal.clips))]
+        frames = normal.frames[clip.span][: history + max(1, COMPARED // len(normal.clips))]
         pairs = zip(columns(detector(frames, clip.scene)), columns(ready(frames, clip.scene)),
                     strict=True)  # fmt: skip
         for ours, theirs in pairs:
@@ -259,11 +258,6 @@ def compare(detector: Detector, ready: runtime.Runtime, normal: Footage) -> tupl
 def columns(result: AnomalyResult) -> list[NDArray[np.float64]]:
     """Score and its terms."""
     return [result.score, result.reconstruction, result.deformation, *result.released.values()]
-
-
-def frames_of(footage: Footage, clip: Clip) -> NDArray[np.uint8]:
-    """(N, H, W, C) of one clip."""
-    return np.asarray(footage.frames[clip.start : clip.start + clip.length])
 
 
 def check_ranking(
@@ -282,7 +276,7 @@ def check_ranking(
         return found
     clips = test.footage.clips
     ours, theirs = (
-        np.concatenate([judge(frames_of(test.footage, c), c.scene).score for c in clips])
+        np.concatenate([judge(test.footage.frames[c.span], c.scene).score for c in clips])
         for judge in (detector, ready)
     )
     seen = np.isfinite(ours)

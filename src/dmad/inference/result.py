@@ -8,7 +8,19 @@ from typing import Protocol
 
 import numpy as np
 
+from dmad.config import DataConfig, require
+
 RELEASED = ("deformation", "reconstruction", "gradient")  # the released code's frame scores
+
+
+def check_frames(frames: np.ndarray, data: DataConfig) -> None:
+    """`DmadError` unless frames are (N, H, W, C) uint8 as a model of these settings takes them."""
+    shape = (data.size, data.size, data.channels)
+    require(
+        frames.ndim == 4 and frames.shape[1:] == shape and frames.dtype == np.uint8,
+        f"frames are {frames.dtype} {frames.shape}; give uint8 (N, {shape[0]}, {shape[1]}, "
+        f"{shape[2]}), as dmad.data.frames.load_footage reads them",
+    )
 
 
 class Part(Protocol):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from dmad.config import Config, require
 from dmad.data.past import Past
 from dmad.errors import DmadError
-from dmad.inference.result import AnomalyResult
+from dmad.inference.result import AnomalyResult, check_frames
 from dmad.runs import ModelFiles, read_card
-from dmad.settings import restore
+from dmad.settings import of_card
 
 if TYPE_CHECKING:
     from dmad.evaluation.calibration import Calibration
@@ -86,12 +86,7 @@ class Runtime:
             DmadError: Shape or type is not what the model takes.
         """
         data = self.config.data
-        shape = (data.size, data.size, data.channels)
-        require(
-            frames.shape[1:] == shape and frames.dtype == np.uint8,
-            f"frames are {frames.dtype} {frames.shape}; give uint8 (N, {shape[0]}, {shape[1]}, "
-            f"{shape[2]})",
-        )
+        check_frames(frames, data)
         return AnomalyResult.of(self.explain(frames, scene), data.history)
 
     def explain(self, frames: Iterable[np.ndarray], scene: str = "") -> Iterator[Found]:
@@ -152,12 +147,10 @@ def load(folder: str | Path, threads: int = 0) -> Runtime:
     graph, card_file = Path(folder) / GRAPHS[form], Path(folder) / CARD
     require(card_file.is_file(), f"{graph} has no {CARD} beside it; keep the two together")
     card = read_card(ModelFiles(graph, card_file))
-    config, place = restore(card["config"]), Path(folder) / BACKGROUND
-    if choice := card.get("choice"):
-        config = replace(config, score=replace(config.score, alpha=choice["alpha"]))
+    place = Path(folder) / BACKGROUND
     return Runtime(
         session(graph, card.get("export", {}).get("precision", "fp32"), threads),
-        config,
+        of_card(card),
         card["scenes"],
         np.load(place, allow_pickle=False) if place.is_file() else None,
         card.get("calibration"),

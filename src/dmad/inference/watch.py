@@ -253,16 +253,15 @@ class Post:
         """With the film and the thumbnail, where they are wanted."""
         if not self.clips or not self._wanted.out:
             return told
-        clip = self.clips.start(told.id) if told.state == "new" else str(
-            self.clips.folder / f"{told.id}.mp4"
-        )  # fmt: skip
+        if told.state == "new":
+            self.clips.start(told.id)
         if told.end is not None:
             self.clips.end(told.id, told.end)
         thumbnail = self._wanted.out / "thumbnails" / f"{told.id}.png"
         if peak := self.events.peak:
             (picture,) = pictures(peak.found, self.limits)
             visualize.save(np.hstack((picture.heat, picture.arrows)), thumbnail)
-        return replace(told, clip=clip, thumbnail=str(thumbnail))
+        return replace(told, clip=str(self.clips.path(told.id)), thumbnail=str(thumbnail))
 
 
 def known_template(detector: Detector, scene: str) -> np.ndarray | None:

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from dmad.data.labels import runs
 from dmad.report.contents import Report, Series
 
 Values = NDArray[np.floating[Any]]
-Spans = list[list[int]]
+Spans = list[tuple[int, int]]
 
 WIDTH, HEIGHT = 160, 40  # of a thumbnail's drawing, in its own units
 
@@ -84,12 +85,8 @@ def thumbnails(series: Sequence[Series], threshold: float | None) -> Iterator[Th
 
 
 def spans(labels: np.ndarray | None) -> Spans:
-    """The first frame and the one after the last of each run of labels above 0."""
-    if labels is None:
-        return []
-    steps = np.diff(np.pad((labels > 0).astype(np.int8), 1))
-    ends: Spans = np.flatnonzero(steps).reshape(-1, 2).tolist()
-    return ends
+    """The runs of labels above 0; none where there are no labels."""
+    return [] if labels is None else runs(labels)
 
 
 def numbers(values: ArrayLike) -> list[float | None]:
