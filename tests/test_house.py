@@ -43,6 +43,7 @@ ORDER = [
     "demo",
     "parsing",
     "calibrate_verb",
+    "experiment_verb",
     "train_verb",
     "watch_verb",
     "verbs",

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
-from jsonargparse import Namespace
-
 from dmad.calibrate_verb import calibrate
-from dmad.config import require
+from dmad.experiment_verb import experiment
 from dmad.parsing import Parser
 from dmad.train_verb import train
 from dmad.watch_verb import watch
@@ -145,91 +141,6 @@ def bench(arguments: Sequence[str]) -> None:
         from dmad.bench import bench as run
 
         run(asked.what, asked.sizes)
-
-
-def experiment(arguments: Sequence[str]) -> None:
-    """Run an experiment: toy, deployable, budgets, ablation, gamma3, contamination."""
-    parser = Parser(prog="dmad experiment", description=experiment.__doc__)
-    told = (
-        "toy: Sec. 4.2, three variants on digits; deployable: which score, without labels; "
-        "budgets: false alarms promised and realised; ablation: the parts of a run (Table 4, or of "
-        "PPDM); gamma3: Table 5; contamination: abnormal events in training (Sec. 4.6)"
-    )
-    runs = {
-        "toy": _toy,
-        "deployable": _deployable,
-        "budgets": _budgets,
-        "ablation": _ablation,
-        "gamma3": _ablation,
-        "contamination": _contamination,
-    }
-    parser.add_argument("name", choices=tuple(runs), help=told)
-    parser.add_argument("--run", type=Path | None, help="all but toy: the run")
-    parser.add_argument(
-        "--hours", type=float, default=1.0, help="budgets: street footage filmed, and as much again"
-    )
-    parser.add_argument("--recipe", type=str, default="digits", help="toy: digits or mnist")
-    parser.add_argument("--data.root", type=Path | None, help="folder of the data set")
-    parser.add_argument("--data.cache", type=Path | None, help="folder for decoded frames")
-    parser.add_argument("--train.epochs", type=int | None, help="passes over the data")
-    parser.add_argument("--train.seed", type=int, default=0, help="toy: seed")
-    parser.add_argument("--seeds", type=list[int], default=[], help="grids: such as [0,1,2]")
-    parser.add_argument("--budget", type=str, help="grids: time to train in all, such as 20m")
-    parser.add_argument("--out", type=Path | None, help="where to write (default: its name)")
-    asked = parser.parse_args(list(arguments))
-    require(
-        asked.run is not None or asked.name == "toy",
-        f"say which run: dmad experiment {asked.name} --run RUN",
-    )
-    runs[asked.name](asked, asked.out or Path(asked.name))
-
-
-def _toy(asked: Namespace, out: Path) -> None:
-    from dmad import recipes as book
-    from dmad.experiments.toy import toy as run
-
-    base = book.get(asked.recipe)
-    epochs = asked.train.epochs or base.train.epochs
-    config = replace(
-        base,
-        data=replace(base.data, root=asked.data.root),
-        train=replace(base.train, epochs=epochs, seed=asked.train.seed),
-    )
-    run(config, out)
-
-
-def _deployable(asked: Namespace, out: Path) -> None:
-    from dmad.experiments.deployable import deployable as run
-
-    run(asked.run, out, root=asked.data.root, cache=asked.data.cache)
-
-
-def _budgets(asked: Namespace, out: Path) -> None:
-    from dmad.experiments.budgets import budgets as run
-
-    run(asked.run, out, asked.hours, asked.data.root, asked.data.cache)
-
-
-def _ablation(asked: Namespace, out: Path) -> None:
-    from dmad.experiments.ablation import ablation
-
-    ablation(asked.name, asked.run, out, asked.train.epochs, asked.seeds, _seconds(asked.budget))
-
-
-def _contamination(asked: Namespace, out: Path) -> None:
-    from dmad.experiments.contamination import contamination
-
-    contamination(asked.run, out, asked.train.epochs, asked.seeds, _seconds(asked.budget))
-
-
-def _seconds(budget: str | None) -> float | None:
-    """A time such as 90s, 20m or 8h in seconds."""
-    if budget is None:
-        return None
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", budget.strip())
-    require(found is not None, f"--budget {budget} is no time; write 90s, 20m or 8h")
-    assert found is not None
-    return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
 
 
 VERBS: dict[str, Callable[[Sequence[str]], None]] = {
