@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import platform
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -43,6 +45,23 @@ def plan(train: TrainConfig) -> Plan:
     compiled = {"on": True, "off": False, "auto": torch.cuda.is_available()}[train.compile]
     layout = {"on": True, "off": False, "auto": fast}[train.channels_last]
     return Plan("bf16-mixed" if wanted else "32-true", compiled, layout)
+
+
+def describe() -> str:
+    """Processor, cores, what it computes in, and the version of torch, in one line."""
+    if torch.cuda.is_available():
+        chip = torch.cuda.get_device_name()
+    else:
+        chip = f"{_processor()}, {torch.get_num_threads()} threads"
+    return f"{chip}, {'bf16' if has_fast_bf16() else 'fp32'}, torch {torch.__version__}"
+
+
+def _processor() -> str:
+    """As the system calls it."""
+    known = Path("/proc/cpuinfo")
+    lines = known.read_text().splitlines() if known.exists() else []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or platform.machine())
 
 
 def quicken() -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,10 +11,11 @@ import pytest
 
 from dmad.errors import DmadError
 from dmad.experiments import contamination as mixing
-from dmad.experiments import grid
+from dmad.experiments import effort, grid
 from dmad.experiments.ablation import GAMMA3, ablation, figures, gamma3, image_parts, video_parts
 from dmad.experiments.contamination import events, mixed
-from dmad.experiments.grid import cut, run_grid, spread
+from dmad.experiments.effort import Effort, cut
+from dmad.experiments.grid import Figure, Grid, Outcome, outcomes_in, run_grid, spread, table
 from dmad.runs import read_config
 
 
@@ -41,33 +43,92 @@ def test_video_variants_are_those_of_table_4(trained) -> None:
 def test_one_table_and_nothing_twice(trained, tmp_path, monkeypatch) -> None:
     base = read_config(trained)
     some = {"full": base, "- memory": video_parts(base)["- memory"]}
-    first = run_grid("some", some, figures(base), tmp_path, seeds=[0, 1])
+    declared, both = Grid("some", some, figures(base)), Effort(seeds=[0, 1])
+    first = run_grid(declared, tmp_path, both)
     assert [(one.variant, one.seed) for one in first] == [
         ("full", 0), ("full", 1), ("- memory", 0), ("- memory", 1)
     ]  # fmt: skip
     assert all(0 <= one.figures["Eq. 14 raw"] <= 1 and one.minutes > 0 for one in first)
-    assert "| full | 0, 1 | 1 | 32 |" in (tmp_path / "some.md").read_text()
+    assert "| full | 0, 1 | 1 | 8 | 32 |" in (tmp_path / "some.md").read_text()
     lines = (tmp_path / "some.csv").read_text().splitlines()
     assert len(list(csv.reader(lines))) == 5
-    assert json.loads((tmp_path / "some.json").read_text())[0]["variant"] == "full"
+    stored = json.loads((tmp_path / "some.json").read_text())
+    assert stored["outcomes"][0]["variant"] == stored["lines"][0][0] == "full"
+    assert {"png", "pdf"} <= {path.suffix[1:] for path in tmp_path.glob("some.*")}
     monkeypatch.setattr(grid, "train", None)
     monkeypatch.setattr(grid, "evaluate", None)
-    again = run_grid("some", some, figures(base), tmp_path, seeds=[0, 1])
-    assert [one.minutes for one in again] == [one.minutes for one in first]
+    for again in (both, replace(both, only=["full"])):  # the others stay
+        assert list(map(repr, run_grid(declared, tmp_path, again))) == list(map(repr, first))
     with pytest.raises(DmadError, match="other settings"):
-        run_grid("some", {"full": some["- memory"]}, figures(base), tmp_path, seeds=[0])
+        run_grid(replace(declared, variants={"full": some["- memory"]}), tmp_path, both)
+    with pytest.raises(DmadError, match="no variant is called"):
+        run_grid(declared, tmp_path, replace(both, only=["cooking"]))
+
+
+def test_a_killed_grid_goes_on(trained, tmp_path, monkeypatch) -> None:
+    base = read_config(trained)
+    declared = Grid("some", {"a": base, "b": video_parts(base)["- memory"]}, figures(base))
+    monkeypatch.setattr(grid, "evaluate", stop_after(1, grid.evaluate))
+    with pytest.raises(KeyboardInterrupt):
+        run_grid(declared, tmp_path, Effort())
+    assert [one.variant for one in outcomes_in(tmp_path / "some.json")] == ["a"]
+    monkeypatch.undo()
+    monkeypatch.setattr(grid, "train", None)  # both are trained, one is not judged
+    assert [one.variant for one in run_grid(declared, tmp_path, Effort())] == ["a", "b"]
+
+
+def stop_after(count: int, work: Callable[..., object]) -> Callable[..., object]:
+    """The work, but stopped by hand after so many times."""
+    left = iter(range(count))
+
+    def limited(*given: object) -> object:
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        return work(*given)
+
+    return limited
+
+
+def test_two_workers_of_ray_find_the_same(trained, tmp_path, monkeypatch) -> None:
+    ray = pytest.importorskip("ray", reason="the extra `ray` is not installed")
+    monkeypatch.setenv("RAY_worker_niceness", "0")
+    base = read_config(trained)
+    declared = Grid("some", {"a": base, "b": video_parts(base)["- PDM"]}, figures(base))
+    ray.init(num_cpus=2, log_to_driver=False, include_dashboard=False)
+    try:
+        shared = run_grid(declared, tmp_path / "ray", Effort(ray=True))
+    finally:
+        ray.shutdown()
+    alone = run_grid(declared, tmp_path / "alone", Effort())
+    assert [one.variant for one in shared] == ["a", "b"]
+    for one, other in zip(shared, alone, strict=True):
+        assert one.figures == pytest.approx(other.figures, abs=1e-6, nan_ok=True)
+
+
+def test_means_and_the_papers_figures_are_in_the_table() -> None:
+    columns = [Figure("x", "deployable", "y", "z")]
+    outcomes = [
+        Outcome(title, seed, 1, 32, 8, 0.5, {"x": value})
+        for title, seed, value in [("a", 0, 0.1), ("a", 1, 0.2), ("b", 0, 0.3), ("b", 1, 0.6)]
+    ]
+    declared = Grid(
+        "some", {}, columns, means={"mean": ["a", "b"]}, paper=["p"], published={"mean": ["0.9"]}
+    )
+    lines = table(outcomes, declared)
+    assert lines[0] == ["a", "0, 1", "1", "8", "32", "0.5", "0.1500 ± 0.0707", ""]
+    assert lines[-1] == ["mean", "", "", "", "", "", "0.3000 ± 0.1414", "0.9"]
 
 
 def test_ablation_of_images(trained_images, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("dmad.experiments.ablation.GAMMA3", (0.5,))
-    (found,) = ablation("gamma3", trained_images, tmp_path, epochs=1)
+    (found,) = ablation("gamma3", trained_images, tmp_path, Effort(epochs=1))
     assert found.epochs == 1
     assert 0 <= found.figures["pixel AUROC"] <= 1
 
 
 def test_only_images_have_gamma3(trained, tmp_path) -> None:
     with pytest.raises(DmadError, match="no run of images"):
-        ablation("gamma3", trained, tmp_path)
+        ablation("gamma3", trained, tmp_path, Effort())
 
 
 @pytest.mark.parametrize(
@@ -80,17 +141,17 @@ def test_a_share_of_a_training(share: float, expected: tuple[int, int]) -> None:
 def test_a_budget_shortens_and_is_kept(trained, tmp_path, monkeypatch) -> None:
     base = read_config(trained)
     base = replace(base, train=replace(base.train, epochs=10))
-    monkeypatch.setattr(grid, "seconds_a_sample", lambda config, out: 1.0)
-    samples = grid.samples_of(base)
-    fitted = grid.fitted({"a": base, "b": base}, 2 * 3 * samples, tmp_path)
+    monkeypatch.setattr(effort, "seconds_a_sample", lambda config, out: 1.0)
+    samples = effort.samples_of(base)
+    fitted = effort.fitted({"a": base, "b": base}, 2 * 3 * samples, tmp_path)
     assert [config.train.epochs for config in fitted.values()] == [3, 3]
-    assert grid.fitted({"a": base, "b": base}, 1e9, tmp_path) == fitted  # as it was first
+    assert effort.fitted({"a": base, "b": base}, 1e9, tmp_path) == fitted  # as it was first
     with pytest.raises(DmadError, match="other variants"):
-        grid.fitted({"c": base}, 1.0, tmp_path)
+        effort.fitted({"c": base}, 1.0, tmp_path)
 
 
 def test_pace_is_measured(trained, tmp_path) -> None:
-    assert 0 < grid.seconds_a_sample(read_config(trained), tmp_path) < 10
+    assert 0 < effort.seconds_a_sample(read_config(trained), tmp_path) < 10
     assert not list(tmp_path.iterdir())
 
 
@@ -110,10 +171,9 @@ def test_mixed_data_holds_links_to_abnormal_frames(trained, tmp_path, monkeypatc
     monkeypatch.setattr(mixing, "PIECE", 2)
     data = read_config(trained).data
     assert data.root is not None
-    clean, dirty = (mixed(data, share, tmp_path / f"{share}") for share in (0.0, 0.2))
-    names = lambda root: sorted(path.name for path in (root / "train").iterdir())  # noqa: E731
-    assert names(clean) == ["clip0", "clip1"]
-    assert names(dirty) == ["clip0", "clip1", "mixed-clip0-0", "mixed-clip1-0"]
+    dirty = mixed(data, 0.2, tmp_path / "0.2")
+    names = sorted(path.name for path in (dirty / "train").iterdir())
+    assert names == ["clip0", "clip1", "mixed-clip0-0", "mixed-clip1-0"]
     frames = sorted((dirty / "train" / "mixed-clip0-0").iterdir())
     assert [path.resolve() for path in frames] == [
         Path(data.root).resolve() / "test" / "clip0" / f"00{index}.png" for index in (6, 7)

@@ -17,7 +17,7 @@ from dmad.data.load import STREET_PEOPLE, load_split, lying
 from dmad.data.street import Street, normal_clip
 from dmad.evaluation.calibration import calibrate
 from dmad.evaluation.events import Alarms, judge_events
-from dmad.experiments.tables import write_table
+from dmad.experiments.tables import Table
 from dmad.inference.detector import Detector, load
 from dmad.inference.result import AnomalyResult
 from dmad.judge import score_clips
@@ -69,7 +69,9 @@ def budgets(
     found = [(budget, realised(budget, held, fresh, detector)) for budget in BUDGETS]
     names = ("budget/h", "realised/h", "90 % interval", "false alarms", "normal h", "event recall")
     lines = [row(*one) for one in found]
-    write_table("False alarms promised and realised", names, lines, out / "budgets.md")
+    table = Table("False alarms promised and realised", names, lines)
+    table.show()
+    table.write(out / "budgets")
     return found
 
 

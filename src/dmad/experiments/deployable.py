@@ -17,7 +17,7 @@ from dmad.data.load import load_split, lying
 from dmad.data.synthetic import Kind, windows
 from dmad.evaluation.metrics import micro_auroc
 from dmad.evaluation.scorer import Scorer
-from dmad.experiments.tables import write_table
+from dmad.experiments.tables import Table
 from dmad.inference.detector import Detector, load
 from dmad.scoring import average
 
@@ -59,7 +59,9 @@ def deployable(
     choices = compare(terms, kernels, score.alpha, score.weight)
     lines = [(c.name, f"{c.fast:.4f}", f"{c.large:.4f}") for c in choices]
     names = ("choice", "fast", "large")
-    write_table("AUROC on synthetic anomalies", names, lines, out / "deployable.md")
+    table = Table("AUROC on synthetic anomalies", names, lines)
+    table.show()
+    table.write(out / "deployable")
     return choices
 
 

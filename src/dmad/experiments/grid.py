@@ -1,33 +1,29 @@
-"""A declared grid of runs: each trained, judged and kept once; a table of all, stopped or not.
+"""A declared grid of runs: each trained, judged and kept once; a table and a figure of all.
 
 What lies under the output folder is not done again: a stopped experiment goes on where it was.
 """
 
 from __future__ import annotations
 
-import csv
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from io import StringIO
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 
 from dmad.categories import finished, value
 from dmad.config import Config, require
-from dmad.data.load import load_split
-from dmad.data.windows import Windows
-from dmad.experiments.tables import write_table
+from dmad.experiments.drawing import draw
+from dmad.experiments.effort import Effort, Variants
+from dmad.experiments.tables import Table
+from dmad.experiments.workers import each
+from dmad.inference.tables import as_csv
 from dmad.judge import evaluate
 from dmad.runs import Run, find_model, read_card, read_config, start, write_whole
 from dmad.thresholds import set_threshold
 from dmad.training import train
-
-PACE = 24  # samples by which a machine's speed is told
 
 
 @dataclass(frozen=True)
@@ -36,7 +32,7 @@ class Figure:
 
     title: str
     block: str
-    signal: str
+    signal: str  # {recipe} stands for the run's
     metric: str
 
 
@@ -53,48 +49,50 @@ class Outcome:
     figures: dict[str, float]  # by title; NaN where the ledger has none
 
 
-def run_grid(
-    name: str,
-    variants: Mapping[str, Config],
-    figures: Sequence[Figure],
-    out: Path,
-    seeds: Sequence[int] = (),
-    budget: float | None = None,
-) -> list[Outcome]:
-    """Run every variant with every seed; write `NAME.json`, `.csv` and `.md`, and print the table.
+@dataclass(frozen=True)
+class Grid:
+    """What an experiment runs, and what its table shows.
 
     Args:
-        name: Of the experiment.
+        name: Of the experiment, and of its files.
         variants: Settings by title.
         figures: What to show of each.
-        out: Folder for the runs, one a variant and seed, and for the table.
-        seeds: The variants' own where empty.
-        budget: Seconds that training may take in all; None trains in full.
+        means: Variants whose mean is a line of its own, by its title.
+        paper: Heads of columns that hold the paper's figures.
+        published: Those figures by line; empty cells where there are none.
+        missing: What of the paper's table is not run, and why; a line each below the table.
+    """
+
+    name: str
+    variants: Variants
+    figures: Sequence[Figure]
+    means: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    paper: Sequence[str] = ()
+    published: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    missing: Sequence[str] = ()
+
+
+def run_grid(grid: Grid, out: Path, effort: Effort) -> list[Outcome]:
+    """Run every variant with every seed; print the table, and write it with its figure.
+
+    Args:
+        grid: What to run and to show.
+        out: Folder for the runs, one a variant and seed, and for `NAME.json`, `.csv`, `.md`,
+            `.png` and `.pdf`. Outcomes that lie there from an earlier call stay in the table.
+        effort: How much of it.
 
     Raises:
         DmadError: The folder holds runs of other settings, or a variant cannot be trained.
     """
-    if budget is not None:
-        variants = fitted(variants, budget / max(1, len(seeds)), out)
-    outcomes = []
-    for title, config, folder in cells(variants, seeds, out):
-        Console(stderr=True).print(f"[bold]{title}[/bold], seed {config.train.seed}")
-        rows = judged(config, folder)
-        outcomes.append(outcome(title, config, folder, rows, figures))
-        write(name, outcomes, figures, out)  # what there is, after every run
-    lines = table(outcomes, figures)
-    write_table(name, heads(figures), lines, out / f"{name}.md")
+    cells = list(effort.cells(effort.variants(grid.variants, out), out))
+    kept = {(one.variant, one.seed): one for one in outcomes_in(out / f"{grid.name}.json")}
+    for (title, config, folder), rows in each(judged, cells, effort.ray):
+        kept[title, config.train.seed] = outcome(title, config, folder, rows, grid.figures)
+        outcomes = in_order(kept.values(), grid.variants)
+        found = write(grid, outcomes, out)  # what there is, after every run
+    found.show()
+    draw(outcomes, [figure.title for figure in grid.figures], out / grid.name)
     return outcomes
-
-
-def cells(
-    variants: Mapping[str, Config], seeds: Sequence[int], out: Path
-) -> Iterator[tuple[str, Config, Path]]:
-    """Title, settings and folder of every run."""
-    for title, config in variants.items():
-        for seed in seeds or (config.train.seed,):
-            seeded = replace(config, train=replace(config.train, seed=seed))
-            yield title, seeded, out / title.replace("/", "-") / f"seed{seed}"
 
 
 def judged(config: Config, folder: Path) -> list[dict[str, Any]]:
@@ -127,89 +125,68 @@ def outcome(
     """What the table says of a run."""
     card = read_card(find_model(folder))
     minutes = sum(epoch.get("seconds", np.nan) for epoch in card["history"]) / 60
-    found = {f.title: value(rows, f.block, f.signal, f.metric) for f in figures}
+    recipe = config.recipe
+    found = {
+        f.title: value(rows, f.block, f.signal.format(recipe=recipe), f.metric) for f in figures
+    }
     train_, data = config.train, config.data
     samples = card["data"].get("samples", 0)
     return Outcome(title, train_.seed, train_.epochs, data.size, samples, minutes, found)
 
 
-def samples_of(config: Config) -> int:
-    """Samples of an epoch."""
-    footage = load_split(config.data, "train")
-    return len(Windows(footage.footage, config.data.history, limit=config.data.limit))
+def outcomes_in(path: Path) -> list[Outcome]:
+    """The outcomes of an earlier call, where there was one."""
+    if not path.exists():
+        return []
+    return [Outcome(**one) for one in json.loads(path.read_text())["outcomes"]]
 
 
-def seconds_a_sample(config: Config, out: Path) -> float:
-    """Seconds that training takes for one sample on this machine, from a few steps."""
-    few = replace(
-        config,
-        data=replace(config.data, limit=PACE),
-        train=replace(config.train, epochs=2, batch_size=min(config.train.batch_size, PACE // 3)),
-    )
-    out.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=out) as folder:
-        history = read_card(find_model(train(few, folder).folder))["history"]
-    return float(history[-1]["seconds"]) / PACE
+def in_order(outcomes: Iterable[Outcome], variants: Variants) -> list[Outcome]:
+    """As the variants were declared, by seed."""
+    rank = {title: i for i, title in enumerate(variants)}
+    return sorted(outcomes, key=lambda one: (rank.get(one.variant, len(rank)), one.seed))
 
 
-def fitted(variants: Mapping[str, Config], budget: float, out: Path) -> dict[str, Config]:
-    """Variants with fewer epochs, and below one epoch fewer samples, so that all fit a budget.
-
-    What the budget made of them is kept in `budget.json`, so that a restart asks for the same.
-
-    Args:
-        variants: Settings by title.
-        budget: Seconds.
-        out: Folder of the experiment.
-    """
-    kept = out / "budget.json"
-    if kept.exists():
-        cuts = json.loads(kept.read_text())
-        require(
-            list(cuts) == list(variants),
-            f"{kept} was written for other variants; choose another folder with --out",
-        )
-    else:
-        base = next(iter(variants.values()))
-        samples = samples_of(base)
-        costs = {title: seconds_a_sample(config, out) for title, config in variants.items()}
-        full = sum(costs[t] * samples * c.train.epochs for t, c in variants.items())
-        share = min(1.0, budget / full)
-        cuts = {t: cut(c.train.epochs, samples, share) for t, c in variants.items()}
-        write_whole(kept, json.dumps(cuts))
-    return {title: shortened(config, *cuts[title]) for title, config in variants.items()}
-
-
-def cut(epochs: int, samples: int, share: float) -> tuple[int, int]:
-    """Epochs, and samples an epoch (0: all), for a share of a training."""
-    left = share * epochs
-    if left >= 1:
-        return int(left), 0
-    return 1, max(1, int(left * samples))
-
-
-def shortened(config: Config, epochs: int, limit: int) -> Config:
-    """Settings with other epochs and, but for 0, fewer samples."""
-    data = replace(config.data, limit=limit) if limit else config.data
-    return replace(config, data=data, train=replace(config.train, epochs=epochs))
-
-
-def heads(figures: Sequence[Figure]) -> list[str]:
+def heads(grid: Grid) -> list[str]:
     """The table's columns."""
-    return ["variant", "seeds", "epochs", "px", "min", *(f.title for f in figures)]
+    figures = [figure.title for figure in grid.figures]
+    return ["variant", "seeds", "epochs", "samples", "px", "min", *figures, *grid.paper]
 
 
-def table(outcomes: Sequence[Outcome], figures: Sequence[Figure]) -> list[list[str]]:
-    """A line a variant; mean ± standard deviation where there are several seeds."""
-    lines = []
-    for title in dict.fromkeys(one.variant for one in outcomes):
-        group = [one for one in outcomes if one.variant == title]
-        seeds = ", ".join(str(one.seed) for one in group)
-        minutes = float(np.mean([one.minutes for one in group]))
-        found = [spread([one.figures[f.title] for one in group]) for f in figures]
-        about = [title, seeds, f"{group[0].epochs}", f"{group[0].size}", f"{minutes:.1f}"]
-        lines.append([*about, *found])
-    return lines
+def table(outcomes: Sequence[Outcome], grid: Grid) -> list[list[str]]:
+    """A line a variant, mean ± standard deviation where there are several seeds; then the means."""
+    groups = {
+        title: [one for one in outcomes if one.variant == title]
+        for title in dict.fromkeys(one.variant for one in outcomes)
+    }
+    lines = [[title, *about(group), *spreads(group, grid)] for title, group in groups.items()]
+    for title, members in grid.means.items():
+        present = [groups[name] for name in members if name in groups]
+        if present:
+            by_seed = [mean(list(row)) for row in zip(*present, strict=False)]
+            lines.append([title, "", "", "", "", "", *spreads(by_seed, grid)])
+    empty = [""] * len(grid.paper)
+    return [[*line, *grid.published.get(line[0], empty)] for line in lines]
+
+
+def about(group: Sequence[Outcome]) -> list[str]:
+    """Seeds, epochs, samples, pixels and mean minutes of one variant."""
+    first, minutes = group[0], float(np.mean([one.minutes for one in group]))
+    seeds = ", ".join(str(one.seed) for one in group)
+    return [seeds, f"{first.epochs}", f"{first.samples}", f"{first.size}", f"{minutes:.1f}"]
+
+
+def mean(group: list[Outcome]) -> Outcome:
+    """The mean figures of some outcomes."""
+    figures = {
+        title: float(np.mean([one.figures[title] for one in group])) for title in group[0].figures
+    }
+    return replace(group[0], figures=figures)
+
+
+def spreads(group: Sequence[Outcome], grid: Grid) -> list[str]:
+    """The cells of one line's figures."""
+    return [spread([one.figures[figure.title] for one in group]) for figure in grid.figures]
 
 
 def spread(values: Sequence[float]) -> str:
@@ -219,14 +196,16 @@ def spread(values: Sequence[float]) -> str:
     return f"{np.mean(values):.4f} ± {np.std(values, ddof=1):.4f}"
 
 
-def write(name: str, outcomes: Sequence[Outcome], figures: Sequence[Figure], out: Path) -> None:
-    """The outcomes as JSON and CSV."""
-    write_whole(out / f"{name}.json", json.dumps([vars(one) for one in outcomes], indent=1))
-    file = StringIO()
-    lines = csv.writer(file)
-    lines.writerow(["variant", "seed", "epochs", "size", "samples", "minutes",
-                    *(f.title for f in figures)])  # fmt: skip
-    for one in outcomes:
-        plain = [one.variant, one.seed, one.epochs, one.size, one.samples, f"{one.minutes:.2f}"]
-        lines.writerow([*plain, *(one.figures[f.title] for f in figures)])
-    write_whole(out / f"{name}.csv", file.getvalue())
+def write(grid: Grid, outcomes: Sequence[Outcome], out: Path) -> Table:
+    """The table as Markdown and JSON, and a line a run as CSV."""
+    found = Table(grid.name, heads(grid), table(outcomes, grid), grid.missing)
+    found.write(out / grid.name, outcomes=[vars(one) for one in outcomes])
+    titles = [figure.title for figure in grid.figures]
+    names = ["variant", "seed", "epochs", "size", "samples", "minutes", *titles]
+    lines = (
+        [one.variant, one.seed, one.epochs, one.size, one.samples, f"{one.minutes:.2f}",
+         *(one.figures[title] for title in titles)]
+        for one in outcomes
+    )  # fmt: skip
+    write_whole(out / f"{grid.name}.csv", as_csv(names, lines))
+    return found

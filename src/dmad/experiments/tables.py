@@ -1,23 +1,47 @@
-"""Tables of experiments, on screen and as Markdown."""
+"""Tables of experiments: on screen, as Markdown, and as JSON for the page of results."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from rich import table as rich
 from rich.console import Console
-from rich.table import Table
 
 from dmad.evaluation.show import markdown_lines
+from dmad.machine import describe
 from dmad.runs import write_whole
 
 
-def write_table(
-    title: str, names: Sequence[str], lines: Sequence[Sequence[str]], path: Path
-) -> None:
-    """Print a table, and write it as Markdown."""
-    table = Table(*names, title=title, title_justify="left")
-    for line in lines:
-        table.add_row(*line)
-    Console().print(table)
-    write_whole(path, markdown_lines(names, lines) + "\n")
+@dataclass(frozen=True)
+class Table:
+    """What an experiment found."""
+
+    title: str
+    names: Sequence[str]  # of the columns; the first one names the lines
+    lines: Sequence[Sequence[str]]
+    notes: Sequence[str] = ()  # to be read with it
+
+    def write(self, path: Path, **more: Any) -> None:
+        """`path.md`, and `path.json` with the machine and whatever else is given."""
+        found = {**vars(self), "machine": describe(), **more}
+        write_whole(
+            path.with_name(f"{path.name}.json"), json.dumps(found, indent=1, ensure_ascii=False)
+        )
+        write_whole(path.with_name(f"{path.name}.md"), self.markdown() + "\n")
+
+    def markdown(self) -> str:
+        """As Markdown, the notes below."""
+        return "\n\n".join([markdown_lines(self.names, self.lines), *self.notes])
+
+    def show(self) -> None:
+        """On screen."""
+        shown = rich.Table(*self.names, title=self.title, title_justify="left")
+        for line in self.lines:
+            shown.add_row(*line)
+        Console().print(shown)
+        for note in self.notes:
+            Console().print(note, highlight=False)

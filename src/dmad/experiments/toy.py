@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
 from dmad import visualize
+from dmad.categories import finished
 from dmad.config import Config
 from dmad.data.load import LabelledFootage, load_split
-from dmad.evaluation.result import RAW, Evaluation
+from dmad.evaluation.result import RAW
+from dmad.experiments.effort import Effort
+from dmad.experiments.grid import Figure, Grid, Outcome, run_grid
 from dmad.inference.detector import Detector, Explained, load
 from dmad.inference.explain import to_image
-from dmad.judge import judge
 from dmad.nn.pdm import PDMOutput
-from dmad.runs import write_whole
-from dmad.training import train
 
 SHOWN = 10  # one digit a class
+AUROC = Figure("AUROC (Eq. 14)", "deployable", RAW, "micro_AUROC")
 
 
 def variants(config: Config) -> dict[str, Config]:
@@ -36,49 +35,23 @@ def variants(config: Config) -> dict[str, Config]:
     }
 
 
-@dataclass(frozen=True)
-class ToyResult:
-    """One variant, trained and scored."""
-
-    name: str
-    run: Path
-    auroc: float  # of Eq. 14, in [0, 1]
-    shown: Explained  # one digit of each class
-
-
-def toy(config: Config, out: Path) -> list[ToyResult]:
-    """Train and score the three variants; write `toy.json` and `fig6.png` under `out`.
+def toy(config: Config, out: Path, effort: Effort | None = None) -> list[Outcome]:
+    """Train and judge the three variants; write table and figure of the grid, and `fig6.png`.
 
     Args:
         config: Recipe `digits` or `mnist`.
-        out: Where runs and pictures go.
+        out: Where runs, table and pictures go.
+        effort: How much of it; one seed, in full, where None. Fig. 6 shows the first seed.
     """
-    test = load_split(config.data, "test")
-    examples = pick(config, test)
-    results = [_variant(name, c, test, examples, out) for name, c in variants(config).items()]
-    table = Table("variant", "AUROC (Eq. 14)", "run")
-    for result in results:
-        table.add_row(result.name, f"{result.auroc:.4f}", str(result.run))
-    Console().print(table)
-    figures = {result.name: result.auroc for result in results}
-    write_whole(out / "toy.json", json.dumps({"seed": config.train.seed, "auroc": figures}))
-    visualize.save(figure(results), out / "fig6.png")
-    return results
-
-
-def _variant(
-    name: str, config: Config, test: LabelledFootage, examples: np.ndarray, out: Path
-) -> ToyResult:
-    Console(stderr=True).print(f"[bold]{name}[/bold]")
-    run = train(config, out / "runs")
-    detector = load(run.folder)
-    result = judge(detector, test)
-    return ToyResult(name, run.folder, auroc(result), show(detector, examples))
-
-
-def auroc(result: Evaluation) -> float:
-    """The figure of Eq. 14."""
-    return result.ledger.value(RAW)
+    effort = effort or Effort()
+    grid = Grid("toy", variants(config), [AUROC])
+    outcomes = run_grid(grid, out, effort)
+    folders = {title: folder for title, _, folder in reversed([*effort.cells(grid.variants, out)])}
+    if all(map(finished, folders.values())):
+        examples = pick(config, load_split(config.data, "test"))
+        shown = [show(load(folders[title]), examples) for title in grid.variants]
+        visualize.save(figure(shown), out / "fig6.png")
+    return outcomes
 
 
 def pick(config: Config, test: LabelledFootage) -> np.ndarray:
@@ -95,11 +68,11 @@ def show(detector: Detector, examples: np.ndarray) -> Explained:
     return next(detector.explain(examples, batch=len(examples)))
 
 
-def figure(results: list[ToyResult]) -> np.ndarray:
+def figure(shown: Sequence[Explained]) -> np.ndarray:
     """Fig. 6: the input, what memory and skips make of it, and the stages of the deformation."""
-    memory, skip, deformed = (cast(PDMOutput, result.shown.output) for result in results)
+    memory, skip, deformed = (cast(PDMOutput, one.output) for one in shown)
     rows = [
-        list(results[0].shown.frames),
+        list(shown[0].frames),
         [to_image(x) for x in memory.reconstructions[-1]],
         [to_image(x) for x in skip.reconstructions[-1]],
         [to_image(x) for x in deformed.reference],

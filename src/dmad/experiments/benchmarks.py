@@ -1,0 +1,96 @@
+"""Tables 1 to 3: every data set and category that lies there, beside the paper's figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from dmad import recipes
+from dmad.categories import TEXTURES, of_one
+from dmad.config import Config, require
+from dmad.data.images import categories
+from dmad.experiments.ablation import figures
+from dmad.experiments.effort import Effort
+from dmad.experiments.grid import Grid, Outcome, run_grid
+from dmad.runs import read_config
+
+TABLE_1 = {"ped2": ["0.997"], "avenue": ["0.928"], "shanghaitech": ["0.788"]}  # frame AUROC
+TABLE_2_3_HEADS = ("paper, image AUROC", "paper, pixel AUROC")
+TABLE_2_3 = {
+    "mean of textures": ["0.999", "0.978"],
+    "mean of objects": ["0.993", "0.983"],
+    "mean of all": ["0.995", "0.982"],
+}
+CATEGORIES = (
+    "bottle", "cable", "capsule", "carpet", "grid", "hazelnut", "leather", "metal_nut", "pill",
+    "screw", "tile", "toothbrush", "transistor", "wood", "zipper",
+)  # fmt: skip
+
+
+def video(root: Path, out: Path, effort: Effort) -> list[Outcome]:
+    """Table 1 over the data sets that are there.
+
+    Args:
+        root: A folder that holds folders called ped2, avenue, shanghaitech, as many as there are.
+        out: Folder for runs and table.
+        effort: How much of it.
+
+    Raises:
+        DmadError: None of the three is there.
+    """
+    found = [name for name in TABLE_1 if (root / name).is_dir()]
+    require(bool(found), f"{root} holds no folder called {', '.join(TABLE_1)}")
+    variants = {name: placed(recipes.get(name), root / name) for name in found}
+    grid = Grid(
+        "video",
+        variants,
+        figures(variants[found[0]]),
+        paper=["paper"],
+        published=TABLE_1,
+        missing=absent(TABLE_1, found),
+    )
+    return run_grid(grid, out, effort)
+
+
+def mvtec(root: Path, out: Path, effort: Effort, run: Path | None = None) -> list[Outcome]:
+    """Tables 2 and 3 over the categories that are there.
+
+    Args:
+        root: Folder of MVTec AD.
+        out: Folder for runs and table.
+        effort: How much of it.
+        run: A run whose settings are taken for every category; those of the recipe where None.
+
+    Raises:
+        DmadError: No category is there, or the run is none of images.
+    """
+    base = read_config(run) if run else recipes.get("mvtec")
+    require(base.data.layout == "mvtec", f"{run} is no run of recipe mvtec")
+    found = categories(root)
+    require(bool(found), f"{root} holds no category of MVTec; dmad data {root} says more")
+    grid = Grid(
+        "mvtec",
+        {name: of_one(placed(base, root), name) for name in found},
+        figures(base),
+        means={
+            "mean of textures": [name for name in found if name in TEXTURES],
+            "mean of objects": [name for name in found if name not in TEXTURES],
+            "mean of all": found,
+        },
+        paper=TABLE_2_3_HEADS,
+        published=TABLE_2_3,
+        missing=absent(CATEGORIES, found),
+    )
+    return run_grid(grid, out, effort)
+
+
+def placed(config: Config, root: Path) -> Config:
+    """Settings with their data elsewhere."""
+    return replace(config, data=replace(config.data, root=root))
+
+
+def absent(wanted: Iterable[str], found: Iterable[str]) -> list[str]:
+    """One line that names what is not there."""
+    left = sorted(set(wanted) - set(found))
+    return [f"Not there, and so not run: {', '.join(left)}."] if left else []

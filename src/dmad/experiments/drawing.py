@@ -1,0 +1,43 @@
+"""The figure of a grid: every run a dot, for the page and for a paper."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.figure import Figure
+
+if TYPE_CHECKING:
+    from dmad.experiments.grid import Outcome
+
+DOTS = "#0072B2"
+
+
+def draw(outcomes: Sequence[Outcome], titles: Sequence[str], path: Path) -> None:
+    """`path.png` (200 dpi) and `path.pdf`: a panel a figure, a line a variant, a dot a seed.
+
+    A bar marks the mean of several seeds.
+
+    Args:
+        outcomes: As the table has them, first on top.
+        titles: Of the figures to show.
+        path: Without its suffix.
+    """
+    names = list(dict.fromkeys(one.variant for one in outcomes))
+    figure = Figure(figsize=(2.2 + 2.4 * len(titles), 0.9 + 0.3 * len(names)), layout="constrained")
+    panels = figure.subplots(1, len(titles), sharey=True, squeeze=False)[0]
+    for panel, title in zip(panels, titles, strict=True):
+        for row, name in enumerate(names):
+            values = [one.figures[title] for one in outcomes if one.variant == name]
+            panel.scatter(values, [row] * len(values), s=22, color=DOTS, alpha=0.7, lw=0, zorder=3)
+            panel.vlines(np.mean(values), row - 0.25, row + 0.25, color="#333333", lw=1.2, zorder=2)
+        panel.set_title(title, fontsize=9)
+        panel.tick_params(labelsize=8)
+        panel.grid(axis="x", color="#E4E4E4")
+        panel.spines[["top", "right", "left"]].set_visible(False)
+    panels[0].set_yticks(range(len(names)), names)
+    panels[0].invert_yaxis()
+    for suffix in ("png", "pdf"):
+        figure.savefig(path.with_name(f"{path.name}.{suffix}"), dpi=200)

@@ -1,0 +1,114 @@
+"""The page of results: a text with places for figures, filled from what the commands stored."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
+
+from dmad.config import require
+from dmad.errors import DmadError
+from dmad.evaluation.ledger import Row
+from dmad.evaluation.show import blocks, markdown_lines
+from dmad.runs import write_whole
+
+TEXT = "page.md"
+
+
+def page(stored: Path) -> Path:
+    """Fill a text in and write it beside its folder: `docs/results/` gives `docs/results.md`.
+
+    The text is `page.md` in the folder, a Jinja template that may call
+
+    - `table("ablation")`: a stored table, whole, or of some columns and lines,
+    - `cell("ablation", "full", "Eq. 14 raw")`: one figure of it,
+    - `ledger("ped2", "deployable")`: a block of a stored ledger, or of a model's card, whole or of
+      some metrics,
+    - `machine("ablation")`: on what it was run,
+
+    with the names of the folder's `.json` files, or paths from it.
+
+    Args:
+        stored: The folder.
+
+    Returns:
+        The page.
+
+    Raises:
+        DmadError: No such text or stored result, or it has no such line or column.
+    """
+    require((stored / TEXT).exists(), f"{stored} holds no {TEXT}; see docs/results for one")
+    path = stored.with_suffix(".md")
+    write_whole(path, filled(stored))
+    return path
+
+
+def filled(stored: Path) -> str:
+    """The text of the page."""
+    texts = Environment(
+        loader=FileSystemLoader(stored), undefined=StrictUndefined, keep_trailing_newline=True
+    )
+    found = Stored(stored)
+    known = (found.table, found.cell, found.ledger, found.machine)
+    texts.globals.update({function.__name__: function for function in known})
+    try:
+        return texts.get_template(TEXT).render()
+    except TemplateError as error:
+        raise DmadError(f"{stored / TEXT}: {error}") from error
+
+
+class Stored:
+    """What a folder of results holds.
+
+    Args:
+        folder: Of `.json` files as the experiments write them.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.read = cache(self._read)
+
+    def table(
+        self, name: str, columns: Sequence[str] = (), lines: Sequence[str] = (), notes: bool = True
+    ) -> str:
+        """A table as Markdown, of some columns and lines where they are named."""
+        found = self.read(name)
+        names = list(columns or found["names"])
+        titles = list(lines or (line[0] for line in found["lines"]))
+        rows = [[self.cell(name, title, column) for column in names] for title in titles]
+        told = found.get("notes", ()) if notes else ()
+        return "\n\n".join([markdown_lines(names, rows), *told])
+
+    def cell(self, name: str, line: str, column: str) -> str:
+        """One figure."""
+        found = self.read(name)
+        known = [one[0] for one in found["lines"]]
+        require(line in known, f"{name} has no line {line!r}; it has {known}")
+        require(column in found["names"], f"{name} has no column {column!r}: {found['names']}")
+        return str(found["lines"][known.index(line)][found["names"].index(column)])
+
+    def ledger(self, name: str, block: str, metrics: Sequence[str] = ()) -> str:
+        """A block of a ledger as Markdown, of some metrics where they are named."""
+        found = self.read(name)
+        found = found.get("ledger", found)
+        rows = [Row(**row) for row in found["rows"] if row["block"] == block]
+        rows = [row for row in rows if row.metric in (metrics or [row.metric])]
+        require(bool(rows), f"{name} has no block {block!r} with such figures")
+        (only,) = blocks(rows)
+        return markdown_lines(only.columns, only.rows)
+
+    def machine(self, name: str) -> str:
+        """On what it was run."""
+        return str(self.read(name)["machine"])
+
+    def _read(self, name: str) -> dict[str, Any]:
+        path = self.folder / f"{name}.json"
+        require(
+            path.exists(), f"{path} does not exist; run the experiment and copy its .json there"
+        )
+        found: dict[str, Any] = json.loads(path.read_text())
+        return found
