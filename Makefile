@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check bench format clean
+.PHONY: demo test check bench results format clean
 
 $(BIN)/dmad: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -26,6 +26,9 @@ bench: $(BIN)/dmad
 	$(BIN)/dmad bench predict
 	$(BIN)/dmad bench images
 	$(BIN)/dmad bench deploy
+
+results: $(BIN)/dmad
+	$(BIN)/dmad experiment page --out docs/results
 
 format: $(BIN)/dmad
 	$(BIN)/ruff check --fix .

@@ -96,7 +96,12 @@ def figures(config: Config) -> list[Figure]:
         "deployable": ("deployable", CALIBRATED),
         "Eq. 13 alone": ("deployable", "Eq. 13 alone, raw"),
     }
-    return [Figure(title, *place, "micro_AUROC") for title, place in signals.items()]
+    return [
+        *(Figure(title, *place, "micro_AUROC") for title, place in signals.items()),
+        Figure("reconstruction", "training", "", "reconstruction"),
+        Figure("strength", "training", "", "strength"),
+        Figure("perplexity", "training", "", "perplexity"),
+    ]
 
 
 def ablation(name: str, run: Path, out: Path, effort: Effort) -> list[Outcome]:

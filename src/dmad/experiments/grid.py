@@ -28,10 +28,10 @@ from dmad.training import train
 
 @dataclass(frozen=True)
 class Figure:
-    """A column of the table: where a ledger holds it."""
+    """A column of the table: where a ledger holds it, or the last epoch's curves do."""
 
     title: str
-    block: str
+    block: str  # "training" for a curve, of the name of the metric
     signal: str  # {recipe} stands for the run's
     metric: str
 
@@ -125,13 +125,19 @@ def outcome(
     """What the table says of a run."""
     card = read_card(find_model(folder))
     minutes = sum(epoch.get("seconds", np.nan) for epoch in card["history"]) / 60
-    recipe = config.recipe
-    found = {
-        f.title: value(rows, f.block, f.signal.format(recipe=recipe), f.metric) for f in figures
-    }
+    found = {f.title: look_up(f, config.recipe, rows, card["history"][-1]) for f in figures}
     train_, data = config.train, config.data
     samples = card["data"].get("samples", 0)
     return Outcome(title, train_.seed, train_.epochs, data.size, samples, minutes, found)
+
+
+def look_up(
+    figure: Figure, recipe: str, rows: list[dict[str, Any]], epoch: Mapping[str, float]
+) -> float:
+    """One figure of a run; NaN where there is none."""
+    if figure.block == "training":
+        return epoch.get(figure.metric, np.nan)
+    return value(rows, figure.block, figure.signal.format(recipe=recipe), figure.metric)
 
 
 def outcomes_in(path: Path) -> list[Outcome]:

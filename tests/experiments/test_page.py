@@ -1,0 +1,82 @@
+"""The page of results: nothing on it that is not stored, and nothing stored that it misstates."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from dmad.errors import DmadError
+from dmad.experiments.page import filled, page
+from dmad.experiments.tables import Table
+
+RESULTS = Path(__file__).parents[2] / "docs" / "results"
+
+
+def test_the_page_says_what_is_stored() -> None:
+    assert filled(RESULTS) == RESULTS.with_suffix(".md").read_text(), "run `make results`"
+
+
+def test_every_stored_result_is_on_the_page() -> None:
+    text = (RESULTS / "page.md").read_text()
+    unused = [path.stem for path in RESULTS.glob("*.json") if f'"{path.stem}"' not in text]
+    assert unused == []
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> Path:
+    folder = tmp_path / "results"
+    folder.mkdir()
+    lines = [["full", "0.9", "1"], ["- PDM", "0.8", "2"]]
+    Table("Some", ["variant", "AUROC", "min"], lines, ["Not run: x."]).write(folder / "some")
+    rows = [
+        {"block": block, "signal": "Eq. 14", "metric": metric, "value": 0.5, "note": ""}
+        for block in ("paper", "blind")
+        for metric in ("micro_AUROC", "AP")
+    ]
+    (folder / "card.json").write_text(json.dumps({"ledger": {"rows": rows}}))
+    return folder
+
+
+def test_places_are_filled(stored: Path) -> None:
+    (stored / "page.md").write_text(
+        '{{ table("some") }}\n---\n'
+        '{{ table("some", ["variant", "AUROC"], ["- PDM"], notes=false) }}\n---\n'
+        '{{ cell("some", "full", "min") }} min\n---\n{{ ledger("card", "paper", ["AP"]) }}\n'
+    )
+    whole, part, cell, ledger = page(stored).read_text().split("\n---\n")
+    assert whole.splitlines()[2:] == [
+        "| full | 0.9 | 1 |",
+        "| - PDM | 0.8 | 2 |",
+        "",
+        "Not run: x.",
+    ]
+    assert part.splitlines() == ["| variant | AUROC |", "| --- | --: |", "| - PDM | 0.8 |"]
+    assert cell == "1 min"
+    assert ledger.splitlines() == ["| signal | AP |", "| --- | --: |", "| Eq. 14 | 0.5000 |"]
+
+
+def test_a_table_knows_its_machine(stored: Path) -> None:
+    (stored / "page.md").write_text('{{ machine("some") }}')
+    assert "torch" in page(stored).read_text()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('{{ table("other") }}', "other.json does not exist"),
+        ('{{ cell("some", "half", "min") }}', "no line 'half'"),
+        ('{{ cell("some", "full", "hours") }}', "no column 'hours'"),
+        ('{{ ledger("card", "deployable") }}', "no block 'deployable'"),
+        ("{{ figure }}", "'figure' is undefined"),
+        ("{{ table(", "page.md"),
+    ],
+)
+def test_what_is_not_there_is_said(stored: Path, text: str, told: str) -> None:
+    (stored / "page.md").write_text(text)
+    with pytest.raises(DmadError, match=told):
+        page(stored)
+
+
+def test_a_folder_without_text(tmp_path: Path) -> None:
+    with pytest.raises(DmadError, match=r"holds no page\.md"):
+        page(tmp_path)
