@@ -97,6 +97,11 @@ def clips(tmp_path, write_clip) -> Path:
         (["predict", "/no/such/run", "clip.mp4"], "give a run folder"),
         (["bench", "sleep"], "train"),
         (["experiment", "cooking"], "toy"),
+        (["experiment", "ablation"], "dmad experiment ablation --run RUN"),
+        (["experiment", "video"], "dmad experiment video --data.root DIR"),
+        (["experiment", "mvtec", "--data.root", "nowhere"], "nowhere is no folder"),
+        (["experiment", "toy", "--budget", "long"], "write 90s, 20m or 8h"),
+        (["experiment", "toy", "--variants", "[cooking]"], "no variant is called"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
