@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rich import box
 from rich import table as rich
 from rich.console import Console
 
@@ -38,9 +39,16 @@ class Table:
         return "\n\n".join([markdown_lines(self.names, self.lines), *self.notes])
 
     def show(self) -> None:
-        """On screen."""
-        shown = rich.Table(*self.names, title=self.title, title_justify="left")
-        for line in self.lines:
+        """On screen: what all lines share stands above, so that the rest is narrow."""
+        columns = list(zip(self.names, *self.lines, strict=True))
+        shared = [column for column in columns[1:] if len({*column[1:], ""}) == 2]
+        kept = [column for column in columns if column not in shared] if self.lines[1:] else columns
+        words = ", ".join(f"{name} {max(cells)}" for name, *cells in shared if self.lines[1:])
+        shown = rich.Table(title=f"{self.title}: {words}" if words else self.title, box=box.SIMPLE)
+        for name, *cells in kept:
+            longest = max((len(word) for cell in cells for word in cell.split()), default=0)
+            shown.add_column(name, justify="right" if shown.columns else "left", min_width=longest)
+        for line in zip(*(column[1:] for column in kept), strict=True):
             shown.add_row(*line)
         Console().print(shown)
         for note in self.notes:
