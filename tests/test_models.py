@@ -1,12 +1,18 @@
 """The models that ship with the project."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import dmad
+from dmad.categories import value
+from dmad.data.load import load_split
+from dmad.evaluation.metrics import micro_auroc
+from dmad.evaluation.result import RAW
+from dmad.judge import score_clips
 
 MODELS = sorted((Path(__file__).parents[1] / "models").glob("*.safetensors"))
 
@@ -22,3 +28,15 @@ def test_shipped_model_is_small_documented_and_loads(path: Path) -> None:
     data = detector.config.data
     frames = np.zeros((6, data.size, data.size, data.channels), np.uint8)
     assert np.isfinite(detector(frames).score).sum() == 2
+
+
+@pytest.mark.data
+def test_shipped_ped2_gives_what_its_card_says(data_root: Path) -> None:
+    """A change of the network's arithmetic under trained weights shows here."""
+    detector = dmad.load("ped2")
+    test = load_split(replace(detector.config.data, root=data_root / "ped2"), "test")
+    scores = np.concatenate([result.score for result in score_clips(detector, test.footage)])
+    seen = np.isfinite(scores)
+    card = json.loads((MODELS[0].parent / "ped2.json").read_text())
+    told = value(card["ledger"]["rows"], "deployable", RAW, "micro_AUROC")
+    assert micro_auroc(scores[seen], test.labels[seen]) == pytest.approx(told, abs=1e-3)
