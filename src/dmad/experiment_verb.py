@@ -42,7 +42,9 @@ def experiment(arguments: Sequence[str]) -> None:
     parser.add_argument("name", choices=tuple(runs), help=WHAT)
     parser.add_argument("--run", type=Path | None, help="run folder whose settings are varied")
     parser.add_argument("--data.root", type=Path | None, help="folder of the data set, or sets")
-    parser.add_argument("--data.cache", type=Path | None, help="folder for decoded frames")
+    parser.add_argument(
+        "--data.cache", type=Path | None, help="toy, deployable, budgets: folder for decoded frames"
+    )
     parser.add_argument("--data.size", type=int | None, help="grids: pixels")
     parser.add_argument("--train.epochs", type=int | None, help="grids: passes over the data")
     parser.add_argument("--seeds", type=list[int], default=[], help="grids: such as [0,1,2]")

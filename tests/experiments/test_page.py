@@ -27,7 +27,9 @@ def stored(tmp_path: Path) -> Path:
     folder = tmp_path / "results"
     folder.mkdir()
     lines = [["full", "0.9", "1"], ["- PDM", "0.8", "2"]]
-    Table("Some", ["variant", "AUROC", "min"], lines, ["Not run: x."]).write(folder / "some")
+    found = Table("Some", ["variant", "AUROC", "min"], lines, ["Not run: x."])
+    outcome = {"variant": "full", "seed": 3, "minutes": 1.5, "figures": {"AUROC": 0.9}}
+    found.write(folder / "some", outcomes=[outcome])
     rows = [
         {"block": block, "signal": "Eq. 14", "metric": metric, "value": 0.5, "note": ""}
         for block in ("paper", "blind")
@@ -55,6 +57,13 @@ def test_places_are_filled(stored: Path) -> None:
     assert ledger.splitlines() == ["| signal | AP |", "| --- | --: |", "| Eq. 14 | 0.5000 |"]
 
 
+def test_a_line_a_seed(stored: Path) -> None:
+    (stored / "page.md").write_text('{{ runs("some", "full") }}')
+    assert page(stored).read_text().splitlines() == [
+        "| seed | min | AUROC |", "| --- | --: | --: |", "| 3 | 1.5 | 0.9000 |"
+    ]  # fmt: skip
+
+
 def test_a_table_knows_its_machine(stored: Path) -> None:
     (stored / "page.md").write_text('{{ machine("some") }}')
     assert "torch" in page(stored).read_text()
@@ -66,6 +75,7 @@ def test_a_table_knows_its_machine(stored: Path) -> None:
         ('{{ table("other") }}', "other.json does not exist"),
         ('{{ cell("some", "half", "min") }}', "no line 'half'"),
         ('{{ cell("some", "full", "hours") }}', "no column 'hours'"),
+        ('{{ runs("some", "half") }}', "no run of 'half'"),
         ('{{ ledger("card", "deployable") }}', "no block 'deployable'"),
         ("{{ figure }}", "'figure' is undefined"),
         ("{{ table(", "page.md"),

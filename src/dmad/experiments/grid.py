@@ -198,8 +198,13 @@ def spreads(group: Sequence[Outcome], grid: Grid) -> list[str]:
 def spread(values: Sequence[float]) -> str:
     """A figure, or mean ± standard deviation of several."""
     if len(values) == 1:
-        return "" if np.isnan(values[0]) else f"{values[0]:.4f}"
+        return figure(values[0])
     return f"{np.mean(values):.4f} ± {np.std(values, ddof=1):.4f}"
+
+
+def figure(value: float) -> str:
+    """One figure; nothing where there is none."""
+    return "" if np.isnan(value) else f"{value:.4f}"
 
 
 def write(grid: Grid, outcomes: Sequence[Outcome], out: Path) -> Table:

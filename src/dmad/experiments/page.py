@@ -14,6 +14,7 @@ from dmad.config import require
 from dmad.errors import DmadError
 from dmad.evaluation.ledger import Row
 from dmad.evaluation.show import blocks, markdown_lines
+from dmad.experiments.grid import figure
 from dmad.runs import write_whole
 
 TEXT = "page.md"
@@ -26,6 +27,7 @@ def page(stored: Path) -> Path:
 
     - `table("ablation")`: a stored table, whole, or of some columns and lines,
     - `cell("ablation", "full", "Eq. 14 raw")`: one figure of it,
+    - `runs("ablation", "full")`: a line a seed of one variant of a grid,
     - `ledger("ped2", "deployable")`: a block of a stored ledger, or of a model's card, whole or of
       some metrics,
     - `machine("ablation")`: on what it was run,
@@ -53,7 +55,7 @@ def filled(stored: Path) -> str:
         loader=FileSystemLoader(stored), undefined=StrictUndefined, keep_trailing_newline=True
     )
     found = Stored(stored)
-    known = (found.table, found.cell, found.ledger, found.machine)
+    known = (found.table, found.cell, found.runs, found.ledger, found.machine)
     texts.globals.update({function.__name__: function for function in known})
     try:
         return texts.get_template(TEXT).render()
@@ -90,6 +92,17 @@ class Stored:
         require(line in known, f"{name} has no line {line!r}; it has {known}")
         require(column in found["names"], f"{name} has no column {column!r}: {found['names']}")
         return str(found["lines"][known.index(line)][found["names"].index(column)])
+
+    def runs(self, name: str, variant: str) -> str:
+        """The figures of one variant of a grid as Markdown, a line a seed."""
+        found = [one for one in self.read(name)["outcomes"] if one["variant"] == variant]
+        require(bool(found), f"{name} has no run of {variant!r}")
+        names = ["seed", "min", *found[0]["figures"]]
+        rows = [
+            [f"{one['seed']}", f"{one['minutes']:.1f}", *map(figure, one["figures"].values())]
+            for one in found
+        ]
+        return markdown_lines(names, rows)
 
     def ledger(self, name: str, block: str, metrics: Sequence[str] = ()) -> str:
         """A block of a ledger as Markdown, of some metrics where they are named."""
