@@ -35,7 +35,9 @@ def stored(tmp_path: Path) -> Path:
         for block in ("paper", "blind")
         for metric in ("micro_AUROC", "AP")
     ]
-    (folder / "card.json").write_text(json.dumps({"ledger": {"rows": rows}}))
+    (folder / "card.json").write_text(
+        json.dumps({"ledger": {"rows": rows}, "history": [{"epoch": 1, "total": 0.25}]})
+    )
     return folder
 
 
@@ -62,6 +64,11 @@ def test_a_line_a_seed(stored: Path) -> None:
     assert page(stored).read_text().splitlines() == [
         "| seed | min | AUROC |", "| --- | --: | --: |", "| 3 | 1.5 | 0.9000 |"
     ]  # fmt: skip
+
+
+def test_curves_of_a_card(stored: Path) -> None:
+    (stored / "page.md").write_text('{{ epochs("card", ["total"]) }}')
+    assert page(stored).read_text().splitlines()[2:] == ["| 1 | 0.2500 |"]
 
 
 def test_a_table_knows_its_machine(stored: Path) -> None:

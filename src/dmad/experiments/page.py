@@ -30,6 +30,7 @@ def page(stored: Path) -> Path:
     - `runs("ablation", "full")`: a line a seed of one variant of a grid,
     - `ledger("ped2", "deployable")`: a block of a stored ledger, or of a model's card, whole or of
       some metrics,
+    - `epochs("ped2", ["total", "perplexity"])`: the curves of a model's card,
     - `machine("ablation")`: on what it was run,
 
     with the names of the folder's `.json` files, or paths from it.
@@ -55,7 +56,7 @@ def filled(stored: Path) -> str:
         loader=FileSystemLoader(stored), undefined=StrictUndefined, keep_trailing_newline=True
     )
     found = Stored(stored)
-    known = (found.table, found.cell, found.runs, found.ledger, found.machine)
+    known = (found.table, found.cell, found.runs, found.ledger, found.epochs, found.machine)
     texts.globals.update({function.__name__: function for function in known})
     try:
         return texts.get_template(TEXT).render()
@@ -113,6 +114,14 @@ class Stored:
         require(bool(rows), f"{name} has no block {block!r} with such figures")
         (only,) = blocks(rows)
         return markdown_lines(only.columns, only.rows)
+
+    def epochs(self, name: str, curves: Sequence[str]) -> str:
+        """Curves of a training as Markdown, a line an epoch."""
+        rows = [
+            [f"{epoch['epoch']:.0f}", *(figure(epoch[curve]) for curve in curves)]
+            for epoch in self.read(name)["history"]
+        ]
+        return markdown_lines(["epoch", *curves], rows)
 
     def machine(self, name: str) -> str:
         """On what it was run."""
