@@ -173,11 +173,11 @@ def tiny_images(tmp_path_factory, image_data, teacher_weights) -> Callable[..., 
 @pytest.fixture(scope="session")
 def trained_images(tmp_path_factory, tiny_images) -> Path:
     """A run folder of images with α and threshold; a test that changes it works on a copy."""
-    from dmad.thresholds import calibrate, choose_alpha
+    from dmad.thresholds import calibrate, choose
     from dmad.training import train
 
     run = train(tiny_images(epochs=6), tmp_path_factory.mktemp("image-runs")).folder
-    choose_alpha(run)
+    choose(run)
     calibrate(run, budget="0.2/image")
     return run
 

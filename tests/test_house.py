@@ -35,6 +35,7 @@ ORDER = [
     "summary",
     "summary_images",
     "judge",
+    "weighing",
     "thresholds",
     "categories",
     "experiments",

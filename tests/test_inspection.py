@@ -20,7 +20,8 @@ from dmad.machine import Plan
 from dmad.nn.deformation import grid_units, warp
 from dmad.runs import Run, find_model, read_card, read_weights
 from dmad.scoring import blur, feature_map, reconstruction_map_plus
-from dmad.thresholds import calibrate, choose_alpha
+from dmad.thresholds import calibrate
+from dmad.thresholds import choose as choose_weight
 from dmad.training import kept_features, learner, train
 
 PLAIN = Plan("32-true", compile=False, channels_last=False)
@@ -179,7 +180,7 @@ def test_tiles_end_to_end(tiny_images, tmp_path) -> None:
     base = tiny_images(epochs=6)
     data = replace(base.data, tiles=2)
     run = train(replace(base, data=data), tmp_path).folder
-    choose_alpha(run)
+    choose_weight(run)
     calibrate(run, budget="0.2/image")
     detector, test = load(run), load_split(data, "test")
     assert {clip.length for clip in test.footage.clips} == {4}

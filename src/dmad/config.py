@@ -211,8 +211,8 @@ class ScoreConfig:
         sigma: Images: standard deviation of the Gaussian kernel k* in pixels, in place of the
             averaging one.
         backward_only: Images: measure the backward fields alone in Eq. 21 (released code).
-        choose: Images: choose `alpha` and `weight` at the end of training, by synthetic defects
-            in held-out good images.
+        choose: Choose `weight` at the end of training by synthetic anomalies in what was held out,
+            and for images `alpha`.
     """
 
     alpha: float = 0.2

@@ -23,9 +23,11 @@ from dmad.evaluation.held_out import HeldOut
 from dmad.inference.detector import Detector, load
 from dmad.inference.predict import clips_in, folder_names
 from dmad.inference.result import AnomalyResult
-from dmad.inspection import IMAGE_BUDGET, Choice, choose, image_threshold
+from dmad.inspection import IMAGE_BUDGET, image_threshold
+from dmad.inspection import choose as choose_alpha
 from dmad.judge import score_clips
 from dmad.runs import find_model, read_card, read_config, write_whole
+from dmad.weighing import weigh
 
 BUDGET = "1/hour"  # of videos
 
@@ -54,7 +56,8 @@ def calibrate(
         root: Folder of the data set; the one trained on where None.
         cache: Folder for decoded frames.
         fps: Frames a second, where the footage does not say.
-        weight: Of the standardised deformation; the run's `score.weight` where None.
+        weight: Of the standardised deformation; that of the last calibration where None, or where
+            there was none the run's `score.weight`.
         more: Clips that were alarms and are normal: added to the footage of the last calibration,
             whose budget, shape and weight stay where none are given. Video only.
         out: File to keep it in, for one camera of several, in place of `model.json`.
@@ -80,8 +83,8 @@ def calibrate(
         held = held.joined(terms_of(detector, read_clips(more, data), fps))
         if last:
             budget, shape = budget or last.budget, shape or AlarmShape.of(last)
-            weight = last.scorer.weight if weight is None else weight
-    weight = detector.config.score.weight if weight is None else weight
+    if weight is None:
+        weight = last.scorer.weight if last else detector.config.score.weight
     terms = (held.reconstruction, held.deformation, held.clip_lengths, held.fps)
     found = choose_threshold(*terms, budget or BUDGET, shape, weight)
     held.write(kept)
@@ -111,23 +114,36 @@ def set_threshold(run: Path) -> None:
     if not config.data.held_out:
         return
     try:
-        if config.model.teacher and config.score.choose:
-            choose_alpha(run)
-        tell(calibrate(run))
+        weight = choose(run) if config.score.choose else None
+        tell(calibrate(run, weight=weight))
     except DmadError as error:
         print(f"note: no threshold was set: {error}", file=sys.stderr)
 
 
-def choose_alpha(run: str | Path) -> Choice:
-    """Choose α of an image run by synthetic defects in its held-out images; keep it.
+def choose(run: str | Path) -> float:
+    """Choose by synthetic anomalies in what was held out, and keep it in `model.json`.
+
+    Of images α and with it the weight of the deformation, of video that weight.
+
+    Returns:
+        The weight.
 
     Raises:
         DmadError: No such run, or nothing held out.
     """
     detector = load(run)
-    found = choose(detector, load_split(detector.config.data, "held_out").footage)
-    note(run, {"choice": asdict(found)})
-    return found
+    normal = load_split(detector.config.data, "held_out").footage
+    if detector.config.model.teacher:
+        choice = choose_alpha(detector, normal)
+        note(run, {"choice": asdict(choice)})
+        return choice.weight
+    try:
+        found = weigh(detector, normal)
+    except DmadError as error:
+        print(f"note: {error}", file=sys.stderr)
+        return detector.config.score.weight
+    note(run, {"weighing": asdict(found)})
+    return found.weight
 
 
 def note(run: str | Path, entries: Mapping[str, Any]) -> None:

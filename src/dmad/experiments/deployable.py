@@ -10,21 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
-from rich.progress import track
 
 from dmad.data.load import load_split, lying
 from dmad.data.synthetic import Kind, windows
-from dmad.evaluation.metrics import micro_auroc
 from dmad.evaluation.scorer import Scorer
 from dmad.experiments.tables import Table
-from dmad.inference.detector import Detector, load
-from dmad.scoring import average
+from dmad.inference.detector import load
+from dmad.weighing import KINDS, Terms, terms_of, told_apart
 
 SCORED = 12  # frames scored in each sequence; the last one is judged
-KINDS: tuple[Kind, ...] = ("normal", "fast", "large")
 SHIPPED_WINDOW = 8  # `AlarmShape.smoothing` at 10 frames a second
-Terms = tuple[np.ndarray, np.ndarray]  # Eq. 12 and 13 of each sequence, (count, SCORED) each
 
 
 @dataclass(frozen=True)
@@ -56,31 +51,15 @@ def deployable(
     rows, columns = score.kernel
     kernels = [(rows // 2, columns // 2), (rows, columns), (2 * rows, 2 * columns)]
     terms = {kind: terms_of(detector, made[kind], kernels, kind) for kind in KINDS}
-    choices = compare(terms, kernels, score.alpha, score.weight)
+    calibration = detector.calibration
+    weight = calibration.scorer.weight if calibration else score.weight
+    choices = compare(terms, kernels, score.alpha, weight)
     lines = [(c.name, f"{c.fast:.4f}", f"{c.large:.4f}") for c in choices]
     names = ("choice", "fast", "large")
     table = Table("AUROC on synthetic anomalies", names, lines)
     table.show()
     table.write(out / "deployable")
     return choices
-
-
-def terms_of(
-    detector: Detector, made: np.ndarray, kernels: Sequence[tuple[int, int]], kind: str
-) -> list[Terms]:
-    """Both terms of every scored frame, for each kernel."""
-    console = Console(stderr=True)
-    found: list[list[list[np.ndarray]]] = [[[], []] for _ in kernels]
-    quiet = not console.is_terminal
-    for frames in track(made, f"scoring {kind}", console=console, disable=quiet):
-        (part,) = detector.explain(frames, detector.scenes[0], batch=SCORED)
-        for which, kernel in enumerate(kernels):
-            for term, maps in enumerate(
-                (part.scores.reconstruction_map, part.scores.deformation_map)
-            ):
-                peak = average(maps.float(), kernel).amax((1, 2))
-                found[which][term].append(peak.cpu().numpy())
-    return [(np.stack(first), np.stack(second)) for first, second in found]
 
 
 def compare(
@@ -104,7 +83,7 @@ def compare(
         }
         return choice(name, last)
 
-    others = [factor for factor in (0.2, 0.5, 1.0, 2.0, 5.0) if factor != weight]
+    others = [factor for factor in (0.0, 0.2, 0.5, 1.0, 2.0) if factor != weight]
     return [
         plain("Eq. 14 raw", 1, alpha),
         plain("Eq. 12 alone, raw", 1, 0),
@@ -120,10 +99,5 @@ def compare(
 
 
 def choice(name: str, last: dict[Kind, np.ndarray]) -> Choice:
-    """AUROC of each kind of abnormal sequences against the normal ones."""
-
-    def auroc(kind: Kind) -> float:
-        labels = np.repeat([0, 1], [len(last["normal"]), len(last[kind])])
-        return micro_auroc(np.concatenate((last["normal"], last[kind])), labels)
-
-    return Choice(name, auroc("fast"), auroc("large"))
+    """One line, from a score a sequence."""
+    return Choice(name, *told_apart(last))
