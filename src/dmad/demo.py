@@ -101,8 +101,8 @@ def textures(out: Path) -> None:
         write_whole(out / run.name / "report.html", page)
     rows = [row for run in runs for row in _defects(load(run), root / run.name / "test")]
     names, tiles = zip(*rows, strict=True)
-    titles = ("input", "anomaly", "forward field", "backward field", "marked")
-    visualize.save(visualize.panel(tiles, titles, names), out / "panel.png")
+    panel = visualize.panel([list(row.values()) for row in tiles], list(tiles[0]), names)
+    visualize.save(panel, out / "panel.png")
 
 
 def _teacher(model: ModelConfig, out: Path) -> Path | None:
@@ -119,8 +119,8 @@ def _teacher(model: ModelConfig, out: Path) -> Path | None:
     return path
 
 
-def _defects(detector: Detector, test: Path) -> Iterator[tuple[str, list[np.ndarray]]]:
-    """Of each kind of defect the first image: its name and pictures."""
+def _defects(detector: Detector, test: Path) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+    """Of each kind of defect the first image: its name, and pictures by their names."""
     draw = Pictures(detector)
     for folder in sorted(path for path in test.iterdir() if path.name != "good"):
         path = next(iter(sorted(folder.iterdir())))
@@ -129,8 +129,7 @@ def _defects(detector: Detector, test: Path) -> Iterator[tuple[str, list[np.ndar
             next(iter(decode(file, detector.config.data.size, 3))) for file in (path, mask)
         )
         found = judge_image(detector, [image], path.name)
-        fields = np.hsplit(draw.fields(found), 2)
-        pictures = [image, draw.overlay(image, found.map), *fields, truth]
+        pictures = {**draw.tiles(image, found), "marked": truth}
         yield f"{test.parent.name}, {folder.name}", pictures
 
 

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 WHAT = """toy: Sec. 4.2 and Fig. 6, three variants on digits; ablation: the parts of a run (Table 4,
 or those of PPDM); gamma3: Table 5; contamination: abnormal events in training (Sec. 4.6); video,
-mvtec: Tables 1 to 3 over the data that is there; deployable: which score, without labels; budgets:
-false alarms promised and realised; page: a page of results from stored ones"""
+mvtec: Tables 1 to 3 over the data that is there; figures: Figs. 2, 6 and 7 of any run or shipped
+model; deployable: which score, without labels; budgets: false alarms promised and realised; page: a
+page of results from stored ones"""
 GRIDS = """toy, ablation, gamma3, contamination, video and mvtec are grids of runs: stopped and
 started again, they repeat no finished run, and write their table as .md, .csv and .json and their
 figure as .png and .pdf."""
@@ -35,15 +36,18 @@ def experiment(arguments: Sequence[str]) -> None:
         "contamination": _contamination,
         "video": _video,
         "mvtec": _mvtec,
+        "figures": _figures,
         "deployable": _deployable,
         "budgets": _budgets,
         "page": _page,
     }
     parser.add_argument("name", choices=tuple(runs), help=WHAT)
-    parser.add_argument("--run", type=Path | None, help="run folder whose settings are varied")
+    parser.add_argument("--run", type=Path | None, help="run to draw, or whose settings are varied")
     parser.add_argument("--data.root", type=Path | None, help="folder of the data set, or sets")
     parser.add_argument(
-        "--data.cache", type=Path | None, help="toy, deployable, budgets: folder for decoded frames"
+        "--data.cache",
+        type=Path | None,
+        help="toy, figures, deployable, budgets: folder for decoded frames",
     )
     parser.add_argument("--data.size", type=int | None, help="grids: pixels")
     parser.add_argument("--train.epochs", type=int | None, help="grids: passes over the data")
@@ -95,6 +99,12 @@ def _mvtec(asked: Namespace, out: Path) -> None:
     from dmad.experiments.benchmarks import mvtec
 
     mvtec(_root(asked), out, _effort(asked), asked.run)
+
+
+def _figures(asked: Namespace, out: Path) -> None:
+    from dmad.experiments.figures import figures
+
+    figures(_run(asked), out, asked.data.root, asked.data.cache)
 
 
 def _deployable(asked: Namespace, out: Path) -> None:

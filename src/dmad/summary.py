@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -139,12 +141,28 @@ def _panel(detector: Detector, test: LabelledFootage, event: Event, fps: float) 
     )
 
 
-def draw(detector: Detector, test: LabelledFootage, clip: Clip, frame: int) -> Picture:
-    """One judged frame of the footage, drawn."""
-    history = detector.config.data.history
-    window = test.footage.frames[max(clip.start, frame - history) : frame + 1]
-    found = next(iter(detector.explain(window, clip.scene)))
-    return next(pictures(found, Limits(detector.config)))
+def draw(
+    detector: Detector,
+    test: LabelledFootage,
+    clip: Clip,
+    frame: int,
+    limits: Limits | None = None,
+) -> Picture:
+    """One judged frame of the footage, drawn; its index counts from the start of the clip.
+
+    Args:
+        detector: The model.
+        test: The footage.
+        clip: The clip the frame lies in.
+        frame: Which, as `test.footage.frames` lie.
+        limits: What is full colour, where several frames are to be compared.
+    """
+    past = frame - detector.config.data.history
+    whole = detector.needs_template(clip.scene)  # of all frames before this one
+    window = test.footage.frames[clip.start if whole else max(clip.start, past) : frame + 1]
+    (found,) = deque(detector.explain(window, clip.scene), maxlen=1)
+    *_, picture = pictures(found, limits or Limits(detector.config))
+    return replace(picture, index=frame - clip.start)
 
 
 def _rgb(image: np.ndarray) -> np.ndarray:

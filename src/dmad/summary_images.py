@@ -8,15 +8,16 @@ from typing import Any
 import numpy as np
 from PIL import Image as Pillow
 
+from dmad.data.frames import Clip
 from dmad.data.labels import runs
 from dmad.data.load import LabelledFootage
-from dmad.data.tiles import blend
 from dmad.evaluation.metrics import roc
 from dmad.evaluation.result import Evaluation
 from dmad.evaluation.scorer import Scorer
 from dmad.evaluation.show import blocks
 from dmad.inference.detector import Detector
-from dmad.inference.images import Pictures, judge_image
+from dmad.inference.explain import Image
+from dmad.inference.images import Judged, Pictures, joined, judge_image
 from dmad.report.contents import Panel, Report, Series
 from dmad.summary import fingerprint, warnings
 
@@ -103,21 +104,29 @@ def strongest(result: Evaluation) -> list[int]:
 def panel(detector: Detector, test: LabelledFootage, result: Evaluation, index: int) -> Panel:
     """One image, its heat, its fields and where the defect was marked."""
     clip = test.footage.clips[index]
-    frames = test.footage.frames[clip.span]
-    found, draw = judge_image(detector, list(frames), clip.name), Pictures(detector)
-    canvas = detector.config.data.canvas
-    frame = np.stack([blend(frames[..., c], canvas) for c in range(3)], -1).round().astype(np.uint8)
-    truth = np.zeros_like(frame)
-    for mask in test.masks(clip.name) if test.masks else ():
-        truth = np.asarray(Pillow.fromarray(mask).convert("RGB"))
-    tiles = [frame, draw.overlay(frame, found.map), draw.fields(found), truth]
+    found, tiles = tiles_of(detector, test, clip, Pictures(detector))
     label = "abnormal" if result.scores.labels[index] else "good"
     return Panel(
         clip.name,
         f"score {found.score:.2f}; labelled {label}; {found.verdict or 'no threshold yet'}",
-        np.concatenate(tiles, axis=1),
-        ("input", "anomaly", "forward field", "backward field", "marked"),
+        np.concatenate(list(tiles.values()), axis=1),
+        tuple(tiles),
     )
+
+
+def tiles_of(
+    detector: Detector, test: LabelledFootage, clip: Clip, draw: Pictures
+) -> tuple[Judged, dict[str, Image]]:
+    """The image of a clip, judged, and its pictures (H, W, 3) by their names."""
+    frames = test.footage.frames[clip.span]
+    found = judge_image(detector, list(frames), clip.name)
+    frame = joined(frames, detector.config.data.canvas)
+    tiles = draw.tiles(frame, found)
+    if test.masks:
+        tiles["marked"] = np.zeros_like(frame)
+        for mask in test.masks(clip.name):
+            tiles["marked"] = np.asarray(Pillow.fromarray(mask).convert("RGB"))
+    return found, tiles
 
 
 def curves(result: Evaluation) -> list[tuple[str, np.ndarray, np.ndarray]]:

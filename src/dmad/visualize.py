@@ -33,7 +33,7 @@ _ARROW, _HALO, _HAIRLINE = (255, 196, 0), (20, 20, 20), (190, 190, 190)
 _FINE = 2  # Lines are drawn at this multiple of the size and averaged down.
 _CELL, _GAP = 160, 10  # Smallest side of a panel's images, and the space between them, px.
 # Okabe and Ito's colours: apart for every kind of colour vision.
-_BLUE, _ORANGE, _GREEN, _RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
+BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 # Colours of directions from right over down, left and up: the upper half lighter than the lower.
 _COMPASS = "E69F00 CC4A4A 8E2C86 4B3FA0 0072B2 2AA7C4 3DBD86 B9C63A"
 
@@ -100,7 +100,7 @@ def grid_warp(field: Values, step: int = 16, gain: float = 1.0, zoom: int = 1) -
     canvas = Image.new("RGB", (scale * width, scale * height), "white")
     draw = ImageDraw.Draw(canvas)
     for line in [*points[step // 2 :: step], *points.swapaxes(0, 1)[step // 2 :: step]]:
-        draw.line(line.ravel().tolist(), fill=_BLUE, width=_FINE + 1)
+        draw.line(line.ravel().tolist(), fill=BLUE, width=_FINE + 1)
     return np.array(canvas.reduce(_FINE))
 
 
@@ -147,11 +147,11 @@ def timeline(
         threshold: Score from which a frame raises an alarm, drawn as a dashed line.
     """
     seconds = np.arange(len(scores)) / fps
-    figure, axes = _axes(9, [3, 1] if terms else [3], 1)
-    axes[0].plot(seconds, scores, color=_BLUE, lw=1.5)
+    figure, axes = lay_out(9, [3, 1] if terms else [3], 1)
+    axes[0].plot(seconds, scores, color=BLUE, lw=1.5)
     axes[0].set_ylabel("anomaly score")
     if threshold is not None:
-        axes[0].axhline(threshold, color=_RED, lw=1, ls="--", label="threshold")
+        axes[0].axhline(threshold, color=RED, lw=1, ls="--", label="threshold")
         axes[0].legend(loc="upper right", fontsize=9)
     if terms:
         _draw_terms(axes[1], seconds, terms)
@@ -160,16 +160,16 @@ def timeline(
         for start, stop in [] if labels is None else runs(labels):
             axis.axvspan((start - 0.5) / fps, (stop - 0.5) / fps, color="#F6D5C3", lw=0)
     axes[-1].set_xlabel("time in seconds")
-    return _rendered(figure)
+    return rendered(figure)
 
 
 def curves(history: Mapping[str, Sequence[float]]) -> Pixels:
     """Draw each quantity of a training run per epoch, one small plot for each."""
     require(len(history) > 0, "history is empty; give one list of values a quantity")
     columns = min(3, len(history))
-    figure, axes = _axes(3 * columns, [2] * -(-len(history) // columns), columns)
+    figure, axes = lay_out(3 * columns, [2] * -(-len(history) // columns), columns)
     for axis, (name, values) in zip(axes, history.items(), strict=False):
-        axis.plot(np.arange(1, len(values) + 1), values, color=_BLUE, marker=".", lw=1.5)
+        axis.plot(np.arange(1, len(values) + 1), values, color=BLUE, marker=".", lw=1.5)
         axis.set_title(name, loc="left", fontsize=10)
         axis.set_xlim(0.5, len(values) + 0.5)
         axis.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
@@ -177,7 +177,7 @@ def curves(history: Mapping[str, Sequence[float]]) -> Pixels:
     for axis in axes[len(history) :]:
         axis.remove()
     figure.supxlabel("epoch", fontsize=10)
-    return _rendered(figure)
+    return rendered(figure)
 
 
 def save(image: Pixels, path: Path | str) -> None:
@@ -269,9 +269,9 @@ def _font() -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(f"{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf", 14)
 
 
-def _axes(width: float, heights: Sequence[float], columns: int) -> tuple[Figure, list[Axes]]:
+def lay_out(width: float, heights: Sequence[float], columns: int) -> tuple[Figure, list[Axes]]:
     """Lay out axes in rows of the given heights, inches, read line by line."""
-    figure = Figure(figsize=(width, sum(heights) + 0.3), dpi=120, layout="constrained")
+    figure = Figure(figsize=(width, sum(heights) + 0.3), layout="constrained")
     grid = figure.subplots(len(heights), columns, squeeze=False, height_ratios=heights)
     for axis in grid.flat:
         axis.spines[["top", "right"]].set_visible(False)
@@ -280,7 +280,7 @@ def _axes(width: float, heights: Sequence[float], columns: int) -> tuple[Figure,
 
 
 def _draw_terms(axis: Axes, seconds: Values, terms: Mapping[str, Values]) -> None:
-    for (name, values), color in zip(terms.items(), (_ORANGE, _GREEN, _RED), strict=False):
+    for (name, values), color in zip(terms.items(), (ORANGE, GREEN, RED), strict=False):
         known = values[np.isfinite(values)]
         low, high = (known.min(), known.max()) if known.size else (0.0, 0.0)
         label = f"{name}, {low:.3g} to {high:.3g}"
@@ -289,7 +289,8 @@ def _draw_terms(axis: Axes, seconds: Values, terms: Mapping[str, Values]) -> Non
     axis.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, frameon=False, fontsize=9)
 
 
-def _rendered(figure: Figure) -> Pixels:
+def rendered(figure: Figure, dpi: int = 120) -> Pixels:
+    """A figure as pixels, `dpi` an inch."""
     file = BytesIO()
-    figure.savefig(file, format="png")
+    figure.savefig(file, format="png", dpi=dpi)
     return np.array(Image.open(file).convert("RGB"))

@@ -33,6 +33,7 @@ class LabelledFootage:
     labels: np.ndarray | None  # (N,) uint8, 1 = abnormal; None where unlabelled
     label_name: str  # which label set, for the ledger
     masks: Callable[[str], np.ndarray] | None = None  # clip's name to (frames, H, W) bool
+    classes: np.ndarray | None = None  # (N,) of images: which digit, which kind of defect
 
     @property
     def scenes(self) -> tuple[str, ...]:
@@ -166,7 +167,10 @@ def _images(data: DataConfig, split: SplitName) -> LabelledFootage:
     labels = [files[clip.name].kind == "abnormal" for clip in footage.clips]  # one an image
     have = any(file.mask for file in found.files)
     name = f"{data.layout} {data.categories}".strip()
-    return LabelledFootage(footage, np.array(labels, np.uint8), name, masks if have else None)
+    kinds = np.array([Path(clip.name).parent.name for clip in footage.clips])
+    return LabelledFootage(
+        footage, np.array(labels, np.uint8), name, masks if have else None, kinds
+    )
 
 
 def tell(notes: Sequence[str]) -> None:
@@ -235,7 +239,7 @@ def _by_class(
     frames = resize_all(images[keep], data.size)[..., None].repeat(data.channels, -1)
     labels = (~normal[keep]).astype(np.uint8)
     name = f"{data.layout}, normal: {' '.join(map(str, data.normal))}"
-    return LabelledFootage(stack([frames]), labels, name)
+    return LabelledFootage(stack([frames]), labels, name, classes=classes[keep])
 
 
 def resize_all(images: np.ndarray, size: int) -> np.ndarray:

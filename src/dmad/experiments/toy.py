@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 
@@ -17,10 +16,10 @@ from dmad.evaluation.result import RAW
 from dmad.experiments.effort import Effort
 from dmad.experiments.grid import Figure, Grid, Outcome, run_grid
 from dmad.inference.detector import Detector, Explained, load
-from dmad.inference.explain import to_image
-from dmad.nn.pdm import PDMOutput
+from dmad.inference.explain import stages
 
 SHOWN = 10  # one digit a class
+NAMES = ("normal", "abnormal")  # of the labels
 AUROC = Figure("AUROC (Eq. 14)", "deployable", RAW, "micro_AUROC")
 
 
@@ -48,19 +47,29 @@ def toy(config: Config, out: Path, effort: Effort | None = None) -> list[Outcome
     outcomes = run_grid(grid, out, effort)
     folders = {title: folder for title, _, folder in reversed([*effort.cells(grid.variants, out)])}
     if all(map(finished, folders.values())):
-        examples = pick(config, load_split(config.data, "test"))
-        shown = [show(load(folders[title]), examples) for title in grid.variants]
-        visualize.save(figure(shown), out / "fig6.png")
+        test = load_split(config.data, "test")
+        chosen = pick(test)
+        examples = test.footage.frames[chosen]
+        shown = {title: show(load(folders[title]), examples) for title in grid.variants}
+        visualize.save(figure(shown, titles(test, chosen)), out / "fig6.png")
     return outcomes
 
 
-def pick(config: Config, test: LabelledFootage) -> np.ndarray:
-    """Five normal and five abnormal test images, spread evenly: (10, H, W, C)."""
-    assert test.labels is not None
-    half = SHOWN // 2
-    kinds = [np.flatnonzero(test.labels == kind) for kind in (0, 1)]
-    chosen = [kind[np.linspace(0, len(kind) - 1, half).astype(int)] for kind in kinds]
-    return np.asarray(test.footage.frames[np.concatenate(chosen)])
+def pick(test: LabelledFootage) -> np.ndarray:
+    """Ten test images, spread evenly over the classes, normal ones first: (10,) indices."""
+    unknown = np.zeros(len(test.footage.frames))
+    labels, classes = (unknown if x is None else x for x in (test.labels, test.classes))
+    order = np.lexsort((classes, labels))
+    middles = (np.arange(SHOWN) + 0.5) / SHOWN
+    return np.asarray(order[(middles * len(order)).astype(int)])
+
+
+def titles(test: LabelledFootage, chosen: np.ndarray) -> list[str]:
+    """Class and label of test images, as far as they are known."""
+    classes = [""] * len(chosen) if test.classes is None else test.classes[chosen]
+    labels = None if test.labels is None else test.labels[chosen]
+    kinds = ["no labels"] * len(chosen) if labels is None else np.choose(labels, NAMES)
+    return [f"{name}\n{kind}".strip() for name, kind in zip(classes, kinds, strict=True)]
 
 
 def show(detector: Detector, examples: np.ndarray) -> Explained:
@@ -68,17 +77,16 @@ def show(detector: Detector, examples: np.ndarray) -> Explained:
     return next(detector.explain(examples, batch=len(examples)))
 
 
-def figure(shown: Sequence[Explained]) -> np.ndarray:
-    """Fig. 6: the input, what memory and skips make of it, and the stages of the deformation."""
-    memory, skip, deformed = (cast(PDMOutput, one.output) for one in shown)
-    rows = [
-        list(shown[0].frames),
-        [to_image(x) for x in memory.reconstructions[-1]],
-        [to_image(x) for x in skip.reconstructions[-1]],
-        [to_image(x) for x in deformed.reference],
-        *([to_image(x) for x in stage] for stage in deformed.reconstructions),
-    ]
-    names = ["input", "Mem only", "+Skip", "+PDM\nreference", "+PDM\ncoarse", "+PDM\nfine"]
-    half = SHOWN // 2
-    titles = ["normal"] * half + ["abnormal"] * half
-    return visualize.panel(rows, titles, names[: len(rows)])
+def figure(shown: Mapping[str, Explained], titles: list[str]) -> np.ndarray:
+    """Fig. 6: the input, what models make of it, and of the last all stages of deformation.
+
+    Args:
+        shown: What each model makes of the same images, by its name; empty for a single one.
+        titles: Of the images.
+    """
+    *plain, (last, deformed) = shown.items()
+    rows = {"input": list(deformed.frames)}
+    for name, one in plain:
+        *_, rows[name] = stages(one).values()
+    rows |= {f"{last}\n{name}".strip(): row for name, row in stages(deformed).items()}
+    return visualize.panel(list(rows.values()), titles, list(rows))

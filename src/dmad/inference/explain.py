@@ -1,9 +1,10 @@
-"""From tensors to pictures: heat, deformation and the panel of the paper's Fig. 7."""
+"""From tensors to pictures: heat, deformation and the panels of the paper's Figs. 2 and 7."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from string import ascii_lowercase
 
 import numpy as np
 import torch
@@ -11,13 +12,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dmad import visualize
-from dmad.config import Config
+from dmad.config import Config, ScoreConfig
+from dmad.data.windows import to_model
 from dmad.inference.detector import Explained
+from dmad.inference.video import annotate
+from dmad.losses import squared_error
 from dmad.nn.deformation import compose_all, field_in_pixels
 from dmad.nn.pdm import PDMOutput
 from dmad.scoring import average
 
 Image = NDArray[np.uint8]
+GAIN, LONGEST = 6.0, 16.0  # of arrows: pixels drawn for one, and for one of full length
+READABLE = 160  # pixels of a side that a number fits in
 FULL_HEAT = 3.0  # a map's full colour, as a multiple of the usual peak of its frames so far
 
 
@@ -26,17 +32,28 @@ class Limits:
 
     The heat's scale follows the highest error of ordinary frames seen so far (their median), so
     that it needs neither labels nor the future.
+
+    Args:
+        config: Of the model.
+        peak: Highest averaged error of an ordinary frame, where it is known beforehand.
+        field: Length in pixels drawn in full colour and as the longest arrow, where it is to be
+            another than the longest a field can have.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(
+        self, config: Config, peak: float | None = None, field: float | None = None
+    ) -> None:
+        self.usual = peak
         self.kernel = config.score.kernel
-        self.field = sum(config.model.displacements) or 1.0
+        self.field = field or sum(config.model.displacements) or 1.0
+        self.gain = LONGEST / field if field else GAIN
         self._peaks: list[float] = []
 
     def heat(self, peak: float) -> float:
         """Full colour for a frame whose averaged map peaks at `peak`."""
         self._peaks = [*self._peaks[-499:], peak]
-        return FULL_HEAT * max(float(np.median(self._peaks)), 1e-6)
+        usual = float(np.median(self._peaks)) if self.usual is None else self.usual
+        return FULL_HEAT * max(usual, 1e-6)
 
 
 @dataclass(frozen=True)
@@ -79,6 +96,66 @@ def stage_names(count: int) -> list[str]:
     return ["coarse", *(f"stage {k}" for k in range(2, count)), "fine"]
 
 
+def stages(found: Explained) -> dict[str, list[Image]]:
+    """The reference of every frame, and what each deformation makes of it, by their names."""
+    output = found.output
+    assert isinstance(output, PDMOutput)
+    names = ["reference", *stage_names(len(output.reconstructions))]
+    batches = (output.reference, *output.reconstructions)
+    return {n: [to_image(x) for x in batch] for n, batch in zip(names, batches, strict=True)}
+
+
+def reference_error(found: Explained, config: ScoreConfig) -> tuple[Tensor, Tensor]:
+    """What Eq. 12 would be without deformation: squared error of the reference, and its score.
+
+    Args:
+        found: A batch of a PDM.
+        config: The kernel.
+
+    Returns:
+        Map (B, H, W), and the maximum (B,) of its average, as Eq. 14 takes it.
+    """
+    assert isinstance(found.output, PDMOutput)
+    _, x = to_model(torch.from_numpy(found.frames)[:, None])
+    error = squared_error(x, found.output.reference.cpu())
+    return error, average(error, config.kernel).amax((1, 2))
+
+
+def diversity_panel(found: Explained, config: ScoreConfig, names: Sequence[str]) -> Image:
+    """The paper's Fig. 2: a row an image, and columns whose colours mean the same in all rows.
+
+    Args:
+        found: A batch of a PDM.
+        config: Kernel and α.
+        names: Of the rows.
+    """
+    scores, (error, plain) = found.scores, reference_error(found, config)
+    augmented = scores.reconstruction_map + config.alpha * scores.deformation_map
+    columns = {
+        "input": list(found.frames),
+        **stages(found),
+        "diversity": compared(scores.deformation_map),
+        "augmented\nerror": numbered(compared(augmented), scores.score),
+        "pixel-wise\nerror": numbered(compared(error), plain),
+    }
+    heads = [f"{letter}) {name}" for letter, name in zip(ascii_lowercase, columns, strict=False)]
+    return visualize.panel(list(zip(*columns.values(), strict=True)), heads, names)
+
+
+def numbered(images: Sequence[Image], scores: Tensor) -> list[Image]:
+    """Images, enlarged to be read, with their scores (B,) in white."""
+    zoom = max(1, READABLE // len(images[0]))
+    large = [image.repeat(zoom, 0).repeat(zoom, 1) for image in images]
+    texts = [f"{score:.3f}" for score in scores.tolist()]
+    return [annotate(x, [text], len(x) // 8) for x, text in zip(large, texts, strict=True)]
+
+
+def compared(maps: Tensor) -> list[Image]:
+    """Maps (B, H, W), 0 or more, in colours that mean the same in all: the highest is full."""
+    limit = float(maps.max()) or 1.0
+    return [visualize.error_image(one, limit) for one in maps.cpu().numpy()]
+
+
 def to_image(x: Tensor) -> Image:
     """(C, H, W) in [-1, 1] to (H, W, C) uint8."""
     scaled = x.add(1).mul(127.5).round().clamp(0, 255).byte()
@@ -108,7 +185,7 @@ def pictures(found: Explained, limits: Limits) -> Iterator[Picture]:
             to_image(output.reference[b]),
             tuple(to_image(stage[b]) for stage in output.reconstructions),
             visualize.heatmap(frame, smooth[b].cpu().numpy(), limit),
-            visualize.arrows(frame, fields[b], limits.field),
+            visualize.arrows(frame, fields[b], limits.field, gain=limits.gain),
             visualize.color_wheel(fields[b], limits.field),
             visualize.error_image(scores.reconstruction_map[b].cpu().numpy(), 2 * limit),
         )

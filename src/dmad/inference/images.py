@@ -20,7 +20,7 @@ from dmad.data.tiles import blend
 from dmad.errors import DmadError
 from dmad.evaluation.calibration import Calibration
 from dmad.inference.detector import Detector, Explained
-from dmad.inference.explain import Image, total_field
+from dmad.inference.explain import Image, to_image, total_field
 from dmad.inference.tables import as_csv
 from dmad.nn.ppdm import PPDMOutput
 from dmad.runs import write_whole
@@ -46,6 +46,12 @@ class Judged:
     map: NDArray[np.float32]  # (H, W): Eq. 23
     forward: NDArray[np.float32]  # (2, H, W) px: all forward fields in one
     backward: NDArray[np.float32]  # (2, H, W) px: all backward fields in one
+    deformed: Image  # (H, W, 3): the image bent forward, as the teacher sees it
+
+    @property
+    def reach(self) -> float:
+        """Length in px that 99 % of either field stay below."""
+        return max(float(np.quantile(np.hypot(*w), 0.99)) for w in (self.forward, self.backward))
 
     @property
     def verdict(self) -> str:
@@ -131,10 +137,16 @@ def judge_image(detector: Detector, frames: Sequence[Image], name: str) -> Judge
         np.stack([blend(ways[:, axis], canvas) for axis in (0, 1)])
         for ways in map(np.concatenate, zip(*map(_fields, batches), strict=True))
     )
-    first, second = terms
-    return Judged(
-        name, total, level, float(first), float(second), blend(maps, canvas), forward, backward
-    )
+    bent = np.stack([to_image(x) for found in batches for x in found.output.deformed])
+    first, second = map(float, terms)
+    pictures = blend(maps, canvas), forward, backward, joined(bent, canvas)
+    return Judged(name, total, level, first, second, *pictures)
+
+
+def joined(tiles: Image, canvas: int) -> Image:
+    """An image (canvas, canvas, 3) from its tiles (tiles², h, w, 3)."""
+    channels = [blend(tiles[..., c], canvas) for c in range(tiles.shape[-1])]
+    return np.stack(channels, -1).round().astype(np.uint8)
 
 
 def _fields(found: Explained) -> list[NDArray[np.float32]]:
@@ -150,6 +162,12 @@ def raw_level(calibration: Calibration, alpha: float) -> float:
     scorer = calibration.scorer
     first, second = scorer.reconstruction, scorer.deformation
     return calibration.threshold * first.scale + first.centre + alpha * second.centre
+
+
+def outline(picture: Image, inside: NDArray[np.bool_], color: tuple[int, int, int]) -> None:
+    """Draw the border of a region (H, W) into a picture (H, W, 3)."""
+    width = max(1, max(inside.shape) // 256)
+    picture[inside & ~binary_erosion(inside, iterations=width, border_value=1)] = color
 
 
 class Pictures:
@@ -184,12 +202,17 @@ class Pictures:
         large = np.asarray(Pillow.fromarray(anomaly).resize(size, Pillow.Resampling.BILINEAR))
         drawn = visualize.heatmap(picture, large, self.heat)
         if self.level is not None:
-            inside = large >= self.level
-            width = max(1, max(size) // 256)
-            drawn[inside & ~binary_erosion(inside, iterations=width, border_value=1)] = CONTOUR
+            outline(drawn, large >= self.level, CONTOUR)
         return drawn
 
     def fields(self, found: Judged) -> Image:
         """Both fields side by side: hue is the direction, saturation the length."""
         drawn = [visualize.color_wheel(way, self.field) for way in (found.forward, found.backward)]
         return np.hstack(drawn)
+
+    def tiles(self, picture: Image, found: Judged) -> dict[str, Image]:
+        """The picture (H, W, 3), its heat, and its fields, by their names."""
+        forward, backward = np.hsplit(self.fields(found), 2)
+        heat = self.overlay(picture, found.map)
+        fields = {"forward field": forward, "backward field": backward}
+        return {"input": picture, "anomaly": heat, **fields}

@@ -94,19 +94,20 @@ class VideoWriter:
             os.replace(self._part, self.path)
 
 
-def annotate(image: NDArray[np.uint8], lines: Sequence[str]) -> NDArray[np.uint8]:
+def annotate(image: NDArray[np.uint8], lines: Sequence[str], size: int = 0) -> NDArray[np.uint8]:
     """Burn lines of text into the upper left corner, white on a dark backing.
 
     Args:
         image: (H, W), (H, W, 1) or (H, W, 3), uint8. Text is legible from about 128 px on.
         lines: Text such as the score, the frame and the time; none leaves the image plain.
+        size: Of the letters in pixels; with the image's where 0.
 
     Returns:
         A new image (H, W, 3), uint8 RGB.
     """
     canvas = Image.fromarray(_rgb(image))
     if lines:
-        _text(ImageDraw.Draw(canvas, "RGBA"), "\n".join(lines), max(10, len(image) // 24))
+        _text(ImageDraw.Draw(canvas, "RGBA"), "\n".join(lines), size or max(10, len(image) // 24))
     return np.asarray(canvas)
 
 

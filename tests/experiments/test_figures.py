@@ -1,0 +1,271 @@
+"""The paper's figures of a run: which rows they show, what the tiles hold, and the numbers."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from dmad import recipes, visualize
+from dmad.cli import main
+from dmad.data.frames import Clip, Footage
+from dmad.data.load import LabelledFootage, load_split
+from dmad.data.windows import to_model
+from dmad.errors import DmadError
+from dmad.evaluation.metrics import micro_auroc
+from dmad.experiments.figures import (
+    figures,
+    frames_of_fig7,
+    of_digits,
+    of_images,
+    of_video,
+    ranked,
+    rows_of_fig2,
+)
+from dmad.experiments.toy import pick
+from dmad.inference.detector import Detector, load
+from dmad.nn.pdm import PDM
+
+
+@dataclass
+class Drawn:
+    """What a panel was made of."""
+
+    rows: list[list[np.ndarray]]
+    titles: list[str]
+    names: list[str]
+
+    def column(self, title: str) -> list[np.ndarray]:
+        place = next(i for i, head in enumerate(self.titles) if title in head)
+        return [row[place] for row in self.rows]
+
+
+@pytest.fixture
+def panels(monkeypatch) -> list[Drawn]:
+    """Every panel drawn in a test."""
+    found, panel = [], visualize.panel
+
+    def record(rows, titles, names=None):
+        found.append(Drawn(rows, titles, names))
+        return panel(rows, titles, names)
+
+    monkeypatch.setattr(visualize, "panel", record)
+    return found
+
+
+@pytest.fixture
+def charts(monkeypatch) -> list:
+    """Every matplotlib figure drawn in a test."""
+    found, rendered = [], visualize.rendered
+
+    def record(figure, dpi=120):
+        found.append(figure)
+        return rendered(figure, dpi)
+
+    monkeypatch.setattr(visualize, "rendered", record)
+    return found
+
+
+def detector_of(config, shaken, history: int) -> Detector:
+    torch.manual_seed(0)
+    net = PDM(config.model, config.data.size, config.data.channels, history)
+    return Detector(shaken(net) if net.estimator else net.eval(), config)
+
+
+@pytest.fixture(scope="module")
+def digits(shaken) -> Detector:
+    """A network of digits with random weights, that deforms."""
+    return detector_of(recipes.digits(), shaken, 0)
+
+
+@pytest.fixture(scope="module")
+def digits_test(digits) -> LabelledFootage:
+    """Sixty of the test digits, of all classes."""
+    whole = load_split(digits.config.data, "test")
+    keep = np.sort(np.concatenate([np.flatnonzero(whole.classes == k)[:6] for k in range(10)]))
+    clip = Clip("digits", "", 0, len(keep), 0.0)
+    footage = Footage(whole.footage.frames[keep], (clip,), ())
+    return replace(whole, footage=footage, labels=whole.labels[keep], classes=whole.classes[keep])
+
+
+@pytest.fixture(scope="module")
+def errors(digits, digits_test) -> np.ndarray:
+    """Squared error of the references, averaged over 8 x 8 px, its maximum: with loops."""
+    frames = digits_test.footage.frames
+    reference = np.concatenate(
+        [f.output.reference.numpy() for f in digits.explain(frames, batch=64)]
+    )
+    square = ((frames[..., 0] / 127.5 - 1) - reference[:, 0]) ** 2
+    padded = np.pad(square, ((0, 0), (3, 4), (3, 4)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (8, 8), (1, 2))
+    return windows.mean((3, 4)).max((1, 2))
+
+
+def test_a_rank_among_some() -> None:
+    scores, among = np.array([5.0, 1, 4, 2, 3, 9]), np.array([1, 1, 1, 1, 1, 0], bool)
+    assert [ranked(scores, among, share) for share in (0, 0.5, 1)] == [1, 4, 0]
+
+
+def test_rows_of_fig2_are_chosen_by_pixel_wise_error() -> None:
+    errors, labels = np.array([1.0, 2, 9, 4, 5, 6]), np.array([0, 0, 0, 1, 1, 1])
+    assert rows_of_fig2(errors, labels) == {"normal": 1, "unusual\nnormal": 2, "abnormal": 4}
+    assert list(rows_of_fig2(errors, 0 * labels)) == ["normal", "unusual\nnormal"]
+    unlabelled = rows_of_fig2(errors, None)
+    assert list(unlabelled.values())[1] == 2
+    assert all("no labels" in name for name in unlabelled)
+
+
+def test_fig6_shows_a_digit_a_class(digits) -> None:
+    test = load_split(digits.config.data, "test")
+    assert test.classes[pick(test)].tolist() == [1, 3, 5, 7, 9, 0, 2, 4, 6, 8]
+    assert len(set(pick(replace(test, labels=None, classes=None)))) == 10
+
+
+def test_figs_2_and_6_of_digits(digits, digits_test, errors, panels, charts) -> None:
+    drawn = of_digits(digits, digits_test)
+    assert list(drawn) == ["fig2.png", "fig2-scores.png", "fig6.png"]
+    fig2, fig6 = panels
+    assert "".join(title[0] for title in fig2.titles) == "abcdefg"
+    shown = list(rows_of_fig2(errors, digits_test.labels).values())
+    for index, tile in zip(shown, fig2.column("input"), strict=True):
+        assert np.array_equal(tile, digits_test.footage.frames[index])
+    full = visualize.error_image(np.ones((1, 1)), 1.0)[0, 0]
+    at_full = [(tile == full).all(-1).any() for tile in fig2.column("diversity")]
+    assert sum(at_full) == 1  # one scale for all rows
+    assert [name.split("\n")[0] for name in fig6.titles] == list("1357902468")
+    assert list(fig6.names) == ["input", "reference", "coarse", "fine"]
+    (axis,) = charts[0].axes
+    areas = micro_auroc(errors, digits_test.labels), axis.get_title("left")
+    assert f"{areas[0]:.3f} pixel-wise" in areas[1]
+    dots = np.concatenate([dots.get_offsets() for dots in axis.collections[:2]])
+    assert np.allclose(np.sort(dots[:, 0]), np.sort(errors), rtol=1e-3)
+    assert np.allclose(axis.collections[2].get_offsets()[:, 0], errors[shown], rtol=1e-3)
+    assert drawn["fig2-scores.png"].shape[1] == 5.5 * 200
+
+
+def test_maps_carry_their_scores(digits, digits_test, errors, panels, monkeypatch) -> None:
+    told = []
+    monkeypatch.setattr(
+        "dmad.inference.explain.annotate", lambda x, lines, size: told.append(lines[0]) or x
+    )
+    of_digits(digits, digits_test)
+    shown = list(rows_of_fig2(errors, digits_test.labels).values())
+    found = digits(digits_test.footage.frames[shown])
+    assert told == [f"{s:.3f}" for s in [*found.score, *errors[shown]]]
+    _, x = to_model(torch.from_numpy(digits_test.footage.frames[shown])[:, None])
+    tile = panels[0].column("pixel-wise")[1].astype(int).sum(-1)[::5, ::5]
+    reference = panels[0].column("reference")[1][..., 0] / 127.5 - 1
+    error = (x[1, 0].numpy() - reference) ** 2
+    assert tile[np.unravel_index(error.argmax(), error.shape)] == tile.max()
+
+
+def test_digits_without_labels_or_deformation(shaken, digits_test, panels) -> None:
+    config = recipes.digits()
+    config = replace(config, model=replace(config.model, reductions=(), displacements=()))
+    stiff = detector_of(config, shaken, 0)
+    of_digits(stiff, replace(digits_test, labels=None, classes=None))
+    assert panels[0].names == ["median\nno labels", "strongest\nno labels"]
+    assert set(panels[1].titles) == {"no labels"}
+    assert all(tile.max() < 10 for tile in panels[0].column("diversity"))
+
+
+def footage_of(lengths: list[int]) -> Footage:
+    starts = np.cumsum([0, *lengths])
+    clips = [Clip(f"{k}", "", int(starts[k]), n, 0.0) for k, n in enumerate(lengths)]
+    return Footage(np.zeros((sum(lengths), 1, 1, 1), np.uint8), tuple(clips), ())
+
+
+def test_events_of_fig7_are_spread_over_clips() -> None:
+    clip = np.array([np.nan, 1, 5, 2, 0, 4, 8, 1])
+    labels = np.array([0, 1, 1, 0, 0, 1, 1, 0])
+    test = SimpleNamespace(footage=footage_of([8] * 3), labels=np.tile(labels, 3))
+    scores = np.concatenate([clip, clip + 0.1, clip + 0.2])
+    found = frames_of_fig7(scores, test)
+    assert found[:4] == [2, 10, 18, 6]  # one of each clip, then a second
+    assert found[4:] == [7, 23]  # of 2, 0 and 1 the median
+    test = SimpleNamespace(footage=footage_of([8] * 6), labels=np.tile(labels, 6))
+    assert frames_of_fig7(np.tile(clip, 6), test)[:4] == [2, 18, 26, 42]
+
+
+def test_frames_of_fig7_without_labels_are_the_strongest() -> None:
+    scores = np.array([np.nan, 1, 2, 3] * 5) + np.repeat([5, 0, 3, 9, 1], 4)
+    test = SimpleNamespace(footage=footage_of([4] * 5), labels=None)
+    assert frames_of_fig7(scores, test) == [15, 3, 11, 19, 2, 18]
+
+
+def test_fig7_of_video(trained, panels) -> None:
+    detector = load(trained)
+    test = load_split(detector.config.data, "test")
+    drawn = of_video(detector, test)
+    assert list(drawn) == ["fig7.png", "wheel.png"]
+    (fig7,) = panels
+    scores = [detector(test.footage.frames[clip.span]).score for clip in test.footage.clips]
+    peaks = [6 + int(own[6:].argmax()) for own in scores]
+    calm = [4 + int(own[4:6].argmin()) for own in scores]
+    expected = [("abnormal", k, peaks[k]) for k in (0, 1)]
+    expected += [("normal", k, calm[k]) for k in (0, 1)]
+    for name, row, (kind, k, frame) in zip(fig7.names, fig7.rows, expected, strict=True):
+        assert name == f"{kind}\nclip{k}, frame {frame}\nscore {scores[k][frame]:.3f}"
+        assert np.array_equal(row[0], test.footage.frames[8 * k + frame])
+    heads = [title.split("\n")[0] for title in fig7.titles]
+    assert " ".join(heads) == "input reference coarse fine deformation arrows error heat"
+
+
+def test_videos_without_labels_or_deformation(tiny, normal_data, panels) -> None:
+    config = tiny(normal_data)
+    config = replace(config, model=replace(config.model, reductions=(), displacements=()))
+    torch.manual_seed(0)
+    detector = Detector(PDM(config.model, 32, 1, 4), config)
+    of_video(detector, replace(load_split(config.data, "test"), labels=None))
+    assert all(name.startswith("no labels\n") for name in panels[0].names)
+    assert all((tile == 255).all() for tile in panels[0].column("deformation"))
+    assert "full colour: 0.1 px" in " ".join(panels[0].titles)
+
+
+def test_a_view_never_trained_on_keeps_its_score(trained, panels) -> None:
+    detector = load(trained)
+    test = load_split(detector.config.data, "test")
+    detector.scenes = ("another",)
+    of_video(detector, test)
+    scores = detector(test.footage.frames[test.footage.clips[0].span]).score
+    assert panels[0].names[0].endswith(f"score {scores[6:].max():.3f}")
+
+
+def test_fig7_of_images_shows_each_kind(trained_images, panels) -> None:
+    detector = load(trained_images)
+    test = load_split(detector.config.data, "test")
+    of_images(detector, test)
+    (fig7,) = panels
+    kinds = [name.split("\n")[0] for name in fig7.names]
+    assert kinds == ["good", "spot"]
+    assert all("\njudged " in name for name in fig7.names)
+    good, spot = fig7.column("marked")
+    assert np.array_equal(good, fig7.column("input")[0])
+    green = np.flatnonzero((spot == (0, 230, 90)).all(-1).any(1))
+    assert (green.min(), green.max()) == (24, 33)  # as the mask lies
+    assert fig7.column("bent")[0].shape == (64, 64, 3)
+    of_images(detector, replace(test, masks=None))
+    assert "marked" not in panels[1].titles
+
+
+def test_files_and_their_paths(trained, tmp_path, capsys) -> None:
+    main_arguments = ["dmad", "experiment", "figures", "--run", str(trained), "--out"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.argv", [*main_arguments, str(tmp_path / "drawn")])
+        main()
+    told = [Path(line) for line in capsys.readouterr().out.splitlines()]
+    assert [path.name for path in told] == ["fig7.png", "wheel.png"]
+    with Image.open(told[0]) as picture:
+        assert picture.size[0] > 8 * 160
+    assert not list(tmp_path.rglob("*.part*"))
+
+
+def test_without_test_data(trained, tmp_path) -> None:
+    with pytest.raises(DmadError, match="ped2 needs its data"):
+        figures("ped2", tmp_path / "out")
+    with pytest.raises(DmadError, match="does not exist"):
+        figures(trained, tmp_path / "out", root=tmp_path / "none")
+    assert not (tmp_path / "out").exists()
