@@ -46,10 +46,11 @@ class Table:
         words = ", ".join(f"{name} {max(cells)}" for name, *cells in shared if self.lines[1:])
         shown = rich.Table(title=f"{self.title}: {words}" if words else self.title, box=box.SIMPLE)
         for name, *cells in kept:
-            longest = max((len(word) for cell in cells for word in cell.split()), default=0)
+            longest = max(len(word) for cell in (name, *cells) for word in (*cell.split(), ""))
             shown.add_column(name, justify="right" if shown.columns else "left", min_width=longest)
         for line in zip(*(column[1:] for column in kept), strict=True):
             shown.add_row(*line)
-        Console().print(shown)
+        narrowest = Console().measure(shown).minimum
+        Console(width=max(Console().width, narrowest)).print(shown)  # nothing is cut off
         for note in self.notes:
             Console().print(note, highlight=False)
