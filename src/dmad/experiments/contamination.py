@@ -48,7 +48,7 @@ def contamination(run: Path, out: Path, effort: Effort) -> list[Outcome]:
     for share in SHARES:
         there = base
         if share:
-            root = mixed(base.data, share, out / "data" / f"{share:g}")
+            root = mixed(base.data, share, out.resolve() / "data" / f"{share:g}")
             there = replace(base, data=replace(base.data, root=root))
         variants[f"DMAD, {share:.0%}"] = there
         variants[f"memory + skips, {share:.0%}"] = skips(there)
