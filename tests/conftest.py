@@ -199,6 +199,21 @@ def shaken() -> Callable[[torch.nn.Module], torch.nn.Module]:
 
 
 @pytest.fixture
+def train_held_out(write_clip, tiny, tmp_path) -> Callable[[int], Path]:
+    """Trains a tiny run that holds out one of two clips, of so many frames at ten a second."""
+    from dmad.training import train
+
+    def make(count: int) -> Path:
+        for seed in (0, 1):
+            write_clip(tmp_path / "data" / "train" / str(seed), seed, count)
+        config = tiny(tmp_path / "data")
+        config = replace(config, data=replace(config.data, held_out=0.5, fps=10.0))
+        return train(config, tmp_path / "runs").folder
+
+    return make
+
+
+@pytest.fixture
 def random_model(shaken) -> PDM:
     """A network whose norms and deformation heads are away from their start."""
     torch.manual_seed(0)

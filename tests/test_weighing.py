@@ -1,14 +1,11 @@
 """The weight of the deformation: nothing where the fields are noise, more where they tell."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 from dmad.inference.detector import load
 from dmad.runs import find_model, read_card
 from dmad.thresholds import set_threshold
-from dmad.training import train
 from dmad.weighing import COUNT, KINDS, SCORED, WEIGHTS, weigh, worth
 
 
@@ -33,13 +30,9 @@ def test_a_term_that_tells_all_is_wanted() -> None:
 
 
 @pytest.fixture
-def run(write_clip, tiny, tmp_path):
+def run(train_held_out):
     """A tiny run with a clip of 60 frames held out."""
-    for seed in (0, 1):
-        write_clip(tmp_path / "data" / "train" / str(seed), seed, 60)
-    config = tiny(tmp_path / "data")
-    config = replace(config, data=replace(config.data, held_out=0.5, fps=10.0))
-    return train(config, tmp_path / "runs").folder
+    return train_held_out(60)
 
 
 def test_the_weight_is_chosen_once_and_kept(run) -> None:
@@ -66,12 +59,8 @@ def held_out(run):
     return load_split(load(run).config.data, "held_out").footage
 
 
-def test_clips_that_are_too_short_leave_it_as_it_is(trained, capsys, write_clip, tiny, tmp_path):
-    for seed in (0, 1):
-        write_clip(tmp_path / "data" / "train" / str(seed), seed, 12)
-    config = tiny(tmp_path / "data")
-    config = replace(config, data=replace(config.data, held_out=0.5, fps=10.0))
-    run = train(config, tmp_path / "runs").folder
+def test_clips_that_are_too_short_leave_it_as_it_is(train_held_out, capsys):
+    run = train_held_out(12)
     set_threshold(run)
     assert "no held-out clip has 34 frames, so score.weight stays 0.5" in capsys.readouterr().err
     assert load(run).calibration.scorer.weight == 0.5

@@ -70,10 +70,11 @@ def experiment(arguments: Sequence[str]) -> None:
 
 def _toy(asked: Namespace, out: Path) -> None:
     from dmad import recipes as book
+    from dmad.data.load import lying
     from dmad.experiments.toy import toy as run
 
     base = book.get(asked.recipe)
-    data = replace(base.data, root=asked.data.root, cache=asked.data.cache or base.data.cache)
+    data = lying(base.data, asked.data.root, asked.data.cache)
     run(replace(base, data=data), out, _effort(asked))
 
 

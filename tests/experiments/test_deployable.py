@@ -1,22 +1,16 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 from dmad.experiments.deployable import KINDS, SCORED, compare, deployable
-from dmad.training import train
 
 RANDOM = np.random.default_rng(0)
 KERNELS = [(8, 7), (16, 14), (32, 28)]
 
 
 @pytest.fixture
-def run(write_clip, tiny, tmp_path):
+def run(train_held_out):
     """A tiny run with a clip of 60 frames held out."""
-    for seed in (0, 1):
-        write_clip(tmp_path / "data" / "train" / str(seed), seed, 60)
-    config = tiny(tmp_path / "data")
-    return train(replace(config, data=replace(config.data, held_out=0.5)), tmp_path / "runs")
+    return train_held_out(60)
 
 
 def terms(reconstruction: float, deformation: float):
@@ -44,7 +38,7 @@ def test_every_choice_is_made_once():
 
 
 def test_it_runs_on_a_run_that_held_out_clips(run, tmp_path):
-    found = deployable(run.folder, tmp_path, count=4)
+    found = deployable(run, tmp_path, count=4)
     assert all(0 <= choice.fast <= 1 for choice in found)
     table = (tmp_path / "deployable.md").read_text()
     assert all(choice.name in table for choice in found)

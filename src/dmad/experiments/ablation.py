@@ -23,8 +23,8 @@ TABLE_4 = {  # frame AUROC on Ped2, and points lost by each part that is left ou
     "- strength": ["-1.4"],
     "- smoothness": ["-1.4"],
 }
-TABLE_5_HEADS = ("paper, image AUROC", "paper, pixel AUROC")  # means of all 15 categories
-TABLE_5 = {
+IMAGE_HEADS = ("paper, image AUROC", "paper, pixel AUROC")
+TABLE_5 = {  # means of all 15 categories
     f"γ₃ = {g:g}": [image, pixel]
     for g, image, pixel in zip(
         GAMMA3,
@@ -125,7 +125,7 @@ def declared(name: str, base: Config, run: Path) -> Grid:
     """The grid of an experiment's name, with what the paper has of it."""
     if name == "gamma3":
         require(bool(base.model.teacher), f"{run} is no run of images, and only their loss has γ₃")
-        return Grid(name, gamma3(base), figures(base), paper=TABLE_5_HEADS, published=TABLE_5)
+        return Grid(name, gamma3(base), figures(base), paper=IMAGE_HEADS, published=TABLE_5)
     if base.model.teacher:
         return Grid(name, image_parts(base), figures(base))
     return Grid(name, video_parts(base), figures(base), paper=["paper"], published=TABLE_4)

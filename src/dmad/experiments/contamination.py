@@ -12,7 +12,7 @@ from dmad.config import Config, DataConfig, require
 from dmad.data.decoding import image_files
 from dmad.data.labels import runs
 from dmad.data.layouts import find_split
-from dmad.data.load import load_split, needed_root
+from dmad.data.load import load_split, lying, needed_root
 from dmad.data.windows import thin
 from dmad.experiments.ablation import figures, skips
 from dmad.experiments.effort import Effort
@@ -49,7 +49,7 @@ def contamination(run: Path, out: Path, effort: Effort) -> list[Outcome]:
         there = base
         if share:
             root = mixed(base.data, share, out.resolve() / "data" / f"{share:g}")
-            there = replace(base, data=replace(base.data, root=root))
+            there = replace(base, data=lying(base.data, root, None))
         variants[f"DMAD, {share:.0%}"] = there
         variants[f"memory + skips, {share:.0%}"] = skips(there)
     grid = Grid("contamination", variants, figures(base), paper=["paper"], published=SEC_4_6)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,10 +11,11 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from dmad.runs import write_whole
+from dmad.visualize import BLUE
+
 if TYPE_CHECKING:
     from dmad.experiments.grid import Outcome
-
-DOTS = "#0072B2"
 
 
 def draw(outcomes: Sequence[Outcome], titles: Sequence[str], path: Path) -> None:
@@ -32,7 +34,7 @@ def draw(outcomes: Sequence[Outcome], titles: Sequence[str], path: Path) -> None
     for panel, title in zip(panels, titles, strict=True):
         for row, name in enumerate(names):
             values = [one.figures[title] for one in outcomes if one.variant == name]
-            panel.scatter(values, [row] * len(values), s=24, color=DOTS, alpha=0.7, lw=0, zorder=3)
+            panel.scatter(values, [row] * len(values), s=24, color=BLUE, alpha=0.7, lw=0, zorder=3)
             if len(values) > 1:
                 panel.vlines(np.mean(values), row - 0.3, row + 0.3, color="#333333", lw=1.2)
         panel.set_title(title, fontsize=9)
@@ -45,4 +47,6 @@ def draw(outcomes: Sequence[Outcome], titles: Sequence[str], path: Path) -> None
     panels[0].set_yticks(range(len(names)), names)
     panels[0].invert_yaxis()
     for suffix in ("png", "pdf"):
-        figure.savefig(path.with_name(f"{path.name}.{suffix}"), dpi=200)
+        file = BytesIO()
+        figure.savefig(file, format=suffix, dpi=200)
+        write_whole(path.with_name(f"{path.name}.{suffix}"), file.getvalue())

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 from scipy.ndimage import binary_erosion
+from torch import Tensor
 
 from dmad import visualize
 from dmad.config import require
@@ -46,7 +47,12 @@ class Judged:
     map: NDArray[np.float32]  # (H, W): Eq. 23
     forward: NDArray[np.float32]  # (2, H, W) px: all forward fields in one
     backward: NDArray[np.float32]  # (2, H, W) px: all backward fields in one
-    deformed: Image  # (H, W, 3): the image bent forward, as the teacher sees it
+    bent: tuple[Tensor, ...]  # tiles² x (3, h, w): its tiles bent forward, as the teacher sees them
+
+    @property
+    def deformed(self) -> Image:
+        """The image bent forward, (H, W, 3); drawn when it is asked for."""
+        return joined(np.stack([to_image(tile) for tile in self.bent]), len(self.map))
 
     @property
     def reach(self) -> float:
@@ -137,9 +143,9 @@ def judge_image(detector: Detector, frames: Sequence[Image], name: str) -> Judge
         np.stack([blend(ways[:, axis], canvas) for axis in (0, 1)])
         for ways in map(np.concatenate, zip(*map(_fields, batches), strict=True))
     )
-    bent = np.stack([to_image(x) for found in batches for x in found.output.deformed])
+    bent = tuple(tile for found in batches for tile in found.output.deformed)
     first, second = map(float, terms)
-    pictures = blend(maps, canvas), forward, backward, joined(bent, canvas)
+    pictures = blend(maps, canvas), forward, backward, bent
     return Judged(name, total, level, first, second, *pictures)
 
 
