@@ -240,6 +240,8 @@ class TrainConfig:
         betas: Its two decay rates.
         background_lr: Factor on `lr` for the background template.
         weight_decay: Weight decay of AdamW.
+        warmup: Steps over which the learning rate first rises from nothing to its peak.
+        clip: Largest norm of the gradient of all weights together; 0 does not clip.
         seed: Seed of weights and sample order.
         precision: `auto` takes bf16 where the machine computes in it, else 32-bit floats.
         compile: `torch.compile`; `auto` does so on a GPU.
@@ -252,6 +254,8 @@ class TrainConfig:
     betas: tuple[float, float] = (0.9, 0.999)
     background_lr: float = 10.0
     weight_decay: float = 0.01
+    warmup: int = 0
+    clip: float = 0.0
     seed: int = 0
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     compile: Literal["auto", "on", "off"] = "auto"
@@ -261,6 +265,8 @@ class TrainConfig:
         require(self.epochs >= 1, f"train.epochs is {self.epochs}; give 1 or more")
         require(self.batch_size >= 1, f"train.batch_size is {self.batch_size}; give 1 or more")
         require(self.lr > 0, f"train.lr is {self.lr}; give a number above 0")
+        require(self.warmup >= 0, f"train.warmup is {self.warmup}; give 0 (none) or more steps")
+        require(self.clip >= 0, f"train.clip is {self.clip}; give 0 (no clipping) or more")
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ from typing import Any
 import lightning as L
 import torch
 from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, SequentialLR
 
 from dmad.config import Config
 from dmad.data.windows import Batch, to_model
@@ -16,6 +18,15 @@ from dmad.machine import Plan
 from dmad.nn.memory import perplexity, usage
 from dmad.nn.pdm import PDM, PDMOutput
 from dmad.nn.ppdm import PPDM, PPDMOutput
+
+
+def rise_and_fall(optimizer: Optimizer, warmup: int, steps: int) -> LRScheduler:
+    """The learning rate of each step: a line up over `warmup` steps, then a cosine to zero."""
+    fall = CosineAnnealingLR(optimizer, max(1, steps - warmup))
+    if not warmup:
+        return fall
+    rise = LinearLR(optimizer, 1 / warmup, total_iters=warmup - 1)
+    return SequentialLR(optimizer, [rise, fall], [warmup])
 
 
 class Training(L.LightningModule):
@@ -96,7 +107,7 @@ class Training(L.LightningModule):
             self.log("items_used", (counts > 0).sum().float())
 
     def configure_optimizers(self) -> Any:
-        """AdamW, cosine to zero; the background template learns faster."""
+        """AdamW, warm-up, cosine to zero; the background template learns faster."""
         train = self.config.train
         learning = [(n, p) for n, p in self.model.named_parameters() if p.requires_grad]
         template = [p for n, p in learning if n == "background"]
@@ -113,11 +124,16 @@ class Training(L.LightningModule):
             fused=True,
         )
         steps = int(self.trainer.estimated_stepping_batches)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, steps))
+        schedule = rise_and_fall(optimizer, min(train.warmup, steps // 2), steps)
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
         }
+
+    def configure_gradient_clipping(self, optimizer: Optimizer, *_: Any, **__: Any) -> None:
+        """Clip here, since Lightning's own way forbids the fused optimizer."""
+        if self.config.train.clip:
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.train.clip)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the curves across a resume."""

@@ -39,7 +39,7 @@ COMPARED = 32  # frames
 SAMPLES = 128  # windows that set the ranges of int8
 CONVOLUTIONS = {"Convolution", "ConvolutionBackpropData", "Conv", "ConvTranspose"}
 KEPT = CONVOLUTIONS | {"Relu", "MaxPool", "Concat", "Constant", "Parameter", "Result"}
-FINE = r".*/(heads\.\d+/final|final/final\.3|mask)/.*"  # they draw the fields and the image
+FINE = r".*/(heads\.\d+/final|final/final\.3|mask/layers/layers\.3)/.*"  # they draw the fields and the image
 
 
 @dataclass(frozen=True)

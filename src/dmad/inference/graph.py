@@ -9,8 +9,6 @@ from torch.nn import functional as F
 from dmad.config import Config
 from dmad.data.windows import to_model
 from dmad.inference.folding import fold
-from dmad.inference.packing import Mask
-from dmad.nn.autoencoder import EncoderMask
 from dmad.nn.coordinates import CoordConv2d
 from dmad.nn.pdm import PDM
 from dmad.nn.ppdm import PPDM
@@ -78,9 +76,7 @@ def place(model: PDM | PPDM) -> PDM | PPDM:
     """Lay out the positions of a folded model, in place."""
     for parent in list(model.modules()):
         for name, child in list(parent.named_children()):
-            if isinstance(child, EncoderMask):
-                setattr(parent, name, Mask(child, torch.float32))
-            elif isinstance(child, CoordConv2d) and child.position is not None:
+            if isinstance(child, CoordConv2d) and child.position is not None:
                 setattr(parent, name, Placed(child))
     return model
 

@@ -10,9 +10,7 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from dmad.nn.autoencoder import EncoderMask
 from dmad.nn.coordinates import coordinates
 from dmad.nn.pdm import PDM
 from dmad.nn.ppdm import PPDM
@@ -40,9 +38,7 @@ def pack(model: Network, dtype: torch.dtype) -> Network:
                 setattr(parent, name, nn.Identity())  # it would copy
     for parent in list(model.modules()):
         for name, child in list(parent.named_children()):
-            if isinstance(child, EncoderMask):
-                setattr(parent, name, Mask(child, dtype))
-            elif isinstance(child, Conv) and not isinstance(parent, EncoderMask):
+            if isinstance(child, Conv):
                 setattr(parent, name, Packed(child, _takes_relu(parent, name), dtype))
     return model
 
@@ -102,28 +98,3 @@ class Packed(nn.Module):
             added = added.expand(len(x), -1, -1, -1)
             self._added = added.contiguous(memory_format=torch.channels_last)
         return self._added
-
-
-class Mask(nn.Module):
-    """f_m with both levels read before the coarse one is enlarged: the same, at a fraction.
-
-    Args:
-        mask: Whose weights are taken.
-        dtype: Of the features.
-    """
-
-    def __init__(self, mask: EncoderMask, dtype: torch.dtype) -> None:
-        super().__init__()
-        assert mask.read.bias is not None
-        self.weight, self.bias = mask.read.weight.detach().to(dtype), mask.read.bias.to(dtype)
-        self.unfold = mask.unfold
-
-    def forward(self, features: list[Tensor]) -> Tensor:
-        """Features of all levels to logits (B, channels, H, W)."""
-        weight, fine = self.weight, features[0].shape[1]
-        first, second = (level.to(weight.dtype) for level in features[:2])
-        near = F.conv2d(first, weight[:, :fine], self.bias)
-        far = F.conv2d(second, weight[:, fine:]).float().contiguous()
-        far = F.interpolate(far, scale_factor=2.0, mode="bilinear", align_corners=False)
-        out: Tensor = self.unfold(near.float().contiguous() + far)
-        return out

@@ -151,7 +151,7 @@ class Decoder(nn.Module):
 
 
 class EncoderMask(nn.Module):
-    """f_m as released for Ped2 and Avenue, read off the two finest encoder levels.
+    """f_m, drawn from the two finest encoder levels, as released for Ped2 and Avenue.
 
     It sees every detail of the input, so it can draw what the memory never held.
 
@@ -163,11 +163,17 @@ class EncoderMask(nn.Module):
 
     def __init__(self, widths: Sequence[int], channels: int, stem: int = 1) -> None:
         super().__init__()
-        self.read = nn.Conv2d(widths[0] + widths[1], channels * stem**2, 1)
-        self.unfold = nn.PixelShuffle(stem)
+        fine, coarse = widths[:2]
+        self.layers = nn.Sequential(
+            nn.Conv2d(fine + coarse, fine, 3, padding=1),
+            nn.BatchNorm2d(fine),
+            nn.ReLU(),
+            nn.Conv2d(fine, channels * stem**2, 3, padding=1),
+            nn.PixelShuffle(stem),
+        )
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """Features of all levels to logits (B, channels, H, W)."""
         coarse = F.interpolate(features[1], scale_factor=2.0, mode="bilinear", align_corners=False)
-        out: Tensor = self.unfold(self.read(torch.cat((features[0], coarse), 1)))
+        out: Tensor = self.layers(torch.cat((features[0], coarse), 1))
         return out
