@@ -96,8 +96,8 @@ def tiny(tmp_path_factory) -> Callable[..., Config]:
 
     def make(root: Path | None, data: dict | None = None, model: ModelConfig = TINY, **train):
         where = DataConfig(root=root, size=SIZE, channels=1, cache=cache, **(data or {}))
-        steps = {"epochs": 1, "batch_size": 4, "lr": 1e-3, "precision": "fp32", **train}
-        return Config("video", where, model, train=TrainConfig(**steps))
+        steps = {"epochs": 1, "batch_size": 4, "lr": 1e-3, "precision": "fp32", "warmup": 2}
+        return Config("video", where, model, train=TrainConfig(**{**steps, **train}))
 
     return make
 

@@ -16,6 +16,8 @@ import yaml
 from dmad import learning, training
 from dmad.data.load import fingerprint, load_split
 from dmad.errors import DmadError
+from dmad.learning import PDMTraining
+from dmad.machine import plan
 from dmad.runs import Run, find_model, new_run, read_weights
 from dmad.settings import plain, restore
 from dmad.training import batches, build, train
@@ -209,6 +211,32 @@ def test_the_seed_decides(tmp_path, normal_data, tiny, long):
     same(train(config, tmp_path), long)
     other = replace(config, train=replace(config.train, seed=1))
     assert differ(train(other, tmp_path), long)
+
+
+def test_the_learning_rate_rises_over_the_warm_up_and_falls_to_zero():
+    optimizer = torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))], lr=0.6)
+    schedule = learning.rise_and_fall(optimizer, 3, 9)
+    rates = []
+    for _ in range(9):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    assert rates[:4] == pytest.approx([0.2, 0.4, 0.6, 0.6])
+    assert rates[3:] == sorted(rates[3:], reverse=True)
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize(("clip", "expected"), [(0.0, 5.0), (1.0, 1.0), (10.0, 5.0)])
+def test_gradients_are_clipped_to_a_norm_of_all_weights_together(normal_data, tiny, clip, expected):
+    config = tiny(normal_data, clip=clip)
+    model = build(config, load_split(config.data, "train"))
+    module = PDMTraining(config, model, plan(config.train))
+    one, other, *_ = model.parameters()
+    one.grad, other.grad = torch.zeros_like(one), torch.zeros_like(other)
+    one.grad.flatten()[0], other.grad.flatten()[0] = 3.0, 4.0
+    module.configure_gradient_clipping(torch.optim.AdamW(model.parameters()))
+    norm = torch.cat((one.grad.flatten(), other.grad.flatten())).norm()
+    assert norm.item() == pytest.approx(expected, rel=1e-4)
 
 
 def test_order_depends_on_seed_and_epoch(normal_data, tiny):

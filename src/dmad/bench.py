@@ -21,7 +21,7 @@ from dmad.data.street import Street, normal_clip
 from dmad.inference.detector import Detector
 from dmad.inference.video import VideoWriter
 from dmad.losses import total_loss
-from dmad.machine import Plan, plan, quicken
+from dmad.machine import Plan, describe, plan, quicken
 from dmad.nn.pdm import PDM
 from dmad.nn.ppdm import PPDM
 from dmad.visualize import save
@@ -50,8 +50,7 @@ def bench(what: str, sizes: Sequence[int]) -> dict[int, float]:
         cells = (f"{1e3 * median(times):.1f}" for times in (slow, quick))
         table.add_row(f"{size}", *cells, f"{ratios[size]:.2f}")
     Console().print(table)
-    shipped_plan = plan(recipes.ped2().train)
-    Console().print(f"torch {torch.__version__}, {torch.get_num_threads()} threads; {shipped_plan}")
+    Console().print(describe(), style="dim", highlight=False)
     return ratios
 
 

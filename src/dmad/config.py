@@ -70,13 +70,12 @@ class DataConfig:
     def __post_init__(self) -> None:
         require(self.size >= 16, f"data.size is {self.size}; give 16 pixels or more")
         require(self.channels in (1, 3), f"data.channels is {self.channels}; give 1 or 3")
-        require(self.history >= 0, f"data.history is {self.history}; give 0 or more")
+        for name in ("history", "limit", "fps", "workers"):
+            value = getattr(self, name)
+            require(value >= 0, f"data.{name} is {value}; give 0 or more")
         share = self.held_out
         require(0 <= share < 1, f"data.held_out is {share}; give a share of at least 0, below 1")
-        require(self.limit >= 0, f"data.limit is {self.limit}; give 0 (all) or more")
-        require(self.fps >= 0, f"data.fps is {self.fps}; give 0 (unknown) or more")
         require(1 <= self.tiles <= 16, f"data.tiles is {self.tiles}; give 1 (whole) to 16")
-        require(self.workers >= 0, f"data.workers is {self.workers}; give 0 or more")
 
 
 @dataclass(frozen=True)
@@ -90,8 +89,7 @@ class ModelConfig:
             1 works at full resolution (released code); 2 costs about a quarter.
         memory: Quantise the embedding to memory items (Eq. 4).
         memory_items: Number N of memory items.
-        revive_after: Training steps after which an unused memory item is replaced by a fresh
-            embedding; 0 never does (paper).
+        revive_after: Steps after which unused memory items become embeddings; 0: never (paper).
         skips: `compressed` passes few channels of detached features to the decoder (paper),
             `full` passes all of them (as MNAD), `none` passes nothing.
         skip_channels: Channels a compressed skip keeps.
@@ -166,16 +164,13 @@ class LossConfig:
         gamma3: Weight of the cycle consistency of images (Eq. 19); 0 removes it.
         beta: Weight of the commitment term (Eq. 5).
         gradient: Weight of the gradient part of Dis (Eq. 10, 12) beside its squared error.
-        coarse_gradient: Factor on that part for all heads but the last; 1 in the paper,
-            0.25 in the released code.
+        coarse_gradient: Factor on that part for all heads but the last (released code: 0.25).
         smoothness: Weight of the smoothness term of Eq. 8; 0 removes it.
         strength: Weight of the strength term of Eq. 8; 0 removes it (released code: 0.4 on Ped2).
         smoothness_window: 0 uses differences of neighbours (paper); an odd width compares a
             vector with the mean around it (released code: 7 coarse, 3 fine).
-        backward_strength: Whether Eq. 18 weighs the strength of backward fields too (paper); the
-            released code does not.
-        background: Weight of the loss that fits the background template to the frames. The
-            released code trains the template by it alone.
+        backward_strength: Eq. 18 weighs backward fields' strength too (released code: false).
+        background: Weight of the loss that fits the template to the frames (released: its only).
     """
 
     gamma1: float = 1.0
@@ -262,11 +257,10 @@ class TrainConfig:
     channels_last: Literal["auto", "on", "off"] = "auto"
 
     def __post_init__(self) -> None:
-        require(self.epochs >= 1, f"train.epochs is {self.epochs}; give 1 or more")
-        require(self.batch_size >= 1, f"train.batch_size is {self.batch_size}; give 1 or more")
+        for name, least in (("epochs", 1), ("batch_size", 1), ("warmup", 0), ("clip", 0)):
+            value = getattr(self, name)
+            require(value >= least, f"train.{name} is {value}; give {least} or more")
         require(self.lr > 0, f"train.lr is {self.lr}; give a number above 0")
-        require(self.warmup >= 0, f"train.warmup is {self.warmup}; give 0 (none) or more steps")
-        require(self.clip >= 0, f"train.clip is {self.clip}; give 0 (no clipping) or more")
 
 
 @dataclass(frozen=True)

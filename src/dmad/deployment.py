@@ -22,7 +22,7 @@ from dmad.data.decoding import decode
 from dmad.inference.detector import Detector
 from dmad.inference.export import Format, Precision, build, missing_packages
 from dmad.inference.runtime import GRAPHS, Runtime, session
-from dmad.machine import quicken
+from dmad.machine import describe, quicken
 from dmad.nn.pdm import PDM
 
 ROUNDS = 5
@@ -63,7 +63,7 @@ def deploy(sizes: Sequence[int]) -> dict[int, dict[str, float]]:
             cells = (f"{middle:.1f}", f"{late:.1f}", f"{1e3 / middle:.1f}")
             table.add_row(f"{size}", form, *cells, f"{ratios[size][form]:.2f}")
     Console().print(table)
-    Console().print(f"torch {torch.__version__}, {torch.get_num_threads()} threads")
+    Console().print(describe(), style="dim", highlight=False)
     return ratios
 
 

@@ -13,6 +13,7 @@ from dmad.categories import finished
 from dmad.config import Config
 from dmad.data.load import LabelledFootage, load_split
 from dmad.evaluation.result import RAW
+from dmad.experiments.anomaly_like import anomaly_like
 from dmad.experiments.effort import Effort
 from dmad.experiments.grid import Figure, Grid, Outcome, run_grid
 from dmad.inference.detector import Detector, Explained, load
@@ -37,6 +38,8 @@ def variants(config: Config) -> dict[str, Config]:
 def toy(config: Config, out: Path, effort: Effort | None = None) -> list[Outcome]:
     """Train and judge the three variants; write table and figure of the grid, and `fig6.png`.
 
+    Where the test images have labels, the normal ones are also bent and judged again.
+
     Args:
         config: Recipe `digits` or `mnist`.
         out: Where runs, table and pictures go.
@@ -45,9 +48,12 @@ def toy(config: Config, out: Path, effort: Effort | None = None) -> list[Outcome
     effort = effort or Effort()
     grid = Grid("toy", variants(config), [AUROC])
     outcomes = run_grid(grid, out, effort)
-    folders = {title: folder for title, _, folder in reversed([*effort.cells(grid.variants, out)])}
+    cells = [*effort.cells(grid.variants, out)]
+    folders = {title: folder for title, _, folder in reversed(cells)}
     if all(map(finished, folders.values())):
         test = load_split(config.data, "test")
+        if test.labels is not None:
+            anomaly_like(grid, cells, outcomes, test, out)
         chosen = pick(test)
         examples = test.footage.frames[chosen]
         shown = {title: show(load(folders[title]), examples) for title in grid.variants}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -39,7 +40,8 @@ COMPARED = 32  # frames
 SAMPLES = 128  # windows that set the ranges of int8
 CONVOLUTIONS = {"Convolution", "ConvolutionBackpropData", "Conv", "ConvTranspose"}
 KEPT = CONVOLUTIONS | {"Relu", "MaxPool", "Concat", "Constant", "Parameter", "Result"}
-FINE = r".*/(heads\.\d+/final|final/final\.3|mask/layers/layers\.3)/.*"  # they draw the fields and the image
+# Layers that draw fields, image and mask
+FINE = r".*/(heads\.\d+/final|final/final\.3|mask/layers/layers\.3)/.*"
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,8 @@ def normal_clips(data: DataConfig) -> Footage:
     """What the training held out; what it saw where that was nothing."""
     try:
         return load_split(data, "held_out").footage
-    except DmadError:
+    except DmadError as error:
+        print(f"note: compared on training clips instead: {error}", file=sys.stderr)
         return load_split(data, "train").footage
 
 
