@@ -166,6 +166,7 @@ def test_ledger_writes_json_and_markdown(tmp_path, monkeypatch, capsys):
     write_scores(SCORES, tmp_path / "scores.npz")
     command = ["dmad", "ledger", f"{tmp_path}/scores.npz", "--recipe", "avenue"]
     monkeypatch.setattr("sys.argv", [*command, "--out", f"{tmp_path}/out"])
+    monkeypatch.setenv("COLUMNS", "200")  # no title is broken in two
     main()
     tree = json.loads((tmp_path / "out" / "ledger.json").read_text())
     assert {row["block"] for row in tree["rows"]} == {"paper", "deployable", "blind"}
@@ -181,6 +182,8 @@ def test_published_scores_give_the_published_figure(data_root):
     ledger = of_file(path, "ped2")
     assert ledger.value("published ped2 protocol") == pytest.approx(0.9969, abs=1e-4)
     assert ledger.value("published ped2 protocol, unsmoothed") == pytest.approx(0.9863, abs=1e-4)
+    without = ledger.value("published ped2 protocol, without deformation")
+    assert without == pytest.approx(0.9905, abs=1e-4)
     assert ledger.value("frame position t/T") == pytest.approx(0.746, abs=0.002)
     assert ledger.value("clip centre bump") == pytest.approx(0.678, abs=0.002)
 

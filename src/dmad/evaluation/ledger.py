@@ -104,15 +104,18 @@ def of_file(path: Path, recipe: str = "") -> Ledger:
 
 
 def paper_rows(known: ScoreSet, recipe: str) -> list[Row]:
-    """The published protocol with and without its smoothing, where the data set has one."""
+    """The published protocol, without its smoothing and without the deformation, if there is one."""
     if not set(NEEDED.get(recipe, ("none",))) <= set(known.channels):
         return []
     name = f"published {recipe} protocol"
     smooth = published(recipe, known.channels, known.clip_lengths)
     rough = published(recipe, known.channels, known.clip_lengths, smooth=False)
+    without = {**known.channels, "deformation": np.zeros(len(known.labels))}
+    undeformed = published(recipe, without, known.clip_lengths)
     return [
         *frame_rows("paper", name, smooth, known),
         *frame_rows("paper", f"{name}, unsmoothed", rough, known),
+        *frame_rows("paper", f"{name}, without deformation", undeformed, known),
     ]
 
 
