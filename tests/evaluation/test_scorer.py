@@ -48,9 +48,17 @@ def test_score_is_the_smoothed_standardised_sum():
 def test_units_of_the_terms_do_not_count():
     reconstruction, deformation = terms()
     plain = Scorer.fit(reconstruction, deformation, 0.2)(reconstruction, deformation)
-    louder, quieter = 100 * reconstruction + 3, deformation / 100
+    louder, quieter = 100 * reconstruction + 3, deformation / 10
     scaled = Scorer.fit(louder, quieter, 0.2)(louder, quieter)
     assert scaled == pytest.approx(plain, nan_ok=True)
+
+
+def test_fields_that_move_nothing_do_not_drown_the_reconstruction():
+    reconstruction, deformation = terms()
+    plain = Scorer.fit(reconstruction, deformation, 0.0)(reconstruction, deformation)
+    noise = 1e-4 * deformation
+    found = Scorer.fit(reconstruction, noise, 1.0)(reconstruction, noise)
+    assert found == pytest.approx(plain, abs=0.05, nan_ok=True)
 
 
 @pytest.mark.parametrize("window", [1, 4])

@@ -104,7 +104,7 @@ def of_file(path: Path, recipe: str = "") -> Ledger:
 
 
 def paper_rows(known: ScoreSet, recipe: str) -> list[Row]:
-    """The published protocol, without its smoothing and without the deformation, if there is one."""
+    """The published protocol, and without its smoothing and without the deformation."""
     if not set(NEEDED.get(recipe, ("none",))) <= set(known.channels):
         return []
     name = f"published {recipe} protocol"

@@ -11,6 +11,7 @@ import numpy as np
 from dmad.evaluation.smoothing import causal
 
 FLOOR = 1e-3  # smallest scale, as a share of the centre
+FAINT = 3e-4  # smallest scale of a deformation, grid units: 0.02 px of 128 move no grey level
 
 
 @dataclass(frozen=True)
@@ -21,11 +22,12 @@ class Standardisation:
     scale: float  # 1.4826 median absolute deviations, at least `FLOOR` of the centre
 
     @classmethod
-    def fit(cls, values: np.ndarray) -> Standardisation:
-        """From values (N,), not NaN, at least one."""
-        centre = float(np.median(values))
-        spread = 1.4826 * float(np.median(np.abs(values - centre)))
-        return cls(centre, max(spread, FLOOR * abs(centre), 1e-9))
+    def fit(cls, values: np.ndarray, least: float = 1e-9) -> Standardisation:
+        """From values (N,), NaN left out, at least one; the scale is `least` or more."""
+        seen = values[np.isfinite(values)]
+        centre = float(np.median(seen))
+        spread = 1.4826 * float(np.median(np.abs(seen - centre)))
+        return cls(centre, max(spread, FLOOR * abs(centre), least))
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
         """In units of the scale."""
@@ -52,10 +54,12 @@ class Scorer:
     def fit(
         cls, reconstruction: np.ndarray, deformation: np.ndarray, weight: float, window: int = 1
     ) -> Scorer:
-        """From both terms (N,) of normal footage; NaN are left out."""
-        first, second = (
-            Standardisation.fit(term[np.isfinite(term)]) for term in (reconstruction, deformation)
-        )
+        """From both terms (N,) of normal footage; NaN are left out.
+
+        Fields too short to move anything are no measurement: their spread, small as it is, must not
+        become a unit, or noise would drown the reconstruction.
+        """
+        first, second = Standardisation.fit(reconstruction), Standardisation.fit(deformation, FAINT)
         return cls(first, second, weight, window)
 
     def combine(self, reconstruction: np.ndarray, deformation: np.ndarray) -> np.ndarray:
