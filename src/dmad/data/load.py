@@ -21,7 +21,7 @@ from dmad.data.masks import read_mask, shrink
 
 Part = Literal["train", "held_out", "test"]
 TOLD = 10  # lines about damaged data
-STREET_CLIPS = {"train": 12, "test": 10}
+STREET_CLIPS = {"train": 24, "test": 10}
 STREET_PEOPLE = 2.0  # on view at a time: a quiet street
 
 
