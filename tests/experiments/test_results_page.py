@@ -59,6 +59,20 @@ def test_places_are_filled(stored: Path) -> None:
     assert ledger.splitlines() == ["| signal | AP |", "| --- | --: |", "| Eq. 14 | 0.5000 |"]
 
 
+def test_lines_that_begin_alike_are_kept_apart(stored: Path) -> None:
+    lines = [["bottle", "paper", "0.9"], ["bottle", "deployable", "0.8"]]
+    Table("Two", ["category", "block", "AUROC"], lines).write(stored / "two")
+    (stored / "page.md").write_text(
+        '{{ table("two") }}\n---\n{{ cell("two", "bottle, deployable", "AUROC") }}'
+    )
+    whole, cell = page(stored).read_text().split("\n---\n")
+    assert whole.splitlines()[2:] == ["| bottle | paper | 0.9 |", "| bottle | deployable | 0.8 |"]
+    assert cell == "0.8"
+    (stored / "page.md").write_text('{{ cell("two", "bottle", "AUROC") }}')
+    with pytest.raises(DmadError, match="2 lines 'bottle'"):
+        page(stored)
+
+
 def test_a_line_a_seed(stored: Path) -> None:
     (stored / "page.md").write_text('{{ runs("some", "full") }}')
     assert page(stored).read_text().splitlines() == [
@@ -80,7 +94,7 @@ def test_a_table_knows_its_machine(stored: Path) -> None:
     ("text", "told"),
     [
         ('{{ table("other") }}', "other.json does not exist"),
-        ('{{ cell("some", "half", "min") }}', "no line 'half'"),
+        ('{{ cell("some", "half", "min") }}', "0 lines 'half'"),
         ('{{ cell("some", "full", "hours") }}', "no column 'hours'"),
         ('{{ runs("some", "half") }}', "no run of 'half'"),
         ('{{ ledger("card", "deployable") }}', "no block 'deployable'"),

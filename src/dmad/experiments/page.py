@@ -80,19 +80,27 @@ class Stored:
     ) -> str:
         """A table as Markdown, of some columns and lines where they are named."""
         found = self.read(name)
-        names = list(columns or found["names"])
-        titles = list(lines or (line[0] for line in found["lines"]))
-        rows = [[self.cell(name, title, column) for column in names] for title in titles]
+        chosen = [self._line(name, line) for line in lines] or found["lines"]
+        places = [self._column(name, column) for column in columns or found["names"]]
+        names, *rows = ([line[at] for at in places] for line in (found["names"], *chosen))
         told = found.get("notes", ()) if notes else ()
         return "\n\n".join([markdown_lines(names, rows), *told])
 
     def cell(self, name: str, line: str, column: str) -> str:
-        """One figure."""
-        found = self.read(name)
-        known = [one[0] for one in found["lines"]]
-        require(line in known, f"{name} has no line {line!r}; it has {known}")
-        require(column in found["names"], f"{name} has no column {column!r}: {found['names']}")
-        return str(found["lines"][known.index(line)][found["names"].index(column)])
+        """One figure, of the line that begins with the cells named, as "bottle, 12, paper"."""
+        return str(self._line(name, line)[self._column(name, column)])
+
+    def _line(self, name: str, line: str) -> list[str]:
+        found = self.read(name)["lines"]
+        meant = [cells for cells in found if f"{', '.join(cells)}, ".startswith(f"{line}, ")]
+        require(len(meant) == 1, f"{name} has {len(meant)} lines {line!r}, among {found}")
+        only: list[str] = meant[0]
+        return only
+
+    def _column(self, name: str, column: str) -> int:
+        names: list[str] = self.read(name)["names"]
+        require(column in names, f"{name} has no column {column!r}: {names}")
+        return names.index(column)
 
     def runs(self, name: str, variant: str) -> str:
         """The figures of one variant of a grid as Markdown, a line a seed."""
