@@ -1,5 +1,6 @@
 """Normal images bent at random: what a bend does, and that what it costs is told."""
 
+from collections.abc import Iterator
 from types import SimpleNamespace
 
 import numpy as np
@@ -41,11 +42,13 @@ def test_only_the_normal_are_bent(ramps):
     """A detector that sees any change finds ever more of them abnormal."""
     labels = np.repeat([0, 1], 25)
 
-    def detector(frames: np.ndarray) -> SimpleNamespace:
+    def explain(frames: np.ndarray, batch: int) -> Iterator[SimpleNamespace]:
         change = np.abs(frames.astype(float) - ramps).mean((1, 2, 3))
         assert (change[labels == 1] == 0).all()
-        return SimpleNamespace(score=np.where(labels, 4.0, change))
+        for part in np.split(np.where(labels, 4.0, change), 2):
+            yield SimpleNamespace(columns=lambda part=part: [part])
 
+    detector = SimpleNamespace(explain=explain)
     found = list(areas(detector, LabelledFootage(Footage(ramps, (), ()), labels, "")).values())
     assert len(found) == len(BENDS)
     assert found[0] == 1
@@ -53,7 +56,8 @@ def test_only_the_normal_are_bent(ramps):
     assert found[-1] < 1
 
 
-def test_the_toy_tells_of_it(tmp_path):
+def test_the_toy_tells_of_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("dmad.experiments.anomaly_like.BENDS", (0.0, 2.0))
     outcomes = toy(recipe("digits", epochs=1, limit=32), tmp_path)
     table = (tmp_path / "anomaly-like.md").read_text()
     for one in outcomes:
