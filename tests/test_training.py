@@ -226,6 +226,29 @@ def test_the_learning_rate_rises_over_the_warm_up_and_falls_to_zero():
     assert optimizer.param_groups[0]["lr"] == pytest.approx(0, abs=1e-9)
 
 
+@pytest.mark.parametrize("warmup", [0, 1])
+def test_hardly_any_warm_up_is_none(warmup):
+    optimizer = torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))], lr=0.6)
+    learning.rise_and_fall(optimizer, warmup, 4)
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(0.6)
+
+
+def test_a_warm_up_longer_than_the_training_takes_half_of_it(tmp_path, normal_data, tiny):
+    config = tiny(normal_data, epochs=3, warmup=1000)
+    half = replace(config, train=replace(config.train, warmup=3))  # of six steps
+    same(train(config, tmp_path / "long"), train(half, tmp_path / "half"))
+
+
+def test_training_clips(tmp_path, normal_data, tiny, long):
+    assert differ(train(tiny(normal_data, epochs=3, clip=1e-4), tmp_path), long)
+
+
+@pytest.mark.parametrize("name", ["warmup", "clip"])
+def test_less_than_nothing_is_refused(normal_data, tiny, name):
+    with pytest.raises(DmadError, match=f"train.{name} is -1; give 0 or more"):
+        tiny(normal_data, **{name: -1})
+
+
 @pytest.mark.parametrize(("clip", "expected"), [(0.0, 5.0), (1.0, 1.0), (10.0, 5.0)])
 def test_gradients_are_clipped_to_a_norm_of_all_weights_together(normal_data, tiny, clip, expected):
     config = tiny(normal_data, clip=clip)

@@ -90,6 +90,8 @@ def _step(config: Config, compute: Plan, fused: bool) -> Callable[[], float]:
         with torch.autocast("cpu", torch.bfloat16, enabled=compute.precision == "bf16-mixed"):
             value = forward()
         value.backward()  # type: ignore[no-untyped-call]
+        if config.train.clip:
+            torch.nn.utils.clip_grad_norm_(model.parameters(), config.train.clip)
         optimizer.step()
         return time.perf_counter() - start
 

@@ -101,7 +101,7 @@ class ModelConfig:
         estimator_sees: What the deformation is estimated from in video: `past` is what the
             encoder sees too (the one x of Eq. 3), `target` adds the frame to be matched.
         background: Learn a background template and a foreground mask (Eq. 9).
-        mask: Where the foreground mask comes from: `encoder` reads it off the finest features of
+        mask: Where the foreground mask comes from: `encoder` draws it from the finest features of
             the input, one mask a channel (released on Ped2 and Avenue); `decoder` draws it beside
             the reference, so that it too passes the memory (released on ShanghaiTech).
         teacher: Images (PPDM): the frozen network of timm whose features are restored, such as
@@ -235,7 +235,7 @@ class TrainConfig:
         betas: Its two decay rates.
         background_lr: Factor on `lr` for the background template.
         weight_decay: Weight decay of AdamW.
-        warmup: Steps over which the learning rate first rises from nothing to its peak.
+        warmup: Steps over which the learning rate first rises to its peak; half of all at most.
         clip: Largest norm of the gradient of all weights together; 0 does not clip.
         seed: Seed of weights and sample order.
         precision: `auto` takes bf16 where the machine computes in it, else 32-bit floats.

@@ -21,7 +21,7 @@ from dmad.evaluation.ledger import Block, Row
 from dmad.evaluation.metrics import micro_auroc
 from dmad.evaluation.pixels import PixelMetrics
 from dmad.evaluation.result import Evaluation
-from dmad.evaluation.scorer import Scorer
+from dmad.evaluation.scorer import Scorer, Standardisation
 from dmad.evaluation.scores import ScoreSet
 from dmad.inference.detector import Detector
 from dmad.runs import room
@@ -195,8 +195,10 @@ def choose(detector: Detector, good: Footage) -> Choice:
     seen = look(detector, [*kept, *(image for image, _ in made)])
     empty = np.zeros((len(kept), *kept[0].shape[:2]), bool)
     masks = np.concatenate((empty, [mask for _, mask in made]))
-    scorer = Scorer.fit(seen.reconstruction[: len(kept)], seen.deformation[: len(kept)], 1.0)
-    unit = scorer.reconstruction.scale / scorer.deformation.scale
+    error, bend = (
+        Standardisation.fit(term[: len(kept)]) for term in (seen.reconstruction, seen.deformation)
+    )
+    unit = error.scale / bend.scale
     bent = seen.deformation.max() > seen.deformation.min()
     tried = [tried_alpha(seen, masks, weight, weight * unit) for weight in WEIGHTS[: 1 + 4 * bent]]
     best = max(tried, key=lambda one: one["image_AUROC"] + one["pixel_AUROC"])

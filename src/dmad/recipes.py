@@ -27,7 +27,7 @@ LIVELY = LossConfig(gamma2=0.02)  # lower training loss on digits than the paper
 # Fields at 1/8 and 1/2 instead of the released 1/4 and 1/1: twice as fast.
 FIELDS = ModelConfig(reductions=(8, 2))
 # Many small steps: the paper's 2e-4 at batch 8 needs its 60 epochs. Begun gently and clipped, they
-# keep every memory item in use from the first epoch.
+# use every memory item in the first epoch.
 QUICK = TrainConfig(batch_size=2, lr=1e-3, warmup=100, clip=1.0)
 # Forward fields held short, backward ones free to undo them: with the paper's γ₂ = 1 on both,
 # backward fields stay zero, and forward ones squeeze a part until little is left to restore.

@@ -1,7 +1,7 @@
 """How much does the deformation of a video say? Its weight, chosen without labels.
 
-Where the fields stay at zero their term is rounding noise, and standardised it would drown the
-reconstruction. Held-out normal clips in which one thing is made to move or look wrong tell.
+Fields may measure the unusual or mere noise. Held-out normal clips in which one thing is made to
+move or look wrong tell.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import numpy as np
 from dmad.evaluation.smoothing import causal
 
 FLOOR = 1e-3  # smallest scale, as a share of the centre
-FAINT = 3e-4  # smallest scale of a deformation, grid units: 0.02 px of 128 move no grey level
+FAINT = 3e-4  # smallest scale of a deformation, grid units: 0.02 px of 128 hardly move a grey level
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Standardisation:
     """Robust centre and scale of a term."""
 
     centre: float  # median
-    scale: float  # 1.4826 median absolute deviations, at least `FLOOR` of the centre
+    scale: float  # 1.4826 median absolute deviations; at least `FLOOR` of the centre
 
     @classmethod
     def fit(cls, values: np.ndarray, least: float = 1e-9) -> Standardisation:

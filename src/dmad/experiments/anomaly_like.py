@@ -13,10 +13,11 @@ from dmad.config import Config
 from dmad.data.load import LabelledFootage
 from dmad.evaluation.metrics import micro_auroc
 from dmad.experiments.drawing import draw
-from dmad.experiments.grid import Figure, Grid, Outcome, in_order, write
+from dmad.experiments.grid import Figure, Grid, Outcome, in_order, outcomes_in, write
 from dmad.inference.detector import Detector, load
 from dmad.nn.deformation import grid_units, resize, warp
 
+NAME = "anomaly-like"
 BENDS = (0.0, 1.0, 2.0, 3.0)  # px
 KNOTS = 4  # places each way at which a bend is drawn
 BATCH = 64
@@ -50,6 +51,8 @@ def anomaly_like(
 ) -> list[Outcome]:
     """AUROC of finished runs where the normal test images are bent; write table and figure.
 
+    Runs judged by an earlier call stay in the table and are not judged again.
+
     Args:
         grid: That was run.
         cells: Variant, settings and folder of its runs.
@@ -58,13 +61,13 @@ def anomaly_like(
         out: Folder for `anomaly-like.json`, `.csv`, `.md`, `.png` and `.pdf`.
     """
     known = {(one.variant, one.seed): one for one in outcomes}
-    judged = [
-        replace(known[title, config.train.seed], figures=areas(load(folder), test))
-        for title, config, folder in cells
-        if (title, config.train.seed) in known
-    ]
-    judged, titles = in_order(judged, grid.variants), list(judged[0].figures)
-    of = Grid("anomaly-like", grid.variants, [Figure(title, "", "", "") for title in titles])
+    folders = {(title, config.train.seed): folder for title, config, folder in cells}
+    kept = {(one.variant, one.seed): one for one in outcomes_in(out / f"{NAME}.json")}
+    for which in (known.keys() & folders.keys()) - kept.keys():
+        kept[which] = replace(known[which], figures=areas(load(folders[which]), test))
+    judged = in_order(kept.values(), grid.variants)
+    titles = list(judged[0].figures)
+    of = Grid(NAME, grid.variants, [Figure(title, "", "", "") for title in titles])
     write(of, judged, out).show()
     draw(judged, titles, out / of.name)
     return judged

@@ -18,6 +18,7 @@ from dmad.experiments.effort import Effort
 from dmad.experiments.grid import Figure, Grid, Outcome, run_grid
 from dmad.inference.detector import Detector, Explained, load
 from dmad.inference.explain import stages
+from dmad.runs import read_config
 
 SHOWN = 10  # one digit a class
 NAMES = ("normal", "abnormal")  # of the labels
@@ -51,7 +52,7 @@ def toy(config: Config, out: Path, effort: Effort | None = None) -> list[Outcome
     cells = [*effort.cells(grid.variants, out)]
     folders = {title: folder for title, _, folder in reversed(cells)}
     if all(map(finished, folders.values())):
-        test = load_split(config.data, "test")
+        test = load_split(read_config(folders["+PDM"]).data, "test")
         if test.labels is not None:
             anomaly_like(grid, cells, outcomes, test, out)
         chosen = pick(test)

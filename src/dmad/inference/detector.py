@@ -221,7 +221,8 @@ def load(run: str | Path, **options: Any) -> Detector:
         model.load_state_dict(read_weights(files))
     except RuntimeError as error:
         raise DmadError(
-            f"{files.weights} does not fit {files.card.name} beside it; keep each with its own"
+            f"{files.weights} does not fit {files.card.name} beside it; keep each with "
+            "its own, or train again where they come from an earlier version"
         ) from error
     tree = card.get("calibration")
     calibration = Calibration.from_dict(tree) if tree else None

@@ -127,8 +127,9 @@ def normal_clips(data: DataConfig) -> Footage:
     try:
         return load_split(data, "held_out").footage
     except DmadError as error:
+        footage = load_split(data, "train").footage
         print(f"note: compared on training clips instead: {error}", file=sys.stderr)
-        return load_split(data, "train").footage
+        return footage
 
 
 @contextmanager
