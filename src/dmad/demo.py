@@ -37,7 +37,8 @@ GUIDE = """dmad demo: what lies here
 
 toy/fig6.png              Odd digits are normal, even ones were never seen. A plain memory blurs,
                           full skips copy everything (so they find nothing), and the deformation
-                          bends a prototype: far for the abnormal, little for the normal.
+                          bends a prototype until it fits the normal; the abnormal it cannot fit.
+toy/anomaly-like.png      The same with the normal digits bent ever further.
 street/panel.png          The most anomalous frame of each street clip: what the camera saw, what
                           was expected, how far that had to be bent, and where it still differs.
 street/timeline-*.png     The score of one clip over time; shaded where something is abnormal.

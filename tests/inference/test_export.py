@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -62,6 +63,16 @@ def test_an_export_runs_without_torch(exported, frames_of, tmp_path):
         "sys.exit(any(name in sys.modules for name in ('torch', 'scipy', 'sklearn', 'rich')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("drawn", ["heads.0/final", "final/final.3", "mask/layers/layers.3"])
+def test_what_draws_is_kept_out_of_int8(exported, drawn):
+    """By its name in the graph: a layer renamed would silently be rounded."""
+    import onnx
+
+    nodes = onnx.load(exported["onnx"] / "model.onnx").graph.node
+    kept = [node.name for node in nodes if re.fullmatch(exporting.FINE, node.name)]
+    assert any(f"/{drawn}/" in name for name in kept)
 
 
 def test_the_card_holds_what_a_camera_needs_and_no_paths(trained, exported):
