@@ -24,6 +24,13 @@ def require(holds: bool, message: str) -> None:
         raise DmadError(message)
 
 
+def at_least(settings: object, section: str, **least: float) -> None:
+    """Raise `DmadError` where a setting of a section is below its least value."""
+    for name, bound in least.items():
+        value = getattr(settings, name)
+        require(value >= bound, f"{section}.{name} is {value}; give {bound} or more")
+
+
 @dataclass(frozen=True)
 class DataConfig:
     """Where the data lies and how it is read.
@@ -70,9 +77,7 @@ class DataConfig:
     def __post_init__(self) -> None:
         require(self.size >= 16, f"data.size is {self.size}; give 16 pixels or more")
         require(self.channels in (1, 3), f"data.channels is {self.channels}; give 1 or 3")
-        for name in ("history", "limit", "fps", "workers"):
-            value = getattr(self, name)
-            require(value >= 0, f"data.{name} is {value}; give 0 or more")
+        at_least(self, "data", history=0, limit=0, fps=0, workers=0)
         share = self.held_out
         require(0 <= share < 1, f"data.held_out is {share}; give a share of at least 0, below 1")
         require(1 <= self.tiles <= 16, f"data.tiles is {self.tiles}; give 1 (whole) to 16")
@@ -89,7 +94,8 @@ class ModelConfig:
             1 works at full resolution (released code); 2 costs about a quarter.
         memory: Quantise the embedding to memory items (Eq. 4).
         memory_items: Number N of memory items.
-        revive_after: Steps after which unused memory items become embeddings; 0: never (paper).
+        revive_after: Training steps after which an unused memory item is replaced by a fresh
+            embedding; 0 never does (paper).
         skips: `compressed` passes few channels of detached features to the decoder (paper),
             `full` passes all of them (as MNAD), `none` passes nothing.
         skip_channels: Channels a compressed skip keeps.
@@ -129,9 +135,7 @@ class ModelConfig:
     teacher_weights: Path | None = None
 
     def __post_init__(self) -> None:
-        for name in ("memory_items", "skip_channels", "estimator_width"):
-            value = getattr(self, name)
-            require(value >= 1, f"model.{name} is {value}; give 1 or more")
+        at_least(self, "model", memory_items=1, skip_channels=1, estimator_width=1)
         require(
             len(self.widths) >= 2 and min(self.widths) >= 1,
             f"model.widths is {self.widths}; give channels for two levels or more",
@@ -164,7 +168,8 @@ class LossConfig:
         gamma3: Weight of the cycle consistency of images (Eq. 19); 0 removes it.
         beta: Weight of the commitment term (Eq. 5).
         gradient: Weight of the gradient part of Dis (Eq. 10, 12) beside its squared error.
-        coarse_gradient: Factor on that part for all heads but the last (released code: 0.25).
+        coarse_gradient: Factor on that part for all heads but the last; 1 in the paper,
+            0.25 in the released code.
         smoothness: Weight of the smoothness term of Eq. 8; 0 removes it.
         strength: Weight of the strength term of Eq. 8; 0 removes it (released code: 0.4 on Ped2).
         smoothness_window: 0 uses differences of neighbours (paper); an odd width compares a
@@ -186,9 +191,7 @@ class LossConfig:
     background: float = 1.0
 
     def __post_init__(self) -> None:
-        for item in fields(self):
-            value = getattr(self, item.name)
-            require(value >= 0, f"loss.{item.name} is {value}; give 0 or more")
+        at_least(self, "loss", **dict.fromkeys((item.name for item in fields(self)), 0))
         require(
             self.smoothness_window == 0 or self.smoothness_window % 2 == 1,
             f"loss.smoothness_window is {self.smoothness_window}; give 0 or an odd number",
@@ -218,8 +221,7 @@ class ScoreConfig:
     choose: bool = True
 
     def __post_init__(self) -> None:
-        require(self.alpha >= 0, f"score.alpha is {self.alpha}; give 0 or more")
-        require(self.weight >= 0, f"score.weight is {self.weight}; give 0 or more")
+        at_least(self, "score", alpha=0, weight=0)
         require(min(self.kernel) >= 1, f"score.kernel is {self.kernel}; give 1 or more")
         require(self.sigma > 0, f"score.sigma is {self.sigma}; give pixels above 0")
 
@@ -257,9 +259,7 @@ class TrainConfig:
     channels_last: Literal["auto", "on", "off"] = "auto"
 
     def __post_init__(self) -> None:
-        for name, least in (("epochs", 1), ("batch_size", 1), ("warmup", 0), ("clip", 0)):
-            value = getattr(self, name)
-            require(value >= least, f"train.{name} is {value}; give {least} or more")
+        at_least(self, "train", epochs=1, batch_size=1, warmup=0, clip=0)
         require(self.lr > 0, f"train.lr is {self.lr}; give a number above 0")
 
 

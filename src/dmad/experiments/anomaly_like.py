@@ -48,7 +48,7 @@ def anomaly_like(
     outcomes: Sequence[Outcome],
     test: LabelledFootage,
     out: Path,
-) -> list[Outcome]:
+) -> None:
     """AUROC of finished runs where the normal test images are bent; write table and figure.
 
     Runs judged by an earlier call stay in the table and are not judged again.
@@ -69,8 +69,7 @@ def anomaly_like(
     titles = list(judged[0].figures)
     of = Grid(NAME, grid.variants, [Figure(title, "", "", "") for title in titles])
     write(of, judged, out).show()
-    draw(judged, titles, out / of.name)
-    return judged
+    draw(judged, titles, out / NAME)
 
 
 def areas(detector: Detector, test: LabelledFootage) -> dict[str, float]:

@@ -77,14 +77,13 @@ def budgets(
 
 def realised(budget: float, held: Judged, fresh: Judged, detector: Detector) -> Alarms:
     """What happens on fresh footage at the threshold that held-out footage gives."""
-    calibration = detector.calibration
     found = calibrate(
         held.reconstruction,
         held.deformation,
         held.clip_lengths,
         held.fps,
         f"{budget}/hour",
-        weight=calibration.scorer.weight if calibration else detector.config.score.weight,
+        weight=detector.weight,
     )
     scores = found.scorer(fresh.reconstruction, fresh.deformation, fresh.clip_lengths)
     return judge_events(scores, fresh.labels, fresh.clip_lengths, found.rule, fresh.fps)

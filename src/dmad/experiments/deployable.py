@@ -51,9 +51,7 @@ def deployable(
     rows, columns = score.kernel
     kernels = [(rows // 2, columns // 2), (rows, columns), (2 * rows, 2 * columns)]
     terms = {kind: terms_of(detector, made[kind], kernels, kind) for kind in KINDS}
-    calibration = detector.calibration
-    weight = calibration.scorer.weight if calibration else score.weight
-    choices = compare(terms, kernels, score.alpha, weight)
+    choices = compare(terms, kernels, score.alpha, detector.weight)
     lines = [(c.name, f"{c.fast:.4f}", f"{c.large:.4f}") for c in choices]
     names = ("choice", "fast", "large")
     table = Table("AUROC on synthetic anomalies", names, lines)

@@ -91,6 +91,11 @@ class Detector:
             self.model = pack(self.model, torch.bfloat16 if self.bf16 else torch.float32)
         self._judge = torch.compile(self._compute) if compile else self._compute
 
+    @property
+    def weight(self) -> float:
+        """Of the standardised deformation: of the calibration, else of the settings."""
+        return self.calibration.scorer.weight if self.calibration else self.config.score.weight
+
     def __call__(self, frames: np.ndarray, scene: str = "") -> AnomalyResult:
         """Score one clip, or a stack of images where the model was trained on images.
 
