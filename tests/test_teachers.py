@@ -1,9 +1,13 @@
 """A teacher's weights from files and from nowhere, and its features kept."""
 
+from http.server import HTTPServer, SimpleHTTPRequestHandler
+from threading import Thread
+
 import numpy as np
 import pytest
 import timm
 import torch
+from huggingface_hub import constants
 from safetensors.torch import save_file
 
 from dmad.config import ModelConfig
@@ -11,7 +15,7 @@ from dmad.data.load import stack
 from dmad.data.windows import to_model
 from dmad.errors import DmadError
 from dmad.nn.distillation import Teacher
-from dmad.teachers import keep_features, load_teacher
+from dmad.teachers import keep_features, load_teacher, no_waiting
 
 
 def wanting(path, name: str = "resnet18") -> ModelConfig:
@@ -85,6 +89,18 @@ def test_without_network_or_file(monkeypatch) -> None:
         load_teacher(teacher, wanting(None))
     assert "\n" not in str(caught.value)
     assert asked == ["resnet18.tv_in1k"]  # torchvision's, as the paper
+
+
+def test_a_hub_out_of_reach_is_not_asked_again_and_again(monkeypatch) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    with HTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as hub:
+        monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{hub.server_port}")
+        Thread(target=hub.handle_request, daemon=True).start()
+        with no_waiting():
+            assert not constants.HF_HUB_OFFLINE
+    with no_waiting():  # nobody listens now
+        assert constants.HF_HUB_OFFLINE
+    assert not constants.HF_HUB_OFFLINE
 
 
 def test_features_are_kept_as_the_teacher_gives_them() -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -275,6 +276,36 @@ def test_order_depends_on_seed_and_epoch(normal_data, tiny):
     assert order(0) == order(0) != order(1)
     assert order(0) != order(0, seed=1)
     assert sorted(order(0)) == list(range(8))
+
+
+def test_begins_with_a_trained_model_at_another_size(tmp_path, normal_data, tiny, long):
+    config = tiny(normal_data, lr=1e-9, start=long.folder)
+    config = replace(config, data=replace(config.data, size=64))
+    found, before = weights(train(config, tmp_path)), weights(long)
+    assert found.pop("background").shape[-2:] == (64, 64)
+    for name, value in found.items():
+        if not any(count in name for count in ("running", "num_batches")):
+            torch.testing.assert_close(value, before[name], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("other", [{"memory_items": 7}, {"memory": False}])
+def test_a_start_of_another_network_is_refused(tmp_path, normal_data, tiny, long, other):
+    config = tiny(normal_data, start=long.folder)
+    config = replace(config, model=replace(config.model, **other))
+    with pytest.raises(DmadError, match=r"--train.start .* is another network"):
+        train(config, tmp_path)
+
+
+def test_resuming_needs_no_start(tmp_path, normal_data, tiny, long, monkeypatch):
+    start = shutil.copytree(long.folder, tmp_path / "start")
+    config = tiny(normal_data, epochs=3, start=start)
+    with monkeypatch.context() as patch:
+        stop_at(patch, 3, RuntimeError("power cut"))
+        with pytest.raises(RuntimeError, match="power cut"):
+            train(config, tmp_path)
+    shutil.rmtree(start)
+    (folder,) = (tmp_path / "video").iterdir()
+    assert last(train(config, resume=folder))["epoch"] == 3
 
 
 def test_unused_items_are_revived(tmp_path, normal_data, tiny):

@@ -94,8 +94,7 @@ class ModelConfig:
             1 works at full resolution (released code); 2 costs about a quarter.
         memory: Quantise the embedding to memory items (Eq. 4).
         memory_items: Number N of memory items.
-        revive_after: Training steps after which an unused memory item is replaced by a fresh
-            embedding; 0 never does (paper).
+        revive_after: Steps after which an unused item is replaced by an embedding; 0 never (paper).
         skips: `compressed` passes few channels of detached features to the decoder (paper),
             `full` passes all of them (as MNAD), `none` passes nothing.
         skip_channels: Channels a compressed skip keeps.
@@ -168,8 +167,7 @@ class LossConfig:
         gamma3: Weight of the cycle consistency of images (Eq. 19); 0 removes it.
         beta: Weight of the commitment term (Eq. 5).
         gradient: Weight of the gradient part of Dis (Eq. 10, 12) beside its squared error.
-        coarse_gradient: Factor on that part for all heads but the last; 1 in the paper,
-            0.25 in the released code.
+        coarse_gradient: Factor on that part for all heads but the last; released code: 0.25.
         smoothness: Weight of the smoothness term of Eq. 8; 0 removes it.
         strength: Weight of the strength term of Eq. 8; 0 removes it (released code: 0.4 on Ped2).
         smoothness_window: 0 uses differences of neighbours (paper); an odd width compares a
@@ -243,6 +241,7 @@ class TrainConfig:
         precision: `auto` takes bf16 where the machine computes in it, else 32-bit floats.
         compile: `torch.compile`; `auto` does so on a GPU.
         channels_last: Keep activations in channels-last order; `auto` does so where bf16 is fast.
+        start: A trained model to begin with (run folder, file, shipped name), but its templates.
     """
 
     epochs: int = 60
@@ -257,6 +256,7 @@ class TrainConfig:
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     compile: Literal["auto", "on", "off"] = "auto"
     channels_last: Literal["auto", "on", "off"] = "auto"
+    start: Path | None = None
 
     def __post_init__(self) -> None:
         at_least(self, "train", epochs=1, batch_size=1, warmup=0, clip=0)

@@ -24,7 +24,7 @@ SECTIONS = {
     "score": ScoreConfig,
     "train": TrainConfig,
 }
-PATHS = ("root", "cache", "teacher_weights")
+PATHS = ("root", "cache", "teacher_weights", "start")
 
 
 def plain(value: Any) -> Any:

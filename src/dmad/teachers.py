@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from dmad.nn.distillation import Teacher
 from dmad.runs import room
 
 TORCHVISION = "tv_in1k"  # timm's tag of the weights that the paper used
+REACHED = 10  # seconds in which the hub must answer
 
 
 def load_teacher(teacher: Teacher, config: ModelConfig) -> None:
@@ -59,12 +61,33 @@ def fetched(name: str) -> dict[str, Tensor]:
     name = tagged if "." not in name and is_model_pretrained(tagged) else name
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     try:
-        return dict(timm.create_model(name, pretrained=True).state_dict())
+        with no_waiting():
+            return dict(timm.create_model(name, pretrained=True).state_dict())
     except Exception as error:  # no network, no such file, no weights for this name
         raise DmadError(
             f"the weights of teacher {name} cannot be fetched ({type(error).__name__}); without "
             "a network give a file: --model.teacher_weights PATH"
         ) from error
+
+
+@contextmanager
+def no_waiting() -> Iterator[None]:
+    """Ask the hub for no more than what it left on this disk, where it cannot be reached.
+
+    By itself it tries again for most of a minute, silently.
+    """
+    from huggingface_hub import constants
+    from huggingface_hub.utils import get_session  # type: ignore[attr-defined]
+
+    before = constants.HF_HUB_OFFLINE
+    try:
+        get_session().head(constants.ENDPOINT, timeout=REACHED)
+    except Exception:  # each version raises kinds of its own
+        constants.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
 
 
 def fit(teacher: Teacher, found: Mapping[str, Tensor], source: str, name: str) -> None:

@@ -16,9 +16,10 @@ import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
+from torch import nn
 from torch.utils.data import DataLoader, DistributedSampler
 
-from dmad.config import Config, TrainConfig
+from dmad.config import Config, TrainConfig, require
 from dmad.data.background import templates
 from dmad.data.load import LabelledFootage, fingerprint, load_split
 from dmad.data.windows import Batch, Windows, as_is, to_model
@@ -27,7 +28,7 @@ from dmad.learning import PDMTraining, PPDMTraining, Training
 from dmad.machine import Plan, plan, quicken
 from dmad.nn.pdm import PDM
 from dmad.nn.ppdm import PPDM
-from dmad.runs import Run, new_run, save_model
+from dmad.runs import Run, find_model, new_run, read_weights, save_model
 from dmad.teachers import keep_features, load_teacher
 
 BEGINNING = 16  # images whose features the memory of a PPDM begins with
@@ -150,6 +151,8 @@ def train(config: Config, out: str | Path = "runs", resume: str | Path | None = 
         module.model.to(memory_format=torch.channels_last)
     trainer = _trainer(config.train, run, compute, len(loader))
     checkpoint = run.checkpoint if run.checkpoint.exists() else None
+    if config.train.start and not checkpoint:
+        begin_with(module.model, config.train.start)
     try:
         trainer.fit(module, loader, ckpt_path=checkpoint, weights_only=True)
     except SystemExit as stop:  # what Lightning makes of Ctrl-C
@@ -157,6 +160,24 @@ def train(config: Config, out: str | Path = "runs", resume: str | Path | None = 
     if trainer.is_global_zero:
         save_model(run.folder, module.model, _card(config, footage, module, loader))
     return run
+
+
+def begin_with(model: nn.Module, start: Path) -> None:
+    """Take over a trained model's weights, all but the templates: those belong to its own view.
+
+    Raises:
+        DmadError: No such model, or it is another network.
+    """
+    weights, own = read_weights(find_model(start)), model.state_dict()
+    for state in (weights, own):
+        state.pop("background", None)
+    shapes, wanted = ({name: t.shape for name, t in state.items()} for state in (weights, own))
+    require(
+        shapes == wanted,
+        f"--train.start {start} is another network; give a model of the same recipe, "
+        "--data.channels, --data.history and --model settings",
+    )
+    model.load_state_dict(weights, strict=False)
 
 
 def kept_features(module: Training, train: LabelledFootage) -> list[np.ndarray]:
