@@ -199,7 +199,7 @@ def ship(run: Path, weights: Path) -> None:
     half = {n: t.half() if t.is_floating_point() else t for n, t in tensors.items()}
     card = read_card(files)
     card["config"]["data"] |= {"root": None, "cache": None}
-    if start := card["config"]["train"]["start"]:
+    if start := card["config"]["train"].get("start"):
         card["config"]["train"]["start"] = Path(start).name
     card["ledger"] = json.loads((Run(run).evaluation / "ledger.json").read_text())
     write_whole(weights, save(half))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,3 +59,33 @@ class Past:
         if self._median is None:
             self._median = median_template(np.stack(self.kept))
         return self._median
+
+
+def causal(
+    frames: Iterable[NDArray[np.uint8]], history: int, past: Past | None, batch: int = 1
+) -> Iterator[tuple[int, list[NDArray[np.uint8]]]]:
+    """Frames as they come, each with those before it; none is kept longer than it is needed.
+
+    Args:
+        frames: (H, W, C) uint8 each, oldest first; any number.
+        history: How many frames T stand before each that is judged.
+        past: Told of every frame once it was judged, so that a template never sees what it is
+            laid behind; the first frame of a model of single images is its own past.
+        batch: Frames to be judged at once, at most; fewer where a template has to be refreshed.
+
+    Yields:
+        Position of the first frame to be judged, and all of them with the T frames before.
+    """
+    source = iter(frames)
+    window = list(islice(source, history))
+    position = len(window)
+    if past:
+        past.push_all(window)
+    while chunk := list(islice(source, min(batch, past.until_refresh) if past else batch)):
+        if past and not past.seen:
+            past.push(chunk[0])
+        yield position, window + chunk
+        if past:
+            past.push_all(chunk)
+        position += len(chunk)
+        window = (window + chunk)[len(chunk) :]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from dmad.config import Config, require
 from dmad.data.background import PastTemplate
+from dmad.data.past import causal
 from dmad.data.windows import to_model
 from dmad.errors import DmadError
 from dmad.evaluation.calibration import Calibration
@@ -123,20 +123,9 @@ class Detector:
         Yields:
             The judged frames in order; the first T of a clip are not judged.
         """
-        source, history = iter(frames), self.config.data.history
         past = PastTemplate() if self.needs_template(scene) else None
-        window = list(islice(source, history))
-        position = len(window)
-        if past:
-            past.push_all(window)
-        while chunk := list(islice(source, min(batch, past.until_refresh) if past else batch)):
-            if past and not past.seen:  # a model of single images
-                past.push(chunk[0])
-            yield self._explain(window + chunk, position, scene, past)
-            if past:
-                past.push_all(chunk)
-            position += len(chunk)
-            window = (window + chunk)[len(chunk) :]
+        for position, window in causal(frames, self.config.data.history, past, batch):
+            yield self._explain(window, position, scene, past)
 
     def stream(self, source: str, scene: str = "") -> Iterator[Judged]:
         """Judge a video, folder of frames, camera or stream as its frames come.

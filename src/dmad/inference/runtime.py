@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmad.config import Config, require
-from dmad.data.past import Past
+from dmad.data.past import Past, causal
 from dmad.errors import DmadError
 from dmad.inference.result import AnomalyResult, check_frames
 from dmad.runs import ModelFiles, read_card
@@ -100,17 +99,8 @@ class Runtime:
             The judged frames in order; the first T of a clip are not judged.
         """
         past = Past() if self.templates is not None and scene not in self.scenes else None
-        source, history = iter(frames), self.config.data.history
-        window = list(islice(source, history))
-        if past:
-            past.push_all(window)
-        for index, frame in enumerate(source, len(window)):
-            if past and not past.seen:  # a model of single images
-                past.push(frame)
-            yield self._judge([*window, frame], index, self._background(scene, past))
-            if past:
-                past.push(frame)
-            window = [*window, frame][1:]
+        for index, window in causal(frames, self.config.data.history, past):
+            yield self._judge(window, index, self._background(scene, past))
 
     def _judge(
         self, window: list[np.ndarray], index: int, background: NDArray[np.float32] | None
