@@ -1,5 +1,7 @@
 """Losses and scores against values computed another way."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -107,3 +109,15 @@ def test_released_terms_use_the_vertical_coarse_offset() -> None:
     assert released_terms(target, sideways).deformation == 0
     error = (target - out.reconstructions[-1]).abs().mean()
     torch.testing.assert_close(released_terms(target, out).reconstruction[0], error)
+
+
+def test_released_terms_of_avenue_have_a_box_and_a_distance_of_their_own() -> None:
+    out = PDM(CONFIG, 32, 1, 4).eval()(torch.rand(1, 4, 32, 32), target := torch.rand(1, 1, 32, 32))
+    field = torch.zeros(1, 2, 32, 32)
+    field[0, 1, 16, 16] = 2 / 31  # a pixel
+    out = replace(out, offsets=(field, field))
+    ped2, avenue = (released_terms(target, out, name) for name in ("ped2", "avenue"))
+    assert ped2.deformation.item() == pytest.approx(1 / (7 * 18))
+    assert avenue.deformation.item() == pytest.approx(1 / (6 * 18))
+    error = (target - out.reconstructions[-1]).square().mean()
+    torch.testing.assert_close(avenue.reconstruction[0], error)

@@ -288,12 +288,13 @@ def test_begins_with_a_trained_model_at_another_size(tmp_path, normal_data, tiny
             torch.testing.assert_close(value, before[name], rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("other", [{"memory_items": 7}, {"memory": False}])
+@pytest.mark.parametrize("other", [{"memory_items": 7}, {"displacements": (2.0, 2.0)}])
 def test_a_start_of_another_network_is_refused(tmp_path, normal_data, tiny, long, other):
     config = tiny(normal_data, start=long.folder)
     config = replace(config, model=replace(config.model, **other))
-    with pytest.raises(DmadError, match=r"--train.start .* is another network"):
+    with pytest.raises(DmadError, match=rf"another network, by its model\.{next(iter(other))};"):
         train(config, tmp_path)
+    assert not [*tmp_path.iterdir()]
 
 
 def test_resuming_needs_no_start(tmp_path, normal_data, tiny, long, monkeypatch):

@@ -31,7 +31,6 @@ def test_nan_and_infinity_are_drawn_as_zero_and_limit():
     assert (visualize.color_wheel(field, 1.0) == 255).all()
     frame = np.full((16, 16, 3), 9, np.uint8)
     assert np.array_equal(visualize.arrows(frame, field, 1.0), frame)
-    assert visualize.grid_warp(field).shape == (16, 16, 3)
 
 
 def test_wheel_is_white_at_zero_and_tells_directions_apart():
@@ -76,16 +75,6 @@ def test_a_limit_is_above_zero(limit):
         visualize.error_image(np.zeros((2, 2)), limit)
     with pytest.raises(DmadError, match="limit"):
         visualize.color_wheel(np.zeros((2, 2, 2)), limit)
-
-
-def test_grid_is_straight_without_a_field_and_moved_by_one():
-    straight = visualize.grid_warp(np.zeros((2, 64, 64)), zoom=2)
-    assert straight.shape == (128, 128, 3)
-    assert np.array_equal(straight, straight.transpose(1, 0, 2))
-    field = np.zeros((2, 64, 64))
-    field[0] = 3.0
-    moved = visualize.grid_warp(field, zoom=2)
-    assert np.array_equal(moved[:, 12:], straight[:, 6:-6])
 
 
 def test_panel_mixes_grey_and_colour_and_enlarges_digits(rng):

@@ -41,7 +41,10 @@ def _parser() -> Parser:
     )
     parser.add_argument("run", type=Path, help="run folder")
     parser.add_argument(
-        "footage", type=Path, nargs="*", help="normal videos or frame folders (default: held out)"
+        "footage",
+        type=Path,
+        nargs="*",
+        help="normal videos or frame folders not trained on; without any, what was held out",
     )
     parser.add_argument(
         "--normal",

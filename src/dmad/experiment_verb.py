@@ -44,11 +44,7 @@ def experiment(arguments: Sequence[str]) -> None:
     parser.add_argument("name", choices=tuple(runs), help=WHAT)
     parser.add_argument("--run", type=Path | None, help="run to draw, or whose settings are varied")
     parser.add_argument("--data.root", type=Path | None, help="folder of the data set, or sets")
-    parser.add_argument(
-        "--data.cache",
-        type=Path | None,
-        help="toy, figures, deployable, budgets: folder for decoded frames",
-    )
+    parser.add_argument("--data.cache", type=Path | None, help="folder for decoded frames")
     parser.add_argument("--data.size", type=int | None, help="grids: pixels")
     parser.add_argument("--train.epochs", type=int | None, help="grids: passes over the data")
     parser.add_argument("--seeds", type=list[int], default=[], help="grids: such as [0,1,2]")
@@ -81,25 +77,26 @@ def _toy(asked: Namespace, out: Path) -> None:
 def _ablation(asked: Namespace, out: Path) -> None:
     from dmad.experiments.ablation import ablation
 
-    ablation(asked.name, _run(asked), out, _effort(asked))
+    places = (asked.data.root, asked.data.cache)
+    ablation(asked.name, _run(asked), out, _effort(asked), *places)
 
 
 def _contamination(asked: Namespace, out: Path) -> None:
     from dmad.experiments.contamination import contamination
 
-    contamination(_run(asked), out, _effort(asked))
+    contamination(_run(asked), out, _effort(asked), asked.data.root, asked.data.cache)
 
 
 def _video(asked: Namespace, out: Path) -> None:
     from dmad.experiments.benchmarks import video
 
-    video(_root(asked), out, _effort(asked))
+    video(_root(asked), out, _effort(asked), asked.data.cache)
 
 
 def _mvtec(asked: Namespace, out: Path) -> None:
     from dmad.experiments.benchmarks import mvtec
 
-    mvtec(_root(asked), out, _effort(asked), asked.run)
+    mvtec(_root(asked), out, _effort(asked), asked.run, asked.data.cache)
 
 
 def _figures(asked: Namespace, out: Path) -> None:

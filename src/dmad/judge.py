@@ -29,8 +29,6 @@ from dmad.scoring import pixel_map
 from dmad.summary import compose
 from dmad.summary_images import compose_images
 
-BUDGET = "1/hour"  # of videos
-
 
 def evaluate(
     run: str | Path, root: Path | None = None, cache: Path | None = None, out: Path | None = None

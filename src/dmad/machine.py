@@ -38,7 +38,7 @@ def plan(train: TrainConfig) -> Plan:
     """Resolve `auto`: 16 bit, channels last and compilation where the machine gains by them.
 
     Compilation is for GPUs: on CPUs its first step takes a minute or two, and the steps after it
-    gained nothing that pays for that in a training of minutes (docs/results.md).
+    gained nothing that pays for that in a training of minutes.
     """
     fast = has_fast_bf16()
     wanted = {"bf16": True, "fp32": False, "auto": fast}[train.precision]

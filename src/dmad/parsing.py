@@ -9,6 +9,8 @@ from jsonargparse import ArgumentParser
 
 from dmad.errors import DmadError
 
+SCENE = "a view trained on; by any other name one never trained on, its template from its own past"
+
 
 class Parser(ArgumentParser):
     """A parser whose errors are one line."""

@@ -185,6 +185,16 @@ def versions() -> dict[str, str]:
     }
 
 
+def portable(card: dict[str, Any]) -> dict[str, Any]:
+    """A card without paths of this machine; of a model it began with, the name stays."""
+    config = card["config"]
+    config["data"] |= {"root": None, "cache": None}
+    config["model"] |= {"teacher_weights": None}
+    if start := config["train"].get("start"):
+        config["train"]["start"] = Path(start).name
+    return card
+
+
 def ship(run: Path, weights: Path) -> None:
     """Write a finished, evaluated run as 16-bit weights and a card, without paths of a machine.
 
@@ -197,10 +207,7 @@ def ship(run: Path, weights: Path) -> None:
     files = find_model(run)
     tensors = read_weights(files)
     half = {n: t.half() if t.is_floating_point() else t for n, t in tensors.items()}
-    card = read_card(files)
-    card["config"]["data"] |= {"root": None, "cache": None}
-    if start := card["config"]["train"].get("start"):
-        card["config"]["train"]["start"] = Path(start).name
+    card = portable(read_card(files))
     card["ledger"] = json.loads((Run(run).evaluation / "ledger.json").read_text())
     write_whole(weights, save(half))
     write_whole(weights.with_suffix(".json"), json.dumps(card, indent=1) + "\n")

@@ -18,7 +18,7 @@ from dmad.nn.deformation import compose, field_in_pixels, warp
 from dmad.nn.pdm import PDMOutput
 from dmad.nn.ppdm import PPDMOutput
 
-RELEASED_OFFSET_KERNEL = (7, 18)
+RELEASED_OFFSET_KERNEL, AVENUE_OFFSET_KERNEL = (7, 18), (6, 18)
 RELEASED_GRADIENT_KERNEL = (16, 14)
 
 
@@ -114,28 +114,30 @@ def pixel_map(scores: Scores, config: ScoreConfig) -> Tensor:
 
 @dataclass(frozen=True)
 class ReleasedTerms:
-    """The three frame scores of the released Ped2 code, before any normalisation."""
+    """The three frame scores of the released code, before any normalisation."""
 
     deformation: Tensor  # (B,): max of the averaged |vertical part of O_1|, in pixels
-    reconstruction: Tensor  # (B,): mean absolute error of the frame
+    reconstruction: Tensor  # (B,): mean absolute error of the frame; of Avenue mean squared
     gradient: Tensor  # (B,): max of the averaged gradient error
 
 
-def released_terms(x: Tensor, output: PDMOutput) -> ReleasedTerms:
-    """The released variant of Eq. 12 to 14, which the published Ped2 figure rests on.
+def released_terms(x: Tensor, output: PDMOutput, layout: str = "ped2") -> ReleasedTerms:
+    """The released variant of Eq. 12 to 14, which the published figures rest on.
 
     Args:
         x: (B, C, H, W) what the camera saw, in [-1, 1].
         output: What the model made of its input.
+        layout: Of the data: Avenue has a box and a distance of its own.
     """
+    avenue = layout == "avenue"
     final = output.reconstructions[-1]
     gradient = average(gradient_error(x, final), RELEASED_GRADIENT_KERNEL)
     vertical = torch.zeros_like(gradient)
     if output.offsets:
         vertical = field_in_pixels(output.offsets[0])[:, 1].abs()
-    vertical = average(vertical, RELEASED_OFFSET_KERNEL)
-    error = (x - final).abs().mean((1, 2, 3))
-    return ReleasedTerms(vertical.amax((1, 2)), error, gradient.amax((1, 2)))
+    vertical = average(vertical, AVENUE_OFFSET_KERNEL if avenue else RELEASED_OFFSET_KERNEL)
+    error = (x - final).square() if avenue else (x - final).abs()
+    return ReleasedTerms(vertical.amax((1, 2)), error.mean((1, 2, 3)), gradient.amax((1, 2)))
 
 
 def blur(maps: Tensor, sigma: float) -> Tensor:

@@ -19,7 +19,8 @@ def parser_train(recipe: str | None, base: Config | None = None) -> Parser:
 
     parser = Parser(
         prog="dmad train",
-        description="Train a model from normal footage or images. The run folder is printed last.",
+        description="Train a model from normal footage or images. The run folder is printed last. "
+        "`dmad train RECIPE --help` shows the numbers of that recipe.",
         epilog="Example: dmad train ped2 --data.root UCSDped2 --data.size 128 --train.epochs 4",
     )
     known = ", ".join(recipes.names())

@@ -7,6 +7,7 @@ import os
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,10 @@ import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
-from torch import nn
+from torch import Tensor
 from torch.utils.data import DataLoader, DistributedSampler
 
-from dmad.config import Config, TrainConfig, require
+from dmad.config import Config, ModelConfig, TrainConfig, require
 from dmad.data.background import templates
 from dmad.data.load import LabelledFootage, fingerprint, load_split
 from dmad.data.windows import Batch, Windows, as_is, to_model
@@ -28,10 +29,12 @@ from dmad.learning import PDMTraining, PPDMTraining, Training
 from dmad.machine import Plan, plan, quicken
 from dmad.nn.pdm import PDM
 from dmad.nn.ppdm import PPDM
-from dmad.runs import Run, find_model, new_run, read_weights, save_model
+from dmad.runs import Run, find_model, new_run, read_card, read_weights, save_model
+from dmad.settings import of_card
 from dmad.teachers import keep_features, load_teacher
 
 BEGINNING = 16  # images whose features the memory of a PPDM begins with
+TRAINING_ONLY = ("model.revive_after", "model.teacher_weights")  # no matter to a trained network
 
 
 class WholeFiles(TorchCheckpointIO):
@@ -142,17 +145,18 @@ def train(config: Config, out: str | Path = "runs", resume: str | Path | None = 
     _quiet()
     compute = plan(config.train)
     quicken()
+    checkpoint = Run(Path(resume)).checkpoint if resume else None
+    checkpoint = checkpoint if checkpoint and checkpoint.exists() else None
+    begun = starting_weights(config) if config.train.start and not checkpoint else {}
     footage = load_split(config.data, "train")
     run = Run(Path(resume)) if resume else new_run(config, Path(out))
     L.seed_everything(config.train.seed, verbose=False)
     module = learner(config, footage, compute)
+    module.model.load_state_dict(begun, strict=False)
     loader = batches(config, footage, kept_features(module, footage))
     if compute.channels_last:
         module.model.to(memory_format=torch.channels_last)
     trainer = _trainer(config.train, run, compute, len(loader))
-    checkpoint = run.checkpoint if run.checkpoint.exists() else None
-    if config.train.start and not checkpoint:
-        begin_with(module.model, config.train.start)
     try:
         trainer.fit(module, loader, ckpt_path=checkpoint, weights_only=True)
     except SystemExit as stop:  # what Lightning makes of Ctrl-C
@@ -162,22 +166,32 @@ def train(config: Config, out: str | Path = "runs", resume: str | Path | None = 
     return run
 
 
-def begin_with(model: nn.Module, start: Path) -> None:
-    """Take over a trained model's weights, all but the templates: those belong to its own view.
+def starting_weights(config: Config) -> dict[str, Tensor]:
+    """Weights of `train.start`, all but the templates: those belong to the view it was trained on.
 
     Raises:
         DmadError: No such model, or it is another network.
     """
-    weights, own = read_weights(find_model(start)), model.state_dict()
-    for state in (weights, own):
-        state.pop("background", None)
-    shapes, wanted = ({name: t.shape for name, t in state.items()} for state in (weights, own))
+    files = find_model(str(config.train.start))
+    theirs, ours = (_network(one) for one in (of_card(read_card(files)), config))
+    other = [name for name, value in ours.items() if theirs[name] != value]
     require(
-        shapes == wanted,
-        f"--train.start {start} is another network; give a model of the same recipe, "
-        "--data.channels, --data.history and --model settings",
+        not other,
+        f"--train.start {config.train.start} is another network, by its {', '.join(other)}; give "
+        "the model's own settings, or another model",
     )
-    model.load_state_dict(weights, strict=False)
+    return {n: tensor for n, tensor in read_weights(files).items() if n != "background"}
+
+
+def _network(config: Config) -> dict[str, Any]:
+    """The settings that make a network what it is; not its image size."""
+    sections = {"data": ("channels", "history"), "model": [f.name for f in fields(ModelConfig)]}
+    named = {
+        f"{section}.{name}": getattr(getattr(config, section), name)
+        for section, names in sections.items()
+        for name in names
+    }
+    return {n: v for n, v in named.items() if n not in TRAINING_ONLY}
 
 
 def kept_features(module: Training, train: LabelledFootage) -> list[np.ndarray]:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from dmad.calibrate_verb import calibrate
+from dmad.config import require
 from dmad.experiment_verb import experiment
-from dmad.parsing import Parser
+from dmad.parsing import SCENE, Parser
 from dmad.train_verb import train
 from dmad.watch_verb import watch
 
@@ -17,7 +18,7 @@ clip_lengths (frames of each clip); optionally fps. Write it with numpy.savez.""
 
 
 def evaluate(arguments: Sequence[str]) -> None:
-    """Score a labelled test split; table on screen, ledger.json and scores.npz in the run."""
+    """Score a labelled test split: table on screen; ledger, scores and report.html in the run."""
     parser = Parser(prog="dmad evaluate", description=evaluate.__doc__)
     parser.add_argument("run", type=str, help="run folder, .safetensors file or shipped model")
     parser.add_argument("--data.root", type=Path | None, help="folder of the data set")
@@ -29,6 +30,7 @@ def evaluate(arguments: Sequence[str]) -> None:
     from dmad.judge import evaluate as run
 
     if Path(asked.run).is_dir() and categories.holds_categories(Path(asked.run)):
+        require(not asked.out, "--out is for a single run; categories are judged where they lie")
         found = categories.evaluate_each(Path(asked.run), asked.data.root, asked.data.cache)
         categories.show(found)
     else:
@@ -61,11 +63,15 @@ def predict(arguments: Sequence[str]) -> None:
     parser.add_argument("--out", type=Path, default=Path("predictions"), help="where to write")
     parser.add_argument("--panels", type=int, default=4, help="panels of the strongest frames")
     parser.add_argument("--video", type=bool, default=True, help="write the annotated video")
-    parser.add_argument("--scene", type=str, default="", help="name of the view trained on")
+    parser.add_argument("--scene", type=str, default="", help=SCENE)
+    parser.add_argument(
+        "--fps", type=float, default=0.0, help="of frame folders (default: as calibrated)"
+    )
     asked = parser.parse_args(list(arguments))
     from dmad.inference.predict import predict as run
 
-    for line in run(asked.run, asked.sources, asked.out, asked.panels, asked.video, asked.scene):
+    wanted = (asked.panels, asked.video, asked.scene, asked.fps)
+    for line in run(asked.run, asked.sources, asked.out, *wanted):
         print(line)
 
 
@@ -74,11 +80,12 @@ def data(arguments: Sequence[str]) -> None:
     parser = Parser(prog="dmad data", description=data.__doc__)
     parser.add_argument("path", type=Path, help="folder to look at")
     asked = parser.parse_args(list(arguments))
-    from dmad.data.images import describe_images
+    from dmad.data.images import describe_images, describe_loose
     from dmad.data.layouts import describe
 
     images = describe_images(asked.path)
     told = f"{asked.path} holds" if images else describe(asked.path)
+    images = images or describe_loose(asked.path)
     print("\n".join([told, *(f"  {line}" for line in images)]))
 
 
@@ -90,11 +97,11 @@ def recipes(arguments: Sequence[str]) -> None:
 
     for name, line in book.describe():
         base = book.get(name)
-        print(f"{name:13} {base.data.size:3} px  {base.train.epochs:2} epochs  {line}")
+        print(f"{name:13} {base.data.size:3} px  {base.train.epochs:3} epochs  {line}")
 
 
 def demo(arguments: Sequence[str]) -> None:
-    """Train the toy and the street with no data at all, and draw what they learnt."""
+    """Train a toy, a street and three textures with no data at all, and draw what they learnt."""
     parser = Parser(prog="dmad demo", description=demo.__doc__)
     parser.add_argument("--out", type=Path, default=Path("demo"), help="where to write")
     asked = parser.parse_args(list(arguments))

@@ -91,19 +91,6 @@ def arrows(
     return np.array(canvas.reduce(_FINE))
 
 
-def grid_warp(field: Values, step: int = 16, gain: float = 1.0, zoom: int = 1) -> Pixels:
-    """Draw a grid, a line every `step` px, each point moved by `gain` times the field (2, H, W)."""
-    height, width = field.shape[1:]
-    scale = zoom * _FINE
-    points = np.mgrid[:height, :width][::-1] + 0.5 + gain * np.nan_to_num(field)
-    points = (scale * points).transpose(1, 2, 0)
-    canvas = Image.new("RGB", (scale * width, scale * height), "white")
-    draw = ImageDraw.Draw(canvas)
-    for line in [*points[step // 2 :: step], *points.swapaxes(0, 1)[step // 2 :: step]]:
-        draw.line(line.ravel().tolist(), fill=BLUE, width=_FINE + 1)
-    return np.array(canvas.reduce(_FINE))
-
-
 def panel(
     rows: Sequence[Sequence[Pixels]], titles: Sequence[str], row_titles: Sequence[str] | None = None
 ) -> Pixels:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dmad.parsing import Parser
+from dmad.parsing import SCENE, Parser
 
 if TYPE_CHECKING:
     from jsonargparse import Namespace
@@ -48,7 +48,7 @@ def _parser() -> Parser:
     add("--spool", type=Path | None, help="folder for lines not yet sent (default: OUT/spool)")
     add("--include", type=list[str], default=[], help='polygons that count: ["0,0 1,0 1,1"]')
     add("--exclude", type=list[str], default=[], help="polygons that do not count")
-    add("--scene", type=str, default="", help="name of the view trained on")
+    add("--scene", type=str, default="", help=SCENE)
     add("--calibration", type=Path | None, help="file that `dmad calibrate --out` wrote")
     add("--fps", type=float, default=0.0, help="frames a second to judge (default: as calibrated)")
     add("--before", type=float, default=3.0, help="seconds of a film before its event")

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from dmad.config import DataConfig
-from dmad.data.images import categories, describe_images, find_images, image_size
+from dmad.data.images import categories, describe_images, describe_loose, find_images, image_size
 from dmad.data.load import LabelledFootage, load_split
 from dmad.errors import DmadError
 
@@ -104,6 +104,9 @@ def test_a_folder_is_described(put, mask, tmp_path) -> None:
     assert describe_images(tmp_path / "data" / "bottle") == [f"images: bottle: {said}"]
     put("frames/clip/000.png")
     assert describe_images(tmp_path / "data" / "frames") == []
+    assert describe_loose(tmp_path / "data" / "frames") == []
+    loose = describe_loose(tmp_path / "data" / "frames" / "clip")
+    assert loose == ["or, for recipe images: 1 good images to train on"]
 
 
 def test_the_folder_of_one_category_will_do(put, mask, tmp_path) -> None:

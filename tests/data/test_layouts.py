@@ -11,7 +11,7 @@ from test_frames import halve, write_frames, write_video
 
 from dmad import recipes
 from dmad.data.frames import load_footage
-from dmad.data.layouts import align, check_labels, describe, find_split, read_masks
+from dmad.data.layouts import align, describe, find_split, read_masks
 from dmad.data.load import load_split
 from dmad.errors import DmadError
 
@@ -161,9 +161,9 @@ def test_video_and_labels_of_different_length(avenue, tmp_path):
     video = write_video(avenue / "testing_videos" / "02.avi", 6)
     test = find_split("avenue", avenue, "test")
     with pytest.raises(DmadError, match=r"2_label\.mat labels 4 frames of clip 02, which has 6"):
-        check_labels(test, footage_of(test, tmp_path))
+        align(test, footage_of(test, tmp_path))
     video.unlink()
-    check_labels(test := find_split("avenue", avenue, "test"), footage_of(test, tmp_path))
+    align(test := find_split("avenue", avenue, "test"), footage_of(test, tmp_path))
 
 
 def test_damaged_video_keeps_the_labels_of_what_is_left(avenue, tmp_path):
@@ -396,6 +396,7 @@ def test_describe_says_what_is_wrong_with_labels(tmp_path):
 
 def test_describe_own_videos_and_nothing(mine, tmp_path):
     assert "video: videos or folders" in describe(mine)
+    assert "to evaluate, give labels.csv" in describe(mine)
     (tmp_path / "void").mkdir()
     text = describe(tmp_path / "void")
     assert "svcl.ucsd.edu" in text

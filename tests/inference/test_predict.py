@@ -68,6 +68,14 @@ def test_a_frame_folder_scores_as_the_detector_does(trained, write_clip, frames_
     assert sorted(path.name for path in folder.iterdir()) == ["scores.csv", "timeline.png"]
 
 
+def test_seconds_of_a_frame_folder_follow_what_is_said(trained, write_clip, tmp_path):
+    source = write_clip(tmp_path / "clip", 3)
+    (plain,) = predict(trained, [source], tmp_path / "plain", video=False)
+    (said,) = predict(trained, [source], tmp_path / "said", video=False, fps=20)
+    ten, twenty = (float(rows_of(folder)[-1]["time"]) for folder in (plain, said))
+    assert ten == 2 * twenty > 0
+
+
 def test_a_folder_of_clips_in_natural_order(trained, write_clip, video_of, tmp_path):
     for name in ("clip10", "clip9"):
         write_clip(tmp_path / "in" / name, 3, 6)

@@ -104,6 +104,12 @@ def describe_images(root: Path) -> list[str]:
     return [f"{recipe}: {name}: {line}" for name, it in folders.items() if (line := _counted(it))]
 
 
+def describe_loose(root: Path) -> list[str]:
+    """How many images lie right in a folder: frames of a clip, or photographs of good parts."""
+    count = sum(map(is_image, root.iterdir())) if root.is_dir() else 0
+    return [f"or, for recipe images: {count} good images to train on"] if count else []
+
+
 def _counted(root: Path) -> str:
     try:
         files = scan(root)

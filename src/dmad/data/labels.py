@@ -148,7 +148,8 @@ def _kind(files: Sequence[LabelFile | None]) -> str:
         return ""
     if paths[0].is_dir():
         return "pixel masks"
-    return ".mat masks" if paths[0].suffix == ".mat" else f"{paths[0].parent.name}/*.npy"
+    folder, suffix = paths[0].parent.name, paths[0].suffix
+    return ".mat masks" if suffix == ".mat" else f"{folder}/*{suffix}"
 
 
 def read_labels(path: Path) -> LabelFile:
@@ -272,8 +273,3 @@ def _cut_decoded(split: Split, footage: Footage, joined: LabelFile) -> dict[str,
     )
     files = _cut(joined, [clip.length for clip in footage.clips])
     return dict(zip(names, files, strict=True))
-
-
-def check_labels(split: Split, footage: Footage) -> None:
-    """Raise `DmadError` unless the labels fit the decoded clips, frame for frame."""
-    align(split, footage)

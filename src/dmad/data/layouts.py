@@ -12,10 +12,10 @@ from typing import Literal, get_args
 from dmad.config import require
 from dmad.data.decoding import VIDEOS, holds_images, natural, probe
 from dmad.data.frames import ClipSource
-from dmad.data.labels import Split, align, check_labels, labelled, read_masks, unlabelled
+from dmad.data.labels import Split, align, labelled, read_masks, unlabelled
 from dmad.errors import DmadError
 
-__all__ = ["Split", "align", "check_labels", "describe", "find_split", "read_masks"]
+__all__ = ["Split", "align", "describe", "find_split", "read_masks"]
 
 SplitName = Literal["train", "test"]
 
@@ -50,6 +50,10 @@ BENCHMARKS = {
         "https://svip-lab.github.io/dataset/campus_dataset.html",
     ),
 }
+LABELS = (
+    "to evaluate, give labels.csv (clip,start,end; frames from 0, end included), labels.npy "
+    "(0 or 1 a frame), NAME.csv (start,end) or NAME.npy beside a clip, or masks/NAME/"
+)
 MNIST = "MNIST (mnist), MNIST/raw/train-images-idx3-ubyte[.gz]: http://yann.lecun.com/exdb/mnist/"
 
 
@@ -262,6 +266,8 @@ def _describe(layout: str, splits: dict[str, Split | str]) -> list[str]:
     bench = BENCHMARKS.get(layout)
     lines = [f"{layout}: {bench.title if bench else 'videos or folders of frame images'}"]
     lines += [f"  {name}: {_describe_split(name, split)}" for name, split in splits.items()]
+    if layout == "video" and isinstance(splits["test"], Split) and not splits["test"].label_name:
+        lines.append(f"  {LABELS}")
     if bench and _counts(splits) != bench.clips:
         lines.append(f"  published with {bench.clips[0]} training and {bench.clips[1]} test clips")
         lines.append(f"  get what is missing at {bench.home}")

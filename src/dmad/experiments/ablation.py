@@ -9,9 +9,8 @@ from dmad.config import Config, require
 from dmad.evaluation.images import LARGER
 from dmad.evaluation.result import CALIBRATED, RAW
 from dmad.experiments.effort import Effort
-from dmad.experiments.grid import Figure, Grid, Outcome, run_grid
+from dmad.experiments.grid import Figure, Grid, Outcome, base_of, run_grid
 from dmad.inspection import IMAGE_RAW
-from dmad.runs import read_config
 
 GAMMA3 = (0.0, 0.1, 0.25, 0.5, 1.0, 2.0)  # of Table 5
 TABLE_4 = {  # frame AUROC on Ped2, and points lost by each part that is left out
@@ -104,7 +103,14 @@ def figures(config: Config) -> list[Figure]:
     ]
 
 
-def ablation(name: str, run: Path, out: Path, effort: Effort) -> list[Outcome]:
+def ablation(
+    name: str,
+    run: Path,
+    out: Path,
+    effort: Effort,
+    root: Path | None = None,
+    cache: Path | None = None,
+) -> list[Outcome]:
     """Train and judge every variant of a run's settings.
 
     Args:
@@ -112,11 +118,13 @@ def ablation(name: str, run: Path, out: Path, effort: Effort) -> list[Outcome]:
         run: Run folder whose settings are varied.
         out: Folder for the variants; what lies there already is not done again.
         effort: How much of it.
+        root: Folder of the data set; the one trained on where None.
+        cache: Folder for decoded frames.
 
     Raises:
         DmadError: The run has no deformation to leave out, or a variant cannot be trained.
     """
-    base = read_config(run)
+    base = base_of(run, root, cache)
     require(bool(base.model.reductions), f"{run} has no deformation; give a run that has")
     return run_grid(declared(name, base, run), out, effort)
 

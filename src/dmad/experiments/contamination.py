@@ -16,8 +16,7 @@ from dmad.data.load import load_split, lying, needed_root
 from dmad.data.windows import thin
 from dmad.experiments.ablation import figures, skips
 from dmad.experiments.effort import Effort
-from dmad.experiments.grid import Grid, Outcome, run_grid
-from dmad.runs import read_config
+from dmad.experiments.grid import Grid, Outcome, base_of, run_grid
 
 SHARES = (0.0, 0.01, 0.05, 0.1)  # of the training frames
 SEC_4_6 = {  # points lost on Ped2, by a share the paper does not tell; its baseline is MNAD
@@ -27,7 +26,9 @@ SEC_4_6 = {  # points lost on Ped2, by a share the paper does not tell; its base
 PIECE = 12  # abnormal frames of a clip at the least: fewer make no window
 
 
-def contamination(run: Path, out: Path, effort: Effort) -> list[Outcome]:
+def contamination(
+    run: Path, out: Path, effort: Effort, root: Path | None = None, cache: Path | None = None
+) -> list[Outcome]:
     """Train both methods with each share of abnormal frames, and judge them.
 
     All are judged on the whole test split, the frames that were trained on among them, as nothing
@@ -37,12 +38,14 @@ def contamination(run: Path, out: Path, effort: Effort) -> list[Outcome]:
         run: Run folder of a video model whose settings are varied.
         out: Folder for data (links only), runs and table.
         effort: How much of it.
+        root: Folder of the data set; the one trained on where None.
+        cache: Folder for decoded frames.
 
     Raises:
         DmadError: The run is none of video, its test clips have no labels or are no folders of
             frames.
     """
-    base = read_config(run)
+    base = base_of(run, root, cache)
     require(base.data.history > 0, f"{run} is no run of video; give one of recipe ped2 or video")
     variants: dict[str, Config] = {}
     for share in SHARES:

@@ -15,6 +15,7 @@ import numpy as np
 
 from dmad.categories import finished, value
 from dmad.config import Config, require
+from dmad.data.load import lying
 from dmad.experiments.drawing import draw
 from dmad.experiments.effort import Effort, Variants
 from dmad.experiments.tables import Table
@@ -93,6 +94,19 @@ def run_grid(grid: Grid, out: Path, effort: Effort) -> list[Outcome]:
     found.show()
     draw(outcomes, [figure.title for figure in grid.figures], out / grid.name)
     return outcomes
+
+
+def base_of(run: Path, root: Path | None = None, cache: Path | None = None) -> Config:
+    """Settings of a run, to be varied: data where they lie now, weights from scratch.
+
+    Args:
+        run: Run folder.
+        root: Folder of the data set; the one trained on where None.
+        cache: Folder for decoded frames.
+    """
+    config = read_config(run)
+    scratch = replace(config.train, start=None)
+    return replace(config, data=lying(config.data, root, cache), train=scratch)
 
 
 def judged(config: Config, folder: Path) -> list[dict[str, Any]]:

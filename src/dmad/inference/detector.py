@@ -179,7 +179,7 @@ class Detector:
             return restored, score_plus(restored, self.config.score), None
         output = self.model(x, target, background)
         scores = score(target, output, self.config.score, self.config.loss.gradient)
-        return output, scores, released_terms(target, output)
+        return output, scores, released_terms(target, output, self.config.data.layout)
 
     def needs_template(self, scene: str) -> bool:
         """Whether a view's template comes from its own past: one not trained on."""
@@ -204,8 +204,8 @@ def load(run: str | Path, **options: Any) -> Detector:
     """
     require(
         not is_exported(run),
-        f"{run} is an exported model, which cannot be trained or drawn from; give the run it came "
-        "from, or call it by dmad.load",
+        f"{run} is an exported model, for dmad.load alone; predict, watch, evaluate and the others "
+        "take the run it came from",
     )
     files = find_model(run)
     card = read_card(files)

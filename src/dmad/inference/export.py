@@ -29,7 +29,7 @@ from dmad.inference.graph import OUTPUTS, Graph, example
 from dmad.inference.result import AnomalyResult
 from dmad.nn.pdm import PDM
 from dmad.nn.ppdm import PPDM
-from dmad.runs import find_model, make_folder, read_card
+from dmad.runs import find_model, make_folder, portable, read_card
 
 Format = Literal["onnx", "openvino"]
 Precision = Literal["fp32", "bf16", "int8"]
@@ -153,8 +153,7 @@ def write(
     build(detector.model, detector.config, form, precision, folder, inputs_of(detector, normal))
     if detector.model.background is not None:
         np.save(folder / runtime.BACKGROUND, detector.model.background.detach().numpy())
-    card = read_card(find_model(run))
-    card["config"]["data"] |= {"root": None, "cache": None}
+    card = portable(read_card(find_model(run)))
     card["export"] = {"format": form, "precision": precision}
     (folder / runtime.CARD).write_text(json.dumps(card))
     return card

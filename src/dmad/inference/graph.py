@@ -48,7 +48,7 @@ class Graph(nn.Module):
         else:
             output = self.model(x, target, background)
             found = score(target, output, settings, self.config.loss.gradient)
-            released = released_terms(target, output)
+            released = released_terms(target, output, self.config.data.layout)
             whole = pixel_map(found, settings)
             more = [released.deformation, released.reconstruction, released.gradient]
         terms = torch.stack([found.score, found.reconstruction, found.deformation, *more], 1)

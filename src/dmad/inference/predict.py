@@ -27,7 +27,7 @@ from dmad.inference.tables import as_csv
 from dmad.inference.video import VideoWriter, annotate
 from dmad.runs import make_folder, write_whole
 
-FPS = 10.0  # of the written video where the source does not say
+FPS = 10.0  # where nobody says
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class Wanted:
     panels: int = 4  # panels of the strongest frames
     video: bool = True  # annotated video
     scene: str = ""  # view trained on; unknown ones get a template from their own past
+    fps: float = 0.0  # where the source does not say; 0 is that of the threshold
 
 
 def predict(
@@ -46,6 +47,7 @@ def predict(
     panels: int = 4,
     video: bool = True,
     scene: str = "",
+    fps: float = 0.0,
 ) -> Iterator[Path]:
     """Judge each source and write `scores.csv`, `timeline.png`, panels and an annotated video.
 
@@ -56,7 +58,9 @@ def predict(
         out: Where to write; a folder for each source.
         panels: How many of the strongest frames are explained in a panel each.
         video: Whether to write the annotated video.
-        scene: Name of the view, where the model was trained on several.
+        scene: Name of the view, where the model was trained on several; one it does not know gets
+            its template from its own past.
+        fps: Frames a second where a source does not say; those of the threshold where 0.
 
     Yields:
         The folder of each source, when it is done.
@@ -65,7 +69,7 @@ def predict(
         DmadError: No such model, or not one source could be judged.
     """
     detector = load(run)
-    wanted = Wanted(panels, video, scene)
+    wanted = Wanted(panels, video, scene, fps)
     problems, done = [], 0
     make_folder(out)
     if detector.config.model.teacher:
@@ -115,7 +119,8 @@ def predict_one(detector: Detector, source: Path, out: Path, wanted: Wanted) -> 
     """
     data = detector.config.data
     told, expected = probe(source)
-    fps = told or data.fps or FPS
+    usual = detector.calibration.fps if detector.calibration else data.fps
+    fps = told or wanted.fps or usual or FPS
     notes = rate_notes(detector.calibration, fps)
     frames = decode(source, data.size, data.channels, notes.append, antialias=data.antialias)
     table, best, limits = Table(fps), Best(wanted.panels), Limits(detector.config)
