@@ -8,6 +8,7 @@ from dmad.evaluation.calibration import AlarmShape, read_calibration
 from dmad.evaluation.events import find_events
 from dmad.evaluation.held_out import HeldOut
 from dmad.inference.detector import load
+from dmad.inference.predict import predict
 from dmad.runs import find_model, read_card
 from dmad.thresholds import calibrate
 
@@ -61,6 +62,24 @@ def test_a_camera_keeps_its_threshold_in_a_file_of_its_own(own, clips, tmp_path)
     more = calibrate(own, fps=10, more=clips[1:2], out=out)
     assert (more.clips, more.budget) == (2, found.budget)
     assert read_card(find_model(own)) == before
+    (folder,) = predict(own, clips[:1], tmp_path / "found", panels=0, video=False, calibration=out)
+    assert (folder / "events.csv").is_file()  # the model itself has no threshold
+
+
+def test_a_model_that_ships_with_the_project_stays_as_it_is(clips, tmp_path):
+    with pytest.raises(DmadError, match=r"ped2 ships with the project .* --out FILE"):
+        calibrate("ped2", clips, fps=10)
+    kept = calibrate("ped2", clips[:1], fps=10, out=tmp_path / "mine.json")
+    assert read_calibration(tmp_path / "mine.json") == kept
+
+
+def test_a_threshold_is_of_the_view_that_is_named(own, clips, frames_of, tmp_path):
+    calibrate(own, clips[:1], fps=10, out=tmp_path / "own.json")
+    calibrate(own, clips[:1], fps=10, out=tmp_path / "yard.json", scene="yard")
+    own_terms, yard = (HeldOut.read(tmp_path / f"{name}.npz") for name in ("own", "yard"))
+    seen = load(own)(frames_of(3, 60), "yard").reconstruction
+    np.testing.assert_allclose(yard.reconstruction, seen, rtol=1e-4)
+    assert not np.allclose(own_terms.reconstruction[5:], yard.reconstruction[5:], rtol=1e-2)
 
 
 def test_clips_of_another_rate_and_damaged_terms_are_refused(own, clips, tmp_path):

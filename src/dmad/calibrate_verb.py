@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from dmad.parsing import Parser
+from dmad.parsing import SCENE, Parser
 
 
 def calibrate(arguments: Sequence[str]) -> None:
@@ -27,6 +27,7 @@ def calibrate(arguments: Sequence[str]) -> None:
         asked.weight,
         asked.normal,
         asked.out,
+        asked.scene,
     )
     tell(found)
 
@@ -39,7 +40,7 @@ def _parser() -> Parser:
         description=calibrate.__doc__,
         epilog="Example: dmad calibrate RUN --false-alarms 1/day",
     )
-    parser.add_argument("run", type=Path, help="run folder")
+    parser.add_argument("run", type=Path, help="run folder; with --out also a shipped model")
     parser.add_argument(
         "footage",
         type=Path,
@@ -53,6 +54,7 @@ def _parser() -> Parser:
         default=[],
         help="clips that were alarms and are normal, added to the footage of the last calibration",
     )
+    parser.add_argument("--scene", type=str, default="", help=SCENE)
     parser.add_argument("--out", type=Path | None, help="file to keep it in (default: the run)")
     parser.add_argument(
         "--false-alarms",

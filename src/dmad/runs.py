@@ -103,13 +103,15 @@ class ModelFiles:
 
     weights: Path
     card: Path
+    shipped: bool = False  # with the project: everybody's, and never written to
 
 
 def find_model(name: str | Path) -> ModelFiles:
     """A run folder, a `.safetensors` file, or the name of a model that ships with the project."""
     path = Path(name)
     here = Path(__file__)  # a checkout keeps its models beside src, an installation beside this
-    shipped = [home / "models" / f"{name}.safetensors" for home in (here.parents[2], here.parent)]
+    homes = [home / "models" for home in (here.parents[2], here.parent)]
+    shipped = [home / f"{name}.safetensors" for home in homes]
     places = (path / "model.safetensors", path, *shipped)
     weights = next((place for place in places if place.is_file()), None)
     if weights is None:
@@ -122,7 +124,7 @@ def find_model(name: str | Path) -> ModelFiles:
     card = weights.with_suffix(".json")
     require(weights.suffix == ".safetensors", f"{weights} is no .safetensors file")
     require(card.is_file(), f"{weights} has no {card.name} beside it; keep the two together")
-    return ModelFiles(weights, card)
+    return ModelFiles(weights, card, weights.resolve().parent in homes)
 
 
 def save_model(

@@ -43,6 +43,7 @@ def calibrate(
     weight: float | None = None,
     more: Sequence[str | Path] = (),
     out: Path | None = None,
+    scene: str = "",
 ) -> Calibration:
     """Set a run's threshold from normal footage, and keep it in `model.json`.
 
@@ -61,10 +62,17 @@ def calibrate(
         more: Clips that were alarms and are normal: added to the footage of the last calibration,
             whose budget, shape and weight stay where none are given. Video only.
         out: File to keep it in, for one camera of several, in place of `model.json`.
+        scene: Name of the view of all these clips, as in `dmad predict`; video only.
 
     Raises:
-        DmadError: No such run, nothing held out, frames a second unknown.
+        DmadError: No such run, nothing held out, frames a second unknown, or the model ships with
+            the project and no `out` is given.
     """
+    files = find_model(run)
+    require(
+        bool(out) or not files.shipped,
+        f"{run} ships with the project and stays as it is; keep the threshold with --out FILE",
+    )
     detector = load(run)
     data = lying(detector.config.data, root, cache)
     if detector.config.model.teacher:
@@ -72,17 +80,11 @@ def calibrate(
             not (more or out), "--normal and --out are for video; of images, name all good ones"
         )
         return _of_images(run, detector, normal, data, budget)
-    kept = (out or find_model(run).card).with_suffix(".npz")
+    kept = (out or files.card).with_suffix(".npz")
     last = read_calibration(out) if out and out.is_file() else detector.calibration
-    if more and not normal and kept.is_file():
-        held = HeldOut.read(kept)
-    else:
-        footage = read_clips(normal, data) if normal else load_split(data, "held_out").footage
-        held = terms_of(detector, footage, fps)
-    if more:
-        held = held.joined(terms_of(detector, read_clips(more, data), fps))
-        if last:
-            budget, shape = budget or last.budget, shape or AlarmShape.of(last)
+    held = _held_out(detector, kept, normal, more, data, fps, scene)
+    if more and last:
+        budget, shape = budget or last.budget, shape or AlarmShape.of(last)
     if weight is None:
         weight = last.scorer.weight if last else detector.config.score.weight
     terms = (held.reconstruction, held.deformation, held.clip_lengths, held.fps)
@@ -93,6 +95,25 @@ def calibrate(
     else:
         note(run, {"calibration": found.to_dict()})
     return found
+
+
+def _held_out(
+    detector: Detector,
+    kept: Path,
+    normal: Sequence[str | Path],
+    more: Sequence[str | Path],
+    data: DataConfig,
+    fps: float,
+    scene: str,
+) -> HeldOut:
+    """Terms of the footage named; of the last calibration, or else the training's, without any."""
+    if more and not normal and kept.is_file():
+        held = HeldOut.read(kept)
+    else:
+        own = not normal
+        footage = load_split(data, "held_out").footage if own else read_clips(normal, data, scene)
+        held = terms_of(detector, footage, fps)
+    return held.joined(terms_of(detector, read_clips(more, data, scene), fps)) if more else held
 
 
 def _of_images(
@@ -159,11 +180,11 @@ def read_images(sources: Sequence[str | Path], data: DataConfig) -> Footage:
     return read(clips, data)
 
 
-def read_clips(sources: Sequence[str | Path], data: DataConfig) -> Footage:
-    """Videos, frame folders and folders of these, decoded."""
+def read_clips(sources: Sequence[str | Path], data: DataConfig, scene: str = "") -> Footage:
+    """Videos, frame folders and folders of these, decoded; all of one view."""
     paths = [clip for source in sources for clip in clips_in(Path(source))]
     named = zip(folder_names(paths), paths, strict=True)
-    clips = [ClipSource(name, path) for name, path in named]
+    clips = [ClipSource(name, path, scene) for name, path in named]
     return read(clips, data)
 
 

@@ -67,10 +67,13 @@ def predict(arguments: Sequence[str]) -> None:
     parser.add_argument(
         "--fps", type=float, default=0.0, help="of frame folders (default: as calibrated)"
     )
+    parser.add_argument(
+        "--calibration", type=Path | None, help="file that `dmad calibrate --out` wrote"
+    )
     asked = parser.parse_args(list(arguments))
     from dmad.inference.predict import predict as run
 
-    wanted = (asked.panels, asked.video, asked.scene, asked.fps)
+    wanted = (asked.panels, asked.video, asked.scene, asked.fps, asked.calibration)
     for line in run(asked.run, asked.sources, asked.out, *wanted):
         print(line)
 

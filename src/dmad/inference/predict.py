@@ -18,7 +18,7 @@ from dmad import visualize
 from dmad.config import require
 from dmad.data.decoding import VIDEOS, decode, holds_images, natural, probe
 from dmad.errors import DmadError
-from dmad.evaluation.calibration import Calibration
+from dmad.evaluation.calibration import Calibration, read_calibration
 from dmad.evaluation.events import find_events
 from dmad.inference.detector import Detector, Explained, load
 from dmad.inference.explain import Limits, Picture, pictures
@@ -48,6 +48,7 @@ def predict(
     video: bool = True,
     scene: str = "",
     fps: float = 0.0,
+    calibration: Path | None = None,
 ) -> Iterator[Path]:
     """Judge each source and write `scores.csv`, `timeline.png`, panels and an annotated video.
 
@@ -61,6 +62,7 @@ def predict(
         scene: Name of the view, where the model was trained on several; one it does not know gets
             its template from its own past.
         fps: Frames a second where a source does not say; those of the threshold where 0.
+        calibration: File that `dmad calibrate --out` wrote; the model's own where None. Video only.
 
     Yields:
         The folder of each source, when it is done.
@@ -69,6 +71,9 @@ def predict(
         DmadError: No such model, or not one source could be judged.
     """
     detector = load(run)
+    if calibration:
+        require(not detector.config.model.teacher, "--calibration is for video; see dmad calibrate")
+        detector.calibration = read_calibration(calibration)
     wanted = Wanted(panels, video, scene, fps)
     problems, done = [], 0
     make_folder(out)
