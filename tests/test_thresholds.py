@@ -52,6 +52,8 @@ def test_a_false_alarm_is_taken_back_without_training(own, clips, frames_of):
     assert (second.rule.gap, second.rule.minimum) == (first.rule.gap, first.rule.minimum)
     assert (second.clips, second.frames) == (3, 3 * 56)
     assert load(own).calibration == second
+    third = calibrate(own, budget="1/day")
+    assert (third.clips, third.scorer, third.rule.gap) == (3, second.scorer, second.rule.gap)
 
 
 def test_a_camera_keeps_its_threshold_in_a_file_of_its_own(own, clips, tmp_path):
@@ -71,6 +73,11 @@ def test_a_model_that_ships_with_the_project_stays_as_it_is(clips, tmp_path):
         calibrate("ped2", clips, fps=10)
     kept = calibrate("ped2", clips[:1], fps=10, out=tmp_path / "mine.json")
     assert read_calibration(tmp_path / "mine.json") == kept
+
+
+def test_a_view_without_clips_is_refused(own):
+    with pytest.raises(DmadError, match="--scene is the view of the clips named"):
+        calibrate(own, scene="yard")
 
 
 def test_a_threshold_is_of_the_view_that_is_named(own, clips, frames_of, tmp_path):

@@ -45,26 +45,28 @@ def _parser() -> Parser:
         "footage",
         type=Path,
         nargs="*",
-        help="normal videos or frame folders not trained on; without any, what was held out",
+        help="normal videos or frame folders not trained on; without any, that of the last "
+        "calibration, or what the training held out",
     )
     parser.add_argument(
         "--normal",
         type=Path,
         nargs="+",
         default=[],
-        help="clips that were alarms and are normal, added to the footage of the last calibration",
+        help="clips that were alarms and are normal, added to that footage",
     )
-    parser.add_argument("--scene", type=str, default="", help=SCENE)
+    parser.add_argument("--scene", type=str, default="", help=f"of the clips: {SCENE}")
     parser.add_argument("--out", type=Path | None, help="file to keep it in (default: the run)")
     parser.add_argument(
         "--false-alarms",
         type=str,
         default="",
-        help="1/day, 2/hour, 0.001/frame; 0.01/image (default: 1/hour, images 0.01/image)",
+        help="1/day, 2/hour, 0.001/frame; 0.01/image (default: the last; at first 1/hour, and of "
+        "images 0.01/image)",
     )
     parser.add_argument("--fps", type=float, default=0.0, help="where the footage does not say")
     parser.add_argument(
-        "--weight", type=float | None, help="of the deformation, standardised (default: the run's)"
+        "--weight", type=float | None, help="of the deformation, standardised (default: the last)"
     )
     parser.add_class_arguments(AlarmShape, "alarm")
     parser.add_argument("--data.root", type=Path | None, help="folder of the data set")

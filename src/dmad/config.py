@@ -241,7 +241,7 @@ class TrainConfig:
         precision: `auto` takes bf16 where the machine computes in it, else 32-bit floats.
         compile: `torch.compile`; `auto` does so on a GPU.
         channels_last: Keep activations in channels-last order; `auto` does so where bf16 is fast.
-        start: Trained model (run, file, shipped name) whose weights to begin with, no templates.
+        start: Trained model (run, file, shipped name) whose weights but templates to begin with.
     """
 
     epochs: int = 60

@@ -49,18 +49,17 @@ def calibrate(
 
     Args:
         run: Run folder.
-        normal: Normal clips not trained on, or folders of them; what the training held out where
-            empty.
-        budget: False alarms that are acceptable, such as "1/day", or for images "0.01/image";
-            `BUDGET` and `IMAGE_BUDGET` where empty.
-        shape: What counts as one alarm.
+        normal: Normal clips not trained on, or folders of them; where empty the footage of the last
+            calibration, or what the training held out.
+        budget: False alarms that are acceptable, such as "1/day", or for images "0.01/image"; where
+            empty that of the last calibration of video, or `BUDGET` and `IMAGE_BUDGET`.
+        shape: What counts as one alarm; as in the last calibration where None.
         root: Folder of the data set; the one trained on where None.
         cache: Folder for decoded frames.
         fps: Frames a second, where the footage does not say.
         weight: Of the standardised deformation; that of the last calibration where None, or where
             there was none the run's `score.weight`.
-        more: Clips that were alarms and are normal: added to the footage of the last calibration,
-            whose budget, shape and weight stay where none are given. Video only.
+        more: Clips that were alarms and are normal: added to that footage. Video only.
         out: File to keep it in, for one camera of several, in place of `model.json`.
         scene: Name of the view of all these clips, as in `dmad predict`; video only.
 
@@ -73,23 +72,22 @@ def calibrate(
         bool(out) or not files.shipped,
         f"{run} ships with the project and stays as it is; keep the threshold with --out FILE",
     )
+    require(bool(not scene or normal or more), "--scene is the view of the clips named; name some")
     detector = load(run)
     data = lying(detector.config.data, root, cache)
     if detector.config.model.teacher:
-        require(
-            not (more or out), "--normal and --out are for video; of images, name all good ones"
-        )
+        require(not (more or out), "--normal and --out are for video; name all good images")
         return _of_images(run, detector, normal, data, budget)
-    kept = (out or files.card).with_suffix(".npz")
+    kept = [card.with_suffix(".npz") for card in (out, files.card) if card]
     last = read_calibration(out) if out and out.is_file() else detector.calibration
     held = _held_out(detector, kept, normal, more, data, fps, scene)
-    if more and last:
+    if last:
         budget, shape = budget or last.budget, shape or AlarmShape.of(last)
     if weight is None:
         weight = last.scorer.weight if last else detector.config.score.weight
     terms = (held.reconstruction, held.deformation, held.clip_lengths, held.fps)
     found = choose_threshold(*terms, budget or BUDGET, shape, weight)
-    held.write(kept)
+    held.write(kept[0])
     if out:
         write_whole(out, json.dumps(found.to_dict(), indent=1))
     else:
@@ -99,7 +97,7 @@ def calibrate(
 
 def _held_out(
     detector: Detector,
-    kept: Path,
+    kept: Sequence[Path],
     normal: Sequence[str | Path],
     more: Sequence[str | Path],
     data: DataConfig,
@@ -107,12 +105,13 @@ def _held_out(
     scene: str,
 ) -> HeldOut:
     """Terms of the footage named; of the last calibration, or else the training's, without any."""
-    if more and not normal and kept.is_file():
-        held = HeldOut.read(kept)
+    last = next((file for file in kept if file.is_file()), None)
+    if normal:
+        held = terms_of(detector, read_clips(normal, data, scene), fps)
+    elif last:
+        held = HeldOut.read(last)
     else:
-        own = not normal
-        footage = load_split(data, "held_out").footage if own else read_clips(normal, data, scene)
-        held = terms_of(detector, footage, fps)
+        held = terms_of(detector, load_split(data, "held_out").footage, fps)
     return held.joined(terms_of(detector, read_clips(more, data, scene), fps)) if more else held
 
 
@@ -134,6 +133,7 @@ def set_threshold(run: Path) -> None:
     config = read_config(run)
     if not config.data.held_out:
         return
+    find_model(run).card.with_suffix(".npz").unlink(missing_ok=True)  # of weights before these
     try:
         weight = choose(run) if config.score.choose else None
         tell(calibrate(run, weight=weight))
