@@ -2,6 +2,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
 from dmad.errors import DmadError
 from dmad.evaluation.calibration import AlarmShape, read_calibration
@@ -9,7 +10,7 @@ from dmad.evaluation.events import find_events
 from dmad.evaluation.held_out import HeldOut
 from dmad.inference.detector import load
 from dmad.inference.predict import predict
-from dmad.runs import find_model, read_card
+from dmad.runs import find_model, read_card, read_config, save_model
 from dmad.thresholds import calibrate
 
 
@@ -66,6 +67,13 @@ def test_a_camera_keeps_its_threshold_in_a_file_of_its_own(own, clips, tmp_path)
     assert read_card(find_model(own)) == before
     (folder,) = predict(own, clips[:1], tmp_path / "found", panels=0, video=False, calibration=out)
     assert (folder / "events.csv").is_file()  # the model itself has no threshold
+
+
+def test_new_weights_keep_nothing_that_was_calibrated_with_old_ones(own, clips):
+    calibrate(own, clips[:1], "6/hour", fps=10)
+    save_model(own, torch.nn.Linear(1, 1), {"scenes": [""]}, read_config(own))
+    assert "calibration" not in read_card(find_model(own))
+    assert not (own / "model.npz").exists()
 
 
 def test_a_model_that_ships_with_the_project_stays_as_it_is(clips, tmp_path):

@@ -109,7 +109,8 @@ class ModelFiles:
 def find_model(name: str | Path) -> ModelFiles:
     """A run folder, a `.safetensors` file, or the name of a model that ships with the project."""
     path = Path(name)
-    here = Path(__file__)  # a checkout keeps its models beside src, an installation beside this
+    here = Path(__file__).resolve()
+    # a checkout keeps its models beside src, an installation beside this
     homes = [home / "models" for home in (here.parents[2], here.parent)]
     shipped = [home / f"{name}.safetensors" for home in homes]
     places = (path / "model.safetensors", path, *shipped)
@@ -130,7 +131,7 @@ def find_model(name: str | Path) -> ModelFiles:
 def save_model(
     folder: Path, model: nn.Module, card: dict[str, Any], config: Config | None = None
 ) -> None:
-    """Write `model.safetensors`, then `model.json`.
+    """Write `model.safetensors`, then `model.json`; what was calibrated with weights before goes.
 
     Args:
         folder: Where.
@@ -142,6 +143,7 @@ def save_model(
 
     settings = plain(config or read_config(folder))
     tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    (folder / "model.npz").unlink(missing_ok=True)
     write_whole(folder / "model.safetensors", save(tensors))
     text = json.dumps({"config": settings, "versions": versions(), **card}, indent=1)
     write_whole(folder / "model.json", text)

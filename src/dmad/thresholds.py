@@ -79,12 +79,12 @@ def calibrate(
         require(not (more or out), "--normal and --out are for video; name all good images")
         return _of_images(run, detector, normal, data, budget)
     kept = [card.with_suffix(".npz") for card in (out, files.card) if card]
-    last = read_calibration(out) if out and out.is_file() else detector.calibration
+    if out and out.is_file():
+        detector.calibration = read_calibration(out)
     held = _held_out(detector, kept, normal, more, data, fps, scene)
-    if last:
+    if last := detector.calibration:
         budget, shape = budget or last.budget, shape or AlarmShape.of(last)
-    if weight is None:
-        weight = last.scorer.weight if last else detector.config.score.weight
+    weight = detector.weight if weight is None else weight
     terms = (held.reconstruction, held.deformation, held.clip_lengths, held.fps)
     found = choose_threshold(*terms, budget or BUDGET, shape, weight)
     held.write(kept[0])
@@ -133,7 +133,6 @@ def set_threshold(run: Path) -> None:
     config = read_config(run)
     if not config.data.held_out:
         return
-    find_model(run).card.with_suffix(".npz").unlink(missing_ok=True)  # of weights before these
     try:
         weight = choose(run) if config.score.choose else None
         tell(calibrate(run, weight=weight))
