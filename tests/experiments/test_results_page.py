@@ -31,9 +31,9 @@ def stored(tmp_path: Path) -> Path:
     outcome = {"variant": "full", "seed": 3, "minutes": 1.5, "figures": {"AUROC": 0.9}}
     found.write(folder / "some", outcomes=[outcome])
     rows = [
-        {"block": block, "signal": "Eq. 14", "metric": metric, "value": 0.5, "note": ""}
+        {"block": block, "signal": "Eq. 14", "metric": metric, "value": value, "note": ""}
         for block in ("paper", "blind")
-        for metric in ("micro_AUROC", "AP")
+        for metric, value in (("micro_AUROC", 0.25), ("AP", 0.5))
     ]
     (folder / "card.json").write_text(
         json.dumps({"ledger": {"rows": rows}, "history": [{"epoch": 1, "total": 0.25}]})
@@ -46,8 +46,9 @@ def test_places_are_filled(stored: Path) -> None:
         '{{ table("some") }}\n---\n'
         '{{ table("some", ["variant", "AUROC"], ["- PDM"], notes=false) }}\n---\n'
         '{{ cell("some", "full", "min") }} min\n---\n{{ ledger("card", "paper", ["AP"]) }}\n'
+        '---\n{{ value("card", "blind", "Eq. 14") }}\n'
     )
-    whole, part, cell, ledger = page(stored).read_text().split("\n---\n")
+    whole, part, cell, ledger, value = page(stored).read_text().split("\n---\n")
     assert whole.splitlines()[2:] == [
         "| full | 0.9 | 1 |",
         "| - PDM | 0.8 | 2 |",
@@ -57,6 +58,7 @@ def test_places_are_filled(stored: Path) -> None:
     assert part.splitlines() == ["| variant | AUROC |", "| --- | --: |", "| - PDM | 0.8 |"]
     assert cell == "1 min"
     assert ledger.splitlines() == ["| signal | AP |", "| --- | --: |", "| Eq. 14 | 0.5000 |"]
+    assert value == "0.2500\n"
 
 
 def test_lines_that_begin_alike_are_kept_apart(stored: Path) -> None:
@@ -98,6 +100,7 @@ def test_a_table_knows_its_machine(stored: Path) -> None:
         ('{{ cell("some", "full", "hours") }}', "no column 'hours'"),
         ('{{ runs("some", "half") }}', "no run of 'half'"),
         ('{{ ledger("card", "deployable") }}', "no block 'deployable'"),
+        ('{{ value("card", "paper", "Eq. 13") }}', "no 'Eq. 13' in block 'paper'"),
         ("{{ figure }}", "'figure' is undefined"),
         ("{{ table(", "page.md"),
     ],

@@ -30,6 +30,7 @@ def page(stored: Path) -> Path:
     - `runs("ablation", "full")`: a line a seed of one variant of a grid,
     - `ledger("ped2", "deployable")`: a block of a stored ledger, or of a model's card, whole or of
       some metrics,
+    - `value("ped2", "deployable", "Eq. 14 raw")`: one micro AUROC of such a ledger,
     - `epochs("ped2", ["total", "perplexity"])`: the curves of a model's card,
     - `machine("ablation")`: on what it was run,
 
@@ -56,8 +57,8 @@ def filled(stored: Path) -> str:
         loader=FileSystemLoader(stored), undefined=StrictUndefined, keep_trailing_newline=True
     )
     found = Stored(stored)
-    known = (found.table, found.cell, found.runs, found.ledger, found.epochs, found.machine)
-    texts.globals.update({function.__name__: function for function in known})
+    known = ("table", "cell", "runs", "ledger", "value", "epochs", "machine")
+    texts.globals.update({name: getattr(found, name) for name in known})
     try:
         return texts.get_template(TEXT).render()
     except TemplateError as error:
@@ -115,13 +116,22 @@ class Stored:
 
     def ledger(self, name: str, block: str, metrics: Sequence[str] = ()) -> str:
         """A block of a ledger as Markdown, of some metrics where they are named."""
-        found = self.read(name)
-        found = found.get("ledger", found)
-        rows = [Row(**row) for row in found["rows"] if row["block"] == block]
-        rows = [row for row in rows if row.metric in (metrics or [row.metric])]
+        rows = [row for row in self._block(name, block) if row.metric in (metrics or [row.metric])]
         require(bool(rows), f"{name} has no block {block!r} with such figures")
         (only,) = blocks(rows)
         return markdown_lines(only.columns, only.rows)
+
+    def value(self, name: str, block: str, signal: str) -> str:
+        """One micro AUROC of a ledger."""
+        rows = [row for row in self._block(name, block) if row.metric == "micro_AUROC"]
+        found = {row.signal: row.value for row in rows}
+        require(signal in found, f"{name} has no {signal!r} in block {block!r}: {[*found]}")
+        return figure(found[signal])
+
+    def _block(self, name: str, block: str) -> list[Row]:
+        found = self.read(name)
+        found = found.get("ledger", found)
+        return [Row(**row) for row in found["rows"] if row["block"] == block]
 
     def epochs(self, name: str, curves: Sequence[str]) -> str:
         """Curves of a training as Markdown, a line an epoch."""
