@@ -21,9 +21,10 @@ from dmad.config import Config
 from dmad.data.decoding import decode
 from dmad.inference.detector import Detector
 from dmad.inference.export import Format, Precision, build, missing_packages
-from dmad.inference.runtime import GRAPHS, Runtime, session
+from dmad.inference.runtime import Runtime, session
 from dmad.machine import describe, quicken
 from dmad.nn.pdm import PDM
+from dmad.runs import GRAPHS
 
 ROUNDS = 5
 PLAIN = "PyTorch, plain float32"

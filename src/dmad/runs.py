@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
+GRAPHS = {"onnx": "model.onnx", "openvino": "model.xml"}  # of an exported model
+
+
 @dataclass(frozen=True)
 class Run:
     """A run folder and where its files lie."""
@@ -99,7 +102,7 @@ def read_config(run: Path) -> Config:
 
 @dataclass(frozen=True)
 class ModelFiles:
-    """A saved model: weights, and a card of JSON beside them."""
+    """A saved model: weights or an exported graph, and a card of JSON beside them."""
 
     weights: Path
     card: Path
@@ -107,13 +110,14 @@ class ModelFiles:
 
 
 def find_model(name: str | Path) -> ModelFiles:
-    """A run folder, a `.safetensors` file, or the name of a model that ships with the project."""
+    """A run folder, an exported one, a `.safetensors` file, or the name of a shipped model."""
     path = Path(name)
     here = Path(__file__).resolve()
     # a checkout keeps its models beside src, an installation beside this
     homes = [home / "models" for home in (here.parents[2], here.parent)]
     shipped = [home / f"{name}.safetensors" for home in homes]
-    places = (path / "model.safetensors", path, *shipped)
+    graphs = [path / graph for graph in GRAPHS.values()]
+    places = (path / "model.safetensors", *graphs, path, *shipped)
     weights = next((place for place in places if place.is_file()), None)
     if weights is None:
         half = Run(path).config.exists()
@@ -123,9 +127,15 @@ def find_model(name: str | Path) -> ModelFiles:
         require(False, f"no model at {name}; {hint}")
     assert weights is not None
     card = weights.with_suffix(".json")
-    require(weights.suffix == ".safetensors", f"{weights} is no .safetensors file")
+    given = weights.suffix == ".safetensors" or weights in graphs
+    require(given, f"{weights} is no .safetensors file")
     require(card.is_file(), f"{weights} has no {card.name} beside it; keep the two together")
     return ModelFiles(weights, card, weights.resolve().parent in homes)
+
+
+def is_exported(folder: str | Path) -> bool:
+    """Whether a folder holds an exported model."""
+    return any((Path(folder) / graph).is_file() for graph in GRAPHS.values())
 
 
 def save_model(
@@ -165,6 +175,10 @@ def read_weights(files: ModelFiles) -> dict[str, Tensor]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    require(
+        files.weights.suffix == ".safetensors",
+        f"{files.weights} is an exported graph, not weights; give the run it came from",
+    )
     try:
         tensors = load_file(files.weights)
     except SafetensorError:

@@ -1,17 +1,25 @@
 import json
 import re
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import dmad
 from dmad.cli import main
 from dmad.errors import DmadError
 from dmad.inference import runtime
-from dmad.inference.detector import Detector
+from dmad.inference.detector import Detector, load
+from dmad.inference.explain import Limits, pictures
+from dmad.inference.exported import Exported
+from dmad.nn.pdm import PDM
+from dmad.runs import find_model, read_weights
+from dmad.settings import plain
 
 for package in ("onnx", "onnxruntime", "openvino"):
     pytest.importorskip(package, reason="needs pip install 'dmad[export]'")
@@ -73,6 +81,64 @@ def test_what_draws_is_kept_out_of_int8(exported, drawn):
     nodes = onnx.load(exported["onnx"] / "model.onnx").graph.node
     kept = [node.name for node in nodes if re.fullmatch(exporting.FINE, node.name)]
     assert any(f"/{drawn}/" in name for name in kept)
+
+
+@pytest.mark.parametrize("form", ["onnx", "openvino"])
+@pytest.mark.parametrize("scene", ["", "elsewhere"])
+def test_an_export_takes_the_place_of_its_run(trained, exported, frames_of, form, scene):
+    ours, theirs = load(trained, fast=False, device="cpu"), load(exported[form])
+    assert isinstance(theirs, Exported)
+    frames = frames_of(3, 20)
+    for a, b in zip(ours.explain(frames, scene), theirs.explain(frames, scene), strict=True):
+        for expected, found in zip(a.columns(), b.columns(), strict=True):
+            np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5)
+        pairs = zip(pictures(a, Limits(ours.config)), pictures(b, Limits(ours.config)), strict=True)
+        for expected, found in pairs:
+            assert found.titles() == expected.titles()
+            for one, other in zip(found.tiles(), expected.tiles(), strict=True):
+                assert np.abs(one.astype(int) - other).mean() < 1
+    assert theirs.run(torch.from_numpy(frames[None, :5]), None)[1].score.shape == (1,)
+
+
+def test_an_export_without_heads_is_drawn_too(tiny, frames_of, tmp_path):
+    config = tiny(None, model=replace(tiny(None).model, reductions=(), displacements=()))
+    model = PDM(config.model, 32, 1, 4).eval()
+    exporting.build(model, config, "onnx", "fp32", tmp_path, [])
+    card = {"config": plain(config), "scenes": [""]}
+    (tmp_path / "model.json").write_text(json.dumps(card))
+    np.save(tmp_path / "background.npy", model.background.detach().numpy())
+    (found,) = load(tmp_path).explain(frames_of(3, 6))
+    assert found.output.offsets == ()
+    assert len(list(pictures(found, Limits(config)))) == 2
+
+
+def test_the_verbs_take_an_export(trained, exported, write_clip, tmp_path, monkeypatch, capsys):
+    def dmad(*arguments):
+        monkeypatch.setattr(sys, "argv", ["dmad", *map(str, arguments)])
+        main()
+
+    folder = Path(shutil.copytree(exported["onnx"], tmp_path / "carried"))
+    clip = write_clip(tmp_path / "clip", 3, 40)
+    dmad("predict", folder, clip, "--out", tmp_path / "judged", "--fps", "10")
+    assert (tmp_path / "judged" / "clip" / "annotated.mp4").is_file()
+    view = ("--scene", "elsewhere", "--fps", "10")
+    dmad("calibrate", folder, clip, "--false-alarms", "1/day", *view)
+    card = json.loads((folder / "model.json").read_text())
+    assert card["calibration"]["budget"] == {"amount": 1.0, "unit": "day"}
+    capsys.readouterr()
+    dmad("watch", folder, clip, *view)
+    last = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (last["frames"], last["scored"]) == (40, 36)
+
+
+def test_what_an_export_cannot_do_is_said(exported, trained_images, tmp_path):
+    with pytest.raises(DmadError, match="is an export itself"):
+        export(exported["onnx"], "onnx", out=tmp_path / "again")
+    with pytest.raises(DmadError, match="not weights"):
+        read_weights(find_model(exported["onnx"]))
+    of_images = export(trained_images, "onnx", out=tmp_path / "images").folder
+    with pytest.raises(DmadError, match=r"of images, for dmad\.load alone"):
+        load(of_images)
 
 
 def test_the_card_holds_what_a_camera_needs_and_no_paths(trained, exported):

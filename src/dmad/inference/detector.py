@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dmad.config import Config, require
+from dmad.config import Config
 from dmad.data.background import PastTemplate
 from dmad.data.past import causal
 from dmad.data.windows import to_model
@@ -21,11 +21,10 @@ from dmad.evaluation.calibration import Calibration
 from dmad.inference.folding import fold
 from dmad.inference.packing import can_pack, pack
 from dmad.inference.result import RELEASED, AnomalyResult, check_frames
-from dmad.inference.runtime import is_exported
 from dmad.machine import has_fast_bf16, quicken
-from dmad.nn.pdm import PDM, PDMOutput
+from dmad.nn.pdm import PDM, Drawn
 from dmad.nn.ppdm import PPDM, PPDMOutput
-from dmad.runs import find_model, read_card, read_weights
+from dmad.runs import find_model, is_exported, read_card, read_weights
 from dmad.scoring import ReleasedTerms, Scores, released_terms, score, score_plus
 from dmad.settings import of_card
 
@@ -39,7 +38,7 @@ class Explained:
 
     index: np.ndarray  # (B,): position of each frame in its clip
     frames: np.ndarray  # (B, H, W, C) uint8: what was judged
-    output: PDMOutput | PPDMOutput
+    output: Drawn | PPDMOutput
     scores: Scores
     released: ReleasedTerms | None  # PDM only
 
@@ -89,6 +88,7 @@ class Detector:
         self.packed = fast and not compile and can_pack(self.device)
         if self.packed:
             self.model = pack(self.model, torch.bfloat16 if self.bf16 else torch.float32)
+        self.templates: Tensor | None = self.model.background
         self._judge = torch.compile(self._compute) if compile else self._compute
 
     @property
@@ -157,7 +157,7 @@ class Detector:
     @torch.inference_mode()
     def run(
         self, windows: Tensor, background: Tensor | None
-    ) -> tuple[PDMOutput | PPDMOutput, Scores, ReleasedTerms | None]:
+    ) -> tuple[Drawn | PPDMOutput, Scores, ReleasedTerms | None]:
         """Judge a batch.
 
         Args:
@@ -173,7 +173,7 @@ class Detector:
 
     def _compute(
         self, x: Tensor, target: Tensor, background: Tensor | None
-    ) -> tuple[PDMOutput | PPDMOutput, Scores, ReleasedTerms | None]:
+    ) -> tuple[Drawn | PPDMOutput, Scores, ReleasedTerms | None]:
         if isinstance(self.model, PPDM):
             restored = self.model(x)
             return restored, score_plus(restored, self.config.score), None
@@ -183,30 +183,29 @@ class Detector:
 
     def needs_template(self, scene: str) -> bool:
         """Whether a view's template comes from its own past: one not trained on."""
-        return self.model.background is not None and scene not in self.scenes
+        return self.templates is not None and scene not in self.scenes
 
     def background(self, scene: str, past: PastTemplate | None) -> Tensor | None:
         """x_bg of a view, (1, C, H, W) in [-1, 1]; None where the model has none."""
-        if self.model.background is None:
+        if self.templates is None:
             return None
         if past is not None:
             return past.template()[None]
         known = self.scenes.index(scene)
-        return self.model.background[known : known + 1]
+        return self.templates[known : known + 1]
 
 
 def load(run: str | Path, **options: Any) -> Detector:
     """A trained model by run folder, `.safetensors` file or shipped name, such as "ped2".
 
     Args:
-        run: Which.
-        **options: As `Detector` takes them: `device`, `fast`, `compile`.
+        run: Which; a folder that `dmad export` wrote gives an `Exported`.
+        **options: As `Detector` takes them: `device`, `fast`, `compile`; not of exports.
     """
-    require(
-        not is_exported(run),
-        f"{run} is an exported model, for dmad.load alone; predict, watch, evaluate and the others "
-        "take the run it came from",
-    )
+    if is_exported(run):
+        from dmad.inference.exported import Exported
+
+        return Exported(run)
     files = find_model(run)
     card = read_card(files)
     config, scenes = of_card(card), card["scenes"]

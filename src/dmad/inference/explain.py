@@ -18,7 +18,7 @@ from dmad.inference.detector import Explained
 from dmad.inference.video import annotate
 from dmad.losses import squared_error
 from dmad.nn.deformation import compose_all, field_in_pixels
-from dmad.nn.pdm import PDMOutput
+from dmad.nn.pdm import Drawn
 from dmad.scoring import average
 
 Image = NDArray[np.uint8]
@@ -99,7 +99,7 @@ def stage_names(count: int) -> list[str]:
 def stages(found: Explained) -> dict[str, list[Image]]:
     """The reference of every frame, and what each deformation makes of it, by their names."""
     output = found.output
-    assert isinstance(output, PDMOutput)
+    assert isinstance(output, Drawn)
     names = ["reference", *stage_names(len(output.reconstructions))]
     batches = (output.reference, *output.reconstructions)
     return {n: [to_image(x) for x in batch] for n, batch in zip(names, batches, strict=True)}
@@ -115,7 +115,7 @@ def reference_error(found: Explained, config: ScoreConfig) -> tuple[Tensor, Tens
     Returns:
         Map (B, H, W), and the maximum (B,) of its average, as Eq. 14 takes it.
     """
-    assert isinstance(found.output, PDMOutput)
+    assert isinstance(found.output, Drawn)
     _, x = to_model(torch.from_numpy(found.frames)[:, None])
     error = squared_error(x, found.output.reference.cpu())
     return error, average(error, config.kernel).amax((1, 2))
@@ -173,7 +173,7 @@ def total_field(offsets: tuple[Tensor, ...], like: Tensor) -> Tensor:
 def pictures(found: Explained, limits: Limits) -> Iterator[Picture]:
     """Draw every frame of a batch."""
     output, scores = found.output, found.scores
-    assert isinstance(output, PDMOutput)
+    assert isinstance(output, Drawn)
     smooth = average(scores.reconstruction_map, limits.kernel)
     fields = total_field(output.offsets, output.reference).cpu().numpy()
     for b, frame in enumerate(found.frames):

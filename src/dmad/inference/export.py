@@ -25,11 +25,11 @@ from dmad.errors import DmadError
 from dmad.evaluation.metrics import micro_auroc
 from dmad.inference import runtime
 from dmad.inference.detector import Detector, load
-from dmad.inference.graph import OUTPUTS, Graph, example
+from dmad.inference.graph import DRAWN, OUTPUTS, Graph, example
 from dmad.inference.result import AnomalyResult
 from dmad.nn.pdm import PDM
 from dmad.nn.ppdm import PPDM
-from dmad.runs import find_model, make_folder, portable, read_card
+from dmad.runs import find_model, is_exported, make_folder, portable, read_card
 
 Format = Literal["onnx", "openvino"]
 Precision = Literal["fp32", "bf16", "int8"]
@@ -94,6 +94,7 @@ def export(
         (form, precision) != ("onnx", "bf16"),
         "ONNX Runtime has no bf16 on CPUs; give --format openvino or --precision fp32",
     )
+    require(not is_exported(run), f"{run} is an export itself; give the run it came from")
     detector = load(run, fast=False, device="cpu")
     data = lying(detector.config.data, root, cache)
     place = Path(run) / "export" if Path(run).is_dir() else Path("export") / Path(run).name
@@ -181,6 +182,7 @@ def build(
 
     shown = example(config, model.background is not None)
     file, names = folder / "model.onnx", ["frames", "background"][: len(shown)]
+    drawn = [] if config.model.teacher else DRAWN[: 2 + bool(config.model.reductions)]
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # tracing tells of every constant
         graph = Graph(model, config).eval()
@@ -189,7 +191,7 @@ def build(
             shown,
             str(file),
             input_names=names,
-            output_names=list(OUTPUTS),
+            output_names=[*OUTPUTS, *drawn],
             opset_version=17,
             dynamo=False,
         )

@@ -15,6 +15,7 @@ from dmad.nn.ppdm import PPDM
 from dmad.scoring import pixel_map, pixel_map_plus, released_terms, score, score_plus
 
 OUTPUTS = ("terms", "map", "reconstruction_map", "deformation_map")
+DRAWN = ("reference", "reconstructions", "offsets")  # of video besides; the last with heads alone
 
 
 class Graph(nn.Module):
@@ -38,21 +39,24 @@ class Graph(nn.Module):
 
         Returns:
             As `OUTPUTS` name them: terms (1, 3 or 6), the score, its two terms and the released
-            ones; then, (1, H, W) each, the map of Eq. 14 or 23 and those of its terms.
+            ones; then, (1, H, W) each, the map of Eq. 14 or 23 and those of its terms. Of video
+            also `DRAWN`: (1, C, H, W), (1, K, C, H, W) and, in grid units, (1, K, 2, H, W).
         """
         x, target = to_model(frames)
         settings = self.config.score
         if isinstance(self.model, PPDM):
             found = score_plus(self.model(x), settings)
-            whole, more = pixel_map_plus(found, settings), []
+            whole, more, drawn = pixel_map_plus(found, settings), [], []
         else:
             output = self.model(x, target, background)
             found = score(target, output, settings, self.config.loss.gradient)
             released = released_terms(target, output, self.config.data.layout)
             whole = pixel_map(found, settings)
             more = [released.deformation, released.reconstruction, released.gradient]
+            layers = [layer for layer in (output.reconstructions, output.offsets) if layer]
+            drawn = [output.reference, *(torch.stack(layer, 1) for layer in layers)]
         terms = torch.stack([found.score, found.reconstruction, found.deformation, *more], 1)
-        return terms, whole, found.reconstruction_map, found.deformation_map
+        return terms, whole, found.reconstruction_map, found.deformation_map, *drawn
 
 
 class Placed(nn.Module):

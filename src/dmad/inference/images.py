@@ -143,7 +143,7 @@ def judge_image(detector: Detector, frames: Sequence[Image], name: str) -> Judge
         np.stack([blend(ways[:, axis], canvas) for axis in (0, 1)])
         for ways in map(np.concatenate, zip(*map(_fields, batches), strict=True))
     )
-    bent = tuple(tile for found in batches for tile in found.output.deformed)
+    bent = tuple(tile for found in batches for tile in _output(found).deformed)
     first, second = map(float, terms)
     pictures = blend(maps, canvas), forward, backward, bent
     return Judged(name, total, level, first, second, *pictures)
@@ -157,10 +157,14 @@ def joined(tiles: Image, canvas: int) -> Image:
 
 def _fields(found: Explained) -> list[NDArray[np.float32]]:
     """All forward fields in one, and all backward ones: (B, 2, H, W) px each."""
-    output = found.output
-    assert isinstance(output, PPDMOutput)
+    output = _output(found)
     ways = (output.forward, output.backward[::-1])
     return [total_field(way, output.deformed).float().cpu().numpy() for way in ways]
+
+
+def _output(found: Explained) -> PPDMOutput:
+    assert isinstance(found.output, PPDMOutput)
+    return found.output
 
 
 def raw_level(calibration: Calibration, alpha: float) -> float:

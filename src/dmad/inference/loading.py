@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dmad.inference import runtime
+from dmad.runs import is_exported
 
 if TYPE_CHECKING:
     from dmad.inference.detector import Detector
@@ -23,7 +24,7 @@ def load(run: str | Path, **options: Any) -> Detector | runtime.Runtime:
     Raises:
         DmadError: No such model, or a package that it needs is missing.
     """
-    if runtime.is_exported(run):
+    if is_exported(run):
         return runtime.load(run, **options)
     from dmad.inference.detector import load as load_run
 

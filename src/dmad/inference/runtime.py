@@ -14,13 +14,12 @@ from dmad.config import Config, require
 from dmad.data.past import Past, causal
 from dmad.errors import DmadError
 from dmad.inference.result import AnomalyResult, check_frames
-from dmad.runs import ModelFiles, read_card
+from dmad.runs import find_model, is_exported, read_card
 from dmad.settings import of_card
 
 if TYPE_CHECKING:
     from dmad.evaluation.calibration import Calibration
 
-GRAPHS = {"onnx": "model.onnx", "openvino": "model.xml"}
 CARD, BACKGROUND = "model.json", "background.npy"
 
 Run = Callable[[dict[str, np.ndarray]], list[np.ndarray]]
@@ -108,18 +107,13 @@ class Runtime:
         inputs = {"frames": np.stack(window)[None]}
         if background is not None:
             inputs["background"] = background[None]
-        return Found(np.array([index]), window[-1][None], *self.run(inputs))
+        return Found(np.array([index]), window[-1][None], *self.run(inputs)[:4])
 
     def _background(self, scene: str, past: Past | None) -> NDArray[np.float32] | None:
         if self.templates is None or past is not None:
             return past.median() if past else None
         known: NDArray[np.float32] = self.templates[self.scenes.index(scene)]
         return known
-
-
-def is_exported(path: str | Path) -> bool:
-    """Whether a folder holds an exported model."""
-    return any((Path(path) / name).is_file() for name in GRAPHS.values())
 
 
 def load(folder: str | Path, threads: int = 0) -> Runtime:
@@ -132,14 +126,14 @@ def load(folder: str | Path, threads: int = 0) -> Runtime:
     Raises:
         DmadError: Nothing exported lies there, or the package that runs it is missing.
     """
-    form = next((form for form, name in GRAPHS.items() if (Path(folder) / name).is_file()), "")
-    require(bool(form), f"{folder} holds no exported model; give a folder `dmad export` wrote")
-    graph, card_file = Path(folder) / GRAPHS[form], Path(folder) / CARD
-    require(card_file.is_file(), f"{graph} has no {CARD} beside it; keep the two together")
-    card = read_card(ModelFiles(graph, card_file))
+    require(
+        is_exported(folder), f"{folder} holds no exported model; give a folder `dmad export` wrote"
+    )
+    files = find_model(folder)
+    card = read_card(files)
     place = Path(folder) / BACKGROUND
     return Runtime(
-        session(graph, card.get("export", {}).get("precision", "fp32"), threads),
+        session(files.weights, card.get("export", {}).get("precision", "fp32"), threads),
         of_card(card),
         card["scenes"],
         np.load(place, allow_pickle=False) if place.is_file() else None,

@@ -14,13 +14,19 @@ from dmad.nn.memory import Memory, MemoryOutput
 
 
 @dataclass(frozen=True)
-class PDMOutput:
-    """Everything the model computed for a batch. K is the number of heads."""
+class Drawn:
+    """What is drawn of a batch. K is the number of heads."""
 
     reference: Tensor  # (B, C, H, W): g(PE(z_q)), the prototype before any deformation
     offsets: tuple[Tensor, ...]  # K x (B, 2, H, W) grid units: O_1 … O_K, coarse first
-    deformed: tuple[Tensor, ...]  # K x (B, C, H, W): x̃_k of Eq. 7; the reference where K = 0
     reconstructions: tuple[Tensor, ...]  # K x (B, C, H, W): x̂_k of Eq. 9; one where K = 0
+
+
+@dataclass(frozen=True)
+class PDMOutput(Drawn):
+    """Everything the model computed for a batch."""
+
+    deformed: tuple[Tensor, ...]  # K x (B, C, H, W): x̃_k of Eq. 7; the reference where K = 0
     mask: Tensor | None  # (B, 1 or C, H, W) in [0, 1]: f_m(x), None without background
     background: Tensor | None  # (B, C, H, W): x_bg of each sample's scene
     z_e: Tensor  # (B, D, H', W'): f(x)
@@ -85,8 +91,8 @@ class PDM(nn.Module):
         return PDMOutput(
             reference,
             tuple(offsets),
-            tuple(layer[:, : self.channels] for layer in bent),
             tuple(self._lay(layer, background) for layer in bent),
+            tuple(layer[:, : self.channels] for layer in bent),
             mask,
             background,
             features[-1],

@@ -1,0 +1,64 @@
+"""An exported model of video in a `Detector`'s place: what judges, draws or watches takes it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dmad.config import require
+from dmad.inference import runtime
+from dmad.inference.detector import Detector
+from dmad.nn.pdm import Drawn
+from dmad.scoring import ReleasedTerms, Scores
+
+
+class Exported(Detector):
+    """A model carried by ONNX Runtime or OpenVINO on the CPU, a frame at a time.
+
+    Args:
+        folder: What `dmad export` wrote.
+
+    Raises:
+        DmadError: A model of images, a damaged one, or the package that runs it is missing.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        carried = runtime.load(folder)
+        require(
+            not carried.config.model.teacher,
+            f"{folder} is an exported model of images, for dmad.load alone; give the run it came "
+            "from",
+        )
+        self.config, self.scenes, self.levels = carried.config, carried.scenes, carried.levels
+        self.calibration, self.device = carried.calibration, torch.device("cpu")
+        self.templates = None
+        if carried.templates is not None:
+            self.templates = torch.from_numpy(carried.templates)
+        self.carried = carried.run
+
+    def run(
+        self, windows: Tensor, background: Tensor | None
+    ) -> tuple[Drawn, Scores, ReleasedTerms]:
+        """As `Detector.run`, of the first view's template where none is given."""
+        if background is None and self.templates is not None:
+            background = self.templates[:1].expand(len(windows), -1, -1, -1)
+        given = {"frames": windows} | ({} if background is None else {"background": background})
+        rows = [
+            self.carried({name: batch[row : row + 1].numpy() for name, batch in given.items()})
+            for row in range(len(windows))
+        ]
+        parts = (torch.from_numpy(np.concatenate(part)) for part in zip(*rows, strict=True))
+        terms, _, reconstruction_map, deformation_map, *drawn = parts
+        require(bool(drawn), "exported by a version that did not draw; export it again")
+        score, reconstruction, deformation, *released = terms.unbind(1)
+        maps = (reconstruction_map, deformation_map)
+        reference, reconstructions, *fields = drawn
+        offsets = fields[0].unbind(1) if fields else ()
+        return (
+            Drawn(reference, offsets, reconstructions.unbind(1)),
+            Scores(*maps, reconstruction, deformation, score),
+            ReleasedTerms(*released),
+        )
