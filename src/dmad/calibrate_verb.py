@@ -40,9 +40,7 @@ def _parser() -> Parser:
         description=calibrate.__doc__,
         epilog="Example: dmad calibrate RUN --false-alarms 1/day",
     )
-    parser.add_argument(
-        "run", type=Path, help="run folder or export; with --out also a shipped model"
-    )
+    parser.add_argument("run", type=Path, help="run folder, export; with --out shipped model")
     parser.add_argument(
         "footage",
         type=Path,
