@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from dmad.parsing import SCENE, Parser
+from dmad.parsing import RUN, SCENE, Parser
 
 
 def calibrate(arguments: Sequence[str]) -> None:
@@ -40,7 +40,7 @@ def _parser() -> Parser:
         description=calibrate.__doc__,
         epilog="Example: dmad calibrate RUN --false-alarms 1/day",
     )
-    parser.add_argument("run", type=Path, help="run folder, export; with --out shipped model")
+    parser.add_argument("run", type=Path, help=f"{RUN}, that one with --out")
     parser.add_argument(
         "footage",
         type=Path,

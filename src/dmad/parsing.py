@@ -9,6 +9,7 @@ from jsonargparse import ArgumentParser
 
 from dmad.errors import DmadError
 
+RUN = "run folder, export, .safetensors file or shipped model"
 SCENE = "a view trained on; by any other name one never trained on, its template from its own past"
 
 

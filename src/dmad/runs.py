@@ -117,7 +117,7 @@ def find_model(name: str | Path) -> ModelFiles:
     homes = [home / "models" for home in (here.parents[2], here.parent)]
     shipped = [home / f"{name}.safetensors" for home in homes]
     graphs = [path / graph for graph in GRAPHS.values()]
-    places = (path / "model.safetensors", *graphs, path, *shipped)
+    places = (*graphs, path / "model.safetensors", path, *shipped)
     weights = next((place for place in places if place.is_file()), None)
     if weights is None:
         half = Run(path).config.exists()

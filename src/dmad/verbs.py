@@ -8,7 +8,7 @@ from pathlib import Path
 from dmad.calibrate_verb import calibrate
 from dmad.config import require
 from dmad.experiment_verb import experiment
-from dmad.parsing import SCENE, Parser
+from dmad.parsing import RUN, SCENE, Parser
 from dmad.train_verb import train
 from dmad.watch_verb import watch
 
@@ -20,9 +20,7 @@ clip_lengths (frames of each clip); optionally fps. Write it with numpy.savez.""
 def evaluate(arguments: Sequence[str]) -> None:
     """Score a labelled test split: table on screen; ledger, scores and report.html in the run."""
     parser = Parser(prog="dmad evaluate", description=evaluate.__doc__)
-    parser.add_argument(
-        "run", type=str, help="run folder, export, .safetensors file or shipped model"
-    )
+    parser.add_argument("run", type=str, help=RUN)
     parser.add_argument("--data.root", type=Path | None, help="folder of the data set")
     parser.add_argument("--data.cache", type=Path | None, help="folder for decoded frames")
     parser.add_argument("--out", type=Path | None, help="where to write (default: in the run)")
@@ -60,9 +58,7 @@ def ledger(arguments: Sequence[str]) -> None:
 def predict(arguments: Sequence[str]) -> None:
     """Judge images, videos or folders of them: scores as CSV, pictures and annotated video."""
     parser = Parser(prog="dmad predict", description=predict.__doc__)
-    parser.add_argument(
-        "run", type=str, help="run folder, export, .safetensors file or shipped model"
-    )
+    parser.add_argument("run", type=str, help=RUN)
     parser.add_argument("sources", type=str, nargs="+", help="images, videos, folders of them")
     parser.add_argument("--out", type=Path, default=Path("predictions"), help="where to write")
     parser.add_argument("--panels", type=int, default=4, help="panels of the strongest frames")

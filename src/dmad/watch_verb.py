@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dmad.parsing import SCENE, Parser
+from dmad.parsing import RUN, SCENE, Parser
 
 if TYPE_CHECKING:
     from jsonargparse import Namespace
@@ -40,7 +40,7 @@ def _parser() -> Parser:
         epilog="Example: dmad watch RUN rtsp://camera/stream --out found --webhook http://host/in",
     )
     add = parser.add_argument
-    add("run", type=str, help="run folder, export, .safetensors file or shipped model")
+    add("run", type=str, help=RUN)
     add("sources", type=str, nargs="+", help=SOURCE)
     add("--out", type=Path | None, help="folder for events.jsonl, films and thumbnails")
     add("--webhook", type=str, default="", help="URL that gets each line by POST")

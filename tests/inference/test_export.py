@@ -188,6 +188,12 @@ def test_what_cannot_be_exported_is_one_line(trained, capsys, monkeypatch, argum
     assert "\n" not in told
 
 
+def test_a_graph_beside_weights_is_what_runs(trained, exported, frames_of, tmp_path):
+    shutil.copytree(exported["onnx"], tmp_path, dirs_exist_ok=True)
+    shutil.copy(trained / "model.safetensors", tmp_path)
+    assert np.isfinite(dmad.load(tmp_path)(frames_of(3, 6)).score[4:]).all()
+
+
 def test_damaged_and_half_exports_are_refused(exported, tmp_path):
     (tmp_path / "model.onnx").write_bytes(b"no graph")
     with pytest.raises(DmadError, match="keep the two together"):

@@ -82,8 +82,7 @@ class Stored:
         """A table as Markdown, of some columns and lines where they are named."""
         found = self.read(name)
         chosen = [self._line(name, line) for line in lines] or found["lines"]
-        every = range(len(found["names"]))
-        places = [self._column(name, column) for column in columns] or every
+        places = [self._column(name, c) for c in columns] or range(len(found["names"]))
         names, *rows = ([line[at] for at in places] for line in (found["names"], *chosen))
         told = found.get("notes", ()) if notes else ()
         return "\n\n".join([markdown_lines(names, rows), *told])

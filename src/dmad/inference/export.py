@@ -25,7 +25,7 @@ from dmad.errors import DmadError
 from dmad.evaluation.metrics import micro_auroc
 from dmad.inference import runtime
 from dmad.inference.detector import Detector, load
-from dmad.inference.graph import DRAWN, OUTPUTS, Graph, example
+from dmad.inference.graph import Graph, example, outputs
 from dmad.inference.result import AnomalyResult
 from dmad.nn.pdm import PDM
 from dmad.nn.ppdm import PPDM
@@ -182,7 +182,6 @@ def build(
 
     shown = example(config, model.background is not None)
     file, names = folder / "model.onnx", ["frames", "background"][: len(shown)]
-    drawn = [] if config.model.teacher else DRAWN[: 2 + bool(config.model.reductions)]
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # tracing tells of every constant
         graph = Graph(model, config).eval()
@@ -191,7 +190,7 @@ def build(
             shown,
             str(file),
             input_names=names,
-            output_names=[*OUTPUTS, *drawn],
+            output_names=outputs(config),
             opset_version=17,
             dynamo=False,
         )

@@ -37,7 +37,7 @@ class Exported(Detector):
         self.templates = None
         if carried.templates is not None:
             self.templates = torch.from_numpy(carried.templates)
-        self.carried = carried.run
+        self.carried = carried
 
     def run(
         self, windows: Tensor, background: Tensor | None
@@ -45,11 +45,9 @@ class Exported(Detector):
         """As `Detector.run`, of the first view's template where none is given."""
         if background is None and self.templates is not None:
             background = self.templates[:1].expand(len(windows), -1, -1, -1)
-        given = {"frames": windows} | ({} if background is None else {"background": background})
-        rows = [
-            self.carried({name: batch[row : row + 1].numpy() for name, batch in given.items()})
-            for row in range(len(windows))
-        ]
+        templates = [None] * len(windows) if background is None else background.numpy()
+        pairs = zip(windows.numpy(), templates, strict=True)
+        rows = [self.carried.outputs(window, template) for window, template in pairs]
         parts = (torch.from_numpy(np.concatenate(part)) for part in zip(*rows, strict=True))
         terms, _, reconstruction_map, deformation_map, *drawn = parts
         require(bool(drawn), "exported by a version that did not draw; export it again")

@@ -85,6 +85,13 @@ def place(model: PDM | PPDM) -> PDM | PPDM:
     return model
 
 
+def outputs(config: Config) -> list[str]:
+    """Names of what `Graph.forward` gives."""
+    if config.model.teacher:
+        return [*OUTPUTS]
+    return [*OUTPUTS, *(DRAWN if config.model.reductions else DRAWN[:-1])]
+
+
 def example(config: Config, templated: bool) -> tuple[Tensor, ...]:
     """Inputs of the right shape."""
     data = config.data

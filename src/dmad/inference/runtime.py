@@ -104,10 +104,17 @@ class Runtime:
     def _judge(
         self, window: list[np.ndarray], index: int, background: NDArray[np.float32] | None
     ) -> Found:
-        inputs = {"frames": np.stack(window)[None]}
+        outputs = self.outputs(np.stack(window), background)
+        return Found(np.array([index]), window[-1][None], *outputs[:4])
+
+    def outputs(
+        self, window: NDArray[np.uint8], background: NDArray[np.float32] | None
+    ) -> list[np.ndarray]:
+        """All that the graph gives for (T + 1, H, W, C) and its template (C, H, W), one of each."""
+        inputs: dict[str, np.ndarray] = {"frames": window[None]}
         if background is not None:
             inputs["background"] = background[None]
-        return Found(np.array([index]), window[-1][None], *self.run(inputs)[:4])
+        return self.run(inputs)
 
     def _background(self, scene: str, past: Past | None) -> NDArray[np.float32] | None:
         if self.templates is None or past is not None:
