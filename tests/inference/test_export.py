@@ -17,6 +17,8 @@ from dmad.inference import runtime
 from dmad.inference.detector import Detector, load
 from dmad.inference.explain import Limits, pictures
 from dmad.inference.exported import Exported
+from dmad.inference.images import judge_image
+from dmad.inference.quantising import FINE
 from dmad.nn.pdm import PDM
 from dmad.runs import find_model, read_weights
 from dmad.settings import plain
@@ -59,6 +61,28 @@ def test_images_are_exported_too(trained_images, tmp_path, form):
     images = np.random.default_rng(0).integers(0, 255, (3, 64, 64, 3), np.uint8)
     np.testing.assert_allclose(theirs(images).score, ours(images).score, rtol=1e-3)
     assert theirs.levels == pytest.approx(ours.levels)
+
+
+@pytest.mark.parametrize("form", ["onnx", "openvino"])
+def test_an_export_of_images_takes_the_place_of_its_run(trained_images, tmp_path, form, run_dmad):
+    folder = export(trained_images, form, out=tmp_path / form).folder
+    image = np.random.default_rng(0).integers(0, 255, (1, 64, 64, 3), np.uint8)
+    ours, theirs = load(trained_images, fast=False, device="cpu"), load(folder)
+    assert isinstance(theirs, Exported)
+    expected, found = (judge_image(detector, image, "one") for detector in (ours, theirs))
+    assert found.verdict == expected.verdict
+    assert np.abs(found.deformed.astype(int) - expected.deformed).max() <= 1
+    for name in ("map", "forward", "backward"):
+        np.testing.assert_allclose(getattr(found, name), getattr(expected, name), atol=1e-3)
+    root = Path(ours.config.data.root or "")
+    run_dmad("predict", folder, root, "--out", tmp_path / "judged")
+    assert (tmp_path / "judged" / "scores.csv").is_file()
+    where = ("--data.root", root)
+    run_dmad("calibrate", folder, "--false-alarms", "0.1/image", *where)
+    card = json.loads((folder / "model.json").read_text())
+    assert card["calibration"]["budget"] == {"amount": 0.1, "unit": "image"}
+    run_dmad("evaluate", folder, *where)
+    assert (folder / "evaluation" / "ledger.json").is_file()
     assert theirs.calibration == ours.calibration
 
 
@@ -79,7 +103,7 @@ def test_what_draws_is_kept_out_of_int8(exported, drawn):
     import onnx
 
     nodes = onnx.load(exported["onnx"] / "model.onnx").graph.node
-    kept = [node.name for node in nodes if re.fullmatch(exporting.FINE, node.name)]
+    kept = [node.name for node in nodes if re.fullmatch(FINE, node.name)]
     assert any(f"/{drawn}/" in name for name in kept)
 
 
@@ -112,33 +136,39 @@ def test_an_export_without_heads_is_drawn_too(tiny, frames_of, tmp_path):
     assert len(list(pictures(found, Limits(config)))) == 2
 
 
-def test_the_verbs_take_an_export(trained, exported, write_clip, tmp_path, monkeypatch, capsys):
-    def dmad(*arguments):
+@pytest.fixture
+def run_dmad(monkeypatch):
+    """The command line, called here."""
+
+    def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["dmad", *map(str, arguments)])
         main()
 
+    return run
+
+
+def test_the_verbs_take_an_export(exported, write_clip, tmp_path, run_dmad, capsys):
     folder = Path(shutil.copytree(exported["onnx"], tmp_path / "carried"))
     clip = write_clip(tmp_path / "clip", 3, 40)
-    dmad("predict", folder, clip, "--out", tmp_path / "judged", "--fps", "10")
+    run_dmad("predict", folder, clip, "--out", tmp_path / "judged", "--fps", "10")
     assert (tmp_path / "judged" / "clip" / "annotated.mp4").is_file()
     view = ("--scene", "elsewhere", "--fps", "10")
-    dmad("calibrate", folder, clip, "--false-alarms", "1/day", *view)
+    run_dmad("calibrate", folder, clip, "--false-alarms", "1/day", *view)
     card = json.loads((folder / "model.json").read_text())
     assert card["calibration"]["budget"] == {"amount": 1.0, "unit": "day"}
     capsys.readouterr()
-    dmad("watch", folder, clip, *view)
+    run_dmad("watch", folder, clip, *view)
     last = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert (last["frames"], last["scored"]) == (40, 36)
 
 
-def test_what_an_export_cannot_do_is_said(exported, trained_images, tmp_path):
+def test_what_an_export_cannot_do_is_said(trained, exported, tmp_path):
     with pytest.raises(DmadError, match="is an export itself"):
         export(exported["onnx"], "onnx", out=tmp_path / "again")
     with pytest.raises(DmadError, match="not weights"):
         read_weights(find_model(exported["onnx"]))
-    of_images = export(trained_images, "onnx", out=tmp_path / "images").folder
-    with pytest.raises(DmadError, match=r"of images, for dmad\.load alone"):
-        load(of_images)
+    with pytest.raises(DmadError, match="has a card beside it already"):
+        export(trained, "onnx", out=trained)
 
 
 def test_the_card_holds_what_a_camera_needs_and_no_paths(trained, exported):

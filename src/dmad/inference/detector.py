@@ -23,7 +23,7 @@ from dmad.inference.packing import can_pack, pack
 from dmad.inference.result import RELEASED, AnomalyResult, check_frames
 from dmad.machine import has_fast_bf16, quicken
 from dmad.nn.pdm import PDM, Drawn
-from dmad.nn.ppdm import PPDM, PPDMOutput
+from dmad.nn.ppdm import PPDM, Bent
 from dmad.runs import find_model, is_exported, read_card, read_weights
 from dmad.scoring import ReleasedTerms, Scores, released_terms, score, score_plus
 from dmad.settings import of_card
@@ -38,7 +38,7 @@ class Explained:
 
     index: np.ndarray  # (B,): position of each frame in its clip
     frames: np.ndarray  # (B, H, W, C) uint8: what was judged
-    output: Drawn | PPDMOutput
+    output: Drawn | Bent
     scores: Scores
     released: ReleasedTerms | None  # PDM only
 
@@ -157,7 +157,7 @@ class Detector:
     @torch.inference_mode()
     def run(
         self, windows: Tensor, background: Tensor | None
-    ) -> tuple[Drawn | PPDMOutput, Scores, ReleasedTerms | None]:
+    ) -> tuple[Drawn | Bent, Scores, ReleasedTerms | None]:
         """Judge a batch.
 
         Args:
@@ -173,7 +173,7 @@ class Detector:
 
     def _compute(
         self, x: Tensor, target: Tensor, background: Tensor | None
-    ) -> tuple[Drawn | PPDMOutput, Scores, ReleasedTerms | None]:
+    ) -> tuple[Drawn | Bent, Scores, ReleasedTerms | None]:
         if isinstance(self.model, PPDM):
             restored = self.model(x)
             return restored, score_plus(restored, self.config.score), None

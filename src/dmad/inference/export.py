@@ -20,12 +20,12 @@ from numpy.typing import NDArray
 from dmad.config import Config, DataConfig, require
 from dmad.data.frames import Footage
 from dmad.data.load import LabelledFootage, load_split, lying
-from dmad.data.windows import thin
 from dmad.errors import DmadError
 from dmad.evaluation.metrics import micro_auroc
 from dmad.inference import runtime
 from dmad.inference.detector import Detector, load
 from dmad.inference.graph import Graph, example, outputs
+from dmad.inference.quantising import inputs_of, quantised
 from dmad.inference.result import AnomalyResult
 from dmad.nn.pdm import PDM
 from dmad.nn.ppdm import PPDM
@@ -37,11 +37,6 @@ Precision = Literal["fp32", "bf16", "int8"]
 NEAR = {"fp32": 1e-3, "bf16": 2e-2}  # largest difference of a term, as a share of its mean
 LOSS = 0.005  # of AUROC that int8 may cost
 COMPARED = 32  # frames
-SAMPLES = 128  # windows that set the ranges of int8
-CONVOLUTIONS = {"Convolution", "ConvolutionBackpropData", "Conv", "ConvTranspose"}
-KEPT = CONVOLUTIONS | {"Relu", "MaxPool", "Concat", "Constant", "Parameter", "Result"}
-# Layers that draw fields, image and mask
-FINE = r".*/(heads\.\d+/final|final/final\.3|mask/layers/layers\.3)/.*"
 
 
 @dataclass(frozen=True)
@@ -88,7 +83,7 @@ def export(
 
     Raises:
         DmadError: The export differs from PyTorch by more than `NEAR`, or costs more AUROC than
-            `LOSS`; no frames to compare with; a package is missing.
+            `LOSS`; no frames to compare with; `out` is a run; a package is missing.
     """
     require(
         (form, precision) != ("onnx", "bf16"),
@@ -97,8 +92,9 @@ def export(
     require(not is_exported(run), f"{run} is an export itself; give the run it came from")
     detector = load(run, fast=False, device="cpu")
     data = lying(detector.config.data, root, cache)
-    place = Path(run) / "export" if Path(run).is_dir() else Path("export") / Path(run).name
-    out = out or place / f"{form}-{precision}"
+    out = out or usual_place(Path(run)) / f"{form}-{precision}"
+    weights = out / "model.safetensors"
+    require(not weights.exists(), f"{weights} has a card beside it already; give another --out DIR")
     normal = normal_clips(data)
     make_folder(out.parent)
     with TemporaryDirectory(dir=out.parent) as beside, missing_packages():
@@ -121,6 +117,11 @@ def export(
         for file in Path(beside).iterdir():
             shutil.move(file, out / file.name)
     return found
+
+
+def usual_place(run: Path) -> Path:
+    """Within a run's folder; here for a model that is none."""
+    return run / "export" if run.is_dir() else Path("export") / run.name
 
 
 def normal_clips(data: DataConfig) -> Footage:
@@ -205,43 +206,6 @@ def build(
         ready = quantised(ready, inputs)
     openvino.save_model(ready, folder / "model.xml", compress_to_fp16=False)
     file.unlink()
-
-
-def quantised(graph: object, inputs: Sequence[dict[str, np.ndarray]]) -> object:
-    """A graph with its convolutions in int8: all but those that draw fields, mask and image."""
-    import logging
-
-    import nncf
-
-    logging.getLogger("nncf").setLevel(logging.ERROR)
-    nodes = graph.graph.node if hasattr(graph, "graph") else ()
-    types = {node.op_type for node in nodes} or {op.get_type_name() for op in graph.get_ops()}  # type: ignore[attr-defined]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return nncf.quantize(
-            graph,
-            nncf.Dataset(list(inputs)),
-            subset_size=len(inputs),
-            preset=nncf.QuantizationPreset.MIXED,
-            ignored_scope=nncf.IgnoredScope(
-                types=sorted(types - KEPT), patterns=[FINE], validate=False
-            ),
-        )
-
-
-def inputs_of(detector: Detector, footage: Footage) -> list[dict[str, np.ndarray]]:
-    """Inputs of the graph for windows spread over footage, at most `SAMPLES`."""
-    history, templates = detector.config.data.history, detector.model.background
-    found = []
-    starts = [(c, s) for c in footage.clips for s in range(c.start, c.start + c.length - history)]
-    for pick in thin(np.arange(len(starts)), SAMPLES):
-        clip, start = starts[pick]
-        inputs = {"frames": np.array(footage.frames[start : start + history + 1])[None]}
-        if templates is not None:
-            view = detector.scenes.index(clip.scene) if clip.scene in detector.scenes else 0
-            inputs["background"] = templates[view : view + 1].detach().numpy()
-        found.append(inputs)
-    return found
 
 
 def compare(detector: Detector, ready: runtime.Runtime, normal: Footage) -> tuple[float, int]:

@@ -1,4 +1,4 @@
-"""An exported model of video in a `Detector`'s place: what judges, draws or watches takes it."""
+"""An exported model in a `Detector`'s place: what judges, draws or watches takes it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from dmad.config import require
 from dmad.inference import runtime
 from dmad.inference.detector import Detector
 from dmad.nn.pdm import Drawn
+from dmad.nn.ppdm import Bent
 from dmad.scoring import ReleasedTerms, Scores
 
 
@@ -22,16 +23,11 @@ class Exported(Detector):
         folder: What `dmad export` wrote.
 
     Raises:
-        DmadError: A model of images, a damaged one, or the package that runs it is missing.
+        DmadError: A damaged one, or the package that runs it is missing.
     """
 
     def __init__(self, folder: str | Path) -> None:
         carried = runtime.load(folder)
-        require(
-            not carried.config.model.teacher,
-            f"{folder} is an exported model of images, for dmad.load alone; give the run it came "
-            "from",
-        )
         self.config, self.scenes, self.levels = carried.config, carried.scenes, carried.levels
         self.calibration, self.device = carried.calibration, torch.device("cpu")
         self.templates = None
@@ -41,7 +37,7 @@ class Exported(Detector):
 
     def run(
         self, windows: Tensor, background: Tensor | None
-    ) -> tuple[Drawn, Scores, ReleasedTerms]:
+    ) -> tuple[Drawn | Bent, Scores, ReleasedTerms | None]:
         """As `Detector.run`, of the first view's template where none is given."""
         if background is None and self.templates is not None:
             background = self.templates[:1].expand(len(windows), -1, -1, -1)
@@ -53,10 +49,10 @@ class Exported(Detector):
         require(bool(drawn), "exported by a version that did not draw; export it again")
         score, reconstruction, deformation, *released = terms.unbind(1)
         maps = (reconstruction_map, deformation_map)
-        reference, reconstructions, *fields = drawn
-        offsets = fields[0].unbind(1) if fields else ()
-        return (
-            Drawn(reference, offsets, reconstructions.unbind(1)),
-            Scores(*maps, reconstruction, deformation, score),
-            ReleasedTerms(*released),
-        )
+        first, *layers = drawn
+        stacks = [layer.unbind(1) for layer in layers] + [(), ()]
+        output: Drawn | Bent = Bent(first, stacks[0], stacks[1])
+        if not self.config.model.teacher:
+            output = Drawn(first, stacks[1], stacks[0])
+        found = Scores(*maps, reconstruction, deformation, score)
+        return output, found, ReleasedTerms(*released) if released else None

@@ -16,6 +16,7 @@ from dmad.scoring import pixel_map, pixel_map_plus, released_terms, score, score
 
 OUTPUTS = ("terms", "map", "reconstruction_map", "deformation_map")
 DRAWN = ("reference", "reconstructions", "offsets")  # of video besides; the last with heads alone
+BENT = ("deformed", "forward", "backward")  # of images besides; the fields with heads alone
 
 
 class Graph(nn.Module):
@@ -40,21 +41,24 @@ class Graph(nn.Module):
         Returns:
             As `OUTPUTS` name them: terms (1, 3 or 6), the score, its two terms and the released
             ones; then, (1, H, W) each, the map of Eq. 14 or 23 and those of its terms. Of video
-            also `DRAWN`: (1, C, H, W), (1, K, C, H, W) and, in grid units, (1, K, 2, H, W).
+            also `DRAWN`: (1, C, H, W), (1, K, C, H, W) and, in grid units, (1, K, 2, H, W); of
+            images `BENT`: (1, 3, H, W) and, in grid units, (1, K, 2, H, W) each.
         """
         x, target = to_model(frames)
         settings = self.config.score
         if isinstance(self.model, PPDM):
-            found = score_plus(self.model(x), settings)
-            whole, more, drawn = pixel_map_plus(found, settings), [], []
+            bent = self.model(x)
+            found = score_plus(bent, settings)
+            whole, more = pixel_map_plus(found, settings), []
+            first, layers = bent.deformed, [bent.forward, bent.backward]
         else:
             output = self.model(x, target, background)
             found = score(target, output, settings, self.config.loss.gradient)
             released = released_terms(target, output, self.config.data.layout)
             whole = pixel_map(found, settings)
             more = [released.deformation, released.reconstruction, released.gradient]
-            layers = [layer for layer in (output.reconstructions, output.offsets) if layer]
-            drawn = [output.reference, *(torch.stack(layer, 1) for layer in layers)]
+            first, layers = output.reference, [output.reconstructions, output.offsets]
+        drawn = [first, *(torch.stack(layer, 1) for layer in layers if layer)]
         terms = torch.stack([found.score, found.reconstruction, found.deformation, *more], 1)
         return terms, whole, found.reconstruction_map, found.deformation_map, *drawn
 
@@ -87,9 +91,8 @@ def place(model: PDM | PPDM) -> PDM | PPDM:
 
 def outputs(config: Config) -> list[str]:
     """Names of what `Graph.forward` gives."""
-    if config.model.teacher:
-        return [*OUTPUTS]
-    return [*OUTPUTS, *(DRAWN if config.model.reductions else DRAWN[:-1])]
+    drawn, flat = (BENT, BENT[:1]) if config.model.teacher else (DRAWN, DRAWN[:2])
+    return [*OUTPUTS, *(drawn if config.model.reductions else flat)]
 
 
 def example(config: Config, templated: bool) -> tuple[Tensor, ...]:

@@ -23,7 +23,7 @@ from dmad.evaluation.calibration import Calibration
 from dmad.inference.detector import Detector, Explained
 from dmad.inference.explain import Image, to_image, total_field
 from dmad.inference.tables import as_csv
-from dmad.nn.ppdm import PPDMOutput
+from dmad.nn.ppdm import Bent
 from dmad.runs import write_whole
 from dmad.scoring import pixel_map_plus
 
@@ -162,8 +162,8 @@ def _fields(found: Explained) -> list[NDArray[np.float32]]:
     return [total_field(way, output.deformed).float().cpu().numpy() for way in ways]
 
 
-def _output(found: Explained) -> PPDMOutput:
-    assert isinstance(found.output, PPDMOutput)
+def _output(found: Explained) -> Bent:
+    assert isinstance(found.output, Bent)
     return found.output
 
 

@@ -14,13 +14,19 @@ from dmad.nn.memory import Memory, MemoryOutput
 
 
 @dataclass(frozen=True)
-class PPDMOutput:
-    """Everything the model computed for a batch. K is the number of heads each way."""
+class Bent:
+    """What is drawn of a batch. K is the number of heads each way."""
 
+    deformed: Tensor  # (B, 3, H, W): x ∘ O_1 … ∘ O_K, what the teacher sees
     forward: tuple[Tensor, ...]  # K x (B, 2, H, W) grid units: O_1 … O_K, coarse first
     backward: tuple[Tensor, ...]  # K x (B, 2, H, W) grid units: O_1ᵀ … O_Kᵀ
+
+
+@dataclass(frozen=True)
+class PPDMOutput(Bent):
+    """Everything the model computed for a batch."""
+
     returning: Tensor | None  # (B, 2, H, W): O_Kᵀ ∘ … ∘ O_1ᵀ; None where K = 0
-    deformed: Tensor  # (B, 3, H, W): x ∘ O_1 … ∘ O_K, what the teacher sees
     cycled: Tensor  # (B, 3, H, W): deformed and bent back, Eq. 17
     features: tuple[Tensor, ...]  # 3 x (B, C_i, h_i, w_i): f(x ∘ ψ'(x))
     restored: tuple[Tensor, ...]  # 3 x (B, C_i, h_i, w_i): x̂, the student's
@@ -69,10 +75,10 @@ class PPDM(nn.Module):
             self.bottleneck(features, memory.decoded if memory else features[-1])
         )
         return PPDMOutput(
+            deformed,
             tuple(forward),
             tuple(backward),
             returning,
-            deformed,
             cycled,
             tuple(features),
             tuple(restored),
