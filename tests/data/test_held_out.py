@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dmad.config import DataConfig
-from dmad.data.load import hold_out, load_split, stack
+from dmad.data.load import MIXED, hold_out, load_split, stack
 from dmad.data.synthetic import windows
 from dmad.errors import DmadError
 
@@ -22,6 +22,16 @@ def test_whole_clips_evenly_spread():
     assert [clip.name for clip in held.clips] == ["004", "012"]
     assert len(train.clips) == 14
     assert not set(spans(train)) & set(spans(held))
+
+
+def test_each_view_gives_clips_and_mixed_events_none():
+    whole = footage(*[10] * 18)
+    views = ["a"] * 8 + ["b"] * 8 + ["a"] * 2
+    clips = [replace(clip, scene=view) for clip, view in zip(whole.clips, views, strict=True)]
+    clips[16:] = [replace(clip, name=f"{MIXED}{clip.name}") for clip in clips[16:]]
+    train, held = hold_out(replace(whole, clips=tuple(clips)), 0.125, 4)
+    assert held.clips == (clips[4], clips[12])
+    assert list(train.clips) == [clip for clip in clips if clip not in held.clips]
 
 
 @pytest.mark.parametrize("lengths", [(80,), (80, 40), (80, 40, 48)])

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
@@ -20,6 +19,7 @@ from dmad.data.layouts import SplitName, align, find_split, read_masks
 from dmad.data.masks import read_mask, shrink
 
 Part = Literal["train", "held_out", "test"]
+MIXED = "mixed-"  # begins the names of abnormal events that a contamination test trains on
 TOLD = 10  # lines about damaged data
 STREET_CLIPS = {"train": 24, "test": 10}
 STREET_PEOPLE = 2.0  # on view at a time: a quiet street
@@ -70,25 +70,33 @@ def load_split(data: DataConfig, split: Part) -> LabelledFootage:
 
 
 def hold_out(footage: Footage, share: float, history: int) -> tuple[Footage, Footage]:
-    """Footage to train on, and footage kept from training: whole clips, evenly spread.
+    """Footage to train on, and footage kept from training: of each view whole clips, evenly spread.
 
-    Where the share makes less than one clip, each clip gives its end instead.
+    Where the share makes less than one clip of a view, each of its clips gives its end instead.
+    Clips whose names begin with `MIXED` are all trained on.
 
     Args:
         footage: Normal clips.
         share: Share to hold out; 0 holds out none.
         history: Past frames T of a window.
     """
-    clips = footage.clips
-    count = round(share * len(clips))
-    pairs: list[tuple[tuple[Clip, ...], tuple[Clip, ...]]]
-    if count:
+    kept = [clip for clip in footage.clips if clip.name.startswith(MIXED)]
+    normal = [clip for clip in footage.clips if not clip.name.startswith(MIXED)]
+    held: list[Clip] = []
+    for scene in {clip.scene for clip in normal}:
+        clips = [clip for clip in normal if clip.scene == scene]
+        count = round(share * len(clips))
         chosen = {int((i + 0.5) * len(clips) / count) for i in range(count)}
-        pairs = [((), (clip,)) if i in chosen else ((clip,), ()) for i, clip in enumerate(clips)]
-    else:
-        pairs = [cut(clip, share, history + 1) for clip in clips]
-    kept, held = (tuple(chain.from_iterable(part)) for part in zip(*pairs, strict=True))
-    return replace(footage, clips=kept), replace(footage, clips=held)
+        for i, clip in enumerate(clips):
+            whole = ((), (clip,)) if i in chosen else ((clip,), ())
+            ours, theirs = whole if count else cut(clip, share, history + 1)
+            kept += ours
+            held += theirs
+    first, second = (
+        replace(footage, clips=tuple(sorted(part, key=lambda clip: clip.start)))
+        for part in (kept, held)
+    )
+    return first, second
 
 
 def cut(clip: Clip, share: float, least: int) -> tuple[tuple[Clip, ...], tuple[Clip, ...]]:

@@ -12,7 +12,7 @@ from dmad.config import Config, DataConfig, require
 from dmad.data.decoding import image_files
 from dmad.data.labels import runs
 from dmad.data.layouts import find_split
-from dmad.data.load import load_split, lying, needed_root
+from dmad.data.load import MIXED, load_split, lying, needed_root
 from dmad.data.windows import thin
 from dmad.experiments.ablation import figures, skips
 from dmad.experiments.effort import Effort
@@ -32,7 +32,7 @@ def contamination(
     """Train both methods with each share of abnormal frames, and judge them.
 
     All are judged on the whole test split, the frames that were trained on among them, as nothing
-    else is said in the paper.
+    else is said in the paper. All hold out the same normal clips.
 
     Args:
         run: Run folder of a video model whose settings are varied.
@@ -91,7 +91,7 @@ def mixed(data: DataConfig, share: float, out: Path) -> Path:
         clip = abnormal[index]
         files = image_files(sources[clip.name])
         for number, event in enumerate(events(test.labels[clip.span] > 0, each)):
-            name = f"mixed-{clip.name.replace('/', '-')}-{number}"
+            name = f"{MIXED}{clip.name.replace('/', '-')}-{number}"
             link([files[i] for i in event], out / place.relative_to(root) / name)
     return out
 
