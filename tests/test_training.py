@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from safetensors.torch import load_file, save_file
 
 from dmad import learning, training
 from dmad.data.load import fingerprint, load_split
@@ -254,7 +255,7 @@ def test_less_than_nothing_is_refused(normal_data, tiny, name):
 def test_gradients_are_clipped_to_a_norm_of_all_weights_together(normal_data, tiny, clip, expected):
     config = tiny(normal_data, clip=clip)
     model = build(config, load_split(config.data, "train"))
-    module = PDMTraining(config, model, plan(config.train))
+    module = PDMTraining(config, model, plan(config.train, "cpu"))
     one, other, *_ = model.parameters()
     one.grad, other.grad = torch.zeros_like(one), torch.zeros_like(other)
     one.grad.flatten()[0], other.grad.flatten()[0] = 3.0, 4.0
@@ -307,6 +308,38 @@ def test_resuming_needs_no_start(tmp_path, normal_data, tiny, long, monkeypatch)
     shutil.rmtree(start)
     (folder,) = (tmp_path / "video").iterdir()
     assert last(train(config, resume=folder))["epoch"] == 3
+
+
+def test_weights_of_another_version_are_refused(tmp_path, normal_data, tiny, long):
+    shutil.copytree(long.folder, tmp_path / "old")
+    path = tmp_path / "old" / "model.safetensors"
+    tensors = load_file(path)
+    del tensors["memory.items"]
+    save_file(tensors, path)
+    with pytest.raises(DmadError, match="comes from another version"):
+        train(tiny(normal_data, start=tmp_path / "old"), tmp_path / "new")
+
+
+def test_processes_of_torchrun_share_an_epoch(tmp_path):
+    shared = "-m torch.distributed.run --standalone --nproc_per_node 2 -m dmad.cli"
+    task = f"train digits --train.epochs 1 --data.limit 128 --out {tmp_path}"
+    subprocess.run([sys.executable, *shared.split(), *task.split()], check=True)
+    (folder,) = (tmp_path / "digits").iterdir()
+    kept = torch.load(Run(folder).checkpoint, weights_only=True)
+    assert kept["global_step"] == 128 // 2 // 16
+    assert find_model(folder).weights.is_file()
+
+
+def test_what_was_used_of_late_is_known_after_a_resume(tmp_path, normal_data, tiny):
+    config = tiny(normal_data)
+    run = train(replace(config, model=replace(config.model, revive_after=1000)), tmp_path)
+    kept = torch.load(run.checkpoint, weights_only=True)["recent"]
+    assert kept.sum() > 0
+    module = PDMTraining(
+        config, build(config, load_split(config.data, "train")), plan(config.train, "cpu")
+    )
+    module.on_load_checkpoint({"history": [], "recent": kept})
+    assert (module.recent == kept).all()
 
 
 def test_unused_items_are_revived(tmp_path, normal_data, tiny):

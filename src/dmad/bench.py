@@ -50,7 +50,7 @@ def bench(what: str, sizes: Sequence[int]) -> dict[int, float]:
         cells = (f"{1e3 * median(times):.1f}" for times in (slow, quick))
         table.add_row(f"{size}", *cells, f"{ratios[size]:.2f}")
     Console().print(table)
-    Console().print(describe(), style="dim", highlight=False)
+    Console().print(describe("cpu"), style="dim", highlight=False)
     return ratios
 
 
@@ -66,7 +66,7 @@ def in_turn(
 def training_steps(config: Config) -> tuple[Callable[[], float], Callable[[], float]]:
     """One step of `BATCH` samples, plain and as shipped."""
     plain = Plan("32-true", compile=False, channels_last=False)
-    return _step(config, plain, fused=False), _step(config, plan(config.train), fused=True)
+    return _step(config, plain, fused=False), _step(config, plan(config.train, "cpu"), fused=True)
 
 
 def _step(config: Config, compute: Plan, fused: bool) -> Callable[[], float]:

@@ -191,8 +191,8 @@ class LossConfig:
     def __post_init__(self) -> None:
         at_least(self, "loss", **dict.fromkeys((item.name for item in fields(self)), 0))
         require(
-            self.smoothness_window == 0 or self.smoothness_window % 2 == 1,
-            f"loss.smoothness_window is {self.smoothness_window}; give 0 or an odd number",
+            self.smoothness_window == 0 or self.smoothness_window in range(3, 1000, 2),
+            f"loss.smoothness_window is {self.smoothness_window}; give 0, or an odd number above 1",
         )
 
 

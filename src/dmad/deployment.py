@@ -64,7 +64,7 @@ def deploy(sizes: Sequence[int]) -> dict[int, dict[str, float]]:
             cells = (f"{middle:.1f}", f"{late:.1f}", f"{1e3 / middle:.1f}")
             table.add_row(f"{size}", form, *cells, f"{ratios[size][form]:.2f}")
     Console().print(table)
-    Console().print(describe(), style="dim", highlight=False)
+    Console().print(describe("cpu"), style="dim", highlight=False)
     return ratios
 
 

@@ -119,7 +119,7 @@ class MaskedFrames:
     def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         assert self.test.masks is not None
         for clip in self.test.footage.clips:
-            yield from zip(self.maps[clip.start :], self.test.masks(clip.name), strict=False)
+            yield from zip(self.maps[clip.span], self.test.masks(clip.name), strict=False)
 
 
 def score_set(results: list[AnomalyResult], test: LabelledFootage, fps: float) -> ScoreSet:

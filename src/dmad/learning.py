@@ -136,12 +136,13 @@ class Training(L.LightningModule):
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.train.clip)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the curves across a resume."""
-        checkpoint["history"] = self.history
+        """Keep the curves across a resume, and which items were used of late."""
+        checkpoint["history"], checkpoint["recent"] = self.history, self.recent
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take the curves up again."""
+        """Take both up again."""
         self.history = list(checkpoint.get("history", []))
+        self.recent = checkpoint.get("recent", self.recent)
 
 
 class PDMTraining(Training):

@@ -21,12 +21,20 @@ class Plan:
     channels_last: bool
 
 
-def has_fast_bf16() -> bool:
+def usual_device() -> str:
+    """Where to compute if nobody says: on a GPU where there is one."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def has_fast_bf16(device: str) -> bool:
     """True where 16-bit arithmetic has hardware: GPUs from 2020 on, CPUs with AMX or AVX-512 BF16.
 
     Elsewhere it is emulated, and measured ten times slower than 32 bit.
+
+    Args:
+        device: Its type, `cuda` or `cpu`.
     """
-    if torch.cuda.is_available():
+    if device == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if torch.cpu._is_amx_tile_supported():
         return True
@@ -34,26 +42,26 @@ def has_fast_bf16() -> bool:
     return bool(getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)())
 
 
-def plan(train: TrainConfig) -> Plan:
+def plan(train: TrainConfig, device: str) -> Plan:
     """Resolve `auto`: 16 bit, channels last and compilation where the machine gains by them.
 
     Compilation is for GPUs: on CPUs its first step takes a minute or two, and the steps after it
     gained nothing that pays for that in a training of minutes.
     """
-    fast = has_fast_bf16()
+    fast = has_fast_bf16(device)
     wanted = {"bf16": True, "fp32": False, "auto": fast}[train.precision]
-    compiled = {"on": True, "off": False, "auto": torch.cuda.is_available()}[train.compile]
+    compiled = {"on": True, "off": False, "auto": device == "cuda"}[train.compile]
     layout = {"on": True, "off": False, "auto": fast}[train.channels_last]
     return Plan("bf16-mixed" if wanted else "32-true", compiled, layout)
 
 
-def describe() -> str:
+def describe(device: str) -> str:
     """Processor, cores, what it computes in, and the version of torch, in one line."""
-    if torch.cuda.is_available():
+    if device == "cuda":
         chip = torch.cuda.get_device_name()
     else:
         chip = f"{_processor()}, {torch.get_num_threads()} threads"
-    return f"{chip}, {'bf16' if has_fast_bf16() else 'fp32'}, torch {torch.__version__}"
+    return f"{chip}, {'bf16' if has_fast_bf16(device) else 'fp32'}, torch {torch.__version__}"
 
 
 def _processor() -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +64,15 @@ def write_whole(path: Path, content: str | bytes) -> None:
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     beside.write_bytes(content.encode() if isinstance(content, str) else content)
     os.replace(beside, path)
+
+
+def no_two_alike(names: Iterable[str]) -> list[str]:
+    """The same names, counted where one comes again: `gate`, `gate-2`."""
+    found: list[str] = []
+    for name in names:
+        others = (f"{name}-{number}" for number in count(2))
+        found.append(next(one for one in chain((name,), others) if one not in found))
+    return found
 
 
 def room(shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:

@@ -19,6 +19,7 @@ from dmad.evaluation.show import blocks, footnotes
 from dmad.inference.detector import Detector
 from dmad.inference.explain import Limits, Picture, pictures
 from dmad.report.contents import Panel, Report, Series
+from dmad.visualize import rgb
 
 PANELS = 6
 PEAK = 3  # robust deviations that stand in for a threshold where there is none
@@ -131,7 +132,9 @@ def _panel(detector: Detector, test: LabelledFootage, event: Event, fps: float) 
     if test.labels is not None:
         truth = "labelled abnormal" if test.labels[event.peak] else "labelled normal: a false alarm"
     tiles = [
-        _rgb(tile) for tile in (picture.frame, picture.reference, picture.arrows, picture.heat)
+        rgb(tile)
+        for tile in (picture.frame, picture.reference, picture.arrows, picture.heat)
+        for tile in (picture.frame, picture.reference, picture.arrows, picture.heat)
     ]
     return Panel(
         f"{clip.name}, frame {frame}{time}",
@@ -163,10 +166,6 @@ def draw(
     (found,) = deque(detector.explain(window, clip.scene), maxlen=1)
     *_, picture = pictures(found, limits or Limits(detector.config))
     return replace(picture, index=frame - clip.start)
-
-
-def _rgb(image: np.ndarray) -> np.ndarray:
-    return image if image.shape[-1] == 3 else image.repeat(3, -1)
 
 
 def curves_of(result: Evaluation) -> list[tuple[str, np.ndarray, np.ndarray]]:

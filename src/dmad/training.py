@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from dmad.data.load import LabelledFootage, fingerprint, load_split
 from dmad.data.windows import Batch, Windows, as_is, to_model
 from dmad.errors import DmadError
 from dmad.learning import PDMTraining, PPDMTraining, Training
-from dmad.machine import Plan, plan, quicken
+from dmad.machine import Plan, plan, quicken, usual_device
 from dmad.nn.pdm import PDM
 from dmad.nn.ppdm import PPDM
 from dmad.runs import Run, find_model, new_run, read_card, read_weights, save_model
@@ -110,12 +111,12 @@ def learner(config: Config, train: LabelledFootage, compute: Plan) -> Training:
 def batches(
     config: Config, train: LabelledFootage, features: Sequence[np.ndarray] = ()
 ) -> DataLoader[Batch]:
-    """Shuffled batches, in an order that depends on seed and epoch alone."""
+    """Shuffled batches of this process, in an order that depends on seed and epoch alone."""
     data = config.data
     windows = Windows(train.footage, data.history, train.scenes, data.limit, features)
-    size = min(config.train.batch_size, len(windows))
+    size = min(config.train.batch_size, len(windows) // _processes())
     sampler: DistributedSampler[Batch] = DistributedSampler(
-        windows, num_replicas=1, rank=0, seed=config.train.seed
+        windows, num_replicas=_processes(), rank=_rank(), seed=config.train.seed
     )
     return DataLoader(
         windows,
@@ -131,6 +132,9 @@ def batches(
 def train(config: Config, out: str | Path = "runs", resume: str | Path | None = None) -> Run:
     """Train from settings, or go on with a run that was stopped.
 
+    Where `torchrun` starts several processes, each trains on its share of every epoch, and but for
+    the first they end here.
+
     Args:
         config: All settings; those of the run where `resume` is given.
         out: Folder under which a new run folder is made.
@@ -143,16 +147,18 @@ def train(config: Config, out: str | Path = "runs", resume: str | Path | None = 
         DmadError: Data missing or unusable, output not writable, loss no longer finite.
     """
     _quiet()
-    compute = plan(config.train)
+    require(not torch.distributed.is_initialized(), "torchrun trains one model; call it for each")
+    compute = plan(config.train, usual_device())
     quicken()
     checkpoint = Run(Path(resume)).checkpoint if resume else None
     checkpoint = checkpoint if checkpoint and checkpoint.exists() else None
     begun = starting_weights(config) if config.train.start and not checkpoint else {}
     footage = load_split(config.data, "train")
-    run = Run(Path(resume)) if resume else new_run(config, Path(out))
+    first = _rank() == 0  # the others write nothing, so that theirs need not be there
+    run = Run(Path(resume)) if resume else new_run(config, Path(out)) if first else Run(Path(out))
     L.seed_everything(config.train.seed, verbose=False)
     module = learner(config, footage, compute)
-    module.model.load_state_dict(begun, strict=False)
+    _begin(module, begun)
     loader = batches(config, footage, kept_features(module, footage))
     if compute.channels_last:
         module.model.to(memory_format=torch.channels_last)
@@ -161,9 +167,33 @@ def train(config: Config, out: str | Path = "runs", resume: str | Path | None = 
         trainer.fit(module, loader, ckpt_path=checkpoint, weights_only=True)
     except SystemExit as stop:  # what Lightning makes of Ctrl-C
         raise DmadError(f"stopped; go on with: dmad train --resume {run.folder}") from stop
-    if trainer.is_global_zero:
-        save_model(run.folder, module.model, _card(config, footage, module, loader))
+    if not first:
+        sys.exit(0)
+    save_model(run.folder, module.model, _card(config, footage, module, loader))
     return run
+
+
+def _rank() -> int:
+    """Of this process among those that `torchrun` started."""
+    return int(os.environ.get("RANK", 0))
+
+
+def _processes() -> int:
+    """How many `torchrun` started; 1 without it."""
+    return int(os.environ.get("WORLD_SIZE", 1))
+
+
+def _begin(module: Training, weights: Mapping[str, Tensor]) -> None:
+    """Give a network the weights of `starting_weights`, where there are any."""
+    if not weights:
+        return
+    try:
+        found = module.model.load_state_dict(weights, strict=False)
+        fits = not found.unexpected_keys and set(found.missing_keys) <= {"background"}
+    except RuntimeError:
+        fits = False
+    start = module.config.train.start
+    require(fits, f"--train.start {start} comes from another version; train it again, or leave it")
 
 
 def starting_weights(config: Config) -> dict[str, Tensor]:
@@ -228,9 +258,9 @@ def _trainer(train: TrainConfig, run: Run, compute: Plan, steps: int) -> L.Train
     return L.Trainer(
         max_epochs=train.epochs,
         accelerator="auto",
-        devices="auto" if torch.cuda.is_available() else 1,
+        devices=_processes(),
         precision=compute.precision,
-        sync_batchnorm=torch.cuda.device_count() > 1,
+        sync_batchnorm=_processes() > 1 and torch.cuda.is_available(),
         logger=[CSVLogger(run.folder, "logs"), TensorBoardLogger(run.folder, "tensorboard")],
         callbacks=[bar, History(EpochLine(train.epochs, bar)), keep],
         plugins=[WholeFiles()],

@@ -42,7 +42,7 @@ def heatmap(frame: Pixels, anomaly: Values, limit: float) -> Pixels:
     """Lay a map (H, W), 0 or more, over a frame; where it is zero the frame stays as it is."""
     heat = _unit(anomaly, limit)
     alpha = 0.85 * heat[..., None]
-    return _pixels((1 - alpha) * _rgb(frame) + alpha * _inferno(0.25 + 0.67 * heat))
+    return _pixels((1 - alpha) * rgb(frame) + alpha * _inferno(0.25 + 0.67 * heat))
 
 
 def error_image(error: Values, limit: float) -> Pixels:
@@ -82,7 +82,7 @@ def arrows(
     """
     shape, size = field.shape[1:], frame.shape[:2]
     require(shape == size, f"field is {shape}, frame is {size}; bring them to one size")
-    canvas = _enlarged(_rgb(frame), zoom * _FINE)
+    canvas = _enlarged(rgb(frame), zoom * _FINE)
     draw = ImageDraw.Draw(canvas)
     for arrow in _arrow_points(_bounded(field, limit), step, gain, zoom * _FINE):
         draw.line(arrow[:4], fill=_HALO, width=2 * _FINE + 1)
@@ -179,7 +179,8 @@ def save(image: Pixels, path: Path | str) -> None:
         part.unlink(missing_ok=True)
 
 
-def _rgb(image: Pixels) -> Pixels:
+def rgb(image: Pixels) -> Pixels:
+    """A picture (H, W), (H, W, 1) or (H, W, 3) as (H, W, 3), a copy."""
     return np.array(np.broadcast_to(np.atleast_3d(image), (*image.shape[:2], 3)))
 
 
@@ -235,7 +236,7 @@ def _tile(image: Pixels, size: tuple[int, int], pitch: int) -> Pixels:
     method = Image.Resampling.NEAREST if 2 * len(image) <= height else Image.Resampling.LANCZOS
     canvas = Image.new("RGB", (pitch, height + _GAP), "white")
     ImageDraw.Draw(canvas).rectangle((x - 1, y - 1, x + width, y + height), outline=_HAIRLINE)
-    canvas.paste(Image.fromarray(_rgb(image)).resize(size, method), (x, y))
+    canvas.paste(Image.fromarray(rgb(image)).resize(size, method), (x, y))
     return np.asarray(canvas)
 
 

@@ -58,7 +58,7 @@ def _parser() -> Parser:
 
 
 def _cameras(asked: Namespace) -> list[Camera]:
-    from dmad.inference.cameras import YAML, Camera, no_two_alike, read_cameras
+    from dmad.inference.cameras import YAML, Camera, named_apart, read_cameras
     from dmad.inference.zones import parse_polygon
 
     include, exclude = (tuple(map(parse_polygon, side)) for side in (asked.include, asked.exclude))
@@ -69,7 +69,7 @@ def _cameras(asked: Namespace) -> list[Camera]:
             found += read_cameras(Path(source))
         else:
             found.append(Camera(source, include=include, exclude=exclude, **own))
-    return no_two_alike(found)
+    return named_apart(found)
 
 
 def _sinks(asked: Namespace) -> list[Sink]:

@@ -15,7 +15,7 @@ from rich.progress import track
 
 from dmad.config import require
 from dmad.data.frames import Footage
-from dmad.data.synthetic import SPEEDS, Kind, windows
+from dmad.data.synthetic import SPEEDS, Kind, Sequences, sequences
 from dmad.evaluation.metrics import micro_auroc
 from dmad.evaluation.scorer import Scorer
 from dmad.inference.detector import Detector
@@ -55,7 +55,7 @@ def weigh(detector: Detector, footage: Footage) -> Weighing:
         f"no held-out clip has {least} frames, so score.weight stays {score.weight:g}",
     )
     terms = {
-        kind: terms_of(detector, windows(footage, length, COUNT, kind), [score.kernel], kind)[0]
+        kind: terms_of(detector, sequences(footage, length, COUNT, kind), [score.kernel], kind)[0]
         for kind in KINDS
     }
     found = {weight: worth(terms, weight) for weight in {*WEIGHTS, score.weight}}
@@ -83,15 +83,17 @@ def told_apart(scores: dict[Kind, np.ndarray]) -> tuple[float, float]:
 
 
 def terms_of(
-    detector: Detector, made: np.ndarray, kernels: Sequence[tuple[int, int]], kind: str
+    detector: Detector, made: Sequences, kernels: Sequence[tuple[int, int]], kind: str
 ) -> list[Terms]:
-    """Both terms of every scored frame of sequences (count, T + scored, ...), for each kernel."""
+    """Both terms of every scored frame of sequences of T + scored frames, for each kernel."""
     console = Console(stderr=True)
     found: list[list[list[np.ndarray]]] = [[[], []] for _ in kernels]
     quiet = not console.is_terminal
-    scored = made.shape[1] - detector.config.data.history
-    for frames in track(made, f"scoring {kind}", console=console, transient=True, disable=quiet):
-        (part,) = detector.explain(frames, detector.scenes[0], batch=scored)
+    scored = made.frames.shape[1] - detector.config.data.history
+    title = f"scoring {kind}"
+    shown = track(made.frames, title, console=console, transient=True, disable=quiet)
+    for frames, scene in zip(shown, made.scenes, strict=True):
+        (part,) = detector.explain(frames, scene, batch=scored)
         for which, kernel in enumerate(kernels):
             for term, maps in enumerate(
                 (part.scores.reconstruction_map, part.scores.deformation_map)

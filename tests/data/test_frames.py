@@ -67,6 +67,13 @@ def test_sixteen_bits_keep_their_high_byte(tmp_path):
     assert next(decode(tmp_path, 16, 3)).shape == (16, 16, 3)
 
 
+def test_an_image_of_any_size_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    Image.fromarray(np.zeros((40, 40), np.uint8)).save(tmp_path / "0.png")
+    assert len(list(decode(tmp_path, 16, 1))) == 1
+    assert Image.MAX_IMAGE_PIXELS == 100
+
+
 def test_resizing_is_antialiased(tmp_path):
     noise = np.random.default_rng(0).integers(0, 2, (128, 128, 3), np.uint8) * 255
     Image.fromarray(noise).save(tmp_path / "0.png")

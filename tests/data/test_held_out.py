@@ -5,7 +5,7 @@ import pytest
 
 from dmad.config import DataConfig
 from dmad.data.load import MIXED, hold_out, load_split, stack
-from dmad.data.synthetic import windows
+from dmad.data.synthetic import sequences
 from dmad.errors import DmadError
 
 
@@ -81,11 +81,11 @@ def walkers(seed: int = 0):
 
 @pytest.mark.parametrize("kind", ["normal", "fast", "large"])
 def test_synthetic_windows(kind):
-    made = windows(walkers(), 4, 6, kind)
+    made = sequences(walkers(), 4, 6, kind).frames
     assert made.shape == (6, 5, 48, 48, 1)
     assert made.dtype == np.uint8
-    np.testing.assert_array_equal(made, windows(walkers(), 4, 6, kind))
-    assert not np.array_equal(made, windows(walkers(), 4, 6, kind, seed=100))
+    np.testing.assert_array_equal(made, sequences(walkers(), 4, 6, kind).frames)
+    assert not np.array_equal(made, sequences(walkers(), 4, 6, kind, seed=100).frames)
 
 
 def bright(made: np.ndarray) -> np.ndarray:
@@ -95,12 +95,24 @@ def bright(made: np.ndarray) -> np.ndarray:
 
 
 def test_fast_things_move_further_and_large_ones_are_larger():
-    normal, fast, large = (windows(walkers(), 4, 12, k) for k in ("normal", "fast", "large"))
+    normal, fast, large = (
+        sequences(walkers(), 4, 12, k).frames for k in ("normal", "fast", "large")
+    )
     assert bright(fast).mean() > 1.5 * bright(normal).mean()
     assert (large > 160).mean() > (fast > 160).mean()
 
 
 def test_abnormal_windows_change_one_place_alone():
-    normal, fast = (windows(walkers(), 4, 8, kind) for kind in ("normal", "fast"))
+    normal, fast = (sequences(walkers(), 4, 8, kind).frames for kind in ("normal", "fast"))
     changed = (normal != fast).any((1, 4))
     assert 0 < changed.mean() < 0.5
+
+
+def test_what_is_pasted_is_of_the_same_view():
+    clips = [np.full((40, 32, 32, 1), grey, np.uint8) for grey in (20, 200)]
+    whole = stack(clips)
+    views = tuple(replace(c, scene=s) for c, s in zip(whole.clips, ("dark", "bright"), strict=True))
+    made = sequences(replace(whole, clips=views), 4, 12, "fast")
+    assert set(made.scenes) == {"dark", "bright"}
+    for frames, scene in zip(made.frames, made.scenes, strict=True):
+        assert (frames == {"dark": 20, "bright": 200}[scene]).all()

@@ -5,7 +5,6 @@ from dmad.errors import DmadError
 from dmad.evaluation.smoothing import (
     AVENUE_WEIGHTS,
     causal,
-    centred,
     kalman,
     min_max,
     min_max_per_clip,
@@ -44,22 +43,14 @@ def test_causal_is_the_mean_of_the_last_frames_of_the_clip(window):
     assert causal(scores, window, LENGTHS) == pytest.approx(expected, nan_ok=True)
 
 
-@pytest.mark.parametrize(("window", "before", "after"), [(1, 0, 0), (4, 2, 1), (5, 2, 2)])
-def test_centred_is_the_mean_around(window, before, after):
-    scores = scores_with_gaps()
-    expected = slow_mean(scores, before, after, LENGTHS)
-    assert centred(scores, window, LENGTHS) == pytest.approx(expected, nan_ok=True)
-
-
 def test_causal_by_hand():
     assert causal(np.array([1.0, 3, 8]), 2).tolist() == [1, 2, 5.5]
     assert causal(np.array([NAN, 4, NAN, 2]), 3) == pytest.approx([NAN, 4, NAN, 3], nan_ok=True)
 
 
-@pytest.mark.parametrize("smooth", [causal, centred])
-def test_a_window_of_one_changes_nothing(smooth):
+def test_a_window_of_one_changes_nothing():
     scores = scores_with_gaps()
-    assert np.array_equal(smooth(scores, 1, LENGTHS), scores, equal_nan=True)
+    assert np.array_equal(causal(scores, 1, LENGTHS), scores, equal_nan=True)
 
 
 def test_causal_never_sees_the_future():
@@ -68,20 +59,18 @@ def test_causal_never_sees_the_future():
     assert [causal(scores[:n], 7)[-1] for n in range(1, 41)] == pytest.approx(whole)
 
 
-@pytest.mark.parametrize("smooth", [causal, centred])
-def test_clips_are_smoothed_as_if_alone(smooth):
+def test_clips_are_smoothed_as_if_alone():
     scores = scores_with_gaps()
     parts = np.split(scores, np.cumsum(LENGTHS)[:-1])
-    alone = np.concatenate([smooth(part, 5) if len(part) else part for part in parts])
-    assert np.array_equal(smooth(scores, 5, LENGTHS), alone, equal_nan=True)
+    alone = np.concatenate([causal(part, 5) if len(part) else part for part in parts])
+    assert np.array_equal(causal(scores, 5, LENGTHS), alone, equal_nan=True)
 
 
-@pytest.mark.parametrize("smooth", [causal, centred])
-def test_bad_smoothing_is_refused(smooth):
+def test_bad_smoothing_is_refused():
     with pytest.raises(DmadError, match="1 or more"):
-        smooth(np.zeros(4), 0)
+        causal(np.zeros(4), 0)
     with pytest.raises(DmadError, match="sum to 3 for 4"):
-        smooth(np.zeros(4), 2, np.array([1, 2]))
+        causal(np.zeros(4), 2, np.array([1, 2]))
 
 
 def test_min_max_works_on_each_clip_alone():

@@ -149,11 +149,14 @@ def test_a_budget_shortens_and_is_kept(trained, tmp_path, monkeypatch) -> None:
     base = replace(base, train=replace(base.train, epochs=10))
     monkeypatch.setattr(effort, "seconds_a_sample", lambda config, out: 1.0)
     samples = effort.samples_of(base)
-    fitted = effort.fitted({"a": base, "b": base}, 2 * 3 * samples, tmp_path)
+    asked = {"a": base, "b": base}, 2.0 * 3 * samples, tmp_path
+    fitted = effort.fitted(*asked)
     assert [config.train.epochs for config in fitted.values()] == [3, 3]
-    assert effort.fitted({"a": base, "b": base}, 1e9, tmp_path) == fitted  # as it was first
-    with pytest.raises(DmadError, match="other variants"):
-        effort.fitted({"c": base}, 1.0, tmp_path)
+    monkeypatch.setattr(effort, "seconds_a_sample", lambda config, out: 2.0)
+    assert effort.fitted(*asked) == fitted  # as it was first
+    for variants, budget in (({"a": base, "b": base}, 1e9), ({"c": base}, asked[1])):
+        with pytest.raises(DmadError, match="other variants"):
+            effort.fitted(variants, budget, tmp_path)
 
 
 def test_pace_is_measured(trained, tmp_path) -> None:

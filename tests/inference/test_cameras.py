@@ -3,7 +3,7 @@ import json
 import pytest
 
 from dmad.errors import DmadError
-from dmad.inference.cameras import Camera, no_two_alike, read_cameras
+from dmad.inference.cameras import Camera, named_apart, read_cameras
 
 TEXT = """
 gate: rtsp://host/gate
@@ -55,5 +55,5 @@ def test_a_calibration_that_is_none_is_refused(tmp_path):
 
 
 def test_names_are_told_apart():
-    names = [camera.name for camera in no_two_alike([Camera("a/x.mp4"), Camera("b/x.mp4")])]
+    names = [camera.name for camera in named_apart([Camera("a/x.mp4"), Camera("b/x.mp4")])]
     assert names == ["x", "x-2"]

@@ -5,6 +5,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from dmad.data.past import template_of
 from dmad.errors import DmadError
 from dmad.inference.detector import Detector, load
 from dmad.nn.pdm import PDM
@@ -104,6 +105,14 @@ def test_an_unseen_scene_does_not_use_the_trained_template(random_model, tiny, f
     assert (unseen == unseen_too).all()
 
 
+def test_a_clip_without_a_view_is_of_the_only_one(random_model, tiny, frames_of):
+    frames = frames_of(3, 12)
+    judge = Detector(random_model, tiny(None), ("known",), device="cpu")
+    np.testing.assert_array_equal(judge(frames).score, judge(frames, "known").score)
+    assert template_of("", ("a", "b")) is None
+    assert template_of("b", ("a", "b")) == 1
+
+
 def test_images_of_an_unseen_scene_have_scores(tiny, frames_of):
     config = tiny(None, data={"history": 0})
     judge = Detector(PDM(config.model, 32, 1, 0), config, ("known",), device="cpu")
@@ -111,7 +120,7 @@ def test_images_of_an_unseen_scene_have_scores(tiny, frames_of):
 
 
 def test_fast_computes_the_same(random_model, tiny, frames_of, monkeypatch):
-    monkeypatch.setattr("dmad.inference.detector.has_fast_bf16", lambda: False)
+    monkeypatch.setattr("dmad.inference.detector.has_fast_bf16", lambda _: False)
     frames = frames_of(3, 12)
     quick, plain = (
         Detector(random_model, tiny(None), device="cpu", fast=fast)(frames)

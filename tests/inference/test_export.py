@@ -224,6 +224,12 @@ def test_a_graph_beside_weights_is_what_runs(trained, exported, frames_of, tmp_p
     assert np.isfinite(dmad.load(tmp_path)(frames_of(3, 6)).score[4:]).all()
 
 
+def test_an_export_takes_the_place_of_another(trained, exported, tmp_path):
+    shutil.copytree(exported["onnx"], tmp_path / "one")
+    export(trained, "openvino", out=tmp_path / "one")
+    assert find_model(tmp_path / "one").weights.name == "model.xml"
+
+
 def test_damaged_and_half_exports_are_refused(exported, tmp_path):
     (tmp_path / "model.onnx").write_bytes(b"no graph")
     with pytest.raises(DmadError, match="keep the two together"):

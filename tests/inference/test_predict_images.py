@@ -42,7 +42,7 @@ def test_verdicts_and_pictures(trained_images, image_data, tmp_path) -> None:
 def test_raw_maps_hold_equation_23(trained_images, image_data, tmp_path) -> None:
     out = tmp_path / "out"
     list(predict(trained_images, [image_data / "discs/test/spot/000.png"], out))
-    (file,) = named(image_data / "discs/test/spot/000.png")
+    (file,) = named([image_data / "discs/test/spot/000.png"])
     ((_, found),) = judge_files(load(trained_images), [file])
     with Image.open(out / "maps/000.png") as picture:
         assert picture.mode.startswith("I")
@@ -55,7 +55,7 @@ def test_raw_maps_hold_equation_23(trained_images, image_data, tmp_path) -> None
 
 def test_the_contour_is_where_the_map_reaches_the_threshold(trained_images, image_data) -> None:
     detector = load(trained_images)
-    (file,) = named(image_data / "discs/test/spot/000.png")
+    (file,) = named([image_data / "discs/test/spot/000.png"])
     ((_, found),) = judge_files(detector, [file])
     scorer, alpha = detector.calibration.scorer, detector.config.score.alpha
     level = raw_level(detector.calibration, alpha)
@@ -109,3 +109,12 @@ def test_nothing_to_judge_is_said_in_one_line(trained_images, tmp_path, content,
     with pytest.raises(DmadError, match=message) as caught:
         list(predict(trained_images, [folder], tmp_path / "out"))
     assert "\n" not in str(caught.value)
+
+
+def test_images_named_alike_are_told_apart(image_data) -> None:
+    spots, cuts = (image_data / "discs" / "test" / kind for kind in ("spot", "good"))
+    assert [file.name for file in named([spots / "000.png"])] == ["000.png"]
+    loose = named([spots / "000.png", cuts / "000.png"])
+    assert [file.name for file in loose] == ["spot/000.png", "good/000.png"]
+    folders = named([image_data / "discs" / "test", image_data / "discs" / "train" / ".." / "test"])
+    assert len({file.name for file in folders}) == len(folders)

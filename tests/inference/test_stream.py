@@ -9,7 +9,7 @@ from dmad.nn.pdm import PDM
 
 @pytest.fixture
 def detector(random_model, tiny, monkeypatch) -> Detector:
-    monkeypatch.setattr("dmad.inference.detector.has_fast_bf16", lambda: False)
+    monkeypatch.setattr("dmad.inference.detector.has_fast_bf16", lambda _: False)
     return Detector(random_model, tiny(None), device="cpu")
 
 

@@ -35,7 +35,7 @@ class Kept:
 @pytest.fixture
 def detector(random_model, tiny, monkeypatch, calibration_of, frames_of) -> Detector:
     """Its threshold lies where a bright flash in `frames_of` rises far above."""
-    monkeypatch.setattr("dmad.inference.detector.has_fast_bf16", lambda: False)
+    monkeypatch.setattr("dmad.inference.detector.has_fast_bf16", lambda _: False)
     plain = Detector(random_model, tiny(None), device="cpu")
     usual = plain(frames_of(3, 40))
     level = float(np.nanmax(usual.reconstruction + 0.5 * usual.deformation))

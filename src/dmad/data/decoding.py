@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -139,10 +138,12 @@ def _read_image(
 @contextmanager
 def open_image(path: Path) -> Iterator[Image.Image]:
     """An image file, however large."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+    usual, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    try:
         with Image.open(path) as image:
             yield image
+    finally:
+        Image.MAX_IMAGE_PIXELS = usual
 
 
 def upright(image: Image.Image, mode: str) -> Image.Image:

@@ -12,6 +12,16 @@ SAMPLES = 96
 REFRESH = 32  # frames after which a template from the past is computed anew
 
 
+def template_of(scene: str, scenes: Sequence[str]) -> int | None:
+    """Which of a model's templates a view has; None for a view never trained on.
+
+    Where the model knows one view alone, a clip without a view's name is of that one.
+    """
+    if not scene and len(scenes) == 1:
+        return 0
+    return scenes.index(scene) if scene in scenes else None
+
+
 def median_template(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Per-pixel median over time: (N, H, W, C) uint8 to (C, H, W) float32 in [-1, 1]."""
     median: NDArray[np.float32] = np.median(frames, axis=0).astype(np.float32)

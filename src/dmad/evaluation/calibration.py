@@ -182,7 +182,7 @@ def calibrate(
     fps: float,
     budget: Budget | str,
     shape: AlarmShape | None = None,
-    weight: float = 0.2,
+    weight: float = 0.5,
     seed: int = 0,
 ) -> Calibration:
     """Choose the lowest threshold whose false alarms on fresh normal footage keep to the budget.

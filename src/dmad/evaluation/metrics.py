@@ -99,11 +99,6 @@ def roc(scores: np.ndarray, labels: np.ndarray) -> Roc:
     return Roc(*roc_curve(labels, scores))
 
 
-def missing(scores: np.ndarray) -> int:
-    """How many frames have no score."""
-    return int(np.isnan(scores).sum())
-
-
 def both_kinds(scores: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Scores and labels (bool) of the frames that have a score.
 

@@ -47,7 +47,7 @@ class Scorer:
 
     reconstruction: Standardisation
     deformation: Standardisation
-    weight: float = 0.2
+    weight: float
     window: int = 1
 
     @classmethod

@@ -1,7 +1,7 @@
 """Smoothing and normalisation of frame scores.
 
-`causal` and `centred` are for use: no constants, no padding, never across clips. The others are
-the published ones, with their published faults named.
+`causal` is for use: no constants, no padding, never across clips. The others are the published
+ones, with their published faults named.
 """
 
 from __future__ import annotations
@@ -48,30 +48,13 @@ def causal(scores: np.ndarray, window: int, clip_lengths: np.ndarray | None = No
     Raises:
         DmadError: The window is empty, or the lengths do not sum to N.
     """
-    return _mean(scores, window - 1, 0, clip_lengths)
-
-
-def centred(scores: np.ndarray, window: int, clip_lengths: np.ndarray | None = None) -> np.ndarray:
-    """Mean over the `window` frames around each, fewer at both ends of a clip; sees the future.
-
-    Shapes, NaN and errors as in `causal`; an even window has its extra frame in the past.
-    """
-    return _mean(scores, window // 2, (window - 1) // 2, clip_lengths)
-
-
-def _mean(
-    scores: np.ndarray, before: int, after: int, clip_lengths: np.ndarray | None
-) -> np.ndarray:
-    """Mean of the known among `before` frames, the frame itself and `after` frames of a clip."""
-    window = before + 1 + after
-    require(before >= 0 and window >= 1, "a smoothing window has no frame; give 1 or more")
+    require(window >= 1, "a smoothing window has no frame; give 1 or more")
     kernel = np.ones(window)
 
     def one(clip: np.ndarray) -> np.ndarray:
         known = ~np.isnan(clip)
-        inside = slice(after, after + len(clip))
-        total = np.convolve(np.where(known, clip, 0.0), kernel)[inside]
-        count = np.convolve(known.astype(float), kernel)[inside]
+        total = np.convolve(np.where(known, clip, 0.0), kernel)[: len(clip)]
+        count = np.convolve(known.astype(float), kernel)[: len(clip)]
         return np.where(known, total / np.maximum(count, 1), np.nan)
 
     return by_clip(one, scores, clip_lengths)

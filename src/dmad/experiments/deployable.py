@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from dmad.data.load import load_split, lying
-from dmad.data.synthetic import Kind, windows
+from dmad.data.synthetic import Kind, sequences
 from dmad.evaluation.scorer import Scorer
 from dmad.experiments.tables import Table
 from dmad.inference.detector import load
@@ -47,7 +47,7 @@ def deployable(
     score = detector.config.score
     footage = load_split(lying(detector.config.data, root, cache), "held_out").footage
     length = detector.config.data.history + SCORED - 1
-    made = {kind: windows(footage, length, count, kind) for kind in KINDS}
+    made = {kind: sequences(footage, length, count, kind) for kind in KINDS}
     rows, columns = score.kernel
     kernels = [(rows // 2, columns // 2), (rows, columns), (2 * rows, 2 * columns)]
     terms = {kind: terms_of(detector, made[kind], kernels, kind) for kind in KINDS}

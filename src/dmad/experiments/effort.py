@@ -102,10 +102,11 @@ def fitted(variants: Variants, budget: float, out: Path) -> dict[str, Config]:
     """
     kept = out / "budget.json"
     if kept.exists():
-        cuts = json.loads(kept.read_text())
+        told = json.loads(kept.read_text())
+        cuts = told["cuts"]
         require(
-            list(cuts) == list(variants),
-            f"{kept} was written for other variants; choose another folder with --out",
+            list(cuts) == list(variants) and told["seconds"] == budget,
+            f"{kept} was written for another budget or other variants; choose another --out",
         )
     else:
         costs = {
@@ -115,7 +116,7 @@ def fitted(variants: Variants, budget: float, out: Path) -> dict[str, Config]:
         full = sum(seconds * samples * epochs for seconds, samples, epochs in costs.values())
         share = min(1.0, budget / full)
         cuts = {title: cut(epochs, samples, share) for title, (_, samples, epochs) in costs.items()}
-        write_whole(kept, json.dumps(cuts))
+        write_whole(kept, json.dumps({"seconds": budget, "cuts": cuts}))
     return {title: shortened(config, *cuts[title]) for title, config in variants.items()}
 
 

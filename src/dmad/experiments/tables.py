@@ -13,7 +13,7 @@ from rich import table as rich
 from rich.console import Console
 
 from dmad.evaluation.show import markdown_lines
-from dmad.machine import describe
+from dmad.machine import describe, usual_device
 from dmad.runs import write_whole
 
 
@@ -28,7 +28,7 @@ class Table:
 
     def write(self, path: Path, **more: Any) -> None:
         """`path.md`, and `path.json` with the machine and whatever else is given."""
-        found = {**vars(self), "machine": describe(), **more}
+        found = {**vars(self), "machine": describe(usual_device()), **more}
         write_whole(
             path.with_name(f"{path.name}.json"), json.dumps(found, indent=1, ensure_ascii=False)
         )

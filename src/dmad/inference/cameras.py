@@ -10,6 +10,7 @@ from dmad.config import require
 from dmad.evaluation.calibration import Calibration, read_calibration
 from dmad.inference.sources import plain_name
 from dmad.inference.zones import Polygon, parse_polygon
+from dmad.runs import no_two_alike
 
 YAML = (".yaml", ".yml")
 
@@ -90,10 +91,7 @@ def _camera(name: str, entry: Any, path: Path) -> Camera:
     return Camera(**{**entries, "source": str(entries["source"]), "name": name})
 
 
-def no_two_alike(cameras: list[Camera]) -> list[Camera]:
-    """The same cameras, none named as another: `gate`, `gate-2`."""
-    names: list[str] = []
-    for camera in cameras:
-        others = (f"{camera.name}-{count}" for count in range(2, len(cameras) + 2))
-        names.append(next(n for n in (camera.name, *others) if n not in names))
+def named_apart(cameras: list[Camera]) -> list[Camera]:
+    """The same cameras, none named as another."""
+    names = no_two_alike(camera.name for camera in cameras)
     return [replace(camera, name=name) for camera, name in zip(cameras, names, strict=True)]

@@ -14,14 +14,14 @@ from torch import Tensor
 
 from dmad.config import Config
 from dmad.data.background import PastTemplate
-from dmad.data.past import causal
+from dmad.data.past import causal, template_of
 from dmad.data.windows import to_model
 from dmad.errors import DmadError
 from dmad.evaluation.calibration import Calibration
 from dmad.inference.folding import fold
 from dmad.inference.packing import can_pack, pack
 from dmad.inference.result import RELEASED, AnomalyResult, check_frames
-from dmad.machine import has_fast_bf16, quicken
+from dmad.machine import has_fast_bf16, quicken, usual_device
 from dmad.nn.pdm import PDM, Drawn
 from dmad.nn.ppdm import PPDM, Bent
 from dmad.runs import find_model, is_exported, read_card, read_weights
@@ -79,10 +79,10 @@ class Detector:
         self.levels = levels or {}
         self.calibration = calibration
         self.config, self.scenes = config, tuple(scenes)
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.device = torch.device(device or usual_device())
         self.model: PDM | PPDM = fold(model) if fast else model.eval()
         self.model.to(self.device)
-        self.bf16 = fast and has_fast_bf16()
+        self.bf16 = fast and has_fast_bf16(self.device.type)
         if self.bf16:
             self.model.to(memory_format=torch.channels_last)
         self.packed = fast and not compile and can_pack(self.device)
@@ -183,7 +183,7 @@ class Detector:
 
     def needs_template(self, scene: str) -> bool:
         """Whether a view's template comes from its own past: one not trained on."""
-        return self.templates is not None and scene not in self.scenes
+        return self.templates is not None and template_of(scene, self.scenes) is None
 
     def background(self, scene: str, past: PastTemplate | None) -> Tensor | None:
         """x_bg of a view, (1, C, H, W) in [-1, 1]; None where the model has none."""
@@ -191,7 +191,7 @@ class Detector:
             return None
         if past is not None:
             return past.template()[None]
-        known = self.scenes.index(scene)
+        known = template_of(scene, self.scenes) or 0
         return self.templates[known : known + 1]
 
 

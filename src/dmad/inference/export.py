@@ -29,7 +29,7 @@ from dmad.inference.quantising import inputs_of, quantised
 from dmad.inference.result import AnomalyResult
 from dmad.nn.pdm import PDM
 from dmad.nn.ppdm import PPDM
-from dmad.runs import find_model, is_exported, make_folder, portable, read_card
+from dmad.runs import GRAPHS, find_model, is_exported, make_folder, portable, read_card
 
 Format = Literal["onnx", "openvino"]
 Precision = Literal["fp32", "bf16", "int8"]
@@ -113,10 +113,17 @@ def export(
             name: value for name, value in asdict(found).items() if name != "folder"
         }
         (Path(beside) / runtime.CARD).write_text(json.dumps(written | {"export": note}, indent=1))
-        make_folder(out)
-        for file in Path(beside).iterdir():
-            shutil.move(file, out / file.name)
+        put(Path(beside), out)
     return found
+
+
+def put(export: Path, out: Path) -> None:
+    """Move an export's files to their folder, in place of another's that lie there."""
+    make_folder(out)
+    for old in (*GRAPHS.values(), runtime.BACKGROUND):
+        (out / old).unlink(missing_ok=True)
+    for file in export.iterdir():
+        shutil.move(file, out / file.name)
 
 
 def usual_place(run: Path) -> Path:

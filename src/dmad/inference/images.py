@@ -24,7 +24,7 @@ from dmad.inference.detector import Detector, Explained
 from dmad.inference.explain import Image, to_image, total_field
 from dmad.inference.tables import as_csv
 from dmad.nn.ppdm import Bent
-from dmad.runs import write_whole
+from dmad.runs import no_two_alike, write_whole
 from dmad.scoring import pixel_map_plus
 
 FULL = 6.0  # value of the brightest grey of a raw map: the most three stages can differ
@@ -86,7 +86,7 @@ def predict_images(detector: Detector, sources: Sequence[Path], out: Path) -> Pa
     Raises:
         DmadError: No source holds an image, or none could be read.
     """
-    files = [file for source in sources for file in named(source)]
+    files = named(sources)
     shown = Pictures(detector)
     rows = []
     for file, found in judge_files(detector, files):
@@ -100,12 +100,21 @@ def predict_images(detector: Detector, sources: Sequence[Path], out: Path) -> Pa
     return out
 
 
-def named(source: Path) -> list[ImageFile]:
-    """The images of a source; those of a folder are called by it too."""
-    require(source.exists(), f"{source} does not exist; give images or folders of them")
-    folder = source.absolute().name if source.is_dir() else ""
-    files = scan(source)
-    return [replace(file, name=f"{folder}/{file.name}") for file in files] if folder else files
+def named(sources: Sequence[Path]) -> list[ImageFile]:
+    """The images of all sources, those of a folder called by it too, and so files named alike."""
+    missing = next((source for source in sources if not source.exists()), None)
+    require(missing is None, f"{missing} does not exist; give images or folders of them")
+    whole = [source.absolute() for source in sources]
+    places = [path if path.is_dir() else path.parent for path in whole]
+    folders = list(dict.fromkeys(places))
+    labels = dict(zip(folders, no_two_alike(folder.name for folder in folders), strict=True))
+    loose = [source.name for source in sources if source.is_file()]
+    found: list[ImageFile] = []
+    for source, place in zip(sources, places, strict=True):
+        labelled = source.is_dir() or len(set(loose)) < len(loose)
+        start = f"{labels[place]}/" if labelled else ""
+        found += [replace(file, name=f"{start}{file.name}") for file in scan(source)]
+    return found
 
 
 def judge_files(

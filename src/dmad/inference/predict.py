@@ -25,7 +25,7 @@ from dmad.inference.explain import Limits, Picture, pictures
 from dmad.inference.images import predict_images
 from dmad.inference.tables import as_csv
 from dmad.inference.video import VideoWriter, annotate
-from dmad.runs import make_folder, write_whole
+from dmad.runs import make_folder, no_two_alike, write_whole
 
 FPS = 10.0  # where nobody says
 
@@ -96,20 +96,15 @@ def clips_in(source: Path) -> list[Path]:
     require(source.exists(), f"{source} does not exist; give a video or a folder of frames")
     if source.is_file() or holds_images(source):
         return [source]
-    inside = [p for p in source.iterdir() if p.suffix.lower() in VIDEOS]
-    inside += [p for p in source.iterdir() if p.is_dir() and holds_images(p)]
+    seen = [path for path in source.iterdir() if not path.name.startswith(".")]
+    inside = [p for p in seen if p.suffix.lower() in VIDEOS or (p.is_dir() and holds_images(p))]
     require(bool(inside), f"{source} holds no videos, frames or folders of frames")
     return sorted(inside, key=natural)
 
 
 def folder_names(clips: Sequence[Path]) -> list[str]:
     """A folder's name for each clip, none twice: `street`, `street-2`."""
-    names: list[str] = []
-    for clip in clips:
-        plain = clip.absolute().name if clip.is_dir() else clip.stem
-        others = (f"{plain}-{count}" for count in range(2, len(clips) + 2))
-        names.append(next(name for name in (plain, *others) if name not in names))
-    return names
+    return no_two_alike(clip.absolute().name if clip.is_dir() else clip.stem for clip in clips)
 
 
 def predict_one(detector: Detector, source: Path, out: Path, wanted: Wanted) -> Path:

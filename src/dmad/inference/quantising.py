@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from dmad.data.frames import Footage
+from dmad.data.past import template_of
 from dmad.data.windows import thin
 from dmad.inference.detector import Detector
 
@@ -49,7 +50,7 @@ def inputs_of(detector: Detector, footage: Footage) -> list[dict[str, np.ndarray
         clip, start = starts[pick]
         inputs = {"frames": np.array(footage.frames[start : start + history + 1])[None]}
         if templates is not None:
-            view = detector.scenes.index(clip.scene) if clip.scene in detector.scenes else 0
+            view = template_of(clip.scene, detector.scenes) or 0
             inputs["background"] = templates[view : view + 1].detach().numpy()
         found.append(inputs)
     return found

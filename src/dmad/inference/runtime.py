@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmad.config import Config, require
-from dmad.data.past import Past, causal
+from dmad.data.past import Past, causal, template_of
 from dmad.errors import DmadError
 from dmad.inference.result import AnomalyResult, check_frames
 from dmad.runs import find_model, is_exported, read_card
@@ -97,7 +97,8 @@ class Runtime:
         Yields:
             The judged frames in order; the first T of a clip are not judged.
         """
-        past = Past() if self.templates is not None and scene not in self.scenes else None
+        unknown = self.templates is not None and template_of(scene, self.scenes) is None
+        past = Past() if unknown else None
         for index, window in causal(frames, self.config.data.history, past):
             yield self._judge(window, index, self._background(scene, past))
 
@@ -119,7 +120,7 @@ class Runtime:
     def _background(self, scene: str, past: Past | None) -> NDArray[np.float32] | None:
         if self.templates is None or past is not None:
             return past.median() if past else None
-        known: NDArray[np.float32] = self.templates[self.scenes.index(scene)]
+        known: NDArray[np.float32] = self.templates[template_of(scene, self.scenes) or 0]
         return known
 
 

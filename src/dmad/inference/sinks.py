@@ -123,14 +123,14 @@ class Outbox:
         while line := self._next():
             try:
                 self._deliver(line.rstrip(b"\n").decode())
+                self._sent += len(line)
+                write_whole(self._mark, str(self._sent))
             except Exception as error:  # whatever the network does, the line stays
                 if not self._away:
                     print(f"note: {self.name} is away ({brief(error)})", file=sys.stderr)
                 self._away = True
                 return False
             self._away = False
-            self._sent += len(line)
-            write_whole(self._mark, str(self._sent))
         return True
 
     def _next(self) -> bytes:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from dmad.config import require
+from dmad.visualize import rgb
 
 SUFFIXES = (".mp4", ".mkv", ".mov", ".avi")
 
@@ -58,7 +59,7 @@ class VideoWriter:
             self._open(*image.shape[:2])
         shape = image.shape[:2]
         require(shape == self._shape, f"image is {shape}, the first was {self._shape}; resize it")
-        self._encode(av.VideoFrame.from_ndarray(_even(_rgb(image)), format="rgb24"))
+        self._encode(av.VideoFrame.from_ndarray(_even(rgb(image)), format="rgb24"))
 
     def __exit__(
         self,
@@ -105,7 +106,7 @@ def annotate(image: NDArray[np.uint8], lines: Sequence[str], size: int = 0) -> N
     Returns:
         A new image (H, W, 3), uint8 RGB.
     """
-    canvas = Image.fromarray(_rgb(image))
+    canvas = Image.fromarray(rgb(image))
     if lines:
         _text(ImageDraw.Draw(canvas, "RGBA"), "\n".join(lines), size or max(10, len(image) // 24))
     return np.asarray(canvas)
@@ -121,10 +122,6 @@ def _text(draw: ImageDraw.ImageDraw, text: str, size: int) -> None:
 @lru_cache
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size=size)
-
-
-def _rgb(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return np.array(np.broadcast_to(np.atleast_3d(image), (*image.shape[:2], 3)))
 
 
 def _even(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

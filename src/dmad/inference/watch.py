@@ -84,8 +84,9 @@ def watch(
     with ExitStack() as stack:
         for sink in sinks:
             stack.callback(sink.close)
-        posts = [Post(detector, camera, tell, wanted, wake) for camera in cameras]
-        for post in posts:
+        posts = list[Post]()
+        for camera in cameras:
+            posts.append(post := Post(detector, camera, tell, wanted, wake))
             stack.callback(post.close)
         with suppress(KeyboardInterrupt):
             _judge_all(posts, wake)
