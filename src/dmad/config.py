@@ -171,7 +171,7 @@ class LossConfig:
         smoothness: Weight of the smoothness term of Eq. 8; 0 removes it.
         strength: Weight of the strength term of Eq. 8; 0 removes it (released code: 0.4 on Ped2).
         smoothness_window: 0 uses differences of neighbours (paper); an odd width compares a
-            vector with the mean around it (released code: 7 coarse, 3 fine).
+            vector with the mean around it (near the released code: 7 coarse, 3 fine).
         backward_strength: Eq. 18 weighs backward fields' strength too (released code: false).
         background: Weight of the loss that fits the template to the frames (released: its only).
     """
