@@ -1,4 +1,4 @@
-"""The page of results: nothing on it that is not stored, and nothing stored that it misstates."""
+"""The page of results: what it draws from stored results, and that each of those is on it."""
 
 import json
 from pathlib import Path
@@ -82,6 +82,20 @@ def test_a_line_a_seed(stored: Path) -> None:
     ]  # fmt: skip
 
 
+def test_points_are_over_the_seeds_that_both_have(stored: Path) -> None:
+    made = [
+        ("full", 0, 0.9),
+        ("full", 1, 0.8),
+        ("full", 2, 0.1),
+        ("half", 0, 0.85),
+        ("half", 1, 0.79),
+    ]
+    outcomes = [{"variant": v, "seed": s, "figures": {"AUROC": a}} for v, s, a in made]
+    Table("Grid", ["variant"], [["full"], ["half"]]).write(stored / "grid", outcomes=outcomes)
+    (stored / "page.md").write_text('{{ points("grid", "half", "full", "AUROC") }}')
+    assert page(stored).read_text() == "-3.0"
+
+
 def test_curves_of_a_card(stored: Path) -> None:
     (stored / "page.md").write_text('{{ epochs("card", ["total"]) }}')
     assert page(stored).read_text().splitlines()[2:] == ["| 1 | 0.2500 |"]
@@ -99,6 +113,7 @@ def test_a_table_knows_its_machine(stored: Path) -> None:
         ('{{ cell("some", "half", "min") }}', "0 lines 'half'"),
         ('{{ cell("some", "full", "hours") }}', "no column 'hours'"),
         ('{{ runs("some", "half") }}', "no run of 'half'"),
+        ('{{ points("some", "half", "full", "AUROC") }}', "no run of 'half'"),
         ('{{ ledger("card", "deployable") }}', "no block 'deployable'"),
         ('{{ value("card", "paper", "Eq. 13") }}', "no 'Eq. 13' in block 'paper'"),
         ("{{ figure }}", "'figure' is undefined"),

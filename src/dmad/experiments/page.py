@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
@@ -28,6 +29,8 @@ def page(stored: Path) -> Path:
     - `table("ablation")`: a stored table, whole, or of some columns and lines,
     - `cell("ablation", "full", "Eq. 14 raw")`: one figure of it,
     - `runs("ablation", "full")`: a line a seed of one variant of a grid,
+    - `points("ablation", "- PDM", "full", "published")`: how many points of a figure a variant of a
+      grid has more than another, mean over the seeds that both have,
     - `ledger("ped2", "deployable")`: a block of a stored ledger, or of a model's card, whole or of
       some metrics,
     - `value("ped2", "deployable", "Eq. 14 raw")`: one micro AUROC of such a ledger,
@@ -57,7 +60,7 @@ def filled(stored: Path) -> str:
         loader=FileSystemLoader(stored), undefined=StrictUndefined, keep_trailing_newline=True
     )
     found = Stored(stored)
-    known = ("table", "cell", "runs", "ledger", "value", "epochs", "machine")
+    known = ("table", "cell", "runs", "points", "ledger", "value", "epochs", "machine")
     texts.globals.update({name: getattr(found, name) for name in known})
     try:
         return texts.get_template(TEXT).render()
@@ -105,14 +108,28 @@ class Stored:
 
     def runs(self, name: str, variant: str) -> str:
         """The figures of one variant of a grid as Markdown, a line a seed."""
-        found = [one for one in self.read(name)["outcomes"] if one["variant"] == variant]
-        require(bool(found), f"{name} has no run of {variant!r}")
+        found = self._runs(name, variant)
         names = ["seed", "min", *found[0]["figures"]]
         rows = [
             [f"{one['seed']}", f"{one['minutes']:.1f}", *map(figure, one["figures"].values())]
             for one in found
         ]
         return markdown_lines(names, rows)
+
+    def points(self, name: str, variant: str, beside: str, figure: str) -> str:
+        """Hundredths of a figure that one variant has more than another, as "-2.1"."""
+        ours, theirs = (
+            {one["seed"]: one["figures"][figure] for one in self._runs(name, which)}
+            for which in (variant, beside)
+        )
+        shared = sorted(set(ours) & set(theirs))
+        require(bool(shared), f"{name}: {variant!r} and {beside!r} have no seed in common")
+        return f"{100 * fmean(ours[seed] - theirs[seed] for seed in shared):+.1f}"
+
+    def _runs(self, name: str, variant: str) -> list[dict[str, Any]]:
+        found = [one for one in self.read(name)["outcomes"] if one["variant"] == variant]
+        require(bool(found), f"{name} has no run of {variant!r}")
+        return found
 
     def ledger(self, name: str, block: str, metrics: Sequence[str] = ()) -> str:
         """A block of a ledger as Markdown, of some metrics where they are named."""
