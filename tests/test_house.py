@@ -26,6 +26,7 @@ ORDER = [
     "progress",
     "teachers",
     "learning",
+    "starting",
     "training",
     "visualize",
     "report",

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, SequentialLR
 
-from dmad.config import Config
+from dmad.config import Config, require
 from dmad.data.windows import Batch, to_model
 from dmad.errors import DmadError
 from dmad.losses import ImageLossTerms, LossTerms, total_loss, total_loss_plus
@@ -46,6 +46,7 @@ class Training(L.LightningModule):
         self.counts = torch.zeros(config.model.memory_items, dtype=torch.int64)
         self.recent = self.counts.clone()
         self.history: list[dict[str, float]] = []
+        self.data = ""  # fingerprint of what is trained on
 
     def judged(
         self, batch: Batch, x: Tensor, target: Tensor
@@ -136,11 +137,20 @@ class Training(L.LightningModule):
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.train.clip)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the curves across a resume, and which items were used of late."""
-        checkpoint["history"], checkpoint["recent"] = self.history, self.recent
+        """Keep across a resume the curves, which items were used of late, and which data it is."""
+        kept = {"history": self.history, "recent": self.recent, "data": self.data}
+        checkpoint.update(kept)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take both up again."""
+        """Take them up again.
+
+        Raises:
+            DmadError: The data are others.
+        """
+        require(
+            checkpoint.get("data", self.data) == self.data,
+            "this run was begun on other data; give its own with --data.root, or train a new one",
+        )
         self.history = list(checkpoint.get("history", []))
         self.recent = checkpoint.get("recent", self.recent)
 

@@ -42,6 +42,11 @@ class Run:
         return self.folder / "config.yaml"
 
     @property
+    def card(self) -> Path:
+        """What a trained model says of itself, JSON."""
+        return self.folder / "model.json"
+
+    @property
     def evaluation(self) -> Path:
         """What `dmad evaluate` writes."""
         return self.folder / "evaluation"
@@ -134,6 +139,7 @@ def find_model(name: str | Path) -> ModelFiles:
         half = Run(path).config.exists()
         hint = f"its training did not finish: dmad train --resume {path}" if half else (
             "give a run folder that `dmad train` printed, a .safetensors file, or a shipped model"
+            f" ({', '.join(sorted({path.stem for home in homes for path in home.glob('*.json')}))})"
         )  # fmt: skip
         require(False, f"no model at {name}; {hint}")
     assert weights is not None

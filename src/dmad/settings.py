@@ -24,7 +24,8 @@ SECTIONS = {
     "score": ScoreConfig,
     "train": TrainConfig,
 }
-PATHS = ("root", "cache", "teacher_weights", "start")
+PLACES = ("root", "cache", "teacher_weights")  # paths, kept from the root of the file system
+PATHS = (*PLACES, "start")
 
 
 def plain(value: Any) -> Any:
@@ -36,8 +37,16 @@ def plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
+def anchored(config: Config) -> Config:
+    """The same settings, whose paths hold from any folder."""
+    return restore(plain(config))
+
+
 def restore(tree: dict[str, Any]) -> Config:
-    """Build a `Config` from what `plain` made of one; unknown names raise `DmadError`."""
+    """Build a `Config` from what `plain` made of one; unknown names raise `DmadError`.
+
+    Relative paths are taken from the present folder and made absolute.
+    """
     sections = {name: _section(name, tree.get(name, {})) for name in SECTIONS}
     return Config(recipe=str(tree.get("recipe", "video")), **sections)
 
@@ -61,4 +70,6 @@ def _section(name: str, values: dict[str, Any]) -> Any:
 def _value(key: str, value: Any) -> Any:
     if isinstance(value, list):
         return tuple(value)
-    return Path(value) if key in PATHS and value is not None else value
+    if key not in PATHS or value is None:
+        return value
+    return Path(value).absolute() if key in PLACES else Path(value)

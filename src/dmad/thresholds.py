@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from dmad.inference.result import AnomalyResult
 from dmad.inspection import IMAGE_BUDGET, image_threshold
 from dmad.inspection import choose as choose_alpha
 from dmad.judge import score_clips
-from dmad.runs import find_model, read_card, read_config, write_whole
+from dmad.runs import find_model, make_folder, read_card, read_config, write_whole
 from dmad.weighing import weigh
 
 BUDGET = "1/hour"  # of videos
@@ -79,20 +79,37 @@ def calibrate(
         require(not (more or out), "--normal and --out are for video; name all good images")
         return _of_images(run, detector, normal, data, budget)
     kept = [card.with_suffix(".npz") for card in (out, files.card) if card]
-    if out and out.is_file():
-        detector.calibration = read_calibration(out)
-    held = _held_out(detector, kept, normal, more, data, fps, scene)
-    if last := detector.calibration:
+    detector.calibration = last = _last(out, detector, scene if more else None)
+    if last:
         budget, shape = budget or last.budget, shape or AlarmShape.of(last)
+    budget = _of_time(budget or BUDGET)
+    held = _held_out(detector, kept, normal, more, data, fps, scene)
     weight = detector.weight if weight is None else weight
     terms = (held.reconstruction, held.deformation, held.clip_lengths, held.fps)
-    found = choose_threshold(*terms, budget or BUDGET, shape, weight)
+    found = choose_threshold(*terms, budget, shape, weight)
+    found = replace(found, scene=last.scene if last and not normal else scene)
     held.write(kept[0])
     if out:
         write_whole(out, json.dumps(found.to_dict(), indent=1))
     else:
         note(run, {"calibration": found.to_dict()})
     return found
+
+
+def _of_time(budget: Budget | str) -> Budget:
+    """A budget that video can keep to."""
+    budget = Budget.parse(budget) if isinstance(budget, str) else budget
+    require(budget.unit != "image", f"{budget} is for images; of video say 1/day or 0.001/frame")
+    return budget
+
+
+def _last(out: Path | None, detector: Detector, scene: str | None) -> Calibration | None:
+    """What was calibrated before, in the file `out` or else with the model."""
+    if out is None:
+        return detector.calibration
+    require(not out.is_dir(), f"{out} is a folder; give --out a file, such as gate.json")
+    make_folder(out.absolute().parent)
+    return read_calibration(out, scene) if out.is_file() else detector.calibration
 
 
 def _held_out(
@@ -129,9 +146,9 @@ def _of_images(
 
 
 def set_threshold(run: Path) -> None:
-    """Calibrate a fresh model on what its training held out; without it, say why not."""
+    """Calibrate a model without threshold on what its training held out; else say why not."""
     config = read_config(run)
-    if not config.data.held_out:
+    if not config.data.held_out or "calibration" in read_card(find_model(run)):
         return
     try:
         weight = choose(run) if config.score.choose else None

@@ -7,8 +7,7 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +17,9 @@ import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
-from torch import Tensor
 from torch.utils.data import DataLoader, DistributedSampler
 
-from dmad.config import Config, ModelConfig, TrainConfig, require
+from dmad.config import Config, TrainConfig, require
 from dmad.data.background import templates
 from dmad.data.load import LabelledFootage, fingerprint, load_split
 from dmad.data.windows import Batch, Windows, as_is, to_model
@@ -30,12 +28,20 @@ from dmad.learning import PDMTraining, PPDMTraining, Training
 from dmad.machine import Plan, plan, quicken, usual_device
 from dmad.nn.pdm import PDM
 from dmad.nn.ppdm import PPDM
-from dmad.runs import Run, find_model, new_run, read_card, read_weights, save_model
-from dmad.settings import of_card
+from dmad.runs import (
+    Run,
+    find_model,
+    make_folder,
+    new_run,
+    read_card,
+    save_model,
+    start,
+)
+from dmad.settings import anchored
+from dmad.starting import begin_with, starting_weights
 from dmad.teachers import keep_features, load_teacher
 
 BEGINNING = 16  # images whose features the memory of a PPDM begins with
-TRAINING_ONLY = ("model.revive_after", "model.teacher_weights")  # no matter to a trained network
 
 
 class WholeFiles(TorchCheckpointIO):
@@ -147,18 +153,24 @@ def train(config: Config, out: str | Path = "runs", resume: str | Path | None = 
         DmadError: Data missing or unusable, output not writable, loss no longer finite.
     """
     _quiet()
+    require(isinstance(config, Config), 'give settings, as dmad.recipe("ped2", ...) makes them')
     require(not torch.distributed.is_initialized(), "torchrun trains one model; call it for each")
+    config = anchored(config)
+    if resume and finished(Path(resume), config.train.epochs):
+        print(f"note: {resume} has all its {config.train.epochs} epochs", file=sys.stderr)
+        return Run(Path(resume))
     compute = plan(config.train, usual_device())
     quicken()
     checkpoint = Run(Path(resume)).checkpoint if resume else None
     checkpoint = checkpoint if checkpoint and checkpoint.exists() else None
     begun = starting_weights(config) if config.train.start and not checkpoint else {}
+    make_folder(Path(resume or out))
     footage = load_split(config.data, "train")
-    first = _rank() == 0  # the others write nothing, so that theirs need not be there
-    run = Run(Path(resume)) if resume else new_run(config, Path(out)) if first else Run(Path(out))
+    run = _own_run(config, Path(resume or out), bool(resume))
     L.seed_everything(config.train.seed, verbose=False)
     module = learner(config, footage, compute)
-    _begin(module, begun)
+    module.data = fingerprint(footage.footage)
+    begin_with(module.model, begun, config)
     loader = batches(config, footage, kept_features(module, footage))
     if compute.channels_last:
         module.model.to(memory_format=torch.channels_last)
@@ -167,10 +179,27 @@ def train(config: Config, out: str | Path = "runs", resume: str | Path | None = 
         trainer.fit(module, loader, ckpt_path=checkpoint, weights_only=True)
     except SystemExit as stop:  # what Lightning makes of Ctrl-C
         raise DmadError(f"stopped; go on with: dmad train --resume {run.folder}") from stop
-    if not first:
+    if _rank():
         sys.exit(0)
     save_model(run.folder, module.model, _card(config, footage, module, loader))
     return run
+
+
+def _own_run(config: Config, folder: Path, resumed: bool) -> Run:
+    """A new run under a folder, or the one that it is, its settings written."""
+    if _rank():  # writes nothing, so that nothing need be there
+        return Run(folder)
+    if not resumed:
+        return new_run(config, folder)
+    start(config, Run(folder))  # where its data lies may have been said anew
+    return Run(folder)
+
+
+def finished(run: Path, epochs: int) -> bool:
+    """Whether a run's model is of its last epoch."""
+    if not Run(run).card.is_file():
+        return False
+    return len(read_card(find_model(run)).get("history", [])) >= epochs
 
 
 def _rank() -> int:
@@ -181,47 +210,6 @@ def _rank() -> int:
 def _processes() -> int:
     """How many `torchrun` started; 1 without it."""
     return int(os.environ.get("WORLD_SIZE", 1))
-
-
-def _begin(module: Training, weights: Mapping[str, Tensor]) -> None:
-    """Give a network the weights of `starting_weights`, where there are any."""
-    if not weights:
-        return
-    try:
-        found = module.model.load_state_dict(weights, strict=False)
-        fits = not found.unexpected_keys and set(found.missing_keys) <= {"background"}
-    except RuntimeError:
-        fits = False
-    start = module.config.train.start
-    require(fits, f"--train.start {start} comes from another version; train it again, or leave it")
-
-
-def starting_weights(config: Config) -> dict[str, Tensor]:
-    """Weights of `train.start`, all but the templates: those belong to the view it was trained on.
-
-    Raises:
-        DmadError: No such model, or it is another network.
-    """
-    files = find_model(str(config.train.start))
-    theirs, ours = (_network(one) for one in (of_card(read_card(files)), config))
-    other = [name for name, value in ours.items() if theirs[name] != value]
-    require(
-        not other,
-        f"--train.start {config.train.start} is another network, by its {', '.join(other)}; give "
-        "the model's own settings, or another model",
-    )
-    return {n: tensor for n, tensor in read_weights(files).items() if n != "background"}
-
-
-def _network(config: Config) -> dict[str, Any]:
-    """The settings that make a network what it is; not its image size."""
-    sections = {"data": ("channels", "history"), "model": [f.name for f in fields(ModelConfig)]}
-    named = {
-        f"{section}.{name}": getattr(getattr(config, section), name)
-        for section, names in sections.items()
-        for name in names
-    }
-    return {n: v for n, v in named.items() if n not in TRAINING_ONLY}
 
 
 def kept_features(module: Training, train: LabelledFootage) -> list[np.ndarray]:

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -19,12 +20,15 @@ yard:
 
 def test_cameras_of_a_file(tmp_path, calibration_of):
     (tmp_path / "cameras.yaml").write_text(TEXT)
-    (tmp_path / "yard.json").write_text(json.dumps(calibration_of(7.0).to_dict()))
+    kept = replace(calibration_of(7.0), scene="yard")
+    (tmp_path / "yard.json").write_text(json.dumps(kept.to_dict()))
     gate, webcam, yard = read_cameras(tmp_path / "cameras.yaml")
     assert (gate.name, gate.source, gate.zoned) == ("gate", "rtsp://host/gate", False)
     assert webcam.source == "0"
     assert (yard.scene, yard.zoned, len(yard.include[0])) == ("yard", True, 4)
-    assert yard.read_calibration() == calibration_of(7.0)
+    assert yard.read_calibration() == kept
+    with pytest.raises(DmadError, match="was set with --scene yard"):
+        replace(yard, scene="").read_calibration()
     assert gate.read_calibration() is None
 
 

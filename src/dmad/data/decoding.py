@@ -148,6 +148,7 @@ def open_image(path: Path) -> Iterator[Image.Image]:
 
 def upright(image: Image.Image, mode: str) -> Image.Image:
     """An image as `mode` L or RGB, turned as its EXIF says; of 16 bits the high byte is kept."""
+    require(image.mode != "F", "its pixels are fractions; save it with 8 or 16 bits")
     if image.mode.startswith("I"):  # 16 bits, which Pillow would clip
         high = np.asarray(image).astype(np.int64) >> 8
         image = Image.fromarray(high.clip(0, 255).astype(np.uint8))
@@ -218,4 +219,8 @@ def shrink(frame: av.VideoFrame, size: int, channels: int, antialias: bool = Tru
 
 def brief(error: BaseException) -> str:
     """What an exception says, in one line."""
+    if isinstance(error, av.FFmpegError):
+        return error.strerror or type(error).__name__
+    if isinstance(error, IndexError):  # of the list of video streams
+        return "it holds no video"
     return " ".join(str(error).split()) or type(error).__name__

@@ -131,7 +131,8 @@ def read(sources: Sequence[ClipSource], data: DataConfig) -> Footage:
 
 def lying(data: DataConfig, root: Path | None, cache: Path | None) -> DataConfig:
     """The data's settings, with its places said anew."""
-    return replace(data, root=root or data.root, cache=cache or data.cache)
+    root, cache = root or data.root, cache or data.cache
+    return replace(data, root=root and root.absolute(), cache=cache and cache.absolute())
 
 
 def needed_root(data: DataConfig) -> Path:

@@ -137,6 +137,7 @@ class Calibration:
     clips: int  # they came from
     observed: int  # events, frames or images of the held-out footage at the threshold
     warnings: tuple[str, ...]  # one plain sentence each
+    scene: str = ""  # the view it was set for, as `dmad predict` names it
 
     @property
     def threshold(self) -> float:
@@ -167,12 +168,20 @@ class Calibration:
         )
 
 
-def read_calibration(path: Path) -> Calibration:
-    """From the file that `dmad calibrate --out` wrote."""
+def read_calibration(path: Path, scene: str | None = None) -> Calibration:
+    """From the file that `dmad calibrate --out` wrote; of a view, where one is named.
+
+    Raises:
+        DmadError: There is none, or it is of another view, and so of another template.
+    """
+    require(path.is_file(), f"{path} is no file; give one that `dmad calibrate --out` wrote")
     try:
-        return Calibration.from_dict(json.loads(path.read_text()))
+        found = Calibration.from_dict(json.loads(path.read_text()))
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise DmadError(f"{path} is no calibration; `dmad calibrate --out` writes one") from error
+    named = f"--scene {found.scene}" if found.scene else "no --scene"
+    require(scene in (None, found.scene), f"{path} was set with {named}; give the same here")
+    return found
 
 
 def calibrate(

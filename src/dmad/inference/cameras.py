@@ -51,7 +51,7 @@ class Camera:
 
     def read_calibration(self) -> Calibration | None:
         """Its own, from the file; None where it has none."""
-        return read_calibration(self.calibration) if self.calibration else None
+        return read_calibration(self.calibration, self.scene) if self.calibration else None
 
 
 def read_cameras(path: Path) -> list[Camera]:

@@ -127,7 +127,7 @@ class Detector:
         for position, window in causal(frames, self.config.data.history, past, batch):
             yield self._explain(window, position, scene, past)
 
-    def stream(self, source: str, scene: str = "") -> Iterator[Judged]:
+    def stream(self, source: str | Path, scene: str = "") -> Iterator[Judged]:
         """Judge a video, folder of frames, camera or stream as its frames come.
 
         Args:
@@ -139,7 +139,7 @@ class Detector:
         """
         from dmad.inference.stream import follow
 
-        return follow(self, source, scene)
+        return follow(self, str(source), scene)
 
     def _explain(
         self, frames: list[np.ndarray], position: int, scene: str, past: PastTemplate | None

@@ -73,7 +73,7 @@ def predict(
     detector = load(run)
     if calibration:
         require(not detector.config.model.teacher, "--calibration is for video; see dmad calibrate")
-        detector.calibration = read_calibration(calibration)
+        detector.calibration = read_calibration(calibration, scene)
     wanted = Wanted(panels, video, scene, fps)
     problems, done = [], 0
     make_folder(out)

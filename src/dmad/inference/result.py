@@ -16,11 +16,17 @@ RELEASED = ("deformation", "reconstruction", "gradient")  # the released code's 
 def check_frames(frames: np.ndarray, data: DataConfig) -> None:
     """`DmadError` unless frames are (N, H, W, C) uint8 as a model of these settings takes them."""
     shape = (data.size, data.size, data.channels)
+    wanted = f"give uint8 (N, {shape[0]}, {shape[1]}, {shape[2]}), as dmad.data.decoding.decode"
+    require(
+        isinstance(frames, np.ndarray),
+        f"frames are a {type(frames).__name__}; {wanted} reads them of a file, or use stream",
+    )
     require(
         frames.ndim == 4 and frames.shape[1:] == shape and frames.dtype == np.uint8,
-        f"frames are {frames.dtype} {frames.shape}; give uint8 (N, {shape[0]}, {shape[1]}, "
-        f"{shape[2]}), as dmad.data.frames.load_footage reads them",
+        f"frames are {frames.dtype} {frames.shape}; {wanted} reads them",
     )
+    least = data.history + 1
+    require(len(frames) >= least, f"{len(frames)} frames are given, and {least} are needed")
 
 
 class Part(Protocol):

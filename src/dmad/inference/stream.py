@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ class Judged:
     reconstruction: float  # its first term
     deformation: float  # its second, before α
     calibrated: float  # the score that the threshold is for; NaN without a calibration
-    found: Explained  # all that the model made of it, as a batch of one
+    found: Explained = field(repr=False)  # all that the model made of it, as a batch of one
     time: float = float("nan")  # seconds, as its source has it
 
 
