@@ -101,7 +101,8 @@ def test_predict_writes_events_at_the_threshold(own, write_clip, tmp_path):
     found = calibrate(own, [clip], "30/hour", fps=10)
     (out,) = predict(own, [clip], tmp_path / "out", panels=0, video=False)
     lines = (out / "scores.csv").read_text().splitlines()
-    assert lines[0].split(",")[-1] == "calibrated"
-    column = np.array([float(line.split(",")[-1]) for line in lines[5:]])
-    events = find_events(column, found.rule)
+    assert lines[0].split(",")[-2:] == ["calibrated", "alarm"]
+    scores, alarms = np.array([line.split(",")[-2:] for line in lines[5:]], float).T
+    events = find_events(scores, found.rule)
+    assert alarms.sum() == sum(event.end - event.start for event in events)
     assert len((out / "events.csv").read_text().splitlines()) == 1 + len(events)

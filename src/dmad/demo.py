@@ -21,9 +21,9 @@ from dmad.evaluation.show import show
 from dmad.experiments.toy import toy
 from dmad.inference.detector import Detector, load
 from dmad.inference.explain import Limits, Picture, pictures
+from dmad.inference.film import Film
 from dmad.inference.images import Pictures, judge_image
-from dmad.inference.predict import Best, film_frame
-from dmad.inference.video import VideoWriter
+from dmad.inference.predict import Best
 from dmad.judge import judge, write
 from dmad.nn.distillation import Teacher
 from dmad.runs import Run, find_model, make_folder, read_card, write_whole
@@ -155,9 +155,10 @@ def film(detector: Detector, test: LabelledFootage, clip: Clip, out: Path) -> Pi
     """The annotated video of a clip; returns its strongest frame."""
     limits, best = Limits(detector.config), Best(1)
     frames = test.footage.frames[clip.span]
-    with VideoWriter(out / f"annotated-{clip.name}.mp4", clip.fps) as video:
+    with Film(out / f"annotated-{clip.name}.mp4", clip.fps) as video:
         for found in detector.explain(frames, clip.scene):
-            for picture in pictures(found, limits):
+            terms = zip(*found.columns()[1:3], strict=True)
+            for picture, both in zip(pictures(found, limits), terms, strict=True):
                 best.offer(picture)
-                video.write(film_frame(picture))
+                video.judged(picture, *both)
     return best.pictures[0]

@@ -38,20 +38,22 @@ def length_of(video) -> int:
 
 
 def test_a_video_gives_scores_and_pictures(trained, video_of, tmp_path):
-    (folder,) = predict(trained, [video_of()], tmp_path / "out", panels=2)
+    (folder,) = predict(trained, [video_of(count=16)], tmp_path / "out", panels=2)
     assert folder == tmp_path / "out" / "street"
     rows = rows_of(folder)
     assert list(rows[0]) == COLUMNS
-    assert [row["frame"] for row in rows] == [str(i) for i in range(9)]
-    assert [float(row["time"]) for row in rows] == pytest.approx([i / 5 for i in range(9)])
+    assert [row["frame"] for row in rows] == [str(i) for i in range(16)]
+    assert [float(row["time"]) for row in rows] == pytest.approx([i / 5 for i in range(16)])
     assert all(row[name] == "" for row in rows[:4] for name in COLUMNS[2:])
     assert all(math.isfinite(float(row[name])) for row in rows[4:] for name in COLUMNS[2:])
-    assert length_of(folder / "annotated.mp4") == 5
+    assert length_of(folder / "annotated.mp4") == 16
     assert np.asarray(Image.open(folder / "timeline.png")).std() > 0
     panels = sorted(path.name for path in (folder / "panels").iterdir())
-    by_score = sorted(rows[4:], key=lambda row: -float(row["score"]))
-    expected = [f"{i + 1:02d}-frame-{int(by_score[i]['frame']):05d}.png" for i in range(2)]
-    assert panels == expected
+    shown = [int(name[9:14]) for name in panels]
+    scores = [float(row["score"] or 0) for row in rows]
+    assert shown[0] == np.argmax(scores)
+    assert scores[shown[0]] > scores[shown[1]]
+    assert abs(shown[0] - shown[1]) >= 5  # a second apart
     assert {path.name for path in folder.iterdir()} == {
         "scores.csv",
         "timeline.png",
@@ -90,8 +92,10 @@ def test_an_unreadable_clip_among_good_ones_is_told(trained, video_of, tmp_path,
     bad.write_bytes(b"no video")
     folders = list(predict(trained, [bad, good], tmp_path / "out", 0, video=False))
     assert [folder.name for folder in folders] == ["street"]
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"skipped: {bad} is not a readable video")
+    skipped, told, count = capsys.readouterr().err.splitlines()
+    assert skipped.startswith(f"skipped: {bad} is not a readable video")
+    assert told.startswith("street.mp4: highest score")
+    assert count == "note: 1 of 2 clips were skipped"
 
 
 def test_a_damaged_frame_is_told(trained, write_clip, tmp_path, capsys):
@@ -99,7 +103,7 @@ def test_a_damaged_frame_is_told(trained, write_clip, tmp_path, capsys):
     (source / "002.png").write_bytes(b"no image")
     (folder,) = predict(trained, [source], tmp_path / "out", 0, video=False)
     assert len(rows_of(folder)) == 6
-    (line,) = capsys.readouterr().err.splitlines()
+    line, _ = capsys.readouterr().err.splitlines()
     assert line.startswith(f"note: {source / '002.png'} is unreadable")
 
 
@@ -145,6 +149,10 @@ def test_best_keeps_the_highest():
     for index, score in enumerate([0.2, 0.9, 0.1, 0.9, 0.5]):
         best.offer(Shown(index, score))
     assert [(p.index, p.score) for p in best.pictures] == [(3, 0.9), (1, 0.9), (4, 0.5)]
+    apart = Best(3, apart=2)
+    for index, score in enumerate([0.2, 0.9, 0.1, 0.3, 0.5]):
+        apart.offer(Shown(index, score))
+    assert [p.index for p in apart.pictures] == [1, 4]
     empty = Best(0)
     empty.offer(Shown(0, 1.0))
     assert empty.pictures == []

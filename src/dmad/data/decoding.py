@@ -57,6 +57,21 @@ def probe(path: Path) -> tuple[float, int]:
         return 0.0, 0
 
 
+def aspect(path: Path) -> float:
+    """Width by height of the frames of a video or folder; 1 where that cannot be told."""
+    try:
+        if path.is_dir():
+            with Image.open(image_files(path)[0]) as image:
+                width, height = image.size
+        else:
+            with av.open(str(path)) as container:
+                stream = container.streams.video[0]
+                width, height = stream.width, stream.height
+        return width / height
+    except (av.FFmpegError, OSError, IndexError, ZeroDivisionError):
+        return 1.0
+
+
 def decode(
     path: Path,
     size: int,

@@ -69,6 +69,7 @@ class Picture:
     arrows: Image  # (H, W, 3): frame with the deformation's arrows
     wheel: Image  # (H, W, 3): the deformation's direction and length as colour
     error: Image  # (H, W, 3): the error map
+    bend: float  # px: the longest deformation
 
     def titles(self) -> list[str]:
         """What the tiles are."""
@@ -82,7 +83,7 @@ class Picture:
 
     def label(self) -> str:
         """Which frame, and its score."""
-        return f"frame {self.index}\nscore {self.score:.3f}"
+        return f"frame {self.index}\nscore {self.score:.3f}\nbent {self.bend:.2f} px"
 
     def panel(self) -> Image:
         """The tiles with their titles."""
@@ -188,4 +189,5 @@ def pictures(found: Explained, limits: Limits) -> Iterator[Picture]:
             visualize.arrows(frame, fields[b], limits.field, gain=limits.gain),
             visualize.color_wheel(fields[b], limits.field),
             visualize.error_image(scores.reconstruction_map[b].cpu().numpy(), 2 * limit),
+            float(np.hypot(*fields[b]).max()),
         )

@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
-import heapq
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
 from dmad import visualize
-from dmad.config import require
-from dmad.data.decoding import VIDEOS, decode, holds_images, natural, probe
+from dmad.config import at_least, require
+from dmad.data.decoding import VIDEOS, aspect, decode, holds_images, natural, probe
 from dmad.errors import DmadError
 from dmad.evaluation.calibration import Calibration, read_calibration
 from dmad.evaluation.events import find_events
 from dmad.inference.detector import Detector, Explained, load
 from dmad.inference.explain import Limits, Picture, pictures
+from dmad.inference.film import Film
 from dmad.inference.images import predict_images
-from dmad.inference.tables import as_csv
-from dmad.inference.video import VideoWriter, annotate
+from dmad.inference.tables import Table, events_csv
 from dmad.runs import make_folder, no_two_alike, write_whole
 
 FPS = 10.0  # where nobody says
+APART = 1.0  # seconds between the moments of two panels
+MOST = 0.5  # share of frames above the threshold, from which the view is in doubt
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,9 @@ class Wanted:
     video: bool = True  # annotated video
     scene: str = ""  # view trained on; unknown ones get a template from their own past
     fps: float = 0.0  # where the source does not say; 0 is that of the threshold
+
+    def __post_init__(self) -> None:
+        at_least(self, "predict", panels=0, fps=0)
 
 
 def predict(
@@ -75,20 +79,22 @@ def predict(
         require(not detector.config.model.teacher, "--calibration is for video; see dmad calibrate")
         detector.calibration = read_calibration(calibration, scene)
     wanted = Wanted(panels, video, scene, fps)
-    problems, done = [], 0
     make_folder(out)
     if detector.config.model.teacher:
         yield predict_images(detector, [Path(source) for source in sources], out)
         return
     clips = [clip for given in sources for clip in clips_in(Path(given))]
+    problems = []
     for source, name in zip(clips, folder_names(clips), strict=True):
         try:
             yield predict_one(detector, source, out / name, wanted)
-            done += 1
         except DmadError as error:
             problems.append(str(error))
-            print(f"skipped: {error}", file=sys.stderr)
-    require(done > 0, problems[0] if problems else "nothing to judge; give videos or folders")
+            if len(clips) > 1:
+                print(f"skipped: {error}", file=sys.stderr)
+    require(len(problems) < len(clips), problems[0] if problems else "give videos or folders")
+    if problems:
+        print(f"note: {len(problems)} of {len(clips)} clips were skipped", file=sys.stderr)
 
 
 def clips_in(source: Path) -> list[Path]:
@@ -123,17 +129,24 @@ def predict_one(detector: Detector, source: Path, out: Path, wanted: Wanted) -> 
     fps = told or wanted.fps or usual or FPS
     notes = rate_notes(detector.calibration, fps)
     frames = decode(source, data.size, data.channels, notes.append, antialias=data.antialias)
-    table, best, limits = Table(fps), Best(wanted.panels), Limits(detector.config)
+    table, best = Table(fps, data.history), Best(wanted.panels, round(APART * fps))
+    limits = Limits(detector.config)
     with ExitStack() as stack:
         film = None
         if wanted.video:
-            film = stack.enter_context(VideoWriter(out / "annotated.mp4", fps))
-        for found in _progress(detector.explain(frames, wanted.scene), source, expected):
+            made = Film(out / "annotated.mp4", fps, aspect(source), detector.calibration)
+            film = stack.enter_context(made)
+        past = list(islice(frames, data.history))
+        explained = detector.explain(chain(past, frames), wanted.scene)
+        for found in _progress(explained, source, expected):
+            while film and past:
+                film.unjudged(past.pop(0))
             table.add(found)
-            for picture in pictures(found, limits):
+            rows = table.rows[-len(found.index) :]
+            for picture, row in zip(pictures(found, limits), rows, strict=True):
                 best.offer(picture)
                 if film:
-                    film.write(film_frame(picture))
+                    film.judged(picture, *row[2:])
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
     require(
@@ -141,7 +154,29 @@ def predict_one(detector: Detector, source: Path, out: Path, wanted: Wanted) -> 
         f"{source} is shorter than {data.history + 1} frames, the least that can be judged",
     )
     _write(out, table, best, detector)
+    print(f"{source.name}: {_summary(table, detector, wanted.scene)}", file=sys.stderr)
     return out
+
+
+def _summary(table: Table, detector: Detector, scene: str) -> str:
+    """How many alarms there were and the strongest; the highest score without a threshold."""
+    if not detector.calibration:
+        score, peak = max((row[1], row[0]) for row in table.rows)
+        return f"highest score {score:.3f} at {peak / table.fps:.1f} s; no threshold is set"
+    calibrated = table.calibrated(detector.calibration)
+    events, level = (
+        find_events(calibrated, detector.calibration.rule),
+        detector.calibration.threshold,
+    )
+    share = float((calibrated >= level).sum() / table.count)
+    if not events:
+        return f"no alarm (highest {np.nanmax(calibrated):.1f}, threshold {level:.1f})"
+    strongest = max(events, key=lambda event: event.score)
+    told = f"{len(events)} alarm{'s' * (len(events) > 1)}, the strongest at "
+    told += f"{strongest.peak / table.fps:.1f} s ({strongest.score:.1f}, threshold {level:.1f})"
+    if share < MOST or detector.needs_template(scene):
+        return told
+    return f"{told}; {share:.0%} of its frames are above it: is it another view? --scene NAME then"
 
 
 def rate_notes(calibration: Calibration | None, fps: float) -> list[str]:
@@ -161,99 +196,38 @@ def _progress(results: Iterator[Explained], source: Path, expected: int) -> Iter
     yield from track(results, source.name, total, console=console, transient=True, disable=quiet)
 
 
-def film_frame(picture: Picture) -> NDArray[np.uint8]:
-    """Heat and deformation side by side, with the score."""
-    lines = [f"frame {picture.index}", f"score {picture.score:.3f}"]
-    return annotate(np.hstack((picture.heat, picture.arrows)), lines)
-
-
 class Best:
-    """The pictures with the highest scores, at most `size` of them."""
-
-    def __init__(self, size: int) -> None:
-        self.size = size
-        self._heap: list[tuple[float, int, Picture]] = []
-
-    def offer(self, picture: Picture) -> None:
-        """Keep it if it is among the highest."""
-        item = (picture.score, picture.index, picture)
-        if len(self._heap) < self.size:
-            heapq.heappush(self._heap, item)
-        elif self._heap and item[:2] > self._heap[0][:2]:
-            heapq.heapreplace(self._heap, item)
-
-    @property
-    def pictures(self) -> list[Picture]:
-        """Highest first."""
-        return [item[2] for item in sorted(self._heap, key=lambda item: item[:2], reverse=True)]
-
-
-class Table:
-    """Per-frame scores of one clip.
+    """The pictures with the highest scores, so that those of one moment are shown once.
 
     Args:
-        fps: Frames a second, for the column of times.
+        size: How many at most.
+        apart: Frames between any two of them at the least.
     """
 
-    def __init__(self, fps: float) -> None:
-        self.fps = fps
-        self.rows: list[tuple[int, float, float, float]] = []
+    def __init__(self, size: int, apart: int = 1) -> None:
+        self.size, self.apart = size, apart
+        self.pictures: list[Picture] = []  # highest first
 
-    @property
-    def count(self) -> int:
-        """Frames judged."""
-        return len(self.rows)
-
-    def add(self, found: Explained) -> None:
-        """The rows of a batch."""
-        scores = found.scores
-        columns = (scores.score, scores.reconstruction, scores.deformation)
-        values = [column.double().cpu().numpy() for column in columns]
-        self.rows += zip(found.index.tolist(), *(v.tolist() for v in values), strict=True)
-
-    def csv(self, gap: int, judged: NDArray[np.float64] | None = None) -> str:
-        """frame, time in seconds, score and its two terms; empty for the first `gap` frames.
-
-        Args:
-            gap: Frames before the first that is judged.
-            judged: (gap + count,) the calibrated score, for one more column.
-        """
-        names = ["frame", "time", "score", "reconstruction", "deformation"]
-        columns = [self.column(which, gap) for which in (1, 2, 3)]
-        if judged is not None:
-            names.append("calibrated")
-            columns.append(judged)
-        lines = (
-            (i, f"{i / self.fps:.3f}", *("" if np.isnan(v) else f"{v:.6g}" for v in values))
-            for i, values in enumerate(zip(*columns, strict=True))
-        )
-        return as_csv(names, lines)
-
-    def column(self, which: int, gap: int) -> NDArray[np.float64]:
-        """One column with NaN for the first `gap` frames."""
-        return np.array([np.nan] * gap + [row[which] for row in self.rows])
+    def offer(self, picture: Picture) -> None:
+        """Keep it if it is among the highest, in place of lower ones of its moment."""
+        near = [p for p in self.pictures if abs(p.index - picture.index) < self.apart]
+        if any(p.score > picture.score for p in near):
+            return
+        kept = [p for p in self.pictures if all(p is not other for other in near)]
+        ranked = sorted([*kept, picture], key=lambda p: (p.score, p.index), reverse=True)
+        self.pictures = ranked[: self.size]
 
 
 def _write(out: Path, table: Table, best: Best, detector: Detector) -> None:
-    gap, found = detector.config.data.history, detector.calibration
-    terms = {"reconstruction": table.column(2, gap), "deformation": table.column(3, gap)}
-    judged, level = table.column(1, gap), None
+    found = detector.calibration
+    terms = {"reconstruction": table.column(2), "deformation": table.column(3)}
+    judged, level = table.column(1), None
     if found:
-        judged, level = found.scorer(*terms.values()), found.threshold
+        judged, level = table.calibrated(found), found.threshold
         write_whole(out / "events.csv", events_csv(judged, found, table.fps))
-    write_whole(out / "scores.csv", table.csv(gap, judged if found else None))
+    write_whole(out / "scores.csv", table.csv(found))
     drawing = visualize.timeline(judged, None, terms, table.fps, level)
     visualize.save(drawing, out / "timeline.png")
     for rank, picture in enumerate(best.pictures, 1):
         name = f"{rank:02d}-frame-{picture.index:05d}.png"
         visualize.save(picture.panel(), out / "panels" / name)
-
-
-def events_csv(scores: NDArray[np.float64], calibration: Calibration, fps: float) -> str:
-    """The events above the threshold: start, end and peak in seconds, and the peak's score."""
-    events = find_events(scores, calibration.rule)
-    lines = [
-        (f"{e.start / fps:.3f}", f"{e.end / fps:.3f}", f"{e.peak / fps:.3f}", f"{e.score:.4g}")
-        for e in events
-    ]
-    return as_csv(("start", "end", "peak", "score"), lines)

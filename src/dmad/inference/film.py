@@ -1,0 +1,84 @@
+"""The annotated video of a clip: heat on the left, deformation on the right, and the verdict."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+
+from dmad.evaluation.calibration import Calibration
+from dmad.inference.explain import Image, Picture
+from dmad.inference.video import VideoWriter, annotate
+from dmad.visualize import rgb
+
+HEIGHT = 256  # pixels at least, so that the text leaves something to see
+ALARM, BORDER = (255, 40, 40), 4  # colour, and width in pixels
+
+
+class Film:
+    """Writes the frames of a clip as a video, to be used in a `with` statement.
+
+    Args:
+        path: Video to write.
+        fps: Frames a second.
+        aspect: Width by height of the clip as it was filmed; the model sees squares.
+        calibration: Its score is shown, and a red border from its threshold on; the raw score of
+            Eq. 14 where None.
+    """
+
+    def __init__(
+        self, path: Path, fps: float, aspect: float = 1.0, calibration: Calibration | None = None
+    ) -> None:
+        self._writer, self._fps, self._aspect = VideoWriter(path, fps), fps, aspect
+        self._level = calibration.threshold if calibration else np.inf
+        self._count = 0  # frames written
+        self._live = calibration.scorer.live() if calibration else None
+
+    def __enter__(self) -> Self:
+        self._writer.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._writer.__exit__(kind, error, trace)
+
+    def unjudged(self, frame: Image) -> None:
+        """One of the first frames (H, W, C), which have no past."""
+        self._write(frame, frame, [self._clock(self._count), "no past yet"], [])
+
+    def judged(self, picture: Picture, reconstruction: float, deformation: float) -> None:
+        """A judged frame, and both its terms."""
+        score, shown = picture.score, f"score {picture.score:.3f}"
+        if self._live:
+            score = self._live(reconstruction, deformation)
+            shown = f"score {score:.1f}, threshold {self._level:.1f}"
+        left, right = [self._clock(picture.index), shown], [f"bent by up to {picture.bend:.2f} px"]
+        self._write(picture.heat, picture.arrows, left, right, score >= self._level)
+
+    def _clock(self, index: int) -> str:
+        return f"frame {index}, {index / self._fps:.1f} s"
+
+    def _write(
+        self, left: Image, right: Image, told: list[str], more: list[str], alarm: bool = False
+    ) -> None:
+        halves = [annotate(self._enlarged(x), t) for x, t in ((left, told), (right, more))]
+        frame = np.hstack(halves)
+        if alarm:
+            inside = frame[BORDER:-BORDER, BORDER:-BORDER].copy()
+            frame[:] = ALARM
+            frame[BORDER:-BORDER, BORDER:-BORDER] = inside
+        self._writer.write(frame)
+        self._count += 1
+
+    def _enlarged(self, image: Image) -> NDArray[np.uint8]:
+        height = max(HEIGHT, len(image))
+        size = round(height * self._aspect), height
+        return np.asarray(Pillow.fromarray(rgb(image)).resize(size, Pillow.Resampling.BILINEAR))
