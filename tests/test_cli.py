@@ -187,7 +187,7 @@ def test_labels_of_the_wrong_length(refused, trained, write_clip, tmp_path):
 def test_labels_of_one_kind(refused, trained, write_clip, tmp_path):
     write_clip(tmp_path / "data" / "test" / "clip", 3, 8)
     np.save(tmp_path / "data" / "test" / "labels.npy", np.zeros(8, int))
-    assert "both kinds" in refused("evaluate", trained, "--data.root", tmp_path / "data")
+    assert "are all 0" in refused("evaluate", trained, "--data.root", tmp_path / "data")
 
 
 def test_a_missing_source(refused, trained, tmp_path):
@@ -262,7 +262,8 @@ def test_evaluate_prints_the_ledger(dmad, trained, tmp_path):
 def test_predict_prints_a_folder_a_source(dmad, trained, clips, tmp_path):
     out_dir = tmp_path / "out"
     code, out, err = dmad("predict", trained, clips, "--out", out_dir, "--video", "false")
-    assert (code, err) == (0, "")
+    assert code == 0
+    assert [line.split(":")[0] for line in err.splitlines()] == ["clip0", "clip1"]
     assert out.splitlines() == [str(out_dir / "clip0"), str(out_dir / "clip1")]
 
 
@@ -332,3 +333,27 @@ def test_a_recipe_counts_wherever_it_stands(dmad, clips, monkeypatch):
     dmad("train", *root, "ped2")
     assert asked[0] == asked[1]
     assert asked[0].data.layout == "ped2"
+
+
+def test_two_recipes_are_one_too_many(dmad, refused, tmp_path):
+    _, settings, _ = dmad("train", "video", "--print_config")
+    (tmp_path / "video.yaml").write_text(settings)
+    assert "recipes ped2 and video" in refused("train", "ped2", "--config", tmp_path / "video.yaml")
+
+
+def test_what_cannot_be_written_is_one_line(refused, trained, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device", "scores.npz")
+
+    monkeypatch.setitem(cli.VERBS, "evaluate", full)
+    assert "scores.npz: No space left on device" in refused("evaluate", trained)
+
+
+def test_several_data_sets_are_told_one_by_one(dmad, tmp_path):
+    for name in ("mnist", "more"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "train-images-idx3-ubyte").write_bytes(b"")
+    _, out, _ = dmad("data", tmp_path)
+    assert [line for line in out.splitlines() if line.endswith("holds")] == [
+        f"{tmp_path / name} holds" for name in ("mnist", "more")
+    ]

@@ -108,3 +108,15 @@ def test_clips_of_another_rate_and_damaged_terms_are_refused(own, clips, tmp_pat
     out.write_text(json.dumps({}))
     with pytest.raises(DmadError, match="is no calibration"):
         calibrate(own, fps=10, more=clips[1:2], out=out)
+
+
+def test_a_threshold_is_of_its_view(own, clips, tmp_path):
+    out = tmp_path / "yard.json"
+    calibrate(own, clips[:1], "6/hour", fps=10, out=out, scene="yard")
+    assert calibrate(own, budget="1/day", fps=10, out=out).scene == "yard"
+    with pytest.raises(DmadError, match="was set with --scene yard"):
+        calibrate(own, fps=10, more=clips[1:2], out=out)
+    with pytest.raises(DmadError, match="is for images"):
+        calibrate(own, clips[:1], "0.01/image", fps=10)
+    with pytest.raises(DmadError, match="is a folder"):
+        calibrate(own, clips[:1], fps=10, out=tmp_path)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -187,6 +188,33 @@ def test_stopped_before_the_first_checkpoint_and_resumed(
     with pytest.raises(DmadError, match="--resume"):
         find_model(folder)
     same(train(config, resume=folder), long)
+
+
+def test_a_finished_run_is_left_as_it_is(tmp_path, normal_data, tiny, long, capsys):
+    shutil.copytree(long.folder, tmp_path / "run")
+    card = json.loads((tmp_path / "run" / "model.json").read_text())
+    kept = json.dumps(card | {"calibration": "mine"})
+    (tmp_path / "run" / "model.json").write_text(kept)
+    config = restore(yaml.safe_load((tmp_path / "run" / "config.yaml").read_text()))
+    train(config, resume=tmp_path / "run")
+    assert (tmp_path / "run" / "model.json").read_text() == kept
+    assert "has all its" in capsys.readouterr().err
+
+
+def test_other_data_are_refused_on_resuming(tmp_path, normal_data, tiny, long, write_clip):
+    shutil.copytree(long.folder, tmp_path / "run")
+    (tmp_path / "run" / "model.json").unlink()
+    write_clip(tmp_path / "other" / "clip", 9, 12)
+    config = restore(yaml.safe_load((tmp_path / "run" / "config.yaml").read_text()))
+    config = replace(config, data=replace(config.data, root=tmp_path / "other"))
+    with pytest.raises(DmadError, match="begun on other data"):
+        train(config, resume=tmp_path / "run")
+
+
+def test_paths_hold_from_any_folder(tmp_path, normal_data, tiny, monkeypatch):
+    monkeypatch.chdir(normal_data.parent)
+    run = train(tiny(Path(normal_data.name)), tmp_path)
+    assert yaml.safe_load(run.config.read_text())["data"]["root"] == str(normal_data)
 
 
 def test_resuming_a_finished_run_changes_nothing(tmp_path, normal_data, tiny):

@@ -12,6 +12,7 @@ def calibrate(arguments: Sequence[str]) -> None:
     """Set a model's threshold from normal footage alone, for a budget of false alarms."""
     asked = _parser().parse_args(list(arguments))
     from dmad.evaluation.calibration import AlarmShape
+    from dmad.runs import find_model
     from dmad.thresholds import calibrate as run
     from dmad.thresholds import tell
 
@@ -30,6 +31,7 @@ def calibrate(arguments: Sequence[str]) -> None:
         asked.scene,
     )
     tell(found)
+    print(asked.out or find_model(asked.run).card)
 
 
 def _parser() -> Parser:

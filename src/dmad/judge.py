@@ -47,7 +47,6 @@ def evaluate(
     detector = load(run)
     out = out or (Run(Path(run)).evaluation if Path(run).is_dir() else None)
     require(out is not None, f"{run} is no run folder; say where to write with --out DIR")
-    make_folder(Path(out or ""))
     data = lying(detector.config.data, root, cache)
     test = load_split(data, "test")
     require(
@@ -55,6 +54,13 @@ def evaluate(
         f"the test split of {data.root} has no labels; see `dmad data {data.root}` for where they "
         "go, or use `dmad predict`",
     )
+    kinds = np.unique(np.asarray(test.labels))
+    require(
+        len(kinds) > 1,
+        f"the labels of {data.root} ({test.label_name}) are all {kinds[0]}; an evaluation needs "
+        "normal and abnormal ones",
+    )
+    make_folder(Path(out or ""))
     result = judge(detector, test)
     write(result, Path(out or ""))
     tell_all = compose_images if detector.config.model.teacher else compose

@@ -223,7 +223,7 @@ def tell(calibration: Calibration) -> None:
     source = f"{calibration.frames} good images"
     if calibration.budget.unit != "image":
         frames = f"{calibration.frames} frames at {calibration.fps:g} a second"
-        source = f"{calibration.clips} normal clips, {frames}"
+        source = f"{calibration.clips} normal clip{'s' * (calibration.clips != 1)}, {frames}"
     console.print(
         f"threshold {calibration.threshold:.3f} for {calibration.budget} "
         f"(90 % interval {low:.3f} to {high:.3f}), from {source}"

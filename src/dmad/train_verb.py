@@ -39,8 +39,8 @@ def parser_train(recipe: str | None, base: Config | None = None) -> Parser:
 
 def train(arguments: Sequence[str]) -> None:
     """Train a model from normal data; prints its run folder last."""
-    recipe = next((a for a in arguments[:1] if not a.startswith("-")), None)
-    recipe = recipe or _recipe_behind(arguments)
+    named = next((a for a in arguments[:1] if not a.startswith("-")), None)
+    recipe = _recipe_behind(arguments, named)
     asked = parser_train(recipe).parse_args(list(arguments))
     require(
         bool(asked.recipe or asked.resume),
@@ -79,15 +79,19 @@ def _resumed(arguments: Sequence[str], run: Path) -> Config:
     return config
 
 
-def _recipe_behind(arguments: Sequence[str]) -> str | None:
-    """The recipe where it stands behind the options, or in the file of settings."""
+def _recipe_behind(arguments: Sequence[str], named: str | None) -> str | None:
+    """The recipe named first, or behind the options, or in the file of settings."""
     import yaml
 
+    if named and not any(a.startswith("--config") for a in arguments):
+        return named
     rest = [a for a in arguments if not a.startswith(("-h", "--help", "--print_config"))]
-    asked = parser_train(None).parse_args(rest)
-    files = [yaml.safe_load(Path(str(file)).read_text()) for file in asked.config or ()]
-    named = [str(found["recipe"]) for found in files if found.get("recipe")]
-    return asked.recipe or next(reversed(named), None)
+    asked = parser_train(named).parse_args(rest)
+    files = [yaml.safe_load(Path(str(file)).read_text()) or {} for file in asked.config or ()]
+    inside = [str(found["recipe"]) for found in files if found.get("recipe")]
+    wanted = {*inside, *filter(None, (named, asked.recipe))}
+    require(len(wanted) < 2, f"recipes {' and '.join(sorted(wanted))} are asked for; leave one out")
+    return next(iter(wanted), None)
 
 
 def _config(asked: Namespace) -> Config:

@@ -83,13 +83,9 @@ def data(arguments: Sequence[str]) -> None:
     parser = Parser(prog="dmad data", description=data.__doc__)
     parser.add_argument("path", type=Path, help="folder to look at")
     asked = parser.parse_args(list(arguments))
-    from dmad.data.images import describe_images, describe_loose
-    from dmad.data.layouts import describe
+    from dmad.data.describe import describe
 
-    images = describe_images(asked.path)
-    told = f"{asked.path} holds" if images else describe(asked.path)
-    images = images or describe_loose(asked.path)
-    print("\n".join([told, *(f"  {line}" for line in images)]))
+    print(describe(asked.path))
 
 
 def recipes(arguments: Sequence[str]) -> None:

@@ -46,8 +46,9 @@ def _parser() -> Parser:
     add("--webhook", type=str, default="", help="URL that gets each line by POST")
     add("--mqtt", type=str, default="", help="mqtt://host/topic that gets each line")
     add("--spool", type=Path | None, help="folder for lines not yet sent (default: OUT/spool)")
-    add("--include", type=list[str], default=[], help='polygons that count: ["0,0 1,0 1,1"]')
-    add("--exclude", type=list[str], default=[], help="polygons that do not count")
+    zone = "of corners x,y in [0, 1], or a list of them"
+    add("--include", type=str | list[str], default=[], help=f'"0,0 1,0 1,1": polygon {zone}')
+    add("--exclude", type=str | list[str], default=[], help="the same, of what does not count")
     add("--scene", type=str, default="", help=SCENE)
     add("--calibration", type=Path | None, help="file that `dmad calibrate --out` wrote")
     add("--fps", type=float, default=0.0, help="frames a second to judge (default: as calibrated)")
@@ -61,7 +62,8 @@ def _cameras(asked: Namespace) -> list[Camera]:
     from dmad.inference.cameras import YAML, Camera, named_apart, read_cameras
     from dmad.inference.zones import parse_polygon
 
-    include, exclude = (tuple(map(parse_polygon, side)) for side in (asked.include, asked.exclude))
+    sides = ([s] if isinstance(s, str) else s for s in (asked.include, asked.exclude))
+    include, exclude = (tuple(map(parse_polygon, side)) for side in sides)
     own = {"scene": asked.scene, "calibration": asked.calibration, "fps": asked.fps}
     found: list[Camera] = []
     for source in asked.sources:

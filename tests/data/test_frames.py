@@ -67,6 +67,13 @@ def test_sixteen_bits_keep_their_high_byte(tmp_path):
     assert next(decode(tmp_path, 16, 3)).shape == (16, 16, 3)
 
 
+def test_fractions_are_refused(tmp_path):
+    Image.fromarray(np.full((20, 20), 0.5, np.float32)).save(tmp_path / "0.tif")
+    notes: list[str] = []
+    assert list(decode(tmp_path, 16, 1, notes.append)) == []
+    assert "fractions" in notes[0]
+
+
 def test_an_image_of_any_size_is_read(tmp_path, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     Image.fromarray(np.zeros((40, 40), np.uint8)).save(tmp_path / "0.png")
@@ -247,7 +254,7 @@ def test_nothing_to_decode_is_one_line(tmp_path, make):
 
 
 def test_no_clips_at_all(tmp_path):
-    with pytest.raises(DmadError, match="none of 0 clips"):
+    with pytest.raises(DmadError, match="no clip of 0"):
         load_footage([], 16, 3, tmp_path / "cache")
 
 

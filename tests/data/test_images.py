@@ -232,7 +232,7 @@ def test_too_little_is_said_in_one_line(put, loaded, tmp_path, files, message) -
 def test_all_corrupt_is_said_in_one_line(put, loaded) -> None:
     for i in range(2):
         put(f"{i}.png").write_bytes(b"x")
-    with pytest.raises(DmadError, match="none of 2"):
+    with pytest.raises(DmadError, match="no clip of 2"):
         loaded("train")
 
 

@@ -10,8 +10,9 @@ from scipy.io import savemat
 from test_frames import halve, write_frames, write_video
 
 from dmad import recipes
+from dmad.data.describe import describe
 from dmad.data.frames import load_footage
-from dmad.data.layouts import align, describe, find_split, read_masks
+from dmad.data.layouts import align, find_split, read_masks
 from dmad.data.load import load_split
 from dmad.errors import DmadError
 
@@ -375,7 +376,7 @@ def test_describe_names_what_is_missing(avenue):
     text = describe(avenue)
     assert "avenue: CUHK Avenue" in text
     assert "train: 3 clips, 9 frames" in text
-    assert "test: 3 clips, 12 frames; labels: avenue .mat masks; masks: 3 of 3 clips" in text
+    assert "test: 3 clips, 12 frames, 3 of fewer than 5; labels: avenue .mat masks" in text
     assert "16 training and 21 test clips" in text
     assert "cuhk.edu.hk" in text
     assert "ped2" not in text

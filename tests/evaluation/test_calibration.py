@@ -124,7 +124,7 @@ def test_few_images_are_warned_of():
     first, second = np.random.default_rng(0).gamma(2, size=(2, 40))
     found = calibrate(first, second, np.array([40]), 1.0, "0.001/image")
     assert found.threshold > found.scorer(first, second, np.ones(40, int)).max()
-    assert "40 images of normal footage hold 0.041 false alarms" in found.warnings[0]
+    assert "40 images hold 0.041 false alarms" in found.warnings[0]
     assert "hold out 1000 images" in found.warnings[0]
 
 

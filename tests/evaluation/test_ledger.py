@@ -140,7 +140,7 @@ def test_a_pickled_array_is_refused_and_not_executed(tmp_path, monkeypatch, caps
 @pytest.mark.parametrize("content", [b"", b"text", b"PK\x03\x04 half an archive"])
 def test_files_that_are_no_archive(content, tmp_path, monkeypatch, capsys):
     path = tmp_path / "scores.npz"
-    fails(path, "not a readable .npz", monkeypatch, capsys)
+    fails(path, "is no file", monkeypatch, capsys)
     path.write_bytes(content)
     fails(path, "not a readable .npz", monkeypatch, capsys)
 

@@ -105,6 +105,13 @@ def test_an_unseen_scene_does_not_use_the_trained_template(random_model, tiny, f
     assert (unseen == unseen_too).all()
 
 
+def test_what_is_no_clip_is_refused(detector, frames_of):
+    with pytest.raises(DmadError, match="4 frames are given, and 5 are needed"):
+        detector(frames_of(3, 4))
+    with pytest.raises(DmadError, match="frames are a str"):
+        detector("video.mp4")
+
+
 def test_a_clip_without_a_view_is_of_the_only_one(random_model, tiny, frames_of):
     frames = frames_of(3, 12)
     judge = Detector(random_model, tiny(None), ("known",), device="cpu")

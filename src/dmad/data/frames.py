@@ -261,9 +261,10 @@ def _require_some(
     clips: Sequence[Clip], sources: Sequence[ClipSource], skipped: Sequence[str], minimum: int
 ) -> None:
     why = f"; first trouble: {skipped[0]}" if skipped else ""
-    place = sources[0].path.parent if sources else "nothing"
+    paths = [source.path for source in sources]
+    place = paths[0] if len(paths) == 1 else paths[0].parent if paths else "nothing"
     require(
         len(clips) > 0,
-        f"none of {len(sources)} clips in {place} has the {minimum} readable frames it needs; "
+        f"no clip of {len(sources)} in {place} has the {minimum} readable frames it needs; "
         f"give longer or intact clips, or a smaller data.history{why}",
     )

@@ -1,21 +1,20 @@
-"""How each data set lies on disk, and what a folder holds."""
+"""How each data set lies on disk."""
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 from dmad.config import require
-from dmad.data.decoding import VIDEOS, holds_images, natural, probe
+from dmad.data.decoding import VIDEOS, holds_images, natural
 from dmad.data.frames import ClipSource
 from dmad.data.labels import Split, align, labelled, read_masks, unlabelled
 from dmad.errors import DmadError
 
-__all__ = ["Split", "align", "describe", "find_split", "read_masks"]
+__all__ = ["Split", "align", "existing", "find_split", "read_masks"]
 
 SplitName = Literal["train", "test"]
 
@@ -50,11 +49,6 @@ BENCHMARKS = {
         "https://svip-lab.github.io/dataset/campus_dataset.html",
     ),
 }
-LABELS = (
-    "to evaluate, give labels.csv (clip,start,end; frames from 0, end included), labels.npy "
-    "(0 or 1 a frame), NAME.csv (start,end) or NAME.npy beside a clip, or masks/NAME/"
-)
-MNIST = "MNIST (mnist), MNIST/raw/train-images-idx3-ubyte[.gz]: http://yann.lecun.com/exdb/mnist/"
 
 
 def find_split(layout: str, root: Path, split: SplitName) -> Split:
@@ -96,7 +90,7 @@ def _ped2(root: Path, split: SplitName) -> Split:
     clips = [clip for clip in _clips(folder) if not clip.name.endswith("_gt")]
     if split == "train":
         return unlabelled(clips)
-    masks = [_existing(folder / f"{clip.name}_gt") for clip in clips]
+    masks = [existing(folder / f"{clip.name}_gt") for clip in clips]
     return labelled(clips, masks, prefix="ped2")
 
 
@@ -118,7 +112,7 @@ def _avenue(root: Path, split: SplitName) -> Split:
 
 
 def _volume(folder: Path, name: str) -> Path | None:
-    return _existing(folder / f"{int(name)}_label.mat") if name.isdecimal() else None
+    return existing(folder / f"{int(name)}_label.mat") if name.isdecimal() else None
 
 
 def _shanghaitech(root: Path, split: SplitName) -> Split:
@@ -140,10 +134,11 @@ def _tree(layout: str, root: Path, split: SplitName) -> Split:
 
 
 def _masks_of(folder: Path, name: str) -> Path | None:
-    return _existing(folder / "masks" / name, folder / "test_pixel_mask" / f"{name}.npy")
+    return existing(folder / "masks" / name, folder / "test_pixel_mask" / f"{name}.npy")
 
 
-def _existing(*paths: Path) -> Path | None:
+def existing(*paths: Path) -> Path | None:
+    """The first that is there."""
     return next((path for path in paths if path.exists()), None)
 
 
@@ -184,7 +179,7 @@ def _scan(folder: Path) -> list[ClipSource]:
     """Clips of a folder, of its scenes' folders, or the folder itself where it holds frames."""
     if holds_images(folder):
         return [ClipSource(folder.name, folder)]
-    folder = _existing(folder / "frames", folder / "videos") or folder
+    folder = existing(folder / "frames", folder / "videos") or folder
     scenes = [path for path in _entries(folder) if path.is_dir() and not _is_clip(path)]
     inner = [
         ClipSource(f"{scene.name}/{clip.name}", clip.path, scene.name)
@@ -216,73 +211,3 @@ def _is_clip(path: Path) -> bool:
     if path.is_dir():
         return holds_images(path)
     return path.suffix.lower() in VIDEOS
-
-
-def describe(root: Path) -> str:
-    """What a folder holds, what is missing and where to get it: what `dmad data` prints.
-
-    Raises:
-        DmadError: there is no such folder or file.
-    """
-    require(root.exists(), f"{root} does not exist; give a folder of data or a video")
-    found = {name: _look(name, root) for name in BENCHMARKS}
-    full = [name for name, bench in BENCHMARKS.items() if _counts(found[name]) == bench.clips]
-    some = [name for name in BENCHMARKS if any(_counts(found[name])) and _named(name, found)]
-    chosen = {name: found[name] for name in full or some} or {"video": _look("video", root)}
-    lines = [line for name, splits in chosen.items() for line in _describe(name, splits)]
-    raw = [root / inner / "train-images-idx3-ubyte" for inner in ("", "raw", "MNIST/raw")]
-    if any(_existing(path, path.with_suffix(".gz")) for path in raw):
-        lines = ["mnist: MNIST, the original IDX files"]
-    elif not any(_counts(splits) != (0, 0) for splits in chosen.values()):
-        lines = ["no data known here; expected one of", *_catalogue()]
-    return "\n".join([f"{root} holds", *(f"  {line}" for line in lines)])
-
-
-def _look(layout: str, root: Path) -> dict[str, Split | str]:
-    """Both splits, or why there is none."""
-    return {split: _try(layout, root, split) for split in get_args(SplitName)}
-
-
-def _try(layout: str, root: Path, split: SplitName) -> Split | str:
-    try:
-        return find_split(layout, root, split)
-    except DmadError as error:
-        return str(error)
-
-
-def _counts(splits: dict[str, Split | str]) -> tuple[int, int]:
-    counts = {name: 0 if isinstance(it, str) else len(it.sources) for name, it in splits.items()}
-    return counts["train"], counts["test"]
-
-
-def _named(layout: str, found: dict[str, dict[str, Split | str]]) -> bool:
-    """Whether the clips' names speak for ShanghaiTech (scene_clip), or for the others."""
-    splits = [split for split in found[layout].values() if isinstance(split, Split)]
-    names = [clip.name for split in splits for clip in split.sources]
-    return all(re.fullmatch(r"\d+_\d+", name) for name in names) == (layout == "shanghaitech")
-
-
-def _describe(layout: str, splits: dict[str, Split | str]) -> list[str]:
-    bench = BENCHMARKS.get(layout)
-    lines = [f"{layout}: {bench.title if bench else 'videos or folders of frame images'}"]
-    lines += [f"  {name}: {_describe_split(name, split)}" for name, split in splits.items()]
-    if layout == "video" and isinstance(splits["test"], Split) and not splits["test"].label_name:
-        lines.append(f"  {LABELS}")
-    if bench and _counts(splits) != bench.clips:
-        lines.append(f"  published with {bench.clips[0]} training and {bench.clips[1]} test clips")
-        lines.append(f"  get what is missing at {bench.home}")
-    return lines
-
-
-def _describe_split(name: str, split: Split | str) -> str:
-    if isinstance(split, str):
-        return split
-    clips, frames = len(split.sources), sum(probe(clip.path)[1] for clip in split.sources)
-    masked = sum(mask is not None for mask in split.masks)
-    truth = f"; labels: {split.label_name or 'none'}; masks: {masked} of {clips} clips"
-    return f"{clips} clips, {frames} frames{truth if name == 'test' else ''}"
-
-
-def _catalogue() -> list[str]:
-    homes = [f"{it.title} ({name}), {it.form}: {it.home}" for name, it in BENCHMARKS.items()]
-    return [*homes, MNIST, "your own (video): video files or folders of frame images"]

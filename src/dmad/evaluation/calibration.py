@@ -276,14 +276,16 @@ def warnings_of(
             if budget.counts_events
             else (f"{held.frames} {budget.unit}s", f"{size:.0f} {budget.unit}s")
         )
+        kind = "" if image else " of normal footage"
         found.append(
-            f"{has} of normal footage hold {expected:.2g} false alarms at a budget of {budget}, so "
+            f"{has}{kind} hold {expected:.2g} false alarms at a budget of {budget}, so "
             f"the threshold is extrapolated; hold out {needs} to measure it"
         )
     if not image and held.clips < FEW_CLIPS:
+        raised = f", and the threshold is raised by {margin:.2g} for it" if margin > 0 else ""
         found.append(
-            f"clips held out: {held.clips}; how much clips differ is hardly known from so few, and "
-            f"the threshold is raised by {margin:.2g} for it; hold out {FEW_CLIPS} or more"
+            f"clips held out: {held.clips}; how much clips differ is hardly known from so few"
+            f"{raised}; hold out {FEW_CLIPS} or more"
         )
     if np.ptp(pooled[held.known]) == 0:
         found.append("every held-out frame has the same score; check that the footage moves")

@@ -122,6 +122,11 @@ def event_peaks(scores: np.ndarray, rule: Rule, clip_lengths: np.ndarray) -> np.
     return np.flatnonzero(kept)[[event.peak for event in events]]
 
 
+def just_above(score: float) -> float:
+    """The next number, but none so small that a processor may take it for zero."""
+    return float(max(np.nextafter(score, np.inf), score + np.finfo(float).tiny))
+
+
 def levels_of(scores: np.ndarray) -> np.ndarray:
     """Levels (G,) from above the highest score down to the upper quartile."""
     shares = np.geomspace(1 / max(len(scores), 8), BODY, LEVELS)
@@ -150,11 +155,11 @@ class Shares:
         scores = np.repeat(self.scores, draws[self.origin])
         expected = self.expected(rate, draws)
         if expected >= self.enough:
-            return float(np.nextafter(scores[int(expected) - 1], np.inf))
+            return just_above(scores[int(expected) - 1])
         count = min(max(len(scores) // 10, 1), len(scores) - 1)
         excess = scores[:count] - scores[count]
         level = float(scores[count]) + pareto_excess(excess, (count + 1) / expected)
-        return max(level, float(np.nextafter(scores[0], np.inf)))
+        return max(level, just_above(scores[0]))
 
 
 def sort_shares(scores: np.ndarray, block: np.ndarray) -> Shares:

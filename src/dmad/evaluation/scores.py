@@ -91,14 +91,14 @@ def read_scores(path: Path) -> ScoreSet:
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
+    require(path.is_file(), f"{path} is no file; give a .npz as `dmad ledger --help` describes it")
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: np.asarray(archive[name]) for name in archive.files}
     except (OSError, ValueError, EOFError, BadZipFile, TypeError, AttributeError) as error:
         told = str(error).splitlines()[0] if str(error) else type(error).__name__
-        require(
-            False, f"{path} is not a readable .npz of numbers ({told}); see `dmad ledger --help`"
-        )
+        why = "" if "pickle" in told else f" ({told})"  # numpy would advise to load it unsafely
+        require(False, f"{path} is not a readable .npz of numbers{why}; see `dmad ledger --help`")
     for name, values in arrays.items():
         require(
             values.dtype.kind in "fiub",

@@ -171,6 +171,10 @@ def box_of(anomaly: np.ndarray) -> Box:
     return (left / width, top / height, right / width, bottom / height)
 
 
+USUAL = 60  # scores of late that tell of drift; of fewer, one walker may be half
+DRIFT = 2.0  # robust deviations that the usual score may lie from the calibrated one
+
+
 class Recent:
     """Scores of late, where nothing happens, beside those of the calibration.
 
@@ -192,3 +196,8 @@ class Recent:
     def median(self) -> float:
         """In the calibration's robust deviations, of which 0 is usual; NaN without scores."""
         return float(np.median(self._scores)) if self._scores else np.nan
+
+    @property
+    def drifted(self) -> bool | None:
+        """Whether what is usual has changed; None where too little was seen to tell."""
+        return abs(self.median) > DRIFT if len(self._scores) >= USUAL else None

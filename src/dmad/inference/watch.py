@@ -28,7 +28,6 @@ from dmad.inference.stream import Judged, Stream, push_all
 from dmad.inference.zones import zone_mask
 
 IDLE = 0.2  # seconds after which cameras without a frame are looked at again
-DRIFT = 2.0  # robust deviations that the usual score may lie from the calibrated one
 
 
 @dataclass(frozen=True)
@@ -207,11 +206,11 @@ class Post:
     def report(self) -> None:
         """One line: frames, what was lost, and how recent scores compare with the calibration."""
         self._sent = time.monotonic()
-        source, median = self.source, self.recent.median
+        source, recent = self.source, self.recent
         entries = {"source": self.name, "time": self._time, "state": self._state}
         entries |= {"frames": self.frames, "scored": self.scored, "dropped": source.dropped}
         entries |= {"gaps": source.gaps, "gap_seconds": source.gap_seconds, "events": self.count}
-        entries |= {"median": median, "calibrated": 0.0, "drifted": bool(abs(median) > DRIFT)}
+        entries |= {"median": recent.median, "calibrated": 0.0, "drifted": recent.drifted}
         entries |= {"threshold": self.events.calibration.threshold}
         self._tell(as_line("count", entries))
 
@@ -221,6 +220,9 @@ class Post:
         self._announce(self.events.finish())
         if self.clips:
             self.clips.close()
+        if self.frames and not self.scored:
+            least = self.config.data.history + 1
+            self.note(f"no frame was judged of {self.frames}: {least} in a row are needed")
         self.report()
 
     def _pause(self, since: float) -> None:
