@@ -31,7 +31,7 @@ from dmad.teachers import load_teacher
 from dmad.thresholds import set_threshold
 from dmad.training import train
 
-EPOCHS = 9  # of a texture
+EPOCHS = 6  # of a texture
 
 GUIDE = """dmad demo: what lies here
 

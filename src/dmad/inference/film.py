@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +17,8 @@ HEIGHT = 256  # pixels at least, so that the text leaves something to see
 ALARM, BORDER = (255, 40, 40), 4  # colour, and width in pixels
 
 
-class Film:
-    """Writes the frames of a clip as a video, to be used in a `with` statement.
+class Film(VideoWriter):
+    """Writes the judged frames of a clip, to be used in a `with` statement.
 
     Args:
         path: Video to write.
@@ -33,22 +31,11 @@ class Film:
     def __init__(
         self, path: Path, fps: float, aspect: float = 1.0, calibration: Calibration | None = None
     ) -> None:
-        self._writer, self._fps, self._aspect = VideoWriter(path, fps), fps, aspect
+        super().__init__(path, fps)
+        self._aspect = aspect
         self._level = calibration.threshold if calibration else np.inf
         self._count = 0  # frames written
         self._live = calibration.scorer.live() if calibration else None
-
-    def __enter__(self) -> Self:
-        self._writer.__enter__()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._writer.__exit__(kind, error, trace)
 
     def unjudged(self, frame: Image) -> None:
         """One of the first frames (H, W, C), which have no past."""
@@ -64,7 +51,7 @@ class Film:
         self._write(picture.heat, picture.arrows, left, right, score >= self._level)
 
     def _clock(self, index: int) -> str:
-        return f"frame {index}, {index / self._fps:.1f} s"
+        return f"frame {index}, {float(index / self.fps):.1f} s"
 
     def _write(
         self, left: Image, right: Image, told: list[str], more: list[str], alarm: bool = False
@@ -75,7 +62,7 @@ class Film:
             inside = frame[BORDER:-BORDER, BORDER:-BORDER].copy()
             frame[:] = ALARM
             frame[BORDER:-BORDER, BORDER:-BORDER] = inside
-        self._writer.write(frame)
+        self.write(frame)
         self._count += 1
 
     def _enlarged(self, image: Image) -> NDArray[np.uint8]:
