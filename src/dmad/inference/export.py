@@ -95,7 +95,7 @@ def export(
     out = out or usual_place(Path(run)) / f"{form}-{precision}"
     weights = out / "model.safetensors"
     require(not weights.exists(), f"{weights} has a card beside it already; give another --out DIR")
-    make_folder(out)
+    make_folder(out.parent)
     normal = normal_clips(data)
     with TemporaryDirectory(dir=out.parent) as beside, missing_packages():
         written = write(run, detector, form, precision, Path(beside), normal)
@@ -119,6 +119,7 @@ def export(
 
 def put(export: Path, out: Path) -> None:
     """Move an export's files to their folder, in place of another's that lie there."""
+    make_folder(out)
     for old in (*GRAPHS.values(), runtime.BACKGROUND):
         (out / old).unlink(missing_ok=True)
     for file in export.iterdir():
