@@ -191,7 +191,8 @@ class Detector:
             return None
         if past is not None:
             return past.template()[None]
-        known = template_of(scene, self.scenes) or 0
+        known = template_of(scene, self.scenes)
+        assert known is not None, "a view never trained on needs its past"
         return self.templates[known : known + 1]
 
 

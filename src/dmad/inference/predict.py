@@ -18,7 +18,6 @@ from dmad.config import at_least, require
 from dmad.data.decoding import VIDEOS, aspect, decode, holds_images, natural, probe
 from dmad.errors import DmadError
 from dmad.evaluation.calibration import Calibration, read_calibration
-from dmad.evaluation.events import find_events
 from dmad.inference.detector import Detector, Explained, load
 from dmad.inference.explain import Limits, Picture, pictures
 from dmad.inference.film import Film
@@ -129,8 +128,8 @@ def predict_one(detector: Detector, source: Path, out: Path, wanted: Wanted) -> 
     fps = told or wanted.fps or usual or FPS
     notes = rate_notes(detector.calibration, fps)
     frames = decode(source, data.size, data.channels, notes.append, antialias=data.antialias)
-    table, best = Table(fps, data.history), Best(wanted.panels, round(APART * fps))
-    limits = Limits(detector.config)
+    table = Table(fps, data.history, detector.calibration)
+    best, limits = Best(wanted.panels, round(APART * fps)), Limits(detector.config)
     with ExitStack() as stack:
         film = None
         if wanted.video:
@@ -163,14 +162,10 @@ def _summary(table: Table, detector: Detector, scene: str) -> str:
     if not detector.calibration:
         score, peak = max((row[1], row[0]) for row in table.rows)
         return f"highest score {score:.3f} at {peak / table.fps:.1f} s; no threshold is set"
-    calibrated = table.calibrated(detector.calibration)
-    events, level = (
-        find_events(calibrated, detector.calibration.rule),
-        detector.calibration.threshold,
-    )
-    share = float((calibrated >= level).sum() / table.count)
+    events, level = table.events, detector.calibration.threshold
+    share = float((table.judged >= level).sum() / table.count)
     if not events:
-        return f"no alarm (highest {np.nanmax(calibrated):.1f}, threshold {level:.1f})"
+        return f"no alarm (highest {np.nanmax(table.judged):.1f}, threshold {level:.1f})"
     strongest = max(events, key=lambda event: event.score)
     told = f"{len(events)} alarm{'s' * (len(events) > 1)}, the strongest at "
     told += f"{strongest.peak / table.fps:.1f} s ({strongest.score:.1f}, threshold {level:.1f})"
@@ -221,12 +216,11 @@ class Best:
 def _write(out: Path, table: Table, best: Best, detector: Detector) -> None:
     found = detector.calibration
     terms = {"reconstruction": table.column(2), "deformation": table.column(3)}
-    judged, level = table.column(1), None
-    if found:
-        judged, level = table.calibrated(found), found.threshold
-        write_whole(out / "events.csv", events_csv(judged, found, table.fps))
-    write_whole(out / "scores.csv", table.csv(found))
-    drawing = visualize.timeline(judged, None, terms, table.fps, level)
+    level = found.threshold if found else None
+    if level is not None:
+        write_whole(out / "events.csv", events_csv(table.events, level, table.fps))
+    write_whole(out / "scores.csv", table.csv())
+    drawing = visualize.timeline(table.judged, None, terms, table.fps, level)
     visualize.save(drawing, out / "timeline.png")
     for rank, picture in enumerate(best.pictures, 1):
         name = f"{rank:02d}-frame-{picture.index:05d}.png"

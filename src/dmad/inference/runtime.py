@@ -120,8 +120,10 @@ class Runtime:
     def _background(self, scene: str, past: Past | None) -> NDArray[np.float32] | None:
         if self.templates is None or past is not None:
             return past.median() if past else None
-        known: NDArray[np.float32] = self.templates[template_of(scene, self.scenes) or 0]
-        return known
+        known = template_of(scene, self.scenes)
+        assert known is not None, "a view never trained on needs its past"
+        template: NDArray[np.float32] = self.templates[known]
+        return template
 
 
 def load(folder: str | Path, threads: int = 0) -> Runtime:
