@@ -11,17 +11,16 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
-from rich.console import Console
-from rich.table import Table
 
 from dmad import recipes
 from dmad.config import Config
 from dmad.data.decoding import decode
 from dmad.data.street import Street, normal_clip
+from dmad.experiments.tables import Table
 from dmad.inference.detector import Detector
 from dmad.inference.video import VideoWriter
 from dmad.losses import total_loss
-from dmad.machine import Plan, describe, plan, quicken
+from dmad.machine import Plan, plan, quicken
 from dmad.nn.pdm import PDM
 from dmad.nn.ppdm import PPDM
 from dmad.visualize import save
@@ -32,26 +31,24 @@ FRAMES = 24  # of the timed video
 IMAGES = 4
 
 
-def bench(what: str, sizes: Sequence[int]) -> dict[int, float]:
-    """Time `train` or `predict` of recipe ped2, or `images`, at each size, and print a table.
+def bench(what: str, sizes: Sequence[int]) -> Table:
+    """Time `train` or `predict` of recipe ped2, or `images`.
 
     Returns:
-        For each size, how many times faster the shipped way is than the plain one.
+        For each size the milliseconds, plain and as shipped, and how many times faster the shipped
+        way is.
     """
     quicken()
-    table = Table("size", "plain ms", "shipped ms", "times faster", title=f"dmad bench {what}")
-    ratios = {}
+    lines = []
     for size in sizes:
         base = recipes.images() if what == "images" else recipes.ped2()
         config = replace(base, data=replace(base.data, size=size))
         plain, shipped = JOBS[what](config)
         slow, quick = in_turn(plain, shipped)
-        ratios[size] = median(a / b for a, b in zip(slow, quick, strict=True))
         cells = (f"{1e3 * median(times):.1f}" for times in (slow, quick))
-        table.add_row(f"{size}", *cells, f"{ratios[size]:.2f}")
-    Console().print(table)
-    Console().print(describe("cpu"), style="dim", highlight=False)
-    return ratios
+        ratio = median(a / b for a, b in zip(slow, quick, strict=True))
+        lines.append([f"{size}", *cells, f"{ratio:.2f}"])
+    return Table(f"dmad bench {what}", ["size", "plain ms", "shipped ms", "times faster"], lines)
 
 
 def in_turn(

@@ -12,17 +12,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from rich.console import Console
-from rich.table import Table
 
 from dmad import recipes
 from dmad.bench import film
 from dmad.config import Config
 from dmad.data.decoding import decode
+from dmad.experiments.tables import Table
 from dmad.inference.detector import Detector
 from dmad.inference.export import Format, Precision, build, missing_packages
 from dmad.inference.runtime import Runtime, session
-from dmad.machine import describe, quicken
+from dmad.machine import quicken
 from dmad.nn.pdm import PDM
 from dmad.runs import GRAPHS
 
@@ -38,34 +37,31 @@ FORMS: dict[str, tuple[Format, Precision]] = {
 Judge = Callable[[Iterable[np.ndarray]], Iterator[Any]]
 
 
-def deploy(sizes: Sequence[int]) -> dict[int, dict[str, float]]:
-    """Time each form on the same video, one frame at a time, decoding included; print a table.
+def deploy(sizes: Sequence[int]) -> Table:
+    """Time each form on the same video, one frame at a time, decoding included.
 
     Recipe ped2 with random weights. Forms run in turn, so that a drift of the machine's speed
     hits all alike.
 
     Returns:
-        For each size and form, how many times faster than plain eager float32 PyTorch it is.
+        For each form and size the milliseconds, and how many times faster than plain eager float32
+        PyTorch it is.
     """
     quicken()
-    columns = ("size", "form", "median ms", "95th percentile", "frames a second", "times faster")
-    table = Table(*columns, title="dmad bench deploy")
-    ratios = {}
+    lines = []
     for size in sizes:
         base = recipes.ped2()
         config = replace(base, data=replace(base.data, size=size))
         with TemporaryDirectory() as folder, missing_packages():
             path = film(Path(folder))
             times = in_rounds(forms(config, Path(folder), path), path, config)
-        plain = np.median(times[PLAIN])
-        ratios[size] = {form: float(plain / np.median(spent)) for form, spent in times.items()}
+        plain = 1e3 * np.median(times[PLAIN])
         for form, spent in times.items():
             middle, late = 1e3 * np.percentile(spent, (50, 95))
-            cells = (f"{middle:.1f}", f"{late:.1f}", f"{1e3 / middle:.1f}")
-            table.add_row(f"{size}", form, *cells, f"{ratios[size][form]:.2f}")
-    Console().print(table)
-    Console().print(describe("cpu"), style="dim", highlight=False)
-    return ratios
+            figures = (f"{middle:.1f}", f"{late:.1f}", f"{1e3 / middle:.1f}")
+            lines.append([form, f"{size}", *figures, f"{plain / middle:.2f}"])
+    names = ["form", "size", "median ms", "95th percentile", "frames a second", "times faster"]
+    return Table("dmad bench deploy", names, lines)
 
 
 def forms(config: Config, folder: Path, path: Path) -> dict[str, Judge]:

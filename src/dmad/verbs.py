@@ -132,21 +132,28 @@ def export(arguments: Sequence[str]) -> None:
 
 
 def bench(arguments: Sequence[str]) -> None:
-    """Time training, prediction, images or exports, beside the same in plain eager float32."""
+    """Time training, prediction, images or exports, beside the same in plain eager float32.
+
+    Each in turn on random weights and a generated clip, on this CPU; let nothing else run.
+    """
     parser = Parser(prog="dmad bench", description=bench.__doc__)
     parser.add_argument(
         "what", choices=("train", "predict", "images", "deploy"), help="which job to time"
     )
     parser.add_argument("--sizes", type=list[int], default=[128, 256], help="image sizes")
+    parser.add_argument(
+        "--out", type=Path | None, help="folder for the table as bench-WHAT.json and .md"
+    )
     asked = parser.parse_args(list(arguments))
-    if asked.what == "deploy":
-        from dmad.deployment import deploy
+    from dmad.bench import bench as timed
+    from dmad.deployment import deploy
+    from dmad.machine import describe
 
-        deploy(asked.sizes)
-    else:
-        from dmad.bench import bench as run
-
-        run(asked.what, asked.sizes)
+    found = deploy(asked.sizes) if asked.what == "deploy" else timed(asked.what, asked.sizes)
+    found.show()
+    print(describe("cpu"))
+    if asked.out:
+        found.write(asked.out / f"bench-{asked.what}", machine=describe("cpu"))
 
 
 VERBS: dict[str, Callable[[Sequence[str]], None]] = {
