@@ -1,5 +1,7 @@
 """The command line: one line and exit code 2 for bad input, and what each verb prints."""
 
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +11,8 @@ import pytest
 import yaml
 
 from dmad import cli, recipes
+from dmad.config import DataConfig
+from dmad.data.load import load_split
 from dmad.inference.video import VideoWriter
 from dmad.runs import read_config
 from dmad.settings import restore
@@ -156,6 +160,38 @@ def test_resuming_a_folder_that_is_no_run(refused, tmp_path):
 def test_an_unfinished_run(refused, trained, tmp_path):
     (tmp_path / "config.yaml").write_bytes((trained / "config.yaml").read_bytes())
     assert f"dmad train --resume {tmp_path}" in refused("evaluate", tmp_path)
+
+
+def test_a_damaged_file_of_settings(refused, tmp_path):
+    for content in ("", "data: [", "- 1"):
+        (tmp_path / "config.yaml").write_text(content)
+        assert "config.yaml is damaged" in refused("train", "--resume", tmp_path)
+
+
+def test_a_folder_of_models_names_them(refused, tmp_path):
+    for name in ("brick", "grass"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model.json").write_text("{}")
+    line = refused("predict", tmp_path, "x.png")
+    assert f"it holds a model each in {tmp_path}/brick, {tmp_path}/grass; name one" in line
+
+
+def test_resuming_a_run_of_another_recipe(refused, trained):
+    assert "not of street" in refused("train", "street", "--resume", trained)
+
+
+def test_settings_of_the_optimizer_out_of_range(refused, training, clips):
+    assert "train.betas is" in refused(*training(clips, "--train.betas", "[1.5,0.9]"))
+    assert "train.weight_decay is -1" in refused(*training(clips, "--train.weight_decay", "-1"))
+
+
+def test_names_that_are_not_utf8(dmad, trained, clips, tmp_path):
+    odd = shutil.copytree(clips / "clip0", tmp_path / "odd" / os.fsdecode(b"\xbc\xc6"))
+    code, *_ = dmad("predict", trained, odd.parent, "--out", tmp_path / "out", "--video", "false")
+    assert code == 0
+    assert (tmp_path / "out" / odd.name / "scores.csv").is_file()
+    data = DataConfig(odd.parent, size=32, channels=1, cache=tmp_path, held_out=0)
+    assert load_split(data, "train").footage.clips[0].name == odd.name
 
 
 def test_a_folder_without_model(refused, tmp_path, clips):

@@ -143,10 +143,15 @@ def test_thresholds_fall_with_the_rate(trained_images, tiny_images) -> None:
     assert (np.diff(scores[order]) > -1e-6).all()  # as Eq. 22 ranks them
 
 
-def test_calibrate_takes_images_and_refuses_hours(run, image_data) -> None:
+def test_calibrate_takes_images_and_refuses_hours(run, image_data, tmp_path, capsys) -> None:
     found = calibrate(run.folder, [image_data / "discs/train/good"], "0.1/image")
     assert (found.frames, found.budget.amount) == (16, 0.1)
     assert load(run.folder).levels.keys() == {"0.1/image", "0.01/image", "0.02/image", "0.05/image"}
+    calibrate(run.folder, [image_data / "discs"], "0.1/image")
+    assert "images left out: their folders call them abnormal or masks" in capsys.readouterr().err
+    shutil.copytree(image_data / "discs/test/spot", tmp_path / "abnormal")
+    with pytest.raises(DmadError, match="are called abnormal or masks"):
+        calibrate(run.folder, [tmp_path], "0.1/image")
     with pytest.raises(DmadError, match=r"write 0.01/image"):
         calibrate(run.folder, budget="1/day")
 

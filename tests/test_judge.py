@@ -1,18 +1,21 @@
 import hashlib
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from dmad.cli import main
+from dmad.data.load import load_split
 from dmad.errors import DmadError
-from dmad.evaluation.events import find_events
+from dmad.evaluation.events import Event, find_events
 from dmad.evaluation.metrics import micro_auroc
 from dmad.evaluation.result import CALIBRATED, RAW
 from dmad.inference.detector import load
 from dmad.inference.predict import predict
 from dmad.judge import evaluate
 from dmad.runs import find_model, read_card
+from dmad.summary import panels
 from dmad.thresholds import calibrate
 
 
@@ -40,6 +43,17 @@ def test_evaluate_writes_into_the_run_unless_told(trained):
     assert (trained / "evaluation" / "ledger.json").is_file()
     with pytest.raises(DmadError, match="--out"):
         evaluate(trained / "model.safetensors")
+
+
+def test_a_panel_has_a_tile_for_each_caption(trained):
+    detector = load(trained)
+    test = load_split(detector.config.data, "test")
+    (first,) = np.flatnonzero(test.labels[:8])[:1]
+    for labels, truth in ((test.labels, "abnormal"), (np.zeros(16, np.uint8), "normal: a false")):
+        test = replace(test, labels=labels)
+        found = panels(detector, test, [Event(first, 8, 7, 1.0, first)], 10.0)[0]
+        assert found.image.shape[1] == len(found.tiles) * found.image.shape[0]
+        assert f"labelled {truth}" in found.caption
 
 
 @pytest.fixture

@@ -29,3 +29,8 @@ def test_unknown_setting_of_a_recipe_is_refused() -> None:
     with pytest.raises(dmad.DmadError, match="no setting"):
         dmad.recipe("street", epoch=3)
     assert dmad.recipe("street", epochs=3, size=128).train.epochs == 3
+    with pytest.raises(dmad.DmadError, match="model_background or loss_background"):
+        dmad.recipe("street", background=0.0)
+    assert dmad.recipe("street", loss_background=0.0).loss.background == 0
+    with pytest.raises(dmad.DmadError, match=r"model\.mask is 'decodr'; give one of encoder, dec"):
+        dmad.recipe("street", mask="decodr")

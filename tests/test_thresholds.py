@@ -5,11 +5,12 @@ import pytest
 import torch
 
 from dmad.errors import DmadError
-from dmad.evaluation.calibration import AlarmShape, read_calibration
+from dmad.evaluation.calibration import read_calibration
 from dmad.evaluation.events import find_events
 from dmad.evaluation.held_out import HeldOut
 from dmad.inference.detector import load
 from dmad.inference.predict import predict
+from dmad.inference.video import VideoWriter
 from dmad.runs import find_model, read_card, read_config, save_model
 from dmad.thresholds import calibrate
 
@@ -43,7 +44,7 @@ def test_a_false_alarm_is_taken_back_without_training(own, clips, frames_of):
     *calm, odd = clips
     frames = frames_of(3, 60).copy()
     frames[30:40, 16:32, 16:32, 0] = 255 * (np.indices((16, 16)).sum(0) % 2)
-    first = calibrate(own, calm, "2/hour", AlarmShape(gap=0.5), fps=10, weight=0.3)
+    first = calibrate(own, calm, "2/hour", {"gap": 0.5}, fps=10, weight=0.3)
     assert events(own, first, frames)
     weights = find_model(own).weights.read_bytes()
     second = calibrate(own, fps=10, more=[odd])
@@ -53,8 +54,20 @@ def test_a_false_alarm_is_taken_back_without_training(own, clips, frames_of):
     assert (second.rule.gap, second.rule.minimum) == (first.rule.gap, first.rule.minimum)
     assert (second.clips, second.frames) == (3, 3 * 56)
     assert load(own).calibration == second
-    third = calibrate(own, budget="1/day")
+    third = calibrate(own, budget="1/day", alarm={"minimum": 1.0})
     assert (third.clips, third.scorer, third.rule.gap) == (3, second.scorer, second.rule.gap)
+    assert third.rule.minimum == 10
+
+
+def test_the_rate_of_the_footage_counts_before_one_that_is_told(own, tmp_path, frames_of, capsys):
+    for name, fps in (("slow", 10), ("fast", 25)):
+        with VideoWriter(tmp_path / f"{name}.mp4", fps) as film:
+            for frame in frames_of(3, 40):
+                film.write(frame)
+    assert calibrate(own, [tmp_path / "fast.mp4"], fps=5).fps == 25
+    assert not capsys.readouterr().err
+    calibrate(own, [tmp_path / "slow.mp4", tmp_path / "fast.mp4"])
+    assert "the clips run at 10 to 25 frames a second; 10 counts" in capsys.readouterr().err
 
 
 def test_a_camera_keeps_its_threshold_in_a_file_of_its_own(own, clips, tmp_path):

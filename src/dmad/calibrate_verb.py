@@ -10,18 +10,19 @@ from dmad.parsing import RUN, SCENE, Parser
 
 def calibrate(arguments: Sequence[str]) -> None:
     """Set a model's threshold from normal footage alone, for a budget of false alarms."""
-    asked = _parser().parse_args(list(arguments))
-    from dmad.evaluation.calibration import AlarmShape
+    parser = _parser()
+    asked = parser.parse_args(list(arguments))
+    said = parser.parse_args(list(arguments), defaults=False).get("alarm", {})
     from dmad.runs import find_model
     from dmad.thresholds import calibrate as run
     from dmad.thresholds import tell
 
-    shape, where = AlarmShape(**asked.alarm.as_dict()), asked.data
+    where = asked.data
     found = run(
         asked.run,
         asked.footage,
         asked.false_alarms,
-        None if shape == AlarmShape() else shape,
+        dict(said),
         where.root,
         where.cache,
         asked.fps,

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
+from io import TextIOWrapper
 
 from dmad.config import require
 from dmad.errors import DmadError
@@ -52,6 +53,8 @@ def run(arguments: Sequence[str]) -> None:
 
 def main() -> None:
     """Entry point: bad input is one line on standard error and exit code 2."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")  # names of files need not be UTF-8
     try:
         run(sys.argv[1:])
     except DmadError as error:

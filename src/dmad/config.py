@@ -1,15 +1,14 @@
 """Every setting of the project, as frozen dataclasses that check themselves when built.
 
 The defaults are the paper's. Where the authors' released code differs in a way that matters,
-the field names both values; `docs/equations.md` says why. Recipes (`recipes.py`) set the numbers
-that depend on the data.
+the field names both values; `docs/equations.md` says why. Recipes set what depends on the data.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args, get_origin, get_type_hints
 
 from dmad.errors import DmadError
 
@@ -24,8 +23,12 @@ def require(holds: bool, message: str) -> None:
         raise DmadError(message)
 
 
-def at_least(settings: object, section: str, **least: float) -> None:
-    """Raise `DmadError` where a setting of a section is below its least value."""
+def checked(settings: object, section: str, **least: float) -> None:
+    """Raise `DmadError` where a setting is none of its type's words, or below its least value."""
+    for name, hint in get_type_hints(type(settings)).items():
+        words, value = get_args(hint), getattr(settings, name)
+        known = get_origin(hint) is not Literal or value in words
+        require(known, f"{section}.{name} is {value!r}; give one of {', '.join(map(str, words))}")
     for name, bound in least.items():
         value = getattr(settings, name)
         require(value >= bound, f"{section}.{name} is {value}; give {bound} or more")
@@ -76,10 +79,8 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         require(self.size >= 16, f"data.size is {self.size}; give 16 pixels or more")
-        require(self.channels in (1, 3), f"data.channels is {self.channels}; give 1 or 3")
-        at_least(self, "data", history=0, limit=0, fps=0, workers=0)
-        share = self.held_out
-        require(0 <= share < 1, f"data.held_out is {share}; give a share of at least 0, below 1")
+        checked(self, "data", history=0, limit=0, fps=0, workers=0)
+        require(0 <= self.held_out < 1, f"data.held_out is {self.held_out}; give 0 to below 1")
         require(1 <= self.tiles <= 16, f"data.tiles is {self.tiles}; give 1 (whole) to 16")
 
 
@@ -134,11 +135,9 @@ class ModelConfig:
     teacher_weights: Path | None = None
 
     def __post_init__(self) -> None:
-        at_least(self, "model", memory_items=1, skip_channels=1, estimator_width=1)
-        require(
-            len(self.widths) >= 2 and min(self.widths) >= 1,
-            f"model.widths is {self.widths}; give channels for two levels or more",
-        )
+        checked(self, "model", memory_items=1, skip_channels=1, estimator_width=1)
+        levels = len(self.widths) >= 2 and min(self.widths) >= 1
+        require(levels, f"model.widths is {self.widths}; give channels for two levels or more")
         require(
             len(self.reductions) == len(self.displacements),
             f"model.reductions has {len(self.reductions)} entries and model.displacements "
@@ -149,10 +148,8 @@ class ModelConfig:
             f"model.reductions is {self.reductions}; order the heads from coarse to fine",
         )
         for reduction in self.reductions:
-            require(
-                reduction >= 1 and reduction & (reduction - 1) == 0,
-                f"model.reductions holds {reduction}; give powers of two",
-            )
+            power = reduction >= 1 and reduction & (reduction - 1) == 0
+            require(power, f"model.reductions holds {reduction}; give powers of two")
         for pixels in self.displacements:
             require(pixels > 0, f"model.displacements holds {pixels}; give pixels above 0")
 
@@ -189,7 +186,7 @@ class LossConfig:
     background: float = 1.0
 
     def __post_init__(self) -> None:
-        at_least(self, "loss", **dict.fromkeys((item.name for item in fields(self)), 0))
+        checked(self, "loss", **dict.fromkeys((item.name for item in fields(self)), 0))
         require(
             self.smoothness_window == 0 or self.smoothness_window in range(3, 1000, 2),
             f"loss.smoothness_window is {self.smoothness_window}; give 0, or an odd number above 1",
@@ -219,7 +216,7 @@ class ScoreConfig:
     choose: bool = True
 
     def __post_init__(self) -> None:
-        at_least(self, "score", alpha=0, weight=0)
+        checked(self, "score", alpha=0, weight=0)
         require(min(self.kernel) >= 1, f"score.kernel is {self.kernel}; give 1 or more")
         require(self.sigma > 0, f"score.sigma is {self.sigma}; give pixels above 0")
 
@@ -259,7 +256,10 @@ class TrainConfig:
     start: Path | None = None
 
     def __post_init__(self) -> None:
-        at_least(self, "train", epochs=1, batch_size=1, warmup=0, clip=0)
+        checked(self, "train", epochs=1, batch_size=1, warmup=0, clip=0, weight_decay=0)
+        require(
+            0 <= min(self.betas) <= max(self.betas) < 1, f"train.betas is {self.betas}; below 1"
+        )
         require(self.lr > 0, f"train.lr is {self.lr}; give a number above 0")
 
 

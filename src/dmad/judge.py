@@ -13,7 +13,7 @@ from rich.progress import track
 
 from dmad.config import require
 from dmad.data.frames import Clip, Footage, frame_rate
-from dmad.data.load import LabelledFootage, load_split, lying
+from dmad.data.load import LabelledFootage, load_split, lying, tell, trained_on
 from dmad.evaluation.ledger import Row, draw_up
 from dmad.evaluation.pixels import PixelMetrics
 from dmad.evaluation.regions import region_criteria
@@ -61,6 +61,10 @@ def evaluate(
         "normal and abnormal ones",
     )
     make_folder(Path(out or ""))
+    if data.root == detector.config.data.root and trained_on(data):
+        told = "its normal clips were trained on too: put those to test on into a folder test"
+        tell([told])
+        test = replace(test, label_name=f"{test.label_name}; {told}")
     result = judge(detector, test)
     write(result, Path(out or ""))
     tell_all = compose_images if detector.config.model.teacher else compose

@@ -84,8 +84,9 @@ class Training(L.LightningModule):
         """Same items on every process: counts are summed and embeddings come from the first."""
         assert self.model.memory is not None
         recent = self._summed(self.recent)
-        embeddings = self.trainer.strategy.broadcast(z_e.detach())
-        self.model.memory.revive(recent, embeddings)
+        embeddings = self.trainer.strategy.broadcast(z_e.detach().cpu())  # pickled, device and all
+        draw = torch.Generator().manual_seed(self.config.train.seed + self.global_step)
+        self.model.memory.revive(recent, embeddings, draw)
         self.recent.zero_()
 
     def _summed(self, counts: Tensor) -> Tensor:
@@ -138,8 +139,8 @@ class Training(L.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep across a resume the curves, which items were used of late, and which data it is."""
-        kept = {"history": self.history, "recent": self.recent, "data": self.data}
-        checkpoint.update(kept)
+        recent = self._summed(self.recent)
+        checkpoint.update(history=self.history, recent=recent, data=self.data)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take them up again.
@@ -152,7 +153,8 @@ class Training(L.LightningModule):
             "this run was begun on other data; give its own with --data.root, or train a new one",
         )
         self.history = list(checkpoint.get("history", []))
-        self.recent = checkpoint.get("recent", self.recent)
+        if self.global_rank == 0:  # it is the sum of all processes
+            self.recent = checkpoint.get("recent", self.recent)
 
 
 class PDMTraining(Training):

@@ -18,6 +18,7 @@ from dmad.config import (
     ModelConfig,
     ScoreConfig,
     TrainConfig,
+    require,
 )
 from dmad.errors import DmadError
 from dmad.settings import SECTIONS
@@ -175,17 +176,21 @@ def recipe(name: str, **changes: object) -> Config:
 
     Args:
         name: As on the command line.
-        **changes: Any setting of any section: `epochs=4, size=128, root=Path("UCSDped2")`.
+        **changes: Any setting of any section: `epochs=4, size=128, root=Path("UCSDped2")`; where
+            two sections have one of that name, with the section: `loss_background=0.0`.
 
     Raises:
         DmadError: No such recipe or setting, or a value out of range.
     """
     config = get(name)
     for key, value in changes.items():
-        section = next((s for s in SECTIONS if hasattr(getattr(config, s), key)), None)
-        if section is None:
-            raise DmadError(f"no setting is called {key!r}; `dmad train {name} --help` lists them")
-        config = replace(config, **{section: replace(getattr(config, section), **{key: value})})
+        known = [(section, own) for section in SECTIONS for own in vars(getattr(config, section))]
+        meant = [(section, own) for section, own in known if key in (own, f"{section}_{own}")]
+        more = " or ".join("_".join(place) for place in meant)
+        require(bool(meant), f"no setting is called {key!r}; `dmad train {name} --help` lists them")
+        require(len(meant) == 1, f"{key!r} is a setting of several sections; say {more}")
+        ((section, own),) = meant
+        config = replace(config, **{section: replace(getattr(config, section), **{own: value})})
     return config
 
 

@@ -67,7 +67,9 @@ def write_whole(path: Path, content: str | bytes) -> None:
     """Write beside, then rename: the file is never half there. Makes the folder."""
     make_folder(path.parent)
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    beside.write_bytes(content.encode() if isinstance(content, str) else content)
+    # names of files need not be UTF-8
+    raw = content.encode(errors="surrogateescape") if isinstance(content, str) else content
+    beside.write_bytes(raw)
     os.replace(beside, path)
 
 
@@ -113,7 +115,12 @@ def read_config(run: Path) -> Config:
     path = Run(run).config
     require(path.exists(), f"{run} is no run folder: it holds no config.yaml; give one that "
             "`dmad train` printed")  # fmt: skip
-    return restore(yaml.safe_load(path.read_text()))
+    try:
+        tree = yaml.safe_load(path.read_text())
+    except (ValueError, yaml.YAMLError):
+        tree = None
+    require(isinstance(tree, dict), f"{path} is damaged; train the model anew")
+    return restore(tree)
 
 
 @dataclass(frozen=True)
@@ -136,8 +143,10 @@ def find_model(name: str | Path) -> ModelFiles:
     places = (*graphs, path / "model.safetensors", path, *shipped)
     weights = next((place for place in places if place.is_file()), None)
     if weights is None:
+        inside = sorted(str(card.parent) for card in path.glob("*/model.json"))
         half = Run(path).config.exists()
-        hint = f"its training did not finish: dmad train --resume {path}" if half else (
+        hint = f"it holds a model each in {', '.join(inside)}; name one" if inside else (
+            f"its training did not finish: dmad train --resume {path}") if half else (
             "give a run folder that `dmad train` printed, a .safetensors file, or a shipped model"
             f" ({', '.join(sorted({path.stem for home in homes for path in home.glob('*.json')}))})"
         )  # fmt: skip

@@ -130,12 +130,9 @@ def _panel(detector: Detector, test: LabelledFootage, event: Event, fps: float) 
     time = f" ({frame / fps:.1f} s)" if fps else ""
     truth = ""
     if test.labels is not None:
-        truth = "labelled abnormal" if test.labels[event.peak] else "labelled normal: a false alarm"
-    tiles = [
-        rgb(tile)
-        for tile in (picture.frame, picture.reference, picture.arrows, picture.heat)
-        for tile in (picture.frame, picture.reference, picture.arrows, picture.heat)
-    ]
+        true = test.labels[event.start : event.end].any()
+        truth = "labelled abnormal" if true else "labelled normal: a false alarm"
+    tiles = [rgb(tile) for tile in (picture.frame, picture.reference, picture.arrows, picture.heat)]
     return Panel(
         f"{clip.name}, frame {frame}{time}",
         f"score {event.score:.2f}, {event.end - event.start} frames long; {truth}",

@@ -14,8 +14,9 @@ from rich.console import Console
 
 from dmad.config import DataConfig, require
 from dmad.data.frames import ClipSource, Footage, frame_rate
-from dmad.data.images import scan
+from dmad.data.images import scan, unread
 from dmad.data.load import load_split, lying, read
+from dmad.data.load import tell as tell_of
 from dmad.errors import DmadError
 from dmad.evaluation.calibration import AlarmShape, Budget, Calibration, read_calibration
 from dmad.evaluation.calibration import calibrate as choose_threshold
@@ -36,7 +37,7 @@ def calibrate(
     run: str | Path,
     normal: Sequence[str | Path] = (),
     budget: Budget | str = "",
-    shape: AlarmShape | None = None,
+    alarm: Mapping[str, float] | None = None,
     root: Path | None = None,
     cache: Path | None = None,
     fps: float = 0.0,
@@ -53,7 +54,8 @@ def calibrate(
             calibration, or what the training held out.
         budget: False alarms that are acceptable, such as "1/day", or for images "0.01/image"; where
             empty that of the last calibration of video, or `BUDGET` and `IMAGE_BUDGET`.
-        shape: What counts as one alarm; as in the last calibration where None.
+        alarm: What counts as one alarm, some fields of `AlarmShape`; the others as in the last
+            calibration.
         root: Folder of the data set; the one trained on where None.
         cache: Folder for decoded frames.
         fps: Frames a second, where the footage does not say.
@@ -80,9 +82,8 @@ def calibrate(
         return _of_images(run, detector, normal, data, budget)
     kept = [card.with_suffix(".npz") for card in (out, files.card) if card]
     detector.calibration = last = _last(out, detector, scene if more else None)
-    if last:
-        budget, shape = budget or last.budget, shape or AlarmShape.of(last)
-    budget = _of_time(budget or BUDGET)
+    budget = _of_time(budget or (last.budget if last else BUDGET))
+    shape = replace(AlarmShape.of(last) if last else AlarmShape(), **(alarm or {}))
     held = _held_out(detector, kept, normal, more, data, fps, scene)
     weight = detector.weight if weight is None else weight
     terms = (held.reconstruction, held.deformation, held.clip_lengths, held.fps)
@@ -190,10 +191,19 @@ def note(run: str | Path, entries: Mapping[str, Any]) -> None:
 
 
 def read_images(sources: Sequence[str | Path], data: DataConfig) -> Footage:
-    """Image files and folders of them, each image a clip of one frame."""
+    """Image files and folders of them, each good image a clip of one frame.
+
+    Raises:
+        DmadError: No images, or all lie in folders named abnormal or masks.
+    """
     files = [file for source in sources for file in scan(Path(source))]
-    clips = [ClipSource(str(file.path), file.path) for file in files]
-    return read(clips, data)
+    tell_of([line for source in sources for line in unread(Path(source))])
+    good = [file for file in files if file.kind in ("normal", "unnamed")]
+    left = len(files) - len(good)
+    require(bool(good), f"all {left} images are called abnormal or masks by their folders")
+    if left:
+        tell_of([f"{left} images left out: their folders call them abnormal or masks"])
+    return read([ClipSource(str(file.path), file.path) for file in good], data)
 
 
 def read_clips(sources: Sequence[str | Path], data: DataConfig, scene: str = "") -> Footage:
@@ -206,7 +216,10 @@ def read_clips(sources: Sequence[str | Path], data: DataConfig, scene: str = "")
 
 def terms_of(detector: Detector, normal: Footage, fps: float = 0.0) -> HeldOut:
     """Raw terms of normal footage; `fps` where it does not say."""
-    rate = fps or frame_rate(normal.clips, detector.config.data.fps)
+    rate = frame_rate(normal.clips, fps or detector.config.data.fps)
+    told = sorted({clip.fps for clip in normal.clips if clip.fps})
+    if told and told[-1] > 1.1 * told[0]:
+        tell_of([f"the clips run at {told[0]:g} to {told[-1]:g} frames a second; {rate:g} counts"])
     require(
         rate > 0,
         "the footage does not say how many frames a second it has; say so with --fps",

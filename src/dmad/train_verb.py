@@ -71,8 +71,10 @@ def _resumed(arguments: Sequence[str], run: Path) -> Config:
     asked = _config(parser_train(base.recipe, base).parse_args(list(arguments)))
     places = {name: getattr(asked.data, name) for name in ("root", "cache", "workers")}
     config = replace(base, data=replace(base.data, **places))
+    same = asked.recipe == base.recipe
+    require(same, f"{run} is a run of {base.recipe}, not of {asked.recipe}; leave that out")
     require(
-        replace(asked, recipe=base.recipe) == config,
+        asked == config,
         "with --resume the run's own settings hold; only --data.root, --data.cache and "
         "--data.workers may be given",
     )

@@ -224,7 +224,7 @@ def _card(
 ) -> dict[str, Any]:
     windows = loader.dataset
     assert isinstance(windows, Windows)
-    frames, samples = len(train.footage.frames), len(windows)
+    frames, samples = sum(clip.length for clip in train.footage.clips), len(windows)
     return {
         "scenes": list(train.scenes),
         "data": {"sha256": fingerprint(train.footage), "frames": frames, "samples": samples},
@@ -245,7 +245,7 @@ def _trainer(train: TrainConfig, run: Run, compute: Plan, steps: int) -> L.Train
     bar = StepBar(train.epochs, steps)
     return L.Trainer(
         max_epochs=train.epochs,
-        accelerator="auto",
+        accelerator=usual_device(),
         devices=_processes(),
         precision=compute.precision,
         sync_batchnorm=_processes() > 1 and torch.cuda.is_available(),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dmad.config import require
 from dmad.parsing import RUN, SCENE, Parser
 
 if TYPE_CHECKING:
@@ -66,8 +67,11 @@ def _cameras(asked: Namespace) -> list[Camera]:
     include, exclude = (tuple(map(parse_polygon, side)) for side in sides)
     own = {"scene": asked.scene, "calibration": asked.calibration, "fps": asked.fps}
     found: list[Camera] = []
+    given = [f"--{name}" for name in ("include", "exclude", *own) if asked[name]]
     for source in asked.sources:
         if source.endswith(YAML):
+            told = f"{', '.join(given)} would count for no camera of {source}; write it there"
+            require(not given, told)
             found += read_cameras(Path(source))
         else:
             found.append(Camera(source, include=include, exclude=exclude, **own))

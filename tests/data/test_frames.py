@@ -279,6 +279,14 @@ def test_damaged_cache_is_named(tmp_path):
         load_footage(clips, 16, 3, tmp_path / "cache")
 
 
+def test_damaged_index_is_named(tmp_path):
+    clips = sources(write_frames(tmp_path / "a", 4))
+    load_footage(clips, 16, 3, tmp_path / "cache")
+    halve(next((tmp_path / "cache").glob("*/index.json")))
+    with pytest.raises(DmadError, match="delete it"):
+        load_footage(clips, 16, 3, tmp_path / "cache")
+
+
 def leave_part(cache: Path, host: str, pid: int, age: float = 0.0) -> Path:
     part = cache / f"part-{host}-{pid}-abc"
     part.mkdir(parents=True)

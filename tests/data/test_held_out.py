@@ -51,6 +51,13 @@ def test_clips_too_short_to_cut_stay_whole():
     assert [clip.length for clip in held.clips] == [10]
 
 
+def test_no_view_gives_all_its_clips():
+    whole = footage(40, 40, 40)
+    clips = [replace(c, scene=s) for c, s in zip(whole.clips, ("a", "b", "b"), strict=True)]
+    train, held = hold_out(replace(whole, clips=tuple(clips)), 0.6, 4)
+    assert {clip.scene for clip in train.clips} == {clip.scene for clip in held.clips} == {"a", "b"}
+
+
 def test_nothing_is_held_out_unless_asked():
     train, held = hold_out(footage(10, 10), 0, 4)
     assert len(train.clips) == 2

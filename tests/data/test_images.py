@@ -129,6 +129,19 @@ def test_named_folders_anywhere(put, mask, loaded) -> None:
     assert test.masks("shift1/abnormal/b0.png").mean() == 0.25
 
 
+def test_a_mask_is_of_one_image_and_good_ones_have_none(put, mask, loaded) -> None:
+    for i in range(10):
+        put(f"{i:03d}.png", i)
+    put("abnormal/scratch/000.png")
+    put("abnormal/dent/000.png")
+    mask("masks/scratch/000.png")
+    test = loaded("test")
+    assert test.masks("abnormal/scratch/000.png").mean() == 0.25
+    assert len(test.masks("abnormal/dent/000.png")) == 0
+    assert not test.masks("004.png").any()
+    assert len(test.masks("004.png")) == 1
+
+
 def test_good_images_alone(put, loaded) -> None:
     for i in range(16):
         put(f"IMG_{i}.jpg", i)
@@ -184,9 +197,35 @@ def test_pictures_are_turned_upright(tmp_path, put, loaded) -> None:
     path = put("b.png")
     Image.fromarray(picture).save(path.with_name("a.png"), exif=exif)
     assert image_size(path.with_name("a.png")) == (20, 40)
-    upright = loaded("train").footage.frames[0]
-    assert upright[: SIZE // 2 - 2].min() == 255
-    assert upright[SIZE // 2 + 2 :].max() == 0
+    deep = picture[..., 0].astype(np.uint16) * 257
+    Image.fromarray(deep).save(path.with_name("c.png"), exif=exif)
+    whole = loaded("train").footage.frames
+    for upright in (whole[0], whole[2]):  # of 8 bits and of 16
+        assert upright[: SIZE // 2 - 2].min() == 255
+        assert upright[SIZE // 2 + 2 :].max() == 0
+
+
+def test_what_is_left_out_is_counted(put, loaded, tmp_path, capsys) -> None:
+    for i in range(3):
+        put(f"normal/{i}.png", i)
+    for name in ("IMG_1.HEIC", "IMG_2.gif"):
+        (tmp_path / "data/normal" / name).write_bytes(b"other")
+    (tmp_path / "data/normal/lost.png").symlink_to("nowhere.png")
+    put(".thumbs/0.png")
+    for folder in ("overlays", "maps", "fields"):
+        put(f"predictions/{folder}/0.png")
+    (tmp_path / "data/predictions/scores.csv").write_text("image")
+    put("elsewhere/3.png")
+    (tmp_path / "data/elsewhere").rename(tmp_path / "elsewhere")
+    (tmp_path / "data/normal/more").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "data/normal/loop").symlink_to(tmp_path / "data")
+    assert sorted(Path(name).name for name in names(loaded("train"))) == [
+        "0.png", "1.png", "2.png", "3.png"
+    ]  # fmt: skip
+    told = capsys.readouterr().err
+    assert "2 pictures of other kinds left out (.heic, .gif): save them as .png or .jpg" in told
+    assert "1 broken links left out" in told
+    assert "2 pictures of other kinds" in describe_images(tmp_path / "data")[0]
 
 
 def test_unusable_files_are_told_and_skipped(put, loaded, capsys) -> None:

@@ -10,10 +10,11 @@ from scipy.io import savemat
 from test_frames import halve, write_frames, write_video
 
 from dmad import recipes
+from dmad.config import DataConfig
 from dmad.data.describe import describe
 from dmad.data.frames import load_footage
 from dmad.data.layouts import align, find_split, read_masks
-from dmad.data.load import load_split
+from dmad.data.load import load_split, trained_on
 from dmad.errors import DmadError
 
 DATA = Path(os.environ.get("DMAD_DATA", Path(__file__).parents[2] / ".." / "shared" / "data"))
@@ -343,6 +344,22 @@ def test_interval_beyond_a_video(mine, tmp_path):
     test = find_split("video", mine, "test")
     with pytest.raises(DmadError, match="labels 4 frames of clip a, which has 3"):
         align(test, footage_of(test, tmp_path))
+
+
+def test_one_folder_for_both_trains_on_what_holds_nothing_abnormal(tmp_path, capsys):
+    for name in "abc":
+        write_frames(tmp_path / "mine" / name, 6)
+    (tmp_path / "mine" / "labels.csv").write_text("a,2,3\n")
+    data = DataConfig(tmp_path / "mine", size=16, channels=1, cache=tmp_path, held_out=0)
+    found = load_split(data, "train")
+    assert [clip.name for clip in found.footage.clips] == ["b", "c"]
+    assert found.labels is None
+    assert "clip a holds labelled anomalies: not trained on" in capsys.readouterr().err
+    assert load_split(data, "test").labels.tolist() == [0, 0, 1, 1, *[0] * 14]
+    assert trained_on(data)
+    (tmp_path / "mine" / "labels.csv").write_text("a,2,3\nb,0,0\nc,5,5\n")
+    with pytest.raises(DmadError, match="every clip holds labelled anomalies"):
+        load_split(data, "train")
 
 
 def test_masks_of_own_clips(mine, tmp_path):

@@ -54,6 +54,21 @@ def test_frames_without_a_score_are_left_out_and_counted():
     assert found == micro_auroc(expected, scores.known.labels)
 
 
+def test_a_channel_without_scores_is_refused():
+    empty = replace(SCORES, channels={**SCORES.channels, "gradient": np.full(49, np.nan)})
+    with pytest.raises(DmadError, match="no frame has a score in every channel"):
+        draw_up(empty, "ped2", {})
+
+
+def test_no_macro_figure_where_no_clip_has_scores_of_both_kinds():
+    labels = np.array([0, 1, 1, 1, 0, 0])
+    values = np.array([np.nan, 3.0, 2.0, 1.0, 0.5, 0.2])
+    scores = ScoreSet({"score": values}, labels, np.array([4, 2]), 10.0)
+    ledger = draw_up(scores, "", {"mine": values})
+    assert ledger.value("mine") == 1
+    assert "macro_AUROC" not in {row.metric for row in ledger.rows if row.signal == "mine"}
+
+
 def test_no_paper_block_without_a_protocol_or_its_channels():
     assert paper_rows(SCORES, "street") == []
     partial = replace(SCORES, channels={"score": SCORES.labels.astype(float)})

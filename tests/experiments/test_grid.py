@@ -122,7 +122,20 @@ def test_means_and_the_papers_figures_are_in_the_table() -> None:
     )
     lines = table(outcomes, declared)
     assert lines[0] == ["a", "0, 1", "1", "8", "32", "0.5", "0.1500 ± 0.0707", ""]
-    assert lines[-1] == ["mean", "", "", "", "", "", "0.3000 ± 0.1414", "0.9"]
+    assert lines[-1] == ["mean", "0, 1", "", "", "", "", "0.3000 ± 0.1414", "0.9"]
+    lines = table(outcomes[1:3], declared)  # seed 1 of a, seed 0 of b: no seed of both
+    assert [line[0] for line in lines] == ["a", "b"]
+    assert table(outcomes[1:], declared)[-1] == ["mean", "1", "", "", "", "", "0.4000", "0.9"]
+    assert table(outcomes[:1], declared)[-1][0] == "mean (1 of 2)"
+    assert table(outcomes[:1], declared)[-1][-1] == ""  # the paper's figure is of all
+
+
+def test_a_line_is_of_runs_of_one_kind(trained, tmp_path) -> None:
+    base = read_config(trained)
+    declared = Grid("some", {"full": base}, figures(base))
+    run_grid(declared, tmp_path, Effort(seeds=[0]))
+    with pytest.raises(DmadError, match="seed0 holds a run of other settings"):
+        run_grid(declared, tmp_path, Effort(epochs=base.train.epochs + 1, seeds=[1]))
 
 
 def test_ablation_of_images(trained_images, tmp_path, monkeypatch) -> None:

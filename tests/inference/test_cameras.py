@@ -32,6 +32,15 @@ def test_cameras_of_a_file(tmp_path, calibration_of):
     assert gate.read_calibration() is None
 
 
+def test_polygons_may_be_lists(tmp_path):
+    one, two = "[[0, 0], [1, 0], [1, 1]]", "[[0, 0.5], [0.5, 0.5], [1, 1]]"
+    text = f"gate: {{source: a.mp4, include: {one}, exclude: [{one}, {two}]}}"
+    (tmp_path / "cameras.yaml").write_text(text)
+    (gate,) = read_cameras(tmp_path / "cameras.yaml")
+    assert gate.include == (((0, 0), (1, 0), (1, 1)),)
+    assert gate.exclude == (*gate.include, ((0, 0.5), (0.5, 0.5), (1, 1)))
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -42,6 +51,11 @@ def test_cameras_of_a_file(tmp_path, calibration_of):
         ("gate: {source: a.mp4, zoom: 2}", "camera gate has zoom"),
         ("gate: {source: a.mp4, include: '0,0'}", "three corners"),
         ("gate: {source: a.mp4, fps: -1}", "fps is -1"),
+        ("gate: {source: a.mp4, fps: ten}", "camera gate has a setting of another kind"),
+        ("gate: {source: a.mp4, fps: }", "camera gate has a setting of another kind"),
+        ("gate: {source: a.mp4, exclude: 3}", "camera gate has a setting of another kind"),
+        ("gate: {source: a.mp4, calibration: 5}", "camera gate has a setting of another kind"),
+        ("gate: [a.mp4]", "camera gate has no source"),
         ("a/b: c.mp4", "leave out /"),
     ],
 )

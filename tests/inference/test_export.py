@@ -230,6 +230,20 @@ def test_an_export_takes_the_place_of_another(trained, exported, tmp_path):
     assert find_model(tmp_path / "one").weights.name == "model.xml"
 
 
+def test_an_export_replaces_nothing_of_others_and_no_terms_of_before(trained, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "model.onnx").write_bytes(b"of another tool")
+    with pytest.raises(DmadError, match=r"holds model\.onnx of something else"):
+        export(trained, "onnx", "fp32", out)
+    assert (out / "model.onnx").read_bytes() == b"of another tool"
+    (out / "model.onnx").unlink()
+    export(trained, "onnx", "fp32", out)
+    (out / "model.npz").write_bytes(b"terms of its last threshold")
+    export(trained, "onnx", "fp32", out)
+    assert not (out / "model.npz").exists()
+
+
 def test_damaged_and_half_exports_are_refused(exported, tmp_path):
     (tmp_path / "model.onnx").write_bytes(b"no graph")
     with pytest.raises(DmadError, match="keep the two together"):

@@ -1,4 +1,5 @@
 import csv
+import json
 import math
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dmad.data.layouts import find_split
 from dmad.errors import DmadError
 from dmad.inference.detector import load
 from dmad.inference.predict import Best, clips_in, folder_names, predict
@@ -132,6 +134,24 @@ def test_folder_names_keep_dots_of_folders(tmp_path):
 def test_the_folder_one_stands_in_has_a_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert folder_names([Path()]) == [tmp_path.name]
+
+
+def test_pictures_beside_videos_are_no_clip(video_of, tmp_path, capsys):
+    video = video_of()
+    Image.new("L", (32, 32)).save(video.with_name("poster.png"))
+    assert clips_in(video.parent) == [video]
+    assert "1 images beside its videos left out" in capsys.readouterr().err
+    assert [clip.path for clip in find_split("video", video.parent, "train").sources] == [video]
+
+
+def test_what_a_call_before_wrote_of_a_clip_is_gone(trained, video_of, calibration_of, tmp_path):
+    gate, out = tmp_path / "gate.json", tmp_path / "out"
+    gate.write_text(json.dumps(calibration_of(1e-3).to_dict()))
+    (folder,) = predict(trained, [video_of()], out, panels=2, calibration=gate)
+    assert (folder / "events.csv").is_file()
+    (folder,) = predict(trained, [video_of()], out, panels=1)
+    assert not (folder / "events.csv").exists()
+    assert len(list((folder / "panels").iterdir())) == 1
 
 
 def test_a_folder_without_clips_is_refused(tmp_path):

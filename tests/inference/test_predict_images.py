@@ -71,6 +71,27 @@ def test_the_contour_is_where_the_map_reaches_the_threshold(trained_images, imag
     assert not outline[25, 25]
 
 
+@pytest.mark.parametrize("out", ["..", "."])
+def test_pictures_of_a_folder_called_by_dots_are_its_own(
+    trained_images, image_data, tmp_path, monkeypatch, out
+) -> None:
+    shutil.copytree(image_data / "discs/test/good", tmp_path / "parts")
+    (tmp_path / "parts/results").mkdir()
+    before = {path: path.read_bytes() for path in (tmp_path / "parts").glob("*.png")}
+    monkeypatch.chdir(tmp_path / "parts/results")
+    list(predict(trained_images, [Path("..")], Path(out)))
+    assert {path: path.read_bytes() for path in (tmp_path / "parts").glob("*.png")} == before
+    for kind in ("overlays", "maps", "fields"):
+        assert (Path(out) / kind / "parts/000.png").is_file()
+    again = list(predict(trained_images, [Path("..")], Path(out)))
+    assert len(table(again[0])) == len(before)  # its own pictures are not judged
+
+
+def test_options_of_video_are_refused(trained_images, image_data, tmp_path) -> None:
+    with pytest.raises(DmadError, match="--scene, --fps: for video"):
+        list(predict(trained_images, [image_data], tmp_path, scene="yard", fps=3))
+
+
 def test_without_a_threshold_there_is_no_verdict(trained_images, image_data, tmp_path) -> None:
     run = shutil.copytree(trained_images, tmp_path / "run")
     card = json.loads((run / "model.json").read_text())

@@ -15,6 +15,7 @@ class Receiver:
 
     def __init__(self):
         self.lines, self.keys, self.failures, self.port = [], [], 0, 0
+        self.users, self.elsewhere = [], False
         self.start()
 
     def start(self):
@@ -27,9 +28,19 @@ class Receiver:
                     receiver.failures -= 1
                     self.send_error(503)
                     return
+                if receiver.elsewhere:
+                    self.send_response(302)
+                    self.send_header("Location", f"{receiver.url}/login")
+                    self.end_headers()
+                    return
+                receiver.users.append(self.headers["Authorization"])
                 receiver.lines.append(body)
                 receiver.keys.append(self.headers["Idempotency-Key"])
                 self.send_response(204)
+                self.end_headers()
+
+            def do_GET(self):
+                self.send_response(200)
                 self.end_headers()
 
             def log_message(self, *_):
@@ -86,6 +97,40 @@ def test_a_receiver_that_was_away_gets_each_line_once_in_order(receiver, tmp_pat
     assert len(set(receiver.keys)) == 8
     assert (tmp_path / "spool.jsonl").read_bytes() == b""
     assert capsys.readouterr().err.count("the webhook is away") == 1
+
+
+def test_a_redirection_takes_no_line(receiver, tmp_path):
+    receiver.elsewhere = True
+    box = Outbox(tmp_path / "spool.jsonl", webhook(receiver.url), "the webhook")
+    box.put(*lines(0, 1))
+    assert until(lambda: box._away)
+    receiver.elsewhere = False
+    assert until(lambda: receiver.lines == lines(0, 1))
+    box.close()
+
+
+def test_a_full_disk_stops_no_sending(receiver, tmp_path, monkeypatch):
+    box = Outbox(tmp_path / "spool.jsonl", webhook(receiver.url), "the webhook")
+    assert until(box._idle.is_set)
+    write, errors = sinks.write_whole, [OSError(28, "No space left on device")] * 2
+
+    def full(path, content):
+        if errors:
+            raise errors.pop()
+        write(path, content)
+
+    monkeypatch.setattr(sinks, "write_whole", full)
+    for line in lines(0, 2):
+        box.put(line)
+        assert until(lambda: box._idle.is_set() and not errors)
+    box.close()
+    assert list(dict.fromkeys(receiver.lines)) == lines(0, 2)  # one may come twice, none is lost
+
+
+def test_user_and_password_go_in_a_header(receiver, tmp_path):
+    url = receiver.url.replace("://", "://me:s3%40cret@")
+    webhook(url)(*lines(0, 1))
+    assert receiver.users == ["Basic bWU6czNAY3JldA=="]
 
 
 def test_what_was_not_sent_is_sent_by_the_next_process(receiver, tmp_path, capsys):

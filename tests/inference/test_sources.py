@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from fractions import Fraction
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 
 from dmad.data.decoding import decode
 from dmad.errors import DmadError
+from dmad.inference import live
 from dmad.inference.live import SLIP, Live
 from dmad.inference.shots import Form, Pace
 from dmad.inference.sources import open_source, plain_name
@@ -100,8 +102,6 @@ def test_a_cut_transport_stream_is_read_as_far_as_it_goes(tmp_path, frames_of):
     [
         ("nowhere.mp4", "does not exist"),
         ("ftp://host/film", "cannot read ftp://"),
-        ("/dev/video99", "no camera at /dev/video99"),
-        ("99", "no camera at /dev/video99"),
     ],
 )
 def test_what_is_not_there_is_refused_at_once(name, message):
@@ -111,8 +111,47 @@ def test_what_is_not_there_is_refused_at_once(name, message):
 
 def test_names_hold_no_password():
     assert plain_name("rtsp://me:secret@host:554/live/1") == "host-554-live-1"
+    assert plain_name("rtsp://me:s3/cr#t@host/live") == "host-live"
+    assert plain_name("rtsp://host:554/user=admin_password=tl_channel=1.sdp?real") == "host-554"
+    assert plain_name("rtmp://host/live/key") == "host"
     assert plain_name("/films/gate.mp4") == "gate"
     assert plain_name("/dev/video0") == "video0"
+
+
+def test_a_camera_that_is_not_there_is_waited_for():
+    with open_source("99", FORM) as source:
+        deadline = time.monotonic() + 5
+        while source.lost == "connecting" and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert source.lost not in ("connecting", "")
+        assert not source.done
+
+
+def test_a_clock_that_is_set_stops_nothing(monkeypatch):
+    """Set back by ten minutes, or ahead by an hour: a short gap, and frames go on coming."""
+    frame = SimpleNamespace(time=0.0)
+    clock = SimpleNamespace(time=1e9, monotonic=0.0)
+    ours = SimpleNamespace(time=lambda: clock.time, monotonic=lambda: clock.monotonic)
+    monkeypatch.setattr(live, "time", ours)
+    monkeypatch.setattr(Live, "_run", lambda self: None)
+    source = Live("rtsp://host", Form(32, 1, rate=10))
+    slots = []
+    for second, step in enumerate((0.0, -600.0, 3600.0)):
+        clock.time += step
+        for _ in range(250):
+            clock.time, clock.monotonic = clock.time + 0.04, clock.monotonic + 0.04
+            frame.time += 0.04
+            source._offer(frame)
+            if source._slot:
+                slots.append((second, clock.time, source._slot))
+                source._slot = None
+    for part in range(3):
+        mine = [slot for second, _, slot in slots if second == part]
+        assert len(mine) == pytest.approx(100, abs=2)
+        assert (mine[0][2] > 0) == (part > 0)
+        assert not any(gap for _, _, gap in mine[1:])
+    assert all(abs(now - slot[1]) < 1 for _, now, slot in slots)
+    assert source.gap_seconds < 1
 
 
 def stream_file(folder, frames_of, count=60):
@@ -194,9 +233,9 @@ def test_a_lost_source_is_found_again_and_the_gap_counted(tmp_path, frames_of):
     assert not source._thread.is_alive()
 
 
-def test_times_never_go_back(tmp_path, frames_of):
-    source = Live.__new__(Live)
-    source._offset, source._last = 0.0, 0.0
+def test_times_never_go_back(monkeypatch):
+    monkeypatch.setattr(Live, "_run", lambda self: None)
+    source = Live("rtsp://host", FORM)
     frame, stamps = av.VideoFrame(16, 16, "gray"), []
     for pts in (0, 1, 2, 1, 0, 50):
         frame.pts, frame.time_base = pts, Fraction(1, 10)

@@ -1,5 +1,6 @@
 import json
 import sys
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,6 +13,7 @@ from dmad.evaluation.events import find_events
 from dmad.inference.cameras import Camera
 from dmad.inference.detector import Detector
 from dmad.inference.events import Recent
+from dmad.inference.shots import Source
 from dmad.inference.video import VideoWriter
 from dmad.inference.watch import Wanted, watch
 from dmad.inference.zones import parse_polygon
@@ -144,6 +146,45 @@ def test_what_cannot_be_watched_is_refused(detector, random_model, tiny, clip, t
         seen(Detector(random_model, tiny(None), device="cpu"), Camera(clip()))
 
 
+def test_a_full_disk_is_no_reason_to_stop(detector, clip, tmp_path, monkeypatch, capsys):
+    """Neither lines nor films nor pictures that cannot be kept end the watch."""
+
+    class Full(Kept):
+        def put(self, line):
+            raise OSError(28, "No space left on device")
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(VideoWriter, "write", full)
+    kept = Kept()
+    count = watch(detector, [Camera(clip())], [Full(), kept], Wanted(out=tmp_path))
+    assert count == len(kept.of("event", state="end")) > 0
+    told = capsys.readouterr().err
+    assert told.count("a line could not be kept: [Errno 28] No space left on device") == 1
+    assert "gate: no film or picture" in told
+
+
+def test_why_a_camera_is_lost_is_told(detector):
+    """Also where it never came: with the time of now, and again where the reason is another."""
+    kept, looks = Kept(), iter(["connecting", "connecting", "refused", "refused"])
+
+    class Away(Source):
+        live = True
+
+        def take(self):
+            self.lost = next(looks, "")
+            self.done = not self.lost
+            return None
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dmad.inference.watch.open_source", lambda *_: Away())
+        watch(detector, [Camera("rtsp://host/gate")], [kept], Wanted())
+    lost = kept.of("health", state="lost")
+    assert [line["why"] for line in lost] == ["connecting", "refused"]
+    assert all(abs(line["time"] - time.time()) < 60 for line in lost)
+
+
 def test_drift_is_a_line(detector, clip):
     _, kept = seen(detector, Camera(clip(odd=())), wanted=Wanted(every=0))
     line = kept.of("count")[-1]
@@ -169,7 +210,13 @@ def test_the_verb_prints_json_and_errors_are_one_line(trained, clip, tmp_path, m
     printed = capsys.readouterr().out.splitlines()
     assert printed == (out / "events.jsonl").read_text().splitlines()
     assert json.loads(printed[-1])["kind"] == "count"
-    for wrong, told in ((["--webhook", "host"], "is no webhook"), (["--fps", "-1"], "fps is -1")):
+    (tmp_path / "cameras.yaml").write_text("gate: gate.mp4")
+    for wrong, told in (
+        (["--webhook", "host"], "is no webhook"),
+        (["--fps", "-1"], "fps is -1"),
+        (["--calibration", str(own)], "--calibration would count for no camera of"),
+    ):
+        command[3] = str(tmp_path / "cameras.yaml") if "--calibration" in wrong else folder
         monkeypatch.setattr(sys, "argv", [*command, *wrong])
         with pytest.raises(SystemExit) as caught:
             cli.main()

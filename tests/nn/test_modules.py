@@ -112,6 +112,15 @@ def test_revive_replaces_only_unused_items() -> None:
     assert (memory.items[[1, 3]] == 9).all()
 
 
+def test_what_is_revived_is_drawn_anew_from_its_seed() -> None:
+    z_e, found = torch.randn(1, 2, 8, 8), []
+    for _ in range(2):
+        memory = Memory(4, 2)
+        memory.revive(torch.zeros(4), z_e, torch.Generator().manual_seed(3))
+        found.append(memory.items.detach())
+    assert torch.equal(*found)
+
+
 def test_perplexity_spans_one_to_all() -> None:
     assert perplexity(torch.tensor([8, 0, 0, 0])) == pytest.approx(1)
     assert perplexity(torch.tensor([2, 2, 2, 2])) == pytest.approx(4)

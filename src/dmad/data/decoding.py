@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,9 +17,24 @@ from dmad.config import require
 from dmad.data.tiles import cut
 
 VIDEOS = frozenset(
-    (".avi", ".mp4", ".m4v", ".mkv", ".mov", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".ts")
+    (
+        ".avi",
+        ".mp4",
+        ".m4v",
+        ".mkv",
+        ".mov",
+        ".webm",
+        ".mpg",
+        ".mpeg",
+        ".wmv",
+        ".flv",
+        ".ts",
+        ".mts",
+        ".m2ts",
+        ".3gp",
+    )
 )
-IMAGES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"))
+IMAGES = frozenset((".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp"))
 LEAST = 8  # pixels on a side; fewer show nothing
 
 Frames = NDArray[np.uint8]
@@ -30,14 +46,20 @@ def natural(path: Path) -> tuple[list[str | int], str]:
     return [int(part) if i % 2 else part for i, part in enumerate(parts)], path.name
 
 
+def own_name(path: Path) -> str:
+    """What a file or folder is called where it lies, also by `.` and `..`."""
+    return Path(os.path.abspath(path)).name or "root"
+
+
 def image_files(folder: Path) -> list[Path]:
     """Images right inside a folder, in natural order, without hidden files."""
     return sorted((path for path in folder.iterdir() if is_image(path)), key=natural)
 
 
-def holds_images(folder: Path) -> bool:
-    """Whether images lie right inside a folder."""
-    return any(is_image(path) for path in folder.iterdir())
+def holds_frames(folder: Path) -> bool:
+    """Whether a folder is a clip: images lie right inside it, and no videos beside them."""
+    kinds = {path.suffix.lower() for path in folder.iterdir() if not path.name.startswith(".")}
+    return bool(kinds & IMAGES) and not kinds & VIDEOS
 
 
 def is_image(path: Path) -> bool:
@@ -164,11 +186,11 @@ def open_image(path: Path) -> Iterator[Image.Image]:
 def upright(image: Image.Image, mode: str) -> Image.Image:
     """An image as `mode` L or RGB, turned as its EXIF says; of 16 bits the high byte is kept."""
     require(image.mode != "F", "its pixels are fractions; save it with 8 or 16 bits")
+    image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I"):  # 16 bits, which Pillow would clip
         high = np.asarray(image).astype(np.int64) >> 8
         image = Image.fromarray(high.clip(0, 255).astype(np.uint8))
-    turned: Image.Image = ImageOps.exif_transpose(image)
-    return turned.convert(mode)
+    return image.convert(mode)
 
 
 def sampled(image: Image.Image, size: int) -> Frames:

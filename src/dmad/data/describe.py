@@ -97,7 +97,9 @@ def _describe(layout: str, splits: dict[str, Split | str]) -> list[str]:
     lines = [f"{layout}: {bench.title if bench else 'videos or folders of frame images'}"]
     train, test = splits["train"], splits["test"]
     if isinstance(train, Split) and isinstance(test, Split) and train.sources == test.sources:
-        lines.append("  no train and test folders: the same clips serve for both")
+        lines.append(
+            "  no train and test folders: all are tested, those without labelled anomalies trained"
+        )
     lines += [f"  {name}: {_describe_split(name, split)}" for name, split in splits.items()]
     if layout == "video" and isinstance(test, Split) and not test.label_name:
         lines.append(f"  {LABELS}")

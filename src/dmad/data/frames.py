@@ -27,6 +27,7 @@ __all__ = ["Clip", "ClipSource", "Footage", "decode", "load_footage"]
 _VERSION = 2  # of the cache; a change of decoding or of the files raises it
 _FRAMES, _INDEX, _PART = "frames.u8", "index.json", "part-"
 Form = tuple[int, int, int, bool]  # size, channels and tiles of what is decoded, antialiasing
+_ANY = ("utf-8", "surrogateescape")  # names of files need not be UTF-8
 _DAY = 86_400.0  # seconds
 _LONG = 200  # frames from which on decoding shows its progress
 
@@ -118,7 +119,7 @@ def load_footage(
     for folder in (base / key, base / f"{key}-{minimum}"):
         if not (folder / _INDEX).is_file():
             _build(folder, sources, form, minimum)
-        index = json.loads((folder / _INDEX).read_text())
+        index = _read_index(folder)
         if _serves(index, minimum):
             break
     return _map(folder, index, minimum)
@@ -129,11 +130,19 @@ def _key(sources: Sequence[ClipSource], form: Form) -> str:
     for source in sources:
         require(source.path.exists(), f"{source.path} does not exist; expected a clip there")
         files = image_files(source.path) if source.path.is_dir() else [source.path]
-        digest.update(f"\n{source.name}\t{source.scene}\t{source.path.resolve()}".encode())
+        digest.update(f"\n{source.name}\t{source.scene}\t{source.path.resolve()}".encode(*_ANY))
         for path in files:
             stat = path.stat()
-            digest.update(f"\n{path.name}\t{stat.st_size}\t{stat.st_mtime_ns}".encode())
+            digest.update(f"\n{path.name}\t{stat.st_size}\t{stat.st_mtime_ns}".encode(*_ANY))
     return digest.hexdigest()[:32]
+
+
+def _read_index(folder: Path) -> dict[str, Any]:
+    try:
+        index: dict[str, Any] = json.loads((folder / _INDEX).read_text())
+    except ValueError as error:
+        raise DmadError(f"{folder} is damaged ({brief(error)}); delete it and retry") from error
+    return index
 
 
 def _serves(index: dict[str, Any], minimum: int) -> bool:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from dmad.config import DataConfig, require
-from dmad.data.decoding import is_image, natural, open_image
+from dmad.data.decoding import is_image, natural, open_image, own_name
 from dmad.data.layouts import SplitName
 from dmad.errors import DmadError
 
@@ -22,6 +23,9 @@ SPLITS: dict[str, SplitName] = {
 }  # fmt: skip
 KEPT = 5  # of the normal images every fifth is kept for testing, where there is no test folder
 ENDINGS = ("_mask", "_gt", "-mask")  # of a mask's name, behind that of its image
+UNREAD = (".heic", ".heif", ".avif", ".gif", ".jxl", ".jp2", ".psd", ".dng", ".cr2", ".cr3", ".nef",
+          ".arw", ".raw")  # fmt: skip
+DRAWN = frozenset(("overlays", "maps", "fields"))  # folders that `dmad predict` writes
 TURNED = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 
 Kind = Literal["normal", "abnormal", "mask", "unnamed"]
@@ -91,7 +95,9 @@ def find_images(data: DataConfig, root: Path, split: SplitName) -> ImageSplit:
     files = scan(root)
     found = normal_images(files, root) if split == "train" else test_images(files, root)
     masks = [file for file in files if file.kind == "mask"]
-    return matched(found, masks) if split == "test" and masks else ImageSplit(tuple(found), ())
+    whole = ImageSplit(tuple(found), ())
+    whole = matched(found, masks) if split == "test" and masks else whole
+    return replace(whole, notes=(*whole.notes, *unread(root)))
 
 
 def describe_images(root: Path) -> list[str]:
@@ -99,7 +105,7 @@ def describe_images(root: Path) -> list[str]:
     if not root.is_dir():
         return []
     known = categories(root)
-    folders = {name: root / name for name in known} or {root.absolute().name: root}
+    folders = {name: root / name for name in known} or {own_name(root): root}
     recipe = "mvtec" if known else "images"
     return [f"{recipe}: {name}: {line}" for name, it in folders.items() if (line := _counted(it))]
 
@@ -118,19 +124,48 @@ def _counted(root: Path) -> str:
         return ""
     if not any({*Path(file.name.lower()).parts} & (NORMAL | ABNORMAL) for file in files):
         return ""  # clips, perhaps
+    notes = "".join(f"; {note.removeprefix(f'{root}: ')}" for note in unread(root))
     bad = sum(file.kind == "abnormal" for file in files)
     masks = sum(file.kind == "mask" for file in files)
-    return f"{good} good images to train on, {bad} abnormal ones, {masks} masks"
+    return f"{good} good images to train on, {bad} abnormal ones, {masks} masks{notes}"
 
 
 def scan(root: Path) -> list[ImageFile]:
     """Every image under a folder, in natural order, with what its folders are called."""
-    inside = [root] if root.is_file() else root.rglob("*")
-    paths = sorted(filter(is_image, inside), key=lambda path: (path.parent, natural(path)))
+    inside = [root] if root.is_file() else files_under(root)
+    there = (path for path in inside if is_image(path) and path.exists())
+    paths = sorted(there, key=lambda path: (path.parent, natural(path)))
     base = root.parent if root.is_file() else root
     found = [_placed(path, path.relative_to(base)) for path in paths]
     require(bool(found), f"{root} holds no images; expected .png, .jpg, .tif, .bmp or .webp files")
     return found
+
+
+def files_under(root: Path) -> Iterator[Path]:
+    """Every file under a folder: links followed, nothing hidden, none of `predict`'s pictures."""
+    seen = set[str]()
+    for place, folders, files in os.walk(root, followlinks=True):
+        written = DRAWN if {*folders} >= DRAWN and "scores.csv" in files else frozenset()
+        inner = {name: os.path.realpath(os.path.join(place, name)) for name in folders}
+        folders[:] = [
+            name for name, real in inner.items()
+            if name not in written and not name.startswith(".") and real not in seen
+        ]  # fmt: skip
+        seen |= {inner[name] for name in folders}
+        yield from (Path(place, name) for name in files if not name.startswith("."))
+
+
+def unread(root: Path) -> list[str]:
+    """One line on pictures of a folder that cannot be taken; none where there are none."""
+    if not root.is_dir():
+        return []
+    kinds = Counter(path.suffix.lower() for path in files_under(root))
+    other = {kind: kinds[kind] for kind in UNREAD if kinds[kind]}
+    lost = sum(is_image(path) and not path.exists() for path in files_under(root))
+    told = f"{root}: {sum(other.values())} pictures of other kinds left out ({', '.join(other)}): "
+    return [f"{told}save them as .png or .jpg"] * bool(other) + [
+        f"{root}: {lost} broken links left out"
+    ] * bool(lost)
 
 
 def _placed(path: Path, below: Path) -> ImageFile:
@@ -180,16 +215,14 @@ def test_images(files: Sequence[ImageFile], root: Path) -> list[ImageFile]:
 
 def matched(files: Sequence[ImageFile], masks: Sequence[ImageFile]) -> ImageSplit:
     """Abnormal images with their masks, by folder and name; each mismatch is noted."""
-    places, notes, used, out = _by_name(masks), [], set(), []
+    given, notes, out = _masks_of(files, masks), [], []
     for file in files:
-        mask = _mask_of(file, places) if file.kind == "abnormal" else None
-        if mask is not None:
-            used.add(mask)
+        mask = given.get(file.name)
         trouble = _trouble(file.path, mask) if file.kind == "abnormal" else ""
         if trouble:
             notes.append(f"{file.name}: {trouble}: left out of the pixel figures")
         out.append(replace(file, mask=None if trouble else mask))
-    notes += [f"mask {m.name} belongs to no image" for m in masks if m.path not in used]
+    notes += [f"mask {m.name} belongs to no image" for m in masks if m.path not in given.values()]
     return ImageSplit(tuple(out), tuple(notes))
 
 
@@ -204,13 +237,20 @@ def _by_name(masks: Sequence[ImageFile]) -> dict[tuple[str, str], list[Path]]:
     return places
 
 
-def _mask_of(file: ImageFile, places: dict[tuple[str, str], list[Path]]) -> Path | None:
-    """The only mask of that folder and name, else the only one of that name."""
-    for folder in (file.path.parent.name, ""):
-        found = places.get((folder, file.path.stem), [])
-        if len(found) == 1:
-            return found[0]
-    return None
+def _masks_of(files: Sequence[ImageFile], masks: Sequence[ImageFile]) -> dict[str, Path]:
+    """Of abnormal images the only mask of that folder and name, else the only one of that name.
+
+    A mask that another image has by folder and name is nobody else's.
+    """
+    places, found = _by_name(masks), dict[str, Path]()
+    for named in (True, False):
+        taken = set(found.values())
+        for file in files:
+            key = (file.path.parent.name if named else "", file.path.stem)
+            fitting = [path for path in places.get(key, []) if path not in taken]
+            if file.kind == "abnormal" and file.name not in found and len(fitting) == 1:
+                found[file.name] = fitting[0]
+    return found
 
 
 def _trouble(image: Path, mask: Path | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -248,9 +248,7 @@ def align(split: Split, footage: Footage) -> Labels | None:
     Raises:
         DmadError: labels do not fit the decoded clips, or only some clips are labelled.
     """
-    files = dict(zip((source.name for source in split.sources), split.files, strict=False))
-    if split.joined is not None:
-        files = _cut_decoded(split, footage, split.joined)
+    files = _files(split, footage)
     if not any(file is not None for file in files.values()):
         return None
     labels = np.zeros(len(footage.frames), np.uint8)
@@ -260,6 +258,33 @@ def align(split: Split, footage: Footage) -> Labels | None:
             raise DmadError(f"clip {clip.name} has no labels while others do; label all or none")
         labels[clip.span] = file.over(clip.name, clip.length, clip.cut)
     return labels
+
+
+def normal_clips(split: Split, footage: Footage) -> Footage:
+    """Decoded clips to train on: those of which no frame is labelled abnormal.
+
+    Raises:
+        DmadError: labels do not fit the decoded clips, or none is left.
+    """
+    files = _files(split, footage)
+    marked = {
+        clip.name
+        for clip in footage.clips
+        if (file := files[clip.name]) and file.over(clip.name, clip.length, clip.cut).any()
+    }
+    clips = tuple(clip for clip in footage.clips if clip.name not in marked)
+    require(
+        bool(clips), "every clip holds labelled anomalies; put normal footage into a folder train"
+    )
+    notes = tuple(f"clip {name} holds labelled anomalies: not trained on" for name in marked)
+    return replace(footage, clips=clips, skipped=(*footage.skipped, *sorted(notes)))
+
+
+def _files(split: Split, footage: Footage) -> dict[str, LabelFile | None]:
+    """The labels of each clip by name; nothing where it has none."""
+    if split.joined is not None:
+        return _cut_decoded(split, footage, split.joined)
+    return dict(zip((source.name for source in split.sources), split.files, strict=False))
 
 
 def _cut_decoded(split: Split, footage: Footage, joined: LabelFile) -> dict[str, LabelFile | None]:

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Literal
 
 from dmad.config import require
-from dmad.data.decoding import VIDEOS, holds_images, natural
+from dmad.data.decoding import VIDEOS, holds_frames, natural
 from dmad.data.frames import ClipSource
-from dmad.data.labels import Split, align, labelled, read_masks, unlabelled
+from dmad.data.labels import Split, align, labelled, normal_clips, read_masks, unlabelled
 from dmad.errors import DmadError
 
-__all__ = ["Split", "align", "existing", "find_split", "read_masks"]
+__all__ = ["Split", "align", "existing", "find_split", "normal_clips", "read_masks"]
 
 SplitName = Literal["train", "test"]
 
@@ -143,15 +143,18 @@ def existing(*paths: Path) -> Path | None:
 
 
 def _video(root: Path, split: SplitName) -> Split:
-    """Any videos and folders of frames; `train` and `test` folders, where there are some."""
+    """Any videos and folders of frames; `train` and `test` folders, where there are some.
+
+    Without them both splits are the same clips, with their labels.
+    """
     if root.is_file():
         clips = [ClipSource(root.stem, root)] if _is_clip(root) else []
-        return unlabelled(clips) if split == "train" else _with_labels(clips, root.parent, [])
+        return _with_labels(clips, root.parent, [])
     train = _child(root, ("train", "training", "normal"))
     test = _child(root, ("test", "testing"))
     folder = root if train is None and test is None else train if split == "train" else test
     clips = _scan(folder) if folder else []
-    if split == "train" or folder is None:
+    if folder is None or (split == "train" and folder is not root):
         return unlabelled(clips)
     places = dict.fromkeys((folder, root))
     whole = [place / name for place in places for name in ("labels.npy", "labels.csv")]
@@ -177,22 +180,22 @@ def _child(root: Path, names: Sequence[str]) -> Path | None:
 
 def _scan(folder: Path) -> list[ClipSource]:
     """Clips of a folder, of its scenes' folders, or the folder itself where it holds frames."""
-    if holds_images(folder):
+    if holds_frames(folder):
         return [ClipSource(folder.name, folder)]
-    folder = existing(folder / "frames", folder / "videos") or folder
-    scenes = [path for path in _entries(folder) if path.is_dir() and not _is_clip(path)]
+    known = [path for path in (folder / "frames", folder / "videos") if path.is_dir()] or [folder]
+    scenes = [p for place in known for p in _entries(place) if p.is_dir() and not _is_clip(p)]
     inner = [
         ClipSource(f"{scene.name}/{clip.name}", clip.path, scene.name)
         for scene in scenes
         if scene.name != "masks"
         for clip in _clips(scene)
     ]
-    return _clips(folder) + inner
+    return _clips(*known) + inner
 
 
-def _clips(folder: Path) -> list[ClipSource]:
-    """Video files and folders of frames right inside a folder, in natural order."""
-    paths = [path for path in _entries(folder) if _is_clip(path)]
+def _clips(*folders: Path) -> list[ClipSource]:
+    """Video files and folders of frames right inside folders, in natural order."""
+    paths = [path for folder in folders for path in _entries(folder) if _is_clip(path)]
     stems = Counter(_stem(path) for path in paths)
     names = [_stem(path) if stems[_stem(path)] == 1 else path.name for path in paths]
     return [ClipSource(name, path) for name, path in zip(names, paths, strict=True)]
@@ -209,5 +212,5 @@ def _entries(folder: Path) -> list[Path]:
 
 def _is_clip(path: Path) -> bool:
     if path.is_dir():
-        return holds_images(path)
+        return holds_frames(path)
     return path.suffix.lower() in VIDEOS

@@ -15,9 +15,10 @@ import numpy as np
 from dmad.config import DataConfig, require
 from dmad.data.frames import Clip, ClipSource, Footage, load_footage
 from dmad.data.images import find_images
-from dmad.data.layouts import SplitName, align, find_split, read_masks
+from dmad.data.layouts import SplitName, align, find_split, normal_clips, read_masks
 from dmad.data.masks import read_mask, shrink
 
+SPLITS: tuple[SplitName, SplitName] = ("train", "test")
 Part = Literal["train", "held_out", "test"]
 MIXED = "mixed-"  # begins the names of abnormal events that a contamination test trains on
 TOLD = 10  # lines about damaged data
@@ -72,7 +73,8 @@ def load_split(data: DataConfig, split: Part) -> LabelledFootage:
 def hold_out(footage: Footage, share: float, history: int) -> tuple[Footage, Footage]:
     """Footage to train on, and footage kept from training: of each view whole clips, evenly spread.
 
-    Where the share makes less than one clip of a view, each of its clips gives its end instead.
+    Where the share makes less than one clip of a view, or all, each of its clips gives its end
+    instead.
     Clips whose names begin with `MIXED` are all trained on.
 
     Args:
@@ -89,7 +91,7 @@ def hold_out(footage: Footage, share: float, history: int) -> tuple[Footage, Foo
         chosen = {int((i + 0.5) * len(clips) / count) for i in range(count)}
         for i, clip in enumerate(clips):
             whole = ((), (clip,)) if i in chosen else ((clip,), ())
-            ours, theirs = whole if count else cut(clip, share, history + 1)
+            ours, theirs = whole if 0 < count < len(clips) else cut(clip, share, history + 1)
             kept += ours
             held += theirs
     first, second = (
@@ -135,6 +137,14 @@ def lying(data: DataConfig, root: Path | None, cache: Path | None) -> DataConfig
     return replace(data, root=root and root.absolute(), cache=cache and cache.absolute())
 
 
+def trained_on(data: DataConfig) -> bool:
+    """Whether the clips of the test split that hold nothing abnormal are those of training too."""
+    if data.layout != "video":
+        return False
+    train, test = (find_split(data.layout, needed_root(data), split) for split in SPLITS)
+    return train.sources == test.sources
+
+
 def needed_root(data: DataConfig) -> Path:
     """`data.root`, checked to be given and there."""
     require(data.root is not None, f"{data.layout} needs its data; give --data.root PATH")
@@ -151,6 +161,8 @@ def _from_disk(data: DataConfig, split: SplitName) -> LabelledFootage:
     def masks(name: str) -> np.ndarray:
         return read_masks(found, places[name], data.size)
 
+    if split == "train" and found.label_name:
+        return LabelledFootage(normal_clips(found, footage), None, "")
     have = all(found.masks)
     return LabelledFootage(
         footage, align(found, footage), found.label_name, masks if have else None
@@ -167,7 +179,7 @@ def _images(data: DataConfig, split: SplitName) -> LabelledFootage:
 
     def masks(name: str) -> np.ndarray:
         """(1, H, W); (0, H, W) where an abnormal image has no mask."""
-        if files[name].kind == "normal":
+        if files[name].kind != "abnormal":
             return np.zeros((1, data.canvas, data.canvas), bool)
         mask = files[name].mask
         read = [] if mask is None else [shrink(read_mask(mask), data.canvas)]

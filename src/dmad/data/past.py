@@ -71,6 +71,11 @@ class Past:
         return self._median
 
 
+def room(past: Past | None, batch: int) -> int:
+    """How many frames may be judged with the present template; the very first is told twice."""
+    return min(batch, past.until_refresh - (past.seen == 0)) if past else batch
+
+
 def causal(
     frames: Iterable[NDArray[np.uint8]], history: int, past: Past | None, batch: int = 1
 ) -> Iterator[tuple[int, list[NDArray[np.uint8]]]]:
@@ -91,7 +96,7 @@ def causal(
     position = len(window)
     if past:
         past.push_all(window)
-    while chunk := list(islice(source, min(batch, past.until_refresh) if past else batch)):
+    while chunk := list(islice(source, room(past, batch))):
         if past and not past.seen:
             past.push(chunk[0])
         yield position, window + chunk

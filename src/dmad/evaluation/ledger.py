@@ -74,6 +74,7 @@ def draw_up(
     Raises:
         DmadError: The labels hold one kind of frames only, or no frame has a score.
     """
+    require(len(scores.known.labels) > 0, "no frame has a score in every channel")
     rows = paper_rows(scores.known, recipe)
     for name, values in deployable.items():
         rows += frame_rows("deployable", name, values, scores)
@@ -131,8 +132,9 @@ def frame_rows(block: Block, signal: str, values: np.ndarray, of: ScoreSet) -> l
         Row(block, signal, "micro_AUROC", micro_auroc(values, of.labels)),
         Row(block, signal, "AP", average_precision(values, of.labels)),
     ]
-    clips = np.split(of.labels, np.cumsum(of.clip_lengths)[:-1])
-    if any(0 < clip.mean() < 1 for clip in clips if len(clip)):
+    scored = np.where(np.isnan(values), np.nan, of.labels)
+    clips = np.split(scored, np.cumsum(of.clip_lengths)[:-1])
+    if any({0, 1} <= {*clip} for clip in clips):
         macro = macro_auroc(values, of.labels, of.clip_lengths)
         note = f"{macro.clips} of {macro.of} clips hold both labels"
         rows.insert(1, Row(block, signal, "macro_AUROC", macro.value, note))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from dmad.evaluation.ledger import Labels, Ledger, Row, as_json
@@ -79,7 +80,7 @@ def show(ledger: Ledger) -> None:
         lines = list(zip(block.columns, *block.rows, strict=True))  # narrow: metrics downwards
         show_block(Block(block.name, block.how_to_read, lines[0], lines[1:]))
     for note in [*footnotes(ledger), naming(ledger.labels)]:
-        Console().print(note, highlight=False)
+        Console().print(note, highlight=False, markup=False)
 
 
 def show_block(block: Block) -> None:
@@ -90,7 +91,7 @@ def show_block(block: Block) -> None:
     for name in block.columns[1:]:
         table.add_column(name, justify="right")
     for line in block.rows:
-        table.add_row(*line)
+        table.add_row(*map(escape, line))  # names of channels may hold brackets
     Console().print(table)
 
 

@@ -85,8 +85,13 @@ def run_grid(grid: Grid, out: Path, effort: Effort) -> list[Outcome]:
     Raises:
         DmadError: The folder holds runs of other settings, or a variant cannot be trained.
     """
-    cells = list(effort.cells(effort.variants(grid.variants, out), out))
+    variants = effort.variants(grid.variants, out)
+    cells = list(effort.cells(variants, out))
     kept = {(one.variant, one.seed): one for one in outcomes_in(out / f"{grid.name}.json")}
+    earlier = replace(effort, seeds=sorted({seed for _, seed in kept}))
+    for title, config, folder in earlier.cells(variants, out):
+        if (title, config.train.seed) in kept and Run(folder).config.exists():
+            same_settings(config, folder)  # or the line would be the mean of different things
     for (title, config, folder), rows in each(judged, cells, effort.ray):
         kept[title, config.train.seed] = outcome(title, config, folder, rows, grid.figures)
         outcomes = in_order(kept.values(), grid.variants)
@@ -114,10 +119,7 @@ def judged(config: Config, folder: Path) -> list[dict[str, Any]]:
     run = Run(folder)
     if not run.config.exists():
         start(config, run)
-    require(
-        read_config(folder) == config,
-        f"{folder} holds a run of other settings; choose another folder with --out",
-    )
+    same_settings(config, folder)
     if not finished(folder):
         train(config, resume=folder)
     if "calibration" not in read_card(find_model(folder)):
@@ -127,6 +129,14 @@ def judged(config: Config, folder: Path) -> list[dict[str, Any]]:
         evaluate(folder)
     rows: list[dict[str, Any]] = json.loads(ledger.read_text())["rows"]
     return rows
+
+
+def same_settings(config: Config, folder: Path) -> None:
+    """Check that a folder's run has these settings."""
+    require(
+        read_config(folder) == config,
+        f"{folder} holds a run of other settings; choose another folder with --out",
+    )
 
 
 def outcome(
@@ -181,10 +191,13 @@ def table(outcomes: Sequence[Outcome], grid: Grid) -> list[list[str]]:
     }
     lines = [[title, *about(group), *spreads(group, grid)] for title, group in groups.items()]
     for title, members in grid.means.items():
-        present = [groups[name] for name in members if name in groups]
-        if present:
-            by_seed = [mean(list(row)) for row in zip(*present, strict=False)]
-            lines.append([title, "", "", "", "", "", *spreads(by_seed, grid)])
+        present = [{one.seed: one for one in groups[name]} for name in members if name in groups]
+        shared = [seed for seed in (present or [{}])[0] if all(seed in one for one in present)]
+        if shared:
+            by_seed = [mean([one[seed] for one in present]) for seed in shared]
+            part = f" ({len(present)} of {len(members)})" * (len(present) < len(members))
+            seeds = ", ".join(map(str, shared))
+            lines.append([f"{title}{part}", seeds, "", "", "", "", *spreads(by_seed, grid)])
     empty = [""] * len(grid.paper)
     return [[*line, *grid.published.get(line[0], empty)] for line in lines]
 

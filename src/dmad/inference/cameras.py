@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dmad.config import require
+from dmad.errors import DmadError
 from dmad.evaluation.calibration import Calibration, read_calibration
 from dmad.inference.sources import plain_name
 from dmad.inference.zones import Polygon, parse_polygon
@@ -75,20 +76,34 @@ def read_cameras(path: Path) -> list[Camera]:
 
 
 def _camera(name: str, entry: Any, path: Path) -> Camera:
-    entries: dict[str, Any] = (
-        {"source": entry} if isinstance(entry, str | int) else dict(entry or {})
-    )
+    if isinstance(entry, str | int):
+        entry = {"source": entry}
+    require(isinstance(entry, dict), f"{path}: camera {name} has no source; give a path or URL")
+    entries: dict[str, Any] = dict(entry)
     known = [field.name for field in fields(Camera) if field.name != "name"]
     unknown = sorted(set(entries) - set(known))
     require(not unknown, f"{path}: camera {name} has {', '.join(unknown)}; known: {known}")
     require("source" in entries, f"{path}: camera {name} has no source; give a path or URL")
-    for side in ("include", "exclude"):
-        given = entries.get(side, [])
-        texts = [given] if isinstance(given, str) else given
-        entries[side] = tuple(parse_polygon(text) for text in texts)
-    if "calibration" in entries:
-        entries["calibration"] = path.parent / entries["calibration"]
-    return Camera(**{**entries, "source": str(entries["source"]), "name": name})
+    try:
+        for side in ("include", "exclude"):
+            entries[side] = tuple(map(parse_polygon, _corners(entries.get(side, []))))
+        if "calibration" in entries:
+            entries["calibration"] = path.parent / entries["calibration"]
+        words = {word: str(entries.get(word, "")) for word in ("source", "scene")}
+        fps = float(entries.get("fps", 0))
+    except (TypeError, ValueError) as error:
+        raise DmadError(f"{path}: camera {name} has a setting of another kind: {error}") from error
+    return Camera(**{**entries, **words, "fps": fps, "name": name})
+
+
+def _corners(given: Any) -> list[str]:
+    """Polygons as text, one or several, from text or from lists of pairs."""
+    if isinstance(given, str):
+        return [given]
+    if all(isinstance(item, str) for item in given):
+        return list(given)
+    polygons = given if isinstance(given[0][0], list) else [given]
+    return [" ".join(f"{x},{y}" for x, y in polygon) for polygon in polygons]
 
 
 def named_apart(cameras: list[Camera]) -> list[Camera]:

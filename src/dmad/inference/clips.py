@@ -25,7 +25,9 @@ class Clips:
 
     def __init__(self, folder: Path, fps: float, before: float, after: float) -> None:
         self.folder, self.fps, self.after = folder, fps, after
-        self._past: deque[NDArray[np.uint8]] = deque(maxlen=max(1, round(before * fps)))
+        self._past: deque[NDArray[np.uint8]] = deque(
+            maxlen=max(1, round(min(before, LONGEST) * fps))
+        )
         self._films: list[_Film] = []
 
     def push(self, picture: NDArray[np.uint8], now: float) -> None:
@@ -57,9 +59,9 @@ class Clips:
 
     def close(self) -> None:
         """Close what is open; for the end of a source."""
-        for film in self._films:
+        films, self._films = self._films, []
+        for film in films:
             film.close()
-        self._films = []
 
 
 class _Film:
@@ -77,5 +79,5 @@ class _Film:
             self.count += 1
 
     def close(self) -> None:
-        self._writer.__exit__(None, None, None)
         self.closed = True
+        self._writer.__exit__(None, None, None)

@@ -188,7 +188,7 @@ class Recent:
 
     def push(self, judged: Judged) -> None:
         """Take note of a frame of no event."""
-        if judged.time - self._time >= 1:
+        if not 0 <= judged.time - self._time < 1:  # clocks are set back, too
             self._scores.append(judged.calibrated)
             self._time = judged.time
 

@@ -37,6 +37,8 @@ Precision = Literal["fp32", "bf16", "int8"]
 NEAR = {"fp32": 1e-3, "bf16": 2e-2}  # largest difference of a term, as a share of its mean
 LOSS = 0.005  # of AUROC that int8 may cost
 COMPARED = 32  # frames
+PARTS = (*GRAPHS.values(), "model.bin", runtime.BACKGROUND)
+TERMS = "model.npz"  # beside a card: of the footage that its threshold was set on
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,8 @@ def export(
     out = out or usual_place(Path(run)) / f"{form}-{precision}"
     weights = out / "model.safetensors"
     require(not weights.exists(), f"{weights} has a card beside it already; give another --out DIR")
+    others = ", ".join(foreign(out))
+    require(not others, f"{out} holds {others} of something else; give another --out DIR")
     make_folder(out.parent)
     normal = normal_clips(data)
     with TemporaryDirectory(dir=out.parent) as beside, missing_packages():
@@ -117,10 +121,20 @@ def export(
     return found
 
 
+def foreign(out: Path) -> list[str]:
+    """Files of a folder that are called as an export's and are none's."""
+    there = [name for name in (*PARTS, runtime.CARD) if (out / name).exists()]
+    try:
+        ours = "export" in json.loads((out / runtime.CARD).read_text())
+    except (OSError, ValueError, TypeError):
+        ours = False
+    return [] if ours else there
+
+
 def put(export: Path, out: Path) -> None:
     """Move an export's files to their folder, in place of another's that lie there."""
     make_folder(out)
-    for old in (*GRAPHS.values(), runtime.BACKGROUND):
+    for old in (*PARTS, TERMS):
         (out / old).unlink(missing_ok=True)
     for file in export.iterdir():
         shutil.move(file, out / file.name)

@@ -12,6 +12,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from dmad.data.background import PastTemplate
+from dmad.inference.detector import Detector
 
 State = Literal["ok", "black", "frozen", "blocked", "moved", "light"]
 
@@ -32,6 +33,17 @@ LIGHTER = 1.4  # ratio of the light to its recent level
 LASTING = 60.0  # seconds over which that level follows
 KNOWN = 16  # frames after which a template from the past is used
 SPARSE = 1.0  # seconds between its frames
+
+
+def known_template(detector: Detector, scene: str) -> np.ndarray | None:
+    """x_bg of a view trained on, (H, W, C) in grey values; None where there is none."""
+    if detector.needs_template(scene):
+        return None
+    found = detector.background(scene, None)
+    if found is None:
+        return None
+    template: np.ndarray = found[0].add(1).mul(127.5).permute(1, 2, 0).cpu().numpy()
+    return template
 
 
 class Health:

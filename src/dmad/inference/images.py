@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -15,8 +16,9 @@ from torch import Tensor
 
 from dmad import visualize
 from dmad.config import require
-from dmad.data.decoding import decode, open_image, upright
-from dmad.data.images import ImageFile, scan
+from dmad.data.decoding import decode, open_image, own_name, upright
+from dmad.data.images import ImageFile, scan, unread
+from dmad.data.load import tell
 from dmad.data.tiles import blend
 from dmad.errors import DmadError
 from dmad.evaluation.calibration import Calibration
@@ -104,15 +106,17 @@ def named(sources: Sequence[Path]) -> list[ImageFile]:
     """The images of all sources, those of a folder called by it too, and so files named alike."""
     missing = next((source for source in sources if not source.exists()), None)
     require(missing is None, f"{missing} does not exist; give images or folders of them")
-    whole = [source.absolute() for source in sources]
+    sources = list({os.path.abspath(source): source for source in sources}.values())
+    whole = [Path(os.path.abspath(source)) for source in sources]  # without `..`
     places = [path if path.is_dir() else path.parent for path in whole]
     folders = list(dict.fromkeys(places))
-    labels = dict(zip(folders, no_two_alike(folder.name for folder in folders), strict=True))
+    labels = dict(zip(folders, no_two_alike(map(own_name, folders)), strict=True))
     loose = [source.name for source in sources if source.is_file()]
     found: list[ImageFile] = []
     for source, place in zip(sources, places, strict=True):
         labelled = source.is_dir() or len(set(loose)) < len(loose)
         start = f"{labels[place]}/" if labelled else ""
+        tell(unread(source))
         found += [replace(file, name=f"{start}{file.name}") for file in scan(source)]
     return found
 

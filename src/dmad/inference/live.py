@@ -39,6 +39,7 @@ class Live(Source):
         self._pace, self._offset = Pace(form.rate), 0.0
         self._slot: tuple[av.VideoFrame, float, float] | None = None  # newest: time, gap
         self._last = 0.0  # time of the newest frame
+        self._ahead = self._lead()
         self._fresh, self._stop, self._lock = True, threading.Event(), threading.Lock()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -111,8 +112,22 @@ class Live(Source):
             self._slot = (frame, now, gap)
         self.wake.set()
 
+    @staticmethod
+    def _lead() -> float:
+        """Seconds by which the time of day is ahead of a clock that nobody sets."""
+        return time.time() - time.monotonic()
+
+    def _mind_the_clock(self) -> None:
+        """Where our clock was set, all times move with it, and what follows is a new beginning."""
+        lead = self._lead()
+        set_by, self._ahead = lead - self._ahead, lead
+        if abs(set_by) > SLIP and self._last:
+            self._last, self._offset = self._last + set_by, self._offset + set_by
+            self._pace, self._fresh = Pace(self.form.rate), True
+
     def _stamp(self, frame: av.VideoFrame) -> float:
         """The stream's own clock, set by ours where they part; never backwards."""
+        self._mind_the_clock()
         here = time.time()
         own = here if frame.time is None else frame.time + self._offset
         if abs(own - here) > SLIP:

@@ -14,8 +14,17 @@ from rich.console import Console
 from rich.progress import track
 
 from dmad import visualize
-from dmad.config import at_least, require
-from dmad.data.decoding import VIDEOS, aspect, decode, holds_images, natural, probe
+from dmad.config import checked, require
+from dmad.data.decoding import (
+    VIDEOS,
+    aspect,
+    decode,
+    holds_frames,
+    image_files,
+    natural,
+    own_name,
+    probe,
+)
 from dmad.errors import DmadError
 from dmad.evaluation.calibration import Calibration, read_calibration
 from dmad.inference.detector import Detector, Explained, load
@@ -40,7 +49,7 @@ class Wanted:
     fps: float = 0.0  # where the source does not say; 0 is that of the threshold
 
     def __post_init__(self) -> None:
-        at_least(self, "predict", panels=0, fps=0)
+        checked(self, "predict", panels=0, fps=0)
 
 
 def predict(
@@ -74,8 +83,10 @@ def predict(
         DmadError: No such model, or not one source could be judged.
     """
     detector = load(run)
+    given = {"--calibration": calibration, "--scene": scene, "--fps": fps}
+    told = ", ".join(name for name, value in given.items() if value)
+    require(not (told and detector.config.model.teacher), f"{told}: for video, not for images")
     if calibration:
-        require(not detector.config.model.teacher, "--calibration is for video; see dmad calibrate")
         detector.calibration = read_calibration(calibration, scene)
     wanted = Wanted(panels, video, scene, fps)
     make_folder(out)
@@ -99,17 +110,19 @@ def predict(
 def clips_in(source: Path) -> list[Path]:
     """The videos and frame folders a path stands for: itself, or what lies right inside it."""
     require(source.exists(), f"{source} does not exist; give a video or a folder of frames")
-    if source.is_file() or holds_images(source):
+    if source.is_file() or holds_frames(source):
         return [source]
     seen = [path for path in source.iterdir() if not path.name.startswith(".")]
-    inside = [p for p in seen if p.suffix.lower() in VIDEOS or (p.is_dir() and holds_images(p))]
+    inside = [p for p in seen if p.suffix.lower() in VIDEOS or (p.is_dir() and holds_frames(p))]
+    if beside := len(image_files(source)):
+        print(f"note: {source}: {beside} images beside its videos left out", file=sys.stderr)
     require(bool(inside), f"{source} holds no videos, frames or folders of frames")
     return sorted(inside, key=natural)
 
 
 def folder_names(clips: Sequence[Path]) -> list[str]:
     """A folder's name for each clip, none twice: `street`, `street-2`."""
-    return no_two_alike(clip.absolute().name if clip.is_dir() else clip.stem for clip in clips)
+    return no_two_alike(own_name(clip) if clip.is_dir() else clip.stem for clip in clips)
 
 
 def predict_one(detector: Detector, source: Path, out: Path, wanted: Wanted) -> Path:
@@ -217,6 +230,8 @@ def _write(out: Path, table: Table, best: Best, detector: Detector) -> None:
     found = detector.calibration
     terms = {"reconstruction": table.column(2), "deformation": table.column(3)}
     level = found.threshold if found else None
+    for old in (out / "events.csv", *out.glob("panels/??-frame-*.png")):  # of a call before
+        old.unlink(missing_ok=True)
     if level is not None:
         write_whole(out / "events.csv", events_csv(table.events, level, table.fps))
     write_whole(out / "scores.csv", table.csv())

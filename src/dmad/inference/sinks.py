@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import sys
 import threading
+from base64 import b64encode
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import urlsplit
-from urllib.request import Request, urlopen
+from urllib.parse import unquote, urlsplit
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from dmad.config import require
 from dmad.data.decoding import brief
@@ -120,18 +121,19 @@ class Outbox:
 
     def _send_all(self) -> bool:
         """Send until nothing is left, or, False, until it fails."""
-        while line := self._next():
+        while True:
             try:
+                if not (line := self._next()):
+                    return True
                 self._deliver(line.rstrip(b"\n").decode())
                 self._sent += len(line)
                 write_whole(self._mark, str(self._sent))
-            except Exception as error:  # whatever the network does, the line stays
+            except Exception as error:  # whatever network and disk do, the line stays
                 if not self._away:
                     print(f"note: {self.name} is away ({brief(error)})", file=sys.stderr)
                 self._away = True
                 return False
             self._away = False
-        return True
 
     def _next(self) -> bytes:
         """The next whole line; empty, and the spool emptied, where all are sent."""
@@ -140,24 +142,38 @@ class Outbox:
             line = self._file.readline()
             if line.endswith(b"\n"):
                 return line
-            self._sent = 0
             write_whole(self._mark, "0")
             self._file.truncate(0)
+            self._sent = 0
             self._idle.set()
             return b""
 
 
+class _Straight(HTTPRedirectHandler):
+    """Follows no redirection: it would become a GET, which carries no line."""
+
+    def redirect_request(self, *_: object, **__: object) -> None:
+        """None of its own: the answer then is an error."""
+
+
 def webhook(url: str) -> Deliver:
-    """Sends lines as JSON by POST; an answer other than 2xx raises.
+    """Sends lines as JSON by POST to `http(s)://[user:password@]host…`; an answer but 2xx raises.
 
     Each has an `Idempotency-Key` header, the same if it must be sent again.
+
+    Raises:
+        DmadError: No such address.
     """
-    require(url.startswith(("http://", "https://")), f"{url} is no webhook; give http(s)://…")
+    scheme, _, rest = url.partition("://")
+    user, _, place = rest.rpartition("@")
+    require(scheme in ("http", "https") and bool(place), "this is no webhook; give http(s)://…")
+    known = {"Authorization": f"Basic {b64encode(unquote(user).encode()).decode()}"} if user else {}
+    post = build_opener(_Straight).open
 
     def deliver(line: str) -> None:
         key = sha256(line.encode()).hexdigest()[:32]
-        headers = {"Content-Type": "application/json", "Idempotency-Key": key}
-        with urlopen(Request(url, line.encode(), headers), timeout=TIMEOUT):
+        headers = {"Content-Type": "application/json", "Idempotency-Key": key, **known}
+        with post(Request(f"{scheme}://{place}", line.encode(), headers), timeout=TIMEOUT):
             pass
 
     return deliver
@@ -173,7 +189,7 @@ def mqtt(url: str) -> Deliver:
     topic = parts.path.strip("/")
     require(
         parts.scheme == "mqtt" and bool(parts.hostname and topic),
-        f"{url} is no MQTT address; give mqtt://host/topic",
+        "this is no MQTT address; give mqtt://host/topic",  # what was given may hold a password
     )
     try:
         from paho.mqtt import client as paho

@@ -6,15 +6,15 @@ wins: what the model had no time for is dropped and counted.
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Generator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import numpy as np
 
 from dmad.config import require
-from dmad.data.decoding import decode, probe, video_frames
+from dmad.data.decoding import decode, own_name, probe, video_frames
 from dmad.inference.live import Live
 from dmad.inference.shots import Form, Pace, Shot, Source, picture_of
 
@@ -77,14 +77,15 @@ def open_source(
     """Open a source by path, URL or device.
 
     Args:
-        name: Video file, folder of frames, URL (`SCHEMES`), `/dev/video0`, or `0` for it.
+        name: Video file, folder of frames, URL (`SCHEMES`), `/dev/video0`, or `0` for it. A
+            camera or stream that is not there is waited for.
         form: What the model takes.
         fps: Frames a second where a recording does not say.
         wake: As `Live` takes it.
         report: As `Recorded` takes it.
 
     Raises:
-        DmadError: There is no such file or device, or the scheme is unknown.
+        DmadError: There is no such file, or the scheme is unknown.
     """
     scheme, divider, _ = name.partition("://")
     if divider:
@@ -95,16 +96,21 @@ def open_source(
         return Live(name, form, wake, options=options)
     device = f"/dev/video{name}" if name.isdigit() and not Path(name).exists() else name
     if device.startswith("/dev/video"):
-        require(Path(device).exists(), f"no camera at {device}; see `ls /dev/video*`")
         return Live(device, form, wake, format="v4l2")
     return Recorded(Path(name), form, fps, report)
 
 
 def plain_name(name: str) -> str:
-    """A source's name for people and files: without user, password and folders."""
-    parts = urlsplit(name)
-    if parts.netloc:
-        place = parts.netloc.rpartition("@")[2] + parts.path
-        return "-".join(place.replace(":", "/").strip("/").split("/"))
-    path = Path(name).absolute()
-    return path.name if path.is_dir() or name.startswith("/dev/") else path.stem
+    """A source's name for people and files: without user, password and folders.
+
+    Of a URL its host and port, and its path where that looks like no secret: some cameras take the
+    password there, and RTMP the stream's key.
+    """
+    scheme, divider, place = name.partition("://")
+    if divider:
+        place, secret = place.rpartition("@")[2], scheme == "rtmp"  # no @ is left of the password
+        host, _, path = re.split(r"[?#]", place)[0].partition("/")
+        parts = [host] if secret or "=" in path or "&" in path else [host, *path.split("/")]
+        return "-".join(part for part in parts if part).replace(":", "-")
+    path = Path(name)
+    return own_name(path) if path.is_dir() or name.startswith("/dev/") else path.stem

@@ -6,21 +6,23 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import av
 import numpy as np
 
 from dmad import visualize
 from dmad.config import require
+from dmad.data.decoding import brief
 from dmad.errors import DmadError
 from dmad.inference.cameras import Camera
 from dmad.inference.clips import Clips
 from dmad.inference.detector import Detector
 from dmad.inference.events import LiveEvents, Recent, Told, as_line
 from dmad.inference.explain import Limits, pictures
-from dmad.inference.health import Health
+from dmad.inference.health import Health, known_template
 from dmad.inference.shots import Form, Shot, Source
 from dmad.inference.sinks import Sink
 from dmad.inference.sources import open_source
@@ -76,9 +78,19 @@ def watch(
     )
     wake = threading.Event()
 
+    full = set[Sink]()
+
     def tell(line: str) -> None:
         for sink in sinks:
-            sink.put(line)
+            try:
+                sink.put(line)
+                full.discard(sink)
+            except BrokenPipeError:  # nobody reads standard output any more
+                raise
+            except OSError as error:  # a full disk is no reason to stop
+                if sink not in full:
+                    print(f"note: a line could not be kept: {brief(error)}", file=sys.stderr)
+                full.add(sink)
 
     with ExitStack() as stack:
         for sink in sinks:
@@ -143,7 +155,7 @@ class Post:
         self.health = Health(known_template(detector, camera.scene))
         self.recent, self.limits = Recent(), Limits(detector.config)
         self._tell, self._wanted, self._sent = tell, wanted, time.monotonic()
-        self._state, self._time = "ok", 0.0
+        self._state, self._why, self._time = "ok", "", 0.0
         self._gap_from: float | None = None  # since when nothing is scored
         self.frames = self.scored = self.count = 0
         self.problem = ""  # why a recording could not be read
@@ -201,7 +213,8 @@ class Post:
     def film(self, shot: Shot) -> None:
         """Keep the picture for films."""
         if self.clips:
-            self.clips.push(shot.picture, shot.time)
+            with self._noting():
+                self.clips.push(shot.picture, shot.time)
 
     def report(self) -> None:
         """One line: frames, what was lost, and how recent scores compare with the calibration."""
@@ -219,11 +232,23 @@ class Post:
         self.source.close()
         self._announce(self.events.finish())
         if self.clips:
-            self.clips.close()
+            with self._noting():
+                self.clips.close()
         if self.frames and not self.scored:
             least = self.config.data.history + 1
             self.note(f"no frame was judged of {self.frames}: {least} in a row are needed")
         self.report()
+
+    @contextmanager
+    def _noting(self) -> Iterator[None]:
+        """Films and pictures that cannot be written, as on a full disk, end; nothing else does."""
+        try:
+            yield
+        except (OSError, av.FFmpegError) as error:
+            self.note(f"no film or picture: {brief(error)}")
+            with suppress(OSError, av.FFmpegError):
+                if self.clips:
+                    self.clips.close()
 
     def _pause(self, since: float) -> None:
         """Scores stop, and the next frame does not follow the last."""
@@ -239,11 +264,12 @@ class Post:
 
     def _enter(self, state: str, why: str = "", gap: float = 0.0) -> None:
         """Tell of another state of the camera."""
-        if state in (self._state, "back") and not gap:
+        if (state, why) == (self._state, self._why) or (state == "back" and not gap):
             return
-        told = {"source": self.name, "time": self._time, "state": state, "why": why, "gap": gap}
+        now = self._time or (time.time() if self.source.live else 0.0)
+        told = {"source": self.name, "time": now, "state": state, "why": why, "gap": gap}
         told["scoring"] = state in ("ok", "back")
-        self._state = "ok" if state == "back" else state
+        self._state, self._why = "ok" if state == "back" else state, why
         self._tell(as_line("health", told))
 
     def _announce(self, news: Iterator[Told]) -> None:
@@ -256,23 +282,14 @@ class Post:
         """With the film and the thumbnail, where they are wanted."""
         if not self.clips or not self._wanted.out:
             return told
-        if told.state == "new":
-            self.clips.start(told.id)
-        if told.end is not None:
-            self.clips.end(told.id, told.end)
         thumbnail = self._wanted.out / "thumbnails" / f"{told.id}.png"
-        if peak := self.events.peak:
-            (picture,) = pictures(peak.found, self.limits)
-            visualize.save(np.hstack((picture.heat, picture.arrows)), thumbnail)
-        return replace(told, clip=str(self.clips.path(told.id)), thumbnail=str(thumbnail))
-
-
-def known_template(detector: Detector, scene: str) -> np.ndarray | None:
-    """x_bg of a view trained on, (H, W, C) in grey values; None where there is none."""
-    if detector.needs_template(scene):
-        return None
-    found = detector.background(scene, None)
-    if found is None:
-        return None
-    template: np.ndarray = found[0].add(1).mul(127.5).permute(1, 2, 0).cpu().numpy()
-    return template
+        with self._noting():
+            if told.state == "new":
+                self.clips.start(told.id)
+            if told.end is not None:
+                self.clips.end(told.id, told.end)
+            if peak := self.events.peak:
+                (picture,) = pictures(peak.found, self.limits)
+                visualize.save(np.hstack((picture.heat, picture.arrows)), thumbnail)
+            return replace(told, clip=str(self.clips.path(told.id)), thumbnail=str(thumbnail))
+        return told

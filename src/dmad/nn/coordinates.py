@@ -17,10 +17,10 @@ def coordinates(height: int, width: int, like: Tensor) -> Tensor:
     Returns:
         (1, 2, height, width); channel 0 = x (right), 1 = y (down).
     """
-    x = torch.linspace(-1, 1, width, device=like.device, dtype=like.dtype)
-    y = torch.linspace(-1, 1, height, device=like.device, dtype=like.dtype)
+    x = torch.linspace(-1, 1, width, device=like.device)  # in 32 bit: 16 would add up its errors
+    y = torch.linspace(-1, 1, height, device=like.device)
     grid_y, grid_x = torch.meshgrid(y, x, indexing="ij")
-    return torch.stack((grid_x, grid_y))[None]
+    return torch.stack((grid_x, grid_y))[None].to(like.dtype)
 
 
 class CoordConv2d(nn.Conv2d):

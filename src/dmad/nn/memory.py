@@ -53,20 +53,21 @@ class Memory(nn.Module):
             return MemoryOutput(z_e + (z_q - z_e).detach(), z_q, indices)
 
     @torch.no_grad()
-    def revive(self, counts: Tensor, z_e: Tensor) -> int:
+    def revive(self, counts: Tensor, z_e: Tensor, draw: torch.Generator | None = None) -> int:
         """Replace items that were never used by embeddings of the present batch.
 
         Args:
             counts: (N,) how often each item was used.
-            z_e: (B, D, H', W') embeddings to choose from at random.
+            z_e: (B, D, H', W') embeddings to choose from at random, on any device.
+            draw: Of that chance, on the CPU.
 
         Returns:
             How many items were replaced.
         """
         dead = (counts == 0).nonzero().flatten()
         pool = z_e.permute(0, 2, 3, 1).flatten(0, 2)
-        choice = torch.randint(len(pool), (len(dead),), device=pool.device)
-        self.items[dead] = pool[choice].to(self.items.dtype)
+        choice = torch.randint(len(pool), (len(dead),), generator=draw).to(pool.device)
+        self.items[dead] = pool[choice].to(self.items)
         return len(dead)
 
 

@@ -81,7 +81,7 @@
     const term = (name, dash, more) => line(name, dash, {
       x, y: one[name], ...(ofImages && { mode: "markers", marker: { color: colour(name), size: 5 } }), hovertemplate: `${name} %{y:.4g}<extra></extra>`, ...more,
     });
-    if (one.names.length) Object.assign(frames, { customdata: one.names, hovertemplate: "%{customdata}<extra></extra>" });
+    if (one.names.length) Object.assign(frames, { customdata: one.names.map(plain), hovertemplate: "%{customdata}<extra></extra>" });
     const traces = data.fps || one.names.length ? [frames] : [];
     traces.push(
       term("score", "solid", {}),
