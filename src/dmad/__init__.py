@@ -1,7 +1,7 @@
 """Diversity-Measurable Anomaly Detection: a prototype of the normal, and how far it must be bent.
 
-`dmad.recipe`, `train`, `load`, `evaluate` and `Detector` are loaded when first used, so that
-`import dmad` is quick.
+`dmad.recipe`, `train`, `calibrate`, `load`, `evaluate` and `Detector` are loaded when first used,
+so that `import dmad` is quick.
 """
 
 from __future__ import annotations
@@ -16,10 +16,13 @@ if TYPE_CHECKING:
     from dmad.inference.result import AnomalyResult
     from dmad.judge import evaluate
     from dmad.recipes import recipe
+    from dmad.thresholds import calibrate
     from dmad.training import train
 
 __version__ = "0.1.0"
-__all__ = ["AnomalyResult", "Detector", "DmadError", "evaluate", "load", "recipe", "train"]
+__all__ = [
+    "AnomalyResult", "Detector", "DmadError", "calibrate", "evaluate", "load", "recipe", "train"
+]  # fmt: skip
 
 _HOMES = {
     "AnomalyResult": "dmad.inference.result",
@@ -27,6 +30,7 @@ _HOMES = {
     "load": "dmad.inference.loading",
     "recipe": "dmad.recipes",
     "train": "dmad.training",
+    "calibrate": "dmad.thresholds",
     "evaluate": "dmad.judge",
 }
 

@@ -1,4 +1,4 @@
-"""`dmad bench deploy`: frames a second of a model in every form it can be shipped in."""
+"""`dmad bench deploy`: frames a second of a model in the forms it can be shipped in."""
 
 from __future__ import annotations
 

@@ -139,7 +139,7 @@ class Training(L.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep across a resume the curves, which items were used of late, and which data it is."""
-        recent = self._summed(self.recent)
+        recent = self._summed(self.recent.to(self.device))
         checkpoint.update(history=self.history, recent=recent, data=self.data)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:

@@ -1,8 +1,8 @@
 """The numbers: one function a data set, named as on the command line.
 
 Sizes and epochs of real video and MVTec are the paper's, and the network of video is the released
-one, the default of `ModelConfig`, but for the scale of its fields. On a CPU without 16-bit
-arithmetic a lean one trains five times as fast:
+one, the default of `ModelConfig`, but for the scale of its fields, what they see, and the hidden
+layer of its mask. On a CPU without 16-bit arithmetic a lean one trains in a fraction of the time:
 `--model.widths [16,32,64,128] --model.reductions [8,4] --model.estimator_width 32`.
 """
 

@@ -68,10 +68,10 @@ def _cameras(asked: Namespace) -> list[Camera]:
     own = {"scene": asked.scene, "calibration": asked.calibration, "fps": asked.fps}
     found: list[Camera] = []
     given = [f"--{name}" for name in ("include", "exclude", *own) if asked[name]]
+    told = f"{', '.join(given)} would count for no camera: those of a file have their own in it"
+    require(not (given and all(source.endswith(YAML) for source in asked.sources)), told)
     for source in asked.sources:
         if source.endswith(YAML):
-            told = f"{', '.join(given)} would count for no camera of {source}; write it there"
-            require(not given, told)
             found += read_cameras(Path(source))
         else:
             found.append(Camera(source, include=include, exclude=exclude, **own))

@@ -135,9 +135,16 @@ def test_a_mask_is_of_one_image_and_good_ones_have_none(put, mask, loaded) -> No
     put("abnormal/scratch/000.png")
     put("abnormal/dent/000.png")
     mask("masks/scratch/000.png")
+    put("abnormal/dent/001.png")
+    put("abnormal/cut/002.png")
+    put("abnormal/hole/002.png")
+    for name in ("001.png", "002.png"):
+        mask(f"masks/{name}")
     test = loaded("test")
     assert test.masks("abnormal/scratch/000.png").mean() == 0.25
-    assert len(test.masks("abnormal/dent/000.png")) == 0
+    assert test.masks("abnormal/dent/001.png").mean() == 0.25
+    for name in ("dent/000.png", "cut/002.png", "hole/002.png"):
+        assert len(test.masks(f"abnormal/{name}")) == 0
     assert not test.masks("004.png").any()
     assert len(test.masks("004.png")) == 1
 
@@ -219,9 +226,9 @@ def test_what_is_left_out_is_counted(put, loaded, tmp_path, capsys) -> None:
     (tmp_path / "data/elsewhere").rename(tmp_path / "elsewhere")
     (tmp_path / "data/normal/more").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "data/normal/loop").symlink_to(tmp_path / "data")
-    assert sorted(Path(name).name for name in names(loaded("train"))) == [
-        "0.png", "1.png", "2.png", "3.png"
-    ]  # fmt: skip
+    (tmp_path / "data/latest").symlink_to(tmp_path / "data/normal")
+    found = [f"normal/{name}" for name in ("0.png", "1.png", "2.png", "more/3.png")]
+    assert sorted(names(loaded("train"))) == found
     told = capsys.readouterr().err
     assert "2 pictures of other kinds left out (.heic, .gif): save them as .png or .jpg" in told
     assert "1 broken links left out" in told

@@ -13,7 +13,7 @@ from dmad.evaluation.ledger import blind_signals, draw_up, of_file, paper_rows
 from dmad.evaluation.metrics import average_precision, macro_auroc, micro_auroc
 from dmad.evaluation.published import published
 from dmad.evaluation.scores import ScoreSet, read_scores, write_scores
-from dmad.evaluation.show import blocks, markdown
+from dmad.evaluation.show import blocks, markdown, show
 
 RANDOM = np.random.default_rng(0)
 LENGTHS = np.array([12, 30, 7])
@@ -54,10 +54,15 @@ def test_frames_without_a_score_are_left_out_and_counted():
     assert found == micro_auroc(expected, scores.known.labels)
 
 
+def test_brackets_in_the_name_of_a_channel_are_shown(capsys):
+    show(draw_up(SCORES, "", {"grad[bold]": SCORES.channels["gradient"]}))
+    assert "grad[bold]" in capsys.readouterr().out
+
+
 def test_a_channel_without_scores_is_refused():
     empty = replace(SCORES, channels={**SCORES.channels, "gradient": np.full(49, np.nan)})
-    with pytest.raises(DmadError, match="no frame has a score in every channel"):
-        draw_up(empty, "ped2", {})
+    with pytest.raises(DmadError, match="labels hold one kind only"):
+        draw_up(empty, "ped2", {"mine": empty.channels["gradient"]})
 
 
 def test_no_macro_figure_where_no_clip_has_scores_of_both_kinds():

@@ -59,6 +59,18 @@ def test_a_fault_is_told_within_two_seconds_and_is_over_again(fault, state, know
     assert states[start + 71] == states[-1] == "ok"
 
 
+@pytest.mark.parametrize("known", [True, False], ids=["x_bg", "own past"])
+def test_a_clock_that_is_set_back_is_no_fault(known):
+    frames = normal_clip(STREET, 1).frames
+    health = Health(background(STREET) if known else None)
+    states = []
+    for start in (90_000.0, 86_400.0, 0.0):
+        for i, frame in enumerate(frames):
+            health.push(frame, start + i / FPS)
+            states.append(health.state)
+    assert set(states) == {"ok"}
+
+
 def test_a_copy_of_a_frame_is_no_fault():
     frames = normal_clip(STREET, 2).frames.copy()
     frames[60] = frames[59]

@@ -151,6 +151,8 @@ def test_what_a_call_before_wrote_of_a_clip_is_gone(trained, video_of, calibrati
     assert (folder / "events.csv").is_file()
     (folder,) = predict(trained, [video_of()], out, panels=1)
     assert not (folder / "events.csv").exists()
+    (folder,) = predict(trained, [video_of()], out, panels=1, video=False)
+    assert not (folder / "annotated.mp4").exists()
     assert len(list((folder / "panels").iterdir())) == 1
 
 

@@ -2,6 +2,7 @@ import json
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -127,10 +128,18 @@ def test_a_full_disk_stops_no_sending(receiver, tmp_path, monkeypatch):
     assert list(dict.fromkeys(receiver.lines)) == lines(0, 2)  # one may come twice, none is lost
 
 
-def test_user_and_password_go_in_a_header(receiver, tmp_path):
+def test_user_and_password_go_in_a_header(receiver):
     url = receiver.url.replace("://", "://me:s3%40cret@")
-    webhook(url)(*lines(0, 1))
-    assert receiver.users == ["Basic bWU6czNAY3JldA=="]
+    webhook(f"{url}?to=@channel")(*lines(0, 1))
+    webhook(f"{receiver.url}/ops@example.com?to=@channel")(*lines(1, 2))
+    assert receiver.users == ["Basic bWU6czNAY3JldA==", None]
+
+
+def test_a_file_on_a_full_disk_closes():
+    file = Appended(Path("/dev/full"))
+    with pytest.raises(OSError, match="No space left"):
+        file.put("line")
+    file.close()
 
 
 def test_what_was_not_sent_is_sent_by_the_next_process(receiver, tmp_path, capsys):

@@ -131,7 +131,8 @@ def test_a_clock_that_is_set_stops_nothing(monkeypatch):
     """Set back by ten minutes, or ahead by an hour: a short gap, and frames go on coming."""
     frame = SimpleNamespace(time=0.0)
     clock = SimpleNamespace(time=1e9, monotonic=0.0)
-    ours = SimpleNamespace(time=lambda: clock.time, monotonic=lambda: clock.monotonic)
+    ours = SimpleNamespace(time=lambda: clock.time, clock_gettime=lambda _: clock.monotonic)
+    ours.CLOCK_MONOTONIC = 1
     monkeypatch.setattr(live, "time", ours)
     monkeypatch.setattr(Live, "_run", lambda self: None)
     source = Live("rtsp://host", Form(32, 1, rate=10))

@@ -214,7 +214,7 @@ def test_the_verb_prints_json_and_errors_are_one_line(trained, clip, tmp_path, m
     for wrong, told in (
         (["--webhook", "host"], "is no webhook"),
         (["--fps", "-1"], "fps is -1"),
-        (["--calibration", str(own)], "--calibration would count for no camera of"),
+        (["--calibration", str(own)], "--calibration would count for no camera"),
     ):
         command[3] = str(tmp_path / "cameras.yaml") if "--calibration" in wrong else folder
         monkeypatch.setattr(sys, "argv", [*command, *wrong])

@@ -56,10 +56,14 @@ def image_files(folder: Path) -> list[Path]:
     return sorted((path for path in folder.iterdir() if is_image(path)), key=natural)
 
 
+def holds_images(folder: Path) -> bool:
+    """Whether images lie right inside a folder."""
+    return any(is_image(path) for path in folder.iterdir())
+
+
 def holds_frames(folder: Path) -> bool:
-    """Whether a folder is a clip: images lie right inside it, and no videos beside them."""
-    kinds = {path.suffix.lower() for path in folder.iterdir() if not path.name.startswith(".")}
-    return bool(kinds & IMAGES) and not kinds & VIDEOS
+    """Whether a folder that is given is a clip by itself: images and no videos beside them."""
+    return holds_images(folder) and not any(p.suffix.lower() in VIDEOS for p in folder.iterdir())
 
 
 def is_image(path: Path) -> bool:

@@ -142,16 +142,20 @@ def scan(root: Path) -> list[ImageFile]:
 
 
 def files_under(root: Path) -> Iterator[Path]:
-    """Every file under a folder: links followed, nothing hidden, none of `predict`'s pictures."""
-    seen = set[str]()
+    """Every file under a folder: nothing hidden, and none of the pictures of `predict`.
+
+    Links are followed, but not to what lies in the folder anyway.
+    """
+    home, seen = root.resolve(), set[Path]()
     for place, folders, files in os.walk(root, followlinks=True):
-        written = DRAWN if {*folders} >= DRAWN and "scores.csv" in files else frozenset()
-        inner = {name: os.path.realpath(os.path.join(place, name)) for name in folders}
-        folders[:] = [
-            name for name, real in inner.items()
-            if name not in written and not name.startswith(".") and real not in seen
-        ]  # fmt: skip
-        seen |= {inner[name] for name in folders}
+        written = DRAWN if {*folders} >= DRAWN else frozenset()
+        inside = [Path(place, name) for name in sorted({*folders} - written) if name[0] != "."]
+        folders.clear()
+        for path in inside:
+            real = path.resolve()
+            twice = path.is_symlink() and (real in seen or real.is_relative_to(home))
+            folders += [] if twice else [path.name]
+            seen.add(real)
         yield from (Path(place, name) for name in files if not name.startswith("."))
 
 
@@ -159,9 +163,10 @@ def unread(root: Path) -> list[str]:
     """One line on pictures of a folder that cannot be taken; none where there are none."""
     if not root.is_dir():
         return []
-    kinds = Counter(path.suffix.lower() for path in files_under(root))
+    files = list(files_under(root))
+    kinds = Counter(path.suffix.lower() for path in files)
     other = {kind: kinds[kind] for kind in UNREAD if kinds[kind]}
-    lost = sum(is_image(path) and not path.exists() for path in files_under(root))
+    lost = sum(is_image(path) and not path.exists() for path in files)
     told = f"{root}: {sum(other.values())} pictures of other kinds left out ({', '.join(other)}): "
     return [f"{told}save them as .png or .jpg"] * bool(other) + [
         f"{root}: {lost} broken links left out"
@@ -240,15 +245,19 @@ def _by_name(masks: Sequence[ImageFile]) -> dict[tuple[str, str], list[Path]]:
 def _masks_of(files: Sequence[ImageFile], masks: Sequence[ImageFile]) -> dict[str, Path]:
     """Of abnormal images the only mask of that folder and name, else the only one of that name.
 
-    A mask that another image has by folder and name is nobody else's.
+    By its name alone a mask is of one image, or of none where several could have it.
     """
     places, found = _by_name(masks), dict[str, Path]()
+    abnormal = [file for file in files if file.kind == "abnormal"]
     for named in (True, False):
+        lacking = [file for file in abnormal if file.name not in found]
+        alike = Counter(file.path.stem for file in lacking)
         taken = set(found.values())
-        for file in files:
-            key = (file.path.parent.name if named else "", file.path.stem)
-            fitting = [path for path in places.get(key, []) if path not in taken]
-            if file.kind == "abnormal" and file.name not in found and len(fitting) == 1:
+        for file in lacking:
+            fitting = places.get((file.path.parent.name if named else "", file.path.stem), [])
+            if len(fitting) == 1 and (
+                named or (alike[file.path.stem] == 1 and fitting[0] not in taken)
+            ):
                 found[file.name] = fitting[0]
     return found
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from dmad.config import require
-from dmad.data.decoding import VIDEOS, holds_frames, natural
+from dmad.data.decoding import VIDEOS, holds_frames, holds_images, natural
 from dmad.data.frames import ClipSource
 from dmad.data.labels import Split, align, labelled, normal_clips, read_masks, unlabelled
 from dmad.errors import DmadError
@@ -212,5 +212,5 @@ def _entries(folder: Path) -> list[Path]:
 
 def _is_clip(path: Path) -> bool:
     if path.is_dir():
-        return holds_frames(path)
+        return holds_images(path)
     return path.suffix.lower() in VIDEOS

@@ -74,7 +74,6 @@ def draw_up(
     Raises:
         DmadError: The labels hold one kind of frames only, or no frame has a score.
     """
-    require(len(scores.known.labels) > 0, "no frame has a score in every channel")
     rows = paper_rows(scores.known, recipe)
     for name, values in deployable.items():
         rows += frame_rows("deployable", name, values, scores)
@@ -106,7 +105,7 @@ def of_file(path: Path, recipe: str = "") -> Ledger:
 
 def paper_rows(known: ScoreSet, recipe: str) -> list[Row]:
     """The published protocol, and without its smoothing and without the deformation."""
-    if not set(NEEDED.get(recipe, ("none",))) <= set(known.channels):
+    if not set(NEEDED.get(recipe, ("none",))) <= set(known.channels) or not len(known.labels):
         return []
     name = f"published {recipe} protocol"
     smooth = published(recipe, known.channels, known.clip_lengths)

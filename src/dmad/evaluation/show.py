@@ -87,11 +87,11 @@ def show_block(block: Block) -> None:
     """Print one table, and how to read it."""
     table = Table(title=block.name, title_justify="left", caption=block.how_to_read)
     table.caption_justify = "left"
-    table.add_column(block.columns[0])
+    table.add_column(escape(block.columns[0]))  # names of channels may hold brackets
     for name in block.columns[1:]:
-        table.add_column(name, justify="right")
+        table.add_column(escape(name), justify="right")
     for line in block.rows:
-        table.add_row(*map(escape, line))  # names of channels may hold brackets
+        table.add_row(*map(escape, line))
     Console().print(table)
 
 

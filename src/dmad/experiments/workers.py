@@ -50,7 +50,7 @@ def _on_ray(
     try:
         import ray
     except ImportError as error:
-        raise DmadError("--ray needs Ray; install it with pip install 'dmad[ray]'") from error
+        raise DmadError("--ray needs Ray; pip install ray") from error
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     ray.init(ignore_reinit_error=True, log_to_driver=False, include_dashboard=False)
     remote: Any = ray.remote(num_cpus=1, num_gpus=int(torch.cuda.is_available()))(work)

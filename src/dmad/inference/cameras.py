@@ -90,8 +90,9 @@ def _camera(name: str, entry: Any, path: Path) -> Camera:
         if "calibration" in entries:
             entries["calibration"] = path.parent / entries["calibration"]
         words = {word: str(entries.get(word, "")) for word in ("source", "scene")}
+        require("None" not in words.values(), f"{path}: camera {name} has an empty setting")
         fps = float(entries.get("fps", 0))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, LookupError) as error:
         raise DmadError(f"{path}: camera {name} has a setting of another kind: {error}") from error
     return Camera(**{**entries, **words, "fps": fps, "name": name})
 

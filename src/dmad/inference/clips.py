@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -46,9 +47,9 @@ class Clips:
     def start(self, name: str) -> str:
         """Film an event that has begun; returns the path that the film will have."""
         film = _Film(name, self.path(name), self.fps)
+        self._films.append(film)
         for picture in self._past:
             film.write(picture)
-        self._films.append(film)
         return str(film.path)
 
     def end(self, name: str, at: float) -> None:
@@ -59,9 +60,10 @@ class Clips:
 
     def close(self) -> None:
         """Close what is open; for the end of a source."""
-        films, self._films = self._films, []
-        for film in films:
-            film.close()
+        with ExitStack() as stack:  # each, also where one cannot be
+            for film in self._films:
+                stack.callback(film.close)
+            self._films = []
 
 
 class _Film:

@@ -161,7 +161,8 @@ def missing_packages() -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        raise DmadError(f"export needs {error.name}; pip install 'dmad[export]'") from error
+        told = f"export needs {error.name}; pip install '.[export]' in dmad's folder"
+        raise DmadError(told) from error
 
 
 def write(

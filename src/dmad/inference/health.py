@@ -70,6 +70,10 @@ class Health:
         Returns:
             Whether it may be scored; `state` says what is told.
         """
+        if (back := now - self._time) < 0:  # the clock was set
+            self._time, self._since, self._own_time = (
+                then + back for then in (self._time, self._since, self._own_time)
+            )
         grey = reduced(frame)
         seen = self._look(grey)
         if seen != self._seen:

@@ -115,7 +115,8 @@ class Live(Source):
     @staticmethod
     def _lead() -> float:
         """Seconds by which the time of day is ahead of a clock that nobody sets."""
-        return time.time() - time.monotonic()
+        since_boot = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # asleep it goes on
+        return time.time() - time.clock_gettime(since_boot)
 
     def _mind_the_clock(self) -> None:
         """Where our clock was set, all times move with it, and what follows is a new beginning."""

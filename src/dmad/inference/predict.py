@@ -20,6 +20,7 @@ from dmad.data.decoding import (
     aspect,
     decode,
     holds_frames,
+    holds_images,
     image_files,
     natural,
     own_name,
@@ -65,7 +66,7 @@ def predict(
     """Judge each source and write `scores.csv`, `timeline.png`, panels and an annotated video.
 
     Args:
-        run: Run folder, `.safetensors` file or name of a shipped model.
+        run: Run folder, export, `.safetensors` file or name of a shipped model.
         sources: Videos, frame folders, or folders of these; for a model of images, images and
             folders of them, written as `predict_images` says.
         out: Where to write; a folder for each source.
@@ -113,7 +114,7 @@ def clips_in(source: Path) -> list[Path]:
     if source.is_file() or holds_frames(source):
         return [source]
     seen = [path for path in source.iterdir() if not path.name.startswith(".")]
-    inside = [p for p in seen if p.suffix.lower() in VIDEOS or (p.is_dir() and holds_frames(p))]
+    inside = [p for p in seen if p.suffix.lower() in VIDEOS or (p.is_dir() and holds_images(p))]
     if beside := len(image_files(source)):
         print(f"note: {source}: {beside} images beside its videos left out", file=sys.stderr)
     require(bool(inside), f"{source} holds no videos, frames or folders of frames")
@@ -165,6 +166,10 @@ def predict_one(detector: Detector, source: Path, out: Path, wanted: Wanted) -> 
         table.count > 0,
         f"{source} is shorter than {data.history + 1} frames, the least that can be judged",
     )
+    for old in (out / "events.csv", *out.glob("panels/??-frame-*.png")):  # of a call before
+        old.unlink(missing_ok=True)
+    if not wanted.video:
+        (out / "annotated.mp4").unlink(missing_ok=True)
     _write(out, table, best, detector)
     print(f"{source.name}: {_summary(table, detector, wanted.scene)}", file=sys.stderr)
     return out
@@ -230,8 +235,6 @@ def _write(out: Path, table: Table, best: Best, detector: Detector) -> None:
     found = detector.calibration
     terms = {"reconstruction": table.column(2), "deformation": table.column(3)}
     level = found.threshold if found else None
-    for old in (out / "events.csv", *out.glob("panels/??-frame-*.png")):  # of a call before
-        old.unlink(missing_ok=True)
     if level is not None:
         write_whole(out / "events.csv", events_csv(table.events, level, table.fps))
     write_whole(out / "scores.csv", table.csv())

@@ -11,10 +11,11 @@ import sys
 import threading
 from base64 import b64encode
 from collections.abc import Callable
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from dmad.config import require
@@ -62,8 +63,9 @@ class Appended:
         self._file.write(line + "\n")
 
     def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+        """Close the file; what a full disk did not take was told of before."""
+        with suppress(OSError):
+            self._file.close()
 
 
 class Outbox:
@@ -159,21 +161,26 @@ class _Straight(HTTPRedirectHandler):
 def webhook(url: str) -> Deliver:
     """Sends lines as JSON by POST to `http(s)://[user:password@]host…`; an answer but 2xx raises.
 
+    What is no letter or digit in user and password is percent-encoded, as in any URL.
+
     Each has an `Idempotency-Key` header, the same if it must be sent again.
 
     Raises:
         DmadError: No such address.
     """
-    scheme, _, rest = url.partition("://")
-    user, _, place = rest.rpartition("@")
-    require(scheme in ("http", "https") and bool(place), "this is no webhook; give http(s)://…")
-    known = {"Authorization": f"Basic {b64encode(unquote(user).encode()).decode()}"} if user else {}
-    post = build_opener(_Straight).open
+    parts = urlsplit(url)
+    good = parts.scheme in ("http", "https") and bool(parts.netloc)
+    require(good, "this is no webhook; give http(s)://…")
+    user, _, host = parts.netloc.rpartition("@")
+    name, _, password = user.partition(":")
+    secret = b64encode(f"{unquote(name)}:{unquote(password)}".encode()).decode()
+    known = {"Authorization": f"Basic {secret}"} if user else {}
+    address, post = urlunsplit(parts._replace(netloc=host)), build_opener(_Straight).open
 
     def deliver(line: str) -> None:
         key = sha256(line.encode()).hexdigest()[:32]
         headers = {"Content-Type": "application/json", "Idempotency-Key": key, **known}
-        with post(Request(f"{scheme}://{place}", line.encode(), headers), timeout=TIMEOUT):
+        with post(Request(address, line.encode(), headers), timeout=TIMEOUT):
             pass
 
     return deliver
@@ -195,7 +202,7 @@ def mqtt(url: str) -> Deliver:
         from paho.mqtt import client as paho
         from paho.mqtt.enums import CallbackAPIVersion
     except ImportError as error:
-        raise DmadError("MQTT needs paho-mqtt: pip install 'dmad[mqtt]'") from error
+        raise DmadError("MQTT needs paho-mqtt; pip install paho-mqtt") from error
 
     def deliver(line: str) -> None:  # a connection each: what failed is in nobody's queue
         client = paho.Client(CallbackAPIVersion.VERSION2)
