@@ -350,7 +350,8 @@ def test_weights_of_another_version_are_refused(tmp_path, normal_data, tiny, lon
 
 def test_processes_of_torchrun_share_an_epoch(tmp_path):
     shared = "-m torch.distributed.run --standalone --nproc_per_node 2 -m dmad.cli"
-    task = f"train digits --train.epochs 1 --data.limit 128 --out {tmp_path}"
+    task = "train digits --train.epochs 1 --data.limit 128 --model.revive_after 1"
+    task = f"{task} --out {tmp_path}"
     subprocess.run([sys.executable, *shared.split(), *task.split()], check=True)
     (folder,) = (tmp_path / "digits").iterdir()
     kept = torch.load(Run(folder).checkpoint, weights_only=True)
@@ -378,6 +379,19 @@ def test_unused_items_are_revived(tmp_path, normal_data, tiny):
         for every in (0, 1)
     )
     assert always["history"][0]["items_used"] > never["history"][0]["items_used"]
+
+
+def test_the_same_items_are_revived_after_a_resume(tmp_path, normal_data, tiny, monkeypatch):
+    config = tiny(normal_data, epochs=3)
+    config = replace(config, model=replace(config.model, memory_items=40, revive_after=1))
+    whole = train(config, tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        stop_at(patch, 4, RuntimeError("power cut"))
+        with pytest.raises(RuntimeError, match="power cut"):
+            train(config, tmp_path / "stopped")
+    (folder,) = (tmp_path / "stopped" / "video").iterdir()
+    assert Run(folder).checkpoint.exists()
+    same(train(config, resume=folder), whole)
 
 
 def test_limit_takes_fewer_windows(normal_data, tiny):
