@@ -78,7 +78,8 @@ def calibrate(
     detector = load(run)
     data = lying(detector.config.data, root, cache)
     if detector.config.model.teacher:
-        require(not (more or out), "--normal and --out are for video; name all good images")
+        none = not (more or out or fps or alarm)
+        require(none, "--normal, --out, --fps and --alarm.* are for video; name all good images")
         return _of_images(run, detector, normal, data, budget)
     kept = [card.with_suffix(".npz") for card in (out, files.card) if card]
     detector.calibration = last = _last(out, detector, scene if more else None)

@@ -271,18 +271,11 @@ def test_unwritable_cache(tmp_path):
         load_footage(clips, 16, 3, tmp_path / "file" / "cache")
 
 
-def test_damaged_cache_is_named(tmp_path):
+@pytest.mark.parametrize("file", ["frames.u8", "index.json"])
+def test_damaged_cache_is_named(tmp_path, file):
     clips = sources(write_frames(tmp_path / "a", 4))
     load_footage(clips, 16, 3, tmp_path / "cache")
-    halve(next((tmp_path / "cache").glob("*/frames.u8")))
-    with pytest.raises(DmadError, match="delete it"):
-        load_footage(clips, 16, 3, tmp_path / "cache")
-
-
-def test_damaged_index_is_named(tmp_path):
-    clips = sources(write_frames(tmp_path / "a", 4))
-    load_footage(clips, 16, 3, tmp_path / "cache")
-    halve(next((tmp_path / "cache").glob("*/index.json")))
+    halve(next((tmp_path / "cache").glob(f"*/{file}")))
     with pytest.raises(DmadError, match="delete it"):
         load_footage(clips, 16, 3, tmp_path / "cache")
 
