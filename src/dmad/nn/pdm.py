@@ -36,7 +36,7 @@ class PDMOutput(Drawn):
 class PDM(nn.Module):
     """Diversity-measurable anomaly detection with the pyramid deformation module (Eq. 3, 9).
 
-    Without heads and background it is the memory autoencoder of Eq. 1 (no skips) or 2 (full ones).
+    Without heads and background it is the memory autoencoder of Eq. 1, or with full skips of Eq. 2.
 
     Args:
         config: The network's settings.
