@@ -12,6 +12,7 @@ from dmad.evaluation.events import Event, find_events
 from dmad.evaluation.metrics import micro_auroc
 from dmad.evaluation.result import CALIBRATED, RAW
 from dmad.inference.detector import load
+from dmad.inference.explain import Limits
 from dmad.inference.predict import predict
 from dmad.judge import evaluate
 from dmad.runs import find_model, read_card
@@ -51,7 +52,8 @@ def test_a_panel_has_a_tile_for_each_caption(trained):
     (first,) = np.flatnonzero(test.labels[:8])[:1]
     for labels, truth in ((test.labels, "abnormal"), (np.zeros(16, np.uint8), "normal: a false")):
         test = replace(test, labels=labels)
-        found = panels(detector, test, [Event(first, 8, 7, 1.0, first)], 10.0)[0]
+        event, limits = Event(first, 8, 7, 1.0, first), Limits(detector.config, 1.0)
+        found = panels(detector, test, [event], 10.0, limits)[0]
         assert found.image.shape[1] == len(found.tiles) * found.image.shape[0]
         assert f"labelled {truth}" in found.caption
 

@@ -51,7 +51,7 @@ textures/*/report.html    All images of a texture, with thresholds and curves.
 
 
 def demo(out: Path) -> None:
-    """Train both, print their figures, and write the pictures under `out`."""
+    """Train all three, print their figures, and write the pictures under `out`."""
     console = Console()
     console.rule("toy: odd digits are normal, even ones are not")
     toy(recipes.digits(), out / "toy")

@@ -200,7 +200,8 @@ def choose(detector: Detector, good: Footage) -> Choice:
     )
     unit = error.scale / bend.scale
     bent = seen.deformation.max() > seen.deformation.min()
-    tried = [tried_alpha(seen, masks, weight, weight * unit) for weight in WEIGHTS[: 1 + 4 * bent]]
+    weights = WEIGHTS if bent else WEIGHTS[:1]
+    tried = [tried_alpha(seen, masks, weight, weight * unit) for weight in weights]
     best = max(tried, key=lambda one: one["image_AUROC"] + one["pixel_AUROC"])
     return Choice(best["alpha"], best["weight"], tried, len(kept), len(made))
 

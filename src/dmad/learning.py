@@ -34,11 +34,10 @@ class Training(L.LightningModule):
 
     Args:
         config: All settings.
-        model: The network.
         compute: How this machine computes.
     """
 
-    model: PDM | PPDM
+    model: PDM | PPDM  # each form's own
 
     def __init__(self, config: Config, compute: Plan) -> None:
         super().__init__()

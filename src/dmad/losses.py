@@ -141,7 +141,7 @@ def cycle_loss(x: Tensor, cycled: Tensor) -> Tensor:
 
 def strength_plus(output: PPDMOutput, config: LossConfig) -> Tensor:
     """Last two terms of Eq. 18; without the backward one as released, if configured so."""
-    fields = output.forward + output.backward * config.backward_strength
+    fields = output.forward + (output.backward if config.backward_strength else ())
     return sum((strength(f).mean() for f in fields), output.deformed.new_zeros(()))
 
 

@@ -69,8 +69,11 @@ def write_whole(path: Path, content: str | bytes) -> None:
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     # names of files need not be UTF-8
     raw = content.encode(errors="surrogateescape") if isinstance(content, str) else content
-    beside.write_bytes(raw)
-    os.replace(beside, path)
+    try:
+        beside.write_bytes(raw)
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)  # of a full disk
 
 
 def no_two_alike(names: Iterable[str]) -> list[str]:

@@ -45,6 +45,7 @@ def compose(
     values = result.deployable[result.signal]
     events = find_events(values, rule, result.scores.clip_lengths)
     rate = result.scores.fps
+    limits = Limits(detector.config, float(np.nanmedian(result.scores.channels["eq12"])))
     return Report(
         title=f"{detector.config.recipe} / {name}",
         subtitle=subtitle(detector, test),
@@ -53,7 +54,7 @@ def compose(
         series=[series(clip, result, events) for clip in test.footage.clips],
         threshold=rule.on if result.calibration else None,
         fps=rate or None,
-        panels=panels(detector, test, events, rate),
+        panels=panels(detector, test, events, rate, limits),
         roc=curves_of(result),
         alarms=alarms(result, rule),
         history=card.get("history", []),
@@ -116,16 +117,18 @@ def series(clip: Clip, result: Evaluation, events: list[Event]) -> Series:
 
 
 def panels(
-    detector: Detector, test: LabelledFootage, events: list[Event], fps: float
+    detector: Detector, test: LabelledFootage, events: list[Event], fps: float, limits: Limits
 ) -> list[Panel]:
-    """The strongest events, explained."""
+    """The strongest events, explained in the same colours."""
     strongest = sorted(events, key=lambda event: -event.score)[:PANELS]
-    return [_panel(detector, test, event, fps) for event in strongest]
+    return [_panel(detector, test, event, fps, limits) for event in strongest]
 
 
-def _panel(detector: Detector, test: LabelledFootage, event: Event, fps: float) -> Panel:
+def _panel(
+    detector: Detector, test: LabelledFootage, event: Event, fps: float, limits: Limits
+) -> Panel:
     clip = next(c for c in test.footage.clips if c.start <= event.peak < c.start + c.length)
-    picture = draw(detector, test, clip, event.peak)
+    picture = draw(detector, test, clip, event.peak, limits)
     frame = event.peak - clip.start
     time = f" ({frame / fps:.1f} s)" if fps else ""
     truth = ""
@@ -146,7 +149,7 @@ def draw(
     test: LabelledFootage,
     clip: Clip,
     frame: int,
-    limits: Limits | None = None,
+    limits: Limits,
 ) -> Picture:
     """One judged frame of the footage, drawn; its index counts from the start of the clip.
 
@@ -155,13 +158,13 @@ def draw(
         test: The footage.
         clip: The clip the frame lies in.
         frame: Which, as `test.footage.frames` lie.
-        limits: What is full colour, where several frames are to be compared.
+        limits: What is full colour.
     """
     past = frame - detector.config.data.history
     whole = detector.needs_template(clip.scene)  # of all frames before this one
     window = test.footage.frames[clip.start if whole else max(clip.start, past) : frame + 1]
     (found,) = deque(detector.explain(window, clip.scene), maxlen=1)
-    *_, picture = pictures(found, limits or Limits(detector.config))
+    *_, picture = pictures(found, limits)
     return replace(picture, index=frame - clip.start)
 
 

@@ -33,7 +33,7 @@ def compose_images(
     card: Mapping[str, Any],
 ) -> Report:
     """Everything the page shows of an image run; as `summary.compose` for video."""
-    calibration = result.calibration
+    calibration, draw = result.calibration, Pictures(detector)
     return Report(
         title=f"{detector.config.recipe} / {name}",
         subtitle=subtitle(detector, test),
@@ -42,7 +42,7 @@ def compose_images(
         series=[series(test, result)],
         threshold=calibration.threshold if calibration else None,
         fps=None,
-        panels=[panel(detector, test, result, index) for index in strongest(result)],
+        panels=[panel(detector, test, result, index, draw) for index in strongest(result)],
         roc=curves(result),
         alarms=None,
         history=card.get("history", []),
@@ -101,10 +101,12 @@ def strongest(result: Evaluation) -> list[int]:
     return [int(index) for label in (1, 0) for index in order[labels == label][:PANELS]]
 
 
-def panel(detector: Detector, test: LabelledFootage, result: Evaluation, index: int) -> Panel:
+def panel(
+    detector: Detector, test: LabelledFootage, result: Evaluation, index: int, draw: Pictures
+) -> Panel:
     """One image, its heat, its fields and where the defect was marked."""
     clip = test.footage.clips[index]
-    found, tiles = tiles_of(detector, test, clip, Pictures(detector))
+    found, tiles = tiles_of(detector, test, clip, draw)
     label = "abnormal" if result.scores.labels[index] else "good"
     return Panel(
         clip.name,

@@ -17,6 +17,7 @@ from dmad.experiments.ablation import GAMMA3, ablation, figures, gamma3, image_p
 from dmad.experiments.contamination import events, mixed
 from dmad.experiments.effort import Effort, cut
 from dmad.experiments.grid import Figure, Grid, Outcome, outcomes_in, run_grid, spread, table
+from dmad.experiments.tables import Table
 from dmad.runs import read_config
 
 
@@ -175,6 +176,13 @@ def test_a_budget_shortens_and_is_kept(trained, tmp_path, monkeypatch) -> None:
 def test_pace_is_measured(trained, tmp_path) -> None:
     assert 0 < effort.seconds_a_sample(read_config(trained), tmp_path) < 10
     assert not list(tmp_path.iterdir())
+
+
+def test_only_what_all_lines_share_stands_above(capsys) -> None:
+    Table("some", ["variant", "seeds", "paper"], [["full", "0", "0.9"], ["skips", "0", ""]]).show()
+    shown = capsys.readouterr().out
+    assert "some: seeds 0" in shown
+    assert shown.index("paper") > shown.index("variant")
 
 
 def test_spread() -> None:

@@ -60,7 +60,7 @@ def _bend(image: np.ndarray, place: np.ndarray, rng: np.random.Generator) -> np.
     push = rng.uniform(*SHIFT) * radius * np.clip(1 - away**2, 0, 1) ** 2
     moved = np.stack((push * np.sin(turn), push * np.cos(turn)))
     points = np.indices(image.shape[:2]) + moved
-    return _sampled(image, points, image, away < 1)
+    return _sampled(image, points, away < 1)
 
 
 def _cut(image: np.ndarray, place: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -69,16 +69,14 @@ def _cut(image: np.ndarray, place: np.ndarray, rng: np.random.Generator) -> np.n
     spin = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     there = np.tensordot(spin, _polar(image, place), 1)
     inside = np.all(np.abs(there) < radius * shape[:, None, None], axis=0)
-    return _sampled(image, there + _place(image, rng)[:, None, None], image, np.asarray(inside))
+    return _sampled(image, there + _place(image, rng)[:, None, None], np.asarray(inside))
 
 
-def _sampled(
-    image: np.ndarray, points: np.ndarray, ground: np.ndarray, inside: np.ndarray
-) -> np.ndarray:
-    """The ground (H, W, C), and inside a region the image at points (2, H, W)."""
+def _sampled(image: np.ndarray, points: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """The image (H, W, C), and inside a region the image at points (2, H, W)."""
     channels = np.moveaxis(image, -1, 0)
     sampled = [map_coordinates(one, points, order=1, mode="reflect") for one in channels]
-    return np.where(inside[..., None], np.stack(sampled, -1), ground)
+    return np.where(inside[..., None], np.stack(sampled, -1), image)
 
 
 def _scratch(image: np.ndarray, place: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -167,10 +167,13 @@ def unread(root: Path) -> list[str]:
     kinds = Counter(path.suffix.lower() for path in files)
     other = {kind: kinds[kind] for kind in UNREAD if kinds[kind]}
     lost = sum(is_image(path) and not path.exists() for path in files)
-    told = f"{root}: {sum(other.values())} pictures of other kinds left out ({', '.join(other)}): "
-    return [f"{told}save them as .png or .jpg"] * bool(other) + [
-        f"{root}: {lost} broken links left out"
-    ] * bool(lost)
+    told = []
+    if other:
+        kinds_told = f"{sum(other.values())} pictures of other kinds left out ({', '.join(other)})"
+        told.append(f"{root}: {kinds_told}: save them as .png or .jpg")
+    if lost:
+        told.append(f"{root}: {lost} broken links left out")
+    return told
 
 
 def _placed(path: Path, below: Path) -> ImageFile:

@@ -210,7 +210,8 @@ def _street(data: DataConfig, split: SplitName) -> LabelledFootage:
     clips = [render(street, index) for index in range(STREET_CLIPS[split])]
     footage = stack([clip.frames for clip in clips], street.fps)
     labels = np.concatenate([clip.labels for clip in clips])
-    return LabelledFootage(footage, labels, "street script", lambda name: clips[int(name)].masks)
+    masks = [clip.masks for clip in clips]
+    return LabelledFootage(footage, labels, "street script", lambda name: masks[int(name)])
 
 
 def stack(clips: Sequence[np.ndarray], fps: float = 0.0) -> Footage:

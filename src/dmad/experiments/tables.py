@@ -41,9 +41,10 @@ class Table:
     def show(self) -> None:
         """On screen: what all lines share stands above, so that the rest is narrow."""
         columns = list(zip(self.names, *self.lines, strict=True))
-        shared = [column for column in columns[1:] if len({*column[1:], ""}) == 2]
-        kept = [column for column in columns if column not in shared] if self.lines[1:] else columns
-        words = ", ".join(f"{name} {max(cells)}" for name, *cells in shared if self.lines[1:])
+        alike = [column for column in columns[1:] if len({*column[1:]}) == 1 and column[1]]
+        shared = alike if self.lines[1:] else []
+        kept = [column for column in columns if column not in shared]
+        words = ", ".join(f"{name} {cell}" for name, cell, *_ in shared)
         shown = rich.Table(title=f"{self.title}: {words}" if words else self.title, box=box.SIMPLE)
         for name, *cells in kept:
             longest = max(len(word) for cell in (name, *cells) for word in (*cell.split(), ""))

@@ -94,6 +94,6 @@ def figure(shown: Mapping[str, Explained], titles: list[str]) -> np.ndarray:
     *plain, (last, deformed) = shown.items()
     rows = {"input": list(deformed.frames)}
     for name, one in plain:
-        *_, rows[name] = stages(one).values()
+        rows[name] = list(stages(one).values())[-1]
     rows |= {f"{last}\n{name}".strip(): row for name, row in stages(deformed).items()}
     return visualize.panel(list(rows.values()), titles, list(rows))

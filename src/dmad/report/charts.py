@@ -26,6 +26,7 @@ LOSSES = {
     "smoothness": "Smoothness",
     "strength": "Deformation strength",
     "background": "Background",
+    "cycle": "Cycle consistency",
 }
 MEMORY = {"perplexity": "Perplexity", "items_used": "Items used"}
 

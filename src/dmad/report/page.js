@@ -109,7 +109,8 @@
     const top = known.reduce((a, b) => Math.max(a, b), -Infinity);
     const peak = known.length ? `; highest score ${top.toPrecision(3)} at ${time(one.score.indexOf(top))}` : "; no score";
     const rejected = one.found.reduce((sum, [start, end]) => sum + end - start, 0);
-    const events = ofImages ? `${rejected} rejected.` : { 0: "no event found.", 1: "1 event found:" }[one.found.length] || `${one.found.length} events found:`;
+    const judged = data.threshold === null ? "no threshold." : `${rejected} rejected.`;
+    const events = ofImages ? judged : { 0: "no event found.", 1: "1 event found:" }[one.found.length] || `${one.found.length} events found:`;
     byId("clip-words").textContent = `${length}${peak}; ${events}`;
     byId("clip-events").replaceChildren(...(ofImages ? [] : one.found).map(([start, end]) => {
       const [item, button] = ["li", "button"].map((tag) => document.createElement(tag));
