@@ -14,14 +14,13 @@ from dmad.data.windows import to_model
 from dmad.errors import DmadError
 from dmad.inference.detector import load
 from dmad.inference.predict import predict
-from dmad.inspection import choose, frames_of, image_threshold, look, look_whole
+from dmad.inspection import choose_alpha, frames_of, image_threshold, look, look_whole
 from dmad.judge import evaluate
 from dmad.machine import Plan
 from dmad.nn.deformation import grid_units, warp
 from dmad.runs import Run, find_model, read_card, read_weights
 from dmad.scoring import blur, feature_map, reconstruction_map_plus
-from dmad.thresholds import calibrate
-from dmad.thresholds import choose as choose_weight
+from dmad.thresholds import calibrate, choose
 from dmad.training import kept_features, learner, train
 
 PLAIN = Plan("32-true", compile=False, channels_last=False)
@@ -119,13 +118,13 @@ def test_alpha_is_chosen_from_good_images(trained_images, tiny_images) -> None:
     assert choice["alpha"] == best["alpha"]
     detector = load(trained_images)
     assert detector.config.score.alpha == choice["alpha"]
-    again = choose(detector, load_split(tiny_images().data, "held_out").footage)
+    again = choose_alpha(detector, load_split(tiny_images().data, "held_out").footage)
     assert again.tried == choice["tried"]
 
 
 def test_without_fields_there_is_nothing_to_choose(tiny_images, tmp_path) -> None:
     run = train(tiny_images(RD, epochs=1), tmp_path)
-    found = choose(load(run.folder), load_split(tiny_images().data, "held_out").footage)
+    found = choose_alpha(load(run.folder), load_split(tiny_images().data, "held_out").footage)
     assert (found.alpha, found.weight, len(found.tried)) == (0, 0, 1)
 
 
@@ -185,7 +184,7 @@ def test_tiles_end_to_end(tiny_images, tmp_path) -> None:
     base = tiny_images(epochs=6)
     data = replace(base.data, tiles=2)
     run = train(replace(base, data=data), tmp_path).folder
-    choose_weight(run)
+    choose(run)
     calibrate(run, budget="0.2/image")
     detector, test = load(run), load_split(data, "test")
     assert {clip.length for clip in test.footage.clips} == {4}

@@ -15,7 +15,7 @@ def calibrate(arguments: Sequence[str]) -> None:
     said = parser.parse_args(list(arguments), defaults=False).get("alarm", {})
     from dmad.runs import find_model
     from dmad.thresholds import calibrate as run
-    from dmad.thresholds import tell
+    from dmad.thresholds import show_threshold
 
     where = asked.data
     found = run(
@@ -31,7 +31,7 @@ def calibrate(arguments: Sequence[str]) -> None:
         asked.out,
         asked.scene,
     )
-    tell(found)
+    show_threshold(found)
     print(asked.out or find_model(asked.run).card)
 
 

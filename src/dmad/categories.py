@@ -27,7 +27,7 @@ from dmad.runs import (
     new_run,
     read_card,
     read_config,
-    start,
+    write_config,
     write_whole,
 )
 from dmad.training import train
@@ -82,7 +82,7 @@ def train_each(
         if not finished(run.folder):
             print(f"category {name}", file=sys.stderr)
             if not run.config.exists():
-                start(own, run)
+                write_config(own, run)
             train(own, resume=run.folder)
         if "calibration" not in read_card(find_model(run.folder)):
             yield run.folder

@@ -177,7 +177,7 @@ class Choice:
     defects: int  # synthetic ones
 
 
-def choose(detector: Detector, good: Footage) -> Choice:
+def choose_alpha(detector: Detector, good: Footage) -> Choice:
     """Choose α where image and pixel AUROC on synthetic defects are best together.
 
     Raises:

@@ -100,11 +100,11 @@ def new_run(config: Config, out: Path) -> Run:
         run.folder.mkdir()
     except FileExistsError:  # another began in this millisecond
         return new_run(config, out)
-    start(config, run)
+    write_config(config, run)
     return run
 
 
-def start(config: Config, run: Run) -> None:
+def write_config(config: Config, run: Run) -> None:
     """Write the settings into a run folder."""
     import yaml
 

@@ -15,8 +15,7 @@ from rich.console import Console
 from dmad.config import DataConfig, require
 from dmad.data.frames import ClipSource, Footage, frame_rate
 from dmad.data.images import scan, unread
-from dmad.data.load import load_split, lying, read
-from dmad.data.load import tell as tell_of
+from dmad.data.load import load_split, lying, read, tell
 from dmad.errors import DmadError
 from dmad.evaluation.calibration import AlarmShape, Budget, Calibration, read_calibration
 from dmad.evaluation.calibration import calibrate as choose_threshold
@@ -24,8 +23,7 @@ from dmad.evaluation.held_out import HeldOut
 from dmad.inference.detector import Detector, load
 from dmad.inference.predict import clips_in, folder_names
 from dmad.inference.result import AnomalyResult
-from dmad.inspection import IMAGE_BUDGET, image_threshold
-from dmad.inspection import choose as choose_alpha
+from dmad.inspection import IMAGE_BUDGET, choose_alpha, image_threshold
 from dmad.judge import score_clips
 from dmad.runs import find_model, make_folder, read_card, read_config, write_whole
 from dmad.weighing import weigh
@@ -154,7 +152,7 @@ def set_threshold(run: Path) -> None:
         return
     try:
         weight = choose(run) if config.score.choose else None
-        tell(calibrate(run, weight=weight))
+        show_threshold(calibrate(run, weight=weight))
     except DmadError as error:
         print(f"note: no threshold was set: {error}", file=sys.stderr)
 
@@ -198,12 +196,12 @@ def read_images(sources: Sequence[str | Path], data: DataConfig) -> Footage:
         DmadError: No images, or all lie in folders named abnormal or masks.
     """
     files = [file for source in sources for file in scan(Path(source))]
-    tell_of([line for source in sources for line in unread(Path(source))])
+    tell([line for source in sources for line in unread(Path(source))])
     good = [file for file in files if file.kind in ("normal", "unnamed")]
     left = len(files) - len(good)
     require(bool(good), f"all {left} images are called abnormal or masks by their folders")
     if left:
-        tell_of([f"{left} images left out: their folders call them abnormal or masks"])
+        tell([f"{left} images left out: their folders call them abnormal or masks"])
     return read([ClipSource(str(file.path), file.path) for file in good], data)
 
 
@@ -220,7 +218,7 @@ def terms_of(detector: Detector, normal: Footage, fps: float = 0.0) -> HeldOut:
     rate = frame_rate(normal.clips, fps or detector.config.data.fps)
     told = sorted({clip.fps for clip in normal.clips if clip.fps})
     if told and told[-1] > 1.1 * told[0]:
-        tell_of([f"the clips run at {told[0]:g} to {told[-1]:g} frames a second; {rate:g} counts"])
+        tell([f"the clips run at {told[0]:g} to {told[-1]:g} frames a second; {rate:g} counts"])
     require(
         rate > 0,
         "the footage does not say how many frames a second it has; say so with --fps",
@@ -230,7 +228,7 @@ def terms_of(detector: Detector, normal: Footage, fps: float = 0.0) -> HeldOut:
     return HeldOut(found.reconstruction, found.deformation, lengths, rate)
 
 
-def tell(calibration: Calibration) -> None:
+def show_threshold(calibration: Calibration) -> None:
     """Print a threshold and what to know about it."""
     console = Console(stderr=True, highlight=False)
     low, high = calibration.interval

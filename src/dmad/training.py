@@ -35,7 +35,7 @@ from dmad.runs import (
     new_run,
     read_card,
     save_model,
-    start,
+    write_config,
 )
 from dmad.settings import anchored
 from dmad.starting import begin_with, starting_weights
@@ -191,7 +191,7 @@ def _own_run(config: Config, folder: Path, resumed: bool) -> Run:
         return Run(folder)
     if not resumed:
         return new_run(config, folder)
-    start(config, Run(folder))  # where its data lies may have been said anew
+    write_config(config, Run(folder))  # where its data lies may have been said anew
     return Run(folder)
 
 

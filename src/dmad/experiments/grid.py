@@ -22,7 +22,7 @@ from dmad.experiments.tables import Table
 from dmad.experiments.workers import each
 from dmad.inference.tables import as_csv
 from dmad.judge import evaluate
-from dmad.runs import Run, find_model, read_card, read_config, start, write_whole
+from dmad.runs import Run, find_model, read_card, read_config, write_config, write_whole
 from dmad.thresholds import set_threshold
 from dmad.training import train
 
@@ -118,7 +118,7 @@ def judged(config: Config, folder: Path) -> list[dict[str, Any]]:
     """The rows of a run's ledger, from disk where it was judged before."""
     run = Run(folder)
     if not run.config.exists():
-        start(config, run)
+        write_config(config, run)
     same_settings(config, folder)
     if not finished(folder):
         train(config, resume=folder)
