@@ -24,6 +24,7 @@ ORDER = [
     "machine",
     "runs",
     "progress",
+    "tracking",
     "teachers",
     "learning",
     "starting",

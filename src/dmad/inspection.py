@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from rich.console import Console
-from rich.progress import track
 
 from dmad.config import Config, require
 from dmad.data.defects import KINDS, defective
@@ -26,6 +24,7 @@ from dmad.evaluation.scores import ScoreSet
 from dmad.inference.detector import Detector
 from dmad.runs import room
 from dmad.scoring import blur
+from dmad.tracking import tracked
 
 IMAGE_BUDGET = "0.01/image"
 LEVELS = ("0.01/image", "0.02/image", "0.05/image")  # that are always told
@@ -57,18 +56,10 @@ class Seen:
 
 def look(detector: Detector, images: Sequence[np.ndarray]) -> Seen:
     """Judge images (H, W, 3) uint8, with progress on standard error; maps lie on disk."""
-    config, console = detector.config, Console(stderr=True)
+    config = detector.config
     maps = room((2, len(images), config.data.size, config.data.size), np.float32)
     terms = np.empty((2, len(images)))
-    batches = track(
-        detector.explain(images),
-        "judging",
-        -(-len(images) // 8),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
-    for found in batches:
+    for found in tracked(detector.explain(images), "judging", -(-len(images) // 8)):
         scores = found.scores
         both = (scores.reconstruction_map, scores.deformation_map)
         for k, part in enumerate(both):

@@ -8,8 +8,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from rich.console import Console
-from rich.progress import track
 
 from dmad.config import require
 from dmad.data.frames import Clip, Footage, frame_rate
@@ -28,6 +26,7 @@ from dmad.runs import Run, find_model, make_folder, read_card, write_whole
 from dmad.scoring import pixel_map
 from dmad.summary import compose
 from dmad.summary_images import compose_images
+from dmad.tracking import tracked
 
 
 def evaluate(
@@ -153,7 +152,6 @@ def score_clips(
         footage: Clips.
         maps: (N, H, W) to write the score maps into, as `footage.frames` lie.
     """
-    console = Console(stderr=True)
     config = detector.config
 
     def parts(clip: Clip) -> Iterator[Explained]:
@@ -163,8 +161,7 @@ def score_clips(
                 maps[clip.start + part.index] = pixel_map(part.scores, config.score).cpu().numpy()
             yield part
 
-    quiet = not console.is_terminal
-    clips = track(footage.clips, "scoring", console=console, transient=True, disable=quiet)
+    clips = tracked(footage.clips, "scoring")
     return [AnomalyResult.of(parts(clip), config.data.history) for clip in clips]
 
 

@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from rich.console import Console
-from rich.progress import track
 
 from dmad.config import require
 from dmad.data.frames import Footage
@@ -20,6 +18,7 @@ from dmad.evaluation.metrics import micro_auroc
 from dmad.evaluation.scorer import Scorer
 from dmad.inference.detector import Detector
 from dmad.scoring import average
+from dmad.tracking import tracked
 
 KINDS: tuple[Kind, ...] = ("normal", "fast", "large")
 WEIGHTS = (0.0, 0.2, 0.5, 1.0, 2.0)
@@ -86,12 +85,9 @@ def terms_of(
     detector: Detector, made: Sequences, kernels: Sequence[tuple[int, int]], kind: str
 ) -> list[Terms]:
     """Both terms of every scored frame of sequences of T + scored frames, for each kernel."""
-    console = Console(stderr=True)
     found: list[list[list[np.ndarray]]] = [[[], []] for _ in kernels]
-    quiet = not console.is_terminal
     scored = made.frames.shape[1] - detector.config.data.history
-    title = f"scoring {kind}"
-    shown = track(made.frames, title, console=console, transient=True, disable=quiet)
+    shown = tracked(made.frames, f"scoring {kind}")
     for frames, scene in zip(shown, made.scenes, strict=True):
         (part,) = detector.explain(frames, scene, batch=scored)
         for which, kernel in enumerate(kernels):

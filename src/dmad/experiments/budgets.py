@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
-from rich.progress import track
 from scipy import stats
 
 from dmad.config import DataConfig
@@ -21,6 +19,7 @@ from dmad.experiments.tables import Table
 from dmad.inference.detector import Detector, load
 from dmad.inference.result import AnomalyResult
 from dmad.judge import score_clips
+from dmad.tracking import tracked
 
 BUDGETS = (60.0, 20.0, 6.0)  # false alarms an hour
 MINUTE = 600  # frames of a street clip
@@ -122,7 +121,6 @@ def street(detector: Detector, data: DataConfig, hours: float) -> tuple[Judged, 
 
 def filmed(detector: Detector, scene: Street, clips: int) -> Iterator[AnomalyResult]:
     """Scores of fresh normal clips, one after another, so that memory does not grow."""
-    long, console = replace(scene, frames=MINUTE), Console(stderr=True)
-    quiet = not console.is_terminal
-    for index in track(range(clips), "filming", console=console, disable=quiet):
+    long = replace(scene, frames=MINUTE)
+    for index in tracked(range(clips), "filming"):
         yield detector(normal_clip(long, FRESH + index).frames, detector.scenes[0])

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
-from rich.progress import track
 
 from dmad import visualize
 from dmad.config import require
@@ -24,6 +22,7 @@ from dmad.judge import score_clips
 from dmad.runs import make_folder
 from dmad.summary import draw
 from dmad.summary_images import tiles_of
+from dmad.tracking import tracked
 
 # Rows of Fig. 2: label, and where in the order of pixel-wise errors the image is taken.
 ROWS = {"normal": (0, 0.5), "unusual\nnormal": (0, 1.0), "abnormal": (1, 0.5)}
@@ -166,8 +165,8 @@ def of_images(detector: Detector, test: LabelledFootage) -> dict[str, Image]:
     """Fig. 7 of images: of each kind the one with the median score, good ones first."""
     assert test.labels is not None
     assert test.classes is not None
-    clips, console, drawing = test.footage.clips, Console(stderr=True), Pictures(detector)
-    shown = track(clips, "judging", console=console, disable=not console.is_terminal)
+    clips, drawing = test.footage.clips, Pictures(detector)
+    shown = tracked(clips, "judging")
     found = (judge_image(detector, [*test.footage.frames[c.span]], c.name) for c in shown)
     scores, reaches = np.array([(one.score, one.reach) for one in found]).T
     kinds = dict.fromkeys(test.classes[np.argsort(test.labels, kind="stable")].tolist())

@@ -10,8 +10,6 @@ from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
-from rich.progress import track
 
 from dmad import visualize
 from dmad.config import checked, require
@@ -28,12 +26,13 @@ from dmad.data.decoding import (
 )
 from dmad.errors import DmadError
 from dmad.evaluation.calibration import Calibration, read_calibration
-from dmad.inference.detector import Detector, Explained, load
+from dmad.inference.detector import Detector, load
 from dmad.inference.explain import Limits, Picture, pictures
 from dmad.inference.film import Film
 from dmad.inference.images import predict_images
 from dmad.inference.tables import Table, events_csv
 from dmad.runs import make_folder, no_two_alike, write_whole
+from dmad.tracking import tracked
 
 FPS = 10.0  # where nobody says
 APART = 1.0  # seconds between the moments of two panels
@@ -151,7 +150,7 @@ def predict_one(detector: Detector, source: Path, out: Path, wanted: Wanted) -> 
             film = stack.enter_context(made)
         past = list(islice(frames, data.history))
         explained = detector.explain(chain(past, frames), wanted.scene)
-        for found in _progress(explained, source, expected):
+        for found in tracked(explained, source.name, -(-expected // 8) or None):
             while film and past:
                 film.unjudged(past.pop(0))
             table.add(found)
@@ -200,13 +199,6 @@ def rate_notes(calibration: Calibration | None, fps: float) -> list[str]:
         f"the threshold was set at {calibration.fps:g} frames a second, this footage has {fps:g}; "
         "calibrate on footage of the same rate"
     ]
-
-
-def _progress(results: Iterator[Explained], source: Path, expected: int) -> Iterator[Explained]:
-    console = Console(stderr=True)
-    total = -(-expected // 8) or None
-    quiet = not console.is_terminal
-    yield from track(results, source.name, total, console=console, transient=True, disable=quiet)
 
 
 class Best:
