@@ -44,8 +44,9 @@ def evaluate(
         DmadError: No such model, no test data, or no labels.
     """
     detector = load(run)
-    out = out or (Run(Path(run)).evaluation if Path(run).is_dir() else None)
-    require(out is not None, f"{run} is no run folder; say where to write with --out DIR")
+    if out is None:
+        require(Path(run).is_dir(), f"{run} is no run folder; say where to write with --out DIR")
+        out = Run(Path(run)).evaluation
     data = lying(detector.config.data, root, cache)
     test = load_split(data, "test")
     require(
@@ -59,16 +60,16 @@ def evaluate(
         f"the labels of {data.root} ({test.label_name}) are all {kinds[0]}; an evaluation needs "
         "normal and abnormal ones",
     )
-    make_folder(Path(out or ""))
+    make_folder(out)
     if data.root == detector.config.data.root and trained_on(data):
         told = "its normal clips were trained on too: put those to test on into a folder test"
         tell([told])
         test = replace(test, label_name=f"{test.label_name}; {told}")
     result = judge(detector, test)
-    write(result, Path(out or ""))
+    write(result, out)
     tell_all = compose_images if detector.config.model.teacher else compose
     page = render(tell_all(Path(run).name, detector, test, result, read_card(find_model(run))))
-    write_whole(Path(out or "") / "report.html", page)
+    write_whole(out / "report.html", page)
     return result
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain, count
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dmad.config import Config, require
+from dmad.errors import DmadError
 from dmad.settings import plain, restore
 
 if TYPE_CHECKING:
@@ -146,20 +147,24 @@ def find_model(name: str | Path) -> ModelFiles:
     places = (*graphs, path / "model.safetensors", path, *shipped)
     weights = next((place for place in places if place.is_file()), None)
     if weights is None:
-        inside = sorted(str(card.parent) for card in path.glob("*/model.json"))
-        half = Run(path).config.exists()
-        hint = f"it holds a model each in {', '.join(inside)}; name one" if inside else (
-            f"its training did not finish: dmad train --resume {path}") if half else (
-            "give a run folder that `dmad train` printed, a .safetensors file, or a shipped model"
-            f" ({', '.join(sorted({path.stem for home in homes for path in home.glob('*.json')}))})"
-        )  # fmt: skip
-        require(False, f"no model at {name}; {hint}")
-    assert weights is not None
+        known = sorted({card.stem for home in homes for card in home.glob("*.json")})
+        raise DmadError(f"no model at {name}; {_instead(path, known)}")
     card = weights.with_suffix(".json")
     given = weights.suffix == ".safetensors" or weights in graphs
     require(given, f"{weights} is no .safetensors file")
     require(card.is_file(), f"{weights} has no {card.name} beside it; keep the two together")
     return ModelFiles(weights, card, weights.resolve().parent in homes)
+
+
+def _instead(path: Path, shipped: Sequence[str]) -> str:
+    """What to do about a path that is no model."""
+    if inside := sorted(str(card.parent) for card in path.glob("*/model.json")):
+        return f"it holds a model each in {', '.join(inside)}; name one"
+    if Run(path).config.exists():
+        return f"its training did not finish: dmad train --resume {path}"
+    known = ", ".join(shipped)
+    given = "give a run folder that `dmad train` printed, a .safetensors file, or a shipped model"
+    return f"{given} ({known})"
 
 
 def is_exported(folder: str | Path) -> bool:
@@ -192,8 +197,9 @@ def read_card(files: ModelFiles) -> dict[str, Any]:
     """The JSON beside a model's weights."""
     try:
         card: dict[str, Any] = json.loads(files.card.read_text())
-    except ValueError:
-        require(False, f"{files.card} is not readable JSON; train again or restore the file")
+    except ValueError as error:
+        told = f"{files.card} is not readable JSON; train again or restore the file"
+        raise DmadError(told) from error
     missing = sorted({"config", "scenes"} - set(card))
     require(not missing, f"{files.card} holds no {missing}; train again or restore the file")
     return card
@@ -210,8 +216,9 @@ def read_weights(files: ModelFiles) -> dict[str, Tensor]:
     )
     try:
         tensors = load_file(files.weights)
-    except SafetensorError:
-        require(False, f"{files.weights} is damaged; train again or restore the file")
+    except SafetensorError as error:
+        told = f"{files.weights} is damaged; train again or restore the file"
+        raise DmadError(told) from error
     return {n: t.float() if t.is_floating_point() else t for n, t in tensors.items()}
 
 

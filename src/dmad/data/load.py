@@ -17,6 +17,7 @@ from dmad.data.frames import Clip, ClipSource, Footage, load_footage
 from dmad.data.images import find_images
 from dmad.data.layouts import SplitName, align, find_split, normal_clips, read_masks
 from dmad.data.masks import read_mask, shrink
+from dmad.errors import DmadError
 
 SPLITS: tuple[SplitName, SplitName] = ("train", "test")
 Part = Literal["train", "held_out", "test"]
@@ -238,8 +239,9 @@ def _mnist(data: DataConfig, split: SplitName) -> LabelledFootage:
             for archive in packed:
                 extract_archive(archive, unpacked)
             found = MNIST(scratch if packed else str(root), train=split == "train")
-    except (RuntimeError, OSError, EOFError, ValueError):
-        require(False, f"no MNIST under {root}; expected {root}/MNIST/raw with the four IDX files")
+    except (RuntimeError, OSError, EOFError, ValueError) as error:
+        told = f"no MNIST under {root}; expected {root}/MNIST/raw with the four IDX files"
+        raise DmadError(told) from error
     return _by_class(found.data.numpy(), found.targets.numpy(), data, split)
 
 

@@ -13,6 +13,7 @@ from scipy import ndimage, stats
 
 from dmad.config import require
 from dmad.errors import DmadError
+from dmad.evaluation.metrics import split_clips
 from dmad.evaluation.scorer import Scorer
 from dmad.evaluation.smoothing import causal
 from dmad.runs import write_whole
@@ -88,7 +89,7 @@ class HeldOut:
     @cached_property
     def lengths(self) -> np.ndarray:
         """(K,) known frames of each clip."""
-        clips = np.split(self.known, np.cumsum(self.clip_lengths)[:-1])
+        clips = split_clips(self.known, self.clip_lengths)
         return np.array([clip.sum() for clip in clips])
 
     @property

@@ -12,7 +12,7 @@ import numpy as np
 
 from dmad.config import require
 from dmad.evaluation.events import Rule, judge_events
-from dmad.evaluation.metrics import average_precision, macro_auroc, micro_auroc
+from dmad.evaluation.metrics import average_precision, macro_auroc, micro_auroc, split_clips
 from dmad.evaluation.published import NEEDED, published
 from dmad.evaluation.scores import ScoreSet, read_scores
 
@@ -132,8 +132,7 @@ def frame_rows(block: Block, signal: str, values: np.ndarray, of: ScoreSet) -> l
         Row(block, signal, "AP", average_precision(values, of.labels)),
     ]
     scored = np.where(np.isnan(values), np.nan, of.labels)
-    clips = np.split(scored, np.cumsum(of.clip_lengths)[:-1])
-    if any({0, 1} <= {*clip} for clip in clips):
+    if any({0, 1} <= {*clip} for clip in split_clips(scored, of.clip_lengths)):
         macro = macro_auroc(values, of.labels, of.clip_lengths)
         note = f"{macro.clips} of {macro.of} clips hold both labels"
         rows.insert(1, Row(block, signal, "macro_AUROC", macro.value, note))

@@ -12,6 +12,8 @@ from zipfile import BadZipFile
 import numpy as np
 
 from dmad.config import require
+from dmad.errors import DmadError
+from dmad.evaluation.metrics import split_clips
 from dmad.runs import write_whole
 
 NAMES = ("score", "reconstruction", "deformation", "gradient")
@@ -36,7 +38,7 @@ class ScoreSet:
     def known(self) -> ScoreSet:
         """The frames that have a score in every channel; clips shrink accordingly."""
         keep = self._known
-        clips = np.split(keep, np.cumsum(self.clip_lengths)[:-1])
+        clips = split_clips(keep, self.clip_lengths)
         return ScoreSet(
             {name: values[keep] for name, values in self.channels.items()},
             self.labels[keep],
@@ -96,9 +98,10 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: np.asarray(archive[name]) for name in archive.files}
     except (OSError, ValueError, EOFError, BadZipFile, TypeError, AttributeError) as error:
-        told = str(error).splitlines()[0] if str(error) else type(error).__name__
-        why = "" if "pickle" in told else f" ({told})"  # numpy would advise to load it unsafely
-        require(False, f"{path} is not a readable .npz of numbers{why}; see `dmad ledger --help`")
+        said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        why = "" if "pickle" in said else f" ({said})"  # numpy would advise to load it unsafely
+        told = f"{path} is not a readable .npz of numbers{why}; see `dmad ledger --help`"
+        raise DmadError(told) from error
     for name, values in arrays.items():
         require(
             values.dtype.kind in "fiub",
