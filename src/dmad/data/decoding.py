@@ -16,24 +16,8 @@ from PIL import Image, ImageOps
 from dmad.config import require
 from dmad.data.tiles import cut
 
-VIDEOS = frozenset(
-    (
-        ".avi",
-        ".mp4",
-        ".m4v",
-        ".mkv",
-        ".mov",
-        ".webm",
-        ".mpg",
-        ".mpeg",
-        ".wmv",
-        ".flv",
-        ".ts",
-        ".mts",
-        ".m2ts",
-        ".3gp",
-    )
-)
+VIDEOS = frozenset((".avi", ".mp4", ".m4v", ".mkv", ".mov", ".webm", ".mpg", ".mpeg", ".wmv",
+                    ".flv", ".ts", ".mts", ".m2ts", ".3gp"))  # fmt: skip
 IMAGES = frozenset((".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp"))
 LEAST = 8  # pixels on a side; fewer show nothing
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -19,7 +19,6 @@ from dmad.data.layouts import SplitName, align, find_split, normal_clips, read_m
 from dmad.data.masks import read_mask, shrink
 from dmad.errors import DmadError
 
-SPLITS: tuple[SplitName, SplitName] = ("train", "test")
 Part = Literal["train", "held_out", "test"]
 MIXED = "mixed-"  # begins the names of abnormal events that a contamination test trains on
 TOLD = 10  # lines about damaged data
@@ -142,7 +141,9 @@ def trained_on(data: DataConfig) -> bool:
     """Whether the clips of the test split that hold nothing abnormal are those of training too."""
     if data.layout != "video":
         return False
-    train, test = (find_split(data.layout, needed_root(data), split) for split in SPLITS)
+    train, test = (
+        find_split(data.layout, needed_root(data), split) for split in get_args(SplitName)
+    )
     return train.sources == test.sources
 
 

@@ -106,8 +106,8 @@ def named(sources: Sequence[Path]) -> list[ImageFile]:
     """The images of all sources, those of a folder called by it too, and so files named alike."""
     missing = next((source for source in sources if not source.exists()), None)
     require(missing is None, f"{missing} does not exist; give images or folders of them")
-    sources = list({os.path.abspath(source): source for source in sources}.values())
-    whole = [Path(os.path.abspath(source)) for source in sources]  # without `..`
+    whole = {Path(os.path.abspath(source)): source for source in sources}  # each once
+    sources = list(whole.values())
     places = [path if path.is_dir() else path.parent for path in whole]
     folders = list(dict.fromkeys(places))
     labels = dict(zip(folders, no_two_alike(map(own_name, folders)), strict=True))
