@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -188,6 +189,16 @@ def test_stopped_before_the_first_checkpoint_and_resumed(
     with pytest.raises(DmadError, match="--resume"):
         find_model(folder)
     same(train(config, resume=folder), long)
+
+
+def test_a_log_says_how_long_it_will_take(tmp_path, normal_data, tiny, monkeypatch, capsys):
+    monkeypatch.setattr("dmad.progress.SETTLED", -1.0)
+    train(tiny(normal_data, epochs=2), tmp_path)
+    begun, first, last = capsys.readouterr().err.splitlines()
+    time_left = r"about \d+:\d\d:\d\d left$"
+    assert re.match(rf"training: \d+ steps, {time_left}", begun)
+    assert re.search(time_left, first)
+    assert "left" not in last
 
 
 def test_a_finished_run_is_left_as_it_is(tmp_path, normal_data, tiny, long, capsys):

@@ -1,7 +1,8 @@
-"""What a training shows: a bar with the time left, and a line an epoch, on standard error."""
+"""What a training shows on standard error: a line an epoch, the time left, on terminals a bar."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import lightning as L
@@ -9,9 +10,11 @@ from lightning.pytorch.callbacks import Callback
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+SETTLED = 30.0  # seconds of training before what is left of it is first told
+
 
 class StepBar(Callback):
-    """One bar for the whole training.
+    """One bar for the whole training; where there is no terminal, one line on how long it takes.
 
     Args:
         epochs: Passes over the data.
@@ -32,18 +35,30 @@ class StepBar(Callback):
             disable=not self.console.is_terminal,
         )
         self.total = epochs * steps
+        self.told = False
 
     def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         """Show the bar, at the step reached before."""
         if trainer.is_global_zero:
             self.task = self.bar.add_task("training", total=self.total)
-            self.bar.update(self.task, completed=trainer.global_step)
+            self.first = trainer.global_step
+            self.bar.update(self.task, completed=self.first)
             self.bar.start()
 
     def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
         """One step on."""
         if trainer.is_global_zero:
             self.bar.update(self.task, completed=trainer.global_step)
+            elapsed = self.bar.tasks[self.task].elapsed or 0.0
+            if self.bar.disable and not self.told and elapsed > SETTLED:
+                self.told = True
+                self.console.print(f"training: {self.total} steps, {self.left()}", highlight=False)
+
+    def left(self) -> str:
+        """The time that the steps to come will take, going by those done."""
+        task = self.bar.tasks[self.task]
+        pace = (task.elapsed or 0.0) / max(1, task.completed - self.first)
+        return f"about {timedelta(seconds=round(pace * (self.total - task.completed)))} left"
 
     def on_train_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         """Take the bar away."""
@@ -67,4 +82,6 @@ class EpochLine:
         if "perplexity" in figures:
             used, effective = figures["items_used"], figures["perplexity"]
             parts.append(f"memory {used:.0f} items used, perplexity {effective:.1f}")
+        if self.bar.bar.disable and figures["epoch"] < self.epochs:
+            parts.append(self.bar.left())
         self.bar.console.print("  ".join(parts), highlight=False, soft_wrap=True)

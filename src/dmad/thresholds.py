@@ -14,7 +14,7 @@ from rich.console import Console
 
 from dmad.config import DataConfig, require
 from dmad.data.frames import ClipSource, Footage, frame_rate
-from dmad.data.images import scan, unread
+from dmad.data.images import scan
 from dmad.data.load import load_split, lying, read, tell
 from dmad.errors import DmadError
 from dmad.evaluation.calibration import AlarmShape, Budget, Calibration, read_calibration
@@ -195,8 +195,9 @@ def read_images(sources: Sequence[str | Path], data: DataConfig) -> Footage:
     Raises:
         DmadError: No images, or all lie in folders named abnormal or masks.
     """
-    files = [file for source in sources for file in scan(Path(source))]
-    tell([line for source in sources for line in unread(Path(source))])
+    there = [scan(Path(source)) for source in sources]
+    tell([line for images in there for line in images.notes])
+    files = [file for images in there for file in images.files]
     good = [file for file in files if file.kind in ("normal", "unnamed")]
     left = len(files) - len(good)
     require(bool(good), f"all {left} images are called abnormal or masks by their folders")

@@ -9,7 +9,14 @@ import pytest
 from PIL import Image
 
 from dmad.config import DataConfig
-from dmad.data.images import categories, describe_images, describe_loose, find_images, image_size
+from dmad.data.images import (
+    categories,
+    describe_images,
+    describe_loose,
+    find_images,
+    image_size,
+    scan,
+)
 from dmad.data.load import LabelledFootage, load_split
 from dmad.errors import DmadError
 
@@ -233,6 +240,13 @@ def test_what_is_left_out_is_counted(put, loaded, tmp_path, capsys) -> None:
     assert "2 pictures of other kinds left out (.heic, .gif): save them as .png or .jpg" in told
     assert "1 broken links left out" in told
     assert "2 pictures of other kinds" in describe_images(tmp_path / "data")[0]
+
+
+def test_pictures_of_other_kinds_alone_are_named(tmp_path) -> None:
+    (tmp_path / "IMG_1.HEIC").write_bytes(b"other")
+    with pytest.raises(DmadError, match=r"holds no images; .* 1 pictures of other kinds .*heic"):
+        scan(tmp_path)
+    assert "1 pictures of other kinds" in describe_loose(tmp_path)[0]
 
 
 def test_unusable_files_are_told_and_skipped(put, loaded, capsys) -> None:

@@ -43,8 +43,8 @@ class ImageFile:
 
 
 @dataclass(frozen=True)
-class ImageSplit:
-    """The images of one split, and one line for each thing that does not fit."""
+class Images:
+    """Images, and one line for each thing that does not fit."""
 
     files: tuple[ImageFile, ...]
     notes: tuple[str, ...]
@@ -74,7 +74,7 @@ def chosen(data: DataConfig, root: Path) -> list[str]:
     return asked or known
 
 
-def find_images(data: DataConfig, root: Path, split: SplitName) -> ImageSplit:
+def find_images(data: DataConfig, root: Path, split: SplitName) -> Images:
     """The images of a split.
 
     Args:
@@ -92,12 +92,13 @@ def find_images(data: DataConfig, root: Path, split: SplitName) -> ImageSplit:
             f"--data.categories {names[0]}",
         )
         root = root / names[0]
-    files = scan(root)
-    found = normal_images(files, root) if split == "train" else test_images(files, root)
-    masks = [file for file in files if file.kind == "mask"]
-    whole = ImageSplit(tuple(found), ())
-    whole = matched(found, masks) if split == "test" and masks else whole
-    return replace(whole, notes=(*whole.notes, *unread(root)))
+    there = scan(root)
+    if split == "train":
+        return replace(there, files=tuple(normal_images(there.files, root)))
+    found = Images(tuple(test_images(there.files, root)), ())
+    masks = [file for file in there.files if file.kind == "mask"]
+    found = matched(found.files, masks) if masks else found
+    return replace(found, notes=(*found.notes, *there.notes))
 
 
 def describe_images(root: Path) -> list[str]:
@@ -112,33 +113,48 @@ def describe_images(root: Path) -> list[str]:
 
 def describe_loose(root: Path) -> list[str]:
     """How many images lie right in a folder: frames of a clip, or photographs of good parts."""
-    count = sum(map(is_image, root.iterdir())) if root.is_dir() else 0
-    return [f"or, for recipe images: {count} good images to train on"] if count else []
+    files = list(root.iterdir()) if root.is_dir() else []
+    count = sum(map(is_image, files))
+    good = [f"or, for recipe images: {count} good images to train on"] if count else []
+    return [*good, *unread(files)]
 
 
 def _counted(root: Path) -> str:
     try:
-        files = scan(root)
-        good = len(normal_images(files, root))
+        there = scan(root)
+        good = len(normal_images(there.files, root))
     except DmadError:
         return ""
+    files = there.files
     if not any({*Path(file.name.lower()).parts} & (NORMAL | ABNORMAL) for file in files):
         return ""  # clips, perhaps
-    notes = "".join(f"; {note.removeprefix(f'{root}: ')}" for note in unread(root))
+    notes = "".join(f"; {note.removeprefix(f'{root}: ')}" for note in there.notes)
     bad = sum(file.kind == "abnormal" for file in files)
     masks = sum(file.kind == "mask" for file in files)
     return f"{good} good images to train on, {bad} abnormal ones, {masks} masks{notes}"
 
 
-def scan(root: Path) -> list[ImageFile]:
-    """Every image under a folder, in natural order, with what its folders are called."""
-    inside = [root] if root.is_file() else files_under(root)
+def scan(root: Path) -> Images:
+    """Every image under a folder, in natural order, with what its folders are called.
+
+    Args:
+        root: The folder, or one image.
+
+    Raises:
+        DmadError: No image is there.
+    """
+    inside = [root] if root.is_file() else list(files_under(root))
     there = (path for path in inside if is_image(path) and path.exists())
     paths = sorted(there, key=lambda path: (path.parent, natural(path)))
     base = root.parent if root.is_file() else root
-    found = [_placed(path, path.relative_to(base)) for path in paths]
-    require(bool(found), f"{root} holds no images; expected .png, .jpg, .tif, .bmp or .webp files")
-    return found
+    found = tuple(_placed(path, path.relative_to(base)) for path in paths)
+    left = unread(inside)
+    require(
+        bool(found),
+        f"{root} holds no images; expected .png, .jpg, .tif, .bmp or .webp files"
+        + "".join(f"; {note}" for note in left),
+    )
+    return Images(found, tuple(f"{root}: {note}" for note in left))
 
 
 def files_under(root: Path) -> Iterator[Path]:
@@ -159,20 +175,17 @@ def files_under(root: Path) -> Iterator[Path]:
         yield from (Path(place, name) for name in files if not name.startswith("."))
 
 
-def unread(root: Path) -> list[str]:
-    """One line on pictures of a folder that cannot be taken; none where there are none."""
-    if not root.is_dir():
-        return []
-    files = list(files_under(root))
+def unread(files: Sequence[Path]) -> list[str]:
+    """What is said of pictures that cannot be taken; nothing where there are none."""
     kinds = Counter(path.suffix.lower() for path in files)
     other = {kind: kinds[kind] for kind in UNREAD if kinds[kind]}
     lost = sum(is_image(path) and not path.exists() for path in files)
     told = []
     if other:
         kinds_told = f"{sum(other.values())} pictures of other kinds left out ({', '.join(other)})"
-        told.append(f"{root}: {kinds_told}: save them as .png or .jpg")
+        told.append(f"{kinds_told}: save them as .png or .jpg")
     if lost:
-        told.append(f"{root}: {lost} broken links left out")
+        told.append(f"{lost} broken links left out")
     return told
 
 
@@ -221,7 +234,7 @@ def test_images(files: Sequence[ImageFile], root: Path) -> list[ImageFile]:
     return found
 
 
-def matched(files: Sequence[ImageFile], masks: Sequence[ImageFile]) -> ImageSplit:
+def matched(files: Sequence[ImageFile], masks: Sequence[ImageFile]) -> Images:
     """Abnormal images with their masks, by folder and name; each mismatch is noted."""
     given, notes, out = _masks_of(files, masks), [], []
     for file in files:
@@ -231,7 +244,7 @@ def matched(files: Sequence[ImageFile], masks: Sequence[ImageFile]) -> ImageSpli
             notes.append(f"{file.name}: {trouble}: left out of the pixel figures")
         out.append(replace(file, mask=None if trouble else mask))
     notes += [f"mask {m.name} belongs to no image" for m in masks if m.path not in given.values()]
-    return ImageSplit(tuple(out), tuple(notes))
+    return Images(tuple(out), tuple(notes))
 
 
 def _by_name(masks: Sequence[ImageFile]) -> dict[tuple[str, str], list[Path]]:

@@ -17,7 +17,7 @@ from torch import Tensor
 from dmad import visualize
 from dmad.config import require
 from dmad.data.decoding import decode, open_image, own_name, upright
-from dmad.data.images import ImageFile, scan, unread
+from dmad.data.images import ImageFile, scan
 from dmad.data.load import tell
 from dmad.data.tiles import blend
 from dmad.errors import DmadError
@@ -116,8 +116,9 @@ def named(sources: Sequence[Path]) -> list[ImageFile]:
     for source, place in zip(sources, places, strict=True):
         labelled = source.is_dir() or len(set(loose)) < len(loose)
         start = f"{labels[place]}/" if labelled else ""
-        tell(unread(source))
-        found += [replace(file, name=f"{start}{file.name}") for file in scan(source)]
+        there = scan(source)
+        tell(there.notes)
+        found += [replace(file, name=f"{start}{file.name}") for file in there.files]
     return found
 
 
