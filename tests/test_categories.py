@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import yaml
 
-from dmad import categories, cli
+from dmad import categories, cli, thresholds
 from dmad.categories import evaluate_each, table, train_each, value
+from dmad.errors import DmadError
 from dmad.evaluation.images import LARGER
 from dmad.runs import Run
 from dmad.settings import plain
@@ -31,7 +32,7 @@ def config(three, tiny_images):
 def test_resumable_from_the_command_line(config, three, tmp_path, monkeypatch, capsys) -> None:
     settings = tmp_path / "settings.yaml"
     settings.write_text(yaml.safe_dump(plain(config)))
-    real, stopped = categories.train, []
+    real, stopped = thresholds.train, []
 
     def train(own, **options):
         if own.data.categories == "screw" and not stopped:
@@ -44,7 +45,7 @@ def test_resumable_from_the_command_line(config, three, tmp_path, monkeypatch, c
         cli.main()
         return capsys.readouterr().out
 
-    monkeypatch.setattr(categories, "train", train)
+    monkeypatch.setattr(thresholds, "train", train)
     with pytest.raises(SystemExit):
         call("train", "mvtec", "--config", settings, "--out", tmp_path / "runs",
              "--data.categories", "carpet,screw")  # fmt: skip
@@ -64,12 +65,24 @@ def test_resumable_from_the_command_line(config, three, tmp_path, monkeypatch, c
 
 def test_single_categories_are_named(config, tmp_path) -> None:
     assert categories.asked(config) == ["carpet", "screw", "tile"]
-    folder, *runs = train_each(config, ["tile"], tmp_path / "runs")
-    assert runs == [folder / "tile"]
+    folder = train_each(config, ["tile"], tmp_path / "runs")
+
     card = json.loads((folder / "tile" / "model.json").read_text())
     assert card["config"]["data"]["categories"] == "tile"
     (paper, _) = evaluate_each(folder)
     assert [row[0] for row in paper.rows] == ["tile"]
+
+
+def test_one_bad_category_does_not_stop_the_others(config, three, tmp_path, capsys) -> None:
+    shutil.rmtree(three / "carpet" / "train")
+    (three / "carpet" / "train").mkdir()
+    with pytest.raises(DmadError, match="1 of 2 categories were not trained: carpet; go on with"):
+        train_each(config, ["carpet", "tile"], tmp_path / "runs")
+    assert "skipped: carpet: " in capsys.readouterr().err
+    (folder,) = (tmp_path / "runs" / config.recipe).iterdir()
+    shutil.rmtree(three / "tile" / "test")
+    with pytest.raises(DmadError, match="none of 1 categories could be judged"):
+        evaluate_each(folder)
 
 
 def rows(level: float) -> list[dict]:

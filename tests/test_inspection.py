@@ -14,12 +14,13 @@ from dmad.data.windows import to_model
 from dmad.errors import DmadError
 from dmad.inference.detector import load
 from dmad.inference.predict import predict
-from dmad.inspection import choose_alpha, frames_of, image_threshold, look, look_whole
+from dmad.inspection import choose_alpha, frames_of, image_terms, image_threshold, look, look_whole
 from dmad.judge import evaluate
 from dmad.machine import Plan
 from dmad.nn.deformation import grid_units, warp
-from dmad.runs import Run, find_model, read_card, read_weights
+from dmad.runs import Run, find_model, read_card, read_config, read_weights, write_config
 from dmad.scoring import blur, feature_map, reconstruction_map_plus
+from dmad.settings import changed
 from dmad.thresholds import calibrate, choose
 from dmad.training import kept_features, learner, train
 
@@ -131,13 +132,13 @@ def test_without_fields_there_is_nothing_to_choose(tiny_images, tmp_path) -> Non
 def test_thresholds_fall_with_the_rate(trained_images, tiny_images) -> None:
     detector = load(trained_images)
     good = load_split(tiny_images().data, "held_out").footage
-    found, levels = image_threshold(detector, good, "0.3/image")
+    alpha = detector.config.score.alpha
+    found, levels = image_threshold(image_terms(detector, good), alpha, "0.3/image")
     ordered = [levels[name] for name in ("0.01/image", "0.02/image", "0.05/image", "0.3/image")]
     assert ordered == sorted(ordered, reverse=True)
     assert found.threshold == levels["0.3/image"]
     terms = look_whole(detector, good)
     scores = found.scorer(terms.reconstruction, terms.deformation)
-    alpha = detector.config.score.alpha
     order = np.argsort(terms.score(alpha), kind="stable")
     assert (np.diff(scores[order]) > -1e-6).all()  # as Eq. 22 ranks them
 
@@ -153,6 +154,36 @@ def test_calibrate_takes_images_and_refuses_hours(run, image_data, tmp_path, cap
         calibrate(run.folder, [tmp_path], "0.1/image")
     with pytest.raises(DmadError, match=r"write 0.01/image"):
         calibrate(run.folder, budget="1/day")
+    with pytest.raises(DmadError, match="are for video"):
+        calibrate(run.folder, weight=0.5)
+    with pytest.raises(DmadError, match=r"nowhere\.png does not exist"):
+        calibrate(run.folder, [tmp_path / "nowhere.png"])
+    with pytest.raises(DmadError, match="one good image is too few"):
+        calibrate(run.folder, [image_data / "discs/train/good/000.png"])
+
+
+def test_calibrate_anew_on_the_same_images(run, image_data, tiny_images) -> None:
+    before = load(run.folder).calibration
+    again = calibrate(run.folder)  # what the training held out, also where images have come since
+    assert (again.threshold, again.frames) == (before.threshold, before.frames)
+    own = calibrate(run.folder, 2 * [image_data / "discs/train/good"], "0.1/image")
+    assert own.frames == 16  # each once
+    assert calibrate(run.folder) == own
+
+
+def test_good_images_that_are_others_now_are_told(run, image_data, tmp_path, capsys) -> None:
+    root = shutil.copytree(image_data, tmp_path / "data")
+    settings = read_config(run.folder)
+    write_config(changed(settings, root=root), run)
+    card = read_card(find_model(run.folder))
+    card["config"]["data"]["root"] = str(root)
+    run.card.write_text(json.dumps(card))
+    evaluate(run.folder)
+    assert "any more" not in capsys.readouterr().err
+    (root / "discs/train/good/000.png").unlink()
+    result = evaluate(run.folder)
+    assert "put those to test on into a folder test" in capsys.readouterr().err
+    assert "trained on" in result.ledger.labels.name
 
 
 def test_ledger_and_page(run) -> None:

@@ -32,5 +32,7 @@ def test_unknown_setting_of_a_recipe_is_refused() -> None:
     with pytest.raises(dmad.DmadError, match="model_background or loss_background"):
         dmad.recipe("street", background=0.0)
     assert dmad.recipe("street", loss_background=0.0).loss.background == 0
+    flat = dmad.recipe("street", reductions=(), displacements=())  # neither could go alone
+    assert not flat.model.reductions
     with pytest.raises(dmad.DmadError, match=r"model\.mask is 'decodr'; give one of encoder, dec"):
         dmad.recipe("street", mask="decodr")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -23,6 +22,7 @@ from dmad.losses import total_loss
 from dmad.machine import Plan, plan, quicken
 from dmad.nn.pdm import PDM
 from dmad.nn.ppdm import PPDM
+from dmad.settings import changed
 from dmad.visualize import save
 
 ROUNDS = 7
@@ -42,7 +42,7 @@ def bench(what: str, sizes: Sequence[int]) -> Table:
     lines = []
     for size in sizes:
         base = recipes.images() if what == "images" else recipes.ped2()
-        config = replace(base, data=replace(base.data, size=size))
+        config = changed(base, size=size)
         plain, shipped = JOBS[what](config)
         slow, quick = in_turn(plain, shipped)
         cells = (f"{1e3 * median(times):.1f}" for times in (slow, quick))

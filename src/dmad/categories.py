@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import numpy as np
 from dmad.config import Config, require
 from dmad.data.images import chosen
 from dmad.data.load import needed_root
-from dmad.errors import DmadError
+from dmad.errors import DmadError, StoppedError
 from dmad.evaluation.images import LARGER
 from dmad.evaluation.show import READ_IMAGES, markdown_table, show_block
 from dmad.inspection import IMAGE_RAW
@@ -22,15 +21,14 @@ from dmad.judge import evaluate
 from dmad.report.contents import Block
 from dmad.runs import (
     Run,
-    find_model,
+    has_model,
     make_folder,
     new_run,
-    read_card,
     read_config,
-    write_config,
     write_whole,
 )
-from dmad.training import train
+from dmad.settings import changed
+from dmad.thresholds import complete
 
 TEXTURES = ("carpet", "grid", "leather", "tile", "wood")
 SHOWN: dict[str, dict[str, tuple[str, ...]]] = {
@@ -52,7 +50,7 @@ def asked(config: Config) -> list[str]:
 
 def of_one(config: Config, name: str) -> Config:
     """The settings of one category."""
-    return replace(config, data=replace(config.data, categories=name))
+    return changed(config, categories=name)
 
 
 def holds_categories(folder: Path) -> bool:
@@ -61,10 +59,8 @@ def holds_categories(folder: Path) -> bool:
     return whole and any(Run(path).config.exists() for path in folder.iterdir() if path.is_dir())
 
 
-def train_each(
-    config: Config, names: list[str], out: Path, resume: Path | None = None
-) -> Iterator[Path]:
-    """Train a model a category, into a folder each; those that are done are left as they are.
+def train_each(config: Config, names: list[str], out: Path, resume: Path | None = None) -> Path:
+    """Train a model a category and set its threshold; what is done is left as it is.
 
     Args:
         config: Settings of all of them.
@@ -72,28 +68,26 @@ def train_each(
         out: Folder under which the folder of all is made.
         resume: That folder, to go on with.
 
-    Yields:
-        First the folder they lie in; then each run that is trained and has no threshold yet.
+    Returns:
+        The folder of all, in which each category has its run.
+
+    Raises:
+        DmadError: A category cannot be trained; the others are.
     """
-    folder = resume or new_run(config, out).folder
-    yield folder
+    folder, failed = resume or new_run(config, out).folder, []
     for name in names:
-        own, run = of_one(config, name), Run(folder / name)
-        if not finished(run.folder):
+        if not has_model(folder / name):
             print(f"category {name}", file=sys.stderr)
-            if not run.config.exists():
-                write_config(own, run)
-            train(own, resume=run.folder)
-        if "calibration" not in read_card(find_model(run.folder)):
-            yield run.folder
-
-
-def finished(folder: Path) -> bool:
-    """Whether a run has a model."""
-    try:
-        return bool(find_model(folder))
-    except DmadError:
-        return False
+        try:
+            complete(of_one(config, name), folder / name)
+        except StoppedError as error:
+            raise StoppedError(f"stopped; go on with: dmad train --resume {folder}") from error
+        except DmadError as error:
+            failed.append(name)
+            print(f"skipped: {name}: {error}", file=sys.stderr)
+    left = f"{len(failed)} of {len(names)} categories were not trained: {', '.join(failed)}"
+    require(not failed, f"{left}; go on with: dmad train --resume {folder}")
+    return folder
 
 
 def evaluate_each(folder: Path, root: Path | None = None, cache: Path | None = None) -> list[Block]:
@@ -108,17 +102,22 @@ def evaluate_each(folder: Path, root: Path | None = None, cache: Path | None = N
         The table of each block, also in `evaluation/categories.md` and `.json`.
 
     Raises:
-        DmadError: No category is trained.
+        DmadError: No category is trained, or none can be judged.
     """
-    runs = sorted(path for path in folder.iterdir() if path.is_dir() and finished(path))
+    runs = sorted(path for path in folder.iterdir() if path.is_dir() and has_model(path))
     require(bool(runs), f"no category of {folder} is trained; dmad train --resume {folder}")
     found: dict[str, Rows] = {}
     for run in runs:
         ledger = Run(run).evaluation / "ledger.json"
-        if not ledger.exists() or ledger.stat().st_mtime < (run / "model.json").stat().st_mtime:
-            print(f"category {run.name}", file=sys.stderr)
-            evaluate(run, root, cache)
-        found[run.name] = json.loads(ledger.read_text())["rows"]
+        old = not ledger.exists() or ledger.stat().st_mtime < Run(run).card.stat().st_mtime
+        try:
+            if old or root:
+                print(f"category {run.name}", file=sys.stderr)
+                evaluate(run, root, cache)
+            found[run.name] = json.loads(ledger.read_text())["rows"]
+        except DmadError as error:
+            print(f"skipped: {run.name}: {error}", file=sys.stderr)
+    require(bool(found), f"none of {len(runs)} categories could be judged")
     tables = [table(block, found) for block in SHOWN]
     write(folder, found, tables)
     return tables

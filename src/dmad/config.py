@@ -112,7 +112,7 @@ class ModelConfig:
             the reference, so that it too passes the memory (released on ShanghaiTech).
         teacher: Images (PPDM): the frozen network of timm whose features are restored, such as
             `wide_resnet50_2` or `resnet18`. With one, `widths`, `stem`, `skips`, `skip_channels`,
-            `estimator_sees`, `background` and `mask` do not count. Empty is video (PDM).
+            `estimator_sees`, `background` and `mask` do not count. Empty: PDM (video, digits).
         teacher_weights: File of the teacher's weights (.safetensors, or .pth of tensors alone);
             without one, timm fetches them.
     """

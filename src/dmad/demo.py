@@ -27,8 +27,8 @@ from dmad.inference.predict import Best
 from dmad.judge import judge, write
 from dmad.nn.distillation import Teacher
 from dmad.runs import Run, find_model, make_folder, read_card, write_whole
+from dmad.settings import changed
 from dmad.teachers import load_teacher
-from dmad.thresholds import set_threshold
 from dmad.training import train
 
 STREET_EPOCHS, TEXTURE_EPOCHS = 6, 6  # so that all of it fits in six minutes on two cores
@@ -36,7 +36,7 @@ STREET_EPOCHS, TEXTURE_EPOCHS = 6, 6  # so that all of it fits in six minutes on
 GUIDE = """dmad demo: what lies here
 
 toy/fig6.png              Odd digits are normal, even ones were never seen. A plain memory blurs,
-                          full skips copy everything (so they find nothing), and the deformation
+                          full skips copy everything (so they find little), and the deformation
                           bends a prototype until it fits the normal; the abnormal it cannot fit.
 toy/anomaly-like.png      The same with the normal digits bent ever further.
 street/panel.png          The most anomalous frame of each street clip: what the camera saw, what
@@ -65,8 +65,7 @@ def demo(out: Path) -> None:
 
 def street(out: Path) -> None:
     """Train on normal street clips, judge the abnormal ones, and draw."""
-    base = recipes.street()
-    config = replace(base, train=replace(base.train, epochs=STREET_EPOCHS))
+    config = recipes.recipe("street", epochs=STREET_EPOCHS)
     run = train(config, out / "runs")
     detector, test = load(run.folder), load_split(config.data, "test")
     result = judge(detector, test)
@@ -86,17 +85,12 @@ def textures(out: Path) -> None:
     except DmadError as error:
         Console().print(f"left out: {error}")
         return
-    base = recipes.images()
-    config = replace(
-        base,
-        recipe="mvtec",
-        data=replace(base.data, layout="mvtec", root=root, size=128),
-        model=replace(base.model, teacher_weights=_teacher(base.model, out)),
-        train=replace(base.train, epochs=TEXTURE_EPOCHS, batch_size=4),
-    )
-    folder, *runs = categories.train_each(config, list(TEXTURES), out / "runs")
-    for run in runs:
-        set_threshold(run)
+    config = replace(recipes.images(), recipe="mvtec")
+    weights = _teacher(config.model, out)
+    config = changed(config, layout="mvtec", root=root, size=128, teacher_weights=weights)
+    config = changed(config, epochs=TEXTURE_EPOCHS, batch_size=4)
+    folder = categories.train_each(config, list(TEXTURES), out / "runs")
+    runs = [folder / name for name in TEXTURES]
     categories.show(categories.evaluate_each(folder))
     for run in runs:
         page = (Run(run).evaluation / "report.html").read_text()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -50,8 +49,7 @@ def deploy(sizes: Sequence[int]) -> Table:
     quicken()
     lines = []
     for size in sizes:
-        base = recipes.ped2()
-        config = replace(base, data=replace(base.data, size=size))
+        config = recipes.recipe("ped2", size=size)
         with TemporaryDirectory() as folder, missing_packages():
             path = film(Path(folder))
             times = in_rounds(forms(config, Path(folder), path), path, config)

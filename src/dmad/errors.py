@@ -3,3 +3,7 @@
 
 class DmadError(Exception):
     """Bad input. The message is one line; the command line prints it and exits with code 2."""
+
+
+class StoppedError(DmadError):
+    """Stopped by hand; says how to go on."""

@@ -14,8 +14,9 @@ from dmad.data.load import LabelledFootage
 from dmad.data.tiles import blend
 from dmad.data.windows import thin
 from dmad.evaluation.calibration import Budget, Calibration, calibrate
+from dmad.evaluation.held_out import HeldOut
 from dmad.evaluation.images import draw_up, larger, paper_alpha
-from dmad.evaluation.ledger import Block, Row
+from dmad.evaluation.ledger import BlockName, Row
 from dmad.evaluation.metrics import micro_auroc
 from dmad.evaluation.pixels import PixelMetrics
 from dmad.evaluation.result import Evaluation
@@ -143,7 +144,7 @@ def deployable(detector: Detector, seen: Seen) -> dict[str, np.ndarray]:
 
 
 def pixel_rows(
-    block: Block, signal: str, seen: Seen, alpha: float, test: LabelledFootage
+    block: BlockName, signal: str, seen: Seen, alpha: float, test: LabelledFootage
 ) -> list[Row]:
     """Pixel AUROC and AUPRO of Eq. 23 over the images that have a mask."""
     assert test.masks is not None
@@ -152,9 +153,10 @@ def pixel_rows(
         for mask in test.masks(clip.name):
             metrics.update(seen.pixels(index, alpha), mask)
             used += 1
+    if not used:
+        return []  # no mask fits
     note = f"{used} of {len(test.footage.clips)} images"
-    found = {"pixel_AUROC": metrics.auroc(), "AUPRO": metrics.aupro()}
-    return [Row(block, signal, name, value, note) for name, value in found.items()]
+    return [Row(block, signal, name, value, note) for name, value in metrics.figures().items()]
 
 
 @dataclass(frozen=True)
@@ -162,7 +164,7 @@ class Choice:
     """α chosen by synthetic defects in good images that were not trained on."""
 
     alpha: float  # weight of the raw deformation term
-    weight: float  # the same, of the standardised one
+    weight: float  # the same, where both terms have their spread in these images as unit
     tried: list[dict[str, float]]  # weight, alpha, image_AUROC and pixel_AUROC of each
     images: int  # good ones
     defects: int  # synthetic ones
@@ -207,26 +209,38 @@ def tried_alpha(seen: Seen, masks: np.ndarray, weight: float, alpha: float) -> d
     return {"weight": weight, "alpha": alpha, **found}
 
 
+def image_terms(detector: Detector, good: Footage) -> HeldOut:
+    """Raw terms of good images, each a clip of its own."""
+    seen = look_whole(detector, good)
+    count = len(seen.reconstruction)
+    require(count > 1, "one good image is too few to calibrate on; give more, better thirty")
+    return HeldOut(seen.reconstruction, seen.deformation, np.ones(count, np.int64), 1.0)
+
+
 def image_threshold(
-    detector: Detector, good: Footage, budget: Budget | str
+    held: HeldOut, alpha: float, budget: Budget | str
 ) -> tuple[Calibration, dict[str, float]]:
     """The threshold for a false-positive rate, and those of `LEVELS`, from good images alone.
 
+    Args:
+        held: Terms of the good images.
+        alpha: Of Eq. 22.
+        budget: Such as "0.01/image".
+
     Raises:
-        DmadError: Too few good images, or a budget of events.
+        DmadError: A budget of events.
     """
     budget = Budget.parse(budget) if isinstance(budget, str) else budget
     require(
         budget.unit == "image",
         f"images have no hours or frames, so {budget} says nothing; write 0.01/image",
     )
-    seen = look_whole(detector, good)
-    terms = (seen.reconstruction, seen.deformation)
+    terms = (held.reconstruction, held.deformation)
     scorer = Scorer.fit(*terms, 1.0)
-    weight = detector.config.score.alpha * scorer.deformation.scale / scorer.reconstruction.scale
-    lengths = np.ones(len(seen.reconstruction), np.int64)
+    weight = alpha * scorer.deformation.scale / scorer.reconstruction.scale
     found, *others = (
-        calibrate(*terms, lengths, 1.0, wanted, weight=weight) for wanted in (budget, *LEVELS)
+        calibrate(*terms, held.clip_lengths, held.fps, wanted, weight=weight)
+        for wanted in (budget, *LEVELS)
     )
     levels = {name: one.threshold for name, one in zip(LEVELS, others, strict=True)}
     return found, {str(budget): found.threshold} | levels

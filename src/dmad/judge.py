@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 
-from dmad.config import require
+from dmad.config import DataConfig, require
 from dmad.data.frames import Clip, Footage, frame_rate
-from dmad.data.load import LabelledFootage, load_split, lying, tell, trained_on
+from dmad.data.load import LabelledFootage, fingerprint, load_split, lying, tell, trained_on
 from dmad.evaluation.ledger import Row, draw_up
 from dmad.evaluation.pixels import PixelMetrics
 from dmad.evaluation.regions import region_criteria
@@ -22,7 +22,7 @@ from dmad.inference.detector import Detector, Explained, load
 from dmad.inference.result import AnomalyResult
 from dmad.inspection import inspect
 from dmad.report import render
-from dmad.runs import Run, find_model, make_folder, read_card, write_whole
+from dmad.runs import Run, find_model, make_folder, read_card, room, write_whole
 from dmad.scoring import pixel_map
 from dmad.summary import compose
 from dmad.summary_images import compose_images
@@ -61,8 +61,7 @@ def evaluate(
         "normal and abnormal ones",
     )
     make_folder(out)
-    if data.root == detector.config.data.root and trained_on(data):
-        told = "its normal clips were trained on too: put those to test on into a folder test"
+    if told := known_before(detector, data, read_card(find_model(run))):
         tell([told])
         test = replace(test, label_name=f"{test.label_name}; {told}")
     result = judge(detector, test)
@@ -73,16 +72,31 @@ def evaluate(
     return result
 
 
+def known_before(detector: Detector, data: DataConfig, card: dict[str, Any]) -> str:
+    """What is to be said where normal samples of the test split were, or may be, trained on."""
+    apart = "put those to test on into a folder test"
+    if data.root != detector.config.data.root:
+        return ""
+    if trained_on(data):
+        return f"its normal clips were trained on too: {apart}"
+    if not detector.config.model.teacher:
+        return ""
+    then, now = card["data"]["sha256"], fingerprint(load_split(data, "train").footage)
+    changed = "its good images are not those of the training any more"
+    return "" if then == now else f"{changed}, and some may be tested that were trained on: {apart}"
+
+
 def judge(detector: Detector, test: LabelledFootage) -> Evaluation:
     """Score every clip and draw up the ledger."""
     if detector.config.model.teacher:
         return inspect(detector, test)
     assert test.labels is not None
     config = detector.config
-    with TemporaryDirectory() as scratch:
-        maps = new_maps(test, Path(scratch)) if test.masks else None
-        scores = score_set(score_clips(detector, test.footage, maps), test, config.data.fps)
-        located = [] if maps is None else pixel_rows(maps, test)
+    maps = room(test.footage.frames.shape[:3], np.float32) if test.masks else None
+    if maps is not None:
+        maps[:] = np.nan  # where nothing is written
+    scores = score_set(score_clips(detector, test.footage, maps), test, config.data.fps)
+    located = [] if maps is None else pixel_rows(maps, test)
     eq12, eq13 = scores.channels["eq12"], scores.channels["eq13"]
     deployable = {
         RAW: scores.channels["score"],
@@ -94,17 +108,9 @@ def judge(detector: Detector, test: LabelledFootage) -> Evaluation:
         scored = calibration.scorer(eq12, eq13, scores.clip_lengths)
         deployable = {CALIBRATED: scored, **deployable}
         rules[CALIBRATED] = calibration.rule
-    ledger = draw_up(scores, config.recipe, deployable, rules)
+    ledger = draw_up(scores, config.recipe, deployable, rules, ordered=config.data.history > 0)
     ledger = replace(ledger, rows=[*ledger.rows, *located])
     return Evaluation(ledger, scores, deployable, calibration)
-
-
-def new_maps(test: LabelledFootage, folder: Path) -> np.ndarray:
-    """Room on disk for a score map a frame, (N, H, W) float32; NaN where nothing is written."""
-    frames = test.footage.frames
-    maps = np.memmap(folder / "maps", np.float32, "w+", shape=frames.shape[:3])
-    maps[:] = np.nan
-    return maps
 
 
 def pixel_rows(maps: np.ndarray, test: LabelledFootage) -> list[Row]:
@@ -114,8 +120,7 @@ def pixel_rows(maps: np.ndarray, test: LabelledFootage) -> list[Row]:
     for scores, mask in frames:
         metrics.update(scores, mask)
     regions = region_criteria(frames, [clip.length for clip in test.footage.clips])
-    found = {"pixel_AUROC": metrics.auroc(), "AUPRO": metrics.aupro()}
-    found |= {"RBDC": regions.rbdc, "TBDC": regions.tbdc}
+    found = metrics.figures() | {"RBDC": regions.rbdc, "TBDC": regions.tbdc}
     notes = {"RBDC": f"{regions.regions} regions", "TBDC": f"{regions.tracks} tracks"}
     return [Row("deployable", RAW, name, found[name], notes.get(name, "")) for name in found]
 

@@ -30,18 +30,20 @@ def rise_and_fall(optimizer: Optimizer, warmup: int, steps: int) -> LRScheduler:
 
 
 class Training(L.LightningModule):
-    """One training of one model; a form says in `judged` what it makes of a batch.
+    """One training of one model; subclasses say in `judged` what they make of a batch.
 
     Args:
         config: All settings.
+        model: What is trained.
         compute: How this machine computes.
     """
 
     model: PDM | PPDM  # each form's own
 
-    def __init__(self, config: Config, compute: Plan) -> None:
+    def __init__(self, config: Config, model: PDM | PPDM, compute: Plan) -> None:
         super().__init__()
-        self.config, self.compute = config, compute
+        self.config, self.model, self.compute = config, model, compute
+        self.step_loss = torch.compile(self._loss) if compute.compile else self._loss
         self.counts = torch.zeros(config.model.memory_items, dtype=torch.int64)
         self.recent = self.counts.clone()
         self.history: list[dict[str, float]] = []
@@ -51,6 +53,10 @@ class Training(L.LightningModule):
         self, batch: Batch, x: Tensor, target: Tensor
     ) -> tuple[PDMOutput | PPDMOutput, LossTerms | ImageLossTerms]:
         """Output and losses of a batch of inputs (B, T·C, H, W) and targets (B, C, H, W)."""
+        raise NotImplementedError
+
+    def _loss(self, *_: Any) -> tuple[Any, Any]:
+        """Output and losses: what is compiled where that pays."""
         raise NotImplementedError
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
@@ -161,11 +167,6 @@ class PDMTraining(Training):
 
     model: PDM
 
-    def __init__(self, config: Config, model: PDM, compute: Plan) -> None:
-        super().__init__(config, compute)
-        self.model = model
-        self.step_loss = torch.compile(self._loss) if compute.compile else self._loss
-
     def _loss(
         self, x: Tensor, target: Tensor, background: Tensor | None
     ) -> tuple[PDMOutput, LossTerms]:
@@ -182,11 +183,6 @@ class PPDMTraining(Training):
     """Images: restore the teacher's features of the bent image."""
 
     model: PPDM
-
-    def __init__(self, config: Config, model: PPDM, compute: Plan) -> None:
-        super().__init__(config, compute)
-        self.model = model
-        self.step_loss = torch.compile(self._loss) if compute.compile else self._loss
 
     def _loss(
         self, x: Tensor, features: tuple[Tensor, ...] | None

@@ -136,6 +136,14 @@ class ModelFiles:
     shipped: bool = False  # with the project: everybody's, and never written to
 
 
+def has_model(folder: Path) -> bool:
+    """Whether a run is trained to its end."""
+    try:
+        return bool(find_model(folder))
+    except DmadError:
+        return False
+
+
 def find_model(name: str | Path) -> ModelFiles:
     """A run folder, an exported one, a `.safetensors` file, or the name of a shipped model."""
     path = Path(name)

@@ -5,7 +5,7 @@ Raw, never clamped.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -84,15 +84,20 @@ def score(x: Tensor, output: PDMOutput, config: ScoreConfig, gradient: float = 1
         Both maps, both terms and their sum.
     """
     a_rec = distance(x, output.reconstructions[-1], gradient)
-    return _maxima(a_rec, deformation_map(output.offsets, like=x), config)
+    return _judged(a_rec, deformation_map(output.offsets, like=x), config)
 
 
-def _maxima(a_rec: Tensor, a_df: Tensor, config: ScoreConfig) -> Scores:
-    """Eq. 14: the maxima of both averaged maps, and their sum."""
-    reconstruction = average(a_rec, config.kernel).amax((1, 2))
-    deformation = average(a_df, config.kernel).amax((1, 2))
-    total = reconstruction + config.alpha * deformation
-    return Scores(a_rec, a_df, reconstruction, deformation, total)
+def _judged(a_rec: Tensor, a_df: Tensor, config: ScoreConfig) -> Scores:
+    """Eq. 14."""
+    return _maxima(a_rec, a_df, config.alpha, lambda a: average(a, config.kernel))
+
+
+def _maxima(
+    a_rec: Tensor, a_df: Tensor, alpha: float, smooth: Callable[[Tensor], Tensor]
+) -> Scores:
+    """The maxima of both maps, smoothed, and their sum."""
+    reconstruction, deformation = (smooth(a).amax((1, 2)) for a in (a_rec, a_df))
+    return Scores(a_rec, a_df, reconstruction, deformation, reconstruction + alpha * deformation)
 
 
 def within(scores: Scores, config: ScoreConfig, zone: Tensor) -> Scores:
@@ -103,7 +108,7 @@ def within(scores: Scores, config: ScoreConfig, zone: Tensor) -> Scores:
         config: α and kernel.
         zone: (H, W) bool, True where the view counts.
     """
-    return _maxima(scores.reconstruction_map * zone, scores.deformation_map * zone, config)
+    return _judged(scores.reconstruction_map * zone, scores.deformation_map * zone, config)
 
 
 def pixel_map(scores: Scores, config: ScoreConfig) -> Tensor:
@@ -215,10 +220,7 @@ def score_plus(output: PPDMOutput, config: ScoreConfig) -> Scores:
     """Eq. 20 to 22."""
     a_rec = reconstruction_map_plus(output)
     a_df = deformation_map_plus(output, config.backward_only)
-    reconstruction = blur(a_rec, config.sigma).amax((1, 2))
-    deformation = blur(a_df, config.sigma).amax((1, 2))
-    total = reconstruction + config.alpha * deformation
-    return Scores(a_rec, a_df, reconstruction, deformation, total)
+    return _maxima(a_rec, a_df, config.alpha, lambda a: blur(a, config.sigma))
 
 
 def pixel_map_plus(scores: Scores, config: ScoreConfig) -> Tensor:

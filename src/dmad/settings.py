@@ -24,7 +24,7 @@ SECTIONS = {
     "score": ScoreConfig,
     "train": TrainConfig,
 }
-PLACES = ("root", "cache", "teacher_weights")  # paths, kept from the root of the file system
+PLACES = ("root", "cache", "teacher_weights")  # paths that are made absolute
 PATHS = (*PLACES, "start")
 
 
@@ -35,6 +35,31 @@ def plain(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [plain(item) for item in value]
     return str(value) if isinstance(value, Path) else value
+
+
+def changed(config: Config, **changes: object) -> Config:
+    """Settings with some changed, each by its own name; all at once, as some belong together.
+
+    Args:
+        config: What the others stay like.
+        **changes: Any setting of any section: `epochs=4, size=128, root=Path("UCSDped2")`; where
+            two sections have one of that name, with the section: `loss_background=0.0`.
+
+    Raises:
+        DmadError: No such setting, or a value out of range.
+    """
+    known = [(section, own) for section in SECTIONS for own in vars(getattr(config, section))]
+    new: dict[str, dict[str, object]] = {section: {} for section in SECTIONS}
+    for key, value in changes.items():
+        meant = [(section, own) for section, own in known if key in (own, f"{section}_{own}")]
+        more = " or ".join("_".join(place) for place in meant)
+        helped = f"`dmad train {config.recipe} --help` lists them"
+        require(bool(meant), f"no setting is called {key!r}; {helped}")
+        require(len(meant) == 1, f"{key!r} is a setting of several sections; say {more}")
+        ((section, own),) = meant
+        new[section][own] = value
+    sections = {name: replace(getattr(config, name), **own) for name, own in new.items() if own}
+    return replace(config, **sections)
 
 
 def anchored(config: Config) -> Config:
@@ -55,9 +80,7 @@ def of_card(card: Mapping[str, Any]) -> Config:
     """The settings in a model's card, with the α that was chosen for it."""
     config = restore(card["config"])
     choice = card.get("choice")
-    if not choice:
-        return config
-    return replace(config, score=replace(config.score, alpha=choice["alpha"]))
+    return changed(config, alpha=choice["alpha"]) if choice else config
 
 
 def _section(name: str, values: dict[str, Any]) -> Any:

@@ -12,23 +12,27 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from dmad.config import DataConfig, require
+from dmad.config import Config, DataConfig, require
 from dmad.data.frames import ClipSource, Footage, frame_rate
-from dmad.data.images import scan
 from dmad.data.load import load_split, lying, read, tell
 from dmad.errors import DmadError
 from dmad.evaluation.calibration import AlarmShape, Budget, Calibration, read_calibration
 from dmad.evaluation.calibration import calibrate as choose_threshold
 from dmad.evaluation.held_out import HeldOut
 from dmad.inference.detector import Detector, load
+from dmad.inference.images import named
 from dmad.inference.predict import clips_in, folder_names
 from dmad.inference.result import AnomalyResult
-from dmad.inspection import IMAGE_BUDGET, choose_alpha, image_threshold
+from dmad.inspection import IMAGE_BUDGET, choose_alpha, image_terms, image_threshold
 from dmad.judge import score_clips
-from dmad.runs import find_model, make_folder, read_card, read_config, write_whole
+from dmad.runs import find_model, has_model, make_folder, read_card, read_config, write_whole
+from dmad.training import train
 from dmad.weighing import weigh
 
 BUDGET = "1/hour"  # of videos
+FOR_VIDEO = (
+    "--normal, --out, --fps, --weight, --scene and --alarm.* are for video; name all good images"
+)
 
 
 def calibrate(
@@ -47,7 +51,7 @@ def calibrate(
     """Set a run's threshold from normal footage, and keep it in `model.json`.
 
     Args:
-        run: Run folder.
+        run: Run folder, export, .safetensors file, or name of a shipped model with `out`.
         normal: Normal clips not trained on, or folders of them; where empty the footage of the last
             calibration, or what the training held out.
         budget: False alarms that are acceptable, such as "1/day", or for images "0.01/image"; where
@@ -76,8 +80,7 @@ def calibrate(
     detector = load(run)
     data = lying(detector.config.data, root, cache)
     if detector.config.model.teacher:
-        none = not (more or out or fps or alarm)
-        require(none, "--normal, --out, --fps and --alarm.* are for video; name all good images")
+        require(not (more or out or fps or alarm or scene or weight is not None), FOR_VIDEO)
         return _of_images(run, detector, normal, data, budget)
     kept = [card.with_suffix(".npz") for card in (out, files.card) if card]
     detector.calibration = last = _last(out, detector, scene if more else None)
@@ -139,10 +142,24 @@ def _of_images(
     data: DataConfig,
     budget: Budget | str,
 ) -> Calibration:
-    good = read_images(normal, data) if normal else load_split(data, "held_out").footage
-    found, levels = image_threshold(detector, good, budget or IMAGE_BUDGET)
+    last, kept = detector.calibration, find_model(run).card.with_suffix(".npz")
+    if not normal and kept.is_file():
+        held = HeldOut.read(kept)
+    else:
+        good = read_images(normal, data) if normal else load_split(data, "held_out").footage
+        held = image_terms(detector, good)
+    budget = budget or (last.budget if last else IMAGE_BUDGET)
+    found, levels = image_threshold(held, detector.config.score.alpha, budget)
+    held.write(kept)
     note(run, {"calibration": found.to_dict(), "levels": levels})
     return found
+
+
+def complete(config: Config, folder: Path) -> None:
+    """Train the run that a folder is, and set its threshold, as far as that is not done."""
+    if not has_model(folder):
+        train(config, resume=folder)
+    set_threshold(folder)
 
 
 def set_threshold(run: Path) -> None:
@@ -195,9 +212,7 @@ def read_images(sources: Sequence[str | Path], data: DataConfig) -> Footage:
     Raises:
         DmadError: No images, or all lie in folders named abnormal or masks.
     """
-    there = [scan(Path(source)) for source in sources]
-    tell([line for images in there for line in images.notes])
-    files = [file for images in there for file in images.files]
+    files = named([Path(source) for source in sources])
     good = [file for file in files if file.kind in ("normal", "unnamed")]
     left = len(files) - len(good)
     require(bool(good), f"all {left} images are called abnormal or masks by their folders")

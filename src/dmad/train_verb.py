@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from jsonargparse import Namespace
 
 from dmad.config import Config, require
 from dmad.parsing import Parser
-from dmad.settings import SECTIONS, restore
+from dmad.settings import SECTIONS, changed, restore
 
 
 def parser_train(recipe: str | None, base: Config | None = None) -> Parser:
@@ -52,14 +51,11 @@ def train(arguments: Sequence[str]) -> None:
 
     names = categories.asked(config)
     if len(names) > 1:
-        runs = categories.train_each(config, names, asked.out, asked.resume)
-        folder = next(runs)
+        folder = categories.train_each(config, names, asked.out, asked.resume)
     else:
         config = categories.of_one(config, names[0]) if names else config
         folder = training.train(config, asked.out, asked.resume).folder
-        runs = iter([folder])
-    for run in runs:
-        set_threshold(run)
+        set_threshold(folder)
     print(folder)
 
 
@@ -70,13 +66,13 @@ def _resumed(arguments: Sequence[str], run: Path) -> Config:
     base = read_config(run)
     asked = _config(parser_train(base.recipe, base).parse_args(list(arguments)))
     places = {name: getattr(asked.data, name) for name in ("root", "cache", "workers")}
-    config = replace(base, data=replace(base.data, **places))
+    config = changed(base, **places, teacher_weights=asked.model.teacher_weights)
     same = asked.recipe == base.recipe
     require(same, f"{run} is a run of {base.recipe}, not of {asked.recipe}; leave that out")
     require(
         asked == config,
-        "with --resume the run's own settings hold; only --data.root, --data.cache and "
-        "--data.workers may be given",
+        "with --resume the run's own settings hold; only --data.root, --data.cache, --data.workers "
+        "and --model.teacher_weights may be given",
     )
     return config
 

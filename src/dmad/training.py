@@ -23,7 +23,7 @@ from dmad.config import Config, TrainConfig, require
 from dmad.data.background import templates
 from dmad.data.load import LabelledFootage, fingerprint, load_split
 from dmad.data.windows import Batch, Windows, as_is, to_model
-from dmad.errors import DmadError
+from dmad.errors import StoppedError
 from dmad.learning import PDMTraining, PPDMTraining, Training
 from dmad.machine import Plan, plan, quicken, usual_device
 from dmad.nn.pdm import PDM
@@ -178,7 +178,7 @@ def train(config: Config, out: str | Path = "runs", resume: str | Path | None = 
     try:
         trainer.fit(module, loader, ckpt_path=checkpoint, weights_only=True)
     except SystemExit as stop:  # what Lightning makes of Ctrl-C
-        raise DmadError(f"stopped; go on with: dmad train --resume {run.folder}") from stop
+        raise StoppedError(f"stopped; go on with: dmad train --resume {run.folder}") from stop
     if _rank():
         sys.exit(0)
     save_model(run.folder, module.model, _card(config, footage, module, loader))
@@ -246,7 +246,8 @@ def _trainer(train: TrainConfig, run: Run, compute: Plan, steps: int) -> L.Train
     return L.Trainer(
         max_epochs=train.epochs,
         accelerator=usual_device(),
-        devices=_processes(),
+        devices=(here := int(os.environ.get("LOCAL_WORLD_SIZE", 1))),
+        num_nodes=_processes() // here,
         precision=compute.precision,
         sync_batchnorm=_processes() > 1 and torch.cuda.is_available(),
         logger=[CSVLogger(run.folder, "logs"), TensorBoardLogger(run.folder, "tensorboard")],

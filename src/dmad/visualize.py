@@ -8,7 +8,6 @@ that are to be compared; NaN is drawn as zero. `zoom` enlarges the drawing.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from io import BytesIO
@@ -25,6 +24,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from dmad.config import require
 from dmad.data.labels import runs
+from dmad.runs import write_whole
 
 Pixels = NDArray[np.uint8]
 Values = NDArray[np.floating[Any]]
@@ -169,14 +169,9 @@ def curves(history: Mapping[str, Sequence[float]]) -> Pixels:
 
 def save(image: Pixels, path: Path | str) -> None:
     """Write an image (H, W) or (H, W, 3), uint8, as PNG: beside first, then renamed."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.stem}.part{path.suffix}")
-    try:
-        Image.fromarray(image).save(part, format="PNG")
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    content = BytesIO()
+    Image.fromarray(image).save(content, format="PNG")
+    write_whole(Path(path), content.getvalue())
 
 
 def rgb(image: Pixels) -> Pixels:

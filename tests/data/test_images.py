@@ -9,15 +9,10 @@ import pytest
 from PIL import Image
 
 from dmad.config import DataConfig
-from dmad.data.images import (
-    categories,
-    describe_images,
-    describe_loose,
-    find_images,
-    image_size,
-    scan,
-)
+from dmad.data.describe import describe_images, describe_loose
+from dmad.data.images import categories, find_images, image_size, scan
 from dmad.data.load import LabelledFootage, load_split
+from dmad.data.masks import read_mask
 from dmad.errors import DmadError
 
 SIZE = 32
@@ -201,6 +196,71 @@ def test_every_kind_of_picture_is_read(tmp_path, loaded) -> None:
     assert found.skipped == ()
     assert len(found.clips) == 6
     assert np.abs(found.frames.astype(int) - 200).max() <= 2
+
+
+def test_pictures_of_twelve_bits_and_of_eight_in_sixteen(tmp_path, loaded) -> None:
+    (tmp_path / "data").mkdir()
+    for name, value in (("16", 200 * 257), ("12", 200 * 16), ("8", 200)):
+        deep = Image.fromarray(np.full((40, 40), value, np.uint16))
+        deep.save(tmp_path / "data" / f"{name}.png")
+    assert (loaded("train").footage.frames == 200).all()
+
+
+def test_what_is_transparent_is_black(tmp_path, loaded) -> None:
+    (tmp_path / "data").mkdir()
+    for i, hidden in enumerate(((255, 0, 255, 0), (120, 120, 120, 0))):
+        Image.new("RGBA", (40, 40), hidden).save(tmp_path / "data" / f"{i}.png")
+    assert (loaded("train").footage.frames == 0).all()
+
+
+def test_masks_beside_their_images_and_under_their_kinds(put, mask, loaded) -> None:
+    for i in range(5):
+        put(f"good/{i}.png", i)
+    for place in ("abnormal/dent/masks", "abnormal/scratch/masks"):
+        put(f"{Path(place).parent}/7.png")
+        mask(f"{place}/7.png")
+    put("abnormal/8.jpg")
+    mask("abnormal/8_mask.png")
+    test = loaded("test")
+    abnormal = [name for name, label in zip(names(test), test.labels, strict=True) if label]
+    assert sorted(abnormal) == ["abnormal/8.jpg", "abnormal/dent/7.png", "abnormal/scratch/7.png"]
+    assert all(len(test.masks(name)) == 1 for name in abnormal)
+
+
+@pytest.mark.parametrize("kind", ["turned", "transparent", "jpeg"])
+def test_masks_are_read_as_they_are_meant(tmp_path, kind) -> None:
+    drawn = np.zeros((40, 20), np.uint8)
+    drawn[:10, :10] = 255
+    path = tmp_path / ("mask.jpg" if kind == "jpeg" else "mask.png")
+    if kind == "turned":
+        exif = Image.Exif()
+        exif[0x0112] = 6  # to be turned by 90 degrees clockwise
+        Image.fromarray(np.rot90(drawn)).save(path, exif=exif)
+    elif kind == "transparent":
+        white = Image.new("RGBA", (20, 40), "white")
+        white.putalpha(Image.fromarray(drawn))
+        white.save(path)
+    else:
+        Image.fromarray(drawn).save(path, quality=30)
+    assert (read_mask(path) == (drawn > 0)).all()
+
+
+def test_an_empty_mask_is_told(put, mask, loaded, capsys) -> None:
+    for i in range(5):
+        put(f"good/{i}.png", i)
+    put("abnormal/0.png")
+    Image.new("L", (40, 40)).save(mask("masks/0.png"))
+    test = loaded("test")
+    assert "the mask 0.png is empty" in capsys.readouterr().err
+    assert test.masks is None or not len(test.masks("abnormal/0.png"))
+
+
+def test_images_outside_the_folders_of_good_ones_are_counted(put, loaded, capsys) -> None:
+    for i in range(3):
+        put(f"good/{i}.png", i)
+    put("loose.png")
+    assert len(names(loaded("train"))) == 3
+    assert "1 images left out that lie in no folder named normal" in capsys.readouterr().err
 
 
 def test_pictures_are_turned_upright(tmp_path, put, loaded) -> None:

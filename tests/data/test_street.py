@@ -1,6 +1,5 @@
 from functools import cache
 from itertools import pairwise
-from time import perf_counter
 
 import numpy as np
 import pytest
@@ -153,14 +152,6 @@ def test_crowds_of_both_splits_look_alike():
         assert np.mean([measure(frames) for frames in quiet]) == pytest.approx(
             expected, rel=tolerance
         )
-
-
-def test_speed_is_reported(record_property):
-    street = Street(frames=60)
-    background(street)
-    start = perf_counter()
-    normal_clip(street, 5)
-    record_property("frames_per_second", 60 / (perf_counter() - start))
 
 
 @pytest.mark.parametrize(

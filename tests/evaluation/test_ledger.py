@@ -42,6 +42,7 @@ def test_all_blocks_with_their_metrics():
     smooth = published("ped2", SCORES.channels, LENGTHS)
     assert ledger.value("published ped2 protocol") == micro_auroc(smooth, SCORES.labels)
     assert ledger.value("constant") == 0.5
+    assert "blind" not in [row.block for row in draw_up(SCORES, "", {}, ordered=False).rows]
 
 
 def test_frames_without_a_score_are_left_out_and_counted():
@@ -189,7 +190,7 @@ def test_ledger_writes_json_and_markdown(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "200")  # no title is broken in two
     main()
     tree = json.loads((tmp_path / "out" / "ledger.json").read_text())
-    assert {row["block"] for row in tree["rows"]} == {"paper", "deployable", "blind"}
+    assert {row["block"] for row in tree["rows"]} == {"paper", "given", "blind"}
     assert "published avenue protocol" in capsys.readouterr().out
     assert "published avenue protocol" in (tmp_path / "out" / "ledger.md").read_text()
 

@@ -6,7 +6,7 @@ from scipy.ndimage import label
 from sklearn.metrics import roc_auc_score
 
 from dmad.errors import DmadError
-from dmad.evaluation.pixels import Distribution, PixelMetrics, area_up_to, aupro, pixel_auroc
+from dmad.evaluation.pixels import Distribution, PixelMetrics, area_up_to
 
 
 def make(count: int, size: int, seed: int = 0, places: int = 1) -> tuple[np.ndarray, np.ndarray]:
@@ -21,6 +21,14 @@ def make(count: int, size: int, seed: int = 0, places: int = 1) -> tuple[np.ndar
     maps = np.round(random.normal(size=masks.shape) + masks, places)
     maps[random.random(masks.shape) < 0.02] = np.nan
     return maps, masks
+
+
+def collected(maps, masks, cells: int = 2**20) -> PixelMetrics:
+    """The metrics of some maps."""
+    metrics = PixelMetrics(cells)
+    for scores, mask in zip(maps, masks, strict=True):
+        metrics.update(scores, mask)
+    return metrics
 
 
 def slow_aupro(maps: np.ndarray, masks: np.ndarray, limit: float) -> float:
@@ -48,22 +56,10 @@ def slow_aupro(maps: np.ndarray, masks: np.ndarray, limit: float) -> float:
 def test_small_maps_match_slow_computations(seed):
     maps, masks = make(6, 12, seed)
     known = ~np.isnan(maps)
-    metrics = PixelMetrics()
-    metrics.update(maps, masks)
+    metrics = collected(maps, masks)
     assert metrics.auroc() == pytest.approx(roc_auc_score(masks[known], maps[known]))
     for limit in (0.05, 0.3, 1):
         assert metrics.aupro(limit) == pytest.approx(slow_aupro(maps, masks, limit))
-
-
-def test_one_by_one_in_a_stack_or_as_pairs_is_the_same():
-    maps, masks = make(5, 12)
-    metrics = PixelMetrics()
-    metrics.update(maps[:4], masks[:4])
-    metrics.update(maps[4], masks[4])
-    pairs = list(zip(maps, masks, strict=True))
-    assert metrics.auroc() == pixel_auroc(pairs)
-    assert metrics.aupro() == aupro(pairs)
-    assert metrics.aupro(0.1) == aupro(iter(pairs), 0.1)
 
 
 def test_reading_in_between_changes_nothing():
@@ -73,7 +69,7 @@ def test_reading_in_between_changes_nothing():
         metrics.update(scores, mask)
         if masks[0].any():
             metrics.aupro()
-    assert metrics.aupro() == pytest.approx(aupro(zip(maps, masks, strict=True)))
+    assert metrics.aupro() == pytest.approx(collected(maps, masks).aupro())
 
 
 @pytest.mark.parametrize("change", [lambda s: s + 30, lambda s: 1e6 * s, np.exp])
@@ -82,16 +78,15 @@ def test_only_the_order_of_scores_counts(change, cells):
     maps, masks = make(10, 24, places=3)
     results = []
     for scores in (maps, change(maps)):
-        metrics = PixelMetrics(cells)
-        metrics.update(scores, masks)
-        results.append((metrics.auroc(), metrics.aupro()))
+        results.append(collected(scores, masks, cells).figures())
     assert results[0] == results[1]
 
 
 def test_perfect_constant_and_opposite_maps():
     mask = np.zeros((20, 20), bool)
     mask[3:6, 4:9] = mask[12, 12] = True
-    values = [(pixel_auroc([(m, mask)]), aupro([(m, mask)])) for m in (mask, 0.0 * mask, ~mask)]
+    found = [collected([m], [mask]).figures() for m in (mask, 0.0 * mask, ~mask)]
+    values = [tuple(figures.values()) for figures in found]
     assert values == [(1, 1), (0.5, pytest.approx(0.15)), (0, 0)]
 
 
@@ -101,7 +96,7 @@ def test_small_regions_count_as_much_as_large_ones():
     found = np.zeros((20, 20))
     found[15, 15] = 1  # one pixel of 101, one region of two
     expected = 0.5 + 0.5 * 0.15  # from (0, 0.5) on a straight line to (1, 1)
-    assert aupro([(found, mask)]) == pytest.approx(expected)
+    assert collected([found], [mask]).aupro() == pytest.approx(expected)
 
 
 def test_pixels_that_touch_at_a_corner_are_one_region():
@@ -110,22 +105,20 @@ def test_pixels_that_touch_at_a_corner_are_one_region():
     scores = np.zeros((8, 8))
     scores[2, 2] = 1
     mask[6, 6] = True
-    assert aupro([(scores, mask)], 1) == pytest.approx((0.25 + 1) / 2)
+    assert collected([scores], [mask]).aupro(1) == pytest.approx((0.25 + 1) / 2)
 
 
 def test_fifty_maps_with_few_cells_are_close_to_exact():
     maps, masks = make(50, 64, places=6)
     known = ~np.isnan(maps)
     exact = roc_auc_score(masks[known], maps[known])
-    pairs = list(zip(maps, masks, strict=True))
-    assert pixel_auroc(pairs) == pytest.approx(exact, abs=1e-12)  # fewer scores than cells
-    coarse = PixelMetrics(cells=4000)
-    for scores, mask in pairs:
-        coarse.update(scores, mask)
+    fine = collected(maps, masks)
+    assert fine.auroc() == pytest.approx(exact, abs=1e-12)  # fewer scores than cells
+    coarse = collected(maps, masks, cells=4000)
     folds = maps.size / 4 / 4000
     assert coarse.auroc() == pytest.approx(exact, abs=folds / 4000)
     assert coarse.auroc() != exact
-    assert coarse.aupro() == pytest.approx(aupro(pairs), abs=folds / 4000 / 0.3)
+    assert coarse.aupro() == pytest.approx(fine.aupro(), abs=folds / 4000 / 0.3)
 
 
 def test_distribution_stays_small_and_close():
@@ -155,26 +148,28 @@ def test_distribution_is_exact_over_few_different_scores():
 
 def test_a_map_without_scores_changes_nothing():
     maps, masks = make(4, 12)
-    pairs = list(zip(maps, masks, strict=True))
-    more = [*pairs, (np.full((12, 12), np.nan), masks[1]), (np.full((12, 12), np.nan), ~masks[1])]
-    assert pixel_auroc(more) == pixel_auroc(pairs)
-    assert aupro(more) == aupro(pairs)
+    empty = np.full((12, 12), np.nan)
+    more = collected([*maps, empty, empty], [*masks, masks[1], ~masks[1]])
+    assert more.figures() == collected(maps, masks).figures()
 
 
-@pytest.mark.parametrize("metric", [pixel_auroc, aupro])
-def test_bad_input_is_one_clear_line(metric):
-    some = np.eye(4, dtype=bool)
-    for mask in (np.zeros((4, 4), bool), np.ones((4, 4), bool)):
+@pytest.mark.parametrize("metric", [PixelMetrics.auroc, PixelMetrics.aupro])
+def test_masks_of_one_kind_are_refused(metric):
+    for mask in (np.zeros((4, 4)), np.ones((4, 4))):
         with pytest.raises(DmadError, match="one kind"):
-            metric([(np.ones((4, 4)), mask)])
+            metric(collected([np.ones((4, 4))], [mask]))
     with pytest.raises(DmadError, match="one kind"):
-        metric([])
-    with pytest.raises(DmadError, match=r"\(4, 4\) for masks \(4, 5\)"):
-        metric([(np.ones((4, 4)), np.ones((4, 5), bool))])
+        metric(PixelMetrics())
+
+
+def test_bad_input_is_one_clear_line():
+    some = np.eye(4, dtype=bool)
+    with pytest.raises(DmadError, match=r"\(4, 4\) for a mask \(4, 5\)"):
+        PixelMetrics().update(np.ones((4, 4)), np.ones((4, 5), bool))
     with pytest.raises(DmadError, match="1 of 16 scores are infinite"):
-        metric([(np.where(np.arange(16).reshape(4, 4) == 3, np.inf, 0), some)])
+        PixelMetrics().update(np.where(np.arange(16).reshape(4, 4) == 3, np.inf, 0), some)
     with pytest.raises(DmadError, match=r"give one in \(0, 1\]"):
-        aupro([(np.ones((4, 4)), some)], 0)
+        collected([np.ones((4, 4))], [some]).aupro(0)
 
 
 def test_area_goes_on_level_beyond_the_curve():

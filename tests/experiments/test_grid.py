@@ -18,7 +18,9 @@ from dmad.experiments.contamination import events, mixed
 from dmad.experiments.effort import Effort, cut
 from dmad.experiments.grid import Figure, Grid, Outcome, outcomes_in, run_grid, spread, table
 from dmad.experiments.tables import Table
+from dmad.machine import has_fast_bf16
 from dmad.runs import read_config
+from dmad.settings import changed
 
 
 def test_image_variants_differ_in_one_thing(trained_images) -> None:
@@ -51,18 +53,22 @@ def test_one_table_and_nothing_twice(trained, tmp_path, monkeypatch) -> None:
         ("full", 0), ("full", 1), ("- memory", 0), ("- memory", 1)
     ]  # fmt: skip
     assert all(0 <= one.figures["Eq. 14 raw"] <= 1 and one.minutes > 0 for one in first)
-    assert "| full | 0, 1 | 1 | 8 | 32 |" in (tmp_path / "some.md").read_text()
+    precision = "bf16" if has_fast_bf16("cpu") else "fp32"
+    assert f"| full | 0, 1 | 1 | 8 | 32 | {precision} |" in (tmp_path / "some.md").read_text()
     lines = (tmp_path / "some.csv").read_text().splitlines()
     assert len(list(csv.reader(lines))) == 5
-    stored = json.loads((tmp_path / "some.json").read_text())
+    stored = json.loads((tmp_path / "some.json").read_text(), parse_constant=pytest.fail)
+    assert stored["outcomes"][-1]["figures"]["perplexity"] is None  # there is no memory
     assert stored["outcomes"][0]["variant"] == stored["lines"][0][0] == "full"
     assert {"png", "pdf"} <= {path.suffix[1:] for path in tmp_path.glob("some.*")}
-    monkeypatch.setattr(grid, "train", None)
+    monkeypatch.setattr("dmad.thresholds.train", None)
     monkeypatch.setattr(grid, "evaluate", None)
     for again in (both, replace(both, only=["full"])):  # the others stay
         assert list(map(repr, run_grid(declared, tmp_path, again))) == list(map(repr, first))
     with pytest.raises(DmadError, match="other settings"):
         run_grid(replace(declared, variants={"full": some["- memory"]}), tmp_path, both)
+    with pytest.raises(DmadError, match="'full' of 1 epochs at 32 px, not 2 at 32"):
+        run_grid(declared, tmp_path, replace(both, epochs=2))
     with pytest.raises(DmadError, match="no variant is called"):
         run_grid(declared, tmp_path, replace(both, only=["cooking"]))
 
@@ -75,7 +81,7 @@ def test_a_killed_grid_goes_on(trained, tmp_path, monkeypatch) -> None:
         run_grid(declared, tmp_path, Effort())
     assert [one.variant for one in outcomes_in(tmp_path / "some.json")] == ["a"]
     monkeypatch.undo()
-    monkeypatch.setattr(grid, "train", None)  # both are trained, one is not judged
+    monkeypatch.setattr("dmad.thresholds.train", None)  # both are trained, one is not judged
     assert [one.variant for one in run_grid(declared, tmp_path, Effort())] == ["a", "b"]
 
 
@@ -115,18 +121,18 @@ def test_two_workers_of_ray_find_the_same(trained, tmp_path, monkeypatch) -> Non
 def test_means_and_the_papers_figures_are_in_the_table() -> None:
     columns = [Figure("x", "deployable", "y", "z")]
     outcomes = [
-        Outcome(title, seed, 1, 32, 8, 0.5, {"x": value})
+        Outcome(title, seed, 1, 32, 8, 0.5, {"x": value}, "fp32")
         for title, seed, value in [("a", 0, 0.1), ("a", 1, 0.2), ("b", 0, 0.3), ("b", 1, 0.6)]
     ]
     declared = Grid(
         "some", {}, columns, means={"mean": ["a", "b"]}, paper=["p"], published={"mean": ["0.9"]}
     )
     lines = table(outcomes, declared)
-    assert lines[0] == ["a", "0, 1", "1", "8", "32", "0.5", "0.1500 ± 0.0707", ""]
-    assert lines[-1] == ["mean", "0, 1", "", "", "", "", "0.3000 ± 0.1414", "0.9"]
+    assert lines[0] == ["a", "0, 1", "1", "8", "32", "fp32", "0.5", "0.1500 ± 0.0707", ""]
+    assert lines[-1] == ["mean", "0, 1", "", "", "", "", "", "0.3000 ± 0.1414", "0.9"]
     lines = table(outcomes[1:3], declared)  # seed 1 of a, seed 0 of b: no seed of both
     assert [line[0] for line in lines] == ["a", "b"]
-    assert table(outcomes[1:], declared)[-1] == ["mean", "1", "", "", "", "", "0.4000", "0.9"]
+    assert table(outcomes[1:], declared)[-1] == ["mean", "1", "", "", "", "", "", "0.4000", "0.9"]
     assert table(outcomes[:1], declared)[-1][0] == "mean (1 of 2)"
     assert table(outcomes[:1], declared)[-1][-1] == ""  # the paper's figure is of all
 
@@ -135,8 +141,9 @@ def test_a_line_is_of_runs_of_one_kind(trained, tmp_path) -> None:
     base = read_config(trained)
     declared = Grid("some", {"full": base}, figures(base))
     run_grid(declared, tmp_path, Effort(seeds=[0]))
+    other = replace(declared, variants={"full": changed(base, lr=0.5)})
     with pytest.raises(DmadError, match="seed0 holds a run of other settings"):
-        run_grid(declared, tmp_path, Effort(epochs=base.train.epochs + 1, seeds=[1]))
+        run_grid(other, tmp_path, Effort(seeds=[1]))
 
 
 def test_ablation_of_images(trained_images, tmp_path, monkeypatch) -> None:

@@ -139,3 +139,36 @@ def test_images_named_alike_are_told_apart(image_data) -> None:
     assert [file.name for file in loose] == ["spot/000.png", "good/000.png"]
     folders = named([image_data / "discs" / "test", image_data / "discs" / "train" / ".." / "test"])
     assert len({file.name for file in folders}) == len(folders)
+
+
+def test_a_table_of_others_stays(trained_images, image_data, tmp_path) -> None:
+    own = tmp_path / "scores.csv"
+    own.write_text("part,weight\n")
+    with pytest.raises(DmadError, match="choose another folder"):
+        list(predict(trained_images, [image_data / "discs/test/spot"], tmp_path))
+    assert own.read_text() == "part,weight\n"
+
+
+def test_what_was_judged_before_a_stop_is_kept(
+    trained_images, image_data, tmp_path, monkeypatch
+) -> None:
+    usual = Pictures.write
+
+    def write(self, path, found, out) -> None:
+        if "002" in path.name:
+            raise KeyboardInterrupt
+        usual(self, path, found, out)
+
+    monkeypatch.setattr(Pictures, "write", write)
+    with pytest.raises(KeyboardInterrupt):
+        list(predict(trained_images, [image_data / "discs/test/spot"], tmp_path))
+    assert len(table(tmp_path)) == 3
+
+
+def test_a_name_too_long_for_pictures(trained_images, image_data, tmp_path, capsys) -> None:
+    (tmp_path / "in").mkdir()
+    for name in ("a", "b" * 250, "c"):
+        shutil.copy(image_data / "discs/test/spot/000.png", tmp_path / "in" / f"{name}.png")
+    list(predict(trained_images, [tmp_path / "in"], tmp_path / "out"))
+    assert len(table(tmp_path / "out")) == 3
+    assert "no pictures of in/bbb" in capsys.readouterr().err

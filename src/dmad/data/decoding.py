@@ -172,12 +172,19 @@ def open_image(path: Path) -> Iterator[Image.Image]:
 
 
 def upright(image: Image.Image, mode: str) -> Image.Image:
-    """An image as `mode` L or RGB, turned as its EXIF says; of 16 bits the high byte is kept."""
+    """An image as `mode` L or RGB, turned as its EXIF says, black where it is transparent.
+
+    Of more than 8 bits the highest 8 are kept: of 12 where no value needs more, else of 16.
+    """
     require(image.mode != "F", "its pixels are fractions; save it with 8 or 16 bits")
     image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I"):  # 16 bits, which Pillow would clip
-        high = np.asarray(image).astype(np.int64) >> 8
-        image = Image.fromarray(high.clip(0, 255).astype(np.uint8))
+    if image.mode.startswith("I"):  # which Pillow would clip
+        values = np.asarray(image).astype(np.int64)
+        spare = next(bits for bits in (0, 4, 8) if values.max() >> bits < 256 or bits == 8)
+        image = Image.fromarray((values >> spare).clip(0, 255).astype(np.uint8))
+    if image.has_transparency_data:
+        seen = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", seen.size, "black"), seen)
     return image.convert(mode)
 
 

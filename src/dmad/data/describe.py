@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import get_args
 
 from dmad.config import require
-from dmad.data.decoding import probe
-from dmad.data.images import categories, describe_images, describe_loose
+from dmad.data.decoding import is_image, own_name, probe
+from dmad.data.images import ABNORMAL, NORMAL, categories, normal_images, scan, unread
 from dmad.data.labels import Split
 from dmad.data.layouts import BENCHMARKS, SplitName, existing, find_split
 from dmad.errors import DmadError
@@ -126,3 +126,36 @@ def _describe_split(name: str, split: Split | str) -> str:
 def _catalogue() -> list[str]:
     homes = [f"{it.title} ({name}), {it.form}: {it.home}" for name, it in BENCHMARKS.items()]
     return [*homes, *OTHERS]
+
+
+def describe_images(root: Path) -> list[str]:
+    """What a folder holds for the recipes of images, one line a category; none where nothing."""
+    if not root.is_dir():
+        return []
+    known = categories(root)
+    folders = {name: root / name for name in known} or {own_name(root): root}
+    recipe = "mvtec" if known else "images"
+    return [f"{recipe}: {name}: {line}" for name, it in folders.items() if (line := _counted(it))]
+
+
+def describe_loose(root: Path) -> list[str]:
+    """How many images lie right in a folder: frames of a clip, or photographs of good parts."""
+    files = list(root.iterdir()) if root.is_dir() else []
+    count = sum(map(is_image, files))
+    good = [f"or, for recipe images: {count} good images to train on"] if count else []
+    return [*good, *unread(files)]
+
+
+def _counted(root: Path) -> str:
+    try:
+        there = scan(root)
+        good = len(normal_images(there.files, root))
+    except DmadError:
+        return ""
+    files = there.files
+    if not any({*Path(file.name.lower()).parts} & (NORMAL | ABNORMAL) for file in files):
+        return ""  # clips, perhaps
+    notes = "".join(f"; {note.removeprefix(f'{root}: ')}" for note in there.notes)
+    bad = sum(file.kind == "abnormal" for file in files)
+    masks = sum(file.kind == "mask" for file in files)
+    return f"{good} good images to train on, {bad} abnormal ones, {masks} masks{notes}"

@@ -10,21 +10,22 @@ from pathlib import Path
 from typing import Literal
 
 from dmad.config import DataConfig, require
-from dmad.data.decoding import is_image, natural, open_image, own_name
+from dmad.data.decoding import is_image, natural, open_image
 from dmad.data.layouts import SplitName
-from dmad.errors import DmadError
+from dmad.data.masks import read_mask
 
 NORMAL = frozenset(("normal", "good", "ok"))
 ABNORMAL = frozenset(("abnormal", "anomaly", "anomalies", "anomalous", "bad", "defect", "defects",
                       "defective", "ng"))  # fmt: skip
-MASKS = frozenset(("ground_truth", "masks", "mask"))
+MASKS = frozenset(("ground_truth", "masks", "mask", "gt"))
 SPLITS: dict[str, SplitName] = {
     "train": "train", "training": "train", "test": "test", "testing": "test"
 }  # fmt: skip
 KEPT = 5  # of the normal images every fifth is kept for testing, where there is no test folder
 ENDINGS = ("_mask", "_gt", "-mask")  # of a mask's name, behind that of its image
-UNREAD = (".heic", ".heif", ".avif", ".gif", ".jxl", ".jp2", ".psd", ".dng", ".cr2", ".cr3", ".nef",
-          ".arw", ".raw")  # fmt: skip
+UNREAD = (".heic", ".heif", ".avif", ".gif", ".jxl", ".jp2", ".psd", ".dng", ".cr2", ".cr3",
+          ".nef", ".arw", ".raw", ".pgm", ".ppm", ".pnm", ".tga", ".jpe", ".exr", ".dcm",
+          ".svg")  # fmt: skip
 DRAWN = frozenset(("overlays", "maps", "fields"))  # folders that `dmad predict` writes
 TURNED = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 
@@ -94,44 +95,14 @@ def find_images(data: DataConfig, root: Path, split: SplitName) -> Images:
         root = root / names[0]
     there = scan(root)
     if split == "train":
-        return replace(there, files=tuple(normal_images(there.files, root)))
-    found = Images(tuple(test_images(there.files, root)), ())
+        found = normal_images(there.files, root)
+        apart = sum(file.kind == "unnamed" for file in there.files if file not in found)
+        note = f"{root}: {apart} images left out that lie in no folder named normal or train"
+        return Images(tuple(found), (*there.notes, *[note] * bool(apart)))
+    tested = test_images(there.files, root)
     masks = [file for file in there.files if file.kind == "mask"]
-    found = matched(found.files, masks) if masks else found
-    return replace(found, notes=(*found.notes, *there.notes))
-
-
-def describe_images(root: Path) -> list[str]:
-    """What a folder holds for the recipes of images, one line a category; none where nothing."""
-    if not root.is_dir():
-        return []
-    known = categories(root)
-    folders = {name: root / name for name in known} or {own_name(root): root}
-    recipe = "mvtec" if known else "images"
-    return [f"{recipe}: {name}: {line}" for name, it in folders.items() if (line := _counted(it))]
-
-
-def describe_loose(root: Path) -> list[str]:
-    """How many images lie right in a folder: frames of a clip, or photographs of good parts."""
-    files = list(root.iterdir()) if root.is_dir() else []
-    count = sum(map(is_image, files))
-    good = [f"or, for recipe images: {count} good images to train on"] if count else []
-    return [*good, *unread(files)]
-
-
-def _counted(root: Path) -> str:
-    try:
-        there = scan(root)
-        good = len(normal_images(there.files, root))
-    except DmadError:
-        return ""
-    files = there.files
-    if not any({*Path(file.name.lower()).parts} & (NORMAL | ABNORMAL) for file in files):
-        return ""  # clips, perhaps
-    notes = "".join(f"; {note.removeprefix(f'{root}: ')}" for note in there.notes)
-    bad = sum(file.kind == "abnormal" for file in files)
-    masks = sum(file.kind == "mask" for file in files)
-    return f"{good} good images to train on, {bad} abnormal ones, {masks} masks{notes}"
+    judged = matched(tested, masks) if masks else Images(tuple(tested), ())
+    return replace(judged, notes=(*judged.notes, *there.notes))
 
 
 def scan(root: Path) -> Images:
@@ -147,7 +118,8 @@ def scan(root: Path) -> Images:
     there = (path for path in inside if is_image(path) and path.exists())
     paths = sorted(there, key=lambda path: (path.parent, natural(path)))
     base = root.parent if root.is_file() else root
-    found = tuple(_placed(path, path.relative_to(base)) for path in paths)
+    stems = {path.with_suffix("") for path in paths}
+    found = tuple(_placed(path, path.relative_to(base), stems) for path in paths)
     left = unread(inside)
     require(
         bool(found),
@@ -189,15 +161,21 @@ def unread(files: Sequence[Path]) -> list[str]:
     return told
 
 
-def _placed(path: Path, below: Path) -> ImageFile:
+def _placed(path: Path, below: Path, stems: set[Path]) -> ImageFile:
     parts = [part.lower() for part in below.parts[:-1]]
     split = next((SPLITS[part] for part in parts if part in SPLITS), None)
     kinds: list[tuple[frozenset[str], Kind]] = [
         (MASKS, "mask"), (NORMAL, "normal"), (ABNORMAL, "abnormal")
     ]  # fmt: skip
     named = next((kind for names, kind in kinds if names & set(parts)), None)
-    others: dict[SplitName | None, Kind] = {"train": "normal", "test": "abnormal", None: "unnamed"}
-    return ImageFile(path, below.as_posix(), named or others[split], split)
+    usual: dict[SplitName | None, Kind] = {"train": "normal", "test": "abnormal", None: "unnamed"}
+    beside = _bare(path) != path.stem and path.with_name(_bare(path)) in stems  # its image
+    return ImageFile(path, below.as_posix(), "mask" if beside else named or usual[split], split)
+
+
+def _bare(mask: Path) -> str:
+    """The name of a mask's image."""
+    return next((mask.stem.removesuffix(e) for e in ENDINGS if mask.stem.endswith(e)), mask.stem)
 
 
 def normal_images(files: Sequence[ImageFile], root: Path) -> list[ImageFile]:
@@ -251,10 +229,9 @@ def _by_name(masks: Sequence[ImageFile]) -> dict[tuple[str, str], list[Path]]:
     """Masks by folder and name, and by name alone (folder empty)."""
     places = defaultdict(list)
     for mask in masks:
-        stem = mask.path.stem
-        bare = next((stem.removesuffix(e) for e in ENDINGS if stem.endswith(e)), stem)
-        for folder in (mask.path.parent.name, ""):
-            places[folder, bare].append(mask.path)
+        inner, outer = mask.path.parent.name, mask.path.parent.parent.name
+        for folder in (outer if inner.lower() in MASKS else inner, ""):
+            places[folder, _bare(mask.path)].append(mask.path)
     return places
 
 
@@ -283,11 +260,13 @@ def _trouble(image: Path, mask: Path | None) -> str:
     if mask is None:
         return "no mask of that name"
     try:
-        sizes = image_size(image), image_size(mask)
+        (a, b), drawn = image_size(image), read_mask(mask)
     except Exception:  # Pillow raises many kinds on broken files
         return f"the mask {mask.name} is unreadable"
-    (a, b), (c, d) = sizes
-    return "" if (a, b) == (c, d) else f"its mask is {c} x {d} pixels, the image {a} x {b}"
+    d, c = drawn.shape
+    if (a, b) != (c, d):
+        return f"its mask is {c} x {d} pixels, the image {a} x {b}"
+    return "" if drawn.any() else f"the mask {mask.name} is empty"
 
 
 def image_size(path: Path) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.io import loadmat
 
-from dmad.data.decoding import brief, image_files
+from dmad.data.decoding import brief, image_files, open_image, upright
 from dmad.errors import DmadError
 
 Mask = NDArray[np.bool_]
@@ -33,10 +33,15 @@ def masks_in(path: Path) -> Iterator[Mask]:
 
 
 def read_mask(path: Path) -> Mask:
-    """An image file as a mask (H, W), True where it is not black; `DmadError` if unreadable."""
+    """An image file as a mask (H, W), upright, True where it is not black or transparent.
+
+    Raises:
+        DmadError: It is unreadable.
+    """
     try:
-        with Image.open(path) as image:
-            return np.asarray(image.convert("L")) > 0
+        with open_image(path) as image:
+            dark = 127 if image.format == "JPEG" else 0  # which blurs what it stores
+            return np.asarray(upright(image, "L")) > dark
     except Exception as error:  # Pillow raises many kinds on broken files
         raise DmadError(f"{path} is not a readable mask ({brief(error)})") from error
 

@@ -71,8 +71,11 @@ class Past:
         return self._median
 
 
-def room(past: Past | None, batch: int) -> int:
-    """How many frames may be judged with the present template; the very first is told twice."""
+def at_once(past: Past | None, batch: int) -> int:
+    """How many frames may be judged with the present template.
+
+    The first frame of a model of single images is shown to `past` before it is judged and after.
+    """
     return min(batch, past.until_refresh - (past.seen == 0)) if past else batch
 
 
@@ -96,7 +99,7 @@ def causal(
     position = len(window)
     if past:
         past.push_all(window)
-    while chunk := list(islice(source, room(past, batch))):
+    while chunk := list(islice(source, at_once(past, batch))):
         if past and not past.seen:
             past.push(chunk[0])
         yield position, window + chunk

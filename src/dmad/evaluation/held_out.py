@@ -1,4 +1,4 @@
-"""Normal footage held out of training, scored clip by clip through the other clips' eyes."""
+"""Normal footage held out of training, each clip standardised by the others."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.stats import binomtest
 
 from dmad.evaluation.calibration import Budget
-from dmad.evaluation.ledger import Block, Ledger, Row, label_set
+from dmad.evaluation.ledger import BlockName, Ledger, Row, label_set
 from dmad.evaluation.metrics import average_precision, f1_max, micro_auroc
 from dmad.evaluation.scores import ScoreSet
 
@@ -28,7 +28,7 @@ def draw_up(
     deployable: Mapping[str, np.ndarray],
     thresholds: Mapping[str, tuple[str, float]],
 ) -> Ledger:
-    """Both blocks, but for the pixels.
+    """Rows of the paper's and the deployable block, without those of pixels.
 
     Args:
         scores: Of N images; each is a clip of its own.
@@ -49,7 +49,7 @@ def draw_up(
     return Ledger(rows, label_set(scores), scores.missing)
 
 
-def image_rows(block: Block, signal: str, values: np.ndarray, labels: np.ndarray) -> list[Row]:
+def image_rows(block: BlockName, signal: str, values: np.ndarray, labels: np.ndarray) -> list[Row]:
     """Image AUROC, AP and F1-max of one signal (N,)."""
     metrics = {"image_AUROC": micro_auroc, "AP": average_precision, "F1_max": f1_max}
     return [Row(block, signal, name, metric(values, labels)) for name, metric in metrics.items()]

@@ -16,14 +16,14 @@ from dmad.evaluation.metrics import average_precision, macro_auroc, micro_auroc,
 from dmad.evaluation.published import NEEDED, published
 from dmad.evaluation.scores import ScoreSet, read_scores
 
-Block = Literal["paper", "deployable", "blind"]
+BlockName = Literal["paper", "deployable", "given", "blind"]
 
 
 @dataclass(frozen=True)
 class Row:
     """One figure."""
 
-    block: Block
+    block: BlockName
     signal: str  # what was scored
     metric: str
     value: float  # in [0, 1], but for rates an hour and delays in seconds
@@ -60,26 +60,30 @@ def label_set(scores: ScoreSet) -> Labels:
 def draw_up(
     scores: ScoreSet,
     recipe: str,
-    deployable: Mapping[str, np.ndarray],
+    signals: Mapping[str, np.ndarray],
     rules: Mapping[str, Rule] | None = None,
+    block: BlockName = "deployable",
+    ordered: bool = True,
 ) -> Ledger:
     """All three blocks.
 
     Args:
         scores: The frame scores.
         recipe: Whose published protocol the paper block follows; without one it is left out.
-        deployable: Name and values (N,) of each signal of the deployable block; NaN = no score.
+        signals: Name and values (N,) of each signal; NaN = no score.
         rules: For signals that have a threshold, when they make an event; needs `scores.fps`.
+        block: Where the signals stand.
+        ordered: Whether the frames of a clip follow each other in time.
 
     Raises:
         DmadError: The labels hold one kind of frames only, or no frame has a score.
     """
     rows = paper_rows(scores.known, recipe)
-    for name, values in deployable.items():
-        rows += frame_rows("deployable", name, values, scores)
+    for name, values in signals.items():
+        rows += frame_rows(block, name, values, scores)
         if scores.fps and name in (rules or {}):
             rows += alarm_rows(name, values, scores, (rules or {})[name])
-    if scores.clip_lengths.max() > 1:  # single images have no place in a clip to guess from
+    if ordered and scores.clip_lengths.max() > 1:  # else there is no place to guess from
         rows += blind_rows(scores.known)
     return Ledger(rows, label_set(scores), scores.missing)
 
@@ -100,7 +104,7 @@ def of_file(path: Path, recipe: str = "") -> Ledger:
     )
     scores = read_scores(path)
     signals = {f"{name}, raw": values for name, values in scores.channels.items()}
-    return draw_up(scores, recipe, signals)
+    return draw_up(scores, recipe, signals, block="given")
 
 
 def paper_rows(known: ScoreSet, recipe: str) -> list[Row]:
@@ -125,7 +129,7 @@ def blind_rows(known: ScoreSet) -> list[Row]:
     return [row for name, values in signals for row in frame_rows("blind", name, values, known)]
 
 
-def frame_rows(block: Block, signal: str, values: np.ndarray, of: ScoreSet) -> list[Row]:
+def frame_rows(block: BlockName, signal: str, values: np.ndarray, of: ScoreSet) -> list[Row]:
     """Micro and macro AUROC and AP of one signal (N,)."""
     rows = [
         Row(block, signal, "micro_AUROC", micro_auroc(values, of.labels)),

@@ -6,8 +6,6 @@ monotone map of all scores changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 from scipy.ndimage import label
 from sklearn.metrics import auc, roc_curve
@@ -85,23 +83,18 @@ class PixelMetrics:
         self._abnormal = Distribution(cells)
         self._regions = Distribution(cells)  # abnormal pixels again, each region weighing 1 in all
 
-    def update(self, maps: np.ndarray, masks: np.ndarray) -> None:
-        """Take in one map and mask (H, W), or a stack (B, H, W); a mask is True where abnormal.
+    def update(self, scores: np.ndarray, mask: np.ndarray) -> None:
+        """Take in one map and mask (H, W), which is True where abnormal.
 
         Raises:
             DmadError: Shapes differ, or a score is infinite.
         """
-        maps, masks = np.asarray(maps), np.asarray(masks, bool)
+        scores, mask = np.asarray(scores), np.asarray(mask, bool)
         require(
-            maps.shape == masks.shape and maps.ndim in (2, 3),
-            f"score maps {maps.shape} for masks {masks.shape}; give both as (H, W) or (B, H, W)",
+            scores.shape == mask.shape and scores.ndim == 2,
+            f"a score map {scores.shape} for a mask {mask.shape}; give both as (H, W)",
         )
-        check_finite(maps)
-        size = maps.shape[-2:]
-        for scores, mask in zip(maps.reshape(-1, *size), masks.reshape(-1, *size), strict=True):
-            self._update(scores, mask)
-
-    def _update(self, scores: np.ndarray, mask: np.ndarray) -> None:
+        check_finite(scores)
         known = ~np.isnan(scores)
         normal, abnormal = scores[known & ~mask], scores[known & mask]
         self._normal.add(normal, np.ones(len(normal)))
@@ -134,6 +127,10 @@ class PixelMetrics:
         require(0 < limit <= 1, f"AUPRO up to a false positive rate of {limit}; give one in (0, 1]")
         return area_up_to(limit, *self._curve(self._regions))
 
+    def figures(self) -> dict[str, float]:
+        """Both, by the names of the ledger."""
+        return {"pixel_AUROC": self.auroc(), "AUPRO": self.aupro()}
+
     def _curve(self, positives: Distribution) -> tuple[np.ndarray, np.ndarray]:
         """False positive rate and true positive rate at every threshold."""
         parts = [self._normal.cells(), positives.cells()]
@@ -159,20 +156,3 @@ def area_up_to(limit: float, x: np.ndarray, y: np.ndarray) -> float:
     x_inside = np.append(x[inside], limit)
     y_inside = np.append(y[inside], np.interp(limit, x, y))
     return float(auc(x_inside, y_inside) / limit)
-
-
-def pixel_auroc(pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> float:
-    """`PixelMetrics.auroc` of (score map, mask) pairs, each (H, W)."""
-    return _collect(pairs).auroc()
-
-
-def aupro(pairs: Iterable[tuple[np.ndarray, np.ndarray]], limit: float = 0.3) -> float:
-    """`PixelMetrics.aupro` of (score map, mask) pairs, each (H, W)."""
-    return _collect(pairs).aupro(limit)
-
-
-def _collect(pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> PixelMetrics:
-    metrics = PixelMetrics()
-    for scores, mask in pairs:
-        metrics.update(scores, mask)
-    return metrics

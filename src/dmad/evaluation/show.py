@@ -19,6 +19,8 @@ READ = {
     "set, the future included.",
     "deployable": "What a camera could run: one score a frame from the past alone, one threshold "
     "for all clips, nothing taken from the test set.",
+    "given": "The scores as given, one threshold for all clips; whether they look ahead, or at the "
+    "test set, is not known.",
     "blind": "No pixel is looked at; a result must clearly beat these.",
 }
 READ_IMAGES = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from dmad.config import Config, require
@@ -11,6 +10,7 @@ from dmad.evaluation.result import CALIBRATED, RAW
 from dmad.experiments.effort import Effort
 from dmad.experiments.grid import Figure, Grid, Outcome, base_of, run_grid
 from dmad.inspection import IMAGE_RAW
+from dmad.settings import changed
 
 GAMMA3 = (0.0, 0.1, 0.25, 0.5, 1.0, 2.0)  # of Table 5
 TABLE_4 = {  # frame AUROC on Ped2, and points lost by each part that is left out
@@ -36,47 +36,40 @@ TABLE_5 = {  # means of all 15 categories
 
 def video_parts(base: Config) -> dict[str, Config]:
     """Table 4, and beside it a memory with full skips, as MNAD has them."""
-    model, loss = base.model, base.loss
-    flat = replace(model, reductions=(), displacements=())
+    finest = base.model.reductions[-1:], base.model.displacements[-1:]
     return {
         "full": base,
-        "- PDM": replace(base, model=flat),
-        "K = 1": replace(
-            base,
-            model=replace(
-                model, reductions=model.reductions[-1:], displacements=model.displacements[-1:]
-            ),
-        ),
-        "- memory": replace(base, model=replace(model, memory=False)),
-        "- background": replace(base, model=replace(model, background=False)),
-        "- strength": replace(base, loss=replace(loss, strength=0.0)),
-        "- smoothness": replace(base, loss=replace(loss, smoothness=0.0)),
+        "- PDM": changed(base, reductions=(), displacements=()),
+        "K = 1": changed(base, reductions=finest[0], displacements=finest[1]),
+        "- memory": changed(base, memory=False),
+        "- background": changed(base, model_background=False),
+        "- strength": changed(base, strength=0.0),
+        "- smoothness": changed(base, smoothness=0.0),
         "memory + skips": skips(base),
     }
 
 
 def skips(base: Config) -> Config:
     """The baseline of Eq. 2: a memory with full skips, no deformation, no background."""
-    model = replace(base.model, reductions=(), displacements=(), skips="full", background=False)
-    return replace(base, model=model)
+    flat = changed(base, reductions=(), displacements=())
+    return changed(flat, skips="full", model_background=False)
 
 
 def image_parts(base: Config) -> dict[str, Config]:
     """Reverse distillation without and with a memory, + PPDM, − cycle, − VQ."""
-    model = base.model
-    flat = replace(model, reductions=(), displacements=())
+    flat = changed(base, reductions=(), displacements=())
     return {
-        "RD": replace(base, model=replace(flat, memory=False)),
-        "RD + VQ": replace(base, model=flat),
+        "RD": changed(flat, memory=False),
+        "RD + VQ": flat,
         "+ PPDM": base,
-        "- cycle": replace(base, loss=replace(base.loss, gamma3=0.0)),
-        "- VQ": replace(base, model=replace(model, memory=False)),
+        "- cycle": changed(base, gamma3=0.0),
+        "- VQ": changed(base, memory=False),
     }
 
 
 def gamma3(base: Config) -> dict[str, Config]:
     """A weight of the cycle consistency each."""
-    return {f"γ₃ = {g:g}": replace(base, loss=replace(base.loss, gamma3=g)) for g in GAMMA3}
+    return {f"γ₃ = {g:g}": changed(base, gamma3=g) for g in GAMMA3}
 
 
 def figures(config: Config) -> list[Figure]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -12,6 +12,7 @@ from dmad.config import Config, require
 from dmad.data.load import load_split
 from dmad.data.windows import Windows
 from dmad.runs import find_model, read_card, write_whole
+from dmad.settings import changed
 from dmad.training import train
 
 PACE = 24  # samples by which a machine's speed is told
@@ -59,16 +60,16 @@ class Effort:
         """Title, settings and folder of every run."""
         for title, config in variants.items():
             for seed in self.seeds or (config.train.seed,):
-                seeded = replace(config, train=replace(config.train, seed=seed))
-                yield title, seeded, out / title.replace("/", "-") / f"seed{seed}"
+                yield (
+                    title,
+                    changed(config, seed=seed),
+                    out / title.replace("/", "-") / f"seed{seed}",
+                )
 
 
 def resized(config: Config, epochs: int | None, size: int | None) -> Config:
     """Settings with other epochs and size, where they are given."""
-    data = replace(config.data, size=size or config.data.size)
-    return replace(
-        config, data=data, train=replace(config.train, epochs=epochs or config.train.epochs)
-    )
+    return changed(config, size=size or config.data.size, epochs=epochs or config.train.epochs)
 
 
 def samples_of(config: Config) -> int:
@@ -79,11 +80,8 @@ def samples_of(config: Config) -> int:
 
 def seconds_a_sample(config: Config, out: Path) -> float:
     """Seconds that training takes for one sample on this machine, from a few steps."""
-    few = replace(
-        config,
-        data=replace(config.data, limit=PACE),
-        train=replace(config.train, epochs=2, batch_size=min(config.train.batch_size, PACE // 3)),
-    )
+    batch = min(config.train.batch_size, PACE // 3)
+    few = changed(config, limit=PACE, epochs=2, batch_size=batch)
     out.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=out) as folder:
         history = read_card(find_model(train(few, folder).folder))["history"]
@@ -130,5 +128,4 @@ def cut(epochs: int, samples: int, share: float) -> tuple[int, int]:
 
 def shortened(config: Config, epochs: int, limit: int) -> Config:
     """Settings with other epochs and, but for 0, fewer samples."""
-    data = replace(config.data, limit=limit) if limit else config.data
-    return replace(config, data=data, train=replace(config.train, epochs=epochs))
+    return changed(config, epochs=epochs, limit=limit or config.data.limit)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from dmad.categories import finished, value
+from dmad.categories import value
 from dmad.config import Config, require
 from dmad.data.load import lying
 from dmad.experiments.drawing import draw
@@ -22,9 +22,11 @@ from dmad.experiments.tables import Table
 from dmad.experiments.workers import each
 from dmad.inference.tables import as_csv
 from dmad.judge import evaluate
-from dmad.runs import Run, find_model, read_card, read_config, write_config, write_whole
-from dmad.thresholds import set_threshold
-from dmad.training import train
+from dmad.machine import describe, usual_device
+from dmad.runs import Run, find_model, read_card, read_config, write_whole
+from dmad.thresholds import complete
+
+PRECISIONS = {"bf16-mixed": "bf16", "32-true": "fp32"}  # as a model's card calls them
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,8 @@ class Outcome:
     samples: int  # trained on in an epoch
     minutes: float  # of training
     figures: dict[str, float]  # by title; NaN where the ledger has none
+    precision: str = ""  # trained in
+    machine: str = ""
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,8 @@ def run_grid(grid: Grid, out: Path, effort: Effort) -> list[Outcome]:
     variants = effort.variants(grid.variants, out)
     cells = list(effort.cells(variants, out))
     kept = {(one.variant, one.seed): one for one in outcomes_in(out / f"{grid.name}.json")}
+    for one in kept.values():
+        same_effort(one, variants.get(one.variant), out)
     earlier = replace(effort, seeds=sorted({seed for _, seed in kept}))
     for title, config, folder in earlier.cells(variants, out):
         if (title, config.train.seed) in kept and Run(folder).config.exists():
@@ -117,18 +123,26 @@ def base_of(run: Path, root: Path | None = None, cache: Path | None = None) -> C
 def judged(config: Config, folder: Path) -> list[dict[str, Any]]:
     """The rows of a run's ledger, from disk where it was judged before."""
     run = Run(folder)
-    if not run.config.exists():
-        write_config(config, run)
-    same_settings(config, folder)
-    if not finished(folder):
-        train(config, resume=folder)
-    if "calibration" not in read_card(find_model(folder)):
-        set_threshold(folder)
+    if run.config.exists():
+        same_settings(config, folder)
+    complete(config, folder)
     ledger = run.evaluation / "ledger.json"
     if not ledger.exists():
         evaluate(folder)
     rows: list[dict[str, Any]] = json.loads(ledger.read_text())["rows"]
     return rows
+
+
+def same_effort(kept: Outcome, config: Config | None, out: Path) -> None:
+    """Check that an outcome in a folder is of a training as long and as large, where one is."""
+    if config is None:
+        return
+    epochs, size = config.train.epochs, config.data.size
+    require(
+        (epochs, size) == (kept.epochs, kept.size),
+        f"{out} holds {kept.variant!r} of {kept.epochs} epochs at {kept.size} px, not {epochs} at "
+        f"{size}; choose another folder with --out",
+    )
 
 
 def same_settings(config: Config, folder: Path) -> None:
@@ -150,9 +164,17 @@ def outcome(
     card = read_card(find_model(folder))
     minutes = sum(epoch.get("seconds", np.nan) for epoch in card["history"]) / 60
     found = {f.title: look_up(f, config.recipe, rows, card["history"][-1]) for f in figures}
-    train_, data = config.train, config.data
-    samples = card["data"].get("samples", 0)
-    return Outcome(title, train_.seed, train_.epochs, data.size, samples, minutes, found)
+    return Outcome(
+        title,
+        config.train.seed,
+        config.train.epochs,
+        config.data.size,
+        card["data"].get("samples", 0),
+        minutes,
+        found,
+        PRECISIONS[card["precision"]],
+        describe(usual_device()),
+    )
 
 
 def look_up(
@@ -168,7 +190,13 @@ def outcomes_in(path: Path) -> list[Outcome]:
     """The outcomes of an earlier call, where there was one."""
     if not path.exists():
         return []
-    return [Outcome(**one) for one in json.loads(path.read_text())["outcomes"]]
+    stored = json.loads(path.read_text())["outcomes"]
+    return [Outcome(**one | {"figures": numbers(one["figures"])}) for one in stored]
+
+
+def numbers(figures: Mapping[str, float | None]) -> dict[str, float]:
+    """Figures as stored, NaN where there is none."""
+    return {title: np.nan if value is None else value for title, value in figures.items()}
 
 
 def in_order(outcomes: Iterable[Outcome], variants: Variants) -> list[Outcome]:
@@ -179,8 +207,8 @@ def in_order(outcomes: Iterable[Outcome], variants: Variants) -> list[Outcome]:
 
 def heads(grid: Grid) -> list[str]:
     """The table's columns."""
-    figures = [figure.title for figure in grid.figures]
-    return ["variant", "seeds", "epochs", "samples", "px", "min", *figures, *grid.paper]
+    run = ["variant", "seeds", "epochs", "samples", "px", "precision", "min"]
+    return [*run, *(figure.title for figure in grid.figures), *grid.paper]
 
 
 def table(outcomes: Sequence[Outcome], grid: Grid) -> list[list[str]]:
@@ -197,16 +225,19 @@ def table(outcomes: Sequence[Outcome], grid: Grid) -> list[list[str]]:
             by_seed = [mean([one[seed] for one in present]) for seed in shared]
             part = f" ({len(present)} of {len(members)})" * (len(present) < len(members))
             seeds = ", ".join(map(str, shared))
-            lines.append([f"{title}{part}", seeds, "", "", "", "", *spreads(by_seed, grid)])
+            lines.append([f"{title}{part}", seeds, *[""] * 5, *spreads(by_seed, grid)])
     empty = [""] * len(grid.paper)
     return [[*line, *grid.published.get(line[0], empty)] for line in lines]
 
 
 def about(group: Sequence[Outcome]) -> list[str]:
-    """Seeds, epochs, samples, pixels and mean minutes of one variant."""
+    """Seeds, epochs, samples, pixels, precisions and mean minutes of one variant."""
     first, minutes = group[0], float(np.mean([one.minutes for one in group]))
-    seeds = ", ".join(str(one.seed) for one in group)
-    return [seeds, f"{first.epochs}", f"{first.samples}", f"{first.size}", f"{minutes:.1f}"]
+    seeds, samples, precisions = (
+        ", ".join(dict.fromkeys(f"{cell}" for cell in cells))
+        for cells in zip(*((one.seed, one.samples, one.precision) for one in group), strict=True)
+    )
+    return [seeds, f"{first.epochs}", samples, f"{first.size}", precisions, f"{minutes:.1f}"]
 
 
 def mean(group: list[Outcome]) -> Outcome:
@@ -223,9 +254,9 @@ def spreads(group: Sequence[Outcome], grid: Grid) -> list[str]:
 
 
 def spread(values: Sequence[float]) -> str:
-    """A figure, or mean ± standard deviation of several."""
-    if len(values) == 1:
-        return figure(values[0])
+    """A figure, or mean ± standard deviation of several; nothing where one is lacking."""
+    if len(values) == 1 or any(np.isnan(values)):
+        return figure(float(np.mean(values)))
     return f"{np.mean(values):.4f} ± {np.std(values, ddof=1):.4f}"
 
 
@@ -237,12 +268,13 @@ def figure(value: float) -> str:
 def write(grid: Grid, outcomes: Sequence[Outcome], out: Path) -> Table:
     """The table as Markdown and JSON, and a line a run as CSV."""
     found = Table(grid.name, heads(grid), table(outcomes, grid), grid.missing)
-    found.write(out / grid.name, outcomes=[vars(one) for one in outcomes])
+    machines = "; ".join(dict.fromkeys(one.machine for one in outcomes))
+    found.write(out / grid.name, machine=machines, outcomes=[vars(one) for one in outcomes])
     titles = [figure.title for figure in grid.figures]
-    names = ["variant", "seed", "epochs", "size", "samples", "minutes", *titles]
+    names = ["variant", "seed", "epochs", "size", "samples", "precision", "minutes", *titles]
     lines = (
-        [one.variant, one.seed, one.epochs, one.size, one.samples, f"{one.minutes:.2f}",
-         *(one.figures[title] for title in titles)]
+        [one.variant, one.seed, one.epochs, one.size, one.samples, one.precision,
+         f"{one.minutes:.2f}", *(one.figures[title] for title in titles)]
         for one in outcomes
     )  # fmt: skip
     write_whole(out / f"{grid.name}.csv", as_csv(names, lines))

@@ -15,7 +15,7 @@ from dmad.config import require
 from dmad.errors import DmadError
 from dmad.evaluation.ledger import Row
 from dmad.evaluation.show import blocks, markdown_lines
-from dmad.experiments.grid import figure
+from dmad.experiments.grid import figure, numbers
 from dmad.runs import write_whole
 
 TEXT = "page.md"
@@ -111,9 +111,10 @@ class Stored:
         found = self._runs(name, variant)
         names = ["seed", "min", *found[0]["figures"]]
         rows = [
-            [f"{one['seed']}", f"{one['minutes']:.1f}", *map(figure, one["figures"].values())]
+            [f"{one['seed']}", f"{one['minutes']:.1f}",
+             *map(figure, numbers(one["figures"]).values())]
             for one in found
-        ]
+        ]  # fmt: skip
         return markdown_lines(names, rows)
 
     def points(self, name: str, variant: str, beside: str, figure: str) -> str:

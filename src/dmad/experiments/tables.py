@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,15 @@ from rich.console import Console
 from dmad.evaluation.show import markdown_lines
 from dmad.machine import describe, usual_device
 from dmad.runs import write_whole
+
+
+def strict(value: Any) -> Any:
+    """The same with None for NaN, which JSON has no word for."""
+    if isinstance(value, dict):
+        return {key: strict(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [strict(item) for item in value]
+    return None if isinstance(value, float) and isnan(value) else value
 
 
 @dataclass(frozen=True)
@@ -28,7 +38,7 @@ class Table:
 
     def write(self, path: Path, **more: Any) -> None:
         """`path.md`, and `path.json` with the machine and whatever else is given."""
-        found = {**vars(self), "machine": describe(usual_device()), **more}
+        found = strict({**vars(self), "machine": describe(usual_device()), **more})
         write_whole(
             path.with_name(f"{path.name}.json"), json.dumps(found, indent=1, ensure_ascii=False)
         )

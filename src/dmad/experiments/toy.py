@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from dmad import visualize
-from dmad.categories import finished
 from dmad.config import Config
 from dmad.data.load import LabelledFootage, load_split
 from dmad.evaluation.result import RAW
@@ -18,7 +16,8 @@ from dmad.experiments.effort import Effort
 from dmad.experiments.grid import Figure, Grid, Outcome, run_grid
 from dmad.inference.detector import Detector, Explained, load
 from dmad.inference.explain import stages
-from dmad.runs import read_config
+from dmad.runs import has_model, read_config
+from dmad.settings import changed
 
 SHOWN = 10  # one digit a class
 NAMES = ("normal", "abnormal")  # of the labels
@@ -27,13 +26,8 @@ AUROC = Figure("AUROC (Eq. 14)", "deployable", RAW, "micro_AUROC")
 
 def variants(config: Config) -> dict[str, Config]:
     """The three models of Fig. 6: memory alone, with full skips, with deformation."""
-    model = config.model
-    plain = replace(model, reductions=(), displacements=())
-    return {
-        "Mem only": replace(config, model=plain),
-        "+Skip": replace(config, model=replace(plain, skips="full")),
-        "+PDM": config,
-    }
+    plain = changed(config, reductions=(), displacements=())
+    return {"Mem only": plain, "+Skip": changed(plain, skips="full"), "+PDM": config}
 
 
 def toy(config: Config, out: Path, effort: Effort | None = None) -> list[Outcome]:
@@ -51,7 +45,7 @@ def toy(config: Config, out: Path, effort: Effort | None = None) -> list[Outcome
     outcomes = run_grid(grid, out, effort)
     cells = [*effort.cells(grid.variants, out)]
     folders = {title: folder for title, _, folder in reversed(cells)}
-    if all(map(finished, folders.values())):
+    if all(map(has_model, folders.values())):
         test = load_split(read_config(folders["+PDM"]).data, "test")
         if test.labels is not None:
             anomaly_like(grid, cells, outcomes, test, out)

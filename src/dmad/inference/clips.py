@@ -82,4 +82,4 @@ class _Film:
 
     def close(self) -> None:
         self.closed = True
-        self._writer.__exit__(None, None, None)
+        self._writer.close()

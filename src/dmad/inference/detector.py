@@ -13,8 +13,7 @@ import torch
 from torch import Tensor
 
 from dmad.config import Config
-from dmad.data.background import PastTemplate
-from dmad.data.past import causal, template_of
+from dmad.data.past import Past, causal, template_of
 from dmad.data.windows import to_model
 from dmad.errors import DmadError
 from dmad.evaluation.calibration import Calibration
@@ -59,7 +58,6 @@ class Detector:
         scenes: Names of the views it has templates for, in their order.
         device: Where to compute.
         fast: Fold the network and use 16 bit where the machine is quick in it.
-        compile: Compile it too; pays after some thousand frames.
         calibration: Its threshold, where one was set.
         levels: Of images: thresholds for several false-positive rates, by their budgets.
     """
@@ -71,7 +69,6 @@ class Detector:
         scenes: Sequence[str] = ("",),
         device: str | torch.device | None = None,
         fast: bool = True,
-        compile: bool = False,
         calibration: Calibration | None = None,
         levels: Mapping[str, float] | None = None,
     ) -> None:
@@ -85,11 +82,10 @@ class Detector:
         self.bf16 = fast and has_fast_bf16(self.device.type)
         if self.bf16:
             self.model.to(memory_format=torch.channels_last)
-        self.packed = fast and not compile and can_pack(self.device)
+        self.packed = fast and can_pack(self.device)
         if self.packed:
             self.model = pack(self.model, torch.bfloat16 if self.bf16 else torch.float32)
         self.templates: Tensor | None = self.model.background
-        self._judge = torch.compile(self._compute) if compile else self._compute
 
     @property
     def weight(self) -> float:
@@ -123,7 +119,7 @@ class Detector:
         Yields:
             The judged frames in order; the first T of a clip are not judged.
         """
-        past = PastTemplate() if self.needs_template(scene) else None
+        past = Past() if self.needs_template(scene) else None
         for position, window in causal(frames, self.config.data.history, past, batch):
             yield self._explain(window, position, scene, past)
 
@@ -142,7 +138,7 @@ class Detector:
         return follow(self, str(source), scene)
 
     def _explain(
-        self, frames: list[np.ndarray], position: int, scene: str, past: PastTemplate | None
+        self, frames: list[np.ndarray], position: int, scene: str, past: Past | None
     ) -> Explained:
         stack = torch.from_numpy(np.stack(frames))
         length = self.config.data.history + 1
@@ -169,7 +165,7 @@ class Detector:
             x = x.contiguous(memory_format=torch.channels_last)
         cast = self.bf16 and not self.packed
         with torch.autocast(self.device.type, torch.bfloat16) if cast else nullcontext():
-            return self._judge(x, target, background)
+            return self._compute(x, target, background)
 
     def _compute(
         self, x: Tensor, target: Tensor, background: Tensor | None
@@ -185,12 +181,12 @@ class Detector:
         """Whether a view's template comes from its own past: one not trained on."""
         return self.templates is not None and template_of(scene, self.scenes) is None
 
-    def background(self, scene: str, past: PastTemplate | None) -> Tensor | None:
+    def background(self, scene: str, past: Past | None) -> Tensor | None:
         """x_bg of a view, (1, C, H, W) in [-1, 1]; None where the model has none."""
         if self.templates is None:
             return None
         if past is not None:
-            return past.template()[None]
+            return torch.from_numpy(past.median())[None]
         known = template_of(scene, self.scenes)
         assert known is not None, "a view never trained on needs its past"
         return self.templates[known : known + 1]
@@ -201,7 +197,7 @@ def load(run: str | Path, **options: Any) -> Detector:
 
     Args:
         run: Which; a folder that `dmad export` wrote gives an `Exported`.
-        **options: As `Detector` takes them: `device`, `fast`, `compile`; not of exports.
+        **options: As `Detector` takes them: `device`, `fast`; not of exports.
     """
     if is_exported(run):
         from dmad.inference.exported import Exported

@@ -107,7 +107,7 @@ def stages(found: Explained) -> dict[str, list[Image]]:
 
 
 def reference_error(found: Explained, config: ScoreConfig) -> tuple[Tensor, Tensor]:
-    """What Eq. 12 would be without deformation: squared error of the reference, and its score.
+    """The pixel-wise error of Fig. 2: squared error of the reference before any deformation.
 
     Args:
         found: A batch of a PDM.

@@ -123,7 +123,7 @@ def export(
 
 def foreign(out: Path) -> list[str]:
     """Files of a folder that are called as an export's and are none's."""
-    there = [name for name in (*PARTS, runtime.CARD) if (out / name).exists()]
+    there = [name for name in (*PARTS, runtime.CARD, TERMS) if (out / name).exists()]
     try:
         ours = "export" in json.loads((out / runtime.CARD).read_text())
     except (OSError, ValueError, TypeError):
@@ -246,7 +246,7 @@ def compare(detector: Detector, ready: runtime.Runtime, normal: Footage) -> tupl
 
 
 def columns(result: AnomalyResult) -> list[NDArray[np.float64]]:
-    """Score and its terms."""
+    """Score, its terms and the released ones."""
     return [result.score, result.reconstruction, result.deformation, *result.released.values()]
 
 

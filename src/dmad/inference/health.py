@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from dmad.data.background import PastTemplate
+from dmad.data.past import Past
 from dmad.inference.detector import Detector
 
 State = Literal["ok", "black", "frozen", "blocked", "moved", "light"]
@@ -26,9 +26,9 @@ TEXTURE = 1.0  # grey values; standard deviation of a tile with texture
 ALIKE = 0.3  # correlation below which a tile is covered
 MOST = 0.6  # share of tiles
 FITS = 0.2  # correlation from which on a view that has moved is known again
-AHEAD = 0.02  # correlation by which it fits better there than at its own place
-FAINT = 0.3  # share of the scene's detail below which nothing is known again
-NEAR = 2  # pixels within which it has not
+AHEAD = 0.02  # correlation by which the best place must be better than its own
+FAINT = 0.3  # share of the scene's detail below which no place can be told
+NEAR = 2  # pixels; a smaller shift is no move
 LIGHTER = 1.4  # ratio of the light to its recent level
 LASTING = 60.0  # seconds over which that level follows
 KNOWN = 16  # frames after which a template from the past is used
@@ -58,7 +58,7 @@ class Health:
         self._seen: State = "ok"  # of the last frame
         self._since = -np.inf  # seconds: since when it looks like that
         self._past = None if template is None else _Scene(template)
-        self._own = PastTemplate() if template is None else None
+        self._own = Past() if template is None else None
         self._own_time = -np.inf
         self._last: np.ndarray | None = None
         self._level: np.ndarray | None = None  # (TILES, TILES) light of late
@@ -119,8 +119,8 @@ class Health:
         self._own.push(frame)
         self._own_time = now
         if self._own.seen >= KNOWN and self._own.seen % KNOWN == 0:
-            median = self._own.template().add(1).mul(127.5)
-            self._past = _Scene(median.permute(1, 2, 0).numpy())
+            median = 127.5 * (self._own.median() + 1)
+            self._past = _Scene(median.transpose(1, 2, 0))
 
 
 class _Scene:

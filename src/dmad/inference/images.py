@@ -28,6 +28,7 @@ from dmad.inference.tables import as_csv
 from dmad.nn.ppdm import Bent
 from dmad.runs import no_two_alike, write_whole
 from dmad.scoring import pixel_map_plus
+from dmad.tracking import tracked
 
 FULL = 6.0  # value of the brightest grey of a raw map: the most three stages can differ
 SHOWN = 1024  # longest side of an overlay in pixels
@@ -88,18 +89,32 @@ def predict_images(detector: Detector, sources: Sequence[Path], out: Path) -> Pa
     Raises:
         DmadError: No source holds an image, or none could be read.
     """
-    files = named(sources)
+    files, table = named(sources), out / "scores.csv"
+    require(_is_ours(table), f"{table} is none of ours; choose another folder with --out")
     shown = Pictures(detector)
-    rows = []
-    for file, found in judge_files(detector, files):
-        rows.append(found.row())
-        shown.write(file.path, found, out)
-    skipped = len(files) - len(rows)
+    rows: list[list[str]] = []
+    try:
+        for file, found in judge_files(detector, files):
+            rows.append(found.row())
+            try:
+                shown.write(file.path, found, out)
+            except OSError as error:  # such as a name too long
+                print(f"note: no pictures of {file.name}: {error.strerror}", file=sys.stderr)
+    finally:  # also of what a full disk or Ctrl-C ends
+        if rows:
+            write_whole(table, as_csv(COLUMNS, rows))
     require(bool(rows), f"none of {len(files)} images could be read; give intact ones")
-    if skipped:
+    if skipped := len(files) - len(rows):
         print(f"note: {skipped} of {len(files)} images were skipped", file=sys.stderr)
-    write_whole(out / "scores.csv", as_csv(COLUMNS, rows))
     return out
+
+
+def _is_ours(table: Path) -> bool:
+    """Whether a table may be written anew: there is none, or one of images judged before."""
+    if not table.exists():
+        return True
+    with table.open(errors="replace") as file:
+        return file.readline().strip() == ",".join(COLUMNS)
 
 
 def named(sources: Sequence[Path]) -> list[ImageFile]:
@@ -126,7 +141,7 @@ def judge_files(
     detector: Detector, files: Sequence[ImageFile]
 ) -> Iterator[tuple[ImageFile, Judged]]:
     """Judge files one by one; those that cannot be read are told and left out."""
-    for file in files:
+    for file in tracked(files, "judging", len(files)):
         if frames := _read(detector, file):
             yield file, judge_image(detector, frames, file.name)
 

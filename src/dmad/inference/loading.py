@@ -18,7 +18,7 @@ def load(run: str | Path, **options: Any) -> Detector | runtime.Runtime:
     Args:
         run: Run folder, `.safetensors` file, name of a shipped model such as "ped2", or a folder
             that `dmad export` wrote.
-        **options: Of a run as `Detector` takes them (`device`, `fast`, `compile`); of an export
+        **options: Of a run as `Detector` takes them (`device`, `fast`); of an export
             `threads`.
 
     Raises:

@@ -22,7 +22,7 @@ FEW = 4  # channels at most of an image or a field
 
 def can_pack(device: torch.device) -> bool:
     """Whether oneDNN is there to pack for."""
-    return device.type == "cpu" and bool(torch._C._has_mkldnn)
+    return device.type == "cpu" and bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]
 
 
 def pack(model: Network, dtype: torch.dtype) -> Network:

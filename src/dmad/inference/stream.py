@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dmad.data.background import PastTemplate
+from dmad.data.past import Past
 from dmad.evaluation.calibration import Calibration
 from dmad.inference.detector import Detector, Explained
 from dmad.inference.shots import Form
@@ -50,7 +50,7 @@ class Stream:
         self.detector, self.scene = detector, scene
         self.calibration = calibration or detector.calibration
         self.zone = None if zone is None else torch.from_numpy(zone).to(detector.device)
-        self._past = PastTemplate() if detector.needs_template(scene) else None
+        self._past = Past() if detector.needs_template(scene) else None
         self.frames = 0  # taken so far
         self.restart()
 

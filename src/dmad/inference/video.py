@@ -67,10 +67,14 @@ class VideoWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.close(complete=kind is None)
+
+    def close(self, complete: bool = True) -> None:
+        """Give the file its name, or leave nothing behind where it is not complete."""
         if self._container is None:
             return
         try:
-            self._finish(self._container, complete=kind is None)
+            self._finish(self._container, complete)
         finally:
             self._part.unlink(missing_ok=True)
 

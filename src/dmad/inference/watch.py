@@ -244,9 +244,9 @@ class Post:
         """Films and pictures that cannot be written, as on a full disk, end; nothing else does."""
         try:
             yield
-        except (OSError, av.FFmpegError) as error:
+        except (OSError, av.FFmpegError, DmadError) as error:
             self.note(f"no film or picture: {brief(error)}")
-            with suppress(OSError, av.FFmpegError):
+            with suppress(OSError, av.FFmpegError, DmadError):
                 if self.clips:
                     self.clips.close()
 
