@@ -82,7 +82,8 @@ def calibrate(
     if detector.config.model.teacher:
         require(not (more or out or fps or alarm or scene or weight is not None), FOR_VIDEO)
         return _of_images(run, detector, normal, data, budget)
-    kept = [card.with_suffix(".npz") for card in (out, files.card) if card]
+    cards = [card for card in (out, files.card) if card]
+    kept = [card.with_name(f"{card.name.removesuffix('.json')}.npz") for card in cards]
     detector.calibration = last = _last(out, detector, scene if more else None)
     budget = _of_time(budget or (last.budget if last else BUDGET))
     shape = replace(AlarmShape.of(last) if last else AlarmShape(), **(alarm or {}))
@@ -169,7 +170,7 @@ def set_threshold(run: Path) -> None:
         return
     try:
         weight = choose(run) if config.score.choose else None
-        show_threshold(calibrate(run, weight=weight))
+        show_threshold(calibrate(run, weight=None if config.model.teacher else weight))
     except DmadError as error:
         print(f"note: no threshold was set: {error}", file=sys.stderr)
 

@@ -87,7 +87,11 @@ def _sinks(asked: Namespace) -> list[Sink]:
     if asked.mqtt:
         receivers.append(("mqtt.jsonl", mqtt(asked.mqtt), "MQTT"))
     spool = asked.spool or (asked.out or Path(".")) / "spool"
-    sinks: list[Sink] = [Printed()]
-    if asked.out:
-        sinks.append(Appended(asked.out / "events.jsonl"))
-    return sinks + [Outbox(spool / file, deliver, name) for file, deliver, name in receivers]
+    kept: list[Sink] = [Appended(asked.out / "events.jsonl")] if asked.out else []
+    return (
+        kept
+        + [Outbox(spool / file, deliver, name) for file, deliver, name in receivers]
+        + [
+            Printed()  # last, since whoever reads it may go
+        ]
+    )

@@ -12,6 +12,7 @@ from scipy.ndimage import map_coordinates
 from dmad.data import frames as module
 from dmad.data.frames import ClipSource, decode, load_footage
 from dmad.errors import DmadError
+from dmad.inference.video import VideoWriter
 
 
 def write_video(path: Path, frames: int, size: int = 64, fps: int = 10) -> Path:
@@ -365,3 +366,25 @@ def test_progress_shows_for_long_footage_only(tmp_path, capsys, monkeypatch):
     captured = capsys.readouterr()
     assert "decoding" in captured.err
     assert captured.out == ""
+
+
+def test_a_damaged_piece_of_a_video_is_left_out_alone(tmp_path, frames_of):
+    path = tmp_path / "clip.mp4"
+    with VideoWriter(path, 10) as writer:
+        for frame in frames_of(0, 60):
+            writer.write(frame)
+    content = bytearray(path.read_bytes())
+    middle = content.index(b"mdat") + 4 + 2 * len(content) // 5
+    content[middle : middle + 60] = b"\xff" * 60
+    path.write_bytes(content)
+    notes: list[str] = []
+    found = list(decode(path, 32, 1, notes.append))
+    assert 30 < len(found) <= 60
+    assert len(notes) == (len(found) < 60)
+
+
+def test_a_text_is_no_video(tmp_path):
+    path = tmp_path / "clip.mp4"
+    path.write_text("not a film\n" * 500)
+    with pytest.raises(DmadError, match=r"clip\.mp4 is n"):
+        list(decode(path, 32, 1))

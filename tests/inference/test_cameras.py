@@ -46,7 +46,7 @@ def test_polygons_may_be_lists(tmp_path):
     [
         ("", "lists no cameras"),
         ("[a, b]", "lists no cameras"),
-        ("a: [", "lists no cameras"),
+        ("a: [", "is not readable"),
         ("gate: {scene: a}", "camera gate has no source"),
         ("gate: {source: a.mp4, zoom: 2}", "camera gate has zoom"),
         ("gate: {source: a.mp4, include: '0,0'}", "three corners"),

@@ -82,6 +82,15 @@ def test_a_copy_of_a_frame_is_no_fault():
     assert health.state == "ok"
 
 
+def test_what_moves_after_a_still_view_is_scored_at_once():
+    frames = normal_clip(STREET, 2).frames.copy()
+    frames[60:90] = frames[59]
+    health = Health(background(STREET))
+    good = [health.push(frame, i / FPS) for i, frame in enumerate(frames[:91])]
+    assert health.state == "ok"
+    assert good[-2:] == [False, True]
+
+
 def test_colour_and_large_frames_are_looked_at_too():
     street = Street(size=160, frames=40, channels=3, people=2.0)
     frames = normal_clip(street, 0).frames

@@ -63,6 +63,43 @@ def test_a_video_gives_every_frame_with_its_time(video):
     assert (source.live, source.done, source.dropped) == (False, True, 0)
 
 
+def remuxed(path, parts) -> None:
+    """One file of several, each with its own start in seconds."""
+    with av.open(str(path), "w", format="mpegts") as out:
+        stream = None
+        for part, start in parts:
+            with av.open(str(part)) as source:
+                (video,) = source.streams.video
+                stream = stream or out.add_stream_from_template(video)
+                for packet in source.demux(video):
+                    if packet.dts is not None:
+                        packet.pts += round(start / packet.time_base)
+                        packet.dts += round(start / packet.time_base)
+                        packet.stream = stream
+                        out.mux(packet)
+
+
+def test_a_hole_in_a_recording_is_a_gap_and_time_begins_at_nothing(video, tmp_path):
+    path = tmp_path / "hole.ts"
+    remuxed(path, [(video(), 3600.0), (video("b.mp4"), 4200.0)])
+    with open_source(str(path), FORM) as source:
+        shots = list(source)
+    assert shots[0].time == 0
+    assert shots[-1].time == pytest.approx(602.9, abs=0.01)
+    assert [round(shot.gap) for shot in shots if shot.gap] == [597]
+
+
+def test_joined_recordings_go_on(video, tmp_path):
+    remuxed(tmp_path / "a.ts", [(video(), 7.0)])
+    remuxed(tmp_path / "b.ts", [(video("b.mp4"), 7.0)])
+    path = tmp_path / "joined.ts"
+    path.write_bytes((tmp_path / "a.ts").read_bytes() + (tmp_path / "b.ts").read_bytes())
+    with open_source(str(path), Form(32, 1, rate=5.0)) as source:
+        times = [shot.time for shot in source]
+    assert len(times) == pytest.approx(30, abs=2)
+    assert np.diff(times) == pytest.approx(0.2, abs=0.11)
+
+
 def test_a_fast_video_is_thinned_to_the_trained_rate(video):
     with open_source(str(video(fps=25.0, count=50)), Form(32, 1, rate=10)) as source:
         times = [shot.time for shot in source]

@@ -211,7 +211,7 @@ def _decode_video(
 
 
 def video_frames(path: Path, report: Callable[[str], None]) -> Iterator[av.VideoFrame]:
-    """The frames of a video as they were stored; a damaged one ends at its last good frame.
+    """The frames of a video as they were stored; damaged ones are left out.
 
     Args:
         path: Video file.
@@ -220,21 +220,29 @@ def video_frames(path: Path, report: Callable[[str], None]) -> Iterator[av.Video
     Raises:
         DmadError: Not one frame can be read.
     """
-    count, promised = 0, 0
+    count, promised, bad = 0, 0, []
     try:
         with av.open(str(path)) as container:
+            require(container.format.name != "tty", f"{path} is no video, but text")
             stream = container.streams.video[0]
             stream.thread_type = "AUTO"
             promised = stream.frames
-            for frame in container.decode(stream):
-                yield frame
-                count += 1
+            for packet in container.demux(stream):
+                try:
+                    for frame in packet.decode():
+                        yield frame
+                        count += 1
+                except av.FFmpegError as error:
+                    bad.append(brief(error))
     except (av.FFmpegError, IndexError) as error:
         require(count > 0, f"{path} is not a readable video ({brief(error)})")
         report(f"{path} is damaged after frame {count} ({brief(error)}): the rest is left out")
     else:
-        require(count > 0, f"{path} is not a readable video (it holds no frame)")
-        if count < promised:
+        why = bad[0] if bad else "it holds no frame"
+        require(count > 0, f"{path} is not a readable video ({why})")
+        if bad:
+            report(f"{path}: {len(bad)} damaged pieces left out ({why})")
+        elif count < promised:
             report(f"{path} promises {promised} frames and holds {count}: the rest is left out")
 
 

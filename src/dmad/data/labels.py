@@ -207,7 +207,7 @@ def _table(path: Path, sources: Sequence[ClipSource]) -> list[LabelFile]:
 
 def _rows(path: Path, columns: int) -> Iterator[tuple[str, tuple[int, int]]]:
     """Rows `[clip,] start, end` of a table of intervals; a first row of words is its header."""
-    with path.open(newline="", encoding="utf-8-sig") as file:
+    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
         rows = [[cell.strip() for cell in row] for row in csv.reader(file) if any(row)]
     for i, row in enumerate(rows):
         numbers = row[-2:]

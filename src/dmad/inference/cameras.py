@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ class Camera:
     fps: float = 0.0
 
     def __post_init__(self) -> None:
-        require(self.fps >= 0, f"fps is {self.fps}; give 0 (as calibrated) or more")
+        require(0 <= self.fps < inf, f"fps is {self.fps}; give 0 (as calibrated) or more")
         if not self.name:
             object.__setattr__(self, "name", plain_name(self.source))
         require("/" not in self.name, f"camera {self.name}: its name is that of files; leave out /")
@@ -65,8 +66,8 @@ def read_cameras(path: Path) -> list[Camera]:
 
     try:
         tree = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError):
-        tree = None
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise DmadError(f"{path} is not readable: {' '.join(str(error).split())}") from error
     require(
         isinstance(tree, dict) and bool(tree),
         f"{path} lists no cameras; write one a line, `gate: rtsp://host/stream`, or a mapping of "
@@ -81,8 +82,8 @@ def _camera(name: str, entry: Any, path: Path) -> Camera:
     require(isinstance(entry, dict), f"{path}: camera {name} has no source; give a path or URL")
     entries: dict[str, Any] = dict(entry)
     known = [field.name for field in fields(Camera) if field.name != "name"]
-    unknown = sorted(set(entries) - set(known))
-    require(not unknown, f"{path}: camera {name} has {', '.join(unknown)}; known: {known}")
+    unknown = ", ".join(sorted(map(str, set(entries) - set(known))))
+    require(not unknown, f"{path}: camera {name} has {unknown}; known: {known}")
     require("source" in entries, f"{path}: camera {name} has no source; give a path or URL")
     try:
         for side in ("include", "exclude"):

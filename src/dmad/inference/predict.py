@@ -94,8 +94,11 @@ def predict(
         yield predict_images(detector, [Path(source) for source in sources], out)
         return
     clips = [clip for given in sources for clip in clips_in(Path(given))]
-    problems = []
-    for source, name in zip(clips, folder_names(clips), strict=True):
+    problems, names = [], folder_names(clips)
+    for source, name in zip(clips, names, strict=True):
+        own = (out / name).resolve() != source.resolve()
+        require(own, f"{out / name} is the clip itself; choose another folder with --out")
+    for source, name in zip(clips, names, strict=True):
         try:
             yield predict_one(detector, source, out / name, wanted)
         except DmadError as error:
@@ -140,6 +143,7 @@ def predict_one(detector: Detector, source: Path, out: Path, wanted: Wanted) -> 
     usual = detector.calibration.fps if detector.calibration else data.fps
     fps = told or wanted.fps or usual or FPS
     notes = rate_notes(detector.calibration, fps)
+    notes += view_notes(detector, detector.calibration, wanted.scene)
     frames = decode(source, data.size, data.channels, notes.append, antialias=data.antialias)
     table = Table(fps, data.history, detector.calibration)
     best, limits = Best(wanted.panels, round(APART * fps)), Limits(detector.config)
@@ -189,6 +193,16 @@ def _summary(table: Table, detector: Detector, scene: str) -> str:
     if share < MOST or detector.needs_template(scene):
         return told
     return f"{told}; {share:.0%} of its frames are above it: is it another view? --scene NAME then"
+
+
+def view_notes(detector: Detector, calibration: Calibration | None, scene: str) -> list[str]:
+    """What to say where a view never trained on is judged by the threshold of another one."""
+    if calibration is None or calibration.scene == scene or not detector.needs_template(scene):
+        return []
+    return [
+        f"the threshold was set on another view than {scene!r}, which was not trained on; set its "
+        f"own with `dmad calibrate RUN --normal CLIPS --scene {scene} --out FILE`"
+    ]
 
 
 def rate_notes(calibration: Calibration | None, fps: float) -> list[str]:

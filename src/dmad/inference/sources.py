@@ -18,6 +18,7 @@ from dmad.data.decoding import decode, own_name, probe, video_frames
 from dmad.inference.live import Live
 from dmad.inference.shots import Form, Pace, Shot, Source, picture_of
 
+HOLE = 1.0  # seconds without a frame in a recording, after which nothing goes on as before
 SCHEMES = ("rtsp", "rtsps", "http", "https", "rtmp", "udp", "tcp", "srt")
 
 
@@ -52,11 +53,16 @@ class Recorded(Source):
         self._shots.close()
 
     def _video(self, path: Path) -> Generator[Shot, None, None]:
-        pace = Pace(self.form.rate, self.fps)
+        pace, step, last, ahead = Pace(self.form.rate, self.fps), 1 / self.fps, None, 0.0
         for index, frame in enumerate(video_frames(path, self.report)):
-            now = frame.time if frame.time is not None else index / self.fps
+            now = (index * step if frame.time is None else frame.time) + ahead
+            begun = 0.0 if last is None else last + step
+            if last is None or now < last:  # from 0 on, and where recordings were joined
+                ahead, now = ahead + begun - now, begun
+            gap = now - begun if now - begun > max(HOLE, 3 * step) else 0.0
+            last = now
             if pace.due(now):
-                yield Shot(self.form.image(frame), picture_of(frame), now)
+                yield Shot(self.form.image(frame), picture_of(frame), now, gap)
 
     def _folder(self, path: Path) -> Generator[Shot, None, None]:
         form, pace = self.form, Pace(self.form.rate, self.fps)

@@ -41,7 +41,7 @@ class VideoWriter:
         suffix = self.path.suffix.lower()
         require(suffix in SUFFIXES, f"cannot write {self.path}; name it {' or '.join(SUFFIXES)}")
         require(fps > 0, f"fps is {fps}; give images a second above 0")
-        self.fps = Fraction(fps).limit_denominator(1001)
+        self.fps = max(Fraction(fps).limit_denominator(1001), Fraction(1, 1001))
         self._part = self.path.with_name(f"{self.path.stem}.part{self.path.suffix}")
         self._container: av.container.OutputContainer | None = None
         self._stream: Any = None

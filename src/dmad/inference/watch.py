@@ -23,6 +23,7 @@ from dmad.inference.detector import Detector
 from dmad.inference.events import LiveEvents, Recent, Told, as_line
 from dmad.inference.explain import Limits, pictures
 from dmad.inference.health import Health, known_template
+from dmad.inference.predict import view_notes
 from dmad.inference.shots import Form, Shot, Source
 from dmad.inference.sinks import Sink
 from dmad.inference.sources import open_source
@@ -165,6 +166,8 @@ class Post:
             folder, fps = wanted.out / "clips", form.rate or calibration.fps
             self.clips = Clips(folder, fps, wanted.before, wanted.after)
         self.source: Source = open_source(camera.source, form, camera.fps, wake, self.note)
+        for line in view_notes(detector, calibration, camera.scene):
+            self.note(line)
 
     def note(self, line: str) -> None:
         """Say something about this camera on standard error."""
