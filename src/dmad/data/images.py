@@ -96,7 +96,8 @@ def find_images(data: DataConfig, root: Path, split: SplitName) -> Images:
     there = scan(root)
     if split == "train":
         found = normal_images(there.files, root)
-        apart = sum(file.kind == "unnamed" for file in there.files if file not in found)
+        named = found[0].kind == "normal"
+        apart = sum(named and file.kind == "unnamed" for file in there.files)
         note = f"{root}: {apart} images left out that lie in no folder named normal or train"
         return Images(tuple(found), (*there.notes, *[note] * bool(apart)))
     tested = test_images(there.files, root)

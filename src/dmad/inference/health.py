@@ -78,7 +78,7 @@ class Health:
         seen = self._look(grey)
         if seen != self._seen:
             self._seen, self._since = seen, now
-        if self.state == "frozen" != seen:
+        if self.state == "frozen" and seen != "frozen":
             self.state = "ok"  # at once: a quiet view, much compressed, may only have been still
         if seen != self.state and now - self._since >= CONFIRM:
             self.state = seen

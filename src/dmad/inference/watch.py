@@ -232,11 +232,13 @@ class Post:
 
     def close(self) -> None:
         """End what goes on, close films and source, and give the last counts."""
-        self.source.close()
-        self._announce(self.events.finish())
-        if self.clips:
-            with self._noting():
-                self.clips.close()
+        try:
+            self._announce(self.events.finish())
+        finally:  # also where nobody reads the lines any more
+            if self.clips:
+                with self._noting():
+                    self.clips.close()
+            self.source.close()  # last: a camera that does not answer takes seconds
         if self.frames and not self.scored:
             least = self.config.data.history + 1
             self.note(f"no frame was judged of {self.frames}: {least} in a row are needed")
