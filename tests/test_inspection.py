@@ -184,6 +184,9 @@ def test_good_images_that_are_others_now_are_told(run, image_data, tmp_path, cap
     result = evaluate(run.folder)
     assert "put those to test on into a folder test" in capsys.readouterr().err
     assert "trained on" in result.ledger.labels.name
+    for path in (root / "discs/train/good").iterdir():
+        path.unlink()
+    evaluate(run.folder)  # also without any of them
 
 
 def test_ledger_and_page(run) -> None:
