@@ -82,8 +82,7 @@ def calibrate(
     if detector.config.model.teacher:
         require(not (more or out or fps or alarm or scene or weight is not None), FOR_VIDEO)
         return _of_images(run, detector, normal, data, budget)
-    cards = [card for card in (out, files.card) if card]
-    kept = [card.with_name(f"{card.name.removesuffix('.json')}.npz") for card in cards]
+    kept = [terms_beside(card) for card in (out, files.card) if card]
     detector.calibration = last = _last(out, detector, scene if more else None)
     budget = _of_time(budget or (last.budget if last else BUDGET))
     shape = replace(AlarmShape.of(last) if last else AlarmShape(), **(alarm or {}))
@@ -98,6 +97,11 @@ def calibrate(
     else:
         note(run, {"calibration": found.to_dict()})
     return found
+
+
+def terms_beside(card: Path) -> Path:
+    """Where the terms lie that the threshold in a card, or in a file of its own, was set on."""
+    return card.with_name(f"{card.name.removesuffix('.json')}.npz")
 
 
 def _of_time(budget: Budget | str) -> Budget:
@@ -143,7 +147,7 @@ def _of_images(
     data: DataConfig,
     budget: Budget | str,
 ) -> Calibration:
-    last, kept = detector.calibration, find_model(run).card.with_suffix(".npz")
+    last, kept = detector.calibration, terms_beside(find_model(run).card)
     if not normal and kept.is_file():
         held = HeldOut.read(kept)
     else:

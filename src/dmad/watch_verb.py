@@ -87,11 +87,6 @@ def _sinks(asked: Namespace) -> list[Sink]:
     if asked.mqtt:
         receivers.append(("mqtt.jsonl", mqtt(asked.mqtt), "MQTT"))
     spool = asked.spool or (asked.out or Path(".")) / "spool"
-    kept: list[Sink] = [Appended(asked.out / "events.jsonl")] if asked.out else []
-    return (
-        kept
-        + [Outbox(spool / file, deliver, name) for file, deliver, name in receivers]
-        + [
-            Printed()  # last, since whoever reads it may go
-        ]
-    )
+    sinks: list[Sink] = [Appended(asked.out / "events.jsonl")] if asked.out else []
+    sinks += [Outbox(spool / file, deliver, name) for file, deliver, name in receivers]
+    return [*sinks, Printed()]  # last, since whoever reads it may go

@@ -180,7 +180,8 @@ def upright(image: Image.Image, mode: str) -> Image.Image:
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I"):  # which Pillow would clip
         values = np.asarray(image).astype(np.int64)
-        spare = next(bits for bits in (0, 4, 8) if values.max() >> bits < 256 or bits == 8)
+        top = values.max()
+        spare = 0 if top < 2**8 else 4 if top < 2**12 else 8
         image = Image.fromarray((values >> spare).clip(0, 255).astype(np.uint8))
     if image.has_transparency_data:
         seen = image.convert("RGBA")

@@ -96,10 +96,11 @@ def find_images(data: DataConfig, root: Path, split: SplitName) -> Images:
     there = scan(root)
     if split == "train":
         found = normal_images(there.files, root)
-        named = found[0].kind == "normal"
-        apart = sum(named and file.kind == "unnamed" for file in there.files)
+        apart = sum(file.kind == "unnamed" for file in there.files)
+        if found[0].kind == "unnamed" or not apart:
+            return replace(there, files=tuple(found))
         note = f"{root}: {apart} images left out that lie in no folder named normal or train"
-        return Images(tuple(found), (*there.notes, *[note] * bool(apart)))
+        return Images(tuple(found), (*there.notes, note))
     tested = test_images(there.files, root)
     masks = [file for file in there.files if file.kind == "mask"]
     judged = matched(tested, masks) if masks else Images(tuple(tested), ())

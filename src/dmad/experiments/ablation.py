@@ -36,11 +36,11 @@ TABLE_5 = {  # means of all 15 categories
 
 def video_parts(base: Config) -> dict[str, Config]:
     """Table 4, and beside it a memory with full skips, as MNAD has them."""
-    finest = base.model.reductions[-1:], base.model.displacements[-1:]
+    reductions, displacements = base.model.reductions, base.model.displacements
     return {
         "full": base,
-        "- PDM": changed(base, reductions=(), displacements=()),
-        "K = 1": changed(base, reductions=finest[0], displacements=finest[1]),
+        "- PDM": undeformed(base),
+        "K = 1": changed(base, reductions=reductions[-1:], displacements=displacements[-1:]),
         "- memory": changed(base, memory=False),
         "- background": changed(base, model_background=False),
         "- strength": changed(base, strength=0.0),
@@ -51,13 +51,17 @@ def video_parts(base: Config) -> dict[str, Config]:
 
 def skips(base: Config) -> Config:
     """The baseline of Eq. 2: a memory with full skips, no deformation, no background."""
-    flat = changed(base, reductions=(), displacements=())
-    return changed(flat, skips="full", model_background=False)
+    return changed(undeformed(base), skips="full", model_background=False)
+
+
+def undeformed(base: Config) -> Config:
+    """Without any head."""
+    return changed(base, reductions=(), displacements=())
 
 
 def image_parts(base: Config) -> dict[str, Config]:
     """Reverse distillation without and with a memory, + PPDM, − cycle, − VQ."""
-    flat = changed(base, reductions=(), displacements=())
+    flat = undeformed(base)
     return {
         "RD": changed(flat, memory=False),
         "RD + VQ": flat,

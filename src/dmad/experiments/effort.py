@@ -60,11 +60,8 @@ class Effort:
         """Title, settings and folder of every run."""
         for title, config in variants.items():
             for seed in self.seeds or (config.train.seed,):
-                yield (
-                    title,
-                    changed(config, seed=seed),
-                    out / title.replace("/", "-") / f"seed{seed}",
-                )
+                folder = out / title.replace("/", "-") / f"seed{seed}"
+                yield title, changed(config, seed=seed), folder
 
 
 def resized(config: Config, epochs: int | None, size: int | None) -> Config:

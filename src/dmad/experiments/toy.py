@@ -11,6 +11,7 @@ from dmad import visualize
 from dmad.config import Config
 from dmad.data.load import LabelledFootage, load_split
 from dmad.evaluation.result import RAW
+from dmad.experiments.ablation import undeformed
 from dmad.experiments.anomaly_like import anomaly_like
 from dmad.experiments.effort import Effort
 from dmad.experiments.grid import Figure, Grid, Outcome, run_grid
@@ -26,7 +27,7 @@ AUROC = Figure("AUROC (Eq. 14)", "deployable", RAW, "micro_AUROC")
 
 def variants(config: Config) -> dict[str, Config]:
     """The three models of Fig. 6: memory alone, with full skips, with deformation."""
-    plain = changed(config, reductions=(), displacements=())
+    plain = undeformed(config)
     return {"Mem only": plain, "+Skip": changed(plain, skips="full"), "+PDM": config}
 
 
