@@ -14,7 +14,15 @@ from dmad.data.windows import to_model
 from dmad.errors import DmadError
 from dmad.inference.detector import load
 from dmad.inference.predict import predict
-from dmad.inspection import choose_alpha, frames_of, image_terms, image_threshold, look, look_whole
+from dmad.inspection import (
+    choose_alpha,
+    clearly_best,
+    frames_of,
+    image_terms,
+    image_threshold,
+    look,
+    look_whole,
+)
 from dmad.judge import evaluate
 from dmad.machine import Plan
 from dmad.nn.deformation import grid_units, warp
@@ -115,12 +123,21 @@ def test_alpha_is_chosen_from_good_images(trained_images, tiny_images) -> None:
     choice = card["choice"]
     assert choice["images"] == 4
     assert 8 <= choice["defects"] <= 12
-    best = max(choice["tried"], key=lambda one: one["image_AUROC"] + one["pixel_AUROC"])
-    assert choice["alpha"] == best["alpha"]
+    assert choice["alpha"] == clearly_best(choice["tried"])["alpha"]
     detector = load(trained_images)
     assert detector.config.score.alpha == choice["alpha"]
     again = choose_alpha(detector, load_split(tiny_images().data, "held_out").footage)
     assert again.tried == choice["tried"]
+
+
+@pytest.mark.parametrize(("gain", "alpha"), [(0.019, 0), (0.021, 3), (-0.3, 0)])
+def test_alpha_stays_zero_unless_another_is_clearly_better(gain, alpha) -> None:
+    tried = [
+        {"weight": 0.0, "alpha": 0.0, "image_AUROC": 0.9, "pixel_AUROC": 0.9},
+        {"weight": 1.0, "alpha": 3.0, "image_AUROC": 0.9 + gain, "pixel_AUROC": 0.9},
+        {"weight": 2.0, "alpha": 6.0, "image_AUROC": 0.9 + gain, "pixel_AUROC": 0.8},
+    ]
+    assert clearly_best(tried)["alpha"] == alpha
 
 
 def test_without_fields_there_is_nothing_to_choose(tiny_images, tmp_path) -> None:

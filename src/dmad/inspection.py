@@ -20,12 +20,13 @@ from dmad.evaluation.ledger import BlockName, Row
 from dmad.evaluation.metrics import micro_auroc
 from dmad.evaluation.pixels import PixelMetrics
 from dmad.evaluation.result import Evaluation
-from dmad.evaluation.scorer import Scorer, Standardisation
+from dmad.evaluation.scorer import Scorer
 from dmad.evaluation.scores import ScoreSet
 from dmad.inference.detector import Detector
 from dmad.runs import room
 from dmad.scoring import blur
 from dmad.tracking import tracked
+from dmad.weighing import CLEARLY
 
 IMAGE_BUDGET = "0.01/image"
 LEVELS = ("0.01/image", "0.02/image", "0.05/image")  # that are always told
@@ -173,6 +174,9 @@ class Choice:
 def choose_alpha(detector: Detector, good: Footage) -> Choice:
     """Choose α where image and pixel AUROC on synthetic defects are best together.
 
+    Where no α is clearly better than 0 the deformation is left out: a unit too small for what the
+    fields measure would drown the error.
+
     Raises:
         DmadError: Fewer than two good images.
     """
@@ -188,15 +192,20 @@ def choose_alpha(detector: Detector, good: Footage) -> Choice:
     seen = look(detector, [*kept, *(image for image, _ in made)])
     empty = np.zeros((len(kept), *kept[0].shape[:2]), bool)
     masks = np.concatenate((empty, [mask for _, mask in made]))
-    error, bend = (
-        Standardisation.fit(term[: len(kept)]) for term in (seen.reconstruction, seen.deformation)
-    )
-    unit = error.scale / bend.scale
+    normal = (seen.reconstruction[: len(kept)], seen.deformation[: len(kept)])
+    unit = Scorer.fit(*normal, 1.0).unit
     bent = seen.deformation.max() > seen.deformation.min()
     weights = WEIGHTS if bent else WEIGHTS[:1]
     tried = [tried_alpha(seen, masks, weight, weight * unit) for weight in weights]
-    best = max(tried, key=lambda one: one["image_AUROC"] + one["pixel_AUROC"])
+    best = clearly_best(tried)
     return Choice(best["alpha"], best["weight"], tried, len(kept), len(made))
+
+
+def clearly_best(tried: Sequence[dict[str, float]]) -> dict[str, float]:
+    """The best of what was tried, or the first where that is not `CLEARLY` worse."""
+    worth = [one["image_AUROC"] + one["pixel_AUROC"] for one in tried]
+    clear = max(worth) >= worth[0] + 2 * CLEARLY
+    return tried[int(np.argmax(worth)) if clear else 0]
 
 
 def tried_alpha(seen: Seen, masks: np.ndarray, weight: float, alpha: float) -> dict[str, float]:
@@ -236,8 +245,7 @@ def image_threshold(
         f"images have no hours or frames, so {budget} says nothing; write 0.01/image",
     )
     terms = (held.reconstruction, held.deformation)
-    scorer = Scorer.fit(*terms, 1.0)
-    weight = alpha * scorer.deformation.scale / scorer.reconstruction.scale
+    weight = alpha / Scorer.fit(*terms, 1.0).unit
     found, *others = (
         calibrate(*terms, held.clip_lengths, held.fps, wanted, weight=weight)
         for wanted in (budget, *LEVELS)

@@ -173,19 +173,16 @@ def set_threshold(run: Path) -> None:
     if not config.data.held_out or "calibration" in read_card(find_model(run)):
         return
     try:
-        weight = choose(run) if config.score.choose else None
-        show_threshold(calibrate(run, weight=None if config.model.teacher else weight))
+        show_threshold(calibrate(run, weight=choose(run) if config.score.choose else None))
     except DmadError as error:
         print(f"note: no threshold was set: {error}", file=sys.stderr)
 
 
-def choose(run: str | Path) -> float:
+def choose(run: str | Path) -> float | None:
     """Choose by synthetic anomalies in what was held out, and keep it in `model.json`.
 
-    Of images α and with it the weight of the deformation, of video that weight.
-
     Returns:
-        The weight.
+        The weight of the deformation of a video; None of images, whose α is kept with the model.
 
     Raises:
         DmadError: No such run, or nothing held out.
@@ -193,9 +190,8 @@ def choose(run: str | Path) -> float:
     detector = load(run)
     normal = load_split(detector.config.data, "held_out").footage
     if detector.config.model.teacher:
-        choice = choose_alpha(detector, normal)
-        note(run, {"choice": asdict(choice)})
-        return choice.weight
+        note(run, {"choice": asdict(choose_alpha(detector, normal))})
+        return None
     try:
         found = weigh(detector, normal)
     except DmadError as error:

@@ -62,6 +62,11 @@ class Scorer:
         first, second = Standardisation.fit(reconstruction), Standardisation.fit(deformation, FAINT)
         return cls(first, second, weight, window)
 
+    @property
+    def unit(self) -> float:
+        """The α of Eq. 14 and 22, on raw terms, that a weight of one is."""
+        return self.reconstruction.scale / self.deformation.scale
+
     def combine(self, reconstruction: np.ndarray, deformation: np.ndarray) -> np.ndarray:
         """The standardised sum, (N,), before smoothing."""
         return self.reconstruction(reconstruction) + self.weight * self.deformation(deformation)
