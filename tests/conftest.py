@@ -12,7 +12,8 @@ from PIL import Image
 
 from dmad import recipes
 from dmad.config import Config, DataConfig, ModelConfig, TrainConfig
-from dmad.evaluation.calibration import Budget, Calibration
+from dmad.evaluation.budget import Budget
+from dmad.evaluation.calibration import Calibration
 from dmad.evaluation.events import Rule
 from dmad.evaluation.scorer import Scorer, Standardisation
 from dmad.nn.pdm import PDM

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from dmad.data.zones import Zone
 from dmad.errors import DmadError
 from dmad.evaluation.calibration import read_calibration
 from dmad.evaluation.events import find_events
@@ -80,6 +81,43 @@ def test_a_camera_keeps_its_threshold_in_a_file_of_its_own(own, clips, tmp_path)
     assert read_card(find_model(own)) == before
     (folder,) = predict(own, clips[:1], tmp_path / "found", panels=0, video=False, calibration=out)
     assert (folder / "events.csv").is_file()  # the model itself has no threshold
+
+
+def test_a_clip_counts_once(own, clips, capsys):
+    calm, other, odd = clips
+    assert calibrate(own, [calm, calm], fps=10).clips == 1
+    assert "1 of 2 clips are there already; each counts once" in capsys.readouterr().err
+    assert calibrate(own, fps=10, more=[other, odd]).clips == 3
+    twice = calibrate(own, fps=10, more=[other, odd])
+    assert (twice.clips, twice.frames) == (3, 3 * 56)
+
+
+def test_a_view_never_trained_on_has_no_footage_but_its_own(own, clips, tmp_path):
+    out = tmp_path / "yard.json"
+    calibrate(own, clips[:1], "6/hour", fps=10)
+    first = calibrate(own, fps=10, more=clips[1:2], out=out, scene="yard")
+    assert (first.scene, first.clips, first.budget.amount) == ("yard", 1, 6)
+    assert calibrate(own, fps=10, more=clips[:1], out=out, scene="yard").clips == 2
+
+
+UPPER = Zone.parse("0,0 1,0 1,0.45 0,0.45", [])
+
+
+def test_a_threshold_is_of_a_part_of_the_view(own, clips, tmp_path):
+    *calm, odd = clips
+    out = tmp_path / "gate.json"
+    whole = calibrate(own, odd_too := [*calm, odd], fps=10, out=tmp_path / "whole.json")
+    part = calibrate(own, odd_too, fps=10, out=out, zone=UPPER)
+    assert part.threshold < whole.threshold  # the checkerboard is in the lower half
+    assert read_calibration(out).zone == UPPER
+    more = calibrate(own, fps=10, more=calm[:1], out=out)
+    assert (more.zone, more.clips) == (UPPER, 3)
+    (folder,) = predict(own, [odd], tmp_path / "found", panels=0, video=False, calibration=out)
+    assert len((folder / "events.csv").read_text().splitlines()) == 1
+    with pytest.raises(DmadError, match="looked at in another zone"):
+        calibrate(own, fps=10, more=calm[:1], out=tmp_path / "whole.json", zone=UPPER)
+    with pytest.raises(DmadError, match="a zone is of one camera"):
+        calibrate(own, calm, fps=10, zone=UPPER)
 
 
 def test_new_weights_keep_nothing_that_was_calibrated_with_old_ones(own, clips):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from dmad.parsing import RUN, SCENE, Parser
+from dmad.parsing import RUN, SCENE, Parser, add_places, add_zone, zone_of
 
 
 def calibrate(arguments: Sequence[str]) -> None:
@@ -30,6 +30,7 @@ def calibrate(arguments: Sequence[str]) -> None:
         asked.normal,
         asked.out,
         asked.scene,
+        zone_of(asked),
     )
     show_threshold(found)
     print(asked.out or find_model(asked.run).card)
@@ -59,6 +60,7 @@ def _parser() -> Parser:
         help="clips that were alarms and are normal, added to that footage",
     )
     parser.add_argument("--scene", type=str, default="", help=f"of the clips: {SCENE}")
+    add_zone(parser)
     parser.add_argument("--out", type=Path | None, help="file to keep it in (default: the run)")
     parser.add_argument(
         "--false-alarms",
@@ -72,6 +74,5 @@ def _parser() -> Parser:
         "--weight", type=float | None, help="of the deformation, standardised (default: the last)"
     )
     parser.add_class_arguments(AlarmShape, "alarm")
-    parser.add_argument("--data.root", type=Path | None, help="folder of the data set")
-    parser.add_argument("--data.cache", type=Path | None, help="folder for decoded frames")
+    add_places(parser)
     return parser

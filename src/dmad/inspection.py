@@ -13,7 +13,8 @@ from dmad.data.frames import Footage
 from dmad.data.load import LabelledFootage
 from dmad.data.tiles import blend
 from dmad.data.windows import thin
-from dmad.evaluation.calibration import Budget, Calibration, calibrate
+from dmad.evaluation.budget import Budget
+from dmad.evaluation.calibration import Calibration, calibrate
 from dmad.evaluation.held_out import HeldOut
 from dmad.evaluation.images import draw_up, larger, paper_alpha
 from dmad.evaluation.ledger import BlockName, Row

@@ -154,7 +154,10 @@ def score_set(results: list[AnomalyResult], test: LabelledFootage, fps: float) -
 
 
 def score_clips(
-    detector: Detector, footage: Footage, maps: np.ndarray | None = None
+    detector: Detector,
+    footage: Footage,
+    maps: np.ndarray | None = None,
+    zone: np.ndarray | None = None,
 ) -> list[AnomalyResult]:
     """Every clip by itself, with progress on standard error.
 
@@ -162,12 +165,14 @@ def score_clips(
         detector: The model.
         footage: Clips.
         maps: (N, H, W) to write the score maps into, as `footage.frames` lie.
+        zone: (H, W) bool, the part of the view that counts; all of it where None.
     """
     config = detector.config
 
     def parts(clip: Clip) -> Iterator[Explained]:
         frames = footage.frames[clip.span]
-        for part in detector.explain(frames, clip.scene):
+        for whole in detector.explain(frames, clip.scene):
+            part = whole.within(zone, config.score)
             if maps is not None:
                 maps[clip.start + part.index] = pixel_map(part.scores, config.score).cpu().numpy()
             yield part

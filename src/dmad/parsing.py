@@ -5,11 +5,17 @@ from __future__ import annotations
 import re
 from argparse import HelpFormatter
 from difflib import get_close_matches
-from typing import NoReturn
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
 from jsonargparse import ArgumentParser
 
 from dmad.errors import DmadError
+
+if TYPE_CHECKING:
+    from jsonargparse import Namespace
+
+    from dmad.data.zones import Zone
 
 RUN = "run folder, export, .safetensors file or shipped model"
 SCENE = "a view trained on; by any other name one never trained on, its template from its own past"
@@ -25,6 +31,27 @@ class Parser(ArgumentParser):
     def format_help(self, formatter: HelpFormatter | None = None) -> str:
         """Types by names that are not of Python alone."""
         return _plain(super().format_help(formatter))
+
+
+def add_zone(parser: Parser) -> None:
+    """Options for the part of the view that counts."""
+    zone = "of corners x,y in [0, 1], or a list of them"
+    kind = str | list[str]
+    parser.add_argument("--include", type=kind, default=[], help=f'"0,0 1,0 1,1": polygon {zone}')
+    parser.add_argument("--exclude", type=kind, default=[], help="the same, of what does not count")
+
+
+def add_places(parser: Parser) -> None:
+    """Options for where the data lie."""
+    parser.add_argument("--data.root", type=Path | None, help="folder of the data set")
+    parser.add_argument("--data.cache", type=Path | None, help="folder for decoded frames")
+
+
+def zone_of(asked: Namespace) -> Zone:
+    """The part of the view that those options say."""
+    from dmad.data.zones import Zone
+
+    return Zone.parse(asked.include, asked.exclude)
 
 
 def _plain(text: str) -> str:

@@ -9,29 +9,27 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.console import Console
 
 from dmad.config import Config, DataConfig, require
-from dmad.data.frames import ClipSource, Footage, frame_rate
-from dmad.data.load import load_split, lying, read, tell
+from dmad.data.load import load_split, lying
+from dmad.data.zones import ALL, Zone
 from dmad.errors import DmadError
-from dmad.evaluation.calibration import AlarmShape, Budget, Calibration, read_calibration
+from dmad.evaluation.budget import Budget
+from dmad.evaluation.calibration import AlarmShape, Calibration, read_calibration
 from dmad.evaluation.calibration import calibrate as choose_threshold
 from dmad.evaluation.held_out import HeldOut
 from dmad.inference.detector import Detector, load
-from dmad.inference.images import named
-from dmad.inference.predict import clips_in, folder_names
-from dmad.inference.result import AnomalyResult
 from dmad.inspection import IMAGE_BUDGET, choose_alpha, image_terms, image_threshold
-from dmad.judge import score_clips
+from dmad.normal import View, held_out, read_images, terms_beside
 from dmad.runs import find_model, has_model, make_folder, read_card, read_config, write_whole
 from dmad.training import train
 from dmad.weighing import weigh
 
 BUDGET = "1/hour"  # of videos
 FOR_VIDEO = (
-    "--normal, --out, --fps, --weight, --scene and --alarm.* are for video; name all good images"
+    "--normal, --out, --fps, --weight, --scene, --include, --exclude and --alarm.* are for video; "
+    "name all good images"
 )
 
 
@@ -47,6 +45,7 @@ def calibrate(
     more: Sequence[str | Path] = (),
     out: Path | None = None,
     scene: str = "",
+    zone: Zone = ALL,
 ) -> Calibration:
     """Set a run's threshold from normal footage, and keep it in `model.json`.
 
@@ -63,45 +62,60 @@ def calibrate(
         fps: Frames a second, where the footage does not say.
         weight: Of the standardised deformation; that of the last calibration where None, or where
             there was none the run's `score.weight`.
-        more: Clips that were alarms and are normal: added to that footage. Video only.
+        more: Clips that were alarms and are normal: added to that footage, each once; of a view
+            never trained on, that was not calibrated before, they are all there is. Video only.
         out: File to keep it in, for one camera of several, in place of `model.json`.
         scene: Name of the view of all these clips, as in `dmad predict`; video only.
+        zone: What counts of the view, with `out`; that of the last calibration where none is said.
 
     Raises:
-        DmadError: No such run, nothing held out, frames a second unknown, or the model ships with
-            the project and no `out` is given.
+        DmadError: No such run, nothing held out, frames a second unknown, the model ships with the
+            project and no `out` is given, or a zone is said without one or for a part of the
+            footage.
     """
     files = find_model(run)
-    require(
-        bool(out) or not files.shipped,
-        f"{run} ships with the project and stays as it is; keep the threshold with --out FILE",
-    )
+    stays = f"{run} ships with the project and stays as it is; keep the threshold with --out FILE"
+    require(bool(out) or not files.shipped, stays)
     require(bool(not scene or normal or more), "--scene is the view of the clips named; name some")
     detector = load(run)
     data = lying(detector.config.data, root, cache)
     if detector.config.model.teacher:
-        require(not (more or out or fps or alarm or scene or weight is not None), FOR_VIDEO)
+        require(not (more or out or fps or alarm or scene or zone or weight is not None), FOR_VIDEO)
         return _of_images(run, detector, normal, data, budget)
     kept = [terms_beside(card) for card in (out, files.card) if card]
     detector.calibration = last = _last(out, detector, scene if more else None)
     budget = _of_time(budget or (last.budget if last else BUDGET))
     shape = replace(AlarmShape.of(last) if last else AlarmShape(), **(alarm or {}))
-    held = _held_out(detector, kept, normal, more, data, fps, scene)
+    if scene and detector.needs_template(scene) and not (last and last.scene == scene):
+        normal, more = (*normal, *more), ()  # a view never trained on
+    view = _view(scene, zone, None if normal else last)
+    require(bool(out) or not view.zone, "a zone is of one camera: keep its threshold with --out")
+    held = held_out(detector, kept, normal, more, data, fps, view.called(scene))
     weight = detector.weight if weight is None else weight
     terms = (held.reconstruction, held.deformation, held.clip_lengths, held.fps)
     found = choose_threshold(*terms, budget, shape, weight)
-    found = replace(found, scene=last.scene if last and not normal else scene)
+    found = replace(found, scene=view.scene, zone=view.zone)
     held.write(kept[0])
+    _keep(run, out, found)
+    return found
+
+
+def _keep(run: str | Path, out: Path | None, found: Calibration) -> None:
     if out:
         write_whole(out, json.dumps(found.to_dict(), indent=1))
     else:
         note(run, {"calibration": found.to_dict()})
-    return found
 
 
-def terms_beside(card: Path) -> Path:
-    """Where the terms lie that the threshold in a card, or in a file of its own, was set on."""
-    return card.with_name(f"{card.name.removesuffix('.json')}.npz")
+def _view(scene: str, zone: Zone, last: Calibration | None) -> View:
+    """What is looked at: as it is said, or as in the calibration that goes on."""
+    if last is None:
+        return View(scene, zone)
+    require(
+        zone in (ALL, last.zone),
+        "the last footage was looked at in another zone; name all of it anew, not by --normal",
+    )
+    return View(last.scene, last.zone)
 
 
 def _of_time(budget: Budget | str) -> Budget:
@@ -118,26 +132,6 @@ def _last(out: Path | None, detector: Detector, scene: str | None) -> Calibratio
     require(not out.is_dir(), f"{out} is a folder; give --out a file, such as gate.json")
     make_folder(out.absolute().parent)
     return read_calibration(out, scene) if out.is_file() else detector.calibration
-
-
-def _held_out(
-    detector: Detector,
-    kept: Sequence[Path],
-    normal: Sequence[str | Path],
-    more: Sequence[str | Path],
-    data: DataConfig,
-    fps: float,
-    scene: str,
-) -> HeldOut:
-    """Terms of the footage named; of the last calibration, or else the training's, without any."""
-    last = next((file for file in kept if file.is_file()), None)
-    if normal:
-        held = terms_of(detector, read_clips(normal, data, scene), fps)
-    elif last:
-        held = HeldOut.read(last)
-    else:
-        held = terms_of(detector, load_split(data, "held_out").footage, fps)
-    return held.joined(terms_of(detector, read_clips(more, data, scene), fps)) if more else held
 
 
 def _of_images(
@@ -205,44 +199,6 @@ def note(run: str | Path, entries: Mapping[str, Any]) -> None:
     """Write entries into a run's `model.json`."""
     files = find_model(run)
     write_whole(files.card, json.dumps(read_card(files) | dict(entries), indent=1))
-
-
-def read_images(sources: Sequence[str | Path], data: DataConfig) -> Footage:
-    """Image files and folders of them, each good image a clip of one frame.
-
-    Raises:
-        DmadError: No images, or all lie in folders named abnormal or masks.
-    """
-    files = named([Path(source) for source in sources])
-    good = [file for file in files if file.kind in ("normal", "unnamed")]
-    left = len(files) - len(good)
-    require(bool(good), f"all {left} images are called abnormal or masks by their folders")
-    if left:
-        tell([f"{left} images left out: their folders call them abnormal or masks"])
-    return read([ClipSource(str(file.path), file.path) for file in good], data)
-
-
-def read_clips(sources: Sequence[str | Path], data: DataConfig, scene: str = "") -> Footage:
-    """Videos, frame folders and folders of these, decoded; all of one view."""
-    paths = [clip for source in sources for clip in clips_in(Path(source))]
-    named = zip(folder_names(paths), paths, strict=True)
-    clips = [ClipSource(name, path, scene) for name, path in named]
-    return read(clips, data)
-
-
-def terms_of(detector: Detector, normal: Footage, fps: float = 0.0) -> HeldOut:
-    """Raw terms of normal footage; `fps` where it does not say."""
-    rate = frame_rate(normal.clips, fps or detector.config.data.fps)
-    told = sorted({clip.fps for clip in normal.clips if clip.fps})
-    if told and told[-1] > 1.1 * told[0]:
-        tell([f"the clips run at {told[0]:g} to {told[-1]:g} frames a second; {rate:g} counts"])
-    require(
-        rate > 0,
-        "the footage does not say how many frames a second it has; say so with --fps",
-    )
-    found = AnomalyResult.join(score_clips(detector, normal))
-    lengths = np.array([clip.length for clip in normal.clips])
-    return HeldOut(found.reconstruction, found.deformation, lengths, rate)
 
 
 def show_threshold(calibration: Calibration) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from dmad.calibrate_verb import calibrate
 from dmad.config import require
 from dmad.experiment_verb import experiment
-from dmad.parsing import RUN, SCENE, Parser
+from dmad.parsing import RUN, SCENE, Parser, add_places
 from dmad.train_verb import train
 from dmad.watch_verb import watch
 
@@ -21,8 +21,7 @@ def evaluate(arguments: Sequence[str]) -> None:
     """Score a labelled test split: table on screen; ledger, scores and report.html in the run."""
     parser = Parser(prog="dmad evaluate", description=evaluate.__doc__)
     parser.add_argument("run", type=str, help=RUN)
-    parser.add_argument("--data.root", type=Path | None, help="folder of the data set")
-    parser.add_argument("--data.cache", type=Path | None, help="folder for decoded frames")
+    add_places(parser)
     parser.add_argument("--out", type=Path | None, help="where to write (default: in the run)")
     asked = parser.parse_args(list(arguments))
     from dmad import categories
@@ -121,8 +120,7 @@ def export(arguments: Sequence[str]) -> None:
         help="of the computation; int8 takes its ranges from normal clips held out",
     )
     parser.add_argument("--out", type=Path | None, help="where to write (default: in the run)")
-    parser.add_argument("--data.root", type=Path | None, help="folder of the data set")
-    parser.add_argument("--data.cache", type=Path | None, help="folder for decoded frames")
+    add_places(parser)
     asked = parser.parse_args(list(arguments))
     from dmad.inference.export import export as run
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dmad.config import require
-from dmad.parsing import RUN, SCENE, Parser
+from dmad.parsing import RUN, SCENE, Parser, add_zone, zone_of
 
 if TYPE_CHECKING:
     from jsonargparse import Namespace
@@ -47,9 +47,7 @@ def _parser() -> Parser:
     add("--webhook", type=str, default="", help="URL that gets each line by POST")
     add("--mqtt", type=str, default="", help="mqtt://host/topic that gets each line")
     add("--spool", type=Path | None, help="folder for lines not yet sent (default: OUT/spool)")
-    zone = "of corners x,y in [0, 1], or a list of them"
-    add("--include", type=str | list[str], default=[], help=f'"0,0 1,0 1,1": polygon {zone}')
-    add("--exclude", type=str | list[str], default=[], help="the same, of what does not count")
+    add_zone(parser)
     add("--scene", type=str, default="", help=SCENE)
     add("--calibration", type=Path | None, help="file that `dmad calibrate --out` wrote")
     add("--fps", type=float, default=0.0, help="frames a second to judge (default: as calibrated)")
@@ -61,20 +59,18 @@ def _parser() -> Parser:
 
 def _cameras(asked: Namespace) -> list[Camera]:
     from dmad.inference.cameras import YAML, Camera, named_apart, read_cameras
-    from dmad.inference.zones import parse_polygon
 
-    sides = ([s] if isinstance(s, str) else s for s in (asked.include, asked.exclude))
-    include, exclude = (tuple(map(parse_polygon, side)) for side in sides)
-    own = {"scene": asked.scene, "calibration": asked.calibration, "fps": asked.fps}
+    names = ("scene", "calibration", "fps")
+    own = {name: asked[name] for name in names} | {"zone": zone_of(asked)}
     found: list[Camera] = []
-    given = [f"--{name}" for name in ("include", "exclude", *own) if asked[name]]
+    given = [f"--{name}" for name in ("include", "exclude", *names) if asked[name]]
     told = f"{', '.join(given)} would count for no camera: those of a file have their own in it"
     require(not (given and all(source.endswith(YAML) for source in asked.sources)), told)
     for source in asked.sources:
         if source.endswith(YAML):
             found += read_cameras(Path(source))
         else:
-            found.append(Camera(source, include=include, exclude=exclude, **own))
+            found.append(Camera(source, **own))
     return named_apart(found)
 
 

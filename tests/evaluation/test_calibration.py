@@ -9,7 +9,8 @@ import pytest
 from scipy import signal, stats
 
 from dmad.errors import DmadError
-from dmad.evaluation.calibration import AlarmShape, Budget, Calibration, calibrate
+from dmad.evaluation.budget import Budget
+from dmad.evaluation.calibration import AlarmShape, Calibration, calibrate
 from dmad.evaluation.events import Rule, find_events
 from dmad.evaluation.rates import event_peaks
 

@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import pytest
 
+from dmad.data.zones import ALL
 from dmad.errors import DmadError
 from dmad.inference.cameras import Camera, named_apart, read_cameras
 
@@ -23,9 +24,9 @@ def test_cameras_of_a_file(tmp_path, calibration_of):
     kept = replace(calibration_of(7.0), scene="yard")
     (tmp_path / "yard.json").write_text(json.dumps(kept.to_dict()))
     gate, webcam, yard = read_cameras(tmp_path / "cameras.yaml")
-    assert (gate.name, gate.source, gate.zoned) == ("gate", "rtsp://host/gate", False)
+    assert (gate.name, gate.source, gate.zone) == ("gate", "rtsp://host/gate", ALL)
     assert webcam.source == "0"
-    assert (yard.scene, yard.zoned, len(yard.include[0])) == ("yard", True, 4)
+    assert (yard.scene, len(yard.zone.include[0]), len(yard.zone.exclude)) == ("yard", 4, 1)
     assert yard.read_calibration() == kept
     with pytest.raises(DmadError, match="was set with --scene yard"):
         replace(yard, scene="").read_calibration()
@@ -37,8 +38,9 @@ def test_polygons_may_be_lists(tmp_path):
     text = f"gate: {{source: a.mp4, include: {one}, exclude: [{one}, {two}]}}"
     (tmp_path / "cameras.yaml").write_text(text)
     (gate,) = read_cameras(tmp_path / "cameras.yaml")
-    assert gate.include == (((0, 0), (1, 0), (1, 1)),)
-    assert gate.exclude == (*gate.include, ((0, 0.5), (0.5, 0.5), (1, 1)))
+    include, exclude = gate.zone.include, gate.zone.exclude
+    assert include == (((0, 0), (1, 0), (1, 1)),)
+    assert exclude == (*include, ((0, 0.5), (0.5, 0.5), (1, 1)))
 
 
 @pytest.mark.parametrize(

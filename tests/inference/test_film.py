@@ -4,11 +4,28 @@ import av
 import numpy as np
 
 from dmad.inference.film import Film
+from dmad.inference.video import VideoWriter
 
 
 def shown(index: int) -> SimpleNamespace:
     grey = np.full((64, 64, 3), 90, np.uint8)
     return SimpleNamespace(index=index, score=0.5, bend=0.1, heat=grey, arrows=grey)
+
+
+def test_a_full_disk_ends_the_film_alone(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    (tmp_path / "film.mp4").write_bytes(b"of a call before")
+    monkeypatch.setattr(VideoWriter, "_encode", full)
+    told = []
+    with Film(tmp_path / "film.mp4", 10, report=told.append) as film:
+        for index in range(3):
+            film.judged(shown(index), 0.0, 0.0)
+    assert not film.whole
+    assert len(told) == 1
+    assert "No space left" in told[0]
+    assert [path.name for path in tmp_path.iterdir()] == ["film.mp4"]
 
 
 def test_every_frame_in_the_shape_it_was_filmed_and_alarms_in_red(tmp_path, calibration_of):

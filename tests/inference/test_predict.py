@@ -80,6 +80,24 @@ def test_seconds_of_a_frame_folder_follow_what_is_said(trained, write_clip, tmp_
     assert ten == 2 * twenty > 0
 
 
+def test_what_was_judged_when_it_was_stopped_is_kept(
+    trained, write_clip, tmp_path, capsys, monkeypatch
+):
+    source, offer = write_clip(tmp_path / "clip", 3, 40), Best.offer
+
+    def stopped(self, picture):
+        if picture.index == 15:
+            raise KeyboardInterrupt
+        offer(self, picture)
+
+    monkeypatch.setattr(Best, "offer", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        list(predict(trained, [source], tmp_path / "out"))
+    assert len(rows_of(tmp_path / "out" / "clip")) >= 15
+    assert not (tmp_path / "out" / "clip" / "annotated.mp4").exists()
+    assert "note: stopped; what was judged until then" in capsys.readouterr().err
+
+
 def test_a_folder_of_clips_in_natural_order(trained, write_clip, video_of, tmp_path):
     for name in ("clip10", "clip9"):
         write_clip(tmp_path / "in" / name, 3, 6)

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from dmad import cli
+from dmad.data.zones import Zone
 from dmad.errors import DmadError
 from dmad.evaluation.events import find_events
 from dmad.inference.cameras import Camera
@@ -16,7 +17,6 @@ from dmad.inference.events import Recent
 from dmad.inference.shots import Source
 from dmad.inference.video import VideoWriter
 from dmad.inference.watch import Wanted, watch
-from dmad.inference.zones import parse_polygon
 
 
 class Kept:
@@ -98,12 +98,12 @@ def test_the_events_are_those_of_the_batch(detector, clip, frames_of):
 
 
 def test_cameras_are_judged_together_each_with_its_own_settings(detector, clip):
-    lower = (parse_polygon("0.5,0.5 1,0.5 1,1 0.5,1"),)
+    lower = Zone.parse([], "0.5,0.5 1,0.5 1,1 0.5,1")
     path = clip()
     count, kept = seen(
         detector,
         Camera(path, "all"),
-        Camera(path, "without", exclude=lower),
+        Camera(path, "without", zone=lower),
         Camera(path, "own past", scene="elsewhere"),
         Camera(clip("calm", odd=()), "calm"),
     )

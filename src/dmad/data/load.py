@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -116,6 +116,22 @@ def fingerprint(footage: Footage) -> str:
     for index in np.linspace(0, len(footage.frames) - 1, 64).astype(int):
         digest.update(footage.frames[index].tobytes())
     return digest.hexdigest()
+
+
+def digest(footage: Footage, clip: Clip) -> str:
+    """sha256 of a clip's frames: which clip it is, whatever it is called."""
+    return sha256(footage.frames[clip.span].tobytes()).hexdigest()
+
+
+def unseen(footage: Footage, known: Collection[str] = ()) -> Footage:
+    """Without clips that show the same as another or, by its `digest`, as one that is known."""
+    first: dict[str, Clip] = {}
+    for clip in footage.clips:
+        first.setdefault(digest(footage, clip), clip)
+    fresh = tuple(clip for name, clip in first.items() if name not in known)
+    if again := len(footage.clips) - len(fresh):
+        tell([f"{again} of {len(footage.clips)} clips are there already; each counts once"])
+    return replace(footage, clips=fresh)
 
 
 def read(sources: Sequence[ClipSource], data: DataConfig) -> Footage:

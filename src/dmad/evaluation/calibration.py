@@ -10,12 +10,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from dmad.config import require
+from dmad.data.zones import ALL, Zone
 from dmad.errors import DmadError
+from dmad.evaluation.budget import Budget
 from dmad.evaluation.events import Rule, find_events
 from dmad.evaluation.held_out import HeldOut
 from dmad.evaluation.rates import Rates, count_events, sort_shares
@@ -24,56 +26,6 @@ from dmad.settings import plain
 
 FEW_CLIPS = 5  # below it, a warning
 DRAWS = 200  # of the bootstrap
-PER_HOUR = {"hour": 1.0, "day": 1 / 24}
-Unit = Literal["hour", "day", "frame", "image"]
-
-
-@dataclass(frozen=True)
-class Budget:
-    """How many false alarms are acceptable: events per hour or day, or a share of frames or images.
-
-    Args:
-        amount: Events, or a share below 1; above 0.
-        unit: Of what.
-    """
-
-    amount: float
-    unit: Unit
-
-    def __post_init__(self) -> None:
-        most = np.inf if self.unit in PER_HOUR else 1.0
-        require(
-            0 < self.amount < most,
-            f"the budget is {self}; give a number above 0"
-            + ("" if self.unit in PER_HOUR else " and below 1"),
-        )
-
-    @classmethod
-    def parse(cls, text: str) -> Budget:
-        """From "1/day", "2/hour", "0.001/frame" or "0.01/image"; `DmadError` for all else."""
-        amount, _, unit = (part.strip() for part in text.partition("/"))
-        try:
-            number = float(amount)
-        except ValueError:
-            number = np.nan
-        require(
-            unit in (*PER_HOUR, "frame", "image") and np.isfinite(number),
-            f"cannot read the budget {text!r}; write 1/day, 2/hour, 0.001/frame or 0.01/image",
-        )
-        return cls(number, unit)  # type: ignore[arg-type]
-
-    @property
-    def counts_events(self) -> bool:
-        """Whether events are counted, not frames or images."""
-        return self.unit in PER_HOUR
-
-    @property
-    def rate(self) -> float:
-        """Events an hour, or the share of frames or images."""
-        return self.amount * PER_HOUR.get(self.unit, 1.0)
-
-    def __str__(self) -> str:
-        return f"{self.amount:g}/{self.unit}"
 
 
 @dataclass(frozen=True)
@@ -138,6 +90,7 @@ class Calibration:
     observed: int  # events, frames or images of the held-out footage at the threshold
     warnings: tuple[str, ...]  # one plain sentence each
     scene: str = ""  # the view it was set for, as `dmad predict` names it
+    zone: Zone = ALL  # the part of it that counted
 
     @property
     def threshold(self) -> float:
@@ -156,16 +109,15 @@ class Calibration:
         for term in ("reconstruction", "deformation"):
             scorer[term] = Standardisation(**scorer[term])
         low, high = tree["interval"]
-        return cls(
-            **tree
-            | {
-                "scorer": Scorer(**scorer),
-                "rule": Rule(**tree["rule"]),
-                "budget": Budget(**tree["budget"]),
-                "interval": (low, high),
-                "warnings": tuple(tree["warnings"]),
-            }
-        )
+        built = {
+            "scorer": Scorer(**scorer),
+            "rule": Rule(**tree["rule"]),
+            "budget": Budget(**tree["budget"]),
+            "interval": (low, high),
+            "warnings": tuple(tree["warnings"]),
+            "zone": Zone.from_dict(tree.get("zone", {})),
+        }
+        return cls(**tree | built)
 
 
 def read_calibration(path: Path, scene: str | None = None) -> Calibration:

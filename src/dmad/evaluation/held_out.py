@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from zipfile import BadZipFile
@@ -36,6 +36,7 @@ class HeldOut:
     deformation: np.ndarray  # (N,): its second, before α
     clip_lengths: np.ndarray  # (K,) frames, summing to N
     fps: float  # frames a second
+    digests: np.ndarray = field(default_factory=lambda: np.array([], "U64"))  # (K,) of each clip
 
     def __post_init__(self) -> None:
         counts = (len(self.reconstruction), len(self.deformation), int(np.sum(self.clip_lengths)))
@@ -55,8 +56,8 @@ class HeldOut:
         """From a file that `write` made."""
         try:
             with np.load(path) as file:
-                first, second, lengths, fps = (file[f.name] for f in fields(cls))
-                return cls(first, second, lengths, float(fps))
+                first, second, lengths, fps, digests = (file[f.name] for f in fields(cls))
+                return cls(first, second, lengths, float(fps), digests)
         except (OSError, ValueError, KeyError, BadZipFile) as error:
             raise DmadError(
                 f"{path} is damaged; delete it, and calibrate on normal footage anew"
@@ -75,11 +76,11 @@ class HeldOut:
             f"clips of {other.fps:g} frames a second beside footage of {self.fps:g}; give films "
             "that `dmad watch` made, or say --fps",
         )
-        names = ("reconstruction", "deformation", "clip_lengths")
-        first, second, lengths = (
+        names = ("reconstruction", "deformation", "clip_lengths", "digests")
+        first, second, lengths, digests = (
             np.concatenate([getattr(self, name), getattr(other, name)]) for name in names
         )
-        return HeldOut(first, second, lengths, self.fps)
+        return HeldOut(first, second, lengths, self.fps, digests)
 
     @cached_property
     def known(self) -> np.ndarray:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from scipy.stats import binomtest
 
-from dmad.evaluation.calibration import Budget
+from dmad.evaluation.budget import Budget
 from dmad.evaluation.ledger import BlockName, Ledger, Row, label_set
 from dmad.evaluation.metrics import average_precision, f1_max, micro_auroc
 from dmad.evaluation.scores import ScoreSet

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from dmad.config import require
+from dmad.data.zones import ALL, Zone
 from dmad.errors import DmadError
 from dmad.evaluation.calibration import Calibration, read_calibration
 from dmad.inference.sources import plain_name
-from dmad.inference.zones import Polygon, parse_polygon
 from dmad.runs import no_two_alike
 
 YAML = (".yaml", ".yml")
@@ -26,8 +26,7 @@ class Camera:
         name: In lines and files; from the source where empty.
         scene: View trained on; one the model does not know gets its template from its own past.
         calibration: File that `dmad calibrate --out` wrote; the model's own where None.
-        include: Polygons of what counts; all of the view where there are none.
-        exclude: Polygons of what does not.
+        zone: What of the view counts; that of the calibration where none is said.
         fps: Frames a second: of a recording that does not say, and to which faster ones are
             thinned; that of the calibration where 0.
     """
@@ -36,8 +35,7 @@ class Camera:
     name: str = ""
     scene: str = ""
     calibration: Path | None = None
-    include: tuple[Polygon, ...] = ()
-    exclude: tuple[Polygon, ...] = ()
+    zone: Zone = ALL
     fps: float = 0.0
 
     def __post_init__(self) -> None:
@@ -45,11 +43,6 @@ class Camera:
         if not self.name:
             object.__setattr__(self, "name", plain_name(self.source))
         require("/" not in self.name, f"camera {self.name}: its name is that of files; leave out /")
-
-    @property
-    def zoned(self) -> bool:
-        """Whether only a part of the view counts."""
-        return bool(self.include or self.exclude)
 
     def read_calibration(self) -> Calibration | None:
         """Its own, from the file; None where it has none."""
@@ -81,13 +74,14 @@ def _camera(name: str, entry: Any, path: Path) -> Camera:
         entry = {"source": entry}
     require(isinstance(entry, dict), f"{path}: camera {name} has no source; give a path or URL")
     entries: dict[str, Any] = dict(entry)
-    known = [field.name for field in fields(Camera) if field.name != "name"]
+    sides = ("include", "exclude")
+    known = [field.name for field in fields(Camera) if field.name not in ("name", "zone")]
+    known += sides
     unknown = ", ".join(sorted(map(str, set(entries) - set(known))))
     require(not unknown, f"{path}: camera {name} has {unknown}; known: {known}")
     require("source" in entries, f"{path}: camera {name} has no source; give a path or URL")
     try:
-        for side in ("include", "exclude"):
-            entries[side] = tuple(map(parse_polygon, _corners(entries.get(side, []))))
+        zone = Zone.parse(*(_corners(entries.pop(side, [])) for side in sides))
         if "calibration" in entries:
             entries["calibration"] = path.parent / entries["calibration"]
         words = {word: str(entries.get(word, "")) for word in ("source", "scene")}
@@ -95,7 +89,7 @@ def _camera(name: str, entry: Any, path: Path) -> Camera:
         fps = float(entries.get("fps", 0))
     except (TypeError, ValueError, LookupError) as error:
         raise DmadError(f"{path}: camera {name} has a setting of another kind: {error}") from error
-    return Camera(**{**entries, **words, "fps": fps, "name": name})
+    return Camera(**{**entries, **words, "fps": fps, "name": name, "zone": zone})
 
 
 def _corners(given: Any) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dmad.config import Config
+from dmad.config import Config, ScoreConfig
 from dmad.data.past import Past, causal, template_of
 from dmad.data.windows import to_model
 from dmad.errors import DmadError
@@ -24,7 +24,7 @@ from dmad.machine import has_fast_bf16, quicken, usual_device
 from dmad.nn.pdm import PDM, Drawn
 from dmad.nn.ppdm import PPDM, Bent
 from dmad.runs import find_model, is_exported, read_card, read_weights
-from dmad.scoring import ReleasedTerms, Scores, released_terms, score, score_plus
+from dmad.scoring import ReleasedTerms, Scores, released_terms, score, score_plus, within
 from dmad.settings import of_card
 
 if TYPE_CHECKING:
@@ -40,6 +40,13 @@ class Explained:
     output: Drawn | Bent
     scores: Scores
     released: ReleasedTerms | None  # PDM only
+
+    def within(self, zone: np.ndarray | None, config: ScoreConfig) -> Explained:
+        """With the scores of a part of the view alone, (H, W) bool; as it is where None."""
+        if zone is None:
+            return self
+        inside = torch.from_numpy(zone).to(self.scores.reconstruction_map.device)
+        return replace(self, scores=within(self.scores, config, inside))
 
     def columns(self) -> list[np.ndarray]:
         """Score, its two terms and the `RELEASED` terms, (B,) float64 each."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import av
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
+from dmad.data.decoding import brief
 from dmad.evaluation.calibration import Calibration
 from dmad.inference.explain import Image, Picture
 from dmad.inference.video import VideoWriter, annotate
@@ -26,13 +30,21 @@ class Film(VideoWriter):
         aspect: Width by height of the clip as it was filmed; the model sees squares.
         calibration: Its score is shown, and a red border from its threshold on; the raw score of
             Eq. 14 where None.
+        report: Called with one line where it cannot be written, as on a full disk; the film then
+            ends, and nothing else does.
     """
 
     def __init__(
-        self, path: Path, fps: float, aspect: float = 1.0, calibration: Calibration | None = None
+        self,
+        path: Path,
+        fps: float,
+        aspect: float = 1.0,
+        calibration: Calibration | None = None,
+        report: Callable[[str], None] = print,
     ) -> None:
         super().__init__(path, fps)
-        self._aspect = aspect
+        self._aspect, self._report = aspect, report
+        self.whole = True  # so far
         self._level = calibration.threshold if calibration else np.inf
         self._count = 0  # frames written
         self._live = calibration.scorer.live() if calibration else None
@@ -62,8 +74,24 @@ class Film(VideoWriter):
             inside = frame[BORDER:-BORDER, BORDER:-BORDER].copy()
             frame[:] = ALARM
             frame[BORDER:-BORDER, BORDER:-BORDER] = inside
-        self.write(frame)
+        with self._noting():
+            if self.whole:
+                self.write(frame)
         self._count += 1
+
+    def close(self, complete: bool = True) -> None:
+        """As any writer; a film that is not whole leaves nothing."""
+        with self._noting():
+            super().close(complete and self.whole)
+
+    @contextmanager
+    def _noting(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, av.FFmpegError) as error:
+            if self.whole:
+                self._report(f"no film {self.path}: {brief(error)}")
+            self.whole = False
 
     def _enlarged(self, image: Image) -> NDArray[np.uint8]:
         height = max(HEIGHT, len(image))

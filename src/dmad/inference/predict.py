@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -30,6 +30,7 @@ from dmad.inference.detector import Detector, load
 from dmad.inference.explain import Limits, Picture, pictures
 from dmad.inference.film import Film
 from dmad.inference.images import predict_images
+from dmad.inference.notes import rate_notes, view_notes
 from dmad.inference.tables import Table, events_csv
 from dmad.runs import make_folder, no_two_alike, write_whole
 from dmad.tracking import tracked
@@ -139,43 +140,64 @@ def predict_one(detector: Detector, source: Path, out: Path, wanted: Wanted) -> 
         DmadError: The clip is unreadable or shorter than the model's history.
     """
     data = detector.config.data
-    told, expected = probe(source)
-    usual = detector.calibration.fps if detector.calibration else data.fps
-    fps = told or wanted.fps or usual or FPS
+    fps = rate_of(source, detector, wanted)
     notes = rate_notes(detector.calibration, fps)
     notes += view_notes(detector, detector.calibration, wanted.scene)
-    frames = decode(source, data.size, data.channels, notes.append, antialias=data.antialias)
     table = Table(fps, data.history, detector.calibration)
-    best, limits = Best(wanted.panels, round(APART * fps)), Limits(detector.config)
-    with ExitStack() as stack:
-        film = None
-        if wanted.video:
-            made = Film(out / "annotated.mp4", fps, aspect(source), detector.calibration)
-            film = stack.enter_context(made)
+    best, filmed = Best(wanted.panels, round(APART * fps)), False
+    try:
+        filmed = _judge(detector, source, out, wanted, table, best, notes)
+    except KeyboardInterrupt:
+        notes += [f"stopped; what was judged until then, {table.count} frames, is in {out}"]
+        raise
+    finally:
+        for note in notes:
+            print(f"note: {note}", file=sys.stderr)
+        if table.count:
+            _write(out, table, best, detector.calibration, filmed)
+    require(
+        table.count > 0,
+        f"{source} is shorter than {data.history + 1} frames, the least that can be judged",
+    )
+    print(f"{source.name}: {_summary(table, detector, wanted.scene)}", file=sys.stderr)
+    return out
+
+
+def rate_of(source: Path, detector: Detector, wanted: Wanted) -> float:
+    """Frames a second: of the file, or as said, or as calibrated or trained on."""
+    usual = detector.calibration.fps if detector.calibration else detector.config.data.fps
+    return probe(source)[0] or wanted.fps or usual or FPS
+
+
+def _judge(
+    detector: Detector,
+    source: Path,
+    out: Path,
+    wanted: Wanted,
+    table: Table,
+    best: Best,
+    notes: list[str],
+) -> bool:
+    """Fill table, best and notes; whether there is a film."""
+    data, calibration = detector.config.data, detector.calibration
+    frames = decode(source, data.size, data.channels, notes.append, antialias=data.antialias)
+    zone = calibration.zone.mask(data.size) if calibration else None
+    limits = Limits(detector.config)
+    film = Film(out / "annotated.mp4", table.fps, aspect(source), calibration, notes.append)
+    with film if wanted.video else nullcontext():
         past = list(islice(frames, data.history))
         explained = detector.explain(chain(past, frames), wanted.scene)
-        for found in tracked(explained, source.name, -(-expected // 8) or None):
-            while film and past:
+        for whole in tracked(explained, source.name, -(-probe(source)[1] // 8) or None):
+            found = whole.within(zone, detector.config.score)
+            while wanted.video and past:
                 film.unjudged(past.pop(0))
             table.add(found)
             rows = table.rows[-len(found.index) :]
             for picture, row in zip(pictures(found, limits), rows, strict=True):
                 best.offer(picture)
-                if film:
+                if wanted.video:
                     film.judged(picture, *row[2:])
-    for note in notes:
-        print(f"note: {note}", file=sys.stderr)
-    require(
-        table.count > 0,
-        f"{source} is shorter than {data.history + 1} frames, the least that can be judged",
-    )
-    for old in (out / "events.csv", *out.glob("panels/??-frame-*.png")):  # of a call before
-        old.unlink(missing_ok=True)
-    if not wanted.video:
-        (out / "annotated.mp4").unlink(missing_ok=True)
-    _write(out, table, best, detector)
-    print(f"{source.name}: {_summary(table, detector, wanted.scene)}", file=sys.stderr)
-    return out
+    return wanted.video and film.whole
 
 
 def _summary(table: Table, detector: Detector, scene: str) -> str:
@@ -193,26 +215,6 @@ def _summary(table: Table, detector: Detector, scene: str) -> str:
     if share < MOST or detector.needs_template(scene):
         return told
     return f"{told}; {share:.0%} of its frames are above it: is it another view? --scene NAME then"
-
-
-def view_notes(detector: Detector, calibration: Calibration | None, scene: str) -> list[str]:
-    """What to say where a view never trained on is judged by the threshold of another one."""
-    if calibration is None or calibration.scene == scene or not detector.needs_template(scene):
-        return []
-    return [
-        f"the threshold was set on another view than {scene!r}, which was not trained on; set its "
-        f"own with `dmad calibrate RUN --normal CLIPS --scene {scene} --out FILE`"
-    ]
-
-
-def rate_notes(calibration: Calibration | None, fps: float) -> list[str]:
-    """What to say where the footage runs at another rate than the threshold was set at."""
-    if calibration is None or abs(fps - calibration.fps) < 0.1 * calibration.fps:
-        return []
-    return [
-        f"the threshold was set at {calibration.fps:g} frames a second, this footage has {fps:g}; "
-        "calibrate on footage of the same rate"
-    ]
 
 
 class Best:
@@ -237,8 +239,11 @@ class Best:
         self.pictures = ranked[: self.size]
 
 
-def _write(out: Path, table: Table, best: Best, detector: Detector) -> None:
-    found = detector.calibration
+def _write(out: Path, table: Table, best: Best, found: Calibration | None, filmed: bool) -> None:
+    for old in (out / "events.csv", *out.glob("panels/??-frame-*.png")):  # of a call before
+        old.unlink(missing_ok=True)
+    if not filmed:
+        (out / "annotated.mp4").unlink(missing_ok=True)
     terms = {"reconstruction": table.column(2), "deformation": table.column(3)}
     level = found.threshold if found else None
     if level is not None:

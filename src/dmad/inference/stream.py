@@ -15,7 +15,6 @@ from dmad.evaluation.calibration import Calibration
 from dmad.inference.detector import Detector, Explained
 from dmad.inference.shots import Form
 from dmad.inference.sources import open_source
-from dmad.scoring import within
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ class Stream:
     ) -> None:
         self.detector, self.scene = detector, scene
         self.calibration = calibration or detector.calibration
-        self.zone = None if zone is None else torch.from_numpy(zone).to(detector.device)
+        self.zone = zone
         self._past = Past() if detector.needs_template(scene) else None
         self.frames = 0  # taken so far
         self.restart()
@@ -81,9 +80,7 @@ class Stream:
 
     def conclude(self, found: Explained) -> Judged:
         """What a judged frame, a batch of one, means in this view."""
-        if self.zone is not None:
-            scores = within(found.scores, self.detector.config.score, self.zone)
-            found = replace(found, scores=scores)
+        found = found.within(self.zone, self.detector.config.score)
         score, reconstruction, deformation = (float(v[0]) for v in found.columns()[:3])
         calibrated = self._live(reconstruction, deformation) if self._live else np.nan
         return Judged(score, reconstruction, deformation, calibrated, found)

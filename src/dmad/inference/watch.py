@@ -23,12 +23,11 @@ from dmad.inference.detector import Detector
 from dmad.inference.events import LiveEvents, Recent, Told, as_line
 from dmad.inference.explain import Limits, pictures
 from dmad.inference.health import Health, known_template
-from dmad.inference.predict import view_notes
+from dmad.inference.notes import view_notes
 from dmad.inference.shots import Form, Shot, Source
 from dmad.inference.sinks import Sink
 from dmad.inference.sources import open_source
 from dmad.inference.stream import Judged, Stream, push_all
-from dmad.inference.zones import zone_mask
 
 IDLE = 0.2  # seconds after which cameras without a frame are looked at again
 
@@ -149,9 +148,9 @@ class Post:
             f"no threshold for {camera.name}: set one with `dmad calibrate RUN`",
         )
         assert calibration is not None
-        zone = zone_mask(camera.include, camera.exclude, data.size) if camera.zoned else None
+        zone = camera.zone or calibration.zone
         self.name, self.config = camera.name, detector.config
-        self.stream = Stream(detector, camera.scene, calibration, zone)
+        self.stream = Stream(detector, camera.scene, calibration, zone.mask(data.size))
         self.events = LiveEvents(camera.name, calibration, detector.config.score)
         self.health = Health(known_template(detector, camera.scene))
         self.recent, self.limits = Recent(), Limits(detector.config)
@@ -166,7 +165,7 @@ class Post:
             folder, fps = wanted.out / "clips", form.rate or calibration.fps
             self.clips = Clips(folder, fps, wanted.before, wanted.after)
         self.source: Source = open_source(camera.source, form, camera.fps, wake, self.note)
-        for line in view_notes(detector, calibration, camera.scene):
+        for line in view_notes(detector, calibration, camera.scene, zone):
             self.note(line)
 
     def note(self, line: str) -> None:

@@ -1,0 +1,37 @@
+"""What to say where footage is not what the threshold was set on."""
+
+from __future__ import annotations
+
+from dmad.data.zones import ALL, Zone
+from dmad.evaluation.calibration import Calibration
+from dmad.inference.detector import Detector
+
+
+def view_notes(
+    detector: Detector, calibration: Calibration | None, scene: str, zone: Zone = ALL
+) -> list[str]:
+    """What to say where a view, or a part of it, is judged by the threshold of another."""
+    found = list[str]()
+    if calibration is None:
+        return found
+    if calibration.scene != scene and detector.needs_template(scene):
+        found += [
+            f"the threshold was set on another view than {scene!r}, which was not trained on; set "
+            f"its own with `dmad calibrate RUN CLIPS --scene {scene} --out FILE`"
+        ]
+    if zone and zone != calibration.zone:
+        found += [
+            "the threshold was set on another part of the view; set its own with `dmad calibrate "
+            "RUN CLIPS --include POLYGON --exclude POLYGON --out FILE`"
+        ]
+    return found
+
+
+def rate_notes(calibration: Calibration | None, fps: float) -> list[str]:
+    """What to say where the footage runs at another rate than the threshold was set at."""
+    if calibration is None or abs(fps - calibration.fps) < 0.1 * calibration.fps:
+        return []
+    return [
+        f"the threshold was set at {calibration.fps:g} frames a second, this footage has {fps:g}; "
+        "calibrate on footage of the same rate"
+    ]

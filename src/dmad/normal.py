@@ -1,0 +1,100 @@
+"""Normal footage for a threshold: named by a person, held out of training, or kept from before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from dmad.config import DataConfig, require
+from dmad.data.frames import ClipSource, Footage, frame_rate
+from dmad.data.load import digest, load_split, read, tell, unseen
+from dmad.data.zones import ALL, Zone
+from dmad.evaluation.held_out import HeldOut
+from dmad.inference.detector import Detector
+from dmad.inference.images import named
+from dmad.inference.predict import clips_in, folder_names
+from dmad.inference.result import AnomalyResult
+from dmad.judge import score_clips
+
+
+@dataclass(frozen=True)
+class View:
+    """What a threshold is for."""
+
+    scene: str
+    zone: Zone
+
+    def called(self, scene: str) -> View:
+        """The same by another name, where one is given."""
+        return replace(self, scene=scene or self.scene)
+
+
+def held_out(
+    detector: Detector,
+    kept: Sequence[Path],
+    normal: Sequence[str | Path],
+    more: Sequence[str | Path],
+    data: DataConfig,
+    fps: float,
+    view: View,
+) -> HeldOut:
+    """Terms of the footage named; of the last calibration, or else the training's, without any."""
+    last = next((file for file in kept if file.is_file()), None)
+    if normal:
+        held = terms_of(detector, unseen(read_clips(normal, data, view.scene)), fps, view.zone)
+    elif last:
+        held = HeldOut.read(last)
+    else:
+        held = terms_of(detector, load_split(data, "held_out").footage, fps, view.zone)
+    if not more:
+        return held
+    new = unseen(read_clips(more, data, view.scene), held.digests.tolist())
+    return held.joined(terms_of(detector, new, fps, view.zone)) if new.clips else held
+
+
+def read_images(sources: Sequence[str | Path], data: DataConfig) -> Footage:
+    """Image files and folders of them, each good image a clip of one frame.
+
+    Raises:
+        DmadError: No images, or all lie in folders named abnormal or masks.
+    """
+    files = named([Path(source) for source in sources])
+    good = [file for file in files if file.kind in ("normal", "unnamed")]
+    left = len(files) - len(good)
+    require(bool(good), f"all {left} images are called abnormal or masks by their folders")
+    if left:
+        tell([f"{left} images left out: their folders call them abnormal or masks"])
+    return read([ClipSource(str(file.path), file.path) for file in good], data)
+
+
+def read_clips(sources: Sequence[str | Path], data: DataConfig, scene: str = "") -> Footage:
+    """Videos, frame folders and folders of these, decoded; all of one view."""
+    paths = [clip for source in sources for clip in clips_in(Path(source))]
+    named = zip(folder_names(paths), paths, strict=True)
+    clips = [ClipSource(name, path, scene) for name, path in named]
+    return read(clips, data)
+
+
+def terms_of(detector: Detector, normal: Footage, fps: float = 0.0, zone: Zone = ALL) -> HeldOut:
+    """Raw terms of normal footage, in a zone of the view; `fps` where it does not say."""
+    rate = frame_rate(normal.clips, fps or detector.config.data.fps)
+    told = sorted({clip.fps for clip in normal.clips if clip.fps})
+    if told and told[-1] > 1.1 * told[0]:
+        tell([f"the clips run at {told[0]:g} to {told[-1]:g} frames a second; {rate:g} counts"])
+    require(
+        rate > 0,
+        "the footage does not say how many frames a second it has; say so with --fps",
+    )
+    mask = zone.mask(detector.config.data.size)
+    found = AnomalyResult.join(score_clips(detector, normal, zone=mask))
+    lengths = np.array([clip.length for clip in normal.clips])
+    digests = np.array([digest(normal, clip) for clip in normal.clips])
+    return HeldOut(found.reconstruction, found.deformation, lengths, rate, digests)
+
+
+def terms_beside(card: Path) -> Path:
+    """Where the terms lie that the threshold in a card, or in a file of its own, was set on."""
+    return card.with_name(f"{card.name.removesuffix('.json')}.npz")
