@@ -171,3 +171,11 @@ def test_a_threshold_is_of_its_view(own, clips, tmp_path):
         calibrate(own, clips[:1], "0.01/image", fps=10)
     with pytest.raises(DmadError, match="is a folder"):
         calibrate(own, clips[:1], fps=10, out=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"), [({"fps": -3}, "--fps is -3"), ({"weight": -1}, "--weight is -1")]
+)
+def test_numbers_below_zero_are_refused(own, wrong, told):
+    with pytest.raises(DmadError, match=told):
+        calibrate(own, **wrong)

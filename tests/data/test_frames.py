@@ -10,8 +10,10 @@ from PIL import Image
 from scipy.ndimage import map_coordinates
 
 from dmad.data import frames as module
+from dmad.data.decoding import aspect
 from dmad.data.frames import ClipSource, decode, load_footage
 from dmad.errors import DmadError
+from dmad.inference.shots import picture_of
 from dmad.inference.video import VideoWriter
 
 
@@ -388,3 +390,27 @@ def test_a_text_is_no_video(tmp_path):
     path.write_text("not a film\n" * 500)
     with pytest.raises(DmadError, match=r"clip\.mp4 is n"):
         list(decode(path, 32, 1))
+
+
+def test_a_film_of_a_phone_held_upright_is_turned(tmp_path):
+    image = np.zeros((64, 96, 3), np.uint8)
+    image[:, :48] = 255  # the left half, which the phone's matrix makes the upper one
+    with VideoWriter(tmp_path / "film.mp4", 10) as film:
+        film.write(image)
+    stored = (tmp_path / "film.mp4").read_bytes()
+    head, found, tail = stored.partition(b"tkhd")
+    plain = np.array([1, 0, 0, 0, 1, 0, 0, 0], ">i4") << 16
+    quarter = np.array([0, 1, 0, -1, 0, 0, 64, 0], ">i4") << 16
+    assert tail.count(plain.tobytes()) == 1
+    (tmp_path / "film.mp4").write_bytes(
+        head + found + tail.replace(plain.tobytes(), quarter.tobytes())
+    )
+    for antialias in (True, False):
+        (frame,) = decode(tmp_path / "film.mp4", 32, 1, antialias=antialias)
+        assert frame[:14].min() > 240
+        assert frame[18:].max() < 15
+    assert aspect(tmp_path / "film.mp4") == 64 / 96
+    with av.open(str(tmp_path / "film.mp4")) as container:
+        shown = picture_of(next(container.decode(video=0)))
+    assert shown.shape == (96, 64, 3)
+    assert shown[:46].min() > 240

@@ -48,6 +48,7 @@ def test_polygons_may_be_lists(tmp_path):
     [
         ("", "lists no cameras"),
         ("[a, b]", "lists no cameras"),
+        ("gate: a.mp4\nyard: b.mp4\ngate: c.mp4", "names gate more than once"),
         ("a: [", "is not readable"),
         ("gate: {scene: a}", "camera gate has no source"),
         ("gate: {source: a.mp4, zoom: 2}", "camera gate has zoom"),

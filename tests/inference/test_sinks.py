@@ -81,6 +81,29 @@ def lines(start, stop):
     return [json.dumps({"n": n}) for n in range(start, stop)]
 
 
+def test_what_a_crash_left_of_a_line_is_cut_off(receiver, tmp_path):
+    for name in ("events.jsonl", "spool.jsonl"):
+        (tmp_path / name).write_text('{"n": 0}\n{"n": 1')
+    (tmp_path / "spool.sent").write_text("")
+    kept = Appended(tmp_path / "events.jsonl")
+    box = Outbox(tmp_path / "spool.jsonl", webhook(receiver.url), "the webhook")
+    for sink in (kept, box):
+        sink.put('{"n": 2}')
+    assert until(lambda: len(receiver.lines) == 2)
+    for sink in (kept, box):
+        sink.close()
+    assert receiver.lines == ['{"n": 0}', '{"n": 2}']
+    assert (tmp_path / "events.jsonl").read_text() == '{"n": 0}\n{"n": 2}\n'
+
+
+def test_a_spool_is_of_one_process(receiver, tmp_path):
+    first = Outbox(tmp_path / "spool.jsonl", webhook(receiver.url), "the webhook")
+    with pytest.raises(DmadError, match=r"that of another `dmad watch`; give each its own"):
+        Outbox(tmp_path / "spool.jsonl", webhook(receiver.url), "the webhook")
+    first.close()
+    Outbox(tmp_path / "spool.jsonl", webhook(receiver.url), "the webhook").close()
+
+
 def test_a_receiver_that_was_away_gets_each_line_once_in_order(receiver, tmp_path, capsys):
     box = Outbox(tmp_path / "spool.jsonl", webhook(receiver.url), "the webhook")
     for line in lines(0, 3):

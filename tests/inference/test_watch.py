@@ -14,6 +14,7 @@ from dmad.evaluation.events import find_events
 from dmad.inference.cameras import Camera
 from dmad.inference.detector import Detector
 from dmad.inference.events import Recent
+from dmad.inference.notes import unjudged
 from dmad.inference.shots import Source
 from dmad.inference.video import VideoWriter
 from dmad.inference.watch import Wanted, watch
@@ -178,15 +179,36 @@ def test_why_a_camera_is_lost_is_told(detector):
             return None
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("dmad.inference.watch.open_source", lambda *_: Away())
+        patch.setattr("dmad.inference.watch.open_source", lambda _, form, *more: Away(form))
         watch(detector, [Camera("rtsp://host/gate")], [kept], Wanted())
     lost = kept.of("health", state="lost")
     assert [line["why"] for line in lost] == ["connecting", "refused"]
     assert all(abs(line["time"] - time.time()) < 60 for line in lost)
 
 
+def test_a_slower_recording_is_told(detector, frames_of, tmp_path, capsys):
+    with VideoWriter(tmp_path / "slow.mp4", 4) as film:
+        for frame in frames_of(3, 12):
+            film.write(frame)
+    seen(detector, Camera(str(tmp_path / "slow.mp4")))
+    told = capsys.readouterr().err
+    assert "slow: the threshold was set at 10 frames a second, this footage has 4" in told
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        ("ok", "no frame was judged of 9: 5 in a row are needed"),
+        ("black", "no frame was judged of 9: the camera looked black throughout"),
+        ("blocked", "throughout; if it is another view than that trained on, name it with --scene"),
+    ],
+)
+def test_why_nothing_was_judged(state, told):
+    assert unjudged(state, 9, 5).endswith(told)
+
+
 def test_drift_is_a_line(detector, clip):
-    _, kept = seen(detector, Camera(clip(odd=())), wanted=Wanted(every=0))
+    _, kept = seen(detector, Camera(clip(odd=())), wanted=Wanted(every=1e-9))
     line = kept.of("count")[-1]
     assert line["drifted"] is None  # a few seconds tell nothing
     recent = Recent()

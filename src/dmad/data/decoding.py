@@ -75,10 +75,11 @@ def aspect(path: Path) -> float:
                 width, height = image.size
         else:
             with av.open(str(path)) as container:
-                stream = container.streams.video[0]
-                width, height = stream.width, stream.height
+                frame = next(container.decode(video=0))
+                sides = (frame.width, frame.height)
+                width, height = sides[::-1] if quarters(frame) % 2 else sides
         return width / height
-    except (av.FFmpegError, OSError, IndexError, ZeroDivisionError):
+    except (av.FFmpegError, OSError, IndexError, StopIteration, ZeroDivisionError):
         return 1.0
 
 
@@ -249,13 +250,23 @@ def video_frames(path: Path, report: Callable[[str], None]) -> Iterator[av.Video
 
 def shrink(frame: av.VideoFrame, size: int, channels: int, antialias: bool = True) -> Frames:
     """A decoded frame as models take it: (size, size, channels)."""
-    pixels = "gray" if channels == 1 else "rgb24"
+    pixels, small = "gray" if channels == 1 else "rgb24", frame
     if antialias:
-        frame = frame.reformat(size, size, pixels, interpolation="BILINEAR")
-    image = np.asarray(frame.to_ndarray(format=pixels), np.uint8)
+        small = frame.reformat(size, size, pixels, interpolation="BILINEAR")
+    image = turned(np.asarray(small.to_ndarray(format=pixels), np.uint8), frame)
     if antialias:
         return image.reshape(size, size, channels)
     return sampled(Image.fromarray(image), size)
+
+
+def turned(image: Frames, frame: av.VideoFrame) -> Frames:
+    """An image (H, W, ...) of a frame, turned upright as its video says, as those of phones do."""
+    return np.ascontiguousarray(np.rot90(image, quarters(frame)))
+
+
+def quarters(frame: av.VideoFrame) -> int:
+    """Quarter turns to the left by which a frame is upright."""
+    return round(frame.rotation / 90)
 
 
 def brief(error: BaseException) -> str:

@@ -24,7 +24,7 @@ from dmad.errors import DmadError
 
 __all__ = ["Clip", "ClipSource", "Footage", "decode", "load_footage"]
 
-_VERSION = 2  # of the cache; a change of decoding or of the files raises it
+_VERSION = 3  # of the cache; a change of decoding or of the files raises it
 _FRAMES, _INDEX, _PART = "frames.u8", "index.json", "part-"
 Form = tuple[int, int, int, bool]  # size, channels and tiles of what is decoded, antialiasing
 _ANY = ("utf-8", "surrogateescape")  # names of files need not be UTF-8

@@ -58,7 +58,8 @@ def read_cameras(path: Path) -> list[Camera]:
     import yaml
 
     try:
-        tree = yaml.safe_load(path.read_text())
+        text = path.read_text()
+        tree, node = yaml.safe_load(text), yaml.compose(text)
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise DmadError(f"{path} is not readable: {' '.join(str(error).split())}") from error
     require(
@@ -66,6 +67,9 @@ def read_cameras(path: Path) -> list[Camera]:
         f"{path} lists no cameras; write one a line, `gate: rtsp://host/stream`, or a mapping of "
         "its settings",
     )
+    names = [key.value for key, _ in node.value] if isinstance(node, yaml.MappingNode) else []
+    twice = ", ".join(sorted({name for name in names if names.count(name) > 1}))
+    require(not twice, f"{path} names {twice} more than once; give each camera a name of its own")
     return [_camera(str(name), entry, path) for name, entry in tree.items()]
 
 

@@ -32,8 +32,8 @@ class Live(Source):
     def __init__(
         self, url: str, form: Form, wake: threading.Event | None = None, **options: Any
     ) -> None:
-        super().__init__()
-        self.url, self.form, self.options = url, form, options
+        super().__init__(form)
+        self.url, self.options = url, options
         self.wake = wake or threading.Event()
         self.lost = "connecting"
         self._pace, self._offset = Pace(form.rate), 0.0
@@ -86,7 +86,7 @@ class Live(Source):
         """Read until the source ends; whether that is its end, as of a film."""
         with av.open(self.url, timeout=(PATIENCE, PATIENCE), **self.options) as container:
             stream = container.streams.video[0]
-            reached = 0.0
+            self.fps, reached = float(stream.average_rate or 0), 0.0
             for frame in container.decode(stream):
                 if self._stop.is_set():
                     return True

@@ -27,6 +27,16 @@ def view_notes(
     return found
 
 
+def unjudged(state: str, frames: int, least: int) -> str:
+    """What to say where nothing was judged of a view that is in a state of `Health`."""
+    if state in ("ok", "lost", "unreadable"):
+        return f"no frame was judged of {frames}: {least} in a row are needed"
+    told = f"no frame was judged of {frames}: the camera looked {state} throughout"
+    if state not in ("blocked", "moved"):
+        return told
+    return f"{told}; if it is another view than that trained on, name it with --scene"
+
+
 def rate_notes(calibration: Calibration | None, fps: float) -> list[str]:
     """What to say where the footage runs at another rate than the threshold was set at."""
     if calibration is None or abs(fps - calibration.fps) < 0.1 * calibration.fps:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmad.config import DataConfig
-from dmad.data.decoding import shrink
+from dmad.data.decoding import shrink, turned
 from dmad.evaluation.calibration import Calibration
 
 SHOWN = 640  # longest side of what people see, pixels
@@ -85,12 +85,18 @@ class Source:
 
     live = False
 
-    def __init__(self) -> None:
+    def __init__(self, form: Form) -> None:
+        self.form, self.fps = form, 0.0  # frames a second, once known
         self.done = False  # no frame will come any more
         self.dropped = 0  # frames the model had no time for
         self.gaps = 0  # times the source was lost
         self.gap_seconds = 0.0  # missing in all
         self.lost = ""  # why nothing comes at present; empty where something does
+
+    @property
+    def rate(self) -> float:
+        """Frames a second that are judged."""
+        return min(self.fps or self.form.rate, self.form.rate or self.fps)
 
     def take(self) -> Shot | None:
         """The next frame, or None where there is none now."""
@@ -122,4 +128,4 @@ def picture_of(frame: av.VideoFrame) -> Pixels:
     scale = min(1.0, SHOWN / max(frame.width, frame.height))
     width, height = (max(2, 2 * round(side * scale / 2)) for side in (frame.width, frame.height))
     small = frame.reformat(width, height, "rgb24", interpolation="BILINEAR")
-    return np.asarray(small.to_ndarray(), np.uint8)
+    return turned(np.asarray(small.to_ndarray(), np.uint8), frame)

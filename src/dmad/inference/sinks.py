@@ -7,6 +7,7 @@ was stopped in between.
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from base64 import b64encode
@@ -18,6 +19,8 @@ from typing import Protocol
 from urllib.parse import unquote, urlsplit, urlunsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
+from filelock import FileLock, Timeout
+
 from dmad.config import require
 from dmad.data.decoding import brief
 from dmad.errors import DmadError
@@ -25,6 +28,7 @@ from dmad.runs import make_folder, write_whole
 
 FIRST, LONGEST = 0.5, 10.0  # seconds between attempts, doubled from one to the other
 TIMEOUT = 10.0  # seconds for an answer
+LINE = 2**16  # bytes that no line exceeds
 PARTING = 5.0  # seconds that remain for sending when all else is over
 
 Deliver = Callable[[str], None]
@@ -56,6 +60,7 @@ class Appended:
 
     def __init__(self, path: Path) -> None:
         make_folder(path.parent)
+        mend(path)
         self._file = path.open("a", buffering=1)
 
     def put(self, line: str) -> None:
@@ -84,8 +89,16 @@ class Outbox:
         make_folder(spool.parent)
         self.name, self._deliver = name, deliver
         self._spool, self._mark = spool, spool.with_suffix(".sent")
+        self._alone = FileLock(spool.with_suffix(".lock"))
+        try:
+            self._alone.acquire(timeout=0)
+        except Timeout as error:
+            raise DmadError(
+                f"{spool} is that of another `dmad watch`; give each its own --out or --spool"
+            ) from error
+        mend(spool)
         self._file = spool.open("a+b")
-        self._sent = int(self._mark.read_text()) if self._mark.is_file() else 0
+        self._sent = _number(self._mark)
         self._lock, self._away = threading.Lock(), False
         self._news, self._idle, self._closing = (threading.Event() for _ in range(3))
         self._news.set()  # of the last time
@@ -108,6 +121,7 @@ class Outbox:
         self._thread.join(TIMEOUT + 1)
         waiting = self._spool.stat().st_size - self._sent
         self._file.close()
+        self._alone.release()
         if waiting:
             print(f"note: {self.name} is away; its lines wait in {self._spool}", file=sys.stderr)
 
@@ -149,6 +163,25 @@ class Outbox:
             self._sent = 0
             self._idle.set()
             return b""
+
+
+def mend(path: Path) -> None:
+    """Cut off what a failing machine left of a last line."""
+    if not path.is_file():
+        return
+    with path.open("r+b") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - LINE))
+        tail = file.read()
+        file.truncate(size - len(tail) + tail.rfind(b"\n") + 1)
+
+
+def _number(path: Path) -> int:
+    """What a file of one number says; 0 where it says nothing."""
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):
+        return 0
 
 
 class _Straight(HTTPRedirectHandler):

@@ -35,9 +35,9 @@ class Recorded(Source):
     def __init__(
         self, path: Path, form: Form, fps: float = 0.0, report: Callable[[str], None] = print
     ) -> None:
-        super().__init__()
+        super().__init__(form)
         require(path.exists(), f"{path} does not exist; give a video, a folder of frames or a URL")
-        self.form, self.report = form, report
+        self.report = report
         self.fps = probe(path)[0] or fps or form.rate or 1.0
         self._shots = self._folder(path) if path.is_dir() else self._video(path)
 

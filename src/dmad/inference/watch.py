@@ -23,7 +23,7 @@ from dmad.inference.detector import Detector
 from dmad.inference.events import LiveEvents, Recent, Told, as_line
 from dmad.inference.explain import Limits, pictures
 from dmad.inference.health import Health, known_template
-from dmad.inference.notes import view_notes
+from dmad.inference.notes import rate_notes, unjudged, view_notes
 from dmad.inference.shots import Form, Shot, Source
 from dmad.inference.sinks import Sink
 from dmad.inference.sources import open_source
@@ -49,9 +49,10 @@ class Wanted:
     every: float = 60.0
 
     def __post_init__(self) -> None:
-        for name in ("before", "after", "every"):
+        for name in ("before", "after"):
             value = getattr(self, name)
             require(value >= 0, f"{name} is {value} s; give 0 or more")
+        require(self.every > 0, f"every is {self.every} s; give more than 0")
 
 
 def watch(
@@ -77,7 +78,6 @@ def watch(
         "this is a model of single images; use `dmad predict`, or train one of video to watch",
     )
     wake = threading.Event()
-
     full = set[Sink]()
 
     def tell(line: str) -> None:
@@ -165,12 +165,12 @@ class Post:
             folder, fps = wanted.out / "clips", form.rate or calibration.fps
             self.clips = Clips(folder, fps, wanted.before, wanted.after)
         self.source: Source = open_source(camera.source, form, camera.fps, wake, self.note)
-        for line in view_notes(detector, calibration, camera.scene, zone):
-            self.note(line)
+        self.note(*view_notes(detector, calibration, camera.scene, zone))
 
-    def note(self, line: str) -> None:
+    def note(self, *lines: str) -> None:
         """Say something about this camera on standard error."""
-        print(f"note: {self.name}: {line}", file=sys.stderr)
+        for line in lines:
+            print(f"note: {self.name}: {line}", file=sys.stderr)
 
     def take(self) -> Shot | None:
         """The next frame, if there is one now."""
@@ -191,6 +191,8 @@ class Post:
     def look(self, shot: Shot) -> bool:
         """Whether a frame may be scored: nothing is missing before it that ends what goes on."""
         self.frames += 1
+        if self.frames == 1:
+            self.note(*rate_notes(self.events.calibration, self.source.rate))
         before, self._time = self._time, shot.time
         if shot.gap:
             self._pause(shot.time - shot.gap)
@@ -239,8 +241,7 @@ class Post:
                     self.clips.close()
             self.source.close()  # last: a camera that does not answer takes seconds
         if self.frames and not self.scored:
-            least = self.config.data.history + 1
-            self.note(f"no frame was judged of {self.frames}: {least} in a row are needed")
+            self.note(unjudged(self._state, self.frames, self.config.data.history + 1))
         self.report()
 
     @contextmanager
