@@ -174,7 +174,7 @@ def test_a_threshold_is_of_its_view(own, clips, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"), [({"fps": -3}, "--fps is -3"), ({"weight": -1}, "--weight is -1")]
+    ("wrong", "told"), [({"fps": -3}, "--fps is -3"), ({"weight": -1}, "--weight -1")]
 )
 def test_numbers_below_zero_are_refused(own, wrong, told):
     with pytest.raises(DmadError, match=told):

@@ -76,8 +76,7 @@ def calibrate(
     files = find_model(run)
     stays = f"{run} ships with the project and stays as it is; keep the threshold with --out FILE"
     require(bool(out) or not files.shipped, stays)
-    require(fps >= 0, f"--fps is {fps:g}; give frames a second, 0 or more")
-    require((weight or 0) >= 0, f"--weight is {weight}; give 0 or more")
+    require(min(fps, weight or 0) >= 0, f"--fps is {fps:g}, --weight {weight}; give 0 or more")
     require(bool(not scene or normal or more), "--scene is the view of the clips named; name some")
     detector = load(run)
     data = lying(detector.config.data, root, cache)
