@@ -58,6 +58,12 @@ def test_no_view_gives_all_its_clips():
     assert {clip.scene for clip in train.clips} == {clip.scene for clip in held.clips} == {"a", "b"}
 
 
+def test_of_few_images_two_are_kept():
+    for count, kept in ((5, 1), (6, 2), (10, 2), (40, 5)):
+        train, held = hold_out(footage(*[1] * count), 0.125, 0)
+        assert (len(train.clips), len(held.clips)) == (count - kept, kept)
+
+
 def test_nothing_is_held_out_unless_asked():
     train, held = hold_out(footage(10, 10), 0, 4)
     assert len(train.clips) == 2

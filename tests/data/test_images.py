@@ -92,6 +92,8 @@ def test_categories_are_chosen(put, mask, loaded, tmp_path) -> None:
     assert categories(tmp_path / "data") == ["bottle", "screw"]
     with pytest.raises(DmadError, match=r"holds 2 categories.*--data.categories bottle"):
         loaded("train", "mvtec")
+    with pytest.raises(DmadError, match=r"holds the categories bottle, screw, and .* recipe mvtec"):
+        loaded("train")
     with pytest.raises(DmadError, match="no category cable; it has bottle, screw"):
         loaded("train", "mvtec", categories="cable")
     found = loaded("test", "mvtec", categories="screw")

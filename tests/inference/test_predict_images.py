@@ -149,6 +149,11 @@ def test_a_table_of_others_stays(trained_images, image_data, tmp_path) -> None:
     assert own.read_text() == "part,weight\n"
 
 
+def test_what_is_for_video_is_refused(trained_images, image_data, tmp_path) -> None:
+    with pytest.raises(DmadError, match="--panels, --video: for video, not for images"):
+        list(predict(trained_images, [image_data], tmp_path, panels=2, video=False))
+
+
 def test_what_was_judged_before_a_stop_is_kept(
     trained_images, image_data, tmp_path, monkeypatch
 ) -> None:

@@ -86,6 +86,11 @@ def find_images(data: DataConfig, root: Path, split: SplitName) -> Images:
     Raises:
         DmadError: No image there, none of good parts, or several categories at once.
     """
+    require(
+        data.layout == "mvtec" or len(categories(root)) < 2,
+        f"{root} holds the categories {', '.join(categories(root))}, and a model is for one: give "
+        "--data.root one of them, or train all with the recipe mvtec",
+    )
     if data.layout == "mvtec" and (names := chosen(data, root)):
         require(
             len(names) == 1,

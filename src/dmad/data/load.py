@@ -21,6 +21,7 @@ from dmad.errors import DmadError
 
 Part = Literal["train", "held_out", "test"]
 MIXED = "mixed-"  # begins the names of abnormal events that a contamination test trains on
+FEW = 6  # images from which on two are held out at least
 TOLD = 10  # lines about damaged data
 STREET_CLIPS = {"train": 24, "test": 10}
 STREET_PEOPLE = 2.0  # on view at a time: a quiet street
@@ -74,7 +75,7 @@ def hold_out(footage: Footage, share: float, history: int) -> tuple[Footage, Foo
     """Footage to train on, and footage kept from training: of each view whole clips, evenly spread.
 
     Where the share makes less than one clip of a view, or all, each of its clips gives its end
-    instead.
+    instead. Of six images or more two are kept, since one says nothing of how they differ.
     Clips whose names begin with `MIXED` are all trained on.
 
     Args:
@@ -88,6 +89,8 @@ def hold_out(footage: Footage, share: float, history: int) -> tuple[Footage, Foo
     for scene in {clip.scene for clip in normal}:
         clips = [clip for clip in normal if clip.scene == scene]
         count = round(share * len(clips))
+        if share and not history and len(clips) >= FEW:
+            count = max(count, 2)
         chosen = {int((i + 0.5) * len(clips) / count) for i in range(count)}
         for i, clip in enumerate(clips):
             whole = ((), (clip,)) if i in chosen else ((clip,), ())

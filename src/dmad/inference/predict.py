@@ -36,6 +36,7 @@ from dmad.runs import make_folder, no_two_alike, write_whole
 from dmad.tracking import tracked
 
 FPS = 10.0  # where nobody says
+PANELS = 4  # unless told otherwise
 APART = 1.0  # seconds between the moments of two panels
 MOST = 0.5  # share of frames above the threshold, from which the view is in doubt
 
@@ -44,7 +45,7 @@ MOST = 0.5  # share of frames above the threshold, from which the view is in dou
 class Wanted:
     """What to write beside the scores."""
 
-    panels: int = 4  # panels of the strongest frames
+    panels: int = PANELS  # panels of the strongest frames
     video: bool = True  # annotated video
     scene: str = ""  # view trained on; unknown ones get a template from their own past
     fps: float = 0.0  # where the source does not say; 0 is that of the threshold
@@ -57,7 +58,7 @@ def predict(
     run: str | Path,
     sources: Sequence[str | Path],
     out: Path = Path("predictions"),
-    panels: int = 4,
+    panels: int = PANELS,
     video: bool = True,
     scene: str = "",
     fps: float = 0.0,
@@ -85,6 +86,7 @@ def predict(
     """
     detector = load(run)
     given = {"--calibration": calibration, "--scene": scene, "--fps": fps}
+    given |= {"--panels": panels != PANELS, "--video": not video}
     told = ", ".join(name for name, value in given.items() if value)
     require(not (told and detector.config.model.teacher), f"{told}: for video, not for images")
     if calibration:
