@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from dmad.config import Config, require
+from dmad.config import Config
 from dmad.data.images import chosen
 from dmad.data.load import needed_root
-from dmad.errors import DmadError, StoppedError
+from dmad.errors import DmadError, StoppedError, require
 from dmad.evaluation.images import LARGER
 from dmad.evaluation.show import READ_IMAGES, markdown_table, show_block
 from dmad.inspection import IMAGE_RAW

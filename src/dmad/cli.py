@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from io import TextIOWrapper
 
-from dmad.config import require
-from dmad.errors import DmadError
+from dmad.errors import DmadError, require
 from dmad.verbs import VERBS
 
 

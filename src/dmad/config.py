@@ -8,30 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Literal, get_args, get_origin, get_type_hints
+from typing import Literal
 
-from dmad.errors import DmadError
+from dmad.errors import checked, require
 
 Layout = Literal[
     "ped2", "avenue", "shanghaitech", "video", "street", "mnist", "digits", "mvtec", "images"
 ]
-
-
-def require(holds: bool, message: str) -> None:
-    """Raise `DmadError(message)` unless the condition holds."""
-    if not holds:
-        raise DmadError(message)
-
-
-def checked(settings: object, section: str, **least: float) -> None:
-    """Raise `DmadError` where a setting is none of its type's words, or below its least value."""
-    for name, hint in get_type_hints(type(settings)).items():
-        words, value = get_args(hint), getattr(settings, name)
-        known = get_origin(hint) is not Literal or value in words
-        require(known, f"{section}.{name} is {value!r}; give one of {', '.join(map(str, words))}")
-    for name, bound in least.items():
-        value = getattr(settings, name)
-        require(value >= bound, f"{section}.{name} is {value}; give {bound} or more")
 
 
 @dataclass(frozen=True)

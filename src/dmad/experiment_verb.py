@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from jsonargparse import Namespace
 
-from dmad.config import require
+from dmad.errors import require
 from dmad.parsing import Parser
 
 if TYPE_CHECKING:

@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dmad.config import Config, require
+from dmad.config import Config
 from dmad.data.defects import KINDS, defective
 from dmad.data.frames import Footage
 from dmad.data.load import LabelledFootage
 from dmad.data.tiles import blend
 from dmad.data.windows import thin
+from dmad.errors import require
 from dmad.evaluation.budget import Budget
 from dmad.evaluation.calibration import Calibration, calibrate
 from dmad.evaluation.held_out import HeldOut

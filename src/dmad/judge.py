@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from dmad.config import DataConfig, require
+from dmad.config import DataConfig
 from dmad.data.frames import Clip, Footage, frame_rate
 from dmad.data.load import LabelledFootage, fingerprint, load_split, lying, tell, trained_on
-from dmad.errors import DmadError
+from dmad.errors import DmadError, require
 from dmad.evaluation.ledger import Row, draw_up
 from dmad.evaluation.pixels import PixelMetrics
 from dmad.evaluation.regions import region_criteria

@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, SequentialLR
 
-from dmad.config import Config, require
+from dmad.config import Config
 from dmad.data.windows import Batch, to_model
-from dmad.errors import DmadError
+from dmad.errors import DmadError, require
 from dmad.losses import ImageLossTerms, LossTerms, total_loss, total_loss_plus
 from dmad.machine import Plan
 from dmad.nn.memory import perplexity, usage

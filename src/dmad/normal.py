@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from dmad.config import DataConfig, require
+from dmad.config import DataConfig
 from dmad.data.frames import ClipSource, Footage, frame_rate
 from dmad.data.load import digest, load_split, read, tell, unseen
 from dmad.data.zones import ALL, Zone
+from dmad.errors import require
 from dmad.evaluation.held_out import HeldOut
 from dmad.inference.detector import Detector
 from dmad.inference.images import named

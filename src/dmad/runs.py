@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dmad.config import Config, require
-from dmad.errors import DmadError
+from dmad.config import Config
+from dmad.errors import DmadError, require
 from dmad.settings import plain, restore
 
 if TYPE_CHECKING:

@@ -7,15 +7,8 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from dmad.config import (
-    Config,
-    DataConfig,
-    LossConfig,
-    ModelConfig,
-    ScoreConfig,
-    TrainConfig,
-    require,
-)
+from dmad.config import Config, DataConfig, LossConfig, ModelConfig, ScoreConfig, TrainConfig
+from dmad.errors import require
 
 SECTIONS = {
     "data": DataConfig,

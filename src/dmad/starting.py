@@ -8,7 +8,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from dmad.config import Config, ModelConfig, require
+from dmad.config import Config, ModelConfig
+from dmad.errors import require
 from dmad.runs import find_model, read_card, read_weights
 from dmad.settings import of_card
 

@@ -11,10 +11,10 @@ from typing import Any
 
 from rich.console import Console
 
-from dmad.config import Config, DataConfig, require
+from dmad.config import Config, DataConfig
 from dmad.data.load import load_split, lying
 from dmad.data.zones import ALL, Zone
-from dmad.errors import DmadError
+from dmad.errors import DmadError, require
 from dmad.evaluation.budget import Budget
 from dmad.evaluation.calibration import AlarmShape, Calibration, read_calibration
 from dmad.evaluation.calibration import calibrate as choose_threshold

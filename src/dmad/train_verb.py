@@ -7,7 +7,8 @@ from pathlib import Path
 
 from jsonargparse import Namespace
 
-from dmad.config import Config, require
+from dmad.config import Config
+from dmad.errors import require
 from dmad.parsing import Parser
 from dmad.settings import SECTIONS, changed, restore
 

@@ -19,11 +19,11 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch.utils.data import DataLoader, DistributedSampler
 
-from dmad.config import Config, TrainConfig, require
+from dmad.config import Config, TrainConfig
 from dmad.data.background import templates
 from dmad.data.load import LabelledFootage, fingerprint, load_split
 from dmad.data.windows import Batch, Windows, as_is, to_model
-from dmad.errors import StoppedError
+from dmad.errors import StoppedError, require
 from dmad.learning import PDMTraining, PPDMTraining, Training
 from dmad.machine import Plan, plan, quicken, usual_device
 from dmad.nn.pdm import PDM

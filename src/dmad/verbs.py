@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from dmad.calibrate_verb import calibrate
-from dmad.config import require
+from dmad.errors import require
 from dmad.experiment_verb import experiment
 from dmad.parsing import RUN, SCENE, Parser, add_places
 from dmad.train_verb import train

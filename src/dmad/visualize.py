@@ -22,8 +22,8 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from dmad.config import require
 from dmad.data.labels import runs
+from dmad.errors import require
 from dmad.runs import write_whole
 
 Pixels = NDArray[np.uint8]

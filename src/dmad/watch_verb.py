@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dmad.config import require
+from dmad.errors import require
 from dmad.parsing import RUN, SCENE, Parser, add_zone, zone_of
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dmad.config import require
 from dmad.data.frames import Footage
 from dmad.data.synthetic import SPEEDS, Kind, Sequences, sequences
+from dmad.errors import require
 from dmad.evaluation.metrics import micro_auroc
 from dmad.evaluation.scorer import Scorer
 from dmad.inference.detector import Detector

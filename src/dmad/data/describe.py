@@ -6,12 +6,11 @@ import re
 from pathlib import Path
 from typing import get_args
 
-from dmad.config import require
 from dmad.data.decoding import is_image, own_name, probe
 from dmad.data.images import ABNORMAL, NORMAL, categories, normal_images, scan, unread
 from dmad.data.labels import Split
 from dmad.data.layouts import BENCHMARKS, SplitName, existing, find_split
-from dmad.errors import DmadError
+from dmad.errors import DmadError, require
 
 LABELS = (
     "to evaluate, give labels.csv (clip,start,end; frames from 0, end included), labels.npy "

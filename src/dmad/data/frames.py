@@ -18,9 +18,8 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
-from dmad.config import require
 from dmad.data.decoding import Frames, brief, decode, image_files, probe
-from dmad.errors import DmadError
+from dmad.errors import DmadError, require
 
 __all__ = ["Clip", "ClipSource", "Footage", "decode", "load_footage"]
 

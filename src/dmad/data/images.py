@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from dmad.config import DataConfig, require
+from dmad.config import DataConfig
 from dmad.data.decoding import is_image, natural, open_image
 from dmad.data.layouts import SplitName
 from dmad.data.masks import read_mask
+from dmad.errors import require
 
 NORMAL = frozenset(("normal", "good", "ok"))
 ABNORMAL = frozenset(("abnormal", "anomaly", "anomalies", "anomalous", "bad", "defect", "defects",

@@ -10,11 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dmad.config import require
 from dmad.data.decoding import image_files
 from dmad.data.frames import ClipSource, Footage
 from dmad.data.masks import Mask, load_array, masks_in, shrink
-from dmad.errors import DmadError
+from dmad.errors import DmadError, require
 
 Labels = NDArray[np.uint8]  # (frames,), 1 = abnormal
 Spans = tuple[tuple[int, int], ...]  # first and last abnormal frame, both included, from 0

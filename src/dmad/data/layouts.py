@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from dmad.config import require
 from dmad.data.decoding import VIDEOS, holds_frames, holds_images, natural
 from dmad.data.frames import ClipSource
 from dmad.data.labels import Split, align, labelled, normal_clips, read_masks, unlabelled
-from dmad.errors import DmadError
+from dmad.errors import DmadError, require
 
 __all__ = ["Split", "align", "existing", "find_split", "normal_clips", "read_masks"]
 

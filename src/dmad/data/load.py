@@ -12,12 +12,12 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from dmad.config import DataConfig, require
+from dmad.config import DataConfig
 from dmad.data.frames import Clip, ClipSource, Footage, load_footage
 from dmad.data.images import find_images
 from dmad.data.layouts import SplitName, align, find_split, normal_clips, read_masks
 from dmad.data.masks import read_mask, shrink
-from dmad.errors import DmadError
+from dmad.errors import DmadError, require
 
 Part = Literal["train", "held_out", "test"]
 MIXED = "mixed-"  # begins the names of abnormal events that a contamination test trains on

@@ -16,9 +16,9 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from dmad.config import require
 from dmad.data import figures as fig
 from dmad.data.figures import Array, Canvas, Figure, Part, Path
+from dmad.errors import require
 
 KINDS = ("runner", "cyclist", "vehicle", "loiterer", "thrown")
 LEAD_IN, LEAD_OUT = 20, 10  # frames of a test clip before and after anything unusual

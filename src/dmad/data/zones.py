@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 from PIL import Image, ImageDraw
 
-from dmad.config import require
+from dmad.errors import require
 
 Polygon = tuple[tuple[float, float], ...]
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from dmad.config import require
+from dmad.errors import require
 
 PER_HOUR = {"hour": 1.0, "day": 1 / 24}
 Unit = Literal["hour", "day", "frame", "image"]

@@ -14,9 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from dmad.config import require
 from dmad.data.zones import ALL, Zone
-from dmad.errors import DmadError
+from dmad.errors import DmadError, require
 from dmad.evaluation.budget import Budget
 from dmad.evaluation.events import Rule, find_events
 from dmad.evaluation.held_out import HeldOut

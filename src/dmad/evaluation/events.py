@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dmad.config import require
 from dmad.data.labels import runs
+from dmad.errors import require
 from dmad.evaluation.metrics import check_finite, split_clips, top_scores
 
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from dmad.config import require
+from dmad.errors import require
 from dmad.evaluation.events import Rule, judge_events
 from dmad.evaluation.metrics import average_precision, macro_auroc, micro_auroc, split_clips
 from dmad.evaluation.published import NEEDED, published

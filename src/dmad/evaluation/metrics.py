@@ -17,7 +17,7 @@ from sklearn.metrics import (
     roc_curve,
 )
 
-from dmad.config import require
+from dmad.errors import require
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.ndimage import label
 from sklearn.metrics import auc, roc_curve
 
-from dmad.config import require
+from dmad.errors import require
 from dmad.evaluation.metrics import check_finite
 
 EIGHT = np.ones((3, 3), int)  # pixels that touch at a corner belong together

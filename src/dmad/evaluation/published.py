@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from dmad.config import require
+from dmad.errors import require
 from dmad.evaluation.smoothing import (
     by_clip,
     kalman,

@@ -29,7 +29,7 @@ from scipy.ndimage import find_objects, label
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from dmad.config import require
+from dmad.errors import require
 from dmad.evaluation.metrics import check_finite, top_scores
 from dmad.evaluation.pixels import EIGHT, area_up_to
 

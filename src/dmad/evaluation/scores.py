@@ -11,8 +11,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from dmad.config import require
-from dmad.errors import DmadError
+from dmad.errors import DmadError, require
 from dmad.evaluation.metrics import split_clips
 from dmad.runs import write_whole
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from dmad.config import require
+from dmad.errors import require
 from dmad.evaluation.metrics import split_clips
 
 PED2_WEIGHTS = np.array([1, 1, 1, 1, 1.2, 1.6, 1.2, 1, 1, 1, 1])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dmad.config import Config, require
+from dmad.config import Config
+from dmad.errors import require
 from dmad.evaluation.images import LARGER
 from dmad.evaluation.result import CALIBRATED, RAW
 from dmad.experiments.effort import Effort

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from dmad import recipes
 from dmad.categories import TEXTURES, of_one
-from dmad.config import Config, require
+from dmad.config import Config
 from dmad.data.images import categories
 from dmad.data.load import lying
+from dmad.errors import require
 from dmad.experiments.ablation import IMAGE_HEADS, figures
 from dmad.experiments.effort import Effort
 from dmad.experiments.grid import Grid, Outcome, base_of, run_grid

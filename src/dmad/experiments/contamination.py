@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from dmad.config import Config, DataConfig, require
+from dmad.config import Config, DataConfig
 from dmad.data.decoding import image_files
 from dmad.data.labels import runs
 from dmad.data.layouts import find_split
 from dmad.data.load import MIXED, load_split, lying, needed_root
 from dmad.data.windows import thin
+from dmad.errors import require
 from dmad.experiments.ablation import figures, skips
 from dmad.experiments.effort import Effort
 from dmad.experiments.grid import Grid, Outcome, base_of, run_grid

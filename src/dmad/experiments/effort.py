@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from dmad.config import Config, require
+from dmad.config import Config
 from dmad.data.load import load_split
 from dmad.data.windows import Windows
+from dmad.errors import require
 from dmad.runs import find_model, read_card, write_whole
 from dmad.settings import changed
 from dmad.training import train

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from dmad import visualize
-from dmad.config import require
 from dmad.data.labels import runs
 from dmad.data.load import LabelledFootage, load_split, lying
 from dmad.data.windows import thin
+from dmad.errors import require
 from dmad.evaluation.metrics import micro_auroc
 from dmad.experiments.toy import NAMES, figure, pick, show, titles
 from dmad.inference.detector import Detector, load

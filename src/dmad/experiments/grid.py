@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from dmad.categories import value
-from dmad.config import Config, require
+from dmad.config import Config
 from dmad.data.load import lying
+from dmad.errors import require
 from dmad.experiments.drawing import draw
 from dmad.experiments.effort import Effort, Variants
 from dmad.experiments.tables import Table

@@ -11,8 +11,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 
-from dmad.config import require
-from dmad.errors import DmadError
+from dmad.errors import DmadError, require
 from dmad.evaluation.ledger import Row
 from dmad.evaluation.show import blocks, markdown_lines
 from dmad.experiments.grid import figure, numbers

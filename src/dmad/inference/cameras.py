@@ -7,9 +7,8 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-from dmad.config import require
 from dmad.data.zones import ALL, Zone
-from dmad.errors import DmadError
+from dmad.errors import DmadError, require
 from dmad.evaluation.calibration import Calibration, read_calibration
 from dmad.inference.sources import plain_name
 from dmad.runs import no_two_alike

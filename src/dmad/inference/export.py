@@ -17,10 +17,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dmad.config import Config, DataConfig, require
+from dmad.config import Config, DataConfig
 from dmad.data.frames import Footage
 from dmad.data.load import LabelledFootage, load_split, lying
-from dmad.errors import DmadError
+from dmad.errors import DmadError, require
 from dmad.evaluation.metrics import micro_auroc
 from dmad.inference import runtime
 from dmad.inference.detector import Detector, load

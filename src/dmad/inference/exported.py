@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dmad.config import require
+from dmad.errors import require
 from dmad.inference import runtime
 from dmad.inference.detector import Detector
 from dmad.nn.pdm import Drawn

@@ -15,12 +15,11 @@ from scipy.ndimage import binary_erosion
 from torch import Tensor
 
 from dmad import visualize
-from dmad.config import require
 from dmad.data.decoding import decode, open_image, own_name, upright
 from dmad.data.images import ImageFile, scan
 from dmad.data.load import tell
 from dmad.data.tiles import blend
-from dmad.errors import DmadError
+from dmad.errors import DmadError, require
 from dmad.evaluation.calibration import Calibration
 from dmad.inference.detector import Detector, Explained
 from dmad.inference.explain import Image, to_image, total_field

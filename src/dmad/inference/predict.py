@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 
 from dmad import visualize
-from dmad.config import checked, require
 from dmad.data.decoding import (
     VIDEOS,
     aspect,
@@ -24,7 +23,7 @@ from dmad.data.decoding import (
     own_name,
     probe,
 )
-from dmad.errors import DmadError
+from dmad.errors import DmadError, checked, require
 from dmad.evaluation.calibration import Calibration, read_calibration
 from dmad.inference.detector import Detector, load
 from dmad.inference.explain import Limits, Picture, pictures

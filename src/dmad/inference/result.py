@@ -8,7 +8,8 @@ from typing import Protocol
 
 import numpy as np
 
-from dmad.config import DataConfig, require
+from dmad.config import DataConfig
+from dmad.errors import require
 
 RELEASED = ("deformation", "reconstruction", "gradient")  # the released code's frame scores
 

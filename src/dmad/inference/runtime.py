@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dmad.config import Config, require
+from dmad.config import Config
 from dmad.data.past import Past, causal, template_of
-from dmad.errors import DmadError
+from dmad.errors import DmadError, require
 from dmad.inference.result import AnomalyResult, check_frames
 from dmad.runs import find_model, is_exported, read_card
 from dmad.settings import of_card

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dmad.config import require
 from dmad.data.decoding import decode, own_name, probe, video_frames
+from dmad.errors import require
 from dmad.inference.live import Live
 from dmad.inference.shots import Form, Pace, Shot, Source, picture_of
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from dmad.config import require
+from dmad.errors import require
 from dmad.visualize import rgb
 
 SUFFIXES = (".mp4", ".mkv", ".mov", ".avi")

@@ -14,9 +14,8 @@ import av
 import numpy as np
 
 from dmad import visualize
-from dmad.config import require
 from dmad.data.decoding import brief
-from dmad.errors import DmadError
+from dmad.errors import DmadError, require
 from dmad.inference.cameras import Camera
 from dmad.inference.clips import Clips
 from dmad.inference.detector import Detector

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dmad.config import require
+from dmad.errors import require
 
 STRIDES = [4, 8, 16]  # of the three stages that are restored
 

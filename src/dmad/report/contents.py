@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from dmad.config import require
+from dmad.errors import require
 
 
 @dataclass(frozen=True)
