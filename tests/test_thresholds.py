@@ -14,6 +14,7 @@ from dmad.inference.predict import predict
 from dmad.inference.video import VideoWriter
 from dmad.runs import find_model, read_card, read_config, save_model
 from dmad.thresholds import calibrate
+from dmad.training import train
 
 
 @pytest.fixture
@@ -83,6 +84,14 @@ def test_a_camera_keeps_its_threshold_in_a_file_of_its_own(own, clips, tmp_path)
     assert (folder / "events.csv").is_file()  # the model itself has no threshold
 
 
+def test_terms_of_before_there_were_digests_are_read(own, clips):
+    calibrate(own, clips[:1], fps=10)
+    with np.load(own / "model.npz") as file:
+        kept = {name: file[name] for name in file if name != "digests"}
+    np.savez(own / "model.npz", **kept)
+    assert calibrate(own, fps=10, more=clips[1:2]).clips == 2
+
+
 def test_a_clip_counts_once(own, clips, capsys):
     calm, other, odd = clips
     assert calibrate(own, [calm, calm], fps=10).clips == 1
@@ -92,12 +101,29 @@ def test_a_clip_counts_once(own, clips, capsys):
     assert (twice.clips, twice.frames) == (3, 3 * 56)
 
 
+def test_a_trained_view_keeps_its_name_in_a_file_of_its_own(tmp_path, tiny, frames_of, clips):
+    for name in ("01_001", "01_002", "01_003", "02_001", "02_002", "02_003"):
+        with VideoWriter(tmp_path / "data" / "training" / "videos" / f"{name}.avi", 10) as film:
+            for frame in frames_of(int(name[-1]), 20):
+                film.write(frame)
+    data = {"layout": "shanghaitech", "held_out": 0.3}
+    run = train(tiny(tmp_path / "data", data), tmp_path / "runs").folder
+    assert calibrate(run, fps=10).scene == ""
+    assert calibrate(run, fps=10, more=clips[:1], scene="02").scene == ""  # of all views
+    out = tmp_path / "two.json"
+    assert calibrate(run, fps=10, more=clips[1:2], scene="02", out=out).scene == "02"
+    again = calibrate(run, clips[:1], fps=10, out=out)
+    assert (again.scene, again.clips) == ("02", 1)
+
+
 def test_a_view_never_trained_on_has_no_footage_but_its_own(own, clips, tmp_path):
     out = tmp_path / "yard.json"
     calibrate(own, clips[:1], "6/hour", fps=10)
     first = calibrate(own, fps=10, more=clips[1:2], out=out, scene="yard")
     assert (first.scene, first.clips, first.budget.amount) == ("yard", 1, 6)
     assert calibrate(own, fps=10, more=clips[:1], out=out, scene="yard").clips == 2
+    with pytest.raises(DmadError, match="view yard was not trained on; keep its threshold"):
+        calibrate(own, fps=10, more=clips[1:2], scene="yard")
 
 
 UPPER = Zone.parse("0,0 1,0 1,0.45 0,0.45", [])
@@ -116,6 +142,11 @@ def test_a_threshold_is_of_a_part_of_the_view(own, clips, tmp_path):
     assert len((folder / "events.csv").read_text().splitlines()) == 1
     with pytest.raises(DmadError, match="looked at in another zone"):
         calibrate(own, fps=10, more=calm[:1], out=tmp_path / "whole.json", zone=UPPER)
+    again = calibrate(own, calm, fps=10, out=out)
+    assert (again.zone, again.clips) == (UPPER, 2)
+    (tmp_path / "gate.npz").unlink()
+    with pytest.raises(DmadError, match=r"gate\.npz is not there any more"):
+        calibrate(own, fps=10, more=[odd], out=out)
     with pytest.raises(DmadError, match="a zone is of one camera"):
         calibrate(own, calm, fps=10, zone=UPPER)
 
@@ -174,7 +205,7 @@ def test_a_threshold_is_of_its_view(own, clips, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"), [({"fps": -3}, "--fps is -3"), ({"weight": -1}, "--weight -1")]
+    ("wrong", "told"), [({"fps": -3}, "--fps is -3"), ({"weight": float("nan")}, "--weight is nan")]
 )
 def test_numbers_below_zero_are_refused(own, wrong, told):
     with pytest.raises(DmadError, match=told):

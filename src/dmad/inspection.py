@@ -204,7 +204,7 @@ def choose_alpha(detector: Detector, good: Footage) -> Choice:
 
 
 def clearly_best(tried: Sequence[dict[str, float]]) -> dict[str, float]:
-    """The best of what was tried, or the first where that is not `CLEARLY` worse."""
+    """The best of what was tried, or the first where both AUROC gain less than `CLEARLY` on it."""
     worth = [one["image_AUROC"] + one["pixel_AUROC"] for one in tried]
     clear = max(worth) >= worth[0] + 2 * CLEARLY
     return tried[int(np.argmax(worth)) if clear else 0]

@@ -12,6 +12,7 @@ import numpy as np
 from dmad.config import DataConfig
 from dmad.data.frames import Clip, Footage, frame_rate
 from dmad.data.load import LabelledFootage, fingerprint, load_split, lying, tell, trained_on
+from dmad.data.zones import ALL, Zone
 from dmad.errors import DmadError, require
 from dmad.evaluation.ledger import Row, draw_up
 from dmad.evaluation.pixels import PixelMetrics
@@ -157,7 +158,7 @@ def score_clips(
     detector: Detector,
     footage: Footage,
     maps: np.ndarray | None = None,
-    zone: np.ndarray | None = None,
+    zone: Zone = ALL,
 ) -> list[AnomalyResult]:
     """Every clip by itself, with progress on standard error.
 
@@ -165,14 +166,14 @@ def score_clips(
         detector: The model.
         footage: Clips.
         maps: (N, H, W) to write the score maps into, as `footage.frames` lie.
-        zone: (H, W) bool, the part of the view that counts; all of it where None.
+        zone: The part of the view that counts.
     """
-    config = detector.config
+    config, mask = detector.config, detector.mask(zone)
 
     def parts(clip: Clip) -> Iterator[Explained]:
         frames = footage.frames[clip.span]
         for whole in detector.explain(frames, clip.scene):
-            part = whole.within(zone, config.score)
+            part = whole.within(mask, config.score)
             if maps is not None:
                 maps[clip.start + part.index] = pixel_map(part.scores, config.score).cpu().numpy()
             yield part

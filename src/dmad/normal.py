@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -28,26 +28,31 @@ class View:
     scene: str
     zone: Zone
 
-    def called(self, scene: str) -> View:
-        """The same by another name, where one is given."""
-        return replace(self, scene=scene or self.scene)
-
 
 def held_out(
     detector: Detector,
-    kept: Sequence[Path],
+    before: Path,
     normal: Sequence[str | Path],
     more: Sequence[str | Path],
     data: DataConfig,
     fps: float,
     view: View,
 ) -> HeldOut:
-    """Terms of the footage named; of the last calibration, or else the training's, without any."""
-    last = next((file for file in kept if file.is_file()), None)
+    """Terms of the footage named; of the last calibration, or else the training's, without any.
+
+    Args:
+        detector: The model.
+        before: File of the last calibration's terms, where there was one.
+        normal: Clips and folders of them.
+        more: The same, added to the footage.
+        data: How they are decoded.
+        fps: Frames a second, where they do not say.
+        view: What is looked at.
+    """
     if normal:
         held = terms_of(detector, unseen(read_clips(normal, data, view.scene)), fps, view.zone)
-    elif last:
-        held = HeldOut.read(last)
+    elif before.is_file():
+        held = HeldOut.read(before)
     else:
         held = terms_of(detector, load_split(data, "held_out").footage, fps, view.zone)
     if not more:
@@ -89,8 +94,7 @@ def terms_of(detector: Detector, normal: Footage, fps: float = 0.0, zone: Zone =
         rate > 0,
         "the footage does not say how many frames a second it has; say so with --fps",
     )
-    mask = zone.mask(detector.config.data.size)
-    found = AnomalyResult.join(score_clips(detector, normal, zone=mask))
+    found = AnomalyResult.join(score_clips(detector, normal, zone=zone))
     lengths = np.array([clip.length for clip in normal.clips])
     digests = np.array([digest(normal, clip) for clip in normal.clips])
     return HeldOut(found.reconstruction, found.deformation, lengths, rate, digests)

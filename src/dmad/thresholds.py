@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -76,47 +77,69 @@ def calibrate(
     files = find_model(run)
     stays = f"{run} ships with the project and stays as it is; keep the threshold with --out FILE"
     require(bool(out) or not files.shipped, stays)
-    require(min(fps, weight or 0) >= 0, f"--fps is {fps:g}, --weight {weight}; give 0 or more")
+    for name, value in (("fps", fps), ("weight", weight or 0)):
+        require(0 <= value < inf, f"--{name} is {value:g}; give 0 or more")
     require(bool(not scene or normal or more), "--scene is the view of the clips named; name some")
+    require(bool(out or not zone), "a zone is of one camera: keep its threshold with --out FILE")
     detector = load(run)
     data = lying(detector.config.data, root, cache)
     if detector.config.model.teacher:
         require(not (more or out or fps or alarm or scene or zone or weight is not None), FOR_VIDEO)
         return _of_images(run, detector, normal, data, budget)
-    kept = [terms_beside(card) for card in (out, files.card) if card]
     detector.calibration = last = _last(out, detector, scene if more else None)
     budget = _of_time(budget or (last.budget if last else BUDGET))
     shape = replace(AlarmShape.of(last) if last else AlarmShape(), **(alarm or {}))
-    if scene and detector.needs_template(scene) and not (last and last.scene == scene):
-        normal, more = (*normal, *more), ()  # a view never trained on
-    view = _view(scene, zone, None if normal else last)
-    require(bool(out) or not view.zone, "a zone is of one camera: keep its threshold with --out")
-    held = held_out(detector, kept, normal, more, data, fps, view.called(scene))
+    if more and scene and detector.needs_template(scene) and not (last and last.scene == scene):
+        normal, more = _all_anew(normal, more, scene, out), ()
+    view = _view(scene, zone, last, out, bool(normal))
+    before = _before(files.card, out, bool(normal))
+    seen = replace(view, scene=scene or view.scene)
+    held = held_out(detector, before, normal, more, data, fps, seen)
     weight = detector.weight if weight is None else weight
     terms = (held.reconstruction, held.deformation, held.clip_lengths, held.fps)
-    found = choose_threshold(*terms, budget, shape, weight)
-    found = replace(found, scene=view.scene, zone=view.zone)
-    held.write(kept[0])
-    _keep(run, out, found)
+    found = replace(choose_threshold(*terms, budget, shape, weight), **vars(view))
+    _keep(run, out, held, found)
     return found
 
 
-def _keep(run: str | Path, out: Path | None, found: Calibration) -> None:
+def _before(card: Path, out: Path | None, anew: bool) -> Path:
+    """Where the terms of the last calibration lie, if there was one."""
+    if not (out and out.is_file()):
+        return terms_beside(card)
+    before = terms_beside(out)
+    require(
+        anew or before.is_file(),
+        f"{before} is not there any more; put it back beside {out}, or name all clips anew",
+    )
+    return before
+
+
+def _keep(run: str | Path, out: Path | None, held: HeldOut, found: Calibration) -> None:
+    """Write the terms, and then the threshold that was set on them."""
+    held.write(terms_beside(out or find_model(run).card))
     if out:
         write_whole(out, json.dumps(found.to_dict(), indent=1))
     else:
         note(run, {"calibration": found.to_dict()})
 
 
-def _view(scene: str, zone: Zone, last: Calibration | None) -> View:
-    """What is looked at: as it is said, or as in the calibration that goes on."""
-    if last is None:
+def _all_anew(
+    normal: Sequence[str | Path], more: Sequence[str | Path], scene: str, out: Path | None
+) -> list[str | Path]:
+    """The clips of a view never trained on, which begins with its own."""
+    require(bool(out), f"view {scene} was not trained on; keep its threshold with --out FILE")
+    return [*normal, *more]
+
+
+def _view(scene: str, zone: Zone, last: Calibration | None, out: Path | None, anew: bool) -> View:
+    """What the threshold is for: as it is said, else as in a camera's own file, or as before."""
+    if last is None or (anew and not (out and out.is_file())):
         return View(scene, zone)
     require(
-        zone in (ALL, last.zone),
-        "the last footage was looked at in another zone; name all of it anew, not by --normal",
+        anew or zone in (ALL, last.zone),
+        "the last footage was looked at in another zone; name all clips anew, not by --normal",
     )
-    return View(last.scene, last.zone)
+    return View((scene if out else "") or last.scene, zone or last.zone)
 
 
 def _of_time(budget: Budget | str) -> Budget:

@@ -83,6 +83,6 @@ def _sinks(asked: Namespace) -> list[Sink]:
     if asked.mqtt:
         receivers.append(("mqtt.jsonl", mqtt(asked.mqtt), "MQTT"))
     spool = asked.spool or (asked.out or Path(".")) / "spool"
-    sinks: list[Sink] = [Appended(asked.out / "events.jsonl")] if asked.out else []
-    sinks += [Outbox(spool / file, deliver, name) for file, deliver, name in receivers]
+    sinks: list[Sink] = [Outbox(spool / file, deliver, name) for file, deliver, name in receivers]
+    sinks += [Appended(asked.out / "events.jsonl")] if asked.out else []
     return [*sinks, Printed()]  # last, since whoever reads it may go

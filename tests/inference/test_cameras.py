@@ -48,7 +48,8 @@ def test_polygons_may_be_lists(tmp_path):
     [
         ("", "lists no cameras"),
         ("[a, b]", "lists no cameras"),
-        ("gate: a.mp4\nyard: b.mp4\ngate: c.mp4", "names gate more than once"),
+        ("gate: a.mp4\nyard: b.mp4\ngate: c.mp4", "says gate twice in one place"),
+        ("gate:\n  source: a.mp4\n  exclude: 0,0 1,0 1,1\n  exclude: 0,0 0,1 1,1", "exclude twice"),
         ("a: [", "is not readable"),
         ("gate: {scene: a}", "camera gate has no source"),
         ("gate: {source: a.mp4, zoom: 2}", "camera gate has zoom"),

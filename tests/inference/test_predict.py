@@ -95,7 +95,7 @@ def test_what_was_judged_when_it_was_stopped_is_kept(
         list(predict(trained, [source], tmp_path / "out"))
     assert len(rows_of(tmp_path / "out" / "clip")) >= 15
     assert not (tmp_path / "out" / "clip" / "annotated.mp4").exists()
-    assert "note: stopped; what was judged until then" in capsys.readouterr().err
+    assert "note: stopped after 1" in capsys.readouterr().err
 
 
 def test_a_folder_of_clips_in_natural_order(trained, write_clip, video_of, tmp_path):

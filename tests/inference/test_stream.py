@@ -1,8 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
+from dmad.data.zones import Zone
 from dmad.inference.detector import Detector
+from dmad.inference.notes import view_notes
 from dmad.inference.stream import Stream, push_all
 from dmad.nn.pdm import PDM
 
@@ -61,18 +65,20 @@ def test_after_a_restart_nothing_reaches_back(detector, frames_of):
 
 
 def test_a_zone_counts_before_the_maximum(detector, frames_of):
-    frames, zone = frames_of(3, 9), np.zeros((32, 32), bool)
-    zone[:16, :16] = True
+    frames, zone = frames_of(3, 9), Zone.parse("0,0 0.49,0 0.49,0.49 0,0.49", [])
+    mask = zone.mask(32)
+    assert mask.sum() == mask[:16, :16].sum() == 256
     (whole,) = push_all([stream := Stream(detector)], [frames[0]])
     for frame in frames[1:]:
         (whole,) = push_all([stream], [frame])
     part = pushed(Stream(detector, zone=zone), frames)[-1]
     assert part < whole.score
+    every = Zone.parse("0,0 1,0 1,1 0,1", [])
     np.testing.assert_allclose(
-        pushed(Stream(detector, zone=np.ones((32, 32), bool)), frames)[-1], whole.score, atol=1e-6
+        pushed(Stream(detector, zone=every), frames)[-1], whole.score, atol=1e-6
     )
     kernel = detector.config.score.kernel
-    masked = whole.found.scores.reconstruction_map[0] * torch.from_numpy(zone)
+    masked = whole.found.scores.reconstruction_map[0] * torch.from_numpy(mask)
     top = max(
         float(masked[max(y - 7, 0) : y + 9, max(x - 6, 0) : x + 8].sum()) / np.prod(kernel)
         for y in range(32)
@@ -80,6 +86,23 @@ def test_a_zone_counts_before_the_maximum(detector, frames_of):
     )
     judged = _all(Stream(detector, zone=zone), frames)[-1]
     assert judged.reconstruction == pytest.approx(top, rel=1e-4)
+
+
+def test_the_zone_of_a_calibration_counts_where_no_other_is_said(
+    detector, frames_of, calibration_of
+):
+    frames, zone = frames_of(3, 9), Zone.parse("0,0 0.49,0 0.49,0.49 0,0.49", [])
+    kept = replace(calibration_of(7.0), zone=zone)
+    np.testing.assert_allclose(
+        pushed(Stream(detector, calibration=kept), frames),
+        pushed(Stream(detector, zone=zone), frames),
+    )
+    other = Zone.parse([], "0,0 0.49,0 0.49,0.49 0,0.49")
+    assert pushed(Stream(detector, calibration=kept, zone=other), frames)[-1] != pytest.approx(
+        pushed(Stream(detector, zone=zone), frames)[-1]
+    )
+    assert "another part of the view" in view_notes(detector, kept, "", other)[0]
+    assert view_notes(detector, kept, "", zone) == view_notes(detector, kept, "") == []
 
 
 def _all(stream, frames):

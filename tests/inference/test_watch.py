@@ -199,8 +199,8 @@ def test_a_slower_recording_is_told(detector, frames_of, tmp_path, capsys):
     ("state", "told"),
     [
         ("ok", "no frame was judged of 9: 5 in a row are needed"),
-        ("black", "no frame was judged of 9: the camera looked black throughout"),
-        ("blocked", "throughout; if it is another view than that trained on, name it with --scene"),
+        ("black", "no frame was judged of 9: the camera looked black at the end"),
+        ("blocked", "is it another view than that trained on? give it a scene of its own then"),
     ],
 )
 def test_why_nothing_was_judged(state, told):

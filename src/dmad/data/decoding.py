@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from dmad.data.tiles import cut
-from dmad.errors import require
+from dmad.errors import DmadError, require
 
 VIDEOS = frozenset((".avi", ".mp4", ".m4v", ".mkv", ".mov", ".webm", ".mpg", ".mpeg", ".wmv",
                     ".flv", ".ts", ".mts", ".m2ts", ".3gp"))  # fmt: skip
@@ -74,12 +74,11 @@ def aspect(path: Path) -> float:
             with Image.open(image_files(path)[0]) as image:
                 width, height = image.size
         else:
-            with av.open(str(path)) as container:
-                frame = next(container.decode(video=0))
-                sides = (frame.width, frame.height)
-                width, height = sides[::-1] if quarters(frame) % 2 else sides
+            frame = next(video_frames(path, lambda line: None))
+            sides = (frame.width, frame.height)
+            width, height = sides[::-1] if quarters(frame) % 2 else sides
         return width / height
-    except (av.FFmpegError, OSError, IndexError, StopIteration, ZeroDivisionError):
+    except (DmadError, OSError, IndexError, ZeroDivisionError):
         return 1.0
 
 
@@ -265,8 +264,13 @@ def turned(image: Frames, frame: av.VideoFrame) -> Frames:
 
 
 def quarters(frame: av.VideoFrame) -> int:
-    """Quarter turns to the left by which a frame is upright."""
-    return round(frame.rotation / 90)
+    """Quarter turns to the left by which a frame is upright; none of a mirrored one."""
+    turns = round(frame.rotation / 90)
+    if not turns:
+        return 0
+    told = frame.side_data["DISPLAYMATRIX"]  # type: ignore[typeddict-item]
+    matrix = np.frombuffer(told, np.int32)
+    return turns if np.linalg.det(matrix.reshape(3, 3)[:2, :2].astype(float)) > 0 else 0
 
 
 def brief(error: BaseException) -> str:

@@ -53,8 +53,8 @@ class Images:
 
 
 def categories(root: Path) -> list[str]:
-    """Names of the folders that hold `train` or images of good parts, as MVTec's do, sorted."""
-    folders = [path for path in root.iterdir() if path.is_dir()]
+    """Names of the folders that hold `train`, as MVTec's do, sorted; none of a file."""
+    folders = [path for path in root.iterdir() if path.is_dir()] if root.is_dir() else []
     return sorted(path.name for path in folders if (path / "train").is_dir())
 
 
@@ -87,10 +87,11 @@ def find_images(data: DataConfig, root: Path, split: SplitName) -> Images:
     Raises:
         DmadError: No image there, none of good parts, or several categories at once.
     """
+    known = categories(root)
     require(
-        data.layout == "mvtec" or len(categories(root)) < 2,
-        f"{root} holds the categories {', '.join(categories(root))}, and a model is for one: give "
-        "--data.root one of them, or train all with the recipe mvtec",
+        data.layout == "mvtec" or len(known) < 2,
+        f"{root} holds the categories {', '.join(known)}, and a model is for one: give --data.root "
+        "one of them, or train all with the recipe mvtec",
     )
     if data.layout == "mvtec" and (names := chosen(data, root)):
         require(

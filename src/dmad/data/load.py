@@ -115,15 +115,15 @@ def cut(clip: Clip, share: float, least: int) -> tuple[tuple[Clip, ...], tuple[C
 
 def fingerprint(footage: Footage) -> str:
     """sha256 over clips and a sample of frames: which data a model saw."""
-    digest = sha256(repr([(c.name, c.length) for c in footage.clips]).encode())
+    found = sha256(repr([(c.name, c.length) for c in footage.clips]).encode())
     for index in np.linspace(0, len(footage.frames) - 1, 64).astype(int):
-        digest.update(footage.frames[index].tobytes())
-    return digest.hexdigest()
+        found.update(footage.frames[index].tobytes())
+    return found.hexdigest()
 
 
 def digest(footage: Footage, clip: Clip) -> str:
     """sha256 of a clip's frames: which clip it is, whatever it is called."""
-    return sha256(footage.frames[clip.span].tobytes()).hexdigest()
+    return sha256(np.ascontiguousarray(footage.frames[clip.span]).data).hexdigest()
 
 
 def unseen(footage: Footage, known: Collection[str] = ()) -> Footage:

@@ -34,8 +34,8 @@ class Zone:
 
     @classmethod
     def from_dict(cls, tree: Mapping[str, Iterable[Iterable[tuple[float, float]]]]) -> Self:
-        """From what JSON made of one; all of the view where it says nothing."""
-        sides = (tree.get(side, ()) for side in ("include", "exclude"))
+        """From what JSON made of one."""
+        sides = (tree["include"], tree["exclude"])
         return cls(*(tuple(tuple((x, y) for x, y in p) for p in side) for side in sides))
 
     def __bool__(self) -> bool:

@@ -114,7 +114,7 @@ class Calibration:
             "budget": Budget(**tree["budget"]),
             "interval": (low, high),
             "warnings": tuple(tree["warnings"]),
-            "zone": Zone.from_dict(tree.get("zone", {})),
+            "zone": Zone.from_dict(tree["zone"]) if tree.get("zone") else ALL,
         }
         return cls(**tree | built)
 
@@ -128,7 +128,7 @@ def read_calibration(path: Path, scene: str | None = None) -> Calibration:
     require(path.is_file(), f"{path} is no file; give one that `dmad calibrate --out` wrote")
     try:
         found = Calibration.from_dict(json.loads(path.read_text()))
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, AttributeError, ValueError, TypeError, KeyError) as error:
         raise DmadError(f"{path} is no calibration; `dmad calibrate --out` writes one") from error
     named = f"--scene {found.scene}" if found.scene else "no --scene"
     require(scene in (None, found.scene), f"{path} was set with {named}; give the same here")

@@ -55,9 +55,9 @@ class HeldOut:
         """From a file that `write` made."""
         try:
             with np.load(path) as file:
-                first, second, lengths, fps, digests = (file[f.name] for f in fields(cls))
-                return cls(first, second, lengths, float(fps), digests)
-        except (OSError, ValueError, KeyError, BadZipFile) as error:
+                found = {f.name: file[f.name] for f in fields(cls) if f.name in file}
+                return cls(**found | {"fps": float(found["fps"])})
+        except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
             raise DmadError(
                 f"{path} is damaged; delete it, and calibrate on normal footage anew"
             ) from error

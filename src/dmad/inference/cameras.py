@@ -66,10 +66,20 @@ def read_cameras(path: Path) -> list[Camera]:
         f"{path} lists no cameras; write one a line, `gate: rtsp://host/stream`, or a mapping of "
         "its settings",
     )
-    names = [key.value for key, _ in node.value] if isinstance(node, yaml.MappingNode) else []
-    twice = ", ".join(sorted({name for name in names if names.count(name) > 1}))
-    require(not twice, f"{path} names {twice} more than once; give each camera a name of its own")
+    twice = ", ".join(_twice(node))
+    require(not twice, f"{path} says {twice} twice in one place, and only the last would count")
     return [_camera(str(name), entry, path) for name, entry in tree.items()]
+
+
+def _twice(node: Any) -> list[str]:
+    """Keys that come more than once in one mapping of a YAML file: cameras, or their settings."""
+    if not isinstance(node.value, list):
+        return []
+    if node.id == "sequence":
+        return [key for inner in node.value for key in _twice(inner)]
+    keys = [key.value for key, _ in node.value]
+    again = sorted({key for key in keys if keys.count(key) > 1})
+    return again + [key for _, inner in node.value for key in _twice(inner)]
 
 
 def _camera(name: str, entry: Any, path: Path) -> Camera:

@@ -15,6 +15,7 @@ from torch import Tensor
 from dmad.config import Config, ScoreConfig
 from dmad.data.past import Past, causal, template_of
 from dmad.data.windows import to_model
+from dmad.data.zones import Zone
 from dmad.errors import DmadError
 from dmad.evaluation.calibration import Calibration
 from dmad.inference.folding import fold
@@ -41,12 +42,9 @@ class Explained:
     scores: Scores
     released: ReleasedTerms | None  # PDM only
 
-    def within(self, zone: np.ndarray | None, config: ScoreConfig) -> Explained:
+    def within(self, mask: Tensor | None, config: ScoreConfig) -> Explained:
         """With the scores of a part of the view alone, (H, W) bool; as it is where None."""
-        if zone is None:
-            return self
-        inside = torch.from_numpy(zone).to(self.scores.reconstruction_map.device)
-        return replace(self, scores=within(self.scores, config, inside))
+        return self if mask is None else replace(self, scores=within(self.scores, config, mask))
 
     def columns(self) -> list[np.ndarray]:
         """Score, its two terms and the `RELEASED` terms, (B,) float64 each."""
@@ -183,6 +181,11 @@ class Detector:
         output = self.model(x, target, background)
         scores = score(target, output, self.config.score, self.config.loss.gradient)
         return output, scores, released_terms(target, output, self.config.data.layout)
+
+    def mask(self, zone: Zone) -> Tensor | None:
+        """A zone as `Explained.within` takes it."""
+        mask = zone.mask(self.config.data.size)
+        return None if mask is None else torch.from_numpy(mask).to(self.device)
 
     def needs_template(self, scene: str) -> bool:
         """Whether a view's template comes from its own past: one not trained on."""

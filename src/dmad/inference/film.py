@@ -68,6 +68,9 @@ class Film(VideoWriter):
     def _write(
         self, left: Image, right: Image, told: list[str], more: list[str], alarm: bool = False
     ) -> None:
+        self._count += 1
+        if not self.whole:
+            return
         halves = [annotate(self._enlarged(x), t) for x, t in ((left, told), (right, more))]
         frame = np.hstack(halves)
         if alarm:
@@ -75,9 +78,7 @@ class Film(VideoWriter):
             frame[:] = ALARM
             frame[BORDER:-BORDER, BORDER:-BORDER] = inside
         with self._noting():
-            if self.whole:
-                self.write(frame)
-        self._count += 1
+            self.write(frame)
 
     def close(self, complete: bool = True) -> None:
         """As any writer; a film that is not whole leaves nothing."""

@@ -31,10 +31,10 @@ def unjudged(state: str, frames: int, least: int) -> str:
     """What to say where nothing was judged of a view that is in a state of `Health`."""
     if state in ("ok", "lost", "unreadable"):
         return f"no frame was judged of {frames}: {least} in a row are needed"
-    told = f"no frame was judged of {frames}: the camera looked {state} throughout"
+    told = f"no frame was judged of {frames}: the camera looked {state} at the end"
     if state not in ("blocked", "moved"):
         return told
-    return f"{told}; if it is another view than that trained on, name it with --scene"
+    return f"{told}; is it another view than that trained on? give it a scene of its own then"
 
 
 def rate_notes(calibration: Calibration | None, fps: float) -> list[str]:

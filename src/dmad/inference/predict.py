@@ -23,6 +23,7 @@ from dmad.data.decoding import (
     own_name,
     probe,
 )
+from dmad.data.zones import ALL
 from dmad.errors import DmadError, checked, require
 from dmad.evaluation.calibration import Calibration, read_calibration
 from dmad.inference.detector import Detector, load
@@ -149,9 +150,9 @@ def predict_one(detector: Detector, source: Path, out: Path, wanted: Wanted) -> 
     try:
         filmed = _judge(detector, source, out, wanted, table, best, notes)
     except KeyboardInterrupt:
-        notes += [f"stopped; what was judged until then, {table.count} frames, is in {out}"]
+        notes.append(f"stopped after {table.count} judged frames")
         raise
-    finally:
+    finally:  # also of what Ctrl-C ends
         for note in notes:
             print(f"note: {note}", file=sys.stderr)
         if table.count:
@@ -179,26 +180,28 @@ def _judge(
     best: Best,
     notes: list[str],
 ) -> bool:
-    """Fill table, best and notes; whether there is a film."""
+    """Fill table, best and notes; whether there is a whole film."""
     data, calibration = detector.config.data, detector.calibration
     frames = decode(source, data.size, data.channels, notes.append, antialias=data.antialias)
-    zone = calibration.zone.mask(data.size) if calibration else None
+    mask = detector.mask(calibration.zone if calibration else ALL)
     limits = Limits(detector.config)
-    film = Film(out / "annotated.mp4", table.fps, aspect(source), calibration, notes.append)
-    with film if wanted.video else nullcontext():
+    film = None
+    if wanted.video:
+        film = Film(out / "annotated.mp4", table.fps, aspect(source), calibration, notes.append)
+    with film or nullcontext():
         past = list(islice(frames, data.history))
         explained = detector.explain(chain(past, frames), wanted.scene)
         for whole in tracked(explained, source.name, -(-probe(source)[1] // 8) or None):
-            found = whole.within(zone, detector.config.score)
-            while wanted.video and past:
+            found = whole.within(mask, detector.config.score)
+            while film and past:
                 film.unjudged(past.pop(0))
             table.add(found)
             rows = table.rows[-len(found.index) :]
             for picture, row in zip(pictures(found, limits), rows, strict=True):
                 best.offer(picture)
-                if wanted.video:
+                if film:
                     film.judged(picture, *row[2:])
-    return wanted.video and film.whole
+    return bool(film and film.whole)
 
 
 def _summary(table: Table, detector: Detector, scene: str) -> str:

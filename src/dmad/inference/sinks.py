@@ -27,7 +27,7 @@ from dmad.runs import make_folder, write_whole
 
 FIRST, LONGEST = 0.5, 10.0  # seconds between attempts, doubled from one to the other
 TIMEOUT = 10.0  # seconds for an answer
-LINE = 2**16  # bytes that no line exceeds
+BLOCK = 2**16  # bytes read at a time
 PARTING = 5.0  # seconds that remain for sending when all else is over
 
 Deliver = Callable[[str], None]
@@ -169,10 +169,15 @@ def mend(path: Path) -> None:
     if not path.is_file():
         return
     with path.open("r+b") as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - LINE))
-        tail = file.read()
-        file.truncate(size - len(tail) + tail.rfind(b"\n") + 1)
+        size = end = file.seek(0, os.SEEK_END)
+        while end:
+            file.seek(start := max(0, end - BLOCK))
+            if (last := file.read(end - start).rfind(b"\n")) >= 0:
+                end = start + last + 1
+                break
+            end = start
+        if end < size:
+            file.truncate(end)
 
 
 def _number(path: Path) -> int:

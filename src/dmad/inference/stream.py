@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from dmad.data.past import Past
+from dmad.data.zones import ALL, Zone
 from dmad.evaluation.calibration import Calibration
 from dmad.inference.detector import Detector, Explained
 from dmad.inference.shots import Form
@@ -36,7 +37,7 @@ class Stream:
         detector: The model; many streams may share one.
         scene: As `Detector.__call__` takes it.
         calibration: Of this view; the model's own where None.
-        zone: (H, W) bool, the part of the view that counts; all of it where None.
+        zone: The part of the view that counts; where none is said that of the calibration.
     """
 
     def __init__(
@@ -44,11 +45,11 @@ class Stream:
         detector: Detector,
         scene: str = "",
         calibration: Calibration | None = None,
-        zone: np.ndarray | None = None,
+        zone: Zone = ALL,
     ) -> None:
         self.detector, self.scene = detector, scene
         self.calibration = calibration or detector.calibration
-        self.zone = zone
+        self.mask = detector.mask(zone or (self.calibration.zone if self.calibration else ALL))
         self._past = Past() if detector.needs_template(scene) else None
         self.frames = 0  # taken so far
         self.restart()
@@ -80,7 +81,7 @@ class Stream:
 
     def conclude(self, found: Explained) -> Judged:
         """What a judged frame, a batch of one, means in this view."""
-        found = found.within(self.zone, self.detector.config.score)
+        found = found.within(self.mask, self.detector.config.score)
         score, reconstruction, deformation = (float(v[0]) for v in found.columns()[:3])
         calibrated = self._live(reconstruction, deformation) if self._live else np.nan
         return Judged(score, reconstruction, deformation, calibrated, found)

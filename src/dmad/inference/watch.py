@@ -147,9 +147,8 @@ class Post:
             f"no threshold for {camera.name}: set one with `dmad calibrate RUN`",
         )
         assert calibration is not None
-        zone = camera.zone or calibration.zone
         self.name, self.config = camera.name, detector.config
-        self.stream = Stream(detector, camera.scene, calibration, zone.mask(data.size))
+        self.stream = Stream(detector, camera.scene, calibration, camera.zone)
         self.events = LiveEvents(camera.name, calibration, detector.config.score)
         self.health = Health(known_template(detector, camera.scene))
         self.recent, self.limits = Recent(), Limits(detector.config)
@@ -164,7 +163,7 @@ class Post:
             folder, fps = wanted.out / "clips", form.rate or calibration.fps
             self.clips = Clips(folder, fps, wanted.before, wanted.after)
         self.source: Source = open_source(camera.source, form, camera.fps, wake, self.note)
-        self.note(*view_notes(detector, calibration, camera.scene, zone))
+        self.note(*view_notes(detector, calibration, camera.scene, camera.zone))
 
     def note(self, *lines: str) -> None:
         """Say something about this camera on standard error."""
