@@ -109,9 +109,10 @@ def test_timeline_draws_gaps_labels_and_terms(rng):
     scores = rng.random(60)
     scores[:4] = np.nan
     labels = np.arange(60) > 40
-    plain = visualize.timeline(scores, None, {}, 25.0)
-    shaded = visualize.timeline(scores, labels, {}, 25.0, threshold=0.5)
-    full = visualize.timeline(scores, labels, {"reconstruction": scores, "deformation": scores}, 25)
+    seconds, terms = np.arange(60) / 25, {"reconstruction": scores, "deformation": scores}
+    plain = visualize.timeline(scores, None, {}, seconds)
+    shaded = visualize.timeline(scores, labels, {}, seconds, threshold=0.5)
+    full = visualize.timeline(scores, labels, terms, seconds)
     assert plain.shape == shaded.shape
     assert not np.array_equal(plain, shaded)
     assert full.shape[0] > plain.shape[0]
@@ -119,7 +120,7 @@ def test_timeline_draws_gaps_labels_and_terms(rng):
 
 def test_timeline_of_no_scores_at_all():
     nothing = np.full(5, np.nan)
-    assert visualize.timeline(nothing, np.zeros(5), {"term": nothing}, 10.0).ndim == 3
+    assert visualize.timeline(nothing, np.zeros(5), {"term": nothing}, np.arange(5) / 10).ndim == 3
 
 
 @pytest.mark.parametrize("count", [1, 2, 4])

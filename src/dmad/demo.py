@@ -138,7 +138,8 @@ def draw(
     for clip in test.footage.clips[:5]:
         span = clip.span
         terms = {"reconstruction": scores["eq12"][span], "deformation": scores["eq13"][span]}
-        line = visualize.timeline(scores["score"][span], test.labels[span], terms, clip.fps)
+        seconds = np.arange(clip.length) / clip.fps
+        line = visualize.timeline(scores["score"][span], test.labels[span], terms, seconds)
         visualize.save(line, out / f"timeline-{clip.name}.png")
         strongest.append(film(detector, test, clip, out))
     rows = [picture.tiles() for picture in strongest]

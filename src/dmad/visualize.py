@@ -121,7 +121,7 @@ def timeline(
     scores: Values,
     labels: NDArray[Any] | None,
     terms: Mapping[str, Values],
-    fps: float,
+    seconds: Values,
     threshold: float | None = None,
 ) -> Pixels:
     """Draw the score of every frame of a clip over time; frames without one leave a gap.
@@ -130,10 +130,9 @@ def timeline(
         scores: (T,), larger is more anomalous.
         labels: (T,), above 0 where the ground truth is abnormal, which is shaded.
         terms: Parts of the score, (T,) each, at most 3, drawn below, each on its own range.
-        fps: Frames a second.
+        seconds: (T,), when each frame was.
         threshold: Score from which a frame raises an alarm, drawn as a dashed line.
     """
-    seconds = np.arange(len(scores)) / fps
     figure, axes = lay_out(9, [3, 1] if terms else [3], 1)
     axes[0].plot(seconds, scores, color=BLUE, lw=1.5)
     axes[0].set_ylabel("anomaly score")
@@ -143,9 +142,10 @@ def timeline(
     if terms:
         _draw_terms(axes[1], seconds, terms)
     for axis in axes:
-        axis.set_xlim(0, max(len(scores) - 1, 1) / fps)
-        for start, stop in [] if labels is None else runs(labels):
-            axis.axvspan((start - 0.5) / fps, (stop - 0.5) / fps, color="#F6D5C3", lw=0)
+        axis.set_xlim(0, max(seconds[-1], 1e-3))
+        for run in [] if labels is None else runs(labels):
+            edges = np.interp(np.array(run) - 0.5, np.arange(len(seconds)), seconds)
+            axis.axvspan(*edges, color="#F6D5C3", lw=0)
     axes[-1].set_xlabel("time in seconds")
     return rendered(figure)
 

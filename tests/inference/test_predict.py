@@ -1,6 +1,7 @@
 import csv
 import json
 import math
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -196,3 +197,18 @@ def test_best_keeps_the_highest():
     empty = Best(0)
     empty.offer(Shown(0, 1.0))
     assert empty.pictures == []
+
+
+def test_times_are_those_of_the_frames_where_their_rate_varies(trained, frames_of, tmp_path):
+    times = [0.0, 0.1, 0.2, 0.3, 1.3, 1.4, 3.0, 3.1, 3.2]
+    with av.open(str(tmp_path / "phone.mkv"), "w") as out:
+        stream = out.add_stream("mpeg4", rate=10)
+        stream.width = stream.height = 32
+        stream.codec_context.time_base = Fraction(1, 100)
+        for image, second in zip(frames_of(3, 9), times, strict=True):
+            frame = av.VideoFrame.from_ndarray(np.broadcast_to(image, (32, 32, 3)).copy(), "rgb24")
+            frame.pts, frame.time_base = round(100 * second), Fraction(1, 100)
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    (folder,) = predict(trained, [tmp_path / "phone.mkv"], tmp_path / "out", panels=0)
+    assert [float(row["time"]) for row in rows_of(folder)] == pytest.approx(times, abs=0.005)

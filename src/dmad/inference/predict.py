@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from dmad import visualize
+from dmad.config import DataConfig
 from dmad.data.decoding import (
     VIDEOS,
     aspect,
@@ -19,9 +20,12 @@ from dmad.data.decoding import (
     holds_frames,
     holds_images,
     image_files,
+    is_image,
     natural,
     own_name,
     probe,
+    shrink,
+    video_frames,
 )
 from dmad.data.zones import ALL
 from dmad.errors import DmadError, checked, require
@@ -31,6 +35,7 @@ from dmad.inference.explain import Limits, Picture, pictures
 from dmad.inference.film import Film
 from dmad.inference.images import predict_images
 from dmad.inference.notes import rate_notes, view_notes
+from dmad.inference.sources import clocked
 from dmad.inference.tables import Table, events_csv
 from dmad.runs import make_folder, no_two_alike, write_whole
 from dmad.tracking import tracked
@@ -182,7 +187,7 @@ def _judge(
 ) -> bool:
     """Fill table, best and notes; whether there is a whole film."""
     data, calibration = detector.config.data, detector.calibration
-    frames = decode(source, data.size, data.channels, notes.append, antialias=data.antialias)
+    frames = timed(source, data, table.fps, notes.append, table.times)
     mask = detector.mask(calibration.zone if calibration else ALL)
     limits = Limits(detector.config)
     film = None
@@ -204,18 +209,37 @@ def _judge(
     return bool(film and film.whole)
 
 
+def timed(
+    source: Path,
+    data: DataConfig,
+    fps: float,
+    report: Callable[[str], None],
+    times: list[float],
+) -> Iterator[np.ndarray]:
+    """Frames of a video or folder as the model takes them; `times` gets the second of each."""
+    size, channels, antialias = data.size, data.channels, data.antialias
+    if source.is_dir() or is_image(source):
+        for image in decode(source, size, channels, report, antialias=antialias):
+            times.append(len(times) / fps)
+            yield image
+    else:
+        for frame, now, _ in clocked(video_frames(source, report), fps):
+            times.append(now)
+            yield shrink(frame, size, channels, antialias)
+
+
 def _summary(table: Table, detector: Detector, scene: str) -> str:
     """How many alarms there were and the strongest; the highest score without a threshold."""
     if not detector.calibration:
         score, peak = max((row[1], row[0]) for row in table.rows)
-        return f"highest score {score:.3f} at {peak / table.fps:.1f} s; no threshold is set"
+        return f"highest score {score:.3f} at {table.second(peak):.1f} s; no threshold is set"
     events, level = table.events, detector.calibration.threshold
     share = float((table.judged >= level).sum() / table.count)
     if not events:
         return f"no alarm (highest {np.nanmax(table.judged):.1f}, threshold {level:.1f})"
     strongest = max(events, key=lambda event: event.score)
     told = f"{len(events)} alarm{'s' * (len(events) > 1)}, the strongest at "
-    told += f"{strongest.peak / table.fps:.1f} s ({strongest.score:.1f}, threshold {level:.1f})"
+    told += f"{table.second(strongest.peak):.1f} s ({strongest.score:.1f}, threshold {level:.1f})"
     if share < MOST or detector.needs_template(scene):
         return told
     return f"{told}; {share:.0%} of its frames are above it: is it another view? --scene NAME then"
@@ -251,9 +275,10 @@ def _write(out: Path, table: Table, best: Best, found: Calibration | None, filme
     terms = {"reconstruction": table.column(2), "deformation": table.column(3)}
     level = found.threshold if found else None
     if level is not None:
-        write_whole(out / "events.csv", events_csv(table.events, level, table.fps))
+        write_whole(out / "events.csv", events_csv(table.events, level, table.second))
     write_whole(out / "scores.csv", table.csv())
-    drawing = visualize.timeline(table.judged, None, terms, table.fps, level)
+    seconds = np.array([table.second(index) for index in range(len(table.judged))])
+    drawing = visualize.timeline(table.judged, None, terms, seconds, level)
     visualize.save(drawing, out / "timeline.png")
     for rank, picture in enumerate(best.pictures, 1):
         name = f"{rank:02d}-frame-{picture.index:05d}.png"

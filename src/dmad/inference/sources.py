@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
 
+import av
 import numpy as np
 
 from dmad.data.decoding import decode, own_name, probe, video_frames
@@ -53,14 +54,9 @@ class Recorded(Source):
         self._shots.close()
 
     def _video(self, path: Path) -> Generator[Shot, None, None]:
-        pace, step, last, ahead = Pace(self.form.rate, self.fps), 1 / self.fps, None, 0.0
-        for index, frame in enumerate(video_frames(path, self.report)):
-            now = (index * step if frame.time is None else frame.time) + ahead
-            begun = 0.0 if last is None else last + step
-            if last is None or now < last:  # from 0 on, and where recordings were joined
-                ahead, now = ahead + begun - now, begun
-            gap = now - begun if now - begun > max(HOLE, 3 * step) else 0.0
-            last = now
+        pace, hole = Pace(self.form.rate, self.fps), max(HOLE, 3 / self.fps)
+        for frame, now, missing in clocked(video_frames(path, self.report), self.fps):
+            gap = missing if missing > hole else 0.0
             if pace.due(now):
                 yield Shot(self.form.image(frame), picture_of(frame), now, gap)
 
@@ -71,6 +67,27 @@ class Recorded(Source):
             if pace.due(index / self.fps):
                 shown = np.broadcast_to(image, (*image.shape[:2], 3))
                 yield Shot(image, shown, index / self.fps)
+
+
+def clocked(
+    frames: Iterable[av.VideoFrame], fps: float
+) -> Generator[tuple[av.VideoFrame, float, float], None, None]:
+    """Frames of a recording, each with its seconds from the first and those missing before it.
+
+    Where recordings were joined, and their clock goes back, time goes on.
+
+    Args:
+        frames: As they were stored.
+        fps: Frames a second, where they do not say their time.
+    """
+    step, last, ahead = 1 / fps, None, 0.0
+    for index, frame in enumerate(frames):
+        now = (index * step if frame.time is None else frame.time) + ahead
+        begun = 0.0 if last is None else last + step
+        if last is None or now < last:
+            ahead, now = ahead + begun - now, begun
+        yield frame, now, now - begun
+        last = now
 
 
 def open_source(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -28,7 +28,7 @@ class Table:
     """Per-frame scores of one clip.
 
     Args:
-        fps: Frames a second, for the column of times.
+        fps: Frames a second.
         gap: Frames before the first that is judged.
         calibration: Adds two columns, its own score and whether the frame is of an alarm.
     """
@@ -36,6 +36,7 @@ class Table:
     def __init__(self, fps: float, gap: int, calibration: Calibration | None = None) -> None:
         self.fps, self.gap, self.calibration = fps, gap, calibration
         self.rows: list[tuple[int, float, float, float]] = []
+        self.times: list[float] = []  # seconds of every frame, those without a past too
 
     @property
     def count(self) -> int:
@@ -55,10 +56,15 @@ class Table:
             names += ["calibrated", "alarm"]
             columns += [self.judged, in_events(self.judged, self.events)]
         lines = (
-            (i, f"{i / self.fps:.3f}", *("" if np.isnan(v) else f"{v:.6g}" for v in values))
+            (i, f"{self.second(i):.3f}", *("" if np.isnan(v) else f"{v:.6g}" for v in values))
             for i, values in enumerate(zip(*columns, strict=True))
         )
         return as_csv(names, lines)
+
+    def second(self, index: int) -> float:
+        """When a frame was; of the one behind the last, when that ends."""
+        known = index < len(self.times)
+        return self.times[index] if known else self.times[-1] + 1 / self.fps
 
     @cached_property
     def judged(self) -> NDArray[np.float64]:
@@ -85,13 +91,13 @@ def in_events(scores: NDArray[np.float64], events: Sequence[Event]) -> NDArray[n
     return inside
 
 
-def events_csv(events: Sequence[Event], threshold: float, fps: float) -> str:
+def events_csv(events: Sequence[Event], threshold: float, second: Callable[[int], float]) -> str:
     """The events: start, end and peak in seconds, the peak's score, and the threshold."""
     lines = [
         (
-            f"{e.start / fps:.3f}",
-            f"{e.end / fps:.3f}",
-            f"{e.peak / fps:.3f}",
+            f"{second(e.start):.3f}",
+            f"{second(e.end):.3f}",
+            f"{second(e.peak):.3f}",
             f"{e.score:.4g}",
             f"{threshold:.4g}",
         )
