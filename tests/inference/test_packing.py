@@ -3,7 +3,7 @@ import torch
 
 from dmad.config import ModelConfig
 from dmad.inference.folding import fold
-from dmad.inference.packing import pack
+from dmad.inference.packing import Packed, pack
 from dmad.nn.pdm import PDM
 from dmad.nn.ppdm import PPDM
 
@@ -42,6 +42,20 @@ def test_a_packed_network_computes_the_same_at_any_batch(form, dtype, near, shak
         for quick_field, field in zip(quick.offsets, plain.offsets, strict=True):
             assert quick_field.dtype == torch.float32
             torch.testing.assert_close(quick_field, field, atol=near * 0.2, rtol=near)
+
+
+def test_weights_are_ordered_anew_for_another_size():
+    torch.manual_seed(0)
+    conv = torch.nn.Conv2d(64, 64, 3, padding=1)
+    packed = Packed(conv, relu=False, dtype=torch.float32)
+    ordered = []
+    for size in (16, 16, 64, 16):
+        x = torch.rand(1, 64, size, size)
+        with torch.inference_mode():
+            torch.testing.assert_close(packed(x), conv(x), atol=1e-5, rtol=1e-4)
+        ordered.append(packed._ordered)
+    assert ordered[0] is ordered[1]
+    assert ordered[2] is not ordered[1]
 
 
 def test_packed_images_compute_the_same(shaken):

@@ -1,6 +1,6 @@
 """A folded network made ready for one CPU: weights in oneDNN's own order and precision, once.
 
-Autocast converts every weight anew for each frame; here that is done when the model is loaded.
+Autocast converts every weight anew for each frame; here that is done when the first one comes.
 Convolution, its positions and its ReLU are then one operation.
 """
 
@@ -72,9 +72,10 @@ class Packed(nn.Module):
         self.bias = None if conv.bias is None else conv.bias.detach().to(dtype)
         padding = (conv.padding, conv.output_padding) if turned else (conv.padding,)
         shape = (*padding, conv.stride, conv.dilation, conv.groups)
-        weight = conv.weight.detach().to(dtype, memory_format=torch.channels_last)
-        reorder = f"_reorder_convolution{'_transpose' * turned}_weight"
-        self.weight: Tensor = getattr(ops, reorder)(weight, *shape)
+        self.weight = conv.weight.detach().to(dtype, memory_format=torch.channels_last)
+        self.reorder = getattr(ops, f"_reorder_convolution{'_transpose' * turned}_weight")
+        self.shape, self._size = shape, torch.Size()
+        self._ordered = self.weight  # as is best for inputs of the size last seen
         self.run = getattr(ops, f"_convolution{'_transpose' * turned}_pointwise")
         self.options = (*shape, "relu" if relu else "none", [], "")
         self.added_options = (*shape, "add", 1.0, "relu" if relu else "none", [], "")
@@ -85,11 +86,18 @@ class Packed(nn.Module):
         """(B, in, H, W) to (B, out, h, w)."""
         x = x.to(self.dtype, memory_format=torch.channels_last)
         if self.position is None:
-            out: Tensor = self.run(x, self.weight, self.bias, *self.options)
+            out: Tensor = self.run(x, self._weight(x), self.bias, *self.options)
             return out.float().contiguous() if self.few else out
         added = self._positions(x, self.position)
-        out = self.run.binary(x, added, self.weight, self.bias, *self.added_options)
+        out = self.run.binary(x, added, self._weight(x), self.bias, *self.added_options)
         return out
+
+    def _weight(self, x: Tensor) -> Tensor:
+        """The weight in the order that oneDNN wants for this size; any other it turns each time."""
+        if self._size != x.shape[2:]:
+            self._ordered = self.reorder(self.weight, *self.shape, tuple(x.shape))
+            self._size = x.shape[2:]
+        return self._ordered
 
     def _positions(self, x: Tensor, position: Tensor) -> Tensor:
         if self._added.shape[:1] + self._added.shape[2:] != x.shape[:1] + x.shape[2:]:
