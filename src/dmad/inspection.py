@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from dmad import weighing
 from dmad.config import Config
 from dmad.data.defects import KINDS, defective
 from dmad.data.frames import Footage
@@ -28,7 +29,6 @@ from dmad.inference.detector import Detector
 from dmad.runs import room
 from dmad.scoring import blur
 from dmad.tracking import tracked
-from dmad.weighing import CLEARLY
 
 IMAGE_BUDGET = "0.01/image"
 LEVELS = ("0.01/image", "0.02/image", "0.05/image")  # that are always told
@@ -204,10 +204,10 @@ def choose_alpha(detector: Detector, good: Footage) -> Choice:
 
 
 def clearly_best(tried: Sequence[dict[str, float]]) -> dict[str, float]:
-    """The best of what was tried, or the first where both AUROC gain less than `CLEARLY` on it."""
-    worth = [one["image_AUROC"] + one["pixel_AUROC"] for one in tried]
-    clear = max(worth) >= worth[0] + 2 * CLEARLY
-    return tried[int(np.argmax(worth)) if clear else 0]
+    """The best of what was tried, or the first where no other is clearly better."""
+    worth = {one["weight"]: one["image_AUROC"] + one["pixel_AUROC"] for one in tried}
+    best = weighing.clearly_best(worth, tried[0]["weight"])
+    return next(one for one in tried if one["weight"] == best)
 
 
 def tried_alpha(seen: Seen, masks: np.ndarray, weight: float, alpha: float) -> dict[str, float]:

@@ -6,7 +6,7 @@ move or look wrong tell.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,10 +58,14 @@ def weigh(detector: Detector, footage: Footage) -> Weighing:
         for kind in KINDS
     }
     found = {weight: worth(terms, weight) for weight in {*WEIGHTS, score.weight}}
-    best = max(found, key=lambda weight: sum(found[weight]))
-    if sum(found[best]) < sum(found[score.weight]) + 2 * CLEARLY:
-        best = score.weight
+    best = clearly_best({weight: sum(both) for weight, both in found.items()}, score.weight)
     return Weighing(best, {f"{weight:g}": found[weight] for weight in sorted(found)})
+
+
+def clearly_best(worth: Mapping[float, float], usual: float) -> float:
+    """The weight with the highest sum of two AUROCs; the usual one if both gain under `CLEARLY`."""
+    best = max(worth, key=worth.__getitem__)
+    return best if worth[best] >= worth[usual] + 2 * CLEARLY else usual
 
 
 def worth(terms: dict[Kind, Terms], weight: float) -> tuple[float, float]:
