@@ -49,6 +49,7 @@ def _parser() -> Parser:
         "footage",
         type=Path,
         nargs="*",
+        default=[],
         help="normal videos or frame folders not trained on; without any, that of the last "
         "calibration, or what the training held out",
     )
@@ -74,5 +75,7 @@ def _parser() -> Parser:
         "--weight", type=float | None, help="of the deformation, standardised (default: the last)"
     )
     parser.add_class_arguments(AlarmShape, "alarm")
+    assert parser.groups
+    parser.groups["alarm"].title = "What is one alarm (default: as the last time, at first as said)"
     add_places(parser)
     return parser

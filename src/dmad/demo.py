@@ -39,7 +39,7 @@ toy/fig6.png              Odd digits are normal, even ones were never seen. A pl
                           full skips copy everything (so they find little), and the deformation
                           bends a prototype until it fits the normal; the abnormal it cannot fit.
 toy/anomaly-like.png      The same with the normal digits bent ever further.
-street/panel.png          The most anomalous frame of each street clip: what the camera saw, what
+street/panel.png          The most anomalous frame of five street clips: what the camera saw, what
                           was expected, how far that had to be bent, and where it still differs.
 street/timeline-*.png     The score of one clip over time; shaded where something is abnormal.
 street/annotated-*.mp4    The same as a video: heat left, deformation right.

@@ -69,7 +69,7 @@ def forms(config: Config, folder: Path, path: Path) -> dict[str, Judge]:
     model = PDM(config.model, data.size, data.channels, data.history)
     assert model.background is not None
     background = model.background.detach().numpy()
-    frames = np.stack(list(decode(path, data.size, data.channels)))
+    frames = np.stack(list(decode(path, data.size, data.channels, antialias=data.antialias)))
     length = data.history + 1
     windows = [frames[start : start + length][None] for start in range(len(frames) - length + 1)]
     inputs = [{"frames": window, "background": background} for window in windows]

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jsonargparse import Namespace
 
 from dmad.errors import require
-from dmad.parsing import Parser
+from dmad.parsing import Parser, add_places
 
 if TYPE_CHECKING:
     from dmad.experiments.effort import Effort
@@ -43,8 +42,7 @@ def experiment(arguments: Sequence[str]) -> None:
     }
     parser.add_argument("name", choices=tuple(runs), help=WHAT)
     parser.add_argument("--run", type=Path | None, help="run to draw, or whose settings are varied")
-    parser.add_argument("--data.root", type=Path | None, help="folder of the data set, or sets")
-    parser.add_argument("--data.cache", type=Path | None, help="folder for decoded frames")
+    add_places(parser)
     parser.add_argument("--data.size", type=int | None, help="grids: pixels")
     parser.add_argument("--train.epochs", type=int | None, help="grids: passes over the data")
     parser.add_argument("--seeds", type=list[int], default=[], help="grids: such as [0,1,2]")
@@ -66,12 +64,10 @@ def experiment(arguments: Sequence[str]) -> None:
 
 def _toy(asked: Namespace, out: Path) -> None:
     from dmad import recipes as book
-    from dmad.data.load import lying
+    from dmad.experiments.grid import placed
     from dmad.experiments.toy import toy as run
 
-    base = book.get(asked.recipe)
-    data = lying(base.data, asked.data.root, asked.data.cache)
-    run(replace(base, data=data), out, _effort(asked))
+    run(placed(book.get(asked.recipe), asked.data.root, asked.data.cache), out, _effort(asked))
 
 
 def _ablation(asked: Namespace, out: Path) -> None:

@@ -199,11 +199,11 @@ def choose_alpha(detector: Detector, good: Footage) -> Choice:
     bent = seen.deformation.max() > seen.deformation.min()
     weights = WEIGHTS if bent else WEIGHTS[:1]
     tried = [tried_alpha(seen, masks, weight, weight * unit) for weight in weights]
-    best = clearly_best(tried)
+    best = best_alpha(tried)
     return Choice(best["alpha"], best["weight"], tried, len(kept), len(made))
 
 
-def clearly_best(tried: Sequence[dict[str, float]]) -> dict[str, float]:
+def best_alpha(tried: Sequence[dict[str, float]]) -> dict[str, float]:
     """The best of what was tried, or the first where no other is clearly better."""
     worth = {one["weight"]: one["image_AUROC"] + one["pixel_AUROC"] for one in tried}
     best = weighing.clearly_best(worth, tried[0]["weight"])
@@ -241,7 +241,7 @@ def image_threshold(
     Raises:
         DmadError: A budget of events.
     """
-    budget = Budget.parse(budget) if isinstance(budget, str) else budget
+    budget = Budget.parse(budget)
     require(
         budget.unit == "image",
         f"images have no hours or frames, so {budget} says nothing; write 0.01/image",

@@ -17,7 +17,7 @@ from dmad.errors import DmadError, require
 from dmad.evaluation.ledger import Row, draw_up
 from dmad.evaluation.pixels import PixelMetrics
 from dmad.evaluation.regions import region_criteria
-from dmad.evaluation.result import CALIBRATED, RAW, Evaluation
+from dmad.evaluation.result import CALIBRATED, RAW, RAW_12, RAW_13, Evaluation
 from dmad.evaluation.scores import ScoreSet, write_scores
 from dmad.evaluation.show import write as write_ledger
 from dmad.inference.detector import Detector, Explained, load
@@ -106,8 +106,8 @@ def judge(detector: Detector, test: LabelledFootage) -> Evaluation:
     eq12, eq13 = scores.channels["eq12"], scores.channels["eq13"]
     deployable = {
         RAW: scores.channels["score"],
-        "Eq. 12 alone, raw": eq12,
-        "Eq. 13 alone, raw": eq13,
+        RAW_12: eq12,
+        RAW_13: eq13,
     }
     rules = {}
     if calibration := detector.calibration:

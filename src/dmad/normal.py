@@ -13,7 +13,7 @@ from dmad.data.frames import ClipSource, Footage, frame_rate
 from dmad.data.load import digest, load_split, read, tell, unseen
 from dmad.data.zones import ALL, Zone
 from dmad.errors import require
-from dmad.evaluation.held_out import HeldOut
+from dmad.evaluation.held_out import HeldOut, same_rate
 from dmad.inference.detector import Detector
 from dmad.inference.images import named
 from dmad.inference.predict import clips_in, folder_names
@@ -88,7 +88,7 @@ def terms_of(detector: Detector, normal: Footage, fps: float = 0.0, zone: Zone =
     """Raw terms of normal footage, in a zone of the view; `fps` where it does not say."""
     rate = frame_rate(normal.clips, fps or detector.config.data.fps)
     told = sorted({clip.fps for clip in normal.clips if clip.fps})
-    if told and told[-1] > 1.1 * told[0]:
+    if told and not same_rate(told[-1], told[0]):
         tell([f"the clips run at {told[0]:g} to {told[-1]:g} frames a second; {rate:g} counts"])
     require(
         rate > 0,

@@ -55,8 +55,9 @@ def zone_of(asked: Namespace) -> Zone:
 
 
 def _plain(text: str) -> str:
-    """Without `<class '...'>` and the parser's word for an option."""
-    named = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", text)
+    """Without classes, null, defaults that say nothing, and the parser's word for an option."""
+    named = re.sub(r"<class\s+'(?:\w+\.)*(\w+)'>", r"\1", text)
+    named = re.sub(r"\s+\|\s+null(?=[,)])|,\s+default:\s*(?:null|\[\])?(?=\))", "", named)
     named = named.replace("typing.Literal", "one of ").replace("Expected a ", "expected ")
     return re.sub(r'Parser key "([^"]+)":', r"--\1:", named)
 

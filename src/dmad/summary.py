@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -55,7 +55,7 @@ def compose(
         threshold=rule.on if result.calibration else None,
         fps=rate or None,
         panels=panels(detector, test, events, rate, limits),
-        roc=curves_of(result),
+        roc=roc_curves(result, [name for name in (CALIBRATED, RAW) if name in result.deployable]),
         alarms=alarms(result, rule),
         history=card.get("history", []),
         settings=card["config"],
@@ -168,9 +168,10 @@ def draw(
     return replace(picture, index=frame - clip.start)
 
 
-def curves_of(result: Evaluation) -> list[tuple[str, np.ndarray, np.ndarray]]:
-    """ROC curves of the signals to compare."""
-    names = [name for name in (CALIBRATED, RAW) if name in result.deployable]
+def roc_curves(
+    result: Evaluation, names: Sequence[str]
+) -> list[tuple[str, np.ndarray, np.ndarray]]:
+    """ROC curves of some signals of the deployable block."""
     found = [(name, roc(result.deployable[name], result.scores.labels)) for name in names]
     return [(name, curve.fpr, curve.tpr) for name, curve in found]
 

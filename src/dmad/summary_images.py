@@ -11,7 +11,6 @@ from PIL import Image as Pillow
 from dmad.data.frames import Clip
 from dmad.data.labels import runs
 from dmad.data.load import LabelledFootage
-from dmad.evaluation.metrics import roc
 from dmad.evaluation.result import Evaluation
 from dmad.evaluation.scorer import Scorer
 from dmad.evaluation.show import blocks
@@ -19,7 +18,7 @@ from dmad.inference.detector import Detector
 from dmad.inference.explain import Image
 from dmad.inference.images import Judged, Pictures, joined, judge_image
 from dmad.report.contents import Panel, Report, Series
-from dmad.summary import fingerprint, warnings
+from dmad.summary import fingerprint, roc_curves, warnings
 
 PANELS = 6  # of abnormal and of good images each, those with the highest scores
 ROC_CURVES = 3
@@ -43,7 +42,7 @@ def compose_images(
         threshold=calibration.threshold if calibration else None,
         fps=None,
         panels=[panel(detector, test, result, index, draw) for index in strongest(result)],
-        roc=curves(result),
+        roc=roc_curves(result, list(result.deployable)[:ROC_CURVES]),
         alarms=None,
         history=card.get("history", []),
         settings=card["config"],
@@ -129,10 +128,3 @@ def tiles_of(
         for mask in test.masks(clip.name):
             tiles["marked"] = np.asarray(Pillow.fromarray(mask).convert("RGB"))
     return found, tiles
-
-
-def curves(result: Evaluation) -> list[tuple[str, np.ndarray, np.ndarray]]:
-    """ROC curves of the signals to compare."""
-    names = list(result.deployable)[:ROC_CURVES]
-    found = [(name, roc(result.deployable[name], result.scores.labels)) for name in names]
-    return [(name, curve.fpr, curve.tpr) for name, curve in found]

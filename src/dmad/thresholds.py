@@ -144,7 +144,7 @@ def _view(scene: str, zone: Zone, last: Calibration | None, out: Path | None, an
 
 def _of_time(budget: Budget | str) -> Budget:
     """A budget that video can keep to."""
-    budget = Budget.parse(budget) if isinstance(budget, str) else budget
+    budget = Budget.parse(budget)
     require(budget.unit != "image", f"{budget} is for images; of video say 1/day or 0.001/frame")
     return budget
 

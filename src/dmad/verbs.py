@@ -130,11 +130,9 @@ def export(arguments: Sequence[str]) -> None:
 
 
 def bench(arguments: Sequence[str]) -> None:
-    """Time training, prediction, images or exports, beside the same in plain eager float32.
-
-    Each in turn on random weights and a generated clip, on this CPU; let nothing else run.
-    """
-    parser = Parser(prog="dmad bench", description=bench.__doc__)
+    """Time training, prediction, images or exports, beside the same in plain eager float32."""
+    how = "Each in turn on random weights and a generated clip, on this CPU; let nothing else run."
+    parser = Parser(prog="dmad bench", description=bench.__doc__, epilog=how)
     parser.add_argument(
         "what", choices=("train", "predict", "images", "deploy"), help="which job to time"
     )

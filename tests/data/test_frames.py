@@ -10,8 +10,8 @@ from PIL import Image
 from scipy.ndimage import map_coordinates
 
 from dmad.data import frames as module
-from dmad.data.decoding import aspect
-from dmad.data.frames import ClipSource, decode, load_footage
+from dmad.data.decoding import aspect, decode
+from dmad.data.frames import ClipSource, load_footage
 from dmad.errors import DmadError
 from dmad.inference.shots import picture_of
 from dmad.inference.video import VideoWriter

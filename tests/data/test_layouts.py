@@ -13,7 +13,8 @@ from dmad import recipes
 from dmad.config import DataConfig
 from dmad.data.describe import describe
 from dmad.data.frames import load_footage
-from dmad.data.layouts import align, find_split, read_masks
+from dmad.data.labels import align, read_masks
+from dmad.data.layouts import find_split
 from dmad.data.load import load_split, trained_on
 from dmad.errors import DmadError
 

@@ -29,7 +29,7 @@ def stored(tmp_path: Path) -> Path:
     lines = [["full", "0.9", "1"], ["- PDM", "0.8", "2"]]
     found = Table("Some", ["variant", "AUROC", "min"], lines, ["Not run: x."])
     outcome = {"variant": "full", "seed": 3, "minutes": 1.5, "figures": {"AUROC": 0.9}}
-    found.write(folder / "some", outcomes=[outcome])
+    found.write(folder / "some", outcomes=[outcome], machine="a chip")
     rows = [
         {"block": block, "signal": "Eq. 14", "metric": metric, "value": value, "note": ""}
         for block in ("paper", "blind")
@@ -44,18 +44,18 @@ def stored(tmp_path: Path) -> Path:
 def test_places_are_filled(stored: Path) -> None:
     (stored / "page.md").write_text(
         '{{ table("some") }}\n---\n'
-        '{{ table("some", ["variant", "AUROC"], ["- PDM"], notes=false) }}\n---\n'
         '{{ cell("some", "full", "min") }} min\n---\n{{ ledger("card", "paper", ["AP"]) }}\n'
         '---\n{{ value("card", "blind", "Eq. 14") }}\n'
     )
-    whole, part, cell, ledger, value = page(stored).read_text().split("\n---\n")
+    whole, cell, ledger, value = page(stored).read_text().split("\n---\n")
     assert whole.splitlines()[2:] == [
         "| full | 0.9 | 1 |",
         "| - PDM | 0.8 | 2 |",
         "",
         "Not run: x.",
+        "",
+        "*a chip*",
     ]
-    assert part.splitlines() == ["| variant | AUROC |", "| --- | --: |", "| - PDM | 0.8 |"]
     assert cell == "1 min"
     assert ledger.splitlines() == ["| signal | AP |", "| --- | --: |", "| Eq. 14 | 0.5000 |"]
     assert value == "0.2500\n"

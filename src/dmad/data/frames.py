@@ -21,11 +21,9 @@ from rich.progress import Progress, TaskID
 from dmad.data.decoding import Frames, brief, decode, image_files, probe
 from dmad.errors import DmadError, require
 
-__all__ = ["Clip", "ClipSource", "Footage", "decode", "load_footage"]
-
 _VERSION = 3  # of the cache; a change of decoding or of the files raises it
 _FRAMES, _INDEX, _PART = "frames.u8", "index.json", "part-"
-Form = tuple[int, int, int, bool]  # size, channels and tiles of what is decoded, antialiasing
+Decoding = tuple[int, int, int, bool]  # size, channels and tiles of what is decoded, antialiasing
 _ANY = ("utf-8", "surrogateescape")  # names of files need not be UTF-8
 _DAY = 86_400.0  # seconds
 _LONG = 200  # frames from which on decoding shows its progress
@@ -124,7 +122,7 @@ def load_footage(
     return _map(folder, index, minimum)
 
 
-def _key(sources: Sequence[ClipSource], form: Form) -> str:
+def _key(sources: Sequence[ClipSource], form: Decoding) -> str:
     digest = sha256(f"{_VERSION} {form}".encode())
     for source in sources:
         require(source.path.exists(), f"{source.path} does not exist; expected a clip there")
@@ -164,7 +162,7 @@ def _too_short(name: str, length: int, minimum: int) -> str:
     return f"clip {name} has {length} frames, fewer than the {minimum} needed: left out"
 
 
-def _build(folder: Path, sources: Sequence[ClipSource], form: Form, minimum: int) -> None:
+def _build(folder: Path, sources: Sequence[ClipSource], form: Decoding, minimum: int) -> None:
     """Decode beside the cache, then rename; whoever is first wins."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -221,7 +219,7 @@ def _orphaned(name: str) -> bool:
 
 
 def _write(
-    file: BinaryIO, sources: Sequence[ClipSource], form: Form, minimum: int
+    file: BinaryIO, sources: Sequence[ClipSource], form: Decoding, minimum: int
 ) -> dict[str, Any]:
     """Append all frames to a file, and say what lies where."""
     size, channels, *_ = form
@@ -256,7 +254,7 @@ def _append(file: BinaryIO, frame: Frames, progress: Progress, task: TaskID) -> 
     return 1
 
 
-def _decoded(path: Path, form: Form, skipped: list[str]) -> Iterator[Frames]:
+def _decoded(path: Path, form: Decoding, skipped: list[str]) -> Iterator[Frames]:
     """`decode`, with a clip that cannot be read at all noted too."""
     try:
         size, channels, tiles, antialias = form

@@ -10,10 +10,8 @@ from typing import Literal
 
 from dmad.data.decoding import VIDEOS, holds_frames, holds_images, natural
 from dmad.data.frames import ClipSource
-from dmad.data.labels import Split, align, labelled, normal_clips, read_masks, unlabelled
+from dmad.data.labels import Split, labelled, unlabelled
 from dmad.errors import DmadError, require
-
-__all__ = ["Split", "align", "existing", "find_split", "normal_clips", "read_masks"]
 
 SplitName = Literal["train", "test"]
 

@@ -15,7 +15,8 @@ import numpy as np
 from dmad.config import DataConfig
 from dmad.data.frames import Clip, ClipSource, Footage, load_footage
 from dmad.data.images import find_images
-from dmad.data.layouts import SplitName, align, find_split, normal_clips, read_masks
+from dmad.data.labels import align, normal_clips, read_masks
+from dmad.data.layouts import SplitName, find_split
 from dmad.data.masks import read_mask, shrink
 from dmad.errors import DmadError, require
 

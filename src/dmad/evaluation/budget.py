@@ -34,8 +34,10 @@ class Budget:
         )
 
     @classmethod
-    def parse(cls, text: str) -> Budget:
+    def parse(cls, text: str | Budget) -> Budget:
         """From "1/day", "2/hour", "0.001/frame" or "0.01/image"; `DmadError` for all else."""
+        if isinstance(text, Budget):
+            return text
         amount, _, unit = (part.strip() for part in text.partition("/"))
         try:
             number = float(amount)

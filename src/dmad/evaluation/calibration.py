@@ -162,7 +162,7 @@ def calibrate(
     Raises:
         DmadError: Fewer than two frames with a score, lengths that do not fit, fps not above 0.
     """
-    budget = Budget.parse(budget) if isinstance(budget, str) else budget
+    budget = Budget.parse(budget)
     shape, image = shape or AlarmShape(), budget.unit == "image"
     if image:
         clip_lengths, fps, shape = np.ones(len(reconstruction), int), 1.0, FRAME_BY_FRAME

@@ -23,6 +23,11 @@ BLOCKS = 20  # stretches that a bootstrap draws from, where there are fewer clip
 QUANTILE = 0.9  # at which Student's and the normal quantile are compared
 
 
+def same_rate(rate: float, other: float) -> bool:
+    """Whether frames a second differ by so little that everybody moves alike: by under a tenth."""
+    return abs(rate - other) < 0.1 * other
+
+
 @dataclass(frozen=True)
 class HeldOut:
     """Raw terms of normal footage.
@@ -71,7 +76,7 @@ class HeldOut:
     def joined(self, other: HeldOut) -> HeldOut:
         """With more clips of the same rate behind its own."""
         require(
-            abs(other.fps - self.fps) < 0.1 * self.fps,
+            same_rate(other.fps, self.fps),
             f"clips of {other.fps:g} frames a second beside footage of {self.fps:g}; give films "
             "that `dmad watch` made, or say --fps",
         )

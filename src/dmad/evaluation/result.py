@@ -11,7 +11,7 @@ from dmad.evaluation.ledger import Ledger
 from dmad.evaluation.scores import ScoreSet
 
 CALIBRATED = "standardised, causal"  # the signal that has a threshold
-RAW = "Eq. 14 raw"
+RAW, RAW_12, RAW_13 = "Eq. 14 raw", "Eq. 12 alone, raw", "Eq. 13 alone, raw"
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from dmad.config import Config
 from dmad.errors import require
 from dmad.evaluation.images import LARGER
-from dmad.evaluation.result import CALIBRATED, RAW
+from dmad.evaluation.result import CALIBRATED, RAW, RAW_13
 from dmad.experiments.effort import Effort
 from dmad.experiments.grid import Figure, Grid, Outcome, base_of, run_grid
 from dmad.inspection import IMAGE_RAW
@@ -91,7 +91,7 @@ def figures(config: Config) -> list[Figure]:
         "published": ("paper", "published {recipe} protocol"),
         "Eq. 14 raw": ("deployable", RAW),
         "deployable": ("deployable", CALIBRATED),
-        "Eq. 13 alone": ("deployable", "Eq. 13 alone, raw"),
+        "Eq. 13 alone": ("deployable", RAW_13),
     }
     return [
         *(Figure(title, *place, "micro_AUROC") for title, place in signals.items()),

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 
 from dmad import recipes
 from dmad.categories import TEXTURES, of_one
-from dmad.config import Config
 from dmad.data.images import categories
-from dmad.data.load import lying
 from dmad.errors import require
 from dmad.experiments.ablation import IMAGE_HEADS, figures
 from dmad.experiments.effort import Effort
-from dmad.experiments.grid import Grid, Outcome, base_of, run_grid
+from dmad.experiments.grid import Grid, Outcome, base_of, placed, run_grid
 
 TABLE_1 = {"ped2": ["0.997"], "avenue": ["0.928"], "shanghaitech": ["0.788"]}  # frame AUROC
 LEFT_OUT = {
@@ -93,11 +90,6 @@ def mvtec(
         missing=absent(whole, found),
     )
     return run_grid(grid, out, effort)
-
-
-def placed(config: Config, root: Path, cache: Path | None) -> Config:
-    """Settings with their data elsewhere."""
-    return replace(config, data=lying(config.data, root, cache))
 
 
 def absent(wanted: Iterable[str], found: Iterable[str]) -> list[str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from dmad.data.load import load_split, lying
 from dmad.data.synthetic import Kind, sequences
+from dmad.evaluation.result import RAW, RAW_12, RAW_13
 from dmad.evaluation.scorer import Scorer
 from dmad.experiments.tables import Table
 from dmad.inference.detector import load
@@ -85,9 +86,9 @@ def compare(
 
     others = [factor for factor in WEIGHTS if factor != weight]
     return [
-        plain("Eq. 14 raw", 1, alpha),
-        plain("Eq. 12 alone, raw", 1, 0),
-        plain("Eq. 13 alone, raw", 0, 1),
+        plain(RAW, 1, alpha),
+        plain(RAW_12, 1, 0),
+        plain(RAW_13, 0, 1),
         standardised(f"standardised, weight {weight:g}", weight, 1),
         standardised(f"as shipped: the same, causal mean of {window}", weight, window),
         *(standardised(f"weight {f:g}", f, window) for f in others),

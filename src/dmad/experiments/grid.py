@@ -117,8 +117,12 @@ def base_of(run: Path, root: Path | None = None, cache: Path | None = None) -> C
         cache: Folder for decoded frames.
     """
     config = read_config(run)
-    scratch = replace(config.train, start=None)
-    return replace(config, data=lying(config.data, root, cache), train=scratch)
+    return placed(replace(config, train=replace(config.train, start=None)), root, cache)
+
+
+def placed(config: Config, root: Path | None, cache: Path | None) -> Config:
+    """Settings with their data elsewhere, where that is said."""
+    return replace(config, data=lying(config.data, root, cache))
 
 
 def judged(config: Config, folder: Path) -> list[dict[str, Any]]:

@@ -59,7 +59,7 @@ def filled(stored: Path) -> str:
         loader=FileSystemLoader(stored), undefined=StrictUndefined, keep_trailing_newline=True
     )
     found = Stored(stored)
-    known = ("table", "cell", "runs", "points", "ledger", "value", "epochs", "machine")
+    known = ("table", "cell", "runs", "points", "ledger", "value", "epochs")
     texts.globals.update({name: getattr(found, name) for name in known})
     try:
         return texts.get_template(TEXT).render()
@@ -78,16 +78,12 @@ class Stored:
         self.folder = folder
         self.read = cache(self._read)
 
-    def table(
-        self, name: str, columns: Sequence[str] = (), lines: Sequence[str] = (), notes: bool = True
-    ) -> str:
-        """A table as Markdown, of some columns and lines where they are named."""
+    def table(self, name: str) -> str:
+        """A table as Markdown, with its notes and on what it was run."""
         found = self.read(name)
-        chosen = [self._line(name, line) for line in lines] or found["lines"]
-        places = [self._column(name, c) for c in columns] or range(len(found["names"]))
-        names, *rows = ([line[at] for at in places] for line in (found["names"], *chosen))
-        told = found.get("notes", ()) if notes else ()
-        return "\n\n".join([markdown_lines(names, rows), *told])
+        lines = markdown_lines(found["names"], found["lines"])
+        told = [f"*{found['machine']}*"] if found.get("machine") else []
+        return "\n\n".join([lines, *found.get("notes", ()), *told])
 
     def cell(self, name: str, line: str, column: str) -> str:
         """One figure, of the line that begins with the cells named, as "bottle, 12, paper"."""
@@ -157,10 +153,6 @@ class Stored:
             for epoch in self.read(name)["history"]
         ]
         return markdown_lines(["epoch", *curves], rows)
-
-    def machine(self, name: str) -> str:
-        """On what it was run."""
-        return str(self.read(name)["machine"])
 
     def _read(self, name: str) -> dict[str, Any]:
         path = self.folder / f"{name}.json"

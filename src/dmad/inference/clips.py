@@ -44,13 +44,12 @@ class Clips:
         """Where the film of an event lies."""
         return self.folder / f"{name}.mp4"
 
-    def start(self, name: str) -> str:
-        """Film an event that has begun; returns the path that the film will have."""
+    def start(self, name: str) -> None:
+        """Film an event that has begun."""
         film = _Film(name, self.path(name), self.fps)
         self._films.append(film)
         for picture in self._past:
             film.write(picture)
-        return str(film.path)
 
     def end(self, name: str, at: float) -> None:
         """The event ended at a time in seconds; its film goes on for a while."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dmad.data.zones import ALL, Zone
 from dmad.evaluation.calibration import Calibration
+from dmad.evaluation.held_out import same_rate
 from dmad.inference.detector import Detector
 
 
@@ -39,7 +40,7 @@ def unjudged(state: str, frames: int, least: int) -> str:
 
 def rate_notes(calibration: Calibration | None, fps: float) -> list[str]:
     """What to say where the footage runs at another rate than the threshold was set at."""
-    if calibration is None or abs(fps - calibration.fps) < 0.1 * calibration.fps:
+    if calibration is None or same_rate(fps, calibration.fps):
         return []
     return [
         f"the threshold was set at {calibration.fps:g} frames a second, this footage has {fps:g}; "

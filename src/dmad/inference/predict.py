@@ -29,7 +29,7 @@ from dmad.data.decoding import (
 )
 from dmad.data.zones import ALL
 from dmad.errors import DmadError, checked, require
-from dmad.evaluation.calibration import Calibration, read_calibration
+from dmad.evaluation.calibration import read_calibration
 from dmad.inference.detector import Detector, load
 from dmad.inference.explain import Limits, Picture, pictures
 from dmad.inference.film import Film
@@ -151,9 +151,9 @@ def predict_one(detector: Detector, source: Path, out: Path, wanted: Wanted) -> 
     notes = rate_notes(detector.calibration, fps)
     notes += view_notes(detector, detector.calibration, wanted.scene)
     table = Table(fps, data.history, detector.calibration)
-    best, filmed = Best(wanted.panels, round(APART * fps)), False
+    found = Findings(table, Best(wanted.panels, round(APART * fps)), notes)
     try:
-        filmed = _judge(detector, source, out, wanted, table, best, notes)
+        _judge(detector, source, out, wanted, found)
     except KeyboardInterrupt:
         notes.append(f"stopped after {table.count} judged frames")
         raise
@@ -161,7 +161,7 @@ def predict_one(detector: Detector, source: Path, out: Path, wanted: Wanted) -> 
         for note in notes:
             print(f"note: {note}", file=sys.stderr)
         if table.count:
-            _write(out, table, best, detector.calibration, filmed)
+            _write(out, found)
     require(
         table.count > 0,
         f"{source} is shorter than {data.history + 1} frames, the least that can be judged",
@@ -176,23 +176,16 @@ def rate_of(source: Path, detector: Detector, wanted: Wanted) -> float:
     return probe(source)[0] or wanted.fps or usual or FPS
 
 
-def _judge(
-    detector: Detector,
-    source: Path,
-    out: Path,
-    wanted: Wanted,
-    table: Table,
-    best: Best,
-    notes: list[str],
-) -> bool:
-    """Fill table, best and notes; whether there is a whole film."""
+def _judge(detector: Detector, source: Path, out: Path, wanted: Wanted, findings: Findings) -> None:
+    """Fill the findings, and film."""
     data, calibration = detector.config.data, detector.calibration
-    frames = timed(source, data, table.fps, notes.append, table.times)
+    table, note = findings.table, findings.notes.append
+    frames = timed(source, data, table.fps, note, table.times)
     mask = detector.mask(calibration.zone if calibration else ALL)
     limits = Limits(detector.config)
     film = None
     if wanted.video:
-        film = Film(out / "annotated.mp4", table.fps, aspect(source), calibration, notes.append)
+        film = Film(out / "annotated.mp4", table.fps, aspect(source), calibration, note)
     with film or nullcontext():
         past = list(islice(frames, data.history))
         explained = detector.explain(chain(past, frames), wanted.scene)
@@ -203,10 +196,10 @@ def _judge(
             table.add(found)
             rows = table.rows[-len(found.index) :]
             for picture, row in zip(pictures(found, limits), rows, strict=True):
-                best.offer(picture)
+                findings.best.offer(picture)
                 if film:
                     film.judged(picture, *row[2:])
-    return bool(film and film.whole)
+    findings.filmed = bool(film and film.whole)
 
 
 def timed(
@@ -267,19 +260,30 @@ class Best:
         self.pictures = ranked[: self.size]
 
 
-def _write(out: Path, table: Table, best: Best, found: Calibration | None, filmed: bool) -> None:
+@dataclass
+class Findings:
+    """What was found in one clip so far."""
+
+    table: Table
+    best: Best
+    notes: list[str]
+    filmed: bool = False  # whether there is a whole film
+
+
+def _write(out: Path, found: Findings) -> None:
+    table, calibration = found.table, found.table.calibration
     for old in (out / "events.csv", *out.glob("panels/??-frame-*.png")):  # of a call before
         old.unlink(missing_ok=True)
-    if not filmed:
+    if not found.filmed:
         (out / "annotated.mp4").unlink(missing_ok=True)
     terms = {"reconstruction": table.column(2), "deformation": table.column(3)}
-    level = found.threshold if found else None
+    level = calibration.threshold if calibration else None
     if level is not None:
         write_whole(out / "events.csv", events_csv(table.events, level, table.second))
     write_whole(out / "scores.csv", table.csv())
     seconds = np.array([table.second(index) for index in range(len(table.judged))])
     drawing = visualize.timeline(table.judged, None, terms, seconds, level)
     visualize.save(drawing, out / "timeline.png")
-    for rank, picture in enumerate(best.pictures, 1):
+    for rank, picture in enumerate(found.best.pictures, 1):
         name = f"{rank:02d}-frame-{picture.index:05d}.png"
         visualize.save(picture.panel(), out / "panels" / name)

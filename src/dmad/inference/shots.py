@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from dmad.config import DataConfig
 from dmad.data.decoding import shrink, turned
 from dmad.evaluation.calibration import Calibration
+from dmad.evaluation.held_out import same_rate
 
 SHOWN = 640  # longest side of what people see, pixels
 SLACK = 0.25  # share of a frame's duration that it may come early
-SAME = 0.1  # rates that differ by less than this share are one
 
 Pixels = NDArray[np.uint8]
 
@@ -68,7 +68,7 @@ class Pace:
     """
 
     def __init__(self, rate: float, source: float = 0.0) -> None:
-        self.period = 1 / rate if rate and not abs(source - rate) < SAME * rate else 0.0
+        self.period = 1 / rate if rate and not same_rate(source, rate) else 0.0
         self._next = -np.inf  # time of the next frame
 
     def due(self, now: float) -> bool:

@@ -225,7 +225,7 @@ class Post:
         entries = {"source": self.name, "time": self._time, "state": self._state}
         entries |= {"frames": self.frames, "scored": self.scored, "dropped": source.dropped}
         entries |= {"gaps": source.gaps, "gap_seconds": source.gap_seconds, "events": self.count}
-        entries |= {"median": recent.median, "calibrated": 0.0, "drifted": recent.drifted}
+        entries |= {"median": recent.median, "drifted": recent.drifted}
         entries |= {"threshold": self.events.calibration.threshold}
         self._tell(as_line("count", entries))
 
