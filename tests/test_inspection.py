@@ -15,8 +15,8 @@ from dmad.errors import DmadError
 from dmad.inference.detector import load
 from dmad.inference.predict import predict
 from dmad.inspection import (
+    best_alpha,
     choose_alpha,
-    clearly_best,
     frames_of,
     image_terms,
     image_threshold,
@@ -123,7 +123,7 @@ def test_alpha_is_chosen_from_good_images(trained_images, tiny_images) -> None:
     choice = card["choice"]
     assert choice["images"] == 4
     assert 8 <= choice["defects"] <= 12
-    assert choice["alpha"] == clearly_best(choice["tried"])["alpha"]
+    assert choice["alpha"] == best_alpha(choice["tried"])["alpha"]
     detector = load(trained_images)
     assert detector.config.score.alpha == choice["alpha"]
     again = choose_alpha(detector, load_split(tiny_images().data, "held_out").footage)
@@ -137,7 +137,7 @@ def test_alpha_stays_zero_unless_another_is_clearly_better(gain, alpha) -> None:
         {"weight": 1.0, "alpha": 3.0, "image_AUROC": 0.9 + gain, "pixel_AUROC": 0.9},
         {"weight": 2.0, "alpha": 6.0, "image_AUROC": 0.9 + gain, "pixel_AUROC": 0.8},
     ]
-    assert clearly_best(tried)["alpha"] == alpha
+    assert best_alpha(tried)["alpha"] == alpha
 
 
 def test_without_fields_there_is_nothing_to_choose(tiny_images, tmp_path) -> None:
@@ -165,17 +165,20 @@ def test_calibrate_takes_images_and_refuses_hours(run, image_data, tmp_path, cap
     assert (found.frames, found.budget.amount) == (16, 0.1)
     assert load(run.folder).levels.keys() == {"0.1/image", "0.01/image", "0.02/image", "0.05/image"}
     calibrate(run.folder, [image_data / "discs"], "0.1/image")
-    assert "images left out: their folders call them abnormal or masks" in capsys.readouterr().err
-    shutil.copytree(image_data / "discs/test/spot", tmp_path / "abnormal")
+    assert "images left out, which their folders do not call good" in capsys.readouterr().err
+    for name in ("good", "spot"):  # of a delivery: none of these names is known but one
+        shutil.copytree(image_data / "discs/test" / name, tmp_path / "fresh" / name)
+    assert calibrate(run.folder, [tmp_path / "fresh"], "0.1/image").frames == 4
+    shutil.copytree(image_data / "discs/test/spot", tmp_path / "bad/abnormal")
     with pytest.raises(DmadError, match="are called abnormal or masks"):
-        calibrate(run.folder, [tmp_path], "0.1/image")
+        calibrate(run.folder, [tmp_path / "bad"], "0.1/image")
     with pytest.raises(DmadError, match=r"write 0.01/image"):
         calibrate(run.folder, budget="1/day")
     with pytest.raises(DmadError, match="are for video"):
         calibrate(run.folder, weight=0.5)
     with pytest.raises(DmadError, match=r"nowhere\.png does not exist"):
         calibrate(run.folder, [tmp_path / "nowhere.png"])
-    with pytest.raises(DmadError, match="one good image is too few"):
+    with pytest.raises(DmadError, match="1 good images are too few"):
         calibrate(run.folder, [image_data / "discs/train/good/000.png"])
 
 

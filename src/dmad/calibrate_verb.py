@@ -37,8 +37,6 @@ def calibrate(arguments: Sequence[str]) -> None:
 
 
 def _parser() -> Parser:
-    from dmad.evaluation.calibration import AlarmShape
-
     parser = Parser(
         prog="dmad calibrate",
         description=calibrate.__doc__,
@@ -74,8 +72,14 @@ def _parser() -> Parser:
     parser.add_argument(
         "--weight", type=float | None, help="of the deformation, standardised (default: the last)"
     )
+    _add_alarm(parser)
+    add_places(parser)
+    return parser
+
+
+def _add_alarm(parser: Parser) -> None:
+    from dmad.evaluation.calibration import AlarmShape
+
     parser.add_class_arguments(AlarmShape, "alarm")
     assert parser.groups
     parser.groups["alarm"].title = "What is one alarm (default: as the last time, at first as said)"
-    add_places(parser)
-    return parser

@@ -11,6 +11,7 @@ from dmad import weighing
 from dmad.config import Config
 from dmad.data.defects import KINDS, defective
 from dmad.data.frames import Footage
+from dmad.data.holding import LEAST
 from dmad.data.load import LabelledFootage
 from dmad.data.tiles import blend
 from dmad.data.windows import thin
@@ -224,7 +225,8 @@ def image_terms(detector: Detector, good: Footage) -> HeldOut:
     """Raw terms of good images, each a clip of its own."""
     seen = look_whole(detector, good)
     count = len(seen.reconstruction)
-    require(count > 1, "one good image is too few to calibrate on; give more, better thirty")
+    few = f"{count} good images are too few for a threshold; give three or more, better thirty"
+    require(count >= LEAST, few)
     return HeldOut(seen.reconstruction, seen.deformation, np.ones(count, np.int64), 1.0)
 
 

@@ -21,6 +21,7 @@ from dmad.evaluation.result import CALIBRATED, RAW, RAW_12, RAW_13, Evaluation
 from dmad.evaluation.scores import ScoreSet, write_scores
 from dmad.evaluation.show import write as write_ledger
 from dmad.inference.detector import Detector, Explained, load
+from dmad.inference.notes import rate_notes
 from dmad.inference.result import AnomalyResult
 from dmad.inspection import inspect
 from dmad.report import render
@@ -111,6 +112,7 @@ def judge(detector: Detector, test: LabelledFootage) -> Evaluation:
     }
     rules = {}
     if calibration := detector.calibration:
+        tell(rate_notes(calibration, scores.fps) if scores.fps else [])
         scored = calibration.scorer(eq12, eq13, scores.clip_lengths)
         deployable = {CALIBRATED: scored, **deployable}
         rules[CALIBRATED] = calibration.rule

@@ -68,11 +68,12 @@ def read_images(sources: Sequence[str | Path], data: DataConfig) -> Footage:
         DmadError: No images, or all lie in folders named abnormal or masks.
     """
     files = named([Path(source) for source in sources])
-    good = [file for file in files if file.kind in ("normal", "unnamed")]
+    good = [file for file in files if file.kind == "normal"]
+    good = good or [file for file in files if file.kind == "unnamed"]
     left = len(files) - len(good)
     require(bool(good), f"all {left} images are called abnormal or masks by their folders")
     if left:
-        tell([f"{left} images left out: their folders call them abnormal or masks"])
+        tell([f"{left} images left out, which their folders do not call good"])
     return read([ClipSource(str(file.path), file.path) for file in good], data)
 
 

@@ -25,7 +25,7 @@ def watch(arguments: Sequence[str]) -> None:
     """Judge cameras, streams and files as their frames come; tell of events in lines of JSON."""
     asked = _parser().parse_args(list(arguments))
     from dmad.inference.detector import load
-    from dmad.inference.watch import Wanted
+    from dmad.inference.post import Wanted
     from dmad.inference.watch import watch as run
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from dmad.config import DataConfig
-from dmad.data.load import MIXED, hold_out, load_split, stack
+from dmad.data.holding import MIXED, hold_out
+from dmad.data.load import load_split, stack
 from dmad.data.synthetic import sequences
 from dmad.errors import DmadError
 
@@ -58,10 +59,17 @@ def test_no_view_gives_all_its_clips():
     assert {clip.scene for clip in train.clips} == {clip.scene for clip in held.clips} == {"a", "b"}
 
 
-def test_of_few_images_two_are_kept():
-    for count, kept in ((5, 1), (6, 2), (10, 2), (40, 5)):
+def test_of_few_images_three_are_kept():
+    for count, kept in ((5, 1), (6, 3), (10, 3), (40, 5)):
         train, held = hold_out(footage(*[1] * count), 0.125, 0)
         assert (len(train.clips), len(held.clips)) == (count - kept, kept)
+
+
+def test_an_image_is_not_cut_into_its_tiles():
+    whole = footage(9, 9, 9)
+    assert hold_out(whole, 0.125, 0, tiles=3) == (whole, replace(whole, clips=()))
+    train, held = hold_out(footage(*[9] * 6), 0.125, 0, tiles=3)
+    assert {clip.length for clip in (*train.clips, *held.clips)} == {9}
 
 
 def test_nothing_is_held_out_unless_asked():

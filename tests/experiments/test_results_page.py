@@ -68,7 +68,7 @@ def test_lines_that_begin_alike_are_kept_apart(stored: Path) -> None:
         '{{ table("two") }}\n---\n{{ cell("two", "bottle, deployable", "AUROC") }}'
     )
     whole, cell = page(stored).read_text().split("\n---\n")
-    assert whole.splitlines()[2:] == ["| bottle | paper | 0.9 |", "| bottle | deployable | 0.8 |"]
+    assert whole.splitlines()[2:4] == ["| bottle | paper | 0.9 |", "| bottle | deployable | 0.8 |"]
     assert cell == "0.8"
     (stored / "page.md").write_text('{{ cell("two", "bottle", "AUROC") }}')
     with pytest.raises(DmadError, match="2 lines 'bottle'"):
@@ -99,11 +99,6 @@ def test_points_are_over_the_seeds_that_both_have(stored: Path) -> None:
 def test_curves_of_a_card(stored: Path) -> None:
     (stored / "page.md").write_text('{{ epochs("card", ["total"]) }}')
     assert page(stored).read_text().splitlines()[2:] == ["| 1 | 0.2500 |"]
-
-
-def test_a_table_knows_its_machine(stored: Path) -> None:
-    (stored / "page.md").write_text('{{ machine("some") }}')
-    assert "torch" in page(stored).read_text()
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,22 @@ def test_a_film_begins_before_its_event_and_ends_after_it(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["gate-2.000.mp4"]
 
 
+def test_a_film_does_not_go_on_over_what_was_not_seen(tmp_path):
+    clips = Clips(tmp_path, 10, before=1, after=3)
+    for i in range(10):
+        clips.push(grey(i), i / 10)
+    clips.start("before")
+    clips.end("before", 1.0)
+    clips.skip(3.9)
+    assert not clips.path("before").exists()
+    clips.skip(60.0)
+    assert length_of(clips.path("before")) == 10
+    clips.push(grey(99), 60.0)
+    clips.start("after")
+    clips.close()
+    assert length_of(clips.path("after")) == 1
+
+
 def test_two_films_at_once_and_one_that_is_cut_off(tmp_path):
     clips = Clips(tmp_path, 10, before=0.5, after=9)
     for i in range(30):

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import torch
 
 import dmad
 from dmad.cli import main
+from dmad.data.frames import Clip, Footage
 from dmad.errors import DmadError
 from dmad.inference import runtime
 from dmad.inference.detector import Detector, load
@@ -199,6 +201,24 @@ def test_int8_reports_what_it_costs_or_is_refused(trained, tmp_path, monkeypatch
     with pytest.raises(DmadError, match="points of AUROC"):
         export(trained, "openvino", "int8", tmp_path / "refused")
     assert not (tmp_path / "refused").exists()
+
+
+def test_tiles_count_by_their_highest_terms():
+    terms = SimpleNamespace(reconstruction=np.array([1.0, 3.0]), deformation=np.array([4.0, 2.0]))
+    config = SimpleNamespace(
+        model=SimpleNamespace(teacher="resnet18"), score=SimpleNamespace(alpha=0.5)
+    )
+
+    class Judge:
+        def __init__(self):
+            self.config = config
+
+        def __call__(self, frames, scene):
+            return terms
+
+    clips = (Clip("a", "", 0, 2, 0.0), Clip("b", "", 2, 2, 0.0))
+    footage = Footage(np.zeros((4, 8, 8, 3), np.uint8), clips, ())
+    assert exporting.ranked(Judge(), footage).tolist() == [5.0, 5.0]
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,20 @@ def test_a_clock_that_is_set_back_is_no_fault(known):
     assert set(states) == {"ok"}
 
 
+@pytest.mark.parametrize("faults", [(covered, shifted), (covered, covered)])
+def test_faults_that_flicker_are_told(faults):
+    """One after the other, or a fault and a good view in turn: nothing can be scored."""
+    frames = normal_clip(STREET, 1).frames.copy()
+    ways = [faults[0](frames), faults[1](frames)]
+    health, states = Health(background(STREET)), []
+    for i, frame in enumerate(frames):
+        odd = i >= 50 and (i % 4 or faults[0] is not faults[1])
+        health.push(ways[i // 2 % 2][i] if odd else frame, i / FPS)
+        states.append(health.state)
+    assert set(states[:59]) == {"ok"}
+    assert "ok" not in states[62:]
+
+
 def test_a_copy_of_a_frame_is_no_fault():
     frames = normal_clip(STREET, 2).frames.copy()
     frames[60] = frames[59]

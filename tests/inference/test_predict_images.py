@@ -39,6 +39,13 @@ def test_verdicts_and_pictures(trained_images, image_data, tmp_path) -> None:
     assert min(spots) > max(good)
 
 
+def test_masks_are_no_parts(trained_images, image_data, tmp_path, capsys) -> None:
+    list(predict(trained_images, [image_data / "discs"], tmp_path))
+    assert {Path(row["image"]).suffix for row in table(tmp_path)} == {".png"}
+    assert not any("mask" in row["image"] for row in table(tmp_path))
+    assert "4 masks left out" in capsys.readouterr().err
+
+
 def test_raw_maps_hold_equation_23(trained_images, image_data, tmp_path) -> None:
     out = tmp_path / "out"
     list(predict(trained_images, [image_data / "discs/test/spot/000.png"], out))

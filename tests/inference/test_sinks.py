@@ -242,9 +242,9 @@ def test_mqtt_publishes_and_waits_for_the_answer(monkeypatch):
         disconnect = loop_stop = loop_start
 
     monkeypatch.setattr(paho, "Client", Client)
-    deliver = mqtt("mqtt://me:secret@host:1884/site/gate")
+    deliver = mqtt("mqtt://me:s%2Fcret@host:1884/site/gate")
     deliver("{}")
-    assert heard == [("me", "secret"), ("host", 1884), ("site/gate", "{}", 1)]
+    assert heard == [("me", "s/cret"), ("host", 1884), ("site/gate", "{}", 1)]
     Client.arrives = False
     with pytest.raises(TimeoutError):
         deliver("{}")

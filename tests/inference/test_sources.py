@@ -192,6 +192,37 @@ def test_a_clock_that_is_set_stops_nothing(monkeypatch):
     assert source.gap_seconds < 1
 
 
+def offered(monkeypatch, seconds, stamps, **more):
+    """What a live source makes of frames that come at some seconds with stamps of their own."""
+    clock = SimpleNamespace(now=0.0)
+    ours = SimpleNamespace(time=lambda: 1e9 + clock.now, clock_gettime=lambda _: clock.now)
+    ours.CLOCK_MONOTONIC = 1
+    monkeypatch.setattr(live, "time", ours)
+    monkeypatch.setattr(Live, "_run", lambda self: None)
+    source = Live("rtsp://host", Form(32, 1, rate=10))
+    vars(source).update(more)
+    slots = []
+    for clock.now, stamp in zip(seconds, stamps, strict=True):
+        source._offer(SimpleNamespace(time=stamp))
+        slots.append(source._slot)
+        source._slot = None
+    return source, [slot for slot in slots if slot]
+
+
+def test_a_stall_is_a_gap(monkeypatch):
+    seconds = [*np.arange(20) / 10, *(5 + np.arange(20) / 10)]
+    source, slots = offered(monkeypatch, seconds, seconds, fps=10.0)
+    assert [round(gap, 1) for _, _, gap in slots if gap] == [3.1]
+    assert (source.gaps, round(source.gap_seconds, 1)) == (1, 3.1)
+
+
+def test_times_that_say_nothing_are_left(monkeypatch):
+    """Motion JPEG of ten frames a second, which FFmpeg stamps as if they were 25."""
+    seconds = np.arange(100) / 10
+    _, slots = offered(monkeypatch, seconds, np.arange(100) / 25, _timed=False)
+    assert np.diff([now for _, now, _ in slots]) == pytest.approx(np.full(99, 0.1), abs=1e-3)
+
+
 def stream_file(folder, frames_of, count=60):
     """MPEG-TS, which any part of can be sent."""
     path = folder / "stream.ts"
@@ -301,6 +332,8 @@ def test_a_film_over_http_has_an_end(video, tmp_path):
         server.server_close()
     assert len(shots) + source.dropped == 30
     assert source.gaps == 0
+    assert shots[-1].time - shots[0].time == pytest.approx(2.9, abs=0.5)  # at its own speed
+    assert len(shots) > 20
 
 
 def test_opening_and_closing_leaves_nothing(video):

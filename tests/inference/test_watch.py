@@ -15,9 +15,10 @@ from dmad.inference.cameras import Camera
 from dmad.inference.detector import Detector
 from dmad.inference.events import Recent
 from dmad.inference.notes import unjudged
-from dmad.inference.shots import Source
+from dmad.inference.post import Wanted
+from dmad.inference.shots import Shot, Source
 from dmad.inference.video import VideoWriter
-from dmad.inference.watch import Wanted, watch
+from dmad.inference.watch import watch
 
 
 class Kept:
@@ -179,11 +180,31 @@ def test_why_a_camera_is_lost_is_told(detector):
             return None
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("dmad.inference.watch.open_source", lambda _, form, *more: Away(form))
+        patch.setattr("dmad.inference.post.open_source", lambda _, form, *more: Away(form))
         watch(detector, [Camera("rtsp://host/gate")], [kept], Wanted())
     lost = kept.of("health", state="lost")
     assert [line["why"] for line in lost] == ["connecting", "refused"]
     assert all(abs(line["time"] - time.time()) < 60 for line in lost)
+
+
+def test_a_machine_that_is_too_slow_says_so(detector, frames_of, capsys, monkeypatch):
+    frames = iter(frames_of(3, 8))
+
+    class Fast(Source):
+        live = True
+
+        def __init__(self, form):
+            super().__init__(form)
+            self.dropped = 2
+
+        def take(self):
+            frame = next(frames, None)
+            self.done = frame is None
+            return None if self.done else Shot(frame, np.repeat(frame, 3, 2), time.time())
+
+    monkeypatch.setattr("dmad.inference.post.open_source", lambda _, form, *more: Fast(form))
+    seen(detector, Camera("rtsp://host", "gate"))
+    assert "had time for 8 of 10 frames" in capsys.readouterr().err
 
 
 def test_a_slower_recording_is_told(detector, frames_of, tmp_path, capsys):

@@ -14,6 +14,7 @@ import numpy as np
 
 from dmad.config import DataConfig
 from dmad.data.frames import Clip, ClipSource, Footage, load_footage
+from dmad.data.holding import hold_out
 from dmad.data.images import find_images
 from dmad.data.labels import align, normal_clips, read_masks
 from dmad.data.layouts import SplitName, find_split
@@ -21,8 +22,6 @@ from dmad.data.masks import read_mask, shrink
 from dmad.errors import DmadError, require
 
 Part = Literal["train", "held_out", "test"]
-MIXED = "mixed-"  # begins the names of abnormal events that a contamination test trains on
-FEW = 6  # images from which on two are held out at least
 TOLD = 10  # lines about damaged data
 STREET_CLIPS = {"train": 24, "test": 10}
 STREET_PEOPLE = 2.0  # on view at a time: a quiet street
@@ -63,55 +62,14 @@ def load_split(data: DataConfig, split: Part) -> LabelledFootage:
         tell(found.footage.skipped)
     if split == "test":
         return found
-    part = hold_out(found.footage, data.held_out, data.history)[split == "held_out"]
+    kept = hold_out(found.footage, data.held_out, data.history, data.tiles)
+    part = kept[split == "held_out"]
     require(
         bool(part.clips),
         f"no normal footage is left for split {split} with --data.held_out {data.held_out:g}; "
         "give more normal clips, or another share",
     )
     return replace(found, footage=part)
-
-
-def hold_out(footage: Footage, share: float, history: int) -> tuple[Footage, Footage]:
-    """Footage to train on, and footage kept from training: of each view whole clips, evenly spread.
-
-    Where the share makes less than one clip of a view, or all, each of its clips gives its end
-    instead. Of six images or more two are kept, since one says nothing of how they differ.
-    Clips whose names begin with `MIXED` are all trained on.
-
-    Args:
-        footage: Normal clips.
-        share: Share to hold out; 0 holds out none.
-        history: Past frames T of a window.
-    """
-    kept = [clip for clip in footage.clips if clip.name.startswith(MIXED)]
-    normal = [clip for clip in footage.clips if not clip.name.startswith(MIXED)]
-    held: list[Clip] = []
-    for scene in {clip.scene for clip in normal}:
-        clips = [clip for clip in normal if clip.scene == scene]
-        count = round(share * len(clips))
-        if share and not history and len(clips) >= FEW:
-            count = max(count, 2)
-        chosen = {int((i + 0.5) * len(clips) / count) for i in range(count)}
-        for i, clip in enumerate(clips):
-            whole = ((), (clip,)) if i in chosen else ((clip,), ())
-            ours, theirs = whole if 0 < count < len(clips) else cut(clip, share, history + 1)
-            kept += ours
-            held += theirs
-    first, second = (
-        replace(footage, clips=tuple(sorted(part, key=lambda clip: clip.start)))
-        for part in (kept, held)
-    )
-    return first, second
-
-
-def cut(clip: Clip, share: float, least: int) -> tuple[tuple[Clip, ...], tuple[Clip, ...]]:
-    """A clip and its end; no end where a part would have less than `least` frames."""
-    first = round((1 - share) * clip.length)
-    if min(first, clip.length - first) < least:
-        return (clip,), ()
-    end = replace(clip, start=clip.start + first, length=clip.length - first)
-    return (replace(clip, length=first),), (end,)
 
 
 def fingerprint(footage: Footage) -> str:

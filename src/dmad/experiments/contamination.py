@@ -9,9 +9,10 @@ import numpy as np
 
 from dmad.config import Config, DataConfig
 from dmad.data.decoding import image_files
+from dmad.data.holding import MIXED
 from dmad.data.labels import runs
 from dmad.data.layouts import find_split
-from dmad.data.load import MIXED, load_split, needed_root
+from dmad.data.load import load_split, needed_root
 from dmad.data.windows import thin
 from dmad.errors import require
 from dmad.experiments.ablation import figures, skips

@@ -35,7 +35,17 @@ class Clips:
         """The next frame (h, w, 3), after which films that are due are closed."""
         self._past.append(picture)
         for film in self._films:
-            film.write(picture)
+            if now <= film.until:
+                film.write(picture)
+        self._end_those_due(now)
+
+    def skip(self, now: float) -> None:
+        """Nothing was seen until now: films that are due are closed, and others begin after it."""
+        self._past.clear()
+        self._end_those_due(now)
+
+    def _end_those_due(self, now: float) -> None:
+        for film in self._films:
             if now >= film.until or film.count >= LONGEST * self.fps:
                 film.close()
         self._films = [film for film in self._films if not film.closed]

@@ -57,6 +57,7 @@ class Health:
         self.state: State = "ok"  # as told
         self._seen: State = "ok"  # of the last frame
         self._since = -np.inf  # seconds: since when it looks like that
+        self._bad = np.inf  # since when it has not been right for long
         self._past = None if template is None else _Scene(template)
         self._own = Past() if template is None else None
         self._own_time = -np.inf
@@ -71,16 +72,22 @@ class Health:
             Whether it may be scored; `state` says what is told.
         """
         if (back := now - self._time) < 0:  # the clock was set
-            self._time, self._since, self._own_time = (
-                then + back for then in (self._time, self._since, self._own_time)
+            self._time, self._since, self._own_time, self._bad = (
+                then + back for then in (self._time, self._since, self._own_time, self._bad)
             )
         grey = reduced(frame)
         seen = self._look(grey)
         if seen != self._seen:
             self._seen, self._since = seen, now
+        steady = now - self._since >= CONFIRM
+        if seen == "ok":
+            self._bad = np.inf if steady else self._bad
+        elif seen != "frozen":  # single copies are no fault
+            self._bad = min(self._bad, now)
         if self.state == "frozen" and seen != "frozen":
             self.state = "ok"  # at once: a quiet view, much compressed, may only have been still
-        if seen != self.state and now - self._since >= CONFIRM:
+        flickers = seen not in ("ok", "frozen") and self.state == "ok"
+        if seen != self.state and (steady or (flickers and now - self._bad >= CONFIRM)):
             self.state = seen
         if seen == "ok":
             self._learn(frame, grey, now)

@@ -88,7 +88,7 @@ def predict_images(detector: Detector, sources: Sequence[Path], out: Path) -> Pa
     Raises:
         DmadError: No source holds an image, or none could be read.
     """
-    files, table = named(sources), out / "scores.csv"
+    files, table = _parts(sources), out / "scores.csv"
     require(_is_ours(table), f"{table} is none of ours; choose another folder with --out")
     shown = Pictures(detector)
     rows: list[list[str]] = []
@@ -106,6 +106,15 @@ def predict_images(detector: Detector, sources: Sequence[Path], out: Path) -> Pa
     if skipped := len(files) - len(rows):
         print(f"note: {skipped} of {len(files)} images were skipped", file=sys.stderr)
     return out
+
+
+def _parts(sources: Sequence[Path]) -> list[ImageFile]:
+    """The images of all sources, without the masks that lie beside them."""
+    files = named(sources)
+    found = [file for file in files if file.kind != "mask"] or files  # masks alone are meant
+    if masks := len(files) - len(found):
+        print(f"note: {masks} masks left out", file=sys.stderr)
+    return found
 
 
 def _is_ours(table: Path) -> bool:

@@ -14,6 +14,7 @@ from dmad.inference.shots import Form, Pace, Shot, Source, picture_of
 
 FIRST, LONGEST = 0.25, 2.0  # seconds between attempts to connect, doubled from one to the other
 PATIENCE = 5.0  # seconds without an answer or a frame after which a source is lost
+UNTIMED = ("mpjpeg", "mjpeg")  # to which FFmpeg gives times of 25 frames a second, whatever comes
 SLIP = 1.0  # seconds between a stream's clock and ours from which on ours is taken anew
 
 
@@ -36,7 +37,7 @@ class Live(Source):
         self.url, self.options = url, options
         self.wake = wake or threading.Event()
         self.lost = "connecting"
-        self._pace, self._offset = Pace(form.rate), 0.0
+        self._pace, self._offset, self._timed = Pace(form.rate), 0.0, True
         self._slot: tuple[av.VideoFrame, float, float] | None = None  # newest: time, gap
         self._last = 0.0  # time of the newest frame
         self._ahead = self._lead()
@@ -55,10 +56,14 @@ class Live(Source):
         frame, now, gap = slot
         return Shot(self.form.image(frame), picture_of(frame), now, gap)
 
+    def stop(self) -> None:
+        """Let nothing more come; does not wait."""
+        super().stop()
+        self._stop.set()
+
     def close(self) -> None:
         """Let go of it; what it waits for may take `PATIENCE`."""
         super().close()
-        self._stop.set()
         self._thread.join(PATIENCE + 1)
 
     def __iter__(self) -> Iterator[Shot]:
@@ -87,20 +92,23 @@ class Live(Source):
         with av.open(self.url, timeout=(PATIENCE, PATIENCE), **self.options) as container:
             stream = container.streams.video[0]
             self.fps, reached = float(stream.average_rate or 0), 0.0
+            self._timed = container.format.name not in UNTIMED
+            film = self.url.startswith("http") and container.duration is not None
             for frame in container.decode(stream):
+                if film and frame.time:  # else it would come as fast as it can be fetched
+                    self._stop.wait(max(0.0, frame.time + self._offset - time.time()))
                 if self._stop.is_set():
                     return True
                 self._offer(frame)
                 reached = frame.time or reached
             self.lost = "the stream ended"
-            film = self.url.startswith("http") and container.duration is not None
             return film and reached > (container.duration or 0) / av.time_base - 1
 
     def _offer(self, frame: av.VideoFrame) -> None:
         now, gap = self._stamp(frame), 0.0
         if not self._pace.due(now):
             return
-        if self._fresh and self._last:
+        if self._last and (self._fresh or now - self._last > self.hole):
             gap = now - self._last
             self.gaps += 1
             self.gap_seconds += gap
@@ -130,7 +138,7 @@ class Live(Source):
         """The stream's own clock, set by ours where they part; never backwards."""
         self._mind_the_clock()
         here = time.time()
-        own = here if frame.time is None else frame.time + self._offset
+        own = here if frame.time is None or not self._timed else frame.time + self._offset
         if abs(own - here) > SLIP:
             self._offset += here - own
             own = here

@@ -38,6 +38,14 @@ def unjudged(state: str, frames: int, least: int) -> str:
     return f"{told}; is it another view than that trained on? give it a scene of its own then"
 
 
+def busy_notes(judged: int, dropped: int) -> list[str]:
+    """What to say where a live source is judged at a slower rate than it comes."""
+    return [
+        f"this machine had time for {judged} of {judged + dropped} frames, so that everything "
+        "moves further between two; calibrate and watch with a lower --fps, or with fewer cameras"
+    ]
+
+
 def rate_notes(calibration: Calibration | None, fps: float) -> list[str]:
     """What to say where the footage runs at another rate than the threshold was set at."""
     if calibration is None or same_rate(fps, calibration.fps):

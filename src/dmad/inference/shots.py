@@ -17,6 +17,7 @@ from dmad.evaluation.calibration import Calibration
 from dmad.evaluation.held_out import same_rate
 
 SHOWN = 640  # longest side of what people see, pixels
+HOLE = 1.0  # seconds without a frame, after which nothing goes on as before
 SLACK = 0.25  # share of a frame's duration that it may come early
 
 Pixels = NDArray[np.uint8]
@@ -98,13 +99,22 @@ class Source:
         """Frames a second that are judged."""
         return min(self.fps or self.form.rate, self.form.rate or self.fps)
 
+    @property
+    def hole(self) -> float:
+        """Seconds without a frame that are a gap."""
+        return max(HOLE, 3 / (self.fps or HOLE))
+
     def take(self) -> Shot | None:
         """The next frame, or None where there is none now."""
         raise NotImplementedError
 
+    def stop(self) -> None:
+        """Let nothing more come; does not wait."""
+        self.done = True
+
     def close(self) -> None:
         """Let go of it."""
-        self.done = True
+        self.stop()
 
     def __enter__(self) -> Self:
         return self

@@ -244,7 +244,7 @@ def mqtt(url: str) -> Deliver:
     def deliver(line: str) -> None:  # a connection each: what failed is in nobody's queue
         client = paho.Client(CallbackAPIVersion.VERSION2)
         if parts.username:
-            client.username_pw_set(parts.username, parts.password)
+            client.username_pw_set(unquote(parts.username), unquote(parts.password or ""))
         client.connect(str(parts.hostname), parts.port or 1883)
         client.loop_start()
         try:

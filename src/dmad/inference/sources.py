@@ -19,7 +19,6 @@ from dmad.errors import require
 from dmad.inference.live import Live
 from dmad.inference.shots import Form, Pace, Shot, Source, picture_of
 
-HOLE = 1.0  # seconds without a frame in a recording, after which nothing goes on as before
 SCHEMES = ("rtsp", "rtsps", "http", "https", "rtmp", "udp", "tcp", "srt")
 
 
@@ -54,9 +53,9 @@ class Recorded(Source):
         self._shots.close()
 
     def _video(self, path: Path) -> Generator[Shot, None, None]:
-        pace, hole = Pace(self.form.rate, self.fps), max(HOLE, 3 / self.fps)
+        pace = Pace(self.form.rate, self.fps)
         for frame, now, missing in clocked(video_frames(path, self.report), self.fps):
-            gap = missing if missing > hole else 0.0
+            gap = missing if missing > self.hole else 0.0
             if pace.due(now):
                 yield Shot(self.form.image(frame), picture_of(frame), now, gap)
 

@@ -105,7 +105,8 @@ def push_all(streams: Sequence[Stream], frames: Sequence[np.ndarray]) -> list[Ju
     detector = streams[0].detector
     pasts, templates = zip(*(item for item in taken if item is not None), strict=True)
     windows = torch.from_numpy(np.stack(pasts)).to(detector.device)
-    background = None if templates[0] is None else torch.cat(templates).to(detector.device)
+    there = [template.to(detector.device) for template in templates if template is not None]
+    background = torch.cat(there) if there else None
     outcome = detector.run(windows, background)
     for row, k in enumerate(ready):
         index = np.array([streams[k].frames - 1])
