@@ -20,10 +20,9 @@ from dmad.errors import DmadError
 from dmad.evaluation.show import show
 from dmad.experiments.toy import toy
 from dmad.inference.detector import Detector, load
-from dmad.inference.explain import Limits, Picture, pictures
+from dmad.inference.explain import Best, Limits, Picture, pictures
 from dmad.inference.film import Film
 from dmad.inference.images import Pictures, judge_image
-from dmad.inference.predict import Best
 from dmad.judge import judge, write
 from dmad.nn.distillation import Teacher
 from dmad.runs import Run, find_model, make_folder, read_card, write_whole

@@ -5,7 +5,7 @@ import torch
 from dmad.data.background import templates
 from dmad.data.frames import Clip, Footage
 from dmad.data.load import stack
-from dmad.data.past import REFRESH, SAMPLES, Past, median_template
+from dmad.data.past import REFRESH, SAMPLES, Past, causal, median_template
 from dmad.data.windows import Windows, thin, to_model
 
 
@@ -97,6 +97,16 @@ def test_past_template_keeps_its_own_copy():
     past.push(frame)
     frame[:] = 255
     assert (past.median() == -1).all()
+
+
+def test_no_frame_is_judged_over_a_break():
+    frames = [np.full((1, 1, 1), k, np.uint8) for k in range(12)]
+    broken = [*frames[:5], None, *frames[5:7], None, None, *frames[7:], None]
+    found = [
+        (at, [int(frame[0, 0, 0]) for frame in window])
+        for at, window in causal(broken, 2, None, batch=4)
+    ]
+    assert found == [(2, [0, 1, 2, 3, 4]), (9, [7, 8, 9, 10, 11])]
 
 
 def test_past_template_has_constant_memory_and_covers_all_of_the_past():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,13 +79,32 @@ def at_once(past: Past | None, batch: int) -> int:
     return min(batch, past.until_refresh - (past.seen == 0)) if past else batch
 
 
+Frame = NDArray[np.uint8]
+
+
+def stretches(frames: Iterable[Frame | None]) -> Iterator[Iterator[Frame]]:
+    """The frames up to each None, as they come; each is to be used up before the next."""
+    source = iter(frames)
+    for first in source:
+        if first is not None:
+            yield chain([first], _to_the_next(source))
+
+
+def _to_the_next(frames: Iterator[Frame | None]) -> Iterator[Frame]:
+    for frame in frames:
+        if frame is None:
+            return
+        yield frame
+
+
 def causal(
-    frames: Iterable[NDArray[np.uint8]], history: int, past: Past | None, batch: int = 1
-) -> Iterator[tuple[int, list[NDArray[np.uint8]]]]:
+    frames: Iterable[Frame | None], history: int, past: Past | None, batch: int = 1
+) -> Iterator[tuple[int, list[Frame]]]:
     """Frames as they come, each with those before it; none is kept longer than it is needed.
 
     Args:
-        frames: (H, W, C) uint8 each, oldest first; any number.
+        frames: (H, W, C) uint8 each, oldest first; any number. A None stands where the next does
+            not follow the last.
         history: How many frames T stand before each that is judged.
         past: Told of every frame once it was judged, so that a template never sees what it is
             laid behind; the first frame of a model of single images is its own past.
@@ -94,16 +113,17 @@ def causal(
     Yields:
         Position of the first frame to be judged, and all of them with the T frames before.
     """
-    source = iter(frames)
-    window = list(islice(source, history))
-    position = len(window)
-    if past:
-        past.push_all(window)
-    while chunk := list(islice(source, at_once(past, batch))):
-        if past and not past.seen:
-            past.push(chunk[0])
-        yield position, window + chunk
+    position = 0
+    for stretch in stretches(frames):
+        window = list(islice(stretch, history))
+        position += len(window)
         if past:
-            past.push_all(chunk)
-        position += len(chunk)
-        window = (window + chunk)[len(chunk) :]
+            past.push_all(window)
+        while chunk := list(islice(stretch, at_once(past, batch))):
+            if past and not past.seen:
+                past.push(chunk[0])
+            yield position, window + chunk
+            if past:
+                past.push_all(chunk)
+            position += len(chunk)
+            window = (window + chunk)[len(chunk) :]

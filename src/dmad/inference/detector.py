@@ -112,12 +112,13 @@ class Detector:
         return AnomalyResult.of(self.explain(frames, scene), self.config.data.history)
 
     def explain(
-        self, frames: Iterable[np.ndarray], scene: str = "", batch: int = 8
+        self, frames: Iterable[np.ndarray | None], scene: str = "", batch: int = 8
     ) -> Iterator[Explained]:
         """Score frames as they come, causally, with constant memory.
 
         Args:
-            frames: (H, W, C) uint8 each, oldest first; any number.
+            frames: (H, W, C) uint8 each, oldest first; any number. A None stands where the next
+                does not follow the last.
             scene: As in `__call__`.
             batch: Frames judged at once; 1 for the least delay.
 

@@ -191,3 +191,25 @@ def pictures(found: Explained, limits: Limits) -> Iterator[Picture]:
             visualize.error_image(scores.reconstruction_map[b].cpu().numpy(), 2 * limit),
             float(np.hypot(*fields[b]).max()),
         )
+
+
+class Best:
+    """The pictures with the highest scores, so that those of one moment are shown once.
+
+    Args:
+        size: How many at most.
+        apart: Frames between any two of them at the least.
+    """
+
+    def __init__(self, size: int, apart: int = 1) -> None:
+        self.size, self.apart = size, apart
+        self.pictures: list[Picture] = []  # highest first
+
+    def offer(self, picture: Picture) -> None:
+        """Keep it if it is among the highest, in place of lower ones of its moment."""
+        near = [p for p in self.pictures if abs(p.index - picture.index) < self.apart]
+        if any(p.score > picture.score for p in near):
+            return
+        kept = [p for p in self.pictures if all(p is not other for other in near)]
+        ranked = sorted([*kept, picture], key=lambda p: (p.score, p.index), reverse=True)
+        self.pictures = ranked[: self.size]

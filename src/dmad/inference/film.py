@@ -47,10 +47,12 @@ class Film(VideoWriter):
         self.whole = True  # so far
         self._level = calibration.threshold if calibration else np.inf
         self._count = 0  # frames written
+        self._calibration = calibration
         self._live = calibration.scorer.live() if calibration else None
 
     def unjudged(self, frame: Image) -> None:
-        """One of the first frames (H, W, C), which have no past."""
+        """One of the first frames (H, W, C), or of those behind a hole, which have no past."""
+        self._live = self._calibration.scorer.live() if self._calibration else None
         self._write(frame, frame, [self._clock(self._count), "no past yet"], [])
 
     def judged(self, picture: Picture, reconstruction: float, deformation: float) -> None:

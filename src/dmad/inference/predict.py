@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -31,10 +31,11 @@ from dmad.data.zones import ALL
 from dmad.errors import DmadError, checked, require
 from dmad.evaluation.calibration import read_calibration
 from dmad.inference.detector import Detector, load
-from dmad.inference.explain import Limits, Picture, pictures
+from dmad.inference.explain import Best, Limits, pictures
 from dmad.inference.film import Film
 from dmad.inference.images import predict_images
 from dmad.inference.notes import rate_notes, view_notes
+from dmad.inference.shots import HOLE
 from dmad.inference.sources import clocked
 from dmad.inference.tables import Table, events_csv
 from dmad.runs import make_folder, no_two_alike, write_whole
@@ -150,7 +151,7 @@ def predict_one(detector: Detector, source: Path, out: Path, wanted: Wanted) -> 
     fps = rate_of(source, detector, wanted)
     notes = rate_notes(detector.calibration, fps)
     notes += view_notes(detector, detector.calibration, wanted.scene)
-    table = Table(fps, data.history, detector.calibration)
+    table = Table(fps, detector.calibration)
     found = Findings(table, Best(wanted.panels, round(APART * fps)), notes)
     try:
         _judge(detector, source, out, wanted, found)
@@ -158,6 +159,8 @@ def predict_one(detector: Detector, source: Path, out: Path, wanted: Wanted) -> 
         notes.append(f"stopped after {table.count} judged frames")
         raise
     finally:  # also of what Ctrl-C ends
+        if holes := len(table.breaks):
+            notes.append(f"{holes} hole{'s' * (holes > 1)} in it, over which nothing was judged")
         for note in notes:
             print(f"note: {note}", file=sys.stderr)
         if table.count:
@@ -180,45 +183,63 @@ def _judge(detector: Detector, source: Path, out: Path, wanted: Wanted, findings
     """Fill the findings, and film."""
     data, calibration = detector.config.data, detector.calibration
     table, note = findings.table, findings.notes.append
-    frames = timed(source, data, table.fps, note, table.times)
+    waiting = deque[np.ndarray]()  # frames not yet judged
+    frames = timed(source, data, table, waiting, note)
     mask = detector.mask(calibration.zone if calibration else ALL)
     limits = Limits(detector.config)
     film = None
     if wanted.video:
         film = Film(out / "annotated.mp4", table.fps, aspect(source), calibration, note)
     with film or nullcontext():
-        past = list(islice(frames, data.history))
-        explained = detector.explain(chain(past, frames), wanted.scene)
+        explained = detector.explain(frames, wanted.scene)
         for whole in tracked(explained, source.name, -(-probe(source)[1] // 8) or None):
             found = whole.within(mask, detector.config.score)
-            while film and past:
-                film.unjudged(past.pop(0))
+            _pass_over(waiting, found.index[0] - table.length, film)
             table.add(found)
             rows = table.rows[-len(found.index) :]
             for picture, row in zip(pictures(found, limits), rows, strict=True):
                 findings.best.offer(picture)
+                waiting.popleft()
                 if film:
                     film.judged(picture, *row[2:])
+        if table.count:
+            _pass_over(waiting, len(waiting), film)
+            table.length = len(table.times)
     findings.filmed = bool(film and film.whole)
+
+
+def _pass_over(waiting: deque[np.ndarray], count: int, film: Film | None) -> None:
+    for _ in range(count):
+        frame = waiting.popleft()
+        if film:
+            film.unjudged(frame)
 
 
 def timed(
     source: Path,
     data: DataConfig,
-    fps: float,
+    table: Table,
+    waiting: deque[np.ndarray],
     report: Callable[[str], None],
-    times: list[float],
-) -> Iterator[np.ndarray]:
-    """Frames of a video or folder as the model takes them; `times` gets the second of each."""
+) -> Iterator[np.ndarray | None]:
+    """Frames of a video or folder as the model takes them, None where a recording has a hole.
+
+    `table` gets the second of each and where holes are, `waiting` the frames themselves.
+    """
     size, channels, antialias = data.size, data.channels, data.antialias
     if source.is_dir() or is_image(source):
         for image in decode(source, size, channels, report, antialias=antialias):
-            times.append(len(times) / fps)
+            table.times.append(len(table.times) / table.fps)
+            waiting.append(image)
             yield image
     else:
-        for frame, now, _ in clocked(video_frames(source, report), fps):
-            times.append(now)
-            yield shrink(frame, size, channels, antialias)
+        for frame, now, missing in clocked(video_frames(source, report), table.fps):
+            if missing > max(HOLE, 3 / table.fps):
+                table.breaks.append(len(table.times))
+                yield None
+            table.times.append(now)
+            waiting.append(shrink(frame, size, channels, antialias))
+            yield waiting[-1]
 
 
 def _summary(table: Table, detector: Detector, scene: str) -> str:
@@ -236,28 +257,6 @@ def _summary(table: Table, detector: Detector, scene: str) -> str:
     if share < MOST or detector.needs_template(scene):
         return told
     return f"{told}; {share:.0%} of its frames are above it: is it another view? --scene NAME then"
-
-
-class Best:
-    """The pictures with the highest scores, so that those of one moment are shown once.
-
-    Args:
-        size: How many at most.
-        apart: Frames between any two of them at the least.
-    """
-
-    def __init__(self, size: int, apart: int = 1) -> None:
-        self.size, self.apart = size, apart
-        self.pictures: list[Picture] = []  # highest first
-
-    def offer(self, picture: Picture) -> None:
-        """Keep it if it is among the highest, in place of lower ones of its moment."""
-        near = [p for p in self.pictures if abs(p.index - picture.index) < self.apart]
-        if any(p.score > picture.score for p in near):
-            return
-        kept = [p for p in self.pictures if all(p is not other for other in near)]
-        ranked = sorted([*kept, picture], key=lambda p: (p.score, p.index), reverse=True)
-        self.pictures = ranked[: self.size]
 
 
 @dataclass

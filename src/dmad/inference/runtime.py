@@ -87,11 +87,12 @@ class Runtime:
         check_frames(frames, data)
         return AnomalyResult.of(self.explain(frames, scene), data.history)
 
-    def explain(self, frames: Iterable[np.ndarray], scene: str = "") -> Iterator[Found]:
+    def explain(self, frames: Iterable[np.ndarray | None], scene: str = "") -> Iterator[Found]:
         """Score frames as they come, one at a time, causally, with constant memory.
 
         Args:
-            frames: (H, W, C) uint8 each, oldest first; any number.
+            frames: (H, W, C) uint8 each, oldest first; any number. A None stands where the next
+                does not follow the last.
             scene: As in `__call__`.
 
         Yields:

@@ -29,14 +29,15 @@ class Table:
 
     Args:
         fps: Frames a second.
-        gap: Frames before the first that is judged.
         calibration: Adds two columns, its own score and whether the frame is of an alarm.
     """
 
-    def __init__(self, fps: float, gap: int, calibration: Calibration | None = None) -> None:
-        self.fps, self.gap, self.calibration = fps, gap, calibration
+    def __init__(self, fps: float, calibration: Calibration | None = None) -> None:
+        self.fps, self.calibration = fps, calibration
         self.rows: list[tuple[int, float, float, float]] = []
         self.times: list[float] = []  # seconds of every frame, those without a past too
+        self.breaks: list[int] = []  # frames that do not follow the one before
+        self.length = 0  # frames that it tells of: up to the last judged, or all
 
     @property
     def count(self) -> int:
@@ -47,6 +48,7 @@ class Table:
         """The rows of a batch."""
         values = found.columns()[:3]
         self.rows += zip(found.index.tolist(), *(v.tolist() for v in values), strict=True)
+        self.length = self.rows[-1][0] + 1
 
     def csv(self) -> str:
         """frame, time in seconds, score and its two terms, empty for the frames without a past."""
@@ -71,16 +73,26 @@ class Table:
         """Once all frames are there: the score that the threshold is for, else that of Eq. 14."""
         if not self.calibration:
             return self.column(1)
-        return self.calibration.scorer(self.column(2), self.column(3))
+        return self.calibration.scorer(self.column(2), self.column(3), self._lengths)
 
     @cached_property
     def events(self) -> list[Event]:
         """Once all frames are there: the alarms; none without a threshold."""
-        return find_events(self.judged, self.calibration.rule) if self.calibration else []
+        if not self.calibration:
+            return []
+        return find_events(self.judged, self.calibration.rule, self._lengths)
+
+    @property
+    def _lengths(self) -> NDArray[np.int64]:
+        """Frames of each stretch without a break."""
+        inside = [index for index in self.breaks if index < self.length]
+        return np.diff([0, *inside, self.length])
 
     def column(self, which: int) -> NDArray[np.float64]:
         """One column, NaN for the frames without a past."""
-        return np.array([np.nan] * self.gap + [row[which] for row in self.rows])
+        values = np.full(self.length, np.nan)
+        values[[row[0] for row in self.rows]] = [row[which] for row in self.rows]
+        return values
 
 
 def in_events(scores: NDArray[np.float64], events: Sequence[Event]) -> NDArray[np.float64]:
