@@ -93,5 +93,6 @@ def _keep_memory() -> None:
     if platform.libc_ver()[0] != "glibc":
         return
     libc = ctypes.CDLL(None)
-    for option, size in ((M_MMAP_THRESHOLD, 1 << 30), (M_TRIM_THRESHOLD, (1 << 31) - 1)):
-        libc.mallopt(option, size)
+    if not libc.mallopt(M_MMAP_THRESHOLD, 1 << 30):
+        libc.mallopt(M_MMAP_THRESHOLD, 1 << 25)  # the most before glibc 2.35
+    libc.mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1)

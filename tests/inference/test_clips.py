@@ -30,12 +30,12 @@ def test_a_film_does_not_go_on_over_what_was_not_seen(tmp_path):
     for i in range(10):
         clips.push(grey(i), i / 10)
     clips.start("before")
+    clips.skip()
+    assert not clips.path("before").exists()  # its event may go on
     clips.end("before", 1.0)
-    clips.skip(3.9)
-    assert not clips.path("before").exists()
-    clips.skip(60.0)
+    clips.skip()
     assert length_of(clips.path("before")) == 10
-    clips.push(grey(99), 60.0)
+    clips.push(grey(99), 2.0)
     clips.start("after")
     clips.close()
     assert length_of(clips.path("after")) == 1

@@ -223,6 +223,22 @@ def test_times_that_say_nothing_are_left(monkeypatch):
     assert np.diff([now for _, now, _ in slots]) == pytest.approx(np.full(99, 0.1), abs=1e-3)
 
 
+def test_motion_jpeg_is_told_by_our_clock(tmp_path, frames_of):
+    path = tmp_path / "camera.mjpeg"
+    with av.open(str(path), "w", format="mpjpeg") as out:
+        stream = out.add_stream("mjpeg", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 32, 32, "yuvj420p"
+        for frame in frames_of(3, 6):
+            image = av.VideoFrame.from_ndarray(np.repeat(frame, 3, 2), format="rgb24")
+            out.mux(stream.encode(image))
+        out.mux(stream.encode(None))
+    source = Live(str(path), FORM, format="mpjpeg")
+    assert until(lambda: source.take() is not None)
+    source.close()
+    assert not source._timed
+    assert source.fps == 0
+
+
 def stream_file(folder, frames_of, count=60):
     """MPEG-TS, which any part of can be sent."""
     path = folder / "stream.ts"

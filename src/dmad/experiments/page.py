@@ -25,7 +25,7 @@ def page(stored: Path) -> Path:
 
     The text is `page.md` in the folder, a Jinja template that may call
 
-    - `table("ablation")`: a stored table, whole, or of some columns and lines,
+    - `table("ablation")`: a stored table, its notes, and on what it was run,
     - `cell("ablation", "full", "Eq. 14 raw")`: one figure of it,
     - `runs("ablation", "full")`: a line a seed of one variant of a grid,
     - `points("ablation", "- PDM", "full", "published")`: how many points of a figure a variant of a
@@ -34,7 +34,6 @@ def page(stored: Path) -> Path:
       some metrics,
     - `value("ped2", "deployable", "Eq. 14 raw")`: one micro AUROC of such a ledger,
     - `epochs("ped2", ["total", "perplexity"])`: the curves of a model's card,
-    - `machine("ablation")`: on what it was run,
 
     with the names of the folder's `.json` files, or paths from it.
 

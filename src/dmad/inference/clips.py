@@ -37,16 +37,16 @@ class Clips:
         for film in self._films:
             if now <= film.until:
                 film.write(picture)
-        self._end_those_due(now)
+        self._end(now)
 
-    def skip(self, now: float) -> None:
-        """Nothing was seen until now: films that are due are closed, and others begin after it."""
+    def skip(self) -> None:
+        """Nothing was seen: films of events that are over end, and others begin after it."""
         self._past.clear()
-        self._end_those_due(now)
+        self._end(np.inf)
 
-    def _end_those_due(self, now: float) -> None:
+    def _end(self, now: float) -> None:
         for film in self._films:
-            if now >= film.until or film.count >= LONGEST * self.fps:
+            if film.until < now or film.count >= LONGEST * self.fps:
                 film.close()
         self._films = [film for film in self._films if not film.closed]
 

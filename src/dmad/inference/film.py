@@ -32,6 +32,7 @@ class Film(VideoWriter):
             Eq. 14 where None.
         report: Called with one line where it cannot be written, as on a full disk; the film then
             ends, and nothing else does.
+        second: When a frame was, where that is not its number by `fps`.
     """
 
     def __init__(
@@ -41,9 +42,11 @@ class Film(VideoWriter):
         aspect: float = 1.0,
         calibration: Calibration | None = None,
         report: Callable[[str], None] = print,
+        second: Callable[[int], float] | None = None,
     ) -> None:
         super().__init__(path, fps)
         self._aspect, self._report = aspect, report
+        self._second = second or (lambda index: index / fps)
         self.whole = True  # so far
         self._level = calibration.threshold if calibration else np.inf
         self._count = 0  # frames written
@@ -65,7 +68,7 @@ class Film(VideoWriter):
         self._write(picture.heat, picture.arrows, left, right, score >= self._level)
 
     def _clock(self, index: int) -> str:
-        return f"frame {index}, {float(index / self.fps):.1f} s"
+        return f"frame {index}, {self._second(index):.1f} s"
 
     def _write(
         self, left: Image, right: Image, told: list[str], more: list[str], alarm: bool = False

@@ -58,6 +58,7 @@ class Health:
         self._seen: State = "ok"  # of the last frame
         self._since = -np.inf  # seconds: since when it looks like that
         self._bad = np.inf  # since when it has not been right for long
+        self._faulty = -np.inf  # when it last was not
         self._past = None if template is None else _Scene(template)
         self._own = Past() if template is None else None
         self._own_time = -np.inf
@@ -72,22 +73,24 @@ class Health:
             Whether it may be scored; `state` says what is told.
         """
         if (back := now - self._time) < 0:  # the clock was set
-            self._time, self._since, self._own_time, self._bad = (
-                then + back for then in (self._time, self._since, self._own_time, self._bad)
+            self._time, self._since, self._own_time, self._bad, self._faulty = (
+                then + back
+                for then in (self._time, self._since, self._own_time, self._bad, self._faulty)
             )
         grey = reduced(frame)
         seen = self._look(grey)
         if seen != self._seen:
             self._seen, self._since = seen, now
-        steady = now - self._since >= CONFIRM
-        if seen == "ok":
-            self._bad = np.inf if steady else self._bad
-        elif seen != "frozen":  # single copies are no fault
-            self._bad = min(self._bad, now)
+        if seen not in ("ok", "frozen"):  # single copies are no fault
+            self._bad, self._faulty = min(self._bad, now), now
+        elif now - self._faulty >= CONFIRM:
+            self._bad = np.inf
         if self.state == "frozen" and seen != "frozen":
             self.state = "ok"  # at once: a quiet view, much compressed, may only have been still
-        flickers = seen not in ("ok", "frozen") and self.state == "ok"
-        if seen != self.state and (steady or (flickers and now - self._bad >= CONFIRM)):
+        since = self._faulty if seen == "ok" else self._since
+        if self.state == "ok" and seen != "frozen":
+            since = min(since, self._bad)  # faults may take turns
+        if seen != self.state and now - since >= CONFIRM:
             self.state = seen
         if seen == "ok":
             self._learn(frame, grey, now)

@@ -91,12 +91,14 @@ class Live(Source):
         """Read until the source ends; whether that is its end, as of a film."""
         with av.open(self.url, timeout=(PATIENCE, PATIENCE), **self.options) as container:
             stream = container.streams.video[0]
-            self.fps, reached = float(stream.average_rate or 0), 0.0
-            self._timed = container.format.name not in UNTIMED
+            self._timed, reached = container.format.name not in UNTIMED, 0.0
+            self.fps = float(stream.average_rate or 0) if self._timed else 0.0
             film = self.url.startswith("http") and container.duration is not None
             for frame in container.decode(stream):
                 if film and frame.time:  # else it would come as fast as it can be fetched
-                    self._stop.wait(max(0.0, frame.time + self._offset - time.time()))
+                    self._mind_the_clock()
+                    ahead = frame.time + self._offset - time.time()
+                    self._stop.wait(min(max(0.0, ahead), 2 * self.hole))
                 if self._stop.is_set():
                     return True
                 self._offer(frame)

@@ -42,7 +42,8 @@ def busy_notes(judged: int, dropped: int) -> list[str]:
     """What to say where a live source is judged at a slower rate than it comes."""
     return [
         f"this machine had time for {judged} of {judged + dropped} frames, so that everything "
-        "moves further between two; calibrate and watch with a lower --fps, or with fewer cameras"
+        "moves further between two; watch with a lower --fps and calibrate on the films it makes, "
+        "or watch fewer cameras"
     ]
 
 

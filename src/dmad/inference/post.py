@@ -114,8 +114,8 @@ class Post:
         if shot is None and self.source.lost:
             self._enter("lost", self.source.lost)
             self._pause(self._time)
-            self._pass(now := time.time())
-            self._unseen(now)
+            self._pass(time.time())
+            self._unseen()
         if time.monotonic() - self._sent >= self._wanted.every:
             self.report()
         return shot
@@ -129,7 +129,7 @@ class Post:
         if shot.gap:
             self._pause(shot.time - shot.gap)
             self._pass(shot.time)
-            self._unseen(shot.time)
+            self._unseen()
             self._enter("back", gap=shot.gap)
         good = self.health.push(shot.image, shot.time)
         self._enter(self.health.state)
@@ -154,11 +154,11 @@ class Post:
             with self._noting():
                 self.clips.push(shot.picture, shot.time)
 
-    def _unseen(self, now: float) -> None:
+    def _unseen(self) -> None:
         """Films do not go on over what the camera did not show."""
         if self.clips:
             with self._noting():
-                self.clips.skip(now)
+                self.clips.skip()
 
     def report(self) -> None:
         """One line: frames, what was lost, and how recent scores compare with the calibration."""

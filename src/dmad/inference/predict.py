@@ -37,7 +37,7 @@ from dmad.inference.images import predict_images
 from dmad.inference.notes import rate_notes, view_notes
 from dmad.inference.shots import HOLE
 from dmad.inference.sources import clocked
-from dmad.inference.tables import Table, events_csv
+from dmad.inference.tables import Table
 from dmad.runs import make_folder, no_two_alike, write_whole
 from dmad.tracking import tracked
 
@@ -189,7 +189,8 @@ def _judge(detector: Detector, source: Path, out: Path, wanted: Wanted, findings
     limits = Limits(detector.config)
     film = None
     if wanted.video:
-        film = Film(out / "annotated.mp4", table.fps, aspect(source), calibration, note)
+        path, shape = out / "annotated.mp4", aspect(source)
+        film = Film(path, table.fps, shape, calibration, note, table.second)
     with film or nullcontext():
         explained = detector.explain(frames, wanted.scene)
         for whole in tracked(explained, source.name, -(-probe(source)[1] // 8) or None):
@@ -278,7 +279,7 @@ def _write(out: Path, found: Findings) -> None:
     terms = {"reconstruction": table.column(2), "deformation": table.column(3)}
     level = calibration.threshold if calibration else None
     if level is not None:
-        write_whole(out / "events.csv", events_csv(table.events, level, table.second))
+        write_whole(out / "events.csv", table.events_csv())
     write_whole(out / "scores.csv", table.csv())
     seconds = np.array([table.second(index) for index in range(len(table.judged))])
     drawing = visualize.timeline(table.judged, None, terms, seconds, level)

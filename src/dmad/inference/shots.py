@@ -102,7 +102,7 @@ class Source:
     @property
     def hole(self) -> float:
         """Seconds without a frame that are a gap."""
-        return max(HOLE, 3 / (self.fps or HOLE))
+        return max(HOLE, 3 / (self.rate or HOLE))
 
     def take(self) -> Shot | None:
         """The next frame, or None where there is none now."""

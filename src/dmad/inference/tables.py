@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -63,10 +63,25 @@ class Table:
         )
         return as_csv(names, lines)
 
+    def events_csv(self) -> str:
+        """The events: start, end and peak in seconds, the peak's score, and the threshold."""
+        assert self.calibration
+        level = f"{self.calibration.threshold:.4g}"
+        lines = [
+            (*(f"{when:.3f}" for when in self._when(event)), f"{event.score:.4g}", level)
+            for event in self.events
+        ]
+        return as_csv(("start", "end", "peak", "score", "threshold"), lines)
+
     def second(self, index: int) -> float:
-        """When a frame was; of the one behind the last, when that ends."""
-        known = index < len(self.times)
-        return self.times[index] if known else self.times[-1] + 1 / self.fps
+        """When a frame was."""
+        return self.times[index]
+
+    def _when(self, event: Event) -> tuple[float, float, float]:
+        """Its start, its end, and its peak; it ends with the frame before a break."""
+        cut = event.end in (*self.breaks, len(self.times))
+        end = self.times[event.end - 1] + 1 / self.fps if cut else self.times[event.end]
+        return self.times[event.start], end, self.times[event.peak]
 
     @cached_property
     def judged(self) -> NDArray[np.float64]:
@@ -101,18 +116,3 @@ def in_events(scores: NDArray[np.float64], events: Sequence[Event]) -> NDArray[n
     for event in events:
         inside[event.start : event.end] = 1
     return inside
-
-
-def events_csv(events: Sequence[Event], threshold: float, second: Callable[[int], float]) -> str:
-    """The events: start, end and peak in seconds, the peak's score, and the threshold."""
-    lines = [
-        (
-            f"{second(e.start):.3f}",
-            f"{second(e.end):.3f}",
-            f"{second(e.peak):.3f}",
-            f"{e.score:.4g}",
-            f"{threshold:.4g}",
-        )
-        for e in events
-    ]
-    return as_csv(("start", "end", "peak", "score", "threshold"), lines)
