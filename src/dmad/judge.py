@@ -112,7 +112,7 @@ def judge(detector: Detector, test: LabelledFootage) -> Evaluation:
     }
     rules = {}
     if calibration := detector.calibration:
-        tell(rate_notes(calibration, scores.fps) if scores.fps else [])
+        tell(rate_notes(calibration, scores.fps))
         scored = calibration.scorer(eq12, eq13, scores.clip_lengths)
         deployable = {CALIBRATED: scored, **deployable}
         rules[CALIBRATED] = calibration.rule

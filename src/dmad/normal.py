@@ -10,7 +10,7 @@ import numpy as np
 
 from dmad.config import DataConfig
 from dmad.data.frames import ClipSource, Footage, frame_rate
-from dmad.data.images import ImageFile
+from dmad.data.images import called_good
 from dmad.data.load import digest, load_split, read, tell, unseen
 from dmad.data.zones import ALL, Zone
 from dmad.errors import require
@@ -69,18 +69,12 @@ def read_images(sources: Sequence[str | Path], data: DataConfig) -> Footage:
         DmadError: No images, or all lie in folders named abnormal or masks.
     """
     given = [named([Path(source)]) for source in sources]
-    good = list(dict.fromkeys(path for files in given for path in _good(files)))
+    good = list(dict.fromkeys(file.path for files in given for file in called_good(files)))
     left = len({file.path for files in given for file in files}) - len(good)
     require(bool(good), f"all {left} images are called abnormal or masks by their folders")
     if left:
         tell([f"{left} images left out, which their folders do not call good"])
     return read([ClipSource(str(path), path) for path in good], data)
-
-
-def _good(files: Sequence[ImageFile]) -> list[Path]:
-    """Those in folders called good; where there are none, those in folders called nothing."""
-    normal = [file.path for file in files if file.kind == "normal"]
-    return normal or [file.path for file in files if file.kind == "unnamed"]
 
 
 def read_clips(sources: Sequence[str | Path], data: DataConfig, scene: str = "") -> Footage:

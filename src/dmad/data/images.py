@@ -187,10 +187,15 @@ def _bare(mask: Path) -> str:
     return next((mask.stem.removesuffix(e) for e in ENDINGS if mask.stem.endswith(e)), mask.stem)
 
 
+def called_good(files: Sequence[ImageFile]) -> list[ImageFile]:
+    """Those in folders called good; where there are none, those in folders called nothing."""
+    normal = [file for file in files if file.kind == "normal"]
+    return normal or [file for file in files if file.kind == "unnamed"]
+
+
 def normal_images(files: Sequence[ImageFile], root: Path) -> list[ImageFile]:
     """Images to train on: those of `train`, or all normal ones but those kept for testing."""
-    normal = [file for file in files if file.kind == "normal" and file.split != "test"]
-    normal = normal or [file for file in files if file.kind == "unnamed"]
+    normal = called_good([file for file in files if file.split != "test"])
     require(
         len(normal) > 1,
         f"{root} holds {len(normal)} images of good parts among {len(files)}, and training needs "

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 SAMPLES = 96
+Frame = NDArray[np.uint8]  # (H, W, C)
 REFRESH = 32  # frames after which a template from the past is computed anew
 
 
@@ -77,9 +78,6 @@ def at_once(past: Past | None, batch: int) -> int:
     The first frame of a model of single images is shown to `past` before it is judged and after.
     """
     return min(batch, past.until_refresh - (past.seen == 0)) if past else batch
-
-
-Frame = NDArray[np.uint8]
 
 
 def stretches(frames: Iterable[Frame | None]) -> Iterator[Iterator[Frame]]:

@@ -32,12 +32,11 @@ class Clips:
         self._films: list[_Film] = []
 
     def push(self, picture: NDArray[np.uint8], now: float) -> None:
-        """The next frame (h, w, 3), after which films that are due are closed."""
+        """The next frame (h, w, 3), for the films that are not over by then."""
         self._past.append(picture)
-        for film in self._films:
-            if now <= film.until:
-                film.write(picture)
         self._end(now)
+        for film in self._films:
+            film.write(picture)
 
     def skip(self) -> None:
         """Nothing was seen: films of events that are over end, and others begin after it."""

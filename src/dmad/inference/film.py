@@ -51,11 +51,11 @@ class Film(VideoWriter):
         self._level = calibration.threshold if calibration else np.inf
         self._count = 0  # frames written
         self._calibration = calibration
-        self._live = calibration.scorer.live() if calibration else None
+        self._begin()
 
     def unjudged(self, frame: Image) -> None:
         """One of the first frames (H, W, C), or of those behind a hole, which have no past."""
-        self._live = self._calibration.scorer.live() if self._calibration else None
+        self._begin()
         self._write(frame, frame, [self._clock(self._count), "no past yet"], [])
 
     def judged(self, picture: Picture, reconstruction: float, deformation: float) -> None:
@@ -66,6 +66,10 @@ class Film(VideoWriter):
             shown = f"score {score:.1f}, threshold {self._level:.1f}"
         left, right = [self._clock(picture.index), shown], [f"bent by up to {picture.bend:.2f} px"]
         self._write(picture.heat, picture.arrows, left, right, score >= self._level)
+
+    def _begin(self) -> None:
+        """What follows has no past."""
+        self._live = self._calibration.scorer.live() if self._calibration else None
 
     def _clock(self, index: int) -> str:
         return f"frame {index}, {self._second(index):.1f} s"

@@ -38,18 +38,18 @@ def unjudged(state: str, frames: int, least: int) -> str:
     return f"{told}; is it another view than that trained on? give it a scene of its own then"
 
 
-def busy_notes(judged: int, dropped: int) -> list[str]:
+def busy(judged: int, dropped: int) -> str:
     """What to say where a live source is judged at a slower rate than it comes."""
-    return [
+    return (
         f"this machine had time for {judged} of {judged + dropped} frames, so that everything "
         "moves further between two; watch with a lower --fps and calibrate on the films it makes, "
         "or watch fewer cameras"
-    ]
+    )
 
 
 def rate_notes(calibration: Calibration | None, fps: float) -> list[str]:
-    """What to say where the footage runs at another rate than the threshold was set at."""
-    if calibration is None or same_rate(fps, calibration.fps):
+    """What to say where the footage is known to run at another rate than the threshold's."""
+    if calibration is None or not fps or same_rate(fps, calibration.fps):
         return []
     return [
         f"the threshold was set at {calibration.fps:g} frames a second, this footage has {fps:g}; "

@@ -22,7 +22,7 @@ from dmad.inference.detector import Detector
 from dmad.inference.events import LiveEvents, Recent, Told, as_line
 from dmad.inference.explain import Limits, pictures
 from dmad.inference.health import Health, known_template
-from dmad.inference.notes import busy_notes, rate_notes, unjudged, view_notes
+from dmad.inference.notes import busy, rate_notes, unjudged, view_notes
 from dmad.inference.shots import Form, Shot, Source
 from dmad.inference.sources import open_source
 from dmad.inference.stream import Judged, Stream
@@ -113,9 +113,7 @@ class Post:
             return None
         if shot is None and self.source.lost:
             self._enter("lost", self.source.lost)
-            self._pause(self._time)
-            self._pass(time.time())
-            self._unseen()
+            self._miss(self._time, time.time())
         if time.monotonic() - self._sent >= self._wanted.every:
             self.report()
         return shot
@@ -127,9 +125,7 @@ class Post:
             self.note(*rate_notes(self.events.calibration, self.source.rate))
         before, self._time = self._time, shot.time
         if shot.gap:
-            self._pause(shot.time - shot.gap)
-            self._pass(shot.time)
-            self._unseen()
+            self._miss(shot.time - shot.gap, shot.time)
             self._enter("back", gap=shot.gap)
         good = self.health.push(shot.image, shot.time)
         self._enter(self.health.state)
@@ -154,8 +150,10 @@ class Post:
             with self._noting():
                 self.clips.push(shot.picture, shot.time)
 
-    def _unseen(self) -> None:
-        """Films do not go on over what the camera did not show."""
+    def _miss(self, since: float, now: float) -> None:
+        """Nothing came for a time: neither scores nor films go on over it."""
+        self._pause(since)
+        self._pass(now)
         if self.clips:
             with self._noting():
                 self.clips.skip()
@@ -166,7 +164,7 @@ class Post:
         source, recent = self.source, self.recent
         if not self._slow and source.dropped > BUSY * (self.frames + source.dropped):
             self._slow = True
-            self.note(*busy_notes(self.frames, source.dropped))
+            self.note(busy(self.frames, source.dropped))
         entries = {"source": self.name, "time": self._time, "state": self._state}
         entries |= {"frames": self.frames, "scored": self.scored, "dropped": source.dropped}
         entries |= {"gaps": source.gaps, "gap_seconds": source.gap_seconds, "events": self.count}

@@ -35,7 +35,7 @@ from dmad.inference.explain import Best, Limits, pictures
 from dmad.inference.film import Film
 from dmad.inference.images import predict_images
 from dmad.inference.notes import rate_notes, view_notes
-from dmad.inference.shots import HOLE
+from dmad.inference.shots import hole_at
 from dmad.inference.sources import clocked
 from dmad.inference.tables import Table
 from dmad.runs import make_folder, no_two_alike, write_whole
@@ -190,7 +190,7 @@ def _judge(detector: Detector, source: Path, out: Path, wanted: Wanted, findings
     film = None
     if wanted.video:
         path, shape = out / "annotated.mp4", aspect(source)
-        film = Film(path, table.fps, shape, calibration, note, table.second)
+        film = Film(path, table.fps, shape, calibration, note, table.times.__getitem__)
     with film or nullcontext():
         explained = detector.explain(frames, wanted.scene)
         for whole in tracked(explained, source.name, -(-probe(source)[1] // 8) or None):
@@ -235,7 +235,7 @@ def timed(
             yield image
     else:
         for frame, now, missing in clocked(video_frames(source, report), table.fps):
-            if missing > max(HOLE, 3 / table.fps):
+            if missing > hole_at(table.fps):
                 table.breaks.append(len(table.times))
                 yield None
             table.times.append(now)
@@ -247,14 +247,14 @@ def _summary(table: Table, detector: Detector, scene: str) -> str:
     """How many alarms there were and the strongest; the highest score without a threshold."""
     if not detector.calibration:
         score, peak = max((row[1], row[0]) for row in table.rows)
-        return f"highest score {score:.3f} at {table.second(peak):.1f} s; no threshold is set"
+        return f"highest score {score:.3f} at {table.times[peak]:.1f} s; no threshold is set"
     events, level = table.events, detector.calibration.threshold
     share = float((table.judged >= level).sum() / table.count)
     if not events:
         return f"no alarm (highest {np.nanmax(table.judged):.1f}, threshold {level:.1f})"
     strongest = max(events, key=lambda event: event.score)
     told = f"{len(events)} alarm{'s' * (len(events) > 1)}, the strongest at "
-    told += f"{table.second(strongest.peak):.1f} s ({strongest.score:.1f}, threshold {level:.1f})"
+    told += f"{table.times[strongest.peak]:.1f} s ({strongest.score:.1f}, threshold {level:.1f})"
     if share < MOST or detector.needs_template(scene):
         return told
     return f"{told}; {share:.0%} of its frames are above it: is it another view? --scene NAME then"
@@ -281,7 +281,7 @@ def _write(out: Path, found: Findings) -> None:
     if level is not None:
         write_whole(out / "events.csv", table.events_csv())
     write_whole(out / "scores.csv", table.csv())
-    seconds = np.array([table.second(index) for index in range(len(table.judged))])
+    seconds = np.array(table.times[: table.length])
     drawing = visualize.timeline(table.judged, None, terms, seconds, level)
     visualize.save(drawing, out / "timeline.png")
     for rank, picture in enumerate(found.best.pictures, 1):

@@ -23,6 +23,11 @@ SLACK = 0.25  # share of a frame's duration that it may come early
 Pixels = NDArray[np.uint8]
 
 
+def hole_at(rate: float) -> float:
+    """Seconds without a frame that are a hole, at so many frames a second; 0 where unknown."""
+    return max(HOLE, 3 / (rate or HOLE))
+
+
 @dataclass(frozen=True)
 class Form:
     """What a model takes.
@@ -102,7 +107,7 @@ class Source:
     @property
     def hole(self) -> float:
         """Seconds without a frame that are a gap."""
-        return max(HOLE, 3 / (self.rate or HOLE))
+        return hole_at(self.rate)
 
     def take(self) -> Shot | None:
         """The next frame, or None where there is none now."""

@@ -58,7 +58,7 @@ class Table:
             names += ["calibrated", "alarm"]
             columns += [self.judged, in_events(self.judged, self.events)]
         lines = (
-            (i, f"{self.second(i):.3f}", *("" if np.isnan(v) else f"{v:.6g}" for v in values))
+            (i, f"{self.times[i]:.3f}", *("" if np.isnan(v) else f"{v:.6g}" for v in values))
             for i, values in enumerate(zip(*columns, strict=True))
         )
         return as_csv(names, lines)
@@ -72,10 +72,6 @@ class Table:
             for event in self.events
         ]
         return as_csv(("start", "end", "peak", "score", "threshold"), lines)
-
-    def second(self, index: int) -> float:
-        """When a frame was."""
-        return self.times[index]
 
     def _when(self, event: Event) -> tuple[float, float, float]:
         """Its start, its end, and its peak; it ends with the frame before a break."""
