@@ -387,8 +387,9 @@ def test_what_cannot_be_written_is_one_line(refused, trained, tmp_path, monkeypa
 
 def test_several_data_sets_are_told_one_by_one(dmad, tmp_path):
     for name in ("mnist", "more"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "train-images-idx3-ubyte").write_bytes(b"")
+        raw = tmp_path / name / "MNIST" / "raw"
+        raw.mkdir(parents=True)
+        (raw / "train-images-idx3-ubyte").write_bytes(b"")
     _, out, _ = dmad("data", tmp_path)
     assert [line for line in out.splitlines() if line.endswith("holds")] == [
         f"{tmp_path / name} holds" for name in ("mnist", "more")

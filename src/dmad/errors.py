@@ -19,6 +19,12 @@ def require(holds: bool, message: str) -> None:
         raise DmadError(message)
 
 
+def brief(error: BaseException) -> str:
+    """What an exception says, in one line."""
+    told = getattr(error, "strerror", None) or str(error)
+    return " ".join(told.split()) or type(error).__name__
+
+
 def checked(settings: object, section: str, **least: float) -> None:
     """Raise `DmadError` where a setting is none of its type's words, or below its least value."""
     for name, hint in get_type_hints(type(settings)).items():

@@ -12,10 +12,9 @@ import torch
 from torch import Tensor
 
 from dmad.config import ModelConfig
-from dmad.data.decoding import brief
 from dmad.data.frames import Footage
 from dmad.data.windows import to_model
-from dmad.errors import DmadError, require
+from dmad.errors import DmadError, brief, require
 from dmad.nn.distillation import Teacher
 from dmad.runs import room
 

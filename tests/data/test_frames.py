@@ -1,5 +1,6 @@
 import multiprocessing
 import os
+import re
 import socket
 from pathlib import Path
 
@@ -284,7 +285,7 @@ def test_damaged_cache_is_named(tmp_path, file):
 
 
 def leave_part(cache: Path, host: str, pid: int, age: float = 0.0) -> Path:
-    part = cache / f"part-{host}-{pid}-abc"
+    part = cache / f".dmad-part-{host}-{pid}-abc"
     part.mkdir(parents=True)
     (part / "frames.u8").write_bytes(b"half")
     for path in (part / "frames.u8", part):
@@ -370,19 +371,39 @@ def test_progress_shows_for_long_footage_only(tmp_path, capsys, monkeypatch):
     assert captured.out == ""
 
 
-def test_a_damaged_piece_of_a_video_is_left_out_alone(tmp_path, frames_of):
+def test_others_stand_in_for_damaged_frames_of_a_video(tmp_path):
     path = tmp_path / "clip.mp4"
-    with VideoWriter(path, 10) as writer:
-        for frame in frames_of(0, 60):
-            writer.write(frame)
+    grey = np.linspace(20, 230, 60).astype(np.uint8)
+    noise = np.random.default_rng(0).integers(0, 9, (60, 64, 64, 3), np.uint8)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.width = stream.height = 64
+        stream.codec_context.gop_size = 10
+        for level, frame in zip(grey, noise, strict=True):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(level + frame)))
+        container.mux(stream.encode())
     content = bytearray(path.read_bytes())
-    middle = content.index(b"mdat") + 4 + 2 * len(content) // 5
-    content[middle : middle + 60] = b"\xff" * 60
+    middle = content.index(b"mdat") + 4 + len(content) // 2
+    content[middle : middle + 300] = bytes(300)
     path.write_bytes(content)
-    notes: list[str] = []
-    found = list(decode(path, 32, 1, notes.append))
-    assert 30 < len(found) <= 60
-    assert len(notes) == (len(found) < 60)
+    footage = load_footage(sources(path), 32, 1, tmp_path / "cache")
+    (clip,) = footage.clips
+    assert clip.length == 60
+    assert not clip.cut
+    assert np.median(footage.frames[-10:], (1, 2, 3)) == pytest.approx(grey[-10:] + 4, abs=5)
+    assert len(footage.skipped) == 1
+    assert re.search(r"damaged frames .* others stand in", footage.skipped[0])
+
+
+def test_folders_of_people_in_the_cache_are_left_alone(tmp_path):
+    cache = tmp_path / "cache"
+    for name in ("part-1", "part-of-the-yard-9"):
+        (cache / name).mkdir(parents=True)
+        (cache / name / "film.mp4").touch()
+        os.utime(cache / name / "film.mp4", (0, 0))
+        os.utime(cache / name, (0, 0))
+    load_footage(sources(write_frames(tmp_path / "a", 6)), 16, 1, cache)
+    assert len(list(cache.glob("part-*/film.mp4"))) == 2
 
 
 def test_a_text_is_no_video(tmp_path):

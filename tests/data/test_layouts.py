@@ -331,6 +331,11 @@ def test_table_of_intervals(mine, tmp_path, header):
         ("a,2,1\n", "row 'a,2,1'"),
         ("a,0,1\nb,x,1\n", "row 'b,x,1'"),
         ("0,1\n", "expected clip,start,end"),
+        ("clip,start\na,0,1\n", "row 'clip,start'"),
+        ("a,0.5,1.5\n", "row 'a,0.5,1.5'"),
+        ("a,0:01,0:02\nb,0,1\n", "row 'a,0:01,0:02'"),
+        ("a;0;1\n", "row 'a;0;1'"),
+        ("a,-1,1\n", "row 'a,-1,1'"),
         ("b,0,4\n", "labels 5 frames of clip b, which has 4"),
     ],
 )
@@ -338,6 +343,17 @@ def test_bad_tables(mine, text, message):
     (mine / "labels.csv").write_text(text)
     with pytest.raises(DmadError, match=message):
         find_split("video", mine, "test")
+
+
+def test_a_row_that_may_be_of_several_clips(tmp_path):
+    for scene in ("gate", "yard"):
+        write_frames(tmp_path / "mine" / scene / "clip1", 6)
+    (tmp_path / "mine" / "labels.csv").write_text("clip1,0,1\n")
+    with pytest.raises(DmadError, match="labels clip1, which may be any of gate/clip1, yard/clip1"):
+        find_split("video", tmp_path / "mine", "test")
+    (tmp_path / "mine" / "labels.csv").write_text("yard/clip1,0,1\n")
+    test = find_split("video", tmp_path / "mine", "test")
+    assert align(test, footage_of(test, tmp_path)).tolist() == [*[0] * 6, 1, 1, *[0] * 4]
 
 
 def test_interval_beyond_a_video(mine, tmp_path):
@@ -426,9 +442,20 @@ def test_describe_own_videos_and_nothing(mine, tmp_path):
 
 
 def test_describe_mnist(tmp_path):
-    (tmp_path / "MNIST" / "raw").mkdir(parents=True)
-    (tmp_path / "MNIST" / "raw" / "train-images-idx3-ubyte.gz").write_bytes(b"")
-    assert "mnist" in describe(tmp_path)
+    (tmp_path / "sets" / "MNIST" / "raw").mkdir(parents=True)
+    (tmp_path / "sets" / "MNIST" / "raw" / "train-images-idx3-ubyte.gz").write_bytes(b"")
+    assert "mnist: MNIST" in describe(tmp_path / "sets")
+    assert "mnist: MNIST" in describe(tmp_path)  # the folder around it
+    assert "no data known here" in describe(tmp_path / "sets" / "MNIST")
+
+
+def test_describe_counts_frames_that_no_header_tells(tmp_path):
+    write_video(tmp_path / "a.mkv", 40)
+    write_video(tmp_path / "b.ts", 40)
+    (tmp_path / "c.mkv").write_bytes(b"no film")
+    assert "3 clips, 80 frames; 1 unreadable" in describe(tmp_path)
+    Image.new("L", (32, 32)).save(tmp_path / "d.png")
+    assert "give the folder that it lies in" in describe(tmp_path / "d.png")
 
 
 @pytest.mark.data

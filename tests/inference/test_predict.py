@@ -160,8 +160,16 @@ def test_pictures_beside_videos_are_no_clip(video_of, tmp_path, capsys):
     video = video_of()
     Image.new("L", (32, 32)).save(video.with_name("poster.png"))
     assert clips_in(video.parent) == [video]
-    assert "1 images beside its videos left out" in capsys.readouterr().err
+    assert "1 images beside its clips left out" in capsys.readouterr().err
     assert [clip.path for clip in find_split("video", video.parent, "train").sources] == [video]
+
+
+def test_a_stray_picture_does_not_hide_the_clips(write_clip, tmp_path):
+    clips = [write_clip(tmp_path / "yard" / name, 1) for name in "ab"]
+    write_clip(tmp_path / "yard", 2, 1)
+    assert clips_in(tmp_path / "yard") == clips
+    found = find_split("video", tmp_path / "yard", "train")
+    assert [clip.path for clip in found.sources] == clips
 
 
 def test_what_a_call_before_wrote_of_a_clip_is_gone(trained, video_of, calibration_of, tmp_path):

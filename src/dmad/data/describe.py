@@ -33,7 +33,8 @@ def describe(root: Path) -> str:
     """
     require(root.exists(), f"{root} does not exist; give a folder of data or a video")
     inner = sorted(path for path in root.iterdir() if _is_set(path)) if root.is_dir() else []
-    if len(inner) > 1:
+    bare = not _is_set(root) and _counts(_look("video", root)) == (0, 0)
+    if len(inner) > 1 or (inner and bare):
         return "\n".join(describe(path) for path in inner)
     return "\n".join([f"{root} holds", *(f"  {line}" for line in _lines(root))])
 
@@ -47,8 +48,8 @@ def _is_set(root: Path) -> bool:
 
 
 def _is_mnist(root: Path) -> bool:
-    raw = [root / inner / "train-images-idx3-ubyte" for inner in ("", "raw", "MNIST/raw")]
-    return any(existing(path, path.with_suffix(".gz")) for path in raw)
+    images = root / "MNIST" / "raw" / "train-images-idx3-ubyte"
+    return existing(images, images.with_suffix(".gz")) is not None
 
 
 def _lines(root: Path) -> list[str]:
@@ -60,10 +61,14 @@ def _lines(root: Path) -> list[str]:
     found = {name: _look(name, root) for name in BENCHMARKS}
     full = [name for name, bench in BENCHMARKS.items() if _counts(found[name]) == bench.clips]
     some = [name for name in BENCHMARKS if any(_counts(found[name])) and _named(name, found)]
-    chosen = {name: found[name] for name in full or some} or {"video": _look("video", root)}
+    chosen = {name: found[name] for name in full or some}
+    if not full:
+        chosen["video"] = _look("video", root)
     lines = [line for name, splits in chosen.items() for line in _describe(name, splits)]
     if not any(_counts(splits) != (0, 0) for splits in chosen.values()):
         lines = ["no data known here; expected one of", *_catalogue()]
+        if is_image(root):
+            lines = ["a single image: give the folder that it lies in"]
     return lines + describe_loose(root)
 
 

@@ -18,11 +18,12 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
-from dmad.data.decoding import Frames, brief, decode, image_files, probe
-from dmad.errors import DmadError, require
+from dmad.data.decoding import decode, image_files, probe
+from dmad.data.pictures import Frames
+from dmad.errors import DmadError, brief, require
 
-_VERSION = 3  # of the cache; a change of decoding or of the files raises it
-_FRAMES, _INDEX, _PART = "frames.u8", "index.json", "part-"
+_VERSION = 4  # of the cache; a change of decoding or of the files raises it
+_FRAMES, _INDEX, _PART = "frames.u8", "index.json", ".dmad-part-"
 Decoding = tuple[int, int, int, bool]  # size, channels and tiles of what is decoded, antialiasing
 _ANY = ("utf-8", "surrogateescape")  # names of files need not be UTF-8
 _DAY = 86_400.0  # seconds
@@ -54,7 +55,7 @@ class Clip:
         start: Index of its first frame in `Footage.frames`.
         length: Number of its frames.
         fps: Frames a second; 0.0 where unknown (image folders).
-        cut: The video is damaged and its last frames are missing.
+        cut: The video is damaged and frames are missing, its last by all that can be told.
     """
 
     name: str
@@ -230,8 +231,9 @@ def _write(
     total = sum(frames for _, frames in promised)
     with Progress(console=Console(stderr=True), disable=total <= _LONG) as progress:
         task = progress.add_task("decoding", total=total or None)
-        for source, (fps, _) in zip(sources, promised, strict=True):
-            start, notes = sum(clip.length for clip in clips), len(skipped)
+        start = 0
+        for source, (fps, count) in zip(sources, promised, strict=True):
+            notes = len(skipped)
             frames = _decoded(source.path, form, skipped)
             length = sum(_append(file, frame, progress, task) for frame in frames)
             if length < minimum:
@@ -240,8 +242,10 @@ def _write(
                 file.truncate(start * size * size * channels)
                 file.seek(0, os.SEEK_END)
             else:
-                cut = len(skipped) > notes and not source.path.is_dir()
+                damaged = len(skipped) > notes and not source.path.is_dir()
+                cut = damaged and not 0 < count <= length
                 clips.append(Clip(source.name, source.scene, start, length, fps, cut))
+                start += length
     _require_some(clips, sources, skipped, minimum)
     shape = (clips[-1].start + clips[-1].length, size, size, channels)
     kept = [asdict(clip) for clip in clips]

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Literal
 
 from dmad.config import DataConfig
-from dmad.data.decoding import is_image, natural, open_image
+from dmad.data.decoding import is_image, natural
 from dmad.data.layouts import SplitName
 from dmad.data.masks import read_mask
+from dmad.data.pictures import open_image
 from dmad.errors import require
 
 NORMAL = frozenset(("normal", "good", "ok"))
@@ -202,7 +203,8 @@ def normal_images(files: Sequence[ImageFile], root: Path) -> list[ImageFile]:
         "two, better thirty; put them into a folder named normal or train/good",
     )
     inside = [file for file in normal if file.split == "train"]
-    return inside or [file for file in normal if file not in _kept(files, normal)]
+    kept = {file.name for file in _kept(files, normal)}
+    return inside or [file for file in normal if file.name not in kept]
 
 
 def _kept(files: Sequence[ImageFile], normal: Sequence[ImageFile]) -> list[ImageFile]:
@@ -235,7 +237,8 @@ def matched(files: Sequence[ImageFile], masks: Sequence[ImageFile]) -> Images:
         if trouble:
             notes.append(f"{file.name}: {trouble}: left out of the pixel figures")
         out.append(replace(file, mask=None if trouble else mask))
-    notes += [f"mask {m.name} belongs to no image" for m in masks if m.path not in given.values()]
+    taken = set(given.values())
+    notes += [f"mask {m.name} belongs to no image" for m in masks if m.path not in taken]
     return Images(tuple(out), tuple(notes))
 
 

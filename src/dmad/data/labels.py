@@ -198,9 +198,17 @@ def _cut(file: LabelFile, lengths: Sequence[int]) -> list[LabelFile]:
 def _table(path: Path, sources: Sequence[ClipSource]) -> list[LabelFile]:
     rows = list(_rows(path, 3))
     names = [{source.name, source.path.name} for source in sources]
-    unknown = sorted({clip for clip, _ in rows} - set().union(*names))
+    whole = [source.name for source in sources]
+    meant = {
+        row: [whole.index(row)] if row in whole else [n for n, it in enumerate(names) if row in it]
+        for row, _ in rows
+    }
+    unknown = sorted(row for row, found in meant.items() if not found)
     require(not unknown, f"{path} labels {', '.join(unknown)}, but there is no such clip")
-    spans = [tuple(span for clip, span in rows if clip in known) for known in names]
+    for row, found in meant.items():
+        several = ", ".join(sources[n].name for n in found)
+        require(len(found) == 1, f"{path} labels {row}, which may be any of {several}; say which")
+    spans = [tuple(span for row, span in rows if meant[row] == [n]) for n in range(len(names))]
     return [LabelFile(path, spans=found) for found in spans]
 
 
@@ -210,7 +218,7 @@ def _rows(path: Path, columns: int) -> Iterator[tuple[str, tuple[int, int]]]:
         rows = [[cell.strip() for cell in row] for row in csv.reader(file) if any(row)]
     for i, row in enumerate(rows):
         numbers = row[-2:]
-        if i == 0 and not any(cell.isdecimal() for cell in numbers):
+        if i == 0 and len(row) == columns and not any(map(str.isdigit, "".join(numbers))):
             continue
         good = len(row) == columns and all(cell.isdecimal() for cell in numbers)
         good = good and int(numbers[0]) <= int(numbers[1])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from dmad.data.decoding import VIDEOS, holds_frames, holds_images, natural
+from dmad.data.decoding import holds_frames, is_clip, natural
 from dmad.data.frames import ClipSource
 from dmad.data.labels import Split, labelled, unlabelled
 from dmad.errors import DmadError, require
@@ -145,7 +145,7 @@ def _video(root: Path, split: SplitName) -> Split:
     Without them both splits are the same clips, with their labels.
     """
     if root.is_file():
-        clips = [ClipSource(root.stem, root)] if _is_clip(root) else []
+        clips = [ClipSource(root.stem, root)] if is_clip(root) else []
         return _with_labels(clips, root.parent, [])
     train = _child(root, ("train", "training", "normal"))
     test = _child(root, ("test", "testing"))
@@ -180,7 +180,7 @@ def _scan(folder: Path) -> list[ClipSource]:
     if holds_frames(folder):
         return [ClipSource(folder.name, folder)]
     known = [path for path in (folder / "frames", folder / "videos") if path.is_dir()] or [folder]
-    scenes = [p for place in known for p in _entries(place) if p.is_dir() and not _is_clip(p)]
+    scenes = [p for place in known for p in _entries(place) if p.is_dir() and not is_clip(p)]
     inner = [
         ClipSource(f"{scene.name}/{clip.name}", clip.path, scene.name)
         for scene in scenes
@@ -192,7 +192,7 @@ def _scan(folder: Path) -> list[ClipSource]:
 
 def _clips(*folders: Path) -> list[ClipSource]:
     """Video files and folders of frames right inside folders, in natural order."""
-    paths = [path for folder in folders for path in _entries(folder) if _is_clip(path)]
+    paths = [path for folder in folders for path in _entries(folder) if is_clip(path)]
     stems = Counter(_stem(path) for path in paths)
     names = [_stem(path) if stems[_stem(path)] == 1 else path.name for path in paths]
     return [ClipSource(name, path) for name, path in zip(names, paths, strict=True)]
@@ -205,9 +205,3 @@ def _stem(path: Path) -> str:
 def _entries(folder: Path) -> list[Path]:
     inside = folder.iterdir() if folder.is_dir() else ()
     return sorted((path for path in inside if not path.name.startswith(".")), key=natural)
-
-
-def _is_clip(path: Path) -> bool:
-    if path.is_dir():
-        return holds_images(path)
-    return path.suffix.lower() in VIDEOS

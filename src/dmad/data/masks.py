@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.io import loadmat
 
-from dmad.data.decoding import brief, image_files, open_image, upright
-from dmad.errors import DmadError
+from dmad.data.decoding import image_files
+from dmad.data.pictures import open_image, upright
+from dmad.errors import DmadError, brief
 
 Mask = NDArray[np.bool_]
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from dmad.data.decoding import brief
+from dmad.errors import brief
 from dmad.evaluation.calibration import Calibration
 from dmad.inference.explain import Image, Picture
 from dmad.inference.video import VideoWriter, annotate

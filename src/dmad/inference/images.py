@@ -15,9 +15,10 @@ from scipy.ndimage import binary_erosion
 from torch import Tensor
 
 from dmad import visualize
-from dmad.data.decoding import decode, open_image, own_name, upright
+from dmad.data.decoding import decode, own_name
 from dmad.data.images import ImageFile, scan
 from dmad.data.load import tell
+from dmad.data.pictures import open_image, upright
 from dmad.data.tiles import blend
 from dmad.errors import DmadError, require
 from dmad.evaluation.calibration import Calibration

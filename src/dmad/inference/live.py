@@ -9,7 +9,8 @@ from typing import Any
 
 import av
 
-from dmad.data.decoding import brief
+from dmad.data.videos import video_stream
+from dmad.errors import brief
 from dmad.inference.shots import Form, Pace, Shot, Source, picture_of
 
 FIRST, LONGEST = 0.25, 2.0  # seconds between attempts to connect, doubled from one to the other
@@ -79,7 +80,7 @@ class Live(Source):
             before, self._fresh = self._last, True
             try:
                 ended = self._read()
-            except (av.FFmpegError, OSError, IndexError, ValueError) as error:
+            except (av.FFmpegError, OSError, ValueError) as error:
                 ended, self.lost = False, brief(error)
             self.wake.set()
             if ended:
@@ -90,7 +91,7 @@ class Live(Source):
     def _read(self) -> bool:
         """Read until the source ends; whether that is its end, as of a film."""
         with av.open(self.url, timeout=(PATIENCE, PATIENCE), **self.options) as container:
-            stream = container.streams.video[0]
+            stream = video_stream(container)
             self._timed, reached = container.format.name not in UNTIMED, 0.0
             self.fps = float(stream.average_rate or 0) if self._timed else 0.0
             film = self.url.startswith("http") and container.duration is not None

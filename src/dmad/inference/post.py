@@ -14,8 +14,7 @@ import av
 import numpy as np
 
 from dmad import visualize
-from dmad.data.decoding import brief
-from dmad.errors import DmadError, require
+from dmad.errors import DmadError, brief, require
 from dmad.inference.cameras import Camera
 from dmad.inference.clips import Clips
 from dmad.inference.detector import Detector

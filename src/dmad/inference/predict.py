@@ -14,19 +14,17 @@ import numpy as np
 from dmad import visualize
 from dmad.config import DataConfig
 from dmad.data.decoding import (
-    VIDEOS,
     aspect,
     decode,
     holds_frames,
-    holds_images,
     image_files,
+    is_clip,
     is_image,
     natural,
     own_name,
     probe,
-    shrink,
-    video_frames,
 )
+from dmad.data.videos import shrink, video_frames
 from dmad.data.zones import ALL
 from dmad.errors import DmadError, checked, require
 from dmad.evaluation.calibration import read_calibration
@@ -124,10 +122,9 @@ def clips_in(source: Path) -> list[Path]:
     require(source.exists(), f"{source} does not exist; give a video or a folder of frames")
     if source.is_file() or holds_frames(source):
         return [source]
-    seen = [path for path in source.iterdir() if not path.name.startswith(".")]
-    inside = [p for p in seen if p.suffix.lower() in VIDEOS or (p.is_dir() and holds_images(p))]
+    inside = [path for path in source.iterdir() if is_clip(path)]
     if beside := len(image_files(source)):
-        print(f"note: {source}: {beside} images beside its videos left out", file=sys.stderr)
+        print(f"note: {source}: {beside} images beside its clips left out", file=sys.stderr)
     require(bool(inside), f"{source} holds no videos, frames or folders of frames")
     return sorted(inside, key=natural)
 

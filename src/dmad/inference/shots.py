@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmad.config import DataConfig
-from dmad.data.decoding import shrink, turned
+from dmad.data.videos import shrink, turned
 from dmad.evaluation.calibration import Calibration
 from dmad.evaluation.held_out import same_rate
 

@@ -21,8 +21,7 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from filelock import FileLock, Timeout
 
-from dmad.data.decoding import brief
-from dmad.errors import DmadError, require
+from dmad.errors import DmadError, brief, require
 from dmad.runs import make_folder, write_whole
 
 FIRST, LONGEST = 0.5, 10.0  # seconds between attempts, doubled from one to the other

@@ -14,7 +14,8 @@ from pathlib import Path
 import av
 import numpy as np
 
-from dmad.data.decoding import decode, own_name, probe, video_frames
+from dmad.data.decoding import decode, own_name, probe
+from dmad.data.videos import video_frames
 from dmad.errors import require
 from dmad.inference.live import Live
 from dmad.inference.shots import Form, Pace, Shot, Source, picture_of

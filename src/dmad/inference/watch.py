@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 
-from dmad.data.decoding import brief
-from dmad.errors import require
+from dmad.errors import brief, require
 from dmad.inference.cameras import Camera
 from dmad.inference.detector import Detector
 from dmad.inference.post import Post, Wanted
