@@ -11,6 +11,7 @@ from dmad.errors import DmadError
 from dmad.evaluation.events import Event, find_events
 from dmad.evaluation.metrics import micro_auroc
 from dmad.evaluation.result import CALIBRATED, RAW
+from dmad.evaluation.scorer import Scorer, Standardisation
 from dmad.inference.detector import load
 from dmad.inference.explain import Limits
 from dmad.inference.predict import predict
@@ -44,6 +45,16 @@ def test_evaluate_writes_into_the_run_unless_told(trained):
     assert (trained / "evaluation" / "ledger.json").is_file()
     with pytest.raises(DmadError, match="--out"):
         evaluate(trained / "model.safetensors")
+
+
+def test_full_heat_is_that_of_the_footage_of_the_threshold(trained, calibration_of):
+    detector = load(trained)
+    limits = Limits.of(detector)
+    assert (limits.heat(1.0), limits.heat(9.0)) == (3.0, 15.0)  # the median of what came
+    scorer = Scorer(Standardisation(2.0, 1.0), Standardisation(0.0, 1.0), 0.5, 1)
+    detector.calibration = replace(calibration_of(1.0), scorer=scorer)
+    limits = Limits.of(detector)
+    assert (limits.heat(1.0), limits.heat(9.0)) == (6.0, 6.0)
 
 
 def test_a_panel_has_a_tile_for_each_caption(trained):

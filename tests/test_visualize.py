@@ -118,6 +118,16 @@ def test_timeline_draws_gaps_labels_and_terms(rng):
     assert full.shape[0] > plain.shape[0]
 
 
+def test_timeline_leaves_gaps_and_shows_what_has_no_neighbours():
+    def blue(scores):
+        seconds = np.arange(len(scores)) / 10
+        drawn = visualize.timeline(np.array(scores), None, {}, seconds).astype(int)
+        return (drawn[..., 2] > drawn[..., 0] + 60).sum()
+
+    assert blue([0.0, 1.0, np.nan, 1.0, 0.0]) < blue([0.0, 1.0, 1.0, 1.0, 0.0]) * 0.9
+    assert blue([np.nan] * 4 + [1.0]) > blue([np.nan] * 5)
+
+
 def test_timeline_of_no_scores_at_all():
     nothing = np.full(5, np.nan)
     assert visualize.timeline(nothing, np.zeros(5), {"term": nothing}, np.arange(5) / 10).ndim == 3

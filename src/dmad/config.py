@@ -146,8 +146,8 @@ class LossConfig:
         gamma2: Weight of the deformation loss (Eq. 11, 19).
         gamma3: Weight of the cycle consistency of images (Eq. 19); 0 removes it.
         beta: Weight of the commitment term (Eq. 5).
-        gradient: Weight of the gradient part of Dis (Eq. 10, 12) beside its squared error.
-        coarse_gradient: Factor on that part for all heads but the last; released code: 0.25.
+        gradient: Video: weight of the gradient part of Dis (Eq. 10, 12) beside its squared error.
+        coarse_gradient: Factor on it for all heads but the last; released code: 0.25.
         smoothness: Weight of the smoothness term of Eq. 8; 0 removes it.
         strength: Weight of the strength term of Eq. 8; 0 removes it (released code: 0.4 on Ped2).
         smoothness_window: 0 uses differences of neighbours (paper); an odd width compares a
@@ -182,8 +182,8 @@ class ScoreConfig:
 
     Args:
         alpha: Weight of the deformation term.
-        weight: Its weight in the deployable score, where both terms are standardised.
-        kernel: Height and width of the averaging kernel k*, in pixels.
+        weight: Video: its weight in the deployable score, where both terms are standardised.
+        kernel: Video: height and width of the averaging kernel k*, in pixels.
         sigma: Images: standard deviation of the Gaussian kernel k* in pixels, in place of the
             averaging one.
         backward_only: Images: measure the backward fields alone in Eq. 21 (released code).
@@ -239,7 +239,9 @@ class TrainConfig:
     start: Path | None = None
 
     def __post_init__(self) -> None:
-        checked(self, "train", epochs=1, batch_size=1, warmup=0, clip=0, weight_decay=0)
+        least = {"epochs": 1, "batch_size": 1, "warmup": 0, "clip": 0, "weight_decay": 0}
+        checked(self, "train", **least, seed=0, background_lr=0)
+        require(self.seed < 2**32, f"train.seed is {self.seed}; give less than 2^32")
         require(
             0 <= min(self.betas) <= max(self.betas) < 1, f"train.betas is {self.betas}; below 1"
         )
@@ -267,6 +269,12 @@ class Config:
     train: TrainConfig = field(default_factory=TrainConfig)
 
     def __post_init__(self) -> None:
+        images = self.data.layout in ("mvtec", "images")
+        require(
+            images == bool(self.model.teacher),
+            f"data.layout {self.data.layout} goes {'with' if images else 'without'} a "
+            "model.teacher: recipes mvtec and images have one, those of video and digits none",
+        )
         deepest = self.model.stem * 2 ** (len(self.model.widths) - 1)
         if self.model.teacher:
             deepest = 32
@@ -275,6 +283,8 @@ class Config:
                 f"a teacher sees single colour images, not data.channels {self.data.channels} and "
                 f"data.history {self.data.history}; give 3 and 0, or no model.teacher",
             )
+        alone = self.train.batch_size == 1 and self.data.size == deepest
+        require(not alone, "train.batch_size is 1 for an embedding of one place; give 2 or more")
         coarsest = max((deepest, *self.model.reductions))
         require(
             self.data.size % coarsest == 0,

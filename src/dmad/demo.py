@@ -92,7 +92,7 @@ def textures(out: Path) -> None:
     runs = [folder / name for name in TEXTURES]
     categories.show(categories.evaluate_each(folder))
     for run in runs:
-        page = (Run(run).evaluation / "report.html").read_text()
+        page = (Run(run).evaluation / "report.html").read_bytes()
         write_whole(out / run.name / "report.html", page)
     rows = [row for run in runs for row in _defects(load(run), root / run.name / "test")]
     names, tiles = zip(*rows, strict=True)
@@ -133,22 +133,22 @@ def draw(
 ) -> None:
     """Panels, timelines and annotated videos of the test clips."""
     assert test.labels is not None
-    strongest = []
+    strongest, usual = [], float(np.nanmedian(scores["eq12"]))
     for clip in test.footage.clips[:5]:
         span = clip.span
         terms = {"reconstruction": scores["eq12"][span], "deformation": scores["eq13"][span]}
         seconds = np.arange(clip.length) / clip.fps
         line = visualize.timeline(scores["score"][span], test.labels[span], terms, seconds)
         visualize.save(line, out / f"timeline-{clip.name}.png")
-        strongest.append(film(detector, test, clip, out))
+        strongest.append(film(detector, test, clip, out, usual))
     rows = [picture.tiles() for picture in strongest]
     titles = strongest[0].titles()
     visualize.save(visualize.panel(rows, titles, [p.label() for p in strongest]), out / "panel.png")
 
 
-def film(detector: Detector, test: LabelledFootage, clip: Clip, out: Path) -> Picture:
-    """The annotated video of a clip; returns its strongest frame."""
-    limits, best = Limits(detector.config), Best(1)
+def film(detector: Detector, test: LabelledFootage, clip: Clip, out: Path, usual: float) -> Picture:
+    """The annotated video of a clip, in colours for a `usual` peak; returns its strongest frame."""
+    limits, best = Limits(detector.config, usual), Best(1)
     frames = test.footage.frames[clip.span]
     with Film(out / f"annotated-{clip.name}.mp4", clip.fps) as video:
         for found in detector.explain(frames, clip.scene):

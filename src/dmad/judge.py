@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from dmad.config import DataConfig
+from dmad.data.decoding import own_name
 from dmad.data.frames import Clip, Footage, frame_rate
 from dmad.data.load import LabelledFootage, fingerprint, load_split, lying, tell, trained_on
 from dmad.data.zones import ALL, Zone
@@ -70,7 +71,7 @@ def evaluate(
     result = judge(detector, test)
     write(result, out)
     tell_all = compose_images if detector.config.model.teacher else compose
-    page = render(tell_all(Path(run).name, detector, test, result, read_card(find_model(run))))
+    page = render(tell_all(own_name(Path(run)), detector, test, result, read_card(find_model(run))))
     write_whole(out / "report.html", page)
     return result
 

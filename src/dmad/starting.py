@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
 from dmad.config import Config, ModelConfig
 from dmad.errors import require
-from dmad.runs import find_model, read_card, read_weights
-from dmad.settings import of_card
+from dmad.runs import find_model, read_card, read_config, read_weights
+from dmad.settings import changed, of_card
 
+OF_VIDEO = tuple(
+    f"model.{name}"
+    for name in ("widths", "stem", "skips", "skip_channels", "estimator_sees", "background", "mask")
+)  # which do not count with a teacher
 TRAINING_ONLY = ("model.revive_after", "model.teacher_weights")  # no matter to a trained network
 
 
@@ -33,6 +38,22 @@ def starting_weights(config: Config) -> dict[str, Tensor]:
     return {n: tensor for n, tensor in read_weights(files).items() if n != "background"}
 
 
+def same_run(config: Config, run: Path) -> None:
+    """Check that settings are those of a stopped run; only its places may be said anew.
+
+    Raises:
+        DmadError: They are others.
+    """
+    base = read_config(run)
+    places = {name: getattr(config.data, name) for name in ("root", "cache", "workers")}
+    require(
+        changed(base, **places, teacher_weights=config.model.teacher_weights) == config,
+        "with --resume the run's own settings hold; only --data.root, --data.cache, --data.workers "
+        "and --model.teacher_weights may be given; a new run goes on from this one with "
+        f"--train.start {run}",
+    )
+
+
 def _network(config: Config) -> dict[str, Any]:
     """The settings that make a network what it is; not its image size."""
     sections = {"data": ("channels", "history"), "model": [f.name for f in fields(ModelConfig)]}
@@ -41,7 +62,8 @@ def _network(config: Config) -> dict[str, Any]:
         for section, names in sections.items()
         for name in names
     }
-    return {n: v for n, v in named.items() if n not in TRAINING_ONLY}
+    unused = (*TRAINING_ONLY, *(OF_VIDEO if config.model.teacher else ()))
+    return {n: v for n, v in named.items() if n not in unused}
 
 
 def begin_with(model: nn.Module, weights: Mapping[str, Tensor], config: Config) -> None:

@@ -45,13 +45,14 @@ def compose(
     values = result.deployable[result.signal]
     events = find_events(values, rule, result.scores.clip_lengths)
     rate = result.scores.fps
+    found = events if result.calibration else None
     limits = Limits(detector.config, float(np.nanmedian(result.scores.channels["eq12"])))
     return Report(
         title=f"{detector.config.recipe} / {name}",
         subtitle=subtitle(detector, test),
         headline=headline(result),
         blocks=blocks(result.ledger.rows),
-        series=[series(clip, result, events) for clip in test.footage.clips],
+        series=[series(clip, result, found) for clip in test.footage.clips],
         threshold=rule.on if result.calibration else None,
         fps=rate or None,
         panels=panels(detector, test, events, rate, limits),
@@ -100,7 +101,7 @@ def headline(result: Evaluation) -> list[tuple[str, str, str]]:
     return found
 
 
-def series(clip: Clip, result: Evaluation, events: list[Event]) -> Series:
+def series(clip: Clip, result: Evaluation, events: list[Event] | None) -> Series:
     """The timelines of one clip."""
     span = clip.span
     eq12, eq13 = (result.scores.channels[name] for name in ("eq12", "eq13"))
@@ -111,8 +112,10 @@ def series(clip: Clip, result: Evaluation, events: list[Event]) -> Series:
         reconstruction=scorer.reconstruction(eq12[span]),
         deformation=scorer.deformation(eq13[span]),
         labels=result.scores.labels[span],
-        events=[(e.start - clip.start, e.end - clip.start) for e in events
-                if span.start <= e.start < span.stop],
+        events=None if events is None else [
+            (e.start - clip.start, e.end - clip.start)
+            for e in events if span.start <= e.start < span.stop
+        ],
     )  # fmt: skip
 
 

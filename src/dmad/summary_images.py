@@ -86,7 +86,7 @@ def series(test: LabelledFootage, result: Evaluation) -> Series:
     first, second = (result.scores.channels[name][order] for name in ("eq20", "eq21"))
     scorer = result.calibration.scorer if result.calibration else Scorer.fit(first, second, 1)
     score = result.deployable[result.signal][order]
-    rejected = runs(score >= result.calibration.threshold) if result.calibration else []
+    rejected = runs(score >= result.calibration.threshold) if result.calibration else None
     names = [test.footage.clips[index].name for index in order]
     terms = (scorer.reconstruction(first), scorer.deformation(second))
     title, labels = "test images, good ones first", result.scores.labels[order]
@@ -107,9 +107,10 @@ def panel(
     clip = test.footage.clips[index]
     found, tiles = tiles_of(detector, test, clip, draw)
     label = "abnormal" if result.scores.labels[index] else "good"
+    verdict = f"judged {found.verdict}" if found.verdict else "no threshold yet"
     return Panel(
         clip.name,
-        f"score {found.score:.2f}; labelled {label}; {found.verdict or 'no threshold yet'}",
+        f"score {found.score:.2f}; labelled {label}; {verdict}",
         np.concatenate(list(tiles.values()), axis=1),
         tuple(tiles),
     )
@@ -123,8 +124,6 @@ def tiles_of(
     found = judge_image(detector, list(frames), clip.name)
     frame = joined(frames, detector.config.data.canvas)
     tiles = draw.tiles(frame, found)
-    if test.masks:
-        tiles["marked"] = np.zeros_like(frame)
-        for mask in test.masks(clip.name):
-            tiles["marked"] = np.asarray(Pillow.fromarray(mask).convert("RGB"))
+    for mask in test.masks(clip.name) if test.masks else ():  # none of a defect nobody marked
+        tiles["marked"] = np.asarray(Pillow.fromarray(mask).convert("RGB"))
     return found, tiles

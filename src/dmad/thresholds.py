@@ -191,12 +191,14 @@ def set_threshold(run: Path) -> None:
     if not config.data.held_out or "calibration" in read_card(find_model(run)):
         return
     try:
-        show_threshold(calibrate(run, weight=choose(run) if config.score.choose else None))
+        root, cache = config.data.root, config.data.cache  # which may be said anew since
+        weight = choose(run, root, cache) if config.score.choose else None
+        show_threshold(calibrate(run, root=root, cache=cache, weight=weight))
     except DmadError as error:
         print(f"note: no threshold was set: {error}", file=sys.stderr)
 
 
-def choose(run: str | Path) -> float | None:
+def choose(run: str | Path, root: Path | None = None, cache: Path | None = None) -> float | None:
     """Choose by synthetic anomalies in what was held out, and keep it in `model.json`.
 
     Returns:
@@ -206,7 +208,7 @@ def choose(run: str | Path) -> float | None:
         DmadError: No such run, or nothing held out.
     """
     detector = load(run)
-    normal = load_split(detector.config.data, "held_out").footage
+    normal = load_split(lying(detector.config.data, root, cache), "held_out").footage
     if detector.config.model.teacher:
         note(run, {"choice": asdict(choose_alpha(detector, normal))})
         return None

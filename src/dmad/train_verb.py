@@ -10,7 +10,7 @@ from jsonargparse import Namespace
 from dmad.config import Config
 from dmad.errors import require
 from dmad.parsing import Parser
-from dmad.settings import SECTIONS, changed, restore
+from dmad.settings import SECTIONS, restore
 
 
 def parser_train(recipe: str | None, base: Config | None = None) -> Parser:
@@ -63,19 +63,14 @@ def train(arguments: Sequence[str]) -> None:
 def _resumed(arguments: Sequence[str], run: Path) -> Config:
     """The settings of a stopped run; only where its data lies may be said anew."""
     from dmad.runs import read_config
+    from dmad.starting import same_run
 
     base = read_config(run)
     asked = _config(parser_train(base.recipe, base).parse_args(list(arguments)))
-    places = {name: getattr(asked.data, name) for name in ("root", "cache", "workers")}
-    config = changed(base, **places, teacher_weights=asked.model.teacher_weights)
     same = asked.recipe == base.recipe
     require(same, f"{run} is a run of {base.recipe}, not of {asked.recipe}; leave that out")
-    require(
-        asked == config,
-        "with --resume the run's own settings hold; only --data.root, --data.cache, --data.workers "
-        "and --model.teacher_weights may be given",
-    )
-    return config
+    same_run(asked, run)
+    return asked
 
 
 def _recipe_behind(arguments: Sequence[str], named: str | None) -> str | None:

@@ -23,7 +23,7 @@ from dmad.config import Config, TrainConfig
 from dmad.data.background import templates
 from dmad.data.load import LabelledFootage, fingerprint, load_split
 from dmad.data.windows import Batch, Windows, as_is, to_model
-from dmad.errors import StoppedError, require
+from dmad.errors import DmadError, StoppedError, brief, require
 from dmad.learning import PDMTraining, PPDMTraining, Training
 from dmad.machine import Plan, plan, quicken, usual_device
 from dmad.nn.pdm import PDM
@@ -31,6 +31,7 @@ from dmad.nn.ppdm import PPDM
 from dmad.runs import (
     Run,
     find_model,
+    has_model,
     make_folder,
     new_run,
     read_card,
@@ -38,7 +39,7 @@ from dmad.runs import (
     write_config,
 )
 from dmad.settings import anchored
-from dmad.starting import begin_with, starting_weights
+from dmad.starting import begin_with, same_run, starting_weights
 from dmad.teachers import keep_features, load_teacher
 
 BEGINNING = 16  # images whose features the memory of a PPDM begins with
@@ -97,7 +98,8 @@ def build_ppdm(config: Config, train: LabelledFootage) -> PPDM:
     """
     torch.manual_seed(config.train.seed)
     model = PPDM(config.model, config.data.size)
-    load_teacher(model.teacher, config.model)
+    with torch.random.fork_rng(devices=()):  # fetching draws numbers, a file does not
+        load_teacher(model.teacher, config.model)
     if model.memory:
         windows = Windows(train.footage, 0, limit=BEGINNING)
         x, _ = to_model(windows.__getitems__(list(range(len(windows)))).frames)
@@ -150,19 +152,24 @@ def train(config: Config, out: str | Path = "runs", resume: str | Path | None = 
         The run, its model saved.
 
     Raises:
-        DmadError: Data missing or unusable, output not writable, loss no longer finite.
+        DmadError: Data missing or unusable, output not writable, loss no longer finite, or the run
+            to go on with has other settings.
     """
     _quiet()
     require(isinstance(config, Config), 'give settings, as dmad.recipe("ped2", ...) makes them')
     require(not torch.distributed.is_initialized(), "torchrun trains one model; call it for each")
     config = anchored(config)
+    if resume and Run(Path(resume)).config.exists():
+        same_run(config, Path(resume))
     if resume and finished(Path(resume), config.train.epochs):
         print(f"note: {resume} has all its {config.train.epochs} epochs", file=sys.stderr)
-        return Run(Path(resume))
+        return _own_run(config, Path(resume), resumed=True)
     compute = plan(config.train, usual_device())
     quicken()
     checkpoint = Run(Path(resume)).checkpoint if resume else None
     checkpoint = checkpoint if checkpoint and checkpoint.exists() else None
+    if checkpoint:
+        readable(checkpoint)
     begun = starting_weights(config) if config.train.start and not checkpoint else {}
     make_folder(Path(resume or out))
     footage = load_split(config.data, "train")
@@ -195,9 +202,18 @@ def _own_run(config: Config, folder: Path, resumed: bool) -> Run:
     return Run(folder)
 
 
+def readable(checkpoint: Path) -> None:
+    """Check that a checkpoint can be read."""
+    try:
+        torch.load(checkpoint, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds
+        told = f"{checkpoint} is damaged ({brief(error)[:80]}); delete it, and begin the run anew"
+        raise DmadError(told) from error
+
+
 def finished(run: Path, epochs: int) -> bool:
     """Whether a run's model is of its last epoch."""
-    if not Run(run).card.is_file():
+    if not has_model(run):
         return False
     return len(read_card(find_model(run)).get("history", [])) >= epochs
 

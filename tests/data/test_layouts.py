@@ -12,10 +12,11 @@ from test_frames import halve, write_frames, write_video
 from dmad import recipes
 from dmad.config import DataConfig
 from dmad.data.describe import describe
-from dmad.data.frames import load_footage
-from dmad.data.labels import align, read_masks
+from dmad.data.frames import Clip, load_footage
+from dmad.data.labels import Split, align, read_masks
 from dmad.data.layouts import find_split
 from dmad.data.load import load_split, trained_on
+from dmad.data.masks import Mask
 from dmad.errors import DmadError
 
 DATA = Path(os.environ.get("DMAD_DATA", Path(__file__).parents[2] / ".." / "shared" / "data"))
@@ -67,7 +68,7 @@ def test_raw_ped2(tmp_path, inner):
     assert names(test) == ["Test001"]
     assert test.labels[0].tolist() == [0, 1, 1, 0]
     assert test.label_name == "ped2 pixel masks"
-    masks = read_masks(test, 0, 16)
+    masks = masks_of(test, 0, 4)
     assert masks.shape == (4, 16, 16)
     assert masks.dtype == np.bool_
     assert masks.sum(axis=(1, 2)).tolist() == [0, 64, 64, 0]
@@ -122,6 +123,10 @@ def test_a_label_file_that_is_none(tmp_path):
         find_split("ped2", root, "test")
 
 
+def masks_of(split: Split, index: int, frames: int, size: int = 16, cut: bool = False) -> Mask:
+    return read_masks(split, Clip(split.sources[index].name, "", 0, frames, 0.0, cut), size)
+
+
 def test_masks_not_one_a_frame(tmp_path):
     root = tree(tmp_path / "ped2", {"01": 5}, {"01": 4})
     write_masks(root / "testing" / "masks" / "01", [0, 1, 0])
@@ -129,7 +134,7 @@ def test_masks_not_one_a_frame(tmp_path):
         find_split("ped2", root, "test")
     np.save(root / "frame_labels.npy", np.zeros(4))
     with pytest.raises(DmadError, match="3 masks, but clip 01 has 4 frames"):
-        read_masks(find_split("ped2", root, "test"), 0, 16)
+        masks_of(find_split("ped2", root, "test"), 0, 4)
 
 
 def write_volume(path: Path, labels: list[int]) -> None:
@@ -157,7 +162,10 @@ def test_original_avenue(avenue, tmp_path):
     assert test.label_name == "avenue .mat masks"
     footage = footage_of(test, tmp_path)
     assert align(test, footage).tolist() == [0, 1, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0]
-    assert read_masks(test, 0, 16).sum(axis=(1, 2)).tolist() == [0, 64, 64, 0]
+    assert masks_of(test, 0, 4).sum(axis=(1, 2)).tolist() == [0, 64, 64, 0]
+    with pytest.raises(DmadError, match="holds 4 masks, but clip 01 has 3 frames"):
+        masks_of(test, 0, 3)
+    assert masks_of(test, 0, 3, cut=True).sum(axis=(1, 2)).tolist() == [0, 64, 64]
 
 
 def test_video_and_labels_of_different_length(avenue, tmp_path):
@@ -199,7 +207,7 @@ def test_some_clips_without_labels(avenue, tmp_path):
     with pytest.raises(DmadError, match="clip 02 has no labels"):
         align(test, footage_of(test, tmp_path))
     with pytest.raises(DmadError, match="clip 02 has no pixel masks"):
-        read_masks(test, 1, 16)
+        masks_of(test, 1, 4)
 
 
 @pytest.mark.parametrize("file", ["frame_labels.npy", "frame_labels_avenue.npy"])
@@ -239,7 +247,7 @@ def test_shanghaitech(tmp_path, videos):
     test = find_split("shanghaitech", root, "test")
     assert [source.scene for source in test.sources] == ["01", "02"]
     assert align(test, footage_of(test, tmp_path)).tolist() == [0, 1, 1, 0, 0]
-    assert read_masks(test, 0, 16).sum(axis=(1, 2)).tolist() == [0, 64, 64]
+    assert masks_of(test, 0, 3).sum(axis=(1, 2)).tolist() == [0, 64, 64]
 
 
 def test_any_videos_and_folders(tmp_path):
@@ -385,10 +393,10 @@ def test_masks_of_own_clips(mine, tmp_path):
     test = find_split("video", mine, "test")
     assert names(test) == ["a", "b"]
     assert align(test, footage_of(test, tmp_path)).tolist() == [0, 1, 0, 0, 0, 1, 1]
-    assert read_masks(test, 1, 16).any(axis=(1, 2)).tolist() == [False, False, True, True]
+    assert masks_of(test, 1, 4).any(axis=(1, 2)).tolist() == [False, False, True, True]
     (mine / "test" / "masks" / "b" / "1.png").write_bytes(b"rubbish")
     with pytest.raises(DmadError, match=r"1\.png is not a readable mask"):
-        read_masks(test, 1, 16)
+        masks_of(test, 1, 4)
 
 
 @pytest.mark.parametrize("layout", ["ped2", "avenue", "shanghaitech", "video"])
@@ -469,7 +477,9 @@ def test_ped2_itself():
     assert sum(frames) == 2550
     assert sum(len(labels) for labels in test.labels) == 2010
     for i in (0, 11):
-        assert (read_masks(test, i, 256).any(axis=(1, 2)) <= test.labels[i]).all()
+        assert (
+            masks_of(test, i, len(test.labels[i]), 256).any(axis=(1, 2)) <= test.labels[i]
+        ).all()
     text = describe(root)
     assert "16 clips, 2550 frames" in text
     assert "12 clips, 2010 frames" in text

@@ -202,6 +202,21 @@ def test_thumbnails_leave_gaps_and_share_a_scale() -> None:
     assert first.path.split()[1].startswith(second.path.split()[1].split("L")[0])
 
 
+def test_without_a_threshold_nothing_is_called_found(report: Report) -> None:
+    bare = [replace(one, events=None) for one in report.series]
+    html = render(replace(report, series=bare, threshold=None))
+    assert "event found" not in html
+    assert " found" not in "".join(Tags(html).words)
+    assert [clip["found"] for clip in embedded(html)["clips"]] == [None] * len(bare)
+    assert "event found" in render(report)
+
+
+def test_a_score_without_neighbours_is_a_dot() -> None:
+    score = np.array([np.nan, np.nan, 1.0, np.nan, 2.0, 3.0])
+    (thumbnail,) = charts.thumbnails([Series("a", score, score, score, None, [])], None)
+    assert re.fullmatch(r"M[\d. ]+h0M[\d. ]+L[\d. ]+", thumbnail.path)
+
+
 def test_settings_are_listed_flat_under_their_top_level(report: Report) -> None:
     assert page.groups(report.settings) == {
         "general": [("seed", "0")],

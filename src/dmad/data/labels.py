@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmad.data.decoding import image_files
-from dmad.data.frames import ClipSource, Footage
+from dmad.data.frames import Clip, ClipSource, Footage
 from dmad.data.masks import Mask, load_array, masks_in, shrink
 from dmad.errors import DmadError, require
 
@@ -227,23 +227,22 @@ def _rows(path: Path, columns: int) -> Iterator[tuple[str, tuple[int, int]]]:
         yield row[0] if columns == 3 else "", (int(numbers[0]), int(numbers[1]))
 
 
-def read_masks(split: Split, index: int, size: int) -> Mask:
-    """Pixel masks (frames, size, size) of one clip, nearest neighbour, True = abnormal.
+def read_masks(split: Split, clip: Clip, size: int) -> Mask:
+    """Pixel masks (frames, size, size) of a decoded clip, nearest neighbour, True = abnormal.
 
     Raises:
         DmadError: the clip has no masks, they are unreadable or not one a frame.
     """
-    path, source = split.masks[index], split.sources[index]
+    path = dict(zip((source.name for source in split.sources), split.masks, strict=True))[clip.name]
     if path is None:
-        raise DmadError(f"clip {source.name} has no pixel masks; `dmad data` says what there is")
+        raise DmadError(f"clip {clip.name} has no pixel masks; `dmad data` says what there is")
     masks = [shrink(mask, size) for mask in masks_in(path)]
-    expected = len(image_files(source.path)) if source.path.is_dir() else len(masks)
     require(
-        len(masks) == expected,
-        f"{path} holds {len(masks)} masks, but clip {source.name} has {expected} frames; "
+        len(masks) == clip.length or (clip.cut and len(masks) > clip.length),
+        f"{path} holds {len(masks)} masks, but clip {clip.name} has {clip.length} frames; "
         "give one a frame",
     )
-    return np.stack(masks)
+    return np.stack(masks[: clip.length])
 
 
 def align(split: Split, footage: Footage) -> Labels | None:

@@ -136,10 +136,10 @@ def needed_root(data: DataConfig) -> Path:
 def _from_disk(data: DataConfig, split: SplitName) -> LabelledFootage:
     found = find_split(data.layout, needed_root(data), split)
     footage = read(found.sources, data)
-    places = {source.name: index for index, source in enumerate(found.sources)}
+    clips = {clip.name: clip for clip in footage.clips}
 
     def masks(name: str) -> np.ndarray:
-        return read_masks(found, places[name], data.size)
+        return read_masks(found, clips[name], data.size)
 
     if split == "train" and found.label_name:
         return LabelledFootage(normal_clips(found, footage), None, "")

@@ -14,7 +14,7 @@ from torch import Tensor
 from dmad import visualize
 from dmad.config import Config, ScoreConfig
 from dmad.data.windows import to_model
-from dmad.inference.detector import Explained
+from dmad.inference.detector import Detector, Explained
 from dmad.inference.video import annotate
 from dmad.losses import squared_error
 from dmad.nn.deformation import compose_all, field_in_pixels
@@ -28,10 +28,11 @@ FULL_HEAT = 3.0  # a map's full colour, as a multiple of the usual peak of its f
 
 
 class Limits:
-    """What is drawn as full colour, the same for all frames of a clip.
+    """What is drawn as full colour.
 
-    The heat's scale follows the highest error of ordinary frames seen so far (their median), so
-    that it needs neither labels nor the future.
+    The heat's scale is that of the highest error of an ordinary frame. Where this is not known
+    beforehand, it follows the median of the frames seen so far, which needs neither labels nor the
+    future.
 
     Args:
         config: Of the model.
@@ -48,6 +49,12 @@ class Limits:
         self.field = field or sum(config.model.displacements) or 1.0
         self.gain = LONGEST / field if field else GAIN
         self._peaks: list[float] = []
+
+    @classmethod
+    def of(cls, detector: Detector) -> Limits:
+        """A model's: ordinary is what its threshold was set on, where it has one."""
+        known = detector.calibration
+        return cls(detector.config, known.scorer.reconstruction.centre if known else None)
 
     def heat(self, peak: float) -> float:
         """Full colour for a frame whose averaged map peaks at `peak`."""

@@ -82,7 +82,7 @@ class Post:
         self.stream = Stream(detector, camera.scene, calibration, camera.zone)
         self.events = LiveEvents(camera.name, calibration, detector.config.score)
         self.health = Health(known_template(detector, camera.scene))
-        self.recent, self.limits = Recent(), Limits(detector.config)
+        self.recent, self.limits = Recent(), Limits.of(detector)
         self._tell, self._wanted, self._sent = tell, wanted, time.monotonic()
         self._state, self._why, self._time = "ok", "", 0.0
         self._gap_from: float | None = None  # since when nothing is scored

@@ -166,7 +166,7 @@ def predict_one(detector: Detector, source: Path, out: Path, wanted: Wanted) -> 
         table.count > 0,
         f"{source} is shorter than {data.history + 1} frames, the least that can be judged",
     )
-    print(f"{source.name}: {_summary(table, detector, wanted.scene)}", file=sys.stderr)
+    print(f"{own_name(source)}: {_summary(table, detector, wanted.scene)}", file=sys.stderr)
     return out
 
 
@@ -183,14 +183,14 @@ def _judge(detector: Detector, source: Path, out: Path, wanted: Wanted, findings
     waiting = deque[np.ndarray]()  # frames not yet judged
     frames = timed(source, data, table, waiting, note)
     mask = detector.mask(calibration.zone if calibration else ALL)
-    limits = Limits(detector.config)
+    limits = Limits.of(detector)
     film = None
     if wanted.video:
         path, shape = out / "annotated.mp4", aspect(source)
         film = Film(path, table.fps, shape, calibration, note, table.times.__getitem__)
     with film or nullcontext():
         explained = detector.explain(frames, wanted.scene)
-        for whole in tracked(explained, source.name, -(-probe(source)[1] // 8) or None):
+        for whole in tracked(explained, own_name(source), -(-probe(source)[1] // 8) or None):
             found = whole.within(mask, detector.config.score)
             _pass_over(waiting, found.index[0] - table.length, film)
             table.add(found)

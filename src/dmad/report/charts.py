@@ -81,7 +81,7 @@ def thumbnails(series: Sequence[Series], threshold: float | None) -> Iterator[Th
     line = None if threshold is None else _height((threshold - low) / scale)
     for one in series:
         path = _path((_pooled(one.score) - low) / scale)
-        truth, found = _scaled(spans(one.labels), one), _scaled(one.events, one)
+        truth, found = _scaled(spans(one.labels), one), _scaled(one.events or [], one)
         yield Thumbnail(one.name, path, line, truth, found, _words(one))
 
 
@@ -112,14 +112,15 @@ def _clip(series: Series) -> dict[str, Any]:
         "reconstruction": numbers(series.reconstruction),
         "deformation": numbers(series.deformation),
         "truth": None if series.labels is None else spans(series.labels),
-        "found": [[int(start), int(end)] for start, end in series.events],
+        "found": None if series.events is None else [[int(a), int(b)] for a, b in series.events],
         "names": list(series.names),
     }
 
 
 def _words(series: Series) -> str:
-    found = f"{len(series.events)} found"
-    return found if series.labels is None else f"{found}, {len(spans(series.labels))} labelled"
+    found = [] if series.events is None else [f"{len(series.events)} found"]
+    marked = [] if series.labels is None else [f"{len(spans(series.labels))} labelled"]
+    return ", ".join(found + marked)
 
 
 def _pooled(score: Values) -> Values:
@@ -143,6 +144,8 @@ def _path(units: Values) -> str:
             pen = "M"
             continue
         words.append(f"{pen}{(i + 0.5) * step:.4g} {_height(float(unit)):.4g}")
+        alone = pen == "M" and not np.isfinite(units[i + 1 : i + 2]).any()
+        words += ["h0"] if alone else []  # which its round end makes a dot
         pen = "L"
     return "".join(words)
 

@@ -20,7 +20,7 @@ class Series:
     reconstruction: np.ndarray  # (N,) standardised term
     deformation: np.ndarray  # (N,) standardised term
     labels: np.ndarray | None  # (N,) above 0 where the ground truth is abnormal
-    events: Sequence[tuple[int, int]]  # found events, frames [start, end)
+    events: Sequence[tuple[int, int]] | None  # found, frames [start, end); None: no threshold
     names: Sequence[str] = ()  # of each frame, where they have names, as images do
 
     def __post_init__(self) -> None:

@@ -48,6 +48,13 @@
     return [low - room, high + room];
   }
 
+  // A value without neighbours makes no line, and is a dot.
+  const lone = (values) => {
+    const known = (i) => values[i] !== null && values[i] !== undefined;
+    const sizes = values.map((_, i) => (known(i) && !known(i - 1) && !known(i + 1) ? 5 : 0));
+    return sizes.some(Boolean) ? sizes : 0;
+  };
+
   function marks(one) {
     const rows = [["found", one.found], ["truth", one.truth]].filter(([, spans]) => spans);
     const shapes = (one.truth || []).flatMap(([start, end]) => ["y domain", "y2 domain"].map((yref) => ({
@@ -78,8 +85,11 @@
       type: "scatter", mode: "lines", x, y: x.map(() => 0), customdata: x.map((_, frame) => frame), opacity: 0,
       yaxis: "y3", hovertemplate: "frame %{customdata}<extra></extra>", hoverlabel: { namelength: 0 },
     };
+    const dots = (name) => (ofImages
+      ? { mode: "markers", marker: { color: colour(name), size: 5, symbol: name === "deformation" ? "diamond-open" : "circle" } }
+      : { mode: "lines+markers", marker: { color: colour(name), size: lone(one[name]) } });
     const term = (name, dash, more) => line(name, dash, {
-      x, y: one[name], ...(ofImages && { mode: "markers", marker: { color: colour(name), size: 5 } }), hovertemplate: `${name} %{y:.4g}<extra></extra>`, ...more,
+      x, y: one[name], ...dots(name), hovertemplate: `${name} %{y:.4g}<extra></extra>`, ...more,
     });
     if (one.names.length) Object.assign(frames, { customdata: one.names.map(plain), hovertemplate: "%{customdata}<extra></extra>" });
     const traces = data.fps || one.names.length ? [frames] : [];
@@ -108,11 +118,12 @@
     const length = `${one.score.length} ${data.unit}s${data.fps ? `, ${time(one.score.length)}` : ""}`;
     const top = known.reduce((a, b) => Math.max(a, b), -Infinity);
     const peak = known.length ? `; highest score ${top.toPrecision(3)} at ${time(one.score.indexOf(top))}` : "; no score";
-    const rejected = one.found.reduce((sum, [start, end]) => sum + end - start, 0);
-    const judged = data.threshold === null ? "no threshold." : `${rejected} rejected.`;
-    const events = ofImages ? judged : { 0: "no event found.", 1: "1 event found:" }[one.found.length] || `${one.found.length} events found:`;
+    const found = one.found || [];
+    const rejected = found.reduce((sum, [start, end]) => sum + end - start, 0);
+    const judged = ofImages ? `${rejected} rejected.` : { 0: "no event found.", 1: "1 event found:" }[found.length] || `${found.length} events found:`;
+    const events = one.found ? judged : "no threshold.";
     byId("clip-words").textContent = `${length}${peak}; ${events}`;
-    byId("clip-events").replaceChildren(...(ofImages ? [] : one.found).map(([start, end]) => {
+    byId("clip-events").replaceChildren(...(ofImages ? [] : found).map(([start, end]) => {
       const [item, button] = ["li", "button"].map((tag) => document.createElement(tag));
       button.type = "button";
       button.textContent = data.fps ? `${(start * perFrame).toFixed(1)} – ${(end * perFrame).toFixed(1)} s` : `${start} – ${end - 1}`;
@@ -297,7 +308,7 @@
       KEYS[event.key]();
     });
     fingers(plot);
-    choose(Math.max(data.clips.findIndex((one) => one.found.length), 0));
+    choose(Math.max(data.clips.findIndex((one) => (one.found || []).length), 0));
   }
 
   if (data.clips.length) clips();
