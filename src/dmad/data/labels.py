@@ -115,8 +115,7 @@ def labelled(
             files, joined = _read_whole(path, sources)
             return _split(sources, masks, files, f"{prefix} {path.name}".strip(), joined)
     files = []
-    for i in range(len(sources)):
-        mask, own = masks[i], each[i] if each else ()
+    for mask, own in zip(masks, each or [()] * len(masks), strict=True):
         found = [path for path in (*own, mask) if path is not None and path.exists()]
         files.append(read_labels(found[0]) if found else None)
     return _split(sources, masks, files, f"{prefix} {_kind(files)}".strip())
@@ -131,8 +130,7 @@ def _split(
 ) -> Split:
     labels = [_known(*pair) for pair in zip(sources, files, strict=True)]
     some = joined is not None or any(file is not None for file in files)
-    name = name if some else ""
-    return Split(tuple(sources), tuple(labels), tuple(masks), name, tuple(files), joined)
+    return Split(tuple(sources), tuple(labels), tuple(masks), name * some, tuple(files), joined)
 
 
 def _known(source: ClipSource, file: LabelFile | None) -> Labels | None:
@@ -142,13 +140,12 @@ def _known(source: ClipSource, file: LabelFile | None) -> Labels | None:
 
 
 def _kind(files: Sequence[LabelFile | None]) -> str:
-    paths = [file.path for file in files if file is not None]
-    if not paths:
+    path = next((file.path for file in files if file is not None), None)
+    if path is None:
         return ""
-    if paths[0].is_dir():
+    if path.is_dir():
         return "pixel masks"
-    folder, suffix = paths[0].parent.name, paths[0].suffix
-    return ".mat masks" if suffix == ".mat" else f"{folder}/*{suffix}"
+    return ".mat masks" if path.suffix == ".mat" else f"{path.parent.name}/*{path.suffix}"
 
 
 def read_labels(path: Path) -> LabelFile:
@@ -196,20 +193,19 @@ def _cut(file: LabelFile, lengths: Sequence[int]) -> list[LabelFile]:
 
 
 def _table(path: Path, sources: Sequence[ClipSource]) -> list[LabelFile]:
-    rows = list(_rows(path, 3))
-    names = [{source.name, source.path.name} for source in sources]
-    whole = [source.name for source in sources]
-    meant = {
-        row: [whole.index(row)] if row in whole else [n for n, it in enumerate(names) if row in it]
-        for row, _ in rows
-    }
-    unknown = sorted(row for row, found in meant.items() if not found)
-    require(not unknown, f"{path} labels {', '.join(unknown)}, but there is no such clip")
-    for row, found in meant.items():
-        several = ", ".join(sources[n].name for n in found)
-        require(len(found) == 1, f"{path} labels {row}, which may be any of {several}; say which")
-    spans = [tuple(span for row, span in rows if meant[row] == [n]) for n in range(len(names))]
+    rows = [(_meant(row, path, sources), span) for row, span in _rows(path, 3)]
+    spans = [tuple(span for clip, span in rows if clip is source) for source in sources]
     return [LabelFile(path, spans=found) for found in spans]
+
+
+def _meant(row: str, path: Path, sources: Sequence[ClipSource]) -> ClipSource:
+    """The clip of that name, or else the only one whose file is called so."""
+    found = [it for it in sources if it.name == row]
+    found = found or [it for it in sources if it.path.name == row]
+    several = ", ".join(source.name for source in found)
+    require(bool(found), f"{path} labels {row}, but there is no such clip")
+    require(len(found) == 1, f"{path} labels {row}, which may be any of {several}; say which")
+    return found[0]
 
 
 def _rows(path: Path, columns: int) -> Iterator[tuple[str, tuple[int, int]]]:
@@ -233,7 +229,7 @@ def read_masks(split: Split, clip: Clip, size: int) -> Mask:
     Raises:
         DmadError: the clip has no masks, they are unreadable or not one a frame.
     """
-    path = dict(zip((source.name for source in split.sources), split.masks, strict=True))[clip.name]
+    path = {it.name: masks for it, masks in zip(split.sources, split.masks, strict=True)}[clip.name]
     if path is None:
         raise DmadError(f"clip {clip.name} has no pixel masks; `dmad data` says what there is")
     masks = [shrink(mask, size) for mask in masks_in(path)]
@@ -294,13 +290,11 @@ def _files(split: Split, footage: Footage) -> dict[str, LabelFile | None]:
 
 
 def _cut_decoded(split: Split, footage: Footage, joined: LabelFile) -> dict[str, LabelFile | None]:
-    names = [source.name for source in split.sources]
-    whole = {clip.name for clip in footage.clips if not clip.cut}
-    lost = ", ".join(name for name in names if name not in whole)
+    whole = {clip.name: clip.length for clip in footage.clips if not clip.cut}
+    lost = ", ".join(it.name for it in split.sources if it.name not in whole)
     require(
         not lost,
         f"{joined.path} labels all clips in a row, but {lost} could not be read in full; "
         "give labels for each clip instead",
     )
-    files = _cut(joined, [clip.length for clip in footage.clips])
-    return dict(zip(names, files, strict=True))
+    return dict(zip(whole, _cut(joined, list(whole.values())), strict=True))
