@@ -86,6 +86,9 @@ def clips(tmp_path, write_clip) -> Path:
         (["train", "xyzzy"], "known: ped2, avenue"),
         (["train", "video", "--train.epocs", "3"], "did you mean --train.epochs?"),
         (["predict", "run", "clip", "--panel-count", "3"], "did you mean --panels?"),
+        (["train", "video", "--root", "x"], "did you mean --data.root?"),
+        (["train", "video", "--lr", "1"], "did you mean --train.lr?"),
+        (["train", "video", "--train.seed", "-1"], "train.seed is -1; give 0 or more"),
         (["train", "video", "--train.epochs", "many"], "train.epochs"),
         (["train", "video", "--train.epochs", "0", "--data.root", "x"], "give 1 or more"),
         (["train", "video", "--model.skips", "ful"], "'compressed', 'full', 'none'"),
@@ -223,7 +226,9 @@ def test_labels_of_the_wrong_length(refused, trained, write_clip, tmp_path):
 def test_labels_of_one_kind(refused, trained, write_clip, tmp_path):
     write_clip(tmp_path / "data" / "test" / "clip", 3, 8)
     np.save(tmp_path / "data" / "test" / "labels.npy", np.zeros(8, int))
-    assert "are all 0" in refused("evaluate", trained, "--data.root", tmp_path / "data")
+    assert "is normal by its labels or folders" in refused(
+        "evaluate", trained, "--data.root", tmp_path / "data"
+    )
 
 
 def test_a_missing_source(refused, trained, tmp_path):
@@ -252,7 +257,7 @@ def test_damaged_footage_is_told_and_left_out(dmad, training, clips, frames_of, 
     code, out, err = dmad(*training(clips))
     assert code == 0, err
     *notes, unset = [line for line in err.splitlines() if line.startswith("note: ")]
-    assert unset.startswith("note: no threshold was set: no normal footage is left")
+    assert unset.startswith("note: no threshold was set: nothing normal is left")
     assert len(notes) == 3
     assert f"{image} is unreadable" in notes[0]
     assert f"{headless} is not a readable video" in notes[1]
@@ -280,7 +285,7 @@ def test_train_prints_the_run_folder_alone(dmad, training, clips, tmp_path):
     assert (run / "model.safetensors").is_file()
     epoch, note = err.splitlines()
     assert epoch.startswith("epoch 1/1")
-    assert note.startswith("note: no threshold was set: no normal footage is left")
+    assert note.startswith("note: no threshold was set: nothing normal is left")
 
 
 def test_resume_prints_the_same_folder(dmad, trained):

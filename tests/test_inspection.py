@@ -123,21 +123,27 @@ def test_alpha_is_chosen_from_good_images(trained_images, tiny_images) -> None:
     choice = card["choice"]
     assert choice["images"] == 4
     assert 8 <= choice["defects"] <= 12
-    assert choice["alpha"] == best_alpha(choice["tried"])["alpha"]
+    assert (
+        choice["alpha"]
+        == best_alpha(choice["tried"], choice["images"] * choice["defects"])["alpha"]
+    )
     detector = load(trained_images)
     assert detector.config.score.alpha == choice["alpha"]
     again = choose_alpha(detector, load_split(tiny_images().data, "held_out").footage)
     assert again.tried == choice["tried"]
 
 
-@pytest.mark.parametrize(("gain", "alpha"), [(0.019, 0), (0.021, 3), (-0.3, 0)])
-def test_alpha_stays_zero_unless_another_is_clearly_better(gain, alpha) -> None:
+@pytest.mark.parametrize(
+    ("gain", "pairs", "alpha"),
+    [(0.019, 9999, 0), (0.021, 9999, 3), (-0.3, 9999, 0), (1 / 27, 27, 0), (4 / 27, 27, 3)],
+)
+def test_alpha_stays_zero_unless_another_is_clearly_better(gain, pairs, alpha) -> None:
     tried = [
         {"weight": 0.0, "alpha": 0.0, "image_AUROC": 0.9, "pixel_AUROC": 0.9},
         {"weight": 1.0, "alpha": 3.0, "image_AUROC": 0.9 + gain, "pixel_AUROC": 0.9},
         {"weight": 2.0, "alpha": 6.0, "image_AUROC": 0.9 + gain, "pixel_AUROC": 0.8},
     ]
-    assert best_alpha(tried)["alpha"] == alpha
+    assert best_alpha(tried, pairs)["alpha"] == alpha
 
 
 def test_without_fields_there_is_nothing_to_choose(tiny_images, tmp_path) -> None:

@@ -184,6 +184,8 @@ def test_clips_of_another_rate_and_damaged_terms_are_refused(own, clips, tmp_pat
     calibrate(own, clips[:1], "6/hour", fps=10, out=out)
     with pytest.raises(DmadError, match="25 frames a second beside footage of 10"):
         calibrate(own, fps=25, more=clips[1:2], out=out)
+    with pytest.raises(DmadError, match="--fps 25 is for clips that are named"):
+        calibrate(own, fps=25, out=out)
     (tmp_path / "yard.npz").write_bytes(b"no zip")
     with pytest.raises(DmadError, match=r"yard\.npz is damaged"):
         calibrate(own, fps=10, more=clips[1:2], out=out)

@@ -23,7 +23,7 @@ from dmad.errors import DmadError
 from dmad.learning import PDMTraining
 from dmad.machine import plan
 from dmad.runs import Run, find_model, new_run, read_weights
-from dmad.settings import plain, restore
+from dmad.settings import changed, plain, restore
 from dmad.training import batches, build, train
 
 # Trains from settings on standard input and kills itself in the middle of the second epoch.
@@ -210,6 +210,26 @@ def test_a_finished_run_is_left_as_it_is(tmp_path, normal_data, tiny, long, caps
     train(config, resume=tmp_path / "run")
     assert (tmp_path / "run" / "model.json").read_text() == kept
     assert "has all its" in capsys.readouterr().err
+
+
+def test_other_settings_are_refused_on_resuming(tmp_path, long):
+    shutil.copytree(long.folder, tmp_path / "run")
+    config = restore(yaml.safe_load((tmp_path / "run" / "config.yaml").read_text()))
+    with pytest.raises(DmadError, match=r"own settings hold.*--train\.start"):
+        train(changed(config, epochs=9), resume=tmp_path / "run")
+    assert card(Run(tmp_path / "run"))["config"]["train"]["epochs"] == 3
+
+
+def test_a_run_without_its_weights_goes_on_and_a_damaged_checkpoint_is_told(tmp_path, long):
+    shutil.copytree(long.folder, tmp_path / "run")
+    config = restore(yaml.safe_load((tmp_path / "run" / "config.yaml").read_text()))
+    run = Run(tmp_path / "run")
+    (run.folder / "model.safetensors").unlink()
+    same(train(config, resume=run.folder), long)
+    (run.folder / "model.safetensors").unlink()
+    run.checkpoint.write_bytes(run.checkpoint.read_bytes()[:-900])
+    with pytest.raises(DmadError, match=r"last\.ckpt is damaged"):
+        train(config, resume=run.folder)
 
 
 def test_other_data_are_refused_on_resuming(tmp_path, normal_data, tiny, long, write_clip):

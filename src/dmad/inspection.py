@@ -37,6 +37,7 @@ STANDARDISED = "standardised"  # the signal that has a threshold
 IMAGE_RAW = "Eq. 22"  # with α chosen without anomalies
 WITHOUT = "Eq. 20"
 WEIGHTS = (0.0, 0.25, 0.5, 1.0, 2.0)  # of the standardised deformation, tried for α
+CHANCE = 3  # pairs of a good image and a defect, whose order is no reason for another α
 MOST = 32  # held-out images, or tiles of them, that are given synthetic defects, evenly spread
 COARSE = 4  # pixels of a map for one in the choice of α
 
@@ -200,14 +201,19 @@ def choose_alpha(detector: Detector, good: Footage) -> Choice:
     bent = seen.deformation.max() > seen.deformation.min()
     weights = WEIGHTS if bent else WEIGHTS[:1]
     tried = [tried_alpha(seen, masks, weight, weight * unit) for weight in weights]
-    best = best_alpha(tried)
+    best = best_alpha(tried, len(kept) * len(made))
     return Choice(best["alpha"], best["weight"], tried, len(kept), len(made))
 
 
-def best_alpha(tried: Sequence[dict[str, float]]) -> dict[str, float]:
-    """The best of what was tried, or the first where no other is clearly better."""
+def best_alpha(tried: Sequence[dict[str, float]], pairs: int) -> dict[str, float]:
+    """The best of what was tried, or the first where no other is clearly better.
+
+    Args:
+        tried: A line an α.
+        pairs: Of a good image and a defect; a gain of few of them is chance.
+    """
     worth = {one["weight"]: one["image_AUROC"] + one["pixel_AUROC"] for one in tried}
-    best = weighing.clearly_best(worth, tried[0]["weight"])
+    best = weighing.clearly_best(worth, tried[0]["weight"], CHANCE / pairs)
     return next(one for one in tried if one["weight"] == best)
 
 

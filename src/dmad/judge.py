@@ -61,10 +61,10 @@ def evaluate(
     kinds = np.unique(np.asarray(test.labels))
     require(
         len(kinds) > 1,
-        f"the labels of {data.root} ({test.label_name}) are all {kinds[0]}; an evaluation needs "
-        "normal and abnormal ones",
+        f"all of {data.root} is {('normal', 'abnormal')[kinds[0]]} by its labels or folders "
+        f"({test.label_name}); an evaluation needs both kinds",
     )
-    make_folder(out)
+    make_folder(out := Path(out))
     if told := known_before(detector, data, read_card(find_model(run))):
         tell([told])
         test = replace(test, label_name=f"{test.label_name}; {told}")

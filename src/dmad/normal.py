@@ -54,6 +54,10 @@ def held_out(
         held = terms_of(detector, unseen(read_clips(normal, data, view.scene)), fps, view.zone)
     elif before.is_file():
         held = HeldOut.read(before)
+        require(
+            not fps or bool(more) or same_rate(fps, held.fps),
+            f"--fps {fps:g} is for clips that are named; the last ones have {held.fps:g} a second",
+        )
     else:
         held = terms_of(detector, load_split(data, "held_out").footage, fps, view.zone)
     if not more:
@@ -74,15 +78,20 @@ def read_images(sources: Sequence[str | Path], data: DataConfig) -> Footage:
     require(bool(good), f"all {left} images are called abnormal or masks by their folders")
     if left:
         tell([f"{left} images left out, which their folders do not call good"])
-    return read([ClipSource(str(path), path) for path in good], data)
+    return unseen(told(read([ClipSource(str(path), path) for path in good], data)))
 
 
 def read_clips(sources: Sequence[str | Path], data: DataConfig, scene: str = "") -> Footage:
     """Videos, frame folders and folders of these, decoded; all of one view."""
     paths = [clip for source in sources for clip in clips_in(Path(source))]
     named = zip(folder_names(paths), paths, strict=True)
-    clips = [ClipSource(name, path, scene) for name, path in named]
-    return read(clips, data)
+    return told(read([ClipSource(name, path, scene) for name, path in named], data))
+
+
+def told(footage: Footage) -> Footage:
+    """Footage, once people know what of it is missing."""
+    tell(footage.skipped)
+    return footage
 
 
 def terms_of(detector: Detector, normal: Footage, fps: float = 0.0, zone: Zone = ALL) -> HeldOut:

@@ -66,6 +66,8 @@ def _one_line(message: str, parser: ArgumentParser) -> str:
     words = " ".join(_plain(str(message)).split())
     wrong = next((w for w in words.split() if w.startswith("--")), None)
     options = [o for action in parser._actions for o in action.option_strings]
-    near = get_close_matches((wrong or "").split("=")[0].rstrip(":"), options, 1, 0.65)
+    word = (wrong or "").split("=")[0].rstrip(":")
+    near = [o for o in options if "." in o and o.rpartition(".")[2] == word.removeprefix("--")]
+    near = near[:1] or get_close_matches(word, options, 1, 0.65)
     hint = f"; did you mean {near[0]}?" if near and near[0] != (wrong or "").rstrip(":") else ""
     return f"{words}{hint}" if hint else f"{words}; see --help"

@@ -18,6 +18,7 @@ from dmad.inference.detector import Detector
 from dmad.inference.explain import Image
 from dmad.inference.images import Judged, Pictures, joined, judge_image
 from dmad.report.contents import Panel, Report, Series
+from dmad.settings import plain
 from dmad.summary import fingerprint, roc_curves, warnings
 
 PANELS = 6  # of abnormal and of good images each, those with the highest scores
@@ -45,7 +46,7 @@ def compose_images(
         roc=roc_curves(result, list(result.deployable)[:ROC_CURVES]),
         alarms=None,
         history=card.get("history", []),
-        settings=card["config"],
+        settings=plain(detector.config),  # with the α that was chosen
         fingerprint=fingerprint(result, card),
         notes=warnings(result),
         unit="image",

@@ -13,7 +13,8 @@ from typing import Any
 from rich.console import Console
 
 from dmad.config import Config, DataConfig
-from dmad.data.load import load_split, lying
+from dmad.data.frames import Footage
+from dmad.data.load import digest, load_split, lying, tell
 from dmad.data.zones import ALL, Zone
 from dmad.errors import DmadError, require
 from dmad.evaluation.budget import Budget
@@ -74,6 +75,7 @@ def calibrate(
             project and no `out` is given, or a zone is said without one or for a part of the
             footage.
     """
+    normal, more = ([it] if isinstance(it, str | Path) else it for it in (normal, more))
     files = find_model(run)
     stays = f"{run} ships with the project and stays as it is; keep the threshold with --out FILE"
     require(bool(out) or not files.shipped, stays)
@@ -170,12 +172,27 @@ def _of_images(
         held = HeldOut.read(kept)
     else:
         good = read_images(normal, data) if normal else load_split(data, "held_out").footage
+        if normal:
+            tell(among_trained(good, detector.config.data))
         held = image_terms(detector, good)
     budget = budget or (last.budget if last else IMAGE_BUDGET)
     found, levels = image_threshold(held, detector.config.score.alpha, budget)
     held.write(kept)
     note(run, {"calibration": found.to_dict(), "levels": levels})
     return found
+
+
+def among_trained(good: Footage, trained: DataConfig) -> list[str]:
+    """What is to be said of good images that were trained on; nothing where these are gone."""
+    try:
+        known = load_split(trained, "train").footage
+    except DmadError:
+        return []
+    seen = {digest(known, clip) for clip in known.clips}
+    if not (count := sum(digest(good, clip) in seen for clip in good.clips)):
+        return []
+    few = "scores of these are low, and the threshold with them: name others"
+    return [f"{count} of {len(good.clips)} images were trained on; {few}"]
 
 
 def complete(config: Config, folder: Path) -> None:

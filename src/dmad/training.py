@@ -25,7 +25,7 @@ from dmad.data.load import LabelledFootage, fingerprint, load_split
 from dmad.data.windows import Batch, Windows, as_is, to_model
 from dmad.errors import DmadError, StoppedError, brief, require
 from dmad.learning import PDMTraining, PPDMTraining, Training
-from dmad.machine import Plan, plan, quicken, usual_device
+from dmad.machine import Plan, describe, plan, quicken, usual_device
 from dmad.nn.pdm import PDM
 from dmad.nn.ppdm import PPDM
 from dmad.runs import (
@@ -173,9 +173,9 @@ def train(config: Config, out: str | Path = "runs", resume: str | Path | None = 
     begun = starting_weights(config) if config.train.start and not checkpoint else {}
     make_folder(Path(resume or out))
     footage = load_split(config.data, "train")
-    run = _own_run(config, Path(resume or out), bool(resume))
     L.seed_everything(config.train.seed, verbose=False)
     module = learner(config, footage, compute)
+    run = _own_run(config, Path(resume or out), bool(resume))
     module.data = fingerprint(footage.footage)
     begin_with(module.model, begun, config)
     loader = batches(config, footage, kept_features(module, footage))
@@ -246,6 +246,7 @@ def _card(
         "data": {"sha256": fingerprint(train.footage), "frames": frames, "samples": samples},
         "history": module.history,
         "precision": module.compute.precision,
+        "machine": describe(usual_device()),
     }
 
 

@@ -14,7 +14,7 @@ from dmad.watch_verb import watch
 
 SCORES_FILE = """The file holds arrays of one length, one a channel: any of score, reconstruction,
 deformation, gradient (larger = more anomalous, NaN = no score); labels (1 = abnormal);
-clip_lengths (frames of each clip); optionally fps. Write it with numpy.savez."""
+clip_lengths (frames of each clip). Write it with numpy.savez."""
 
 
 def evaluate(arguments: Sequence[str]) -> None:

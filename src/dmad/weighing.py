@@ -48,11 +48,7 @@ def weigh(detector: Detector, footage: Footage) -> Weighing:
     """
     score = detector.config.score
     length = detector.config.data.history + SCORED - 1
-    least = max(SPEEDS) * length + 1
-    require(
-        any(clip.length >= least for clip in footage.clips),
-        f"no held-out clip has {least} frames, so score.weight stays {score.weight:g}",
-    )
+    long_enough(footage, length, f"so score.weight stays {score.weight:g}")
     terms = {
         kind: terms_of(detector, sequences(footage, length, COUNT, kind), [score.kernel], kind)[0]
         for kind in KINDS
@@ -62,10 +58,21 @@ def weigh(detector: Detector, footage: Footage) -> Weighing:
     return Weighing(best, {f"{weight:g}": found[weight] for weight in sorted(found)})
 
 
-def clearly_best(worth: Mapping[float, float], usual: float) -> float:
-    """The weight with the highest sum of two AUROCs; the usual one if both gain under `CLEARLY`."""
+def long_enough(footage: Footage, length: int, told: str) -> None:
+    """Check that sequences of a length can be made at every speed; `told` is what follows."""
+    least = max(SPEEDS) * length + 1
+    longest = max((clip.length for clip in footage.clips), default=0)
+    require(longest >= least, f"no held-out clip has {least} frames, {told}")
+
+
+def clearly_best(worth: Mapping[float, float], usual: float, least: float = 0.0) -> float:
+    """The weight with the highest sum of two AUROCs.
+
+    The usual one if both gain under `CLEARLY`, or together no more than `least`.
+    """
     best = max(worth, key=worth.__getitem__)
-    return best if worth[best] >= worth[usual] + 2 * CLEARLY else usual
+    gain = worth[best] - worth[usual]
+    return best if gain >= 2 * CLEARLY and gain > least else usual
 
 
 def worth(terms: dict[Kind, Terms], weight: float) -> tuple[float, float]:

@@ -100,6 +100,17 @@ def test_without_antialiasing_a_pixel_is_one_of_four_neighbours(tmp_path):
     np.testing.assert_allclose(found, map_coordinates(image.astype(float), grid, order=1), atol=1)
 
 
+def test_a_large_jpeg_is_sampled_at_its_own_pixels(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (256, 256), np.uint8)
+    Image.fromarray(noise).save(tmp_path / "0.jpg", quality=100)
+    with Image.open(tmp_path / "0.jpg") as image:
+        own = np.asarray(image)
+    jpeg = next(decode(tmp_path, 32, 1, antialias=False))
+    (tmp_path / "0.jpg").unlink()
+    Image.fromarray(own).save(tmp_path / "0.png")
+    assert (jpeg == next(decode(tmp_path, 32, 1, antialias=False))).all()
+
+
 def test_videos_and_folders_are_sampled_alike(tmp_path):
     video = write_video(tmp_path / "a.avi", 3)
     folder, video = (

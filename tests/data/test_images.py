@@ -164,6 +164,23 @@ def test_good_images_alone(put, loaded) -> None:
         loaded("test")
 
 
+def test_folders_of_unknown_names_are_told(put, loaded, capsys) -> None:
+    for i in range(4):
+        put(f"gut/{i}.png", i)
+        put(f"schlecht/{i}.png", 9 + i)
+    assert len(names(loaded("train"))) == 8
+    told = capsys.readouterr().err
+    assert "all 8 images of the folders gut, schlecht are taken as good" in told
+
+
+def test_what_passed_and_failed_is_known_by_its_folder(put, loaded) -> None:
+    for i in range(5):
+        put(f"PASS/{i}.png", i)
+        put(f"fail/{i}.png", 9 + i)
+    assert names(loaded("train")) == [f"PASS/{i}.png" for i in range(4)]
+    assert loaded("test").labels.sum() == 5
+
+
 def test_masks_without_partner_and_of_another_size(put, mask, loaded, capsys) -> None:
     mvtec(put, mask)
     mask("bottle/ground_truth/crack/000_mask.png", (20, 20))
@@ -354,7 +371,7 @@ def test_too_little_is_said_in_one_line(put, loaded, tmp_path, files, message) -
 def test_all_corrupt_is_said_in_one_line(put, loaded) -> None:
     for i in range(2):
         put(f"{i}.png").write_bytes(b"x")
-    with pytest.raises(DmadError, match="no clip of 2"):
+    with pytest.raises(DmadError, match="none of 2 images"):
         loaded("train")
 
 

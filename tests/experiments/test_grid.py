@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from dmad.experiments.contamination import events, mixed
 from dmad.experiments.effort import Effort, cut
 from dmad.experiments.grid import Figure, Grid, Outcome, outcomes_in, run_grid, spread, table
 from dmad.experiments.tables import Table
-from dmad.machine import has_fast_bf16
+from dmad.machine import describe, has_fast_bf16, usual_device
 from dmad.runs import read_config
 from dmad.settings import changed
 
@@ -217,3 +218,31 @@ def test_mixed_data_holds_links_to_abnormal_frames(trained, tmp_path, monkeypatc
     ]
     assert (dirty / "test" / "labels.npy").exists()
     assert mixed(data, 0.2, tmp_path / "0.2") == dirty  # again, over what is there
+    shutil.copytree(data.root, tmp_path / "other")
+    other = replace(data, root=tmp_path / "other")
+    with pytest.raises(DmadError, match="leads to other data"):
+        mixed(other, 0.2, tmp_path / "0.2")
+
+
+def test_what_is_kept_keeps_its_machine_and_must_have_the_figures(trained, tmp_path, monkeypatch):
+    base = read_config(trained)
+    declared = Grid("some", {"full": base}, figures(base))
+    (found,) = run_grid(declared, tmp_path, Effort(epochs=1))
+    assert found.machine == describe(usual_device())
+    stored = json.loads((tmp_path / "some.json").read_text())
+    stored["outcomes"][0]["machine"] = "another"
+    (tmp_path / "some.json").write_text(json.dumps(stored))
+    card = tmp_path / "full" / "seed0" / "model.json"
+    card.write_text(
+        json.dumps({k: v for k, v in json.loads(card.read_text()).items() if k != "machine"})
+    )
+    (found,) = run_grid(declared, tmp_path, Effort(epochs=1))
+    assert found.machine == "another"
+    longer = replace(declared, variants={"full": base, "more": changed(base, epochs=2)})
+    with pytest.raises(DmadError, match="'full' of 1 epochs at 32 px, not 2"):
+        run_grid(longer, tmp_path, Effort(epochs=2, only=["more"]))
+    monkeypatch.setattr("dmad.thresholds.train", None)
+    stored["outcomes"][0]["figures"].popitem()
+    (tmp_path / "some.json").write_text(json.dumps(stored))
+    with pytest.raises(DmadError, match="holds 'full' without"):
+        run_grid(declared, tmp_path, Effort(epochs=1))

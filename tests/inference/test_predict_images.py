@@ -148,6 +148,20 @@ def test_images_named_alike_are_told_apart(image_data) -> None:
     assert len({file.name for file in folders}) == len(folders)
 
 
+def test_how_many_are_anomalous_is_told(trained_images, image_data, tmp_path, capsys) -> None:
+    list(predict(trained_images, [image_data / "discs/test"], tmp_path))
+    bad = sum(row["verdict"] == "anomalous" for row in table(tmp_path))
+    assert f"{bad} of 8 images are anomalous" in capsys.readouterr().err
+
+
+def test_pictures_of_a_call_before_are_gone(trained_images, image_data, tmp_path) -> None:
+    spots = image_data / "discs/test/spot"
+    for name in ("000.png", "001.png"):
+        list(predict(trained_images, [spots / name], tmp_path))
+        for kind in ("overlays", "maps", "fields"):
+            assert [path.name for path in (tmp_path / kind).iterdir()] == [name]
+
+
 def test_a_table_of_others_stays(trained_images, image_data, tmp_path) -> None:
     own = tmp_path / "scores.csv"
     own.write_text("part,weight\n")

@@ -269,6 +269,13 @@ def peak(maps: torch.Tensor) -> np.ndarray:
 
 def test_a_teacher_needs_single_colour_images() -> None:
     with pytest.raises(DmadError, match="single colour images"):
-        Config("images", DataConfig(history=4), SMALL)
+        Config("images", DataConfig(layout="images", history=4), SMALL)
     with pytest.raises(DmadError, match="multiple of 32"):
-        Config("images", DataConfig(history=0, size=240), SMALL)
+        Config("images", DataConfig(layout="images", history=0, size=240), SMALL)
+
+
+def test_a_teacher_belongs_to_images_and_they_to_it() -> None:
+    with pytest.raises(DmadError, match="layout video goes without a"):
+        Config("video", DataConfig(history=0), SMALL)
+    with pytest.raises(DmadError, match="layout images goes with a"):
+        Config("images", DataConfig(layout="images", history=0))

@@ -162,8 +162,8 @@ def _read_image(
     with open_image(path) as opened:
         original = opened.size
         require(min(original) >= LEAST, f"{original[0]} x {original[1]} pixels, too few to judge")
-        fine = 2 * size * tiles
-        opened.draft(None, (fine, fine))  # a JPEG is decoded no finer than needed
+        if antialias:  # a JPEG is decoded no finer than needed
+            opened.draft(None, (2 * size * tiles, 2 * size * tiles))
         image = upright(opened, "L" if channels == 1 else "RGB")
         return cut(image, tiles, size) if antialias else [sampled(image, size)], original
 

@@ -18,7 +18,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
-from dmad.data.decoding import decode, image_files, probe
+from dmad.data.decoding import decode, image_files, is_image, probe
 from dmad.data.pictures import Frames
 from dmad.errors import DmadError, brief, require
 
@@ -273,6 +273,8 @@ def _require_some(
     why = f"; first trouble: {skipped[0]}" if skipped else ""
     paths = [source.path for source in sources]
     place = paths[0] if len(paths) == 1 else paths[0].parent if paths else "nothing"
+    if not clips and paths and all(map(is_image, paths)):
+        raise DmadError(f"none of {len(paths)} images in {place} could be read{why}")
     require(
         len(clips) > 0,
         f"no clip of {len(sources)} in {place} has the {minimum} readable frames it needs; "

@@ -16,9 +16,10 @@ from dmad.data.masks import read_mask
 from dmad.data.pictures import open_image
 from dmad.errors import require
 
-NORMAL = frozenset(("normal", "good", "ok"))
+NORMAL = frozenset(("normal", "good", "ok", "pass", "passed"))
 ABNORMAL = frozenset(("abnormal", "anomaly", "anomalies", "anomalous", "bad", "defect", "defects",
-                      "defective", "ng"))  # fmt: skip
+                      "defective", "ng", "nok", "fail", "failed", "reject", "rejects",
+                      "rejected"))  # fmt: skip
 MASKS = frozenset(("ground_truth", "masks", "mask", "gt"))
 SPLITS: dict[str, SplitName] = {
     "train": "train", "training": "train", "test": "test", "testing": "test"
@@ -105,9 +106,14 @@ def find_images(data: DataConfig, root: Path, split: SplitName) -> Images:
     if split == "train":
         found = normal_images(there.files, root)
         apart = sum(file.kind == "unnamed" for file in there.files)
-        if found[0].kind == "unnamed" or not apart:
+        places = {file.path.parent.name for file in found}
+        if found[0].kind == "unnamed" and len(places) > 1:
+            told = f"all {len(found)} images of the folders {', '.join(sorted(places))} are taken"
+            note = f"{root}: {told} as good; call folders normal and abnormal where they are not"
+        elif found[0].kind == "unnamed" or not apart:
             return replace(there, files=tuple(found))
-        note = f"{root}: {apart} images left out that lie in no folder named normal or train"
+        else:
+            note = f"{root}: {apart} images left out that lie in no folder named normal or train"
         return Images(tuple(found), (*there.notes, note))
     tested = test_images(there.files, root)
     masks = [file for file in there.files if file.kind == "mask"]

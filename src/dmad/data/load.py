@@ -66,8 +66,8 @@ def load_split(data: DataConfig, split: Part) -> LabelledFootage:
     part = kept[split == "held_out"]
     require(
         bool(part.clips),
-        f"no normal footage is left for split {split} with --data.held_out {data.held_out:g}; "
-        "give more normal clips, or another share",
+        f"nothing normal is left for split {split} with --data.held_out {data.held_out:g}; give "
+        "more normal clips, six good images or more, or another share",
     )
     return replace(found, footage=part)
 
@@ -112,7 +112,9 @@ def read(sources: Sequence[ClipSource], data: DataConfig) -> Footage:
 def lying(data: DataConfig, root: Path | None, cache: Path | None) -> DataConfig:
     """The data's settings, with its places said anew."""
     root, cache = root or data.root, cache or data.cache
-    return replace(data, root=root and root.absolute(), cache=cache and cache.absolute())
+    return replace(
+        data, root=root and Path(root).absolute(), cache=cache and Path(cache).absolute()
+    )
 
 
 def trained_on(data: DataConfig) -> bool:

@@ -107,6 +107,7 @@ def both_kinds(scores: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.n
     """
     scores, labels = _checked(scores, labels)
     known = ~np.isnan(scores)
+    require(bool(known.any()), "no frame has a score")
     require(
         _mixed(labels[known]),
         "AUROC needs frames of both kinds; these labels hold one kind only",

@@ -66,8 +66,8 @@ def read_scores(path: Path) -> ScoreSet:
 
     Args:
         path: Arrays of one length N, one a channel: any of `score`, `reconstruction`,
-            `deformation`, `gradient`; `labels` (N,) of 0 and 1; `clip_lengths` (K,); optionally
-            `fps`, a number.
+            `deformation`, `gradient`; `labels` (N,) of 0 and 1; `clip_lengths` (K,). Others are
+            passed over.
 
     Raises:
         DmadError: No such file, no such arrays, or arrays that do not fit together.
@@ -76,7 +76,8 @@ def read_scores(path: Path) -> ScoreSet:
     given = [name for name in ("labels", "clip_lengths") if name not in arrays]
     require(not given, f"{path} holds no {' and no '.join(given)}; it holds {_list(arrays)}")
     labels, lengths = arrays["labels"], arrays["clip_lengths"]
-    whole = lengths.ndim == 1 and bool((lengths == lengths.round()).all() and (lengths > 0).all())
+    whole = lengths.ndim == 1 and bool(np.isfinite(lengths).all())
+    whole = whole and bool((lengths == lengths.round()).all() and (lengths > 0).all())
     require(whole, f"{path}: clip_lengths must be whole numbers above 0, one a clip")
     channels = {name: arrays[name] for name in NAMES if name in arrays}
     require(bool(channels), f"{path} holds none of {_list(NAMES)}; it holds {_list(arrays)}")
@@ -87,8 +88,7 @@ def read_scores(path: Path) -> ScoreSet:
             "give one value a frame",
         )
     require(bool(np.isin(labels, (0, 1)).all()), f"{path}: labels must be 0 or 1")
-    fps = float(arrays["fps"].reshape(-1)[0]) if "fps" in arrays else 0.0
-    return ScoreSet(channels, labels.astype(np.uint8), lengths.astype(np.int64), fps, path.stem)
+    return ScoreSet(channels, labels.astype(np.uint8), lengths.astype(np.int64), 0.0, path.stem)
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:

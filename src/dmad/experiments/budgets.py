@@ -13,7 +13,8 @@ from dmad.config import DataConfig
 from dmad.data.frames import frame_rate
 from dmad.data.load import STREET_PEOPLE, load_split, lying
 from dmad.data.street import Street, normal_clip
-from dmad.evaluation.calibration import calibrate
+from dmad.errors import require
+from dmad.evaluation.calibration import AlarmShape, calibrate
 from dmad.evaluation.events import Alarms, judge_events
 from dmad.experiments.tables import Table
 from dmad.inference.detector import Detector, load
@@ -62,6 +63,7 @@ def budgets(
     """
     detector = load(run)
     data = lying(detector.config.data, root, cache)
+    require(not detector.config.model.teacher, f"{run} is a model of images; give one of video")
     held, fresh = (
         street(detector, data, hours) if data.layout == "street" else splits(detector, data)
     )
@@ -82,6 +84,7 @@ def realised(budget: float, held: Judged, fresh: Judged, detector: Detector) -> 
         held.clip_lengths,
         held.fps,
         f"{budget}/hour",
+        shape=AlarmShape.of(detector.calibration) if detector.calibration else AlarmShape(),
         weight=detector.weight,
     )
     scores = found.scorer(fresh.reconstruction, fresh.deformation, fresh.clip_lengths)
@@ -102,6 +105,7 @@ def splits(detector: Detector, data: DataConfig) -> tuple[Judged, Judged]:
     """The held-out clips, and the test split."""
     held, test = load_split(data, "held_out"), load_split(data, "test")
     fps = frame_rate(held.footage.clips, data.fps)
+    require(fps > 0, "the footage does not say its frames a second; train with --data.fps")
     return (
         Judged.of(score_clips(detector, held.footage), None, fps),
         Judged.of(score_clips(detector, test.footage), test.labels, fps),

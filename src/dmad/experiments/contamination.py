@@ -126,6 +126,12 @@ def link(files: Sequence[Path], folder: Path) -> None:
 
 
 def link_to(target: Path, path: Path) -> None:
-    """A link, unless it is there."""
+    """A link, unless it is there.
+
+    Raises:
+        DmadError: One of that name leads elsewhere.
+    """
     if not path.is_symlink():
         path.symlink_to(target)
+    same = path.readlink() == target
+    require(same, f"{path} leads to other data than {target}; choose another folder with --out")

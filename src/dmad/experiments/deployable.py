@@ -11,11 +11,12 @@ from pathlib import Path
 
 from dmad.data.load import load_split, lying
 from dmad.data.synthetic import Kind, sequences
+from dmad.errors import require
 from dmad.evaluation.result import RAW, RAW_12, RAW_13
 from dmad.evaluation.scorer import Scorer
 from dmad.experiments.tables import Table
 from dmad.inference.detector import load
-from dmad.weighing import KINDS, WEIGHTS, Terms, terms_of, told_apart
+from dmad.weighing import KINDS, WEIGHTS, Terms, long_enough, terms_of, told_apart
 
 SCORED = 12  # frames scored in each sequence; the last one is judged
 SHIPPED_WINDOW = 8  # `AlarmShape.smoothing` at 10 frames a second, where no threshold tells it
@@ -44,8 +45,10 @@ def deployable(
     """
     detector = load(run)
     score = detector.config.score
+    require(detector.config.data.history > 0, f"{run} is no model of video; give one that is")
     footage = load_split(lying(detector.config.data, root, cache), "held_out").footage
     length = detector.config.data.history + SCORED - 1
+    long_enough(footage, length, "the least for synthetic anomalies")
     made = {kind: sequences(footage, length, count, kind) for kind in KINDS}
     rows, columns = score.kernel
     kernels = [(rows // 2, columns // 2), (rows, columns), (2 * rows, 2 * columns)]

@@ -23,7 +23,6 @@ from dmad.experiments.tables import Table
 from dmad.experiments.workers import each
 from dmad.inference.tables import as_csv
 from dmad.judge import evaluate
-from dmad.machine import describe, usual_device
 from dmad.runs import Run, find_model, read_card, read_config, write_whole
 from dmad.thresholds import complete
 
@@ -52,7 +51,7 @@ class Outcome:
     minutes: float  # of training
     figures: dict[str, float]  # by title; NaN where the ledger has none
     precision: str = ""  # trained in
-    machine: str = ""
+    machine: str = ""  # trained on
 
 
 @dataclass(frozen=True)
@@ -93,17 +92,24 @@ def run_grid(grid: Grid, out: Path, effort: Effort) -> list[Outcome]:
     variants = effort.variants(grid.variants, out)
     cells = list(effort.cells(variants, out))
     kept = {(one.variant, one.seed): one for one in outcomes_in(out / f"{grid.name}.json")}
+    declared = replace(effort, only=(), budget=None).variants(grid.variants, out)
+    asked = variants if effort.budget else declared  # a budget's cuts are of those run alone
     for one in kept.values():
-        same_effort(one, variants.get(one.variant), out)
+        lacking = [figure.title for figure in grid.figures if figure.title not in one.figures]
+        require(not lacking, f"{out} holds {one.variant!r} without {lacking}; choose another --out")
+        same_effort(one, asked.get(one.variant), out)
     earlier = replace(effort, seeds=sorted({seed for _, seed in kept}))
-    for title, config, folder in earlier.cells(variants, out):
+    for title, config, folder in earlier.cells(asked, out):
         if (title, config.train.seed) in kept and Run(folder).config.exists():
             same_settings(config, folder)  # or the line would be the mean of different things
     for (title, config, folder), rows in each(judged, cells, effort.ray):
-        kept[title, config.train.seed] = outcome(title, config, folder, rows, grid.figures)
+        before = kept.get((title, config.train.seed))
+        found = outcome(title, config, folder, rows, grid.figures)
+        machine = found.machine or (before.machine if before else "")
+        kept[title, config.train.seed] = replace(found, machine=machine)
         outcomes = in_order(kept.values(), grid.variants)
-        found = write(grid, outcomes, out)  # what there is, after every run
-    found.show()
+        drawn_up = write(grid, outcomes, out)  # what there is, after every run
+    drawn_up.show()
     draw(outcomes, [figure.title for figure in grid.figures], out / grid.name)
     return outcomes
 
@@ -178,7 +184,7 @@ def outcome(
         minutes,
         found,
         PRECISIONS[card["precision"]],
-        describe(usual_device()),
+        card.get("machine", ""),
     )
 
 

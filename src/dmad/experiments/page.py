@@ -131,7 +131,9 @@ class Stored:
         rows = [row for row in self._block(name, block) if row.metric in (metrics or [row.metric])]
         require(bool(rows), f"{name} has no block {block!r} with such figures")
         (only,) = blocks(rows)
-        return markdown_lines(only.columns, only.rows)
+        notes = "; ".join(dict.fromkeys(row.note for row in rows if row.note))
+        table = markdown_lines(only.columns, only.rows)
+        return f"{table}\n\n{notes}." if notes else table
 
     def value(self, name: str, block: str, signal: str) -> str:
         """One micro AUROC of a ledger."""

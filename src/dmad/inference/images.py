@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from dmad import visualize
 from dmad.data.decoding import decode, own_name
-from dmad.data.images import ImageFile, scan
+from dmad.data.images import DRAWN, ImageFile, scan
 from dmad.data.load import tell
 from dmad.data.pictures import open_image, upright
 from dmad.data.tiles import blend
@@ -35,6 +36,7 @@ SHOWN = 1024  # longest side of an overlay in pixels
 HOT = 2.0  # full colour of the heat, in thresholds
 CONTOUR = (0, 220, 255)
 COLUMNS = ("image", "score", "threshold", "verdict", "reconstruction", "deformation")
+NO_THRESHOLD = "no threshold is set, so that nothing is called good or anomalous: dmad calibrate"
 VERDICTS = {True: "anomalous", False: "good", None: ""}
 
 
@@ -93,6 +95,7 @@ def predict_images(detector: Detector, sources: Sequence[Path], out: Path) -> Pa
     require(_is_ours(table), f"{table} is none of ours; choose another folder with --out")
     shown = Pictures(detector)
     rows: list[list[str]] = []
+    clear(table)
     try:
         for file, found in judge_files(detector, files):
             rows.append(found.row())
@@ -106,7 +109,28 @@ def predict_images(detector: Detector, sources: Sequence[Path], out: Path) -> Pa
     require(bool(rows), f"none of {len(files)} images could be read; give intact ones")
     if skipped := len(files) - len(rows):
         print(f"note: {skipped} of {len(files)} images were skipped", file=sys.stderr)
+    bad = sum(row[COLUMNS.index("verdict")] == VERDICTS[True] for row in rows)
+    verdict = f"{bad} of {len(rows)} images are anomalous"
+    print(verdict if detector.calibration else NO_THRESHOLD, file=sys.stderr)
     return out
+
+
+def clear(table: Path) -> None:
+    """Remove the pictures of images judged in a call before, as its table names them."""
+    if not table.exists():
+        return
+    with table.open(newline="", errors="surrogateescape") as file:
+        names = [row[0] for row in csv.reader(file) if row][1:]
+    for folder in DRAWN:
+        for name in names:
+            picture = table.parent / folder / file_of(name)
+            if ".." not in picture.parts:
+                picture.unlink(missing_ok=True)
+
+
+def file_of(name: str) -> str:
+    """What the pictures of an image are called."""
+    return name if name.lower().endswith(".png") else f"{name}.png"
 
 
 def _parts(sources: Sequence[Path]) -> list[ImageFile]:
@@ -237,7 +261,7 @@ class Pictures:
             opened.draft("RGB", (2 * SHOWN, 2 * SHOWN))
             picture = upright(opened, "RGB")
         picture.thumbnail((SHOWN, SHOWN))
-        name = found.name if found.name.lower().endswith(".png") else f"{found.name}.png"
+        name = file_of(found.name)
         visualize.save(self.overlay(np.asarray(picture), found.map), out / "overlays" / name)
         visualize.save(self.fields(found), out / "fields" / name)
         grey = (found.map / FULL).clip(0, 1) * 65535
