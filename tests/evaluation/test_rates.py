@@ -44,8 +44,7 @@ def test_events_are_counted_by_the_very_rule_at_falling_levels():
 
 
 def test_hours_are_of_frames_with_a_score():
-    scores, block = rough_scores(3600), np.repeat([0, 1], 1800)
-    scores[:1800], scores[1800:] = np.nan, 1.0
+    scores, block = np.repeat([np.nan, 1.0], 1800), np.repeat([0, 1], 1800)
     found = count_events(scores, np.array([3600]), block, sharp, 1.0, 1.0)
     assert found.hours.tolist() == [0, 0.5]
 

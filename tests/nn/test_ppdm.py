@@ -378,6 +378,6 @@ def peak(maps: torch.Tensor) -> np.ndarray:
 
 def test_a_teacher_needs_single_colour_images() -> None:
     with pytest.raises(DmadError, match="single colour images"):
-        Config("images", DataConfig(history=4), SMALL)
+        Config("images", DataConfig(layout="images", history=4), SMALL)
     with pytest.raises(DmadError, match="multiple of 32"):
-        Config("images", DataConfig(history=0, size=240), SMALL)
+        Config("images", DataConfig(layout="images", history=0, size=240), SMALL)
