@@ -129,8 +129,13 @@ def test_equations_page_names_functions_that_exist() -> None:
     )
     assert {int(number) for number, _ in rows} >= set(range(1, 24))
     for number, name in rows:
-        text = documented(name)
-        assert re.search(rf"Eq\. [\d, toand]*\b{number}\b", text) or spans(text, int(number)), name
+        assert int(number) in equations(documented(name)), name
+
+
+def test_numbers_of_equations_are_read() -> None:
+    assert equations("Eq. 12 to 14, 20 to 23.") == {12, 13, 14, 20, 21, 22, 23}
+    assert equations("(Eq. 3, 9), for 8 frames; Eq. 10 and 12") == {3, 9, 10, 12}
+    assert equations("14 frames of 20") == set()
 
 
 def documented(name: str) -> str:
@@ -139,9 +144,16 @@ def documented(name: str) -> str:
     tree = ast.parse((SOURCE / (module.replace(".", "/") + ".py")).read_text())
     for node in tree.body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == attribute:
-            return "\n".join(filter(None, [ast.unparse(node), ast.get_docstring(tree)]))
+            methods = node.body if isinstance(node, ast.ClassDef) else []
+            own = [node, *(m for m in methods if isinstance(m, ast.FunctionDef))]
+            return "\n".join(ast.get_docstring(each) or "" for each in own)
     raise AssertionError(f"docs/equations.md names {name}, which does not exist")
 
 
-def spans(text: str, number: int) -> bool:
-    return any(int(a) <= number <= int(b) for a, b in re.findall(r"Eq\. (\d+) to (\d+)", text))
+def equations(text: str) -> set[int]:
+    """The numbers that follow each "Eq.", those of every range included."""
+    found = set()
+    for listed in re.findall(r"Eq\. (\d+(?:(?:,| to| and) \d+)*)", text):
+        for first, last in re.findall(r"(\d+)(?: to (\d+))?", listed):
+            found |= set(range(int(first), int(last or first) + 1))
+    return found

@@ -6,17 +6,20 @@ import numpy as np
 import pytest
 
 from dmad.cli import main
-from dmad.data.load import load_split
+from dmad.data.load import LabelledFootage, load_split, stack
+from dmad.data.zones import Zone
 from dmad.errors import DmadError
 from dmad.evaluation.events import Event, find_events
 from dmad.evaluation.metrics import micro_auroc
+from dmad.evaluation.pixels import PixelMetrics
 from dmad.evaluation.result import CALIBRATED, RAW
 from dmad.evaluation.scorer import Scorer, Standardisation
-from dmad.inference.detector import load
+from dmad.inference.detector import Detector, load
 from dmad.inference.explain import Limits
 from dmad.inference.predict import predict
-from dmad.judge import evaluate
+from dmad.judge import evaluate, judge, known_before, score_clips
 from dmad.runs import find_model, read_card
+from dmad.scoring import pixel_map
 from dmad.summary import panels
 from dmad.thresholds import calibrate
 
@@ -133,3 +136,62 @@ def test_predict_writes_events_at_the_threshold(own, write_clip, tmp_path):
     events = find_events(scores, found.rule)
     assert alarms.sum() == sum(event.end - event.start for event in events)
     assert len((out / "events.csv").read_text().splitlines()) == 1 + len(events)
+
+
+@pytest.fixture
+def detector(random_model, tiny, monkeypatch) -> Detector:
+    monkeypatch.setattr("dmad.inference.detector.has_fast_bf16", lambda _: False)
+    return Detector(random_model, tiny(None), device="cpu")
+
+
+@pytest.fixture
+def two(frames_of) -> LabelledFootage:
+    """Two clips of ten frames, the last three of each abnormal."""
+    whole = stack([frames_of(1, 10), frames_of(2, 10)], 10.0)
+    return LabelledFootage(whole, np.tile([0] * 7 + [1] * 3, 2).astype(np.uint8), "mine")
+
+
+def test_scores_are_the_detectors_clip_by_clip(detector, two, frames_of, calibration_of):
+    detector.calibration = calibration_of(1.0, window=8)
+    found = judge(detector, two)
+    alone = [detector(frames_of(seed, 10)) for seed in (1, 2)]
+    for name, term in (("eq12", "reconstruction"), ("eq13", "deformation")):
+        whole = np.concatenate([getattr(one, term) for one in alone])
+        np.testing.assert_allclose(found.scores.channels[name], whole, atol=1e-5)
+    scorer = detector.calibration.scorer
+    calibrated = np.concatenate([scorer(one.reconstruction, one.deformation) for one in alone])
+    np.testing.assert_allclose(found.deployable[CALIBRATED], calibrated, atol=1e-4)
+
+
+def test_a_threshold_is_judged_by_its_alarms(detector, two, calibration_of):
+    detector.calibration = calibration_of(1e-6)
+    assert judge(detector, two).ledger.value(CALIBRATED, "event_recall") == 1
+
+
+def test_maps_lie_where_their_clip_does(detector, two):
+    squares = {clip.name: np.zeros((10, 32, 32), bool) for clip in two.footage.clips}
+    metrics = PixelMetrics()
+    for clip in two.footage.clips:
+        squares[clip.name][7:, 10:16, 10:16] = True
+        for part in detector.explain(two.footage.frames[clip.span]):
+            maps = pixel_map(part.scores, detector.config.score).cpu().numpy()
+            for index, scores in zip(part.index, maps, strict=True):
+                metrics.update(scores, squares[clip.name][index])
+    found = judge(detector, replace(two, masks=squares.__getitem__))
+    assert found.ledger.value(RAW, "pixel_AUROC") == pytest.approx(metrics.auroc())
+
+
+def test_only_the_zone_is_scored(detector, frames_of):
+    footage = stack([frames_of(3, 9)], 10.0)
+    zone = Zone.parse("0,0 0.49,0 0.49,0.49 0,0.49", [])
+    (part,), (whole,) = score_clips(detector, footage, zone=zone), score_clips(detector, footage)
+    assert (part.score[4:] < whole.score[4:]).all()
+
+
+def test_what_was_trained_on_is_told(detector, write_clip, tmp_path):
+    for name in ("mine/1", "mine/2", "apart/train/a", "apart/test/a"):
+        write_clip(tmp_path / name, 1)
+    for name, told in (("mine", True), ("apart", False)):
+        data = replace(detector.config.data, root=tmp_path / name)
+        detector.config = replace(detector.config, data=data)
+        assert ("were trained on too" in known_before(detector, data, {})) == told

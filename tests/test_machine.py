@@ -1,11 +1,13 @@
-"""How this machine computes: memory that is freed is there for the next step."""
+"""How this machine computes: in what, and memory that is freed is there for the next step."""
 
 import platform
 
 import pytest
 import torch
 
-from dmad.machine import quicken
+from dmad import machine
+from dmad.config import TrainConfig
+from dmad.machine import Plan, plan, quicken
 
 PAGES = 64 * 2**20 // 4096
 
@@ -27,3 +29,29 @@ def test_freed_memory_is_not_asked_for_anew() -> None:
 
     quicken()
     assert sum(step() for _ in range(8)) < 4 * PAGES
+
+
+@pytest.mark.parametrize(
+    ("device", "fast", "precision", "compiled", "layout", "expected"),
+    [
+        ("cpu", True, "auto", "auto", "auto", Plan("bf16-mixed", False, True)),
+        ("cpu", False, "auto", "auto", "auto", Plan("32-true", False, False)),
+        ("cpu", True, "fp32", "auto", "auto", Plan("32-true", False, True)),
+        ("cpu", False, "bf16", "auto", "auto", Plan("bf16-mixed", False, False)),
+        ("cpu", True, "auto", "on", "off", Plan("bf16-mixed", True, False)),
+        ("cpu", False, "auto", "off", "on", Plan("32-true", False, True)),
+        ("cpu", True, "fp32", "off", "off", Plan("32-true", False, False)),
+        ("cpu", False, "bf16", "on", "on", Plan("bf16-mixed", True, True)),
+        ("cuda", True, "auto", "auto", "auto", Plan("bf16-mixed", True, True)),
+        ("cuda", False, "auto", "auto", "auto", Plan("32-true", True, False)),
+        ("cuda", True, "auto", "off", "auto", Plan("bf16-mixed", False, True)),
+    ],
+)
+def test_what_is_left_open_follows_the_machine(
+    monkeypatch, device, fast, precision, compiled, layout, expected
+) -> None:
+    asked = []
+    monkeypatch.setattr(machine, "has_fast_bf16", lambda device: asked.append(device) or fast)
+    train = TrainConfig(precision=precision, compile=compiled, channels_last=layout)
+    assert plan(train, device) == expected
+    assert asked == [device]

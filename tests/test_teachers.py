@@ -41,10 +41,15 @@ def test_whole_networks_serve_too(tmp_path) -> None:
 
 
 def test_flattened_names_are_found(tmp_path) -> None:
-    whole = timm.create_model("mobilenetv3_small_050")
+    """As a network of features, this one calls its stages.2 stages_2."""
+    whole = timm.create_model("test_byobnet")
     save_file(whole.state_dict(), tmp_path / "whole.safetensors")
-    teacher = Teacher("mobilenetv3_small_050")
-    load_teacher(teacher, wanting(tmp_path / "whole.safetensors", "mobilenetv3_small_050"))
+    teacher = Teacher("test_byobnet")
+    load_teacher(teacher, wanting(tmp_path / "whole.safetensors", "test_byobnet"))
+    own, given = teacher.network.state_dict(), whole.state_dict()
+    name = "stages{}2.0.attn_last.fc2.weight"
+    torch.testing.assert_close(own[name.format("_")], given[name.format(".")], rtol=0, atol=0)
+    torch.testing.assert_close(own["stem.conv.weight"], given["stem.conv.weight"], rtol=0, atol=0)
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,14 @@
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
+from dmad import thresholds
 from dmad.data.zones import Zone
 from dmad.errors import DmadError
+from dmad.evaluation.calibration import calibrate as calibrate_terms
 from dmad.evaluation.calibration import read_calibration
 from dmad.evaluation.events import find_events
 from dmad.evaluation.held_out import HeldOut
@@ -212,3 +215,34 @@ def test_a_threshold_is_of_its_view(own, clips, tmp_path):
 def test_numbers_below_zero_are_refused(own, wrong, told):
     with pytest.raises(DmadError, match=told):
         calibrate(own, **wrong)
+
+
+@pytest.fixture
+def asked(trained, tmp_path, monkeypatch):
+    """A run of two views whose terms are drawn; of which view they were asked for is noted."""
+    seen, random = [], np.random.default_rng(0)
+    terms = HeldOut(random.random(50), random.random(50), np.array([50]), 10.0)
+    detector = load(trained)
+    detector.scenes = ("01", "02")
+    files = SimpleNamespace(shipped=False, card=tmp_path / "model.json")
+
+    def held_out(*given):
+        seen.append(given[-1].scene)
+        return terms
+
+    monkeypatch.setattr(thresholds, "find_model", lambda run: files)
+    monkeypatch.setattr(thresholds, "load", lambda run: detector)
+    monkeypatch.setattr(thresholds, "held_out", held_out)
+    monkeypatch.setattr(thresholds, "_keep", lambda *_: None)
+    return seen
+
+
+def test_a_weight_of_nothing_counts(asked):
+    assert calibrate("run", weight=0.0).scorer.weight == 0
+
+
+def test_more_footage_is_seen_in_the_view_it_is_of(asked, monkeypatch):
+    last = calibrate_terms(np.arange(9.0), np.zeros(9), np.array([9]), 10.0, "1/hour")
+    monkeypatch.setattr(thresholds, "_last", lambda *_: last)
+    calibrate("run", more=["clip"], scene="02")
+    assert asked == ["02"]

@@ -10,6 +10,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,9 +20,11 @@ from safetensors.torch import load_file, save_file
 
 from dmad import learning, training
 from dmad.data.load import fingerprint, load_split
+from dmad.data.windows import Batch, to_model
 from dmad.errors import DmadError
 from dmad.learning import PDMTraining
 from dmad.machine import plan
+from dmad.nn.pdm import PDM
 from dmad.runs import Run, find_model, new_run, read_weights
 from dmad.settings import changed, plain, restore
 from dmad.training import batches, build, train
@@ -321,6 +324,32 @@ def test_gradients_are_clipped_to_a_norm_of_all_weights_together(normal_data, ti
     module.configure_gradient_clipping(torch.optim.AdamW(model.parameters()))
     norm = torch.cat((one.grad.flatten(), other.grad.flatten())).norm()
     assert norm.item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_only_the_template_of_its_view_learns_from_a_batch(tiny, frames_of):
+    config = tiny(None)
+    model = PDM(config.model, 32, 1, 4, scenes=2)
+    module = PDMTraining(config, model, plan(config.train, "cpu"))
+    frames = torch.from_numpy(np.stack([frames_of(seed, 5) for seed in (1, 2)]))
+    batch = Batch(frames, torch.tensor([1, 1]))
+    _, terms = module.judged(batch, *to_model(frames))
+    terms.total.backward()
+    assert not model.background.grad[0].any()
+    assert model.background.grad[1].any()
+
+
+def test_the_template_learns_faster_and_is_not_drawn_to_zero(tiny, monkeypatch):
+    config = tiny(None, lr=0.1, background_lr=3.0, weight_decay=0.2, betas=(0.8, 0.9), warmup=0)
+    model = PDM(config.model, 32, 1, 4)
+    trainer = SimpleNamespace(estimated_stepping_batches=9)
+    monkeypatch.setattr(PDMTraining, "trainer", trainer)
+    module = PDMTraining(config, model, plan(config.train, "cpu"))
+    rest, template = module.configure_optimizers()["optimizer"].param_groups
+    assert [p is model.background for p in template["params"]] == [True]
+    assert len(rest["params"]) == len(list(model.parameters())) - 1
+    assert (rest["lr"], rest["weight_decay"], rest["betas"]) == (0.1, 0.2, (0.8, 0.9))
+    assert template["lr"] == pytest.approx(0.3)
+    assert (template["weight_decay"], template["betas"]) == (0, (0.8, 0.9))
 
 
 def test_order_depends_on_seed_and_epoch(normal_data, tiny):

@@ -72,9 +72,17 @@ def test_an_image_is_not_cut_into_its_tiles():
     assert {clip.length for clip in (*train.clips, *held.clips)} == {9}
 
 
-def test_nothing_is_held_out_unless_asked():
-    train, held = hold_out(footage(10, 10), 0, 4)
-    assert len(train.clips) == 2
+@pytest.mark.parametrize("length", [32, 40])
+def test_an_end_holds_a_window_or_there_is_none(length):
+    _, held = hold_out(footage(length), 0.125, 4)
+    ends = {32: [], 40: [5]}  # an eighth is 4 and 5 frames, of which a window has 5
+    assert [clip.length for clip in held.clips] == ends[length]
+
+
+@pytest.mark.parametrize(("lengths", "history"), [([10, 10], 4), ([1] * 8, 0)])
+def test_nothing_is_held_out_unless_asked(lengths, history):
+    train, held = hold_out(footage(*lengths), 0, history)
+    assert len(train.clips) == len(lengths)
     assert held.clips == ()
 
 

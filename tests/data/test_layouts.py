@@ -13,7 +13,7 @@ from dmad import recipes
 from dmad.config import DataConfig
 from dmad.data.describe import describe
 from dmad.data.frames import Clip, load_footage
-from dmad.data.labels import Split, align, read_masks
+from dmad.data.labels import Split, align, read_labels, read_masks
 from dmad.data.layouts import find_split
 from dmad.data.load import load_split, trained_on
 from dmad.data.masks import Mask
@@ -351,6 +351,17 @@ def test_bad_tables(mine, text, message):
     (mine / "labels.csv").write_text(text)
     with pytest.raises(DmadError, match=message):
         find_split("video", mine, "test")
+
+
+def test_a_bad_first_row_is_no_header(tmp_path):
+    (tmp_path / "a.csv").write_text("0,x\n2,3\n")
+    with pytest.raises(DmadError, match="row '0,x'"):
+        read_labels(tmp_path / "a.csv")
+
+
+def test_a_table_of_a_spreadsheet_begins_with_a_mark(tmp_path):
+    (tmp_path / "a.csv").write_text("1,1\n", encoding="utf-8-sig")
+    assert read_labels(tmp_path / "a.csv").over("a", 3).tolist() == [0, 1, 0]
 
 
 def test_a_row_that_may_be_of_several_clips(tmp_path):

@@ -109,6 +109,18 @@ def test_no_frame_is_judged_over_a_break():
     assert found == [(2, [0, 1, 2, 3, 4]), (9, [7, 8, 9, 10, 11])]
 
 
+def test_the_first_image_is_its_own_past_once():
+    frames = [np.full((1, 1, 1), k, np.uint8) for k in range(70)]
+
+    def medians(batch: int) -> list[float]:
+        past, found = Past(), []
+        for _, window in causal(frames, 0, past, batch):
+            found += [past.median().item()] * len(window)
+        return found
+
+    assert medians(64) == medians(1)
+
+
 def test_past_template_has_constant_memory_and_covers_all_of_the_past():
     past = Past()
     count = 20 * SAMPLES

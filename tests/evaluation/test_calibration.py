@@ -10,8 +10,18 @@ from scipy import signal, stats
 
 from dmad.errors import DmadError
 from dmad.evaluation.budget import Budget
-from dmad.evaluation.calibration import AlarmShape, Calibration, calibrate
+from dmad.evaluation.calibration import (
+    DRAWS,
+    AlarmShape,
+    Calibration,
+    bootstrap,
+    calibrate,
+    exceeding,
+    lasting,
+    rates_of,
+)
 from dmad.evaluation.events import Rule, find_events
+from dmad.evaluation.held_out import HeldOut
 from dmad.evaluation.rates import event_peaks
 
 FPS = 10.0
@@ -93,6 +103,33 @@ def test_few_clips_raise_the_threshold():
     assert calibrate(*two, FPS, "6/hour").margin > calibrate(*many, FPS, "6/hour").margin > 0
 
 
+def test_the_threshold_is_raised_by_the_margin():
+    terms, shape = footage(11, 3, 300, scatter=2.0), AlarmShape()
+    found = calibrate(*terms, FPS, "6/hour")
+    held = HeldOut(*terms, FPS)
+    rates = rates_of(held, held.pooled(0.5, shape.window(FPS)), found.budget, shape)
+    level = rates.level(6.0, np.ones(rates.blocks, int))
+    assert found.margin > 0.1
+    assert found.threshold == pytest.approx(level + found.margin)
+    assert found.interval[0] <= found.threshold <= found.interval[1]
+
+
+class Counting:
+    """Rates whose level is how often it was asked for."""
+
+    blocks = 4
+    asked = 0
+
+    def level(self, rate, draws):
+        self.asked += 1
+        return float(self.asked)
+
+
+def test_the_interval_holds_nine_draws_in_ten():
+    expected = (1 + 0.05 * (DRAWS - 1), 1 + 0.95 * (DRAWS - 1))
+    assert bootstrap(Counting(), 1.0, 0) == pytest.approx(expected)
+
+
 def test_interval_is_wide_where_footage_is_short():
     def width(clips: int) -> float:
         low, high = calibrate(*footage(4, clips, 300), FPS, "60/hour").interval
@@ -108,6 +145,11 @@ def test_share_of_frames_is_conformal():
     scores = found.scorer(*fresh())
     assert (scores >= found.threshold).mean() == pytest.approx(0.01, rel=0.5)
     assert found.observed <= 0.01 * found.frames
+
+
+def test_a_frame_at_the_threshold_counts():
+    scores, budget = np.array([1.0, 2, 3]), Budget(0.1, "frame")
+    assert exceeding(scores, Rule(2, 2), budget, np.array([3])) == 2
 
 
 def test_share_of_images_leaves_time_out():
@@ -178,6 +220,16 @@ def test_the_rule_is_the_one_that_was_counted_with():
     assert found.rule == Rule(on, 0.5 * on, 4, 20, 30)
     assert found.scorer.window == 3
     assert len(find_events(found.scorer(*held), found.rule, held[2])) <= 12
+
+
+def test_a_shape_survives_its_calibration():
+    shape = AlarmShape(smoothing=0.3, hysteresis=0.4, minimum=0.4, gap=2.0, cooldown=3.0)
+    found = calibrate(*footage(12, 3, 300), FPS, "60/hour", shape)
+    assert vars(AlarmShape.of(found)) == pytest.approx(vars(shape))
+
+
+def test_times_are_told_in_their_units():
+    assert [lasting(hours) for hours in (5, 0.5, 0.01)] == ["5 h", "30 min", "36 s"]
 
 
 def test_no_scores_are_refused():

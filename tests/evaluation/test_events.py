@@ -168,6 +168,12 @@ def test_the_delay_counts_the_frames_that_confirm():
     assert alarms.delay_s == pytest.approx(0.3)
 
 
+def test_the_delay_is_a_median():
+    labels = np.array([1] * 9 + [0, 1, 0, 1, 0])
+    scores = np.array([0] * 8 + [9, 0, 9, 0, 9, 0])  # found after 8, 0 and 0 frames
+    assert judge_events(scores, labels, None, Rule(5, 5), 10).delay_s == 0
+
+
 def test_an_alarm_already_on_has_no_delay():
     scores, labels = np.array([9, 9, 9, 9]), np.array([0, 0, 1, 1])
     alarms = judge_events(scores, labels, None, Rule(5, 5), 10)

@@ -3,7 +3,7 @@ import pytest
 from scipy import stats
 
 from dmad.errors import DmadError
-from dmad.evaluation.held_out import HeldOut
+from dmad.evaluation.held_out import HeldOut, same_rate
 from dmad.evaluation.scorer import Scorer
 
 RANDOM = np.random.default_rng(0)
@@ -49,6 +49,24 @@ def test_clips_and_hours_count_what_has_a_score():
     assert (held.clips, held.frames) == (2, 72)
     assert held.hours == pytest.approx(72 / 36000)
     assert np.unique(held.owner).tolist() == [-1, 0, 1]
+
+
+def test_a_frame_needs_both_terms():
+    first, second = np.array([1.0, 2, 3, 4]), np.array([1.0, np.nan, 3, 4])
+    found = HeldOut(first, second, np.array([4]), 10.0)
+    assert found.known.tolist() == [True, False, True, True]
+
+
+def test_digests_are_joined():
+    parts = [
+        HeldOut(np.ones(3), np.ones(3), np.array([3]), 10.0, np.array([name])) for name in "ab"
+    ]
+    assert parts[0].joined(parts[1]).digests.tolist() == ["a", "b"]
+
+
+def test_rates_more_than_a_tenth_apart_differ():
+    found = [same_rate(rate, 10.0) for rate in (9.1, 10.9, 8.9, 11.1)]
+    assert found == [True, True, False, False]
 
 
 def test_a_single_clip_is_cut_in_two():

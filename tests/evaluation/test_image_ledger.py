@@ -33,6 +33,13 @@ def test_blocks_of_the_ledger() -> None:
     assert {row.block for row in ledger.rows} == {"paper", "deployable"}
 
 
+def test_a_score_at_the_threshold_is_found() -> None:
+    labels, scores = np.array([0, 0, 1, 1], np.uint8), np.array([0.0, 1, 2, 3])
+    given = ScoreSet({"score": scores}, labels, np.ones(4, int))
+    ledger = draw_up(given, {}, {"b": scores}, {"0.05/image": ("b", 2.0)})
+    assert ledger.value("at 5 %", "recall") == 1
+
+
 def test_the_larger_of_two() -> None:
     rows = [
         Row("paper", "a", "AP", 0.8),
@@ -43,3 +50,4 @@ def test_the_larger_of_two() -> None:
     ]
     found = [(row.signal, row.metric, row.value) for row in larger(rows, ("a", "b"))]
     assert found == [(LARGER, "AP", 0.9), (LARGER, "AUPRO", 0.5)]
+    assert [row.value for row in larger(rows[1::-1], ("a", "b"))] == [0.9]  # in either order

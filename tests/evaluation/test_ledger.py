@@ -9,11 +9,20 @@ import pytest
 from dmad.cli import main
 from dmad.errors import DmadError
 from dmad.evaluation.events import Rule
-from dmad.evaluation.ledger import blind_signals, draw_up, of_file, paper_rows
+from dmad.evaluation.ledger import (
+    Labels,
+    Ledger,
+    Row,
+    alarm_rows,
+    blind_signals,
+    draw_up,
+    of_file,
+    paper_rows,
+)
 from dmad.evaluation.metrics import average_precision, macro_auroc, micro_auroc
 from dmad.evaluation.published import published
 from dmad.evaluation.scores import ScoreSet, read_scores, write_scores
-from dmad.evaluation.show import blocks, markdown, show
+from dmad.evaluation.show import blocks, footnotes, markdown, show
 
 RANDOM = np.random.default_rng(0)
 LENGTHS = np.array([12, 30, 7])
@@ -43,6 +52,53 @@ def test_all_blocks_with_their_metrics():
     assert ledger.value("published ped2 protocol") == micro_auroc(smooth, SCORES.labels)
     assert ledger.value("constant") == 0.5
     assert "blind" not in [row.block for row in draw_up(SCORES, "", {}, ordered=False).rows]
+
+
+def test_rows_of_a_protocol_are_what_they_are_called():
+    rows = paper_rows(SCORES, "ped2")
+    found = {row.signal: row.value for row in rows if row.metric == "micro_AUROC"}
+    rough = published("ped2", SCORES.channels, LENGTHS, smooth=False)
+    rigid = published("ped2", SCORES.channels | {"deformation": np.zeros(49)}, LENGTHS)
+    name = "published ped2 protocol"
+    assert found[f"{name}, unsmoothed"] == micro_auroc(rough, SCORES.labels)
+    assert found[f"{name}, without deformation"] == micro_auroc(rigid, SCORES.labels)
+
+
+def test_alarms_are_told_as_they_are():
+    values = np.array([0, 9, 0, 9, 9, 9, 0, 9.0])
+    early, late = np.array([[0, 0, 0, 0, 1, 1, 0, 0], [0, 0, 1, 1, 0, 0, 0, 0]])
+    scores = ScoreSet({"score": values}, early, np.array([4, 4]), 2.0)
+    rate, recall, delay = alarm_rows("mine", values, scores, Rule(5, 5))
+    assert (rate.metric, rate.value) == ("false_alarms_per_hour", 3 / (6 / 2 / 3600))
+    assert (recall.metric, recall.value) == ("event_recall", 1)
+    assert (delay.metric, delay.value) == ("detection_delay_s", 0)
+    assert rate.note == "3 in 3 s of normal footage"
+    assert recall.note == "1 of 1 events"
+    *_, delay = alarm_rows("mine", values, replace(scores, labels=late), Rule(5, 5))
+    assert delay.value == 0.5
+
+
+def test_images_are_explained_as_images():
+    (block,) = blocks([Row("paper", "a", "image_AUROC", 0.5)])
+    assert "category" in block.how_to_read
+
+
+def test_columns_are_named_for_people():
+    names = ("false_positive_rate", "false_alarms_per_hour")
+    (block,) = blocks([Row("deployable", "a", name, 0.5) for name in names])
+    assert block.columns == ["signal", "false positives", "false alarms/h"]
+
+
+def test_frames_without_a_score_are_told():
+    notes = footnotes(Ledger([], Labels("mine", "0"), 17))
+    assert notes == ["frames without a score, left out: 17"]
+
+
+def test_a_frame_is_known_by_all_its_channels():
+    a, b = np.array([np.nan, 1, 2, 3]), np.array([0, 1, np.nan, 3])
+    channels = {"score": a, "gradient": b}
+    found = ScoreSet(channels, np.array([0, 1, 0, 1]), np.array([2, 2]))
+    assert (found.missing, found.known.clip_lengths.tolist()) == (2, [1, 1])
 
 
 def test_frames_without_a_score_are_left_out_and_counted():
@@ -121,6 +177,7 @@ BAD = {
     "infinite": (arrays(score=np.full(49, np.inf)), "infinite"),
     "endless lengths": (arrays(clip_lengths=np.array([49, np.inf])), "whole"),
     "lengths of halves": (arrays(clip_lengths=np.array([24.5, 24.5])), "whole"),
+    "a clip of no frames": (arrays(clip_lengths=np.array([49, 0])), "above 0"),
 }
 
 

@@ -43,6 +43,18 @@ def test_events_are_counted_by_the_very_rule_at_falling_levels():
         assert counts.tolist() == np.bincount(block[starts], minlength=10).tolist()
 
 
+def test_hours_are_of_frames_with_a_score():
+    scores, block = np.repeat([np.nan, 1.0], 1800), np.repeat([0, 1], 1800)
+    found = count_events(scores, np.array([3600]), block, sharp, 1.0, 1.0)
+    assert found.hours.tolist() == [0, 0.5]
+
+
+def test_events_are_counted_far_enough_for_the_bootstrap():
+    scores, block = rough_scores(20_000), np.arange(20_000) // 1000
+    found = count_events(scores, np.array([20_000]), block, sharp, 10.0, 100.0)
+    assert found.counts.sum(1).max() >= 4 * found.expected(100.0, np.ones(20, int))
+
+
 def test_the_level_is_the_lowest_within_the_budget():
     """k events counted mean k + 1 expected, to the width of the grid of levels."""
     scores, lengths = rough_scores(40_000), np.array([40_000])
@@ -109,3 +121,8 @@ def test_a_share_beyond_the_sample_is_extrapolated():
     level = shares.level(1e-4, np.ones(500, int))
     assert level > scores.max()
     assert np.exp(-level) == pytest.approx(1e-4, rel=0.9)
+
+
+def test_what_is_extrapolated_lies_above_all_that_was_seen():
+    scores = np.array([10.0, *np.ones(19)])
+    assert sort_shares(scores, np.arange(20)).level(0.99 / 21, np.ones(20, int)) > 10

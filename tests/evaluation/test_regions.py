@@ -55,6 +55,12 @@ def test_more_than_one_false_region_a_frame_is_given_up():
     assert result.rbdc == 0
 
 
+def test_one_false_region_a_frame_is_still_kept():
+    result = judge([(scene(THING) + 2 * scene(ELSEWHERE), scene(THING))])
+    assert result.false_per_frame.tolist() == [0, 1, 1]
+    assert result.region_rate.tolist() == [0, 0, 1]
+
+
 def test_iou_of_a_tenth_is_enough():
     mask = scene((0, 0, 10, 10))
     assert judge([(scene((0, 0, 1, 10)), mask)]).rbdc == 1

@@ -45,6 +45,20 @@ def test_score_is_the_smoothed_standardised_sum():
     assert np.flatnonzero(np.isnan(found)).tolist() == [0, 1, 20, 21]
 
 
+def test_no_clip_is_smoothed_into_the_next():
+    first, second = RANDOM.gamma(2, 3, 50), RANDOM.gamma(2, 0.01, 50)  # no gap between the clips
+    scorer = Scorer.fit(first, second, 0.5, window=3)
+    alone = [scorer(first[part], second[part]) for part in (slice(20), slice(20, None))]
+    assert scorer(first, second, LENGTHS) == pytest.approx(np.concatenate(alone))
+
+
+def test_the_unit_is_the_alpha_of_a_weight_of_one():
+    first, second = terms()
+    scorer = Scorer.fit(first, second, 1.0)
+    raw = first + scorer.unit * second
+    assert np.nanstd(scorer.combine(first, second) * scorer.reconstruction.scale - raw) < 1e-9
+
+
 def test_units_of_the_terms_do_not_count():
     reconstruction, deformation = terms()
     plain = Scorer.fit(reconstruction, deformation, 0.2)(reconstruction, deformation)

@@ -1,7 +1,11 @@
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
+from dmad.data.load import load_split
+from dmad.data.synthetic import sequences
 from dmad.experiments.deployable import KINDS, SCORED, compare, deployable
+from dmad.inference.detector import load
 
 RANDOM = np.random.default_rng(0)
 KERNELS = [(8, 7), (16, 14), (32, 28)]
@@ -39,6 +43,17 @@ def test_every_choice_is_made_once():
 
 def test_it_runs_on_a_run_that_held_out_clips(run, tmp_path):
     found = deployable(run, tmp_path, count=4)
-    assert all(0 <= choice.fast <= 1 for choice in found)
+    detector, last = load(run), {}
+    footage = load_split(detector.config.data, "held_out").footage
+    for kind in KINDS:
+        made = sequences(footage, 4 + SCORED - 1, 4, kind)
+        pairs = zip(made.frames, made.scenes, strict=True)
+        last[kind] = [detector(frames, scene).score[-1] for frames, scene in pairs]
+    raw = {choice.name: choice for choice in found}["Eq. 14 raw"]
+    for kind, value in (("fast", raw.fast), ("large", raw.large)):
+        expected = roc_auc_score([0] * 4 + [1] * 4, [*last["normal"], *last[kind]])
+        assert value == pytest.approx(expected)
     table = (tmp_path / "deployable.md").read_text()
-    assert all(choice.name in table for choice in found)
+    lines = [f"| {one.name} | {one.fast:.4f} | {one.large:.4f} |" for one in found]
+    assert len(lines) > len(KERNELS)
+    assert [line for line in lines if line not in table] == []

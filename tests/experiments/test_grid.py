@@ -12,6 +12,8 @@ import pytest
 import torch
 
 from dmad.errors import DmadError
+from dmad.evaluation.metrics import micro_auroc
+from dmad.evaluation.scores import read_scores
 from dmad.experiments import contamination as mixing
 from dmad.experiments import effort, grid
 from dmad.experiments.ablation import GAMMA3, ablation, figures, gamma3, image_parts, video_parts
@@ -53,7 +55,13 @@ def test_one_table_and_nothing_twice(trained, tmp_path, monkeypatch) -> None:
     assert [(one.variant, one.seed) for one in first] == [
         ("full", 0), ("full", 1), ("- memory", 0), ("- memory", 1)
     ]  # fmt: skip
-    assert all(0 <= one.figures["Eq. 14 raw"] <= 1 and one.minutes > 0 for one in first)
+    for one in first:
+        folder = tmp_path / one.variant / f"seed{one.seed}"
+        scores = read_scores(folder / "evaluation" / "scores.npz")
+        expected = micro_auroc(scores.channels["score"], scores.labels)
+        assert one.figures["Eq. 14 raw"] == pytest.approx(expected)
+        (epoch,) = json.loads((folder / "model.json").read_text())["history"]
+        assert one.minutes == pytest.approx(epoch["seconds"] / 60)
     precision = "bf16" if has_fast_bf16("cpu") else "fp32"
     assert f"| full | 0, 1 | 1 | 8 | 32 | {precision} |" in (tmp_path / "some.md").read_text()
     lines = (tmp_path / "some.csv").read_text().splitlines()
@@ -151,7 +159,10 @@ def test_ablation_of_images(trained_images, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("dmad.experiments.ablation.GAMMA3", (0.5,))
     (found,) = ablation("gamma3", trained_images, tmp_path, Effort(epochs=1))
     assert found.epochs == 1
-    assert 0 <= found.figures["pixel AUROC"] <= 1
+    (ledger,) = tmp_path.glob("*/seed0/evaluation/ledger.json")
+    rows = json.loads(ledger.read_text())["rows"]
+    named = {(row["block"], row["metric"]): row["value"] for row in rows}
+    assert found.figures["pixel AUROC"] == named["deployable", "pixel_AUROC"]
 
 
 def test_only_images_have_gamma3(trained, tmp_path) -> None:

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from dmad.data.street import Street, background, normal_clip
+from dmad.inference import health as looks
 from dmad.inference.health import Health
 
 FPS = 10
@@ -123,3 +124,54 @@ def test_colour_and_large_frames_are_looked_at_too():
     health, good = run(frames, background(street))
     assert health.state == "ok"
     assert all(good)
+
+
+def states(frames, template):
+    health, found = Health(template), []
+    for i, frame in enumerate(frames):
+        health.push(frame, i / FPS)
+        found.append(health.state)
+    return found
+
+
+def test_a_lamp_that_goes_on_is_told():
+    frames = normal_clip(STREET, 1).frames[:80].copy()
+    frames[:40] = lamp_off(frames[:40])
+    assert states(frames, None)[-1] == "light"
+
+
+def test_a_camera_that_nods_has_moved():
+    still = normal_clip(STREET, 1).frames[:80]
+    frames = still.copy()
+    frames[40:, 20:] = still[40:, :-20]
+    assert states(frames, background(STREET))[-1] == "moved"
+
+
+def test_a_night_is_not_black():
+    random = np.random.default_rng(0)
+    scene = random.integers(5, 26, (64, 64, 1)).astype(float)
+    frames = scene + random.normal(0, 2, (40, 64, 64, 1))
+    assert set(states(np.clip(frames, 0, 255).astype(np.uint8), scene)) == {"ok"}
+
+
+def test_a_little_that_moves_is_not_frozen():
+    frames = np.repeat(background(STREET).astype(np.uint8)[None], 40, 0)
+    for i, frame in enumerate(frames):
+        frame[30:33, i : i + 3] = 250  # nine pixels, without any noise
+    assert set(states(frames, background(STREET))) == {"ok"}
+
+
+def test_a_covered_lens_that_shows_a_shadow_of_the_scene_is_blocked():
+    frames = normal_clip(STREET, 1).frames[:80].astype(float)
+    shadow = 0.2 * np.roll(frames[40:], (9, 9), (1, 2)) + 90
+    frames[40:] = shadow + np.random.default_rng(0).normal(0, 0.3, shadow.shape)
+    assert states(frames.round().astype(np.uint8), background(STREET))[-1] == "blocked"
+
+
+def test_a_template_of_the_past_is_renewed(monkeypatch):
+    made, scene = [], looks._Scene
+    monkeypatch.setattr(looks, "_Scene", lambda template: made.append(template) or scene(template))
+    health = Health()
+    for second, frame in enumerate(normal_clip(STREET, 1).frames[:40]):
+        health.push(frame, float(second))
+    assert len(made) == 2

@@ -7,7 +7,7 @@ import torch
 
 from dmad.config import ScoreConfig
 from dmad.evaluation.events import find_events
-from dmad.inference.events import LiveEvents, Recent, box_of
+from dmad.inference.events import LiveEvents, Recent, box_of, place
 from dmad.inference.stream import Judged
 from dmad.scoring import Scores
 
@@ -61,6 +61,26 @@ def test_the_events_are_those_of_the_batch(calibration_of, seed):
     assert [n.state for n in news if n.state != "update"] == ["new", "end"] * len(ends)
 
 
+def test_updates_are_a_second_apart(calibration_of):
+    live = LiveEvents("gate", calibration_of(1.0), CONFIG)
+    news = told(live, 2 + np.arange(25) / 10)  # rises all the time
+    assert [n.state for n in news] == ["new", "update", "update"]
+    assert np.diff([n.peak for n in news]) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("deformation", "term", "left"), [(1.9, "reconstruction", 10), (2.1, "deformation", 20)]
+)
+def test_the_term_that_makes_more_says_where(calibration_of, deformation, term, left):
+    maps = torch.zeros(1, 20, 40)
+    maps[0, 5:10, 10:20] = 1
+    scores = Scores(maps, maps.flip(2), *torch.zeros(3, 1))
+    found = Judged(0.0, 1.0, deformation, 0.0, SimpleNamespace(scores=scores), 0.0)
+    name, box = place(found, calibration_of(1.0).scorer, CONFIG)  # the deformation weighs half
+    assert name == term
+    assert 40 * box[0] == pytest.approx(left, abs=1.5)
+
+
 def test_dropped_frames_count_as_those_that_came(calibration_of):
     live = LiveEvents("gate", calibration_of(1.0), CONFIG)
     news = told(live, [0, 2, 2, 0, 0, 0], step=0.3)
@@ -78,10 +98,29 @@ def test_a_short_gap_is_bridged_and_a_long_one_ends_the_event(calibration_of):
     assert news[0].id != news[-1].id
 
 
+def test_a_long_gap_ends_the_rest_after_an_event_too(calibration_of):
+    calibration = calibration_of(1.0, minimum=1, gap=1, cooldown=30)
+    live = LiveEvents("gate", calibration, CONFIG)
+    news = [*told(live, [0, 2, 2, 0, 0, 0]), *live.skip(60.0), *told(live, [2], start=61.0)]
+    assert [n.state for n in news] == ["new", "end", "new"]
+
+
+def test_after_a_gap_time_begins_anew(calibration_of):
+    live = LiveEvents("gate", calibration_of(1.0), CONFIG)
+    news = [*told(live, [0]), *live.skip(60.0), *told(live, [2], start=60.0)]
+    assert news == []  # one frame alone is no event of two
+
+
 def test_the_box_is_around_the_maximum_alone():
     anomaly = np.zeros((10, 20))
     anomaly[2:4, 5:10], anomaly[6:9, 15:18] = 1.0, 0.9
     assert box_of(anomaly) == pytest.approx((0.25, 0.2, 0.5, 0.4))
+
+
+def test_a_box_is_in_shares_of_its_own_side():
+    anomaly = np.zeros((10, 40))
+    anomaly[2:4, 30:36] = 1
+    assert box_of(anomaly) == (0.75, 0.2, 0.9, 0.4)
 
 
 def test_recent_scores_are_one_a_second_and_forget():
@@ -90,3 +129,20 @@ def test_recent_scores_are_one_a_second_and_forget():
     for tenth in range(100):
         recent.push(judged(float(tenth // 10), tenth / 10))
     assert recent.median == 8
+
+
+@pytest.mark.parametrize(("level", "drifted"), [(3.0, True), (-3.0, True), (0.5, False)])
+def test_scores_drift_either_way_once_enough_were_seen(level, drifted):
+    recent = Recent()
+    for second in range(59):
+        recent.push(judged(level, float(second)))
+    assert recent.drifted is None
+    recent.push(judged(level, 59.0))
+    assert recent.drifted is drifted
+
+
+def test_a_clock_that_is_set_back_loses_no_scores():
+    recent = Recent()
+    recent.push(judged(1.0, 1000.0))
+    recent.push(judged(3.0, 10.0))
+    assert recent.median == 2

@@ -11,11 +11,12 @@ import av
 import numpy as np
 import pytest
 
+from dmad.config import DataConfig
 from dmad.data.decoding import decode
 from dmad.errors import DmadError
 from dmad.inference import live
 from dmad.inference.live import SLIP, Live
-from dmad.inference.shots import Form, Pace
+from dmad.inference.shots import SHOWN, Form, Pace, Source, hole_at, picture_of
 from dmad.inference.sources import open_source, plain_name
 from dmad.inference.video import VideoWriter
 
@@ -51,6 +52,39 @@ def test_slower_and_nearly_equal_rates_lose_nothing():
     assert len(taken(10, 5)) == 50
     assert len(taken(25, 24)) == 240
     assert len(taken(10, 10, jitter=0.02)) == 100
+
+
+def test_after_a_stall_nothing_is_made_up_for():
+    pace = Pace(10, 25)
+    times = [*np.arange(25) / 25, *(100 + np.arange(25) / 25)]
+    found = [t for t in times if pace.due(t)]
+    assert 10 <= sum(t >= 100 for t in found) <= 11
+
+
+def test_what_is_a_hole_at_each_rate():
+    assert [hole_at(rate) for rate in (25, 3, 2, 0.5)] == [1, 1, 1.5, 6]
+
+
+@pytest.mark.parametrize(
+    ("rate", "fps", "judged"), [(10, 25, 10), (10, 5, 5), (10, 0, 10), (0, 25, 25)]
+)
+def test_the_lower_rate_is_judged(rate, fps, judged):
+    source = Source(Form(32, 1, rate=rate))
+    source.fps = fps
+    assert source.rate == judged
+
+
+def test_the_rate_of_the_threshold_counts_and_one_that_is_told_before_it(calibration_of):
+    data = DataConfig(fps=10.0, antialias=False)
+    assert Form.of(data, None).rate == 10
+    assert Form.of(data, None, 5.0).rate == 5
+    assert Form.of(data, calibration_of(1.0, fps=12.5)).rate == 12.5
+    assert not Form.of(data, None).antialias
+
+
+def test_tall_pictures_are_made_smaller_too():
+    assert picture_of(av.VideoFrame(360, 1280, "rgb24")).shape == (SHOWN, 180, 3)
+    assert picture_of(av.VideoFrame(64, 48, "rgb24")).shape == (48, 64, 3)
 
 
 def test_a_video_gives_every_frame_with_its_time(video):

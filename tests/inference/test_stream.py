@@ -1,3 +1,4 @@
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -7,7 +8,8 @@ import torch
 from dmad.data.zones import Zone
 from dmad.inference.detector import Detector
 from dmad.inference.notes import view_notes
-from dmad.inference.stream import Stream, push_all
+from dmad.inference.shots import Form, Shot
+from dmad.inference.stream import Stream, follow, push_all
 from dmad.nn.pdm import PDM
 
 
@@ -64,6 +66,21 @@ def test_after_a_restart_nothing_reaches_back(detector, frames_of):
     np.testing.assert_allclose(pushed(stream, again), detector(again).score, atol=1e-5)
 
 
+def test_after_a_restart_the_smoothing_begins_anew(detector, frames_of, calibration_of):
+    calibration, again = calibration_of(1.0, window=5), frames_of(2, 9)
+    stream = Stream(detector, calibration=calibration)
+    pushed(stream, frames_of(1, 9))
+    stream.restart()
+    found, alone = (_all(s, again) for s in (stream, Stream(detector, calibration=calibration)))
+    expected = [judged.calibrated for judged in alone]
+    np.testing.assert_allclose([judged.calibrated for judged in found], expected, atol=1e-5)
+
+
+def test_a_judged_frame_knows_its_place(detector, frames_of):
+    found = _all(Stream(detector), frames_of(3, 7))
+    assert [int(judged.found.index[0]) for judged in found] == [4, 5, 6]
+
+
 def test_a_zone_counts_before_the_maximum(detector, frames_of):
     frames, zone = frames_of(3, 9), Zone.parse("0,0 0.49,0 0.49,0.49 0,0.49", [])
     mask = zone.mask(32)
@@ -115,6 +132,27 @@ def test_the_detector_follows_a_folder(detector, write_clip, frames_of, tmp_path
         [judged.score for judged in found], detector(frames_of(3, 9)).score[4:], atol=1e-5
     )
     assert [judged.time for judged in found] == [4.0, 5.0, 6.0, 7.0, 8.0]
+
+
+def test_no_frame_of_a_source_is_judged_over_a_gap(detector, frames_of, monkeypatch):
+    frames = enumerate(frames_of(3, 14))
+    shots = [Shot(frame, frame, i / 10, 5.0 * (i == 7)) for i, frame in frames]
+    monkeypatch.setattr("dmad.inference.stream.open_source", lambda *_: nullcontext(shots))
+    found = [round(10 * judged.time) for judged in follow(detector, "gate")]
+    assert found == [4, 5, 6, 11, 12, 13]
+
+
+def test_a_source_is_thinned_to_the_rate_of_the_threshold(detector, calibration_of, monkeypatch):
+    forms = []
+
+    def opened(_, form):
+        forms.append(form)
+        return nullcontext([])
+
+    monkeypatch.setattr("dmad.inference.stream.open_source", opened)
+    detector.calibration = calibration_of(1.0, fps=12.5)
+    assert list(follow(detector, "gate")) == []
+    assert forms == [Form(32, 1, True, 12.5)]
 
 
 def test_what_is_kept_does_not_grow(detector, frames_of):

@@ -6,17 +6,20 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from dmad.config import ModelConfig
+from dmad.config import LossConfig, ModelConfig
 from dmad.errors import DmadError
 from dmad.inference.folding import fold
+from dmad.losses import total_loss
 from dmad.nn.autoencoder import Decoder, Encoder, skip_modules
 from dmad.nn.coordinates import CoordConv2d, coordinates
 from dmad.nn.deformation import (
     DeformationEstimator,
+    Head,
     compose,
     compose_all,
     field_in_pixels,
     grid_units,
+    resize,
     warp,
 )
 from dmad.nn.memory import Memory, nearest_item, perplexity, usage
@@ -67,6 +70,19 @@ def test_compose_equals_warping_twice() -> None:
     torch.testing.assert_close(compose_all([first, second])[1], compose(first, second))
 
 
+def test_the_second_field_carries_the_first() -> None:
+    torch.manual_seed(0)
+    first, second = 0.3 * torch.randn(2, 1, 2, 8, 8)
+    torch.testing.assert_close(compose(first, second), second + warp(first, second))
+
+
+def test_an_enlarged_field_keeps_its_corners() -> None:
+    field = torch.tensor([[0.0, 1], [2, 3]]).expand(1, 2, 2, 2)
+    found = resize(field, (5, 5))[0, 0]
+    torch.testing.assert_close(found[0], torch.linspace(0, 1, 5))
+    torch.testing.assert_close(found[:, 0], torch.linspace(0, 2, 5))
+
+
 def test_forward_then_backward_returns() -> None:
     torch.manual_seed(1)
     forth = smooth_field(1, 64, 1.5)
@@ -104,12 +120,24 @@ def test_memory_is_straight_through() -> None:
     assert memory.items.grad is not None
 
 
-def test_revive_replaces_only_unused_items() -> None:
+@torch.no_grad()
+def test_an_item_is_its_own_nearest() -> None:
+    memory = Memory(6, 4)
+    torch.nn.init.normal_(memory.items)
+    z_e = memory.items[[3, 0, 5, 5]].T.reshape(1, 4, 2, 2)
+    out = memory(z_e)
+    assert out.indices.flatten().tolist() == [3, 0, 5, 5]
+    torch.testing.assert_close(out.decoded, z_e)
+
+
+def test_revive_replaces_only_unused_items_by_whole_embeddings() -> None:
     memory = Memory(4, 2)
-    before, z_e = memory.items.detach().clone(), torch.full((1, 2, 2, 2), 9.0)
+    before = memory.items.detach().clone()
+    z_e = torch.stack((20 + torch.arange(4.0), 30 + torch.arange(4.0))).view(1, 2, 2, 2)
     assert memory.revive(torch.tensor([3, 0, 1, 0]), z_e) == 2
     assert torch.equal(memory.items[[0, 2]], before[[0, 2]])
-    assert (memory.items[[1, 3]] == 9).all()
+    for item in memory.items[[1, 3]].tolist():
+        assert item in [[20 + i, 30 + i] for i in range(4)]
 
 
 def test_what_is_revived_is_drawn_anew_from_its_seed() -> None:
@@ -124,6 +152,7 @@ def test_what_is_revived_is_drawn_anew_from_its_seed() -> None:
 def test_perplexity_spans_one_to_all() -> None:
     assert perplexity(torch.tensor([8, 0, 0, 0])) == pytest.approx(1)
     assert perplexity(torch.tensor([2, 2, 2, 2])) == pytest.approx(4)
+    assert torch.isfinite(perplexity(torch.zeros(4, dtype=torch.int64)))
     assert usage(torch.tensor([[0, 2], [2, 2]]), 4).tolist() == [1, 0, 3, 0]
 
 
@@ -154,6 +183,29 @@ def test_fields_start_at_zero_and_stay_below_their_limit() -> None:
         assert 0.5 * limit < largest <= limit + 1e-5
 
 
+@torch.no_grad()
+def test_a_head_reaches_its_largest_displacement() -> None:
+    head = Head(4, 0, 3.0, 16)
+    head.final.bias.fill_(100)
+    found = field_in_pixels(head(torch.zeros(1, 4, 16, 16)))
+    torch.testing.assert_close(found, torch.full((1, 2, 16, 16), 3.0))
+
+
+def test_heads_halve_down_to_their_scale() -> None:
+    made = DeformationEstimator(1, 32, (8, 4, 2), (1.0, 1.0, 1.0), 8)
+    halvings = [sum(isinstance(m, torch.nn.Conv2d) for m in head.layers) for head in made.heads]
+    assert halvings == [2, 1, 0]
+
+
+@torch.no_grad()
+def test_the_trunk_passes_its_input_on() -> None:
+    made = DeformationEstimator(1, 32, (2,), (1.0,), 8).eval()
+    torch.nn.init.normal_(made.heads[0].final.weight)
+    made.residual[-1].weight.zero_()  # nothing but the shortcut is left
+    made.residual[-1].bias.zero_()
+    assert made(torch.rand(1, 1, 32, 32))[0].std() > 0
+
+
 @pytest.mark.parametrize("kind", ["compressed", "full", "none"])
 def test_skips_pass_what_they_promise(kind: str) -> None:
     widths = [4, 8, 16]
@@ -163,6 +215,26 @@ def test_skips_pass_what_they_promise(kind: str) -> None:
     passed = [skip(f).shape[1] for skip, f in zip(skips, features, strict=True)]
     assert passed == {"compressed": [0, 3, 3], "full": [4, 8, 0], "none": [0, 0, 0]}[kind]
     assert decoder(features[-1], features).shape == (2, 1, 32, 32)
+
+
+@torch.no_grad()
+def test_skips_reach_the_decoder() -> None:
+    widths = [4, 8, 16]
+    decoder = Decoder(1, widths, skip_modules("compressed", widths, 2, 3), 2).eval()
+    features = [torch.randn(1, w, 16 // 2**i, 16 // 2**i) for i, w in enumerate(widths)]
+    other = [features[0], features[1] + 1, features[2]]
+    assert not torch.allclose(decoder(features[-1], features), decoder(features[-1], other))
+
+
+@torch.no_grad()
+def test_levels_of_the_encoder_keep_the_largest() -> None:
+    encoder = Encoder(1, (4, 8)).eval()
+    first, second = encoder(torch.rand(1, 1, 8, 8))
+    torch.testing.assert_close(second, encoder.levels[1](F.max_pool2d(first, 2)))
+
+
+def test_the_embedding_is_what_the_last_convolution_gives() -> None:
+    assert isinstance(Encoder(1, (4, 8)).levels[-1][-1], CoordConv2d)
 
 
 def test_compressed_skips_stop_the_gradient() -> None:
@@ -193,22 +265,74 @@ ABLATIONS = {
 @pytest.mark.parametrize("history", [0, 4])
 def test_every_ablation_runs_and_learns(name: str, history: int) -> None:
     config = ModelConfig(**{**vars(SMALL), **ABLATIONS[name]})
-    model = PDM(config, 32, 1, history)
+    model = trained_like(PDM(config, 32, 1, history)).train()
     x, target = torch.rand(2, max(history, 1), 32, 32), torch.rand(2, 1, 32, 32)
     out = model(x, target)
     heads = max(len(config.reductions), 1)
     assert len(out.reconstructions) == len(out.deformed) == heads
     assert out.reference.shape == (2, 1, 32, 32)
     assert (out.mask is None) == (not config.background)
-    sum(r.square().mean() for r in out.reconstructions).backward()
-    assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
+    total_loss(target, out, LossConfig()).total.backward()
+    assert all(torch.isfinite(p.grad).all() for p in model.parameters())
+    assert {n for n, p in model.named_parameters() if not p.grad.any()} == set()
 
 
-def test_past_only_does_not_look_at_the_target() -> None:
-    model = PDM(SMALL, 32, 1, 4).eval()
+@pytest.mark.parametrize("sees", ["past", "target"])
+def test_past_only_does_not_look_at_the_target(sees: str) -> None:
+    model = trained_like(PDM(ModelConfig(**{**vars(SMALL), "estimator_sees": sees}), 32, 1, 4))
     x = torch.rand(1, 4, 32, 32)
     a, b = model(x, torch.zeros(1, 1, 32, 32)), model(x, torch.ones(1, 1, 32, 32))
-    assert torch.equal(a.reconstructions[-1], b.reconstructions[-1])
+    assert torch.equal(a.reconstructions[-1], b.reconstructions[-1]) == (sees == "past")
+
+
+def lively(**changes: object) -> PDM:
+    """A model away from its start, its background included."""
+    torch.manual_seed(0)
+    model = trained_like(PDM(ModelConfig(**{**vars(SMALL), **changes}), 32, 1, 4))
+    torch.nn.init.normal_(model.background)
+    return model
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("mask", ["encoder", "decoder"])
+def test_eq_9_written_out(mask: str) -> None:
+    model = lively(mask=mask)
+    out = model(torch.rand(2, 4, 32, 32), torch.rand(2, 1, 32, 32))
+    assert 0 < out.mask.min() < out.mask.max() < 1
+    coarse, fine = out.offsets
+    for field, found in zip((coarse, compose(coarse, fine)), out.reconstructions, strict=True):
+        share, image = warp(out.mask, field), warp(out.reference, field)
+        expected = share * image + (1 - share) * model.background[:1]
+        torch.testing.assert_close(found, expected)
+
+
+@torch.no_grad()
+def test_a_background_that_is_given_counts() -> None:
+    own = torch.full((2, 1, 32, 32), 0.5)
+    out = lively()(torch.rand(2, 4, 32, 32), torch.rand(2, 1, 32, 32), own)
+    assert torch.equal(out.background, own)
+
+
+@torch.no_grad()
+def test_the_decoder_sees_the_memory_alone() -> None:
+    model, x, target = lively(skips="none"), torch.rand(2, 4, 32, 32), torch.rand(2, 1, 32, 32)
+    before = model(x, target).reference
+    model.memory.items += 1
+    assert not torch.allclose(before, model(x, target).reference)
+
+
+@torch.no_grad()
+def test_the_reference_stays_within_the_range_of_images() -> None:
+    model = lively()
+    model.decoder.final[-1].weight *= 1000
+    reference = model(torch.rand(2, 4, 32, 32), torch.rand(2, 1, 32, 32)).reference
+    assert reference.abs().max() <= 1
+
+
+@pytest.mark.parametrize(("asked", "where"), [(True, {"decoder", "estimator"}), (False, set())])
+def test_positions_are_where_they_are_asked_for(asked: bool, where: set[str]) -> None:
+    names = [name for name, _ in lively(positions=asked).named_parameters()]
+    assert {name.split(".")[0] for name in names if name.endswith("position")} == where
 
 
 def test_a_batch_equals_its_samples() -> None:

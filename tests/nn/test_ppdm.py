@@ -1,5 +1,7 @@
 """Images: teacher, bottleneck, student, both ways of bending, and the map brought back."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,10 +10,19 @@ from torch.nn import functional as F
 
 from dmad.config import Config, DataConfig, LossConfig, ModelConfig, ScoreConfig
 from dmad.errors import DmadError
-from dmad.losses import cosine_loss, cycle_loss, strength, strength_plus, total_loss_plus
+from dmad.losses import (
+    compression_loss,
+    cosine_loss,
+    cycle_loss,
+    smoothness,
+    strength,
+    strength_plus,
+    total_loss_plus,
+)
 from dmad.nn.deformation import compose, field_in_pixels, grid_units, warp
 from dmad.nn.distillation import Bottleneck, Residual, Student, Teacher
-from dmad.nn.ppdm import PPDM
+from dmad.nn.memory import MemoryOutput
+from dmad.nn.ppdm import PPDM, PPDMOutput
 from dmad.scoring import (
     blur,
     carried_strength,
@@ -54,6 +65,23 @@ def bent(config: ModelConfig) -> PPDM:
     return found
 
 
+def stages(size: int = 4) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+    """Three stages of features, and three at right angles to them."""
+    features = [torch.zeros(1, 2, size, size) for _ in range(3)]
+    for stage in features:
+        stage[:, 0] = 1
+    return features, [stage.flip(1) for stage in features]
+
+
+def drawn(features: list, restored: list, **known: object) -> PPDMOutput:
+    """What a model computed for a grey image of 8 x 8."""
+    grey = torch.zeros(1, 3, 8, 8)
+    plain = PPDMOutput(
+        grey, (), (), None, grey, tuple(features), tuple(restored), features[-1], None
+    )
+    return replace(plain, **known)
+
+
 @pytest.mark.parametrize(
     ("name", "channels", "blocks"),
     [
@@ -80,10 +108,11 @@ def test_teacher_is_frozen_and_stays_in_eval_mode() -> None:
 
 def test_teacher_sees_what_imagenet_is_scaled_to() -> None:
     teacher = Teacher("resnet18")
-    grey = torch.zeros(1, 3, 32, 32)
-    expected = (0.5 - torch.tensor([0.485, 0.456, 0.406])) / torch.tensor([0.229, 0.224, 0.225])
-    direct = teacher.network(expected[None, :, None, None].expand(1, 3, 32, 32))
-    torch.testing.assert_close(teacher(grey), direct)
+    mean, deviation = torch.tensor([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]])
+    for value, share in ((0.0, 0.5), (1.0, 1.0)):
+        expected = (share - mean) / deviation
+        direct = teacher.network(expected[None, :, None, None].expand(1, 3, 32, 32))
+        torch.testing.assert_close(teacher(torch.full((1, 3, 32, 32), value)), direct)
 
 
 @pytest.mark.parametrize("name", ["resnet19", "convnext_atto"])
@@ -101,6 +130,13 @@ def test_residual_blocks_resize(inner: int, scale: float, size: int) -> None:
     assert out.min() >= 0
 
 
+@torch.no_grad()
+def test_a_residual_block_can_take_away() -> None:
+    torch.manual_seed(0)
+    x = 10 + torch.rand(2, 6, 8, 8)
+    assert (Residual(6, 6)(x) < x).any()
+
+
 @pytest.mark.parametrize("compressed", [True, False])
 def test_bottleneck_passes_what_it_may(compressed: bool) -> None:
     channels = (8, 16, 32)
@@ -116,6 +152,15 @@ def test_bottleneck_passes_what_it_may(compressed: bool) -> None:
     embedding.square().sum().backward()
     assert (features[0].grad is None) == compressed
     assert features[2].grad is not None
+
+
+@torch.no_grad()
+def test_the_bottleneck_embeds_what_the_memory_gives() -> None:
+    channels = (8, 16, 32)
+    features = [torch.randn(2, c, 32 // 2**i, 32 // 2**i) for i, c in enumerate(channels)]
+    bottleneck = Bottleneck(channels, 2, 0, True).eval()
+    plain, other = (bottleneck(features, features[-1] + more) for more in (0, 1))
+    assert not torch.allclose(plain, other)
 
 
 @pytest.mark.parametrize("name", ["resnet18", "resnet50"])
@@ -178,6 +223,25 @@ def test_every_part_learns(images: torch.Tensor) -> None:
     assert all(p.grad is None for p in found.teacher.parameters())
 
 
+@torch.no_grad()
+def test_eq_15_to_17_written_out(images: torch.Tensor) -> None:
+    found = bent(SMALL)
+    out, fields = found(images), found.estimator(images)
+    torch.testing.assert_close(list(out.forward + out.backward), fields)
+    torch.testing.assert_close(out.deformed, warp(images, compose(*out.forward)))
+    torch.testing.assert_close(out.returning, compose(out.backward[1], out.backward[0]))
+    torch.testing.assert_close(out.cycled, warp(out.deformed, out.returning))
+    torch.testing.assert_close(list(out.features), found.teacher(out.deformed))
+
+
+@torch.no_grad()
+def test_the_student_sees_the_memory(images: torch.Tensor) -> None:
+    found = bent(SMALL)
+    before = found(images).restored[0]
+    found.memory.items += 1
+    assert not torch.allclose(before, found(images).restored[0])
+
+
 def test_known_features_stand_in_for_the_teacher(images: torch.Tensor) -> None:
     rd = model(PLAIN)
     features = rd.teacher(images)
@@ -206,6 +270,44 @@ def test_loss_adds_up(images: torch.Tensor) -> None:
     assert terms.strength > forward
 
 
+def test_smoothness_covers_both_ways_and_beta_counts() -> None:
+    a, b, c, d = torch.rand(4, 1, 2, 8, 8)
+    z_q = torch.rand(1, 2, 4, 4)
+    memory = MemoryOutput(z_q, z_q, torch.zeros(1, 4, 4, dtype=torch.int64))
+    output = drawn(*stages(), forward=(a, b), backward=(c, d), memory=memory)
+    config = LossConfig(beta=0.7, smoothness_window=3)
+    terms = total_loss_plus(torch.zeros(1, 3, 8, 8), output, config)
+    torch.testing.assert_close(terms.smoothness, sum(smoothness(f, 3) for f in (a, b, c, d)))
+    torch.testing.assert_close(terms.compression, compression_loss(output.z_e, z_q, 0.7))
+
+
+def test_the_map_adds_the_stages() -> None:
+    torch.testing.assert_close(feature_map(drawn(*stages()), 8), torch.full((1, 8, 8), 3.0))
+
+
+def test_features_of_nothing_have_a_distance() -> None:
+    features, restored = stages()
+    nothing = [0 * stage for stage in features]
+    assert torch.isfinite(feature_map(drawn(nothing, restored), 8)).all()
+
+
+def test_enlarged_stages_keep_their_corners() -> None:
+    features, restored = stages(2)
+    for stage in restored:
+        stage[..., 0] = torch.tensor([1.0, 0.0])[:, None]
+    found = feature_map(drawn(features, restored), 5)[0, 0] / 3
+    torch.testing.assert_close(found, torch.linspace(0, 1, 5))
+
+
+def test_the_map_is_brought_back() -> None:
+    torch.manual_seed(0)
+    features, restored = torch.randn(2, 3, 1, 4, 4, 4)
+    back = torch.full((1, 2, 8, 8), grid_units(2, 8))
+    output = drawn(list(features), list(restored), returning=back)
+    expected = warp(feature_map(output, 8)[:, None], back)[:, 0]
+    torch.testing.assert_close(reconstruction_map_plus(output), expected)
+
+
 def test_blur_is_a_gaussian_filter() -> None:
     maps = torch.rand(2, 50, 40, dtype=torch.float64)
     expected = [gaussian_filter(m, 4, mode="nearest", truncate=4) for m in maps.numpy()]
@@ -227,6 +329,13 @@ def test_released_variant_measures_the_backward_fields_alone(images: torch.Tenso
     both, one = deformation_map_plus(output), deformation_map_plus(output, backward_only=True)
     forward = carried_strength(output.forward)
     torch.testing.assert_close(both - one, forward, atol=1e-5, rtol=1e-4)
+
+
+def test_backward_fields_act_in_reverse() -> None:
+    torch.manual_seed(0)
+    a, b, c, d = 0.2 * torch.randn(4, 1, 2, 8, 8)
+    output = drawn(*stages(), forward=(a, b), backward=(c, d))
+    torch.testing.assert_close(deformation_map_plus(output, True), carried_strength([d, c]))
 
 
 def test_scores_are_made_of_their_maps(images: torch.Tensor) -> None:
