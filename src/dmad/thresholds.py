@@ -79,8 +79,7 @@ def calibrate(
     files = find_model(run)
     stays = f"{run} ships with the project and stays as it is; keep the threshold with --out FILE"
     require(bool(out) or not files.shipped, stays)
-    for name, value in (("fps", fps), ("weight", weight or 0)):
-        require(0 <= value < inf, f"--{name} is {value:g}; give 0 or more")
+    _sensible(fps=fps, weight=weight or 0)
     require(bool(not scene or normal or more), "--scene is the view of the clips named; name some")
     require(bool(out or not zone), "a zone is of one camera: keep its threshold with --out FILE")
     detector = load(run)
@@ -102,6 +101,11 @@ def calibrate(
     found = replace(choose_threshold(*terms, budget, shape, weight), **vars(view))
     _keep(run, out, held, found)
     return found
+
+
+def _sensible(**numbers: float) -> None:
+    for name, value in numbers.items():
+        require(0 <= value < inf, f"--{name} is {value:g}; give 0 or more")
 
 
 def _before(card: Path, out: Path | None, anew: bool) -> Path:
