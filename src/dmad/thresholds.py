@@ -176,8 +176,7 @@ def _of_images(
         held = HeldOut.read(kept)
     else:
         good = read_images(normal, data) if normal else load_split(data, "held_out").footage
-        if normal:
-            tell(among_trained(good, detector.config.data))
+        tell(among_trained(good, detector.config.data) if normal else [])
         held = image_terms(detector, good)
     budget = budget or (last.budget if last else IMAGE_BUDGET)
     found, levels = image_threshold(held, detector.config.score.alpha, budget)

@@ -56,6 +56,14 @@ class WholeFiles(TorchCheckpointIO):
         super().save_checkpoint(checkpoint, beside, storage_options)
         os.replace(beside, path)
 
+    def load_checkpoint(self, path: Any, *args: Any, **options: Any) -> dict[str, Any]:
+        """What is in a checkpoint; `DmadError` where it is damaged."""
+        try:
+            return super().load_checkpoint(path, *args, **options)
+        except Exception as error:  # torch raises many kinds
+            told = f"{path} is damaged ({brief(error)[:80]}); delete it, and begin the run anew"
+            raise DmadError(told) from error
+
 
 class History(Callback):
     """Keeps every epoch's figures on the module, and tells `report` of them."""
@@ -168,8 +176,6 @@ def train(config: Config, out: str | Path = "runs", resume: str | Path | None = 
     quicken()
     checkpoint = Run(Path(resume)).checkpoint if resume else None
     checkpoint = checkpoint if checkpoint and checkpoint.exists() else None
-    if checkpoint:
-        readable(checkpoint)
     begun = starting_weights(config) if config.train.start and not checkpoint else {}
     make_folder(Path(resume or out))
     footage = load_split(config.data, "train")
@@ -200,15 +206,6 @@ def _own_run(config: Config, folder: Path, resumed: bool) -> Run:
         return new_run(config, folder)
     write_config(config, Run(folder))  # where its data lies may have been said anew
     return Run(folder)
-
-
-def readable(checkpoint: Path) -> None:
-    """Check that a checkpoint can be read."""
-    try:
-        torch.load(checkpoint, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds
-        told = f"{checkpoint} is damaged ({brief(error)[:80]}); delete it, and begin the run anew"
-        raise DmadError(told) from error
 
 
 def finished(run: Path, epochs: int) -> bool:

@@ -134,8 +134,7 @@ def timeline(
         threshold: Score from which a frame raises an alarm, drawn as a dashed line.
     """
     figure, axes = lay_out(9, [3, 1] if terms else [3], 1)
-    known = np.pad(np.isfinite(scores), 1)
-    alone = known[1:-1] & ~known[:-2] & ~known[2:]  # which makes no line
+    alone = [a for a, b in runs(np.isfinite(scores)) if b - a == 1]  # which makes no line
     axes[0].plot(seconds, scores, color=BLUE, lw=1.5)
     axes[0].plot(seconds[alone], scores[alone], color=BLUE, ls="", marker=".")
     axes[0].set_ylabel("anomaly score")

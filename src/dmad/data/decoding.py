@@ -12,7 +12,7 @@ from PIL import Image
 
 from dmad.data.pictures import Frames, open_image, sampled, upright
 from dmad.data.tiles import cut
-from dmad.data.videos import quarters, shrink, video_frames, video_stream
+from dmad.data.videos import quarters, rate_told, shrink, video_frames, video_stream
 from dmad.errors import DmadError, brief, require
 
 VIDEOS = frozenset((".avi", ".mp4", ".m4v", ".mkv", ".mov", ".webm", ".mpg", ".mpeg", ".wmv",
@@ -67,7 +67,7 @@ def probe(path: Path) -> tuple[float, int]:
     try:
         with av.open(str(path)) as container:
             stream = video_stream(container)
-            rate = float(stream.average_rate or stream.guessed_rate or 0)
+            rate = rate_told(stream)
             seconds = (container.duration or 0) / av.time_base
             return rate, stream.frames or round(rate * seconds)
     except (av.FFmpegError, ValueError):

@@ -33,10 +33,14 @@ def describe(root: Path) -> str:
     """
     require(root.exists(), f"{root} does not exist; give a folder of data or a video")
     inner = sorted(path for path in root.iterdir() if _is_set(path)) if root.is_dir() else []
-    bare = not _is_set(root) and _counts(_look("video", root)) == (0, 0)
-    if len(inner) > 1 or (inner and bare):
+    if len(inner) > 1 or (inner and _is_bare(root)):
         return "\n".join(describe(path) for path in inner)
     return "\n".join([f"{root} holds", *(f"  {line}" for line in _lines(root))])
+
+
+def _is_bare(root: Path) -> bool:
+    """Whether a folder is nothing but the place where another lies."""
+    return not _is_set(root) and _counts(_look("video", root)) == (0, 0)
 
 
 def _is_set(root: Path) -> bool:

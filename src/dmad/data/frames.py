@@ -80,6 +80,11 @@ class Footage:
     skipped: tuple[str, ...]  # one line per clip or frame left out or mended, and why
 
 
+def suits(count: int, frames: int, cut: bool) -> bool:
+    """Whether so many labels or masks belong to a clip; of one that lost its end there are more."""
+    return count == frames or (cut and count > frames)
+
+
 def frame_rate(clips: Sequence[Clip], fallback: float) -> float:
     """Frames a second of footage; `fallback` where it does not say."""
     return next((clip.fps for clip in clips if clip.fps), fallback)
@@ -231,7 +236,7 @@ def _write(
     total = sum(frames for _, frames in promised)
     with Progress(console=Console(stderr=True), disable=total <= _LONG) as progress:
         task = progress.add_task("decoding", total=total or None)
-        start = 0
+        start = 0  # of the next clip
         for source, (fps, count) in zip(sources, promised, strict=True):
             notes = len(skipped)
             frames = _decoded(source.path, form, skipped)
@@ -247,7 +252,7 @@ def _write(
                 clips.append(Clip(source.name, source.scene, start, length, fps, cut))
                 start += length
     _require_some(clips, sources, skipped, minimum)
-    shape = (clips[-1].start + clips[-1].length, size, size, channels)
+    shape = (start, size, size, channels)
     kept = [asdict(clip) for clip in clips]
     return {"shape": shape, "clips": kept, "skipped": skipped, "short": short}
 

@@ -106,15 +106,14 @@ def find_images(data: DataConfig, root: Path, split: SplitName) -> Images:
     if split == "train":
         found = normal_images(there.files, root)
         apart = sum(file.kind == "unnamed" for file in there.files)
-        places = {file.path.parent.name for file in found}
-        if found[0].kind == "unnamed" and len(places) > 1:
-            told = f"all {len(found)} images of the folders {', '.join(sorted(places))} are taken"
-            note = f"{root}: {told} as good; call folders normal and abnormal where they are not"
-        elif found[0].kind == "unnamed" or not apart:
-            return replace(there, files=tuple(found))
-        else:
-            note = f"{root}: {apart} images left out that lie in no folder named normal or train"
-        return Images(tuple(found), (*there.notes, note))
+        places, told = {file.path.parent.name for file in found}, ""
+        if found[0].kind != "unnamed" and apart:
+            told = f"{apart} images left out that lie in no folder named normal or train"
+        elif found[0].kind == "unnamed" and len(places) > 1:
+            told = f"all {len(found)} images of the folders {', '.join(sorted(places))} are taken "
+            told += "as good; call folders normal and abnormal where they are not"
+        notes = [f"{root}: {told}"] if told else []
+        return Images(tuple(found), (*there.notes, *notes))
     tested = test_images(there.files, root)
     masks = [file for file in there.files if file.kind == "mask"]
     judged = matched(tested, masks) if masks else Images(tuple(tested), ())

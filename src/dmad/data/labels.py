@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmad.data.decoding import image_files
-from dmad.data.frames import Clip, ClipSource, Footage
+from dmad.data.frames import Clip, ClipSource, Footage, suits
 from dmad.data.masks import Mask, load_array, masks_in, shrink
 from dmad.errors import DmadError, require
 
@@ -45,9 +45,8 @@ class LabelFile:
             DmadError: the labels do not belong to a clip of this length.
         """
         labels = self._spread(frames) if self.values is None else self.values
-        fits = len(labels) == frames or (cut and len(labels) > frames)
         require(
-            fits,
+            suits(len(labels), frames, cut),
             f"{self.path} labels {len(labels)} frames of clip {clip}, which has {frames}; "
             "give one label a frame",
         )
@@ -229,12 +228,13 @@ def read_masks(split: Split, clip: Clip, size: int) -> Mask:
     Raises:
         DmadError: the clip has no masks, they are unreadable or not one a frame.
     """
-    path = {it.name: masks for it, masks in zip(split.sources, split.masks, strict=True)}[clip.name]
+    lying = zip(split.sources, split.masks, strict=True)
+    path = next(masks for source, masks in lying if source.name == clip.name)
     if path is None:
         raise DmadError(f"clip {clip.name} has no pixel masks; `dmad data` says what there is")
     masks = [shrink(mask, size) for mask in masks_in(path)]
     require(
-        len(masks) == clip.length or (clip.cut and len(masks) > clip.length),
+        suits(len(masks), clip.length, clip.cut),
         f"{path} holds {len(masks)} masks, but clip {clip.name} has {clip.length} frames; "
         "give one a frame",
     )

@@ -34,9 +34,8 @@ def video_frames(path: Path, report: Callable[[str], None]) -> Iterator[av.Video
             require(container.format.name != "tty", f"{path} is no video, but text")
             stream = video_stream(container)
             stream.thread_type = "AUTO"
-            promised = stream.frames
-            rate = float(stream.average_rate or stream.guessed_rate or 0)
-            for frame in _in_place(_readable(container.demux(stream), bad), bad, rate):
+            promised, frames = stream.frames, _readable(container.demux(stream), bad)
+            for frame in _in_place(frames, bad, rate_told(stream)):
                 yield frame
                 count += 1
     except (av.FFmpegError, ValueError) as error:
@@ -57,6 +56,11 @@ def video_stream(container: av.container.InputContainer) -> av.VideoStream:
     if not container.streams.video:
         raise ValueError("it holds no video")
     return container.streams.video[0]
+
+
+def rate_told(stream: av.VideoStream) -> float:
+    """Frames a second, as far as a file tells them; 0 where unknown."""
+    return float(stream.average_rate or stream.guessed_rate or 0)
 
 
 def _readable(

@@ -138,15 +138,13 @@ def _height(unit: float) -> float:
 
 def _path(units: Values) -> str:
     """Connected runs of finite values as one SVG path."""
-    step, words, pen = WIDTH / max(len(units), 1), [], "M"
-    for i, unit in enumerate(units):
-        if not np.isfinite(unit):
-            pen = "M"
-            continue
-        words.append(f"{pen}{(i + 0.5) * step:.4g} {_height(float(unit)):.4g}")
-        alone = pen == "M" and not np.isfinite(units[i + 1 : i + 2]).any()
-        words += ["h0"] if alone else []  # which its round end makes a dot
-        pen = "L"
+    step, words = WIDTH / max(len(units), 1), []
+    for start, stop in runs(np.isfinite(units)):
+        line = (
+            f"{(i + 0.5) * step:.4g} {_height(float(units[i])):.4g}" for i in range(start, stop)
+        )
+        words.append(f"M{'L'.join(line)}")
+        words += ["h0"] if stop - start == 1 else []  # which its round end makes a dot
     return "".join(words)
 
 

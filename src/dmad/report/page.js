@@ -48,12 +48,11 @@
     return [low - room, high + room];
   }
 
-  // A value without neighbours makes no line, and is a dot.
-  const lone = (values) => {
+  // Frames whose value has no neighbours, so that it makes no line.
+  function alone(values) {
     const known = (i) => values[i] !== null && values[i] !== undefined;
-    const sizes = values.map((_, i) => (known(i) && !known(i - 1) && !known(i + 1) ? 5 : 0));
-    return sizes.some(Boolean) ? sizes : 0;
-  };
+    return values.flatMap((_, i) => (known(i) && !known(i - 1) && !known(i + 1) ? [i] : []));
+  }
 
   function marks(one) {
     const rows = [["found", one.found], ["truth", one.truth]].filter(([, spans]) => spans);
@@ -85,18 +84,21 @@
       type: "scatter", mode: "lines", x, y: x.map(() => 0), customdata: x.map((_, frame) => frame), opacity: 0,
       yaxis: "y3", hovertemplate: "frame %{customdata}<extra></extra>", hoverlabel: { namelength: 0 },
     };
-    const dots = (name) => (ofImages
-      ? { mode: "markers", marker: { color: colour(name), size: 5, symbol: name === "deformation" ? "diamond-open" : "circle" } }
-      : { mode: "lines+markers", marker: { color: colour(name), size: lone(one[name]) } });
+    const marker = (name) => ({ color: colour(name), size: 5, symbol: ofImages && name === "deformation" ? "diamond-open" : "circle" });
     const term = (name, dash, more) => line(name, dash, {
-      x, y: one[name], ...dots(name), hovertemplate: `${name} %{y:.4g}<extra></extra>`, ...more,
+      x, y: one[name], ...(ofImages && { mode: "markers", marker: marker(name) }), hovertemplate: `${name} %{y:.4g}<extra></extra>`, ...more,
     });
+    const dots = (name, more) => { // a trace of its own, as markers of all frames would be slow
+      const at = ofImages ? [] : alone(one[name]);
+      return at.length ? [{ type: "scatter", mode: "markers", x: at.map((i) => x[i]), y: at.map((i) => one[name][i]), marker: marker(name), hoverinfo: "skip", ...more }] : [];
+    };
     if (one.names.length) Object.assign(frames, { customdata: one.names.map(plain), hovertemplate: "%{customdata}<extra></extra>" });
     const traces = data.fps || one.names.length ? [frames] : [];
     traces.push(
       term("score", "solid", {}),
       term("reconstruction", "solid", { yaxis: "y2", line: { color: colour("reconstruction"), width: 1.5 } }),
       term("deformation", "dash", { yaxis: "y2", line: { color: colour("deformation"), width: 1.5, dash: "7px,3px" } }),
+      ...dots("score", {}), ...dots("reconstruction", { yaxis: "y2" }), ...dots("deformation", { yaxis: "y2" }),
     );
     return [traces, layout({
       ...marks(one),
