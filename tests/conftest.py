@@ -11,12 +11,12 @@ import torch
 from PIL import Image
 
 from dmad import recipes
+from dmad.calibration.budget import Budget
+from dmad.calibration.hysteresis import Rule
+from dmad.calibration.standardisation import Scorer, Standardisation
+from dmad.calibration.threshold import Calibration
 from dmad.config import Config, DataConfig, ModelConfig, TrainConfig
-from dmad.evaluation.budget import Budget
-from dmad.evaluation.calibration import Calibration
-from dmad.evaluation.events import Rule
-from dmad.evaluation.scorer import Scorer, Standardisation
-from dmad.nn.pdm import PDM
+from dmad.model.pdm import PDM
 
 SIZE = 32
 TINY = ModelConfig(
@@ -106,7 +106,7 @@ def tiny(tmp_path_factory) -> Callable[..., Config]:
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory, normal_data, tiny) -> Path:
     """A run folder after one epoch."""
-    from dmad.training import train
+    from dmad.training.train import train
 
     return train(tiny(normal_data), tmp_path_factory.mktemp("runs")).folder
 
@@ -116,7 +116,7 @@ def teacher_weights(tmp_path_factory) -> Path:
     """Random weights of a ResNet-18, as a file: tests fetch nothing."""
     from safetensors.torch import save_file
 
-    from dmad.nn.distillation import Teacher
+    from dmad.model.distillation import Teacher
 
     torch.manual_seed(1)
     path = tmp_path_factory.mktemp("weights") / "resnet18.safetensors"
@@ -175,7 +175,7 @@ def tiny_images(tmp_path_factory, image_data, teacher_weights) -> Callable[..., 
 def trained_images(tmp_path_factory, tiny_images) -> Path:
     """A run folder of images with α and threshold; a test that changes it works on a copy."""
     from dmad.thresholds import calibrate, choose
-    from dmad.training import train
+    from dmad.training.train import train
 
     run = train(tiny_images(epochs=6), tmp_path_factory.mktemp("image-runs")).folder
     choose(run)
@@ -202,7 +202,7 @@ def shaken() -> Callable[[torch.nn.Module], torch.nn.Module]:
 @pytest.fixture
 def train_held_out(write_clip, tiny, tmp_path) -> Callable[[int], Path]:
     """Trains a tiny run that holds out one of two clips, of so many frames at ten a second."""
-    from dmad.training import train
+    from dmad.training.train import train
 
     def make(count: int) -> Path:
         for seed in (0, 1):

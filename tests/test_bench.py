@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dmad import bench
-from dmad.cli import run
+from dmad.cli.main import run
 from dmad.experiments.tables import Table
 
 

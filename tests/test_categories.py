@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 import yaml
 
-from dmad import categories, cli, thresholds
+from dmad import categories, thresholds
 from dmad.categories import evaluate_each, table, train_each, value
+from dmad.cli import main as cli
+from dmad.config import plain
 from dmad.errors import DmadError
-from dmad.evaluation.images import LARGER
+from dmad.evaluation.image_ledger import LARGER
 from dmad.runs import Run
-from dmad.settings import plain
 
 
 @pytest.fixture

@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 
 from dmad import demo
-from dmad.data.load import LabelledFootage, stack
+from dmad.data.footage import stack
+from dmad.data.splits import LabelledFootage
+from dmad.forms.video.pictures import Limits
 from dmad.inference.detector import Detector
-from dmad.inference.explain import Limits
 
 
 def test_the_street_is_drawn_in_one_scale(

@@ -9,10 +9,10 @@ import pytest
 
 import dmad
 from dmad.categories import value
-from dmad.data.load import load_split
+from dmad.data.splits import load_split
 from dmad.evaluation.metrics import micro_auroc
 from dmad.evaluation.result import RAW
-from dmad.judge import score_clips
+from dmad.forms.video.evaluation import score_clips
 
 MODELS = sorted((Path(__file__).parents[1] / "models").glob("*.safetensors"))
 

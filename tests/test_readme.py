@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import dmad
-from dmad import cli
+from dmad.cli import main as cli
 
 TEXT = (Path(__file__).parents[1] / "README.md").read_text()
 

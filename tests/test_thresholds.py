@@ -6,18 +6,18 @@ import pytest
 import torch
 
 from dmad import thresholds
+from dmad.calibration.held_out import HeldOut
+from dmad.calibration.hysteresis import find_events
+from dmad.calibration.threshold import calibrate as calibrate_terms
+from dmad.calibration.threshold import read_calibration
 from dmad.data.zones import Zone
+from dmad.drawing.video_writer import VideoWriter
 from dmad.errors import DmadError
-from dmad.evaluation.calibration import calibrate as calibrate_terms
-from dmad.evaluation.calibration import read_calibration
-from dmad.evaluation.events import find_events
-from dmad.evaluation.held_out import HeldOut
 from dmad.inference.detector import load
-from dmad.inference.predict import predict
-from dmad.inference.video import VideoWriter
+from dmad.predict.video import predict
 from dmad.runs import find_model, read_card, read_config, save_model
 from dmad.thresholds import calibrate
-from dmad.training import train
+from dmad.training.train import train
 
 
 @pytest.fixture

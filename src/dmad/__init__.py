@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 from dmad.errors import DmadError
 
 if TYPE_CHECKING:
+    from dmad.forms.video.evaluation import evaluate
     from dmad.inference.detector import Detector
     from dmad.inference.loading import load
     from dmad.inference.result import AnomalyResult
-    from dmad.judge import evaluate
     from dmad.recipes import recipe
     from dmad.thresholds import calibrate
-    from dmad.training import train
+    from dmad.training.train import train
 
 __version__ = "0.1.0"
 __all__ = [
@@ -29,9 +29,9 @@ _HOMES = {
     "Detector": "dmad.inference.detector",
     "load": "dmad.inference.loading",
     "recipe": "dmad.recipes",
-    "train": "dmad.training",
+    "train": "dmad.training.train",
     "calibrate": "dmad.thresholds",
-    "evaluate": "dmad.judge",
+    "evaluate": "dmad.forms.video.evaluation",
 }
 
 

@@ -10,27 +10,21 @@ from typing import Any
 
 import numpy as np
 
-from dmad.config import Config
-from dmad.data.images import chosen
-from dmad.data.load import needed_root
+from dmad.config import Config, changed
+from dmad.data.layouts.images import chosen
+from dmad.data.splits import needed_root
 from dmad.errors import DmadError, StoppedError, require
-from dmad.evaluation.images import LARGER
-from dmad.evaluation.show import READ_IMAGES, markdown_table, show_block
-from dmad.inspection import IMAGE_RAW
-from dmad.judge import evaluate
-from dmad.report.contents import Block
-from dmad.runs import (
-    Run,
-    has_model,
-    make_folder,
-    new_run,
-    read_config,
-    write_whole,
-)
-from dmad.settings import changed
+from dmad.evaluation.image_ledger import LARGER
+from dmad.evaluation.summary import Block
+from dmad.evaluation.tables import READ_IMAGES, markdown_table, show_block
+from dmad.files import make_folder, write_whole
+from dmad.forms.images.evaluation import IMAGE_RAW
+from dmad.forms.video.evaluation import evaluate
+from dmad.runs import Run, has_model, new_run, read_config
 from dmad.thresholds import complete
 
 TEXTURES = ("carpet", "grid", "leather", "tile", "wood")
+
 SHOWN: dict[str, dict[str, tuple[str, ...]]] = {
     "paper": {LARGER: ("image_AUROC", "pixel_AUROC", "AUPRO")},
     "deployable": {
@@ -38,6 +32,7 @@ SHOWN: dict[str, dict[str, tuple[str, ...]]] = {
         "at 1 %": ("recall", "false_positive_rate"),
     },
 }
+
 Rows = list[dict[str, Any]]  # of a `ledger.json`
 
 

@@ -10,25 +10,26 @@ import numpy as np
 from rich.console import Console
 from safetensors.torch import save_file
 
-from dmad import categories, recipes, visualize
-from dmad.config import ModelConfig
-from dmad.data.decoding import decode
-from dmad.data.frames import Clip
-from dmad.data.load import LabelledFootage, load_split
-from dmad.data.textures import TEXTURES, write_textures
+from dmad import categories, recipes
+from dmad.config import ModelConfig, changed
+from dmad.data.footage import Clip
+from dmad.data.reading.decode import decode
+from dmad.data.splits import LabelledFootage, load_split
+from dmad.data.synthetic.textures import TEXTURES, write_textures
+from dmad.drawing import pictures as visualize
 from dmad.errors import DmadError
-from dmad.evaluation.show import show
+from dmad.evaluation.tables import show
 from dmad.experiments.toy import toy
+from dmad.files import make_folder, write_whole
+from dmad.forms.images.pictures import Pictures, judge_image
+from dmad.forms.video.evaluation import judge, write
+from dmad.forms.video.pictures import Best, Limits, Picture, pictures
 from dmad.inference.detector import Detector, load
-from dmad.inference.explain import Best, Limits, Picture, pictures
-from dmad.inference.film import Film
-from dmad.inference.images import Pictures, judge_image
-from dmad.judge import judge, write
-from dmad.nn.distillation import Teacher
-from dmad.runs import Run, find_model, make_folder, read_card, write_whole
-from dmad.settings import changed
-from dmad.teachers import load_teacher
-from dmad.training import train
+from dmad.model.distillation import Teacher
+from dmad.model.teacher_weights import load_teacher
+from dmad.predict.film import Film
+from dmad.runs import Run, find_model, read_card
+from dmad.training.train import train
 
 STREET_EPOCHS, TEXTURE_EPOCHS = 6, 6  # so that all of it fits in six minutes on two cores
 

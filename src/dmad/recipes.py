@@ -19,9 +19,9 @@ from dmad.config import (
     ModelConfig,
     ScoreConfig,
     TrainConfig,
+    changed,
 )
 from dmad.errors import DmadError
-from dmad.settings import changed
 
 SHARP = LossConfig(gradient=4.0)  # of the released frame scores only the gradient error is local
 LIVELY = LossConfig(gamma2=0.02)  # with the paper's 0.25 the fields of digits stay small

@@ -12,23 +12,26 @@ from typing import Any
 
 from rich.console import Console
 
+from dmad.calibration.budget import Budget
+from dmad.calibration.held_out import HeldOut
+from dmad.calibration.threshold import AlarmShape, Calibration, read_calibration
+from dmad.calibration.threshold import calibrate as choose_threshold
 from dmad.config import Config, DataConfig
-from dmad.data.frames import Footage
-from dmad.data.load import digest, load_split, lying, tell
+from dmad.console import tell
+from dmad.data.footage import Footage, digest
+from dmad.data.splits import load_split, lying
 from dmad.data.zones import ALL, Zone
 from dmad.errors import DmadError, require
-from dmad.evaluation.budget import Budget
-from dmad.evaluation.calibration import AlarmShape, Calibration, read_calibration
-from dmad.evaluation.calibration import calibrate as choose_threshold
-from dmad.evaluation.held_out import HeldOut
+from dmad.files import make_folder, write_whole
+from dmad.forms.images.evaluation import IMAGE_BUDGET, choose_alpha, image_terms, image_threshold
+from dmad.forms.normal import View, held_out, read_images, terms_beside
+from dmad.forms.video.weight import weigh
 from dmad.inference.detector import Detector, load
-from dmad.inspection import IMAGE_BUDGET, choose_alpha, image_terms, image_threshold
-from dmad.normal import View, held_out, read_images, terms_beside
-from dmad.runs import find_model, has_model, make_folder, read_card, read_config, write_whole
-from dmad.training import train
-from dmad.weighing import weigh
+from dmad.runs import find_model, has_model, read_card, read_config
+from dmad.training.train import train
 
 BUDGET = "1/hour"  # of videos
+
 FOR_VIDEO = (
     "--normal, --out, --fps, --weight, --scene, --include, --exclude and --alarm.* are for video; "
     "name all good images"

@@ -2,11 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from dmad.data.background import templates
-from dmad.data.frames import Clip, Footage
-from dmad.data.load import stack
-from dmad.data.past import REFRESH, SAMPLES, Past, causal, median_template
-from dmad.data.windows import Windows, thin, to_model
+from dmad.data.footage import Clip, Footage, stack, thin
+from dmad.data.templates import REFRESH, SAMPLES, Past, median_template, templates
+from dmad.data.windows import Windows, to_model
+from dmad.inference.windowing import causal
 
 
 def numbered(*lengths: int) -> Footage:

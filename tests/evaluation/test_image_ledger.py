@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.stats import beta
 
-from dmad.evaluation.images import LARGER, draw_up, larger, paper_alpha, share_row
+from dmad.evaluation.image_ledger import LARGER, draw_up, larger, paper_alpha, share_row
 from dmad.evaluation.ledger import Row
-from dmad.evaluation.scores import ScoreSet
+from dmad.evaluation.score_file import ScoreSet
 
 
 def test_the_papers_rule() -> None:

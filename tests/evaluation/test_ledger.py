@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dmad.cli import main
+from dmad.calibration.hysteresis import Rule
+from dmad.cli.main import main
 from dmad.errors import DmadError
-from dmad.evaluation.events import Rule
 from dmad.evaluation.ledger import (
     Labels,
     Ledger,
@@ -20,9 +20,9 @@ from dmad.evaluation.ledger import (
     paper_rows,
 )
 from dmad.evaluation.metrics import average_precision, macro_auroc, micro_auroc
-from dmad.evaluation.published import published
-from dmad.evaluation.scores import ScoreSet, read_scores, write_scores
-from dmad.evaluation.show import blocks, footnotes, markdown, show
+from dmad.evaluation.published_protocols import published
+from dmad.evaluation.score_file import ScoreSet, read_scores, write_scores
+from dmad.evaluation.tables import blocks, footnotes, markdown, show
 
 RANDOM = np.random.default_rng(0)
 LENGTHS = np.array([12, 30, 7])

@@ -2,16 +2,15 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
+from dmad.data.series import check_finite, split_clips
 from dmad.errors import DmadError
 from dmad.evaluation.metrics import (
     average_precision,
     both_kinds,
-    check_finite,
     f1_max,
     macro_auroc,
     micro_auroc,
     roc,
-    split_clips,
     top_scores,
 )
 

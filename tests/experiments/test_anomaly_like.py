@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from dmad.data.frames import Footage
-from dmad.data.load import LabelledFootage
+from dmad.data.footage import Footage
+from dmad.data.splits import LabelledFootage
 from dmad.experiments.anomaly_like import BENDS, areas, bent
 from dmad.experiments.toy import toy
 from dmad.recipes import recipe

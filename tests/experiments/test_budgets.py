@@ -5,9 +5,9 @@ import pytest
 from scipy import stats
 
 from dmad import recipes
-from dmad.evaluation.events import Alarms
+from dmad.evaluation.event_metrics import Alarms
 from dmad.experiments.budgets import BUDGETS, budgets, row
-from dmad.training import train
+from dmad.training.train import train
 
 
 def test_the_interval_is_the_exact_one_of_a_poisson_count():

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from dmad.data.load import load_split
-from dmad.data.synthetic import sequences
+from dmad.data.splits import load_split
+from dmad.data.synthetic.anomalies import sequences
 from dmad.experiments.deployable import KINDS, SCORED, compare, deployable
 from dmad.inference.detector import load
 

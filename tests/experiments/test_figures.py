@@ -9,11 +9,12 @@ import pytest
 import torch
 from PIL import Image
 
-from dmad import recipes, visualize
-from dmad.cli import main
-from dmad.data.frames import Clip, Footage
-from dmad.data.load import LabelledFootage, load_split
+from dmad import recipes
+from dmad.cli.main import main
+from dmad.data.footage import Clip, Footage
+from dmad.data.splits import LabelledFootage, load_split
 from dmad.data.windows import to_model
+from dmad.drawing import pictures as visualize
 from dmad.errors import DmadError
 from dmad.evaluation.metrics import micro_auroc
 from dmad.experiments.figures import (
@@ -27,7 +28,7 @@ from dmad.experiments.figures import (
 )
 from dmad.experiments.toy import pick
 from dmad.inference.detector import Detector, load
-from dmad.nn.pdm import PDM
+from dmad.model.pdm import PDM
 
 
 @dataclass
@@ -149,7 +150,7 @@ def test_figs_2_and_6_of_digits(digits, digits_test, errors, panels, charts) -> 
 def test_maps_carry_their_scores(digits, digits_test, errors, panels, monkeypatch) -> None:
     told = []
     monkeypatch.setattr(
-        "dmad.inference.explain.annotate", lambda x, lines, size: told.append(lines[0]) or x
+        "dmad.forms.video.pictures.annotate", lambda x, lines, size: told.append(lines[0]) or x
     )
     of_digits(digits, digits_test)
     shown = list(rows_of_fig2(errors, digits_test.labels).values())

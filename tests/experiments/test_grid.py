@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import torch
 
+from dmad.config import changed
 from dmad.errors import DmadError
 from dmad.evaluation.metrics import micro_auroc
-from dmad.evaluation.scores import read_scores
+from dmad.evaluation.score_file import read_scores
 from dmad.experiments import contamination as mixing
 from dmad.experiments import effort, grid
 from dmad.experiments.ablation import GAMMA3, ablation, figures, gamma3, image_parts, video_parts
@@ -21,9 +22,8 @@ from dmad.experiments.contamination import events, mixed
 from dmad.experiments.effort import Effort, cut
 from dmad.experiments.grid import Figure, Grid, Outcome, outcomes_in, run_grid, spread, table
 from dmad.experiments.tables import Table
-from dmad.machine import describe, has_fast_bf16, usual_device
+from dmad.hardware import describe, has_fast_bf16, usual_device
 from dmad.runs import read_config
-from dmad.settings import changed
 
 
 def test_image_variants_differ_in_one_thing(trained_images) -> None:

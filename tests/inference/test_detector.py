@@ -5,10 +5,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from dmad.data.past import template_of
+from dmad.data.templates import template_of
 from dmad.errors import DmadError
 from dmad.inference.detector import Detector, load
-from dmad.nn.pdm import PDM
+from dmad.model.pdm import PDM
 from dmad.runs import save_model
 
 TERMS = ("score", "reconstruction", "deformation")

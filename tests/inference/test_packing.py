@@ -4,8 +4,8 @@ import torch
 from dmad.config import ModelConfig
 from dmad.inference.folding import fold
 from dmad.inference.packing import Packed, pack
-from dmad.nn.pdm import PDM
-from dmad.nn.ppdm import PPDM
+from dmad.model.pdm import PDM
+from dmad.model.ppdm import PPDM
 
 FORMS = {
     "fields at full resolution": {"reductions": (4, 1)},

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dmad.report import Block, Panel, Report, Series, render
+from dmad.evaluation.summary import Block, Panel, Report, Series
+from dmad.report.page import render
 
 NAUGHTY = "<script>alert('1')</script> & \"co\" </title>{{ 7*7 }}"
 

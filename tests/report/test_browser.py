@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dmad.report import Report, Series, render
+from dmad.evaluation.summary import Report, Series
+from dmad.report.page import render
 
 FLAGS = (
     "headless no-sandbox disable-gpu disable-quic no-first-run disable-background-networking "

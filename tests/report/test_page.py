@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 
 from dmad.errors import DmadError
-from dmad.report import Block, Report, Series, charts, page, render
+from dmad.evaluation.summary import Block, Report, Series
+from dmad.report import charts, page
+from dmad.report.page import render
 
 
 class Tags(HTMLParser):

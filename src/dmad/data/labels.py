@@ -10,19 +10,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dmad.data.decoding import image_files
-from dmad.data.frames import Clip, ClipSource, Footage, suits
+from dmad.data.footage import Clip, ClipSource, Footage, suits
 from dmad.data.masks import Mask, load_array, masks_in, shrink
+from dmad.data.reading.paths import image_files
 from dmad.errors import DmadError, require
 
 Labels = NDArray[np.uint8]  # (frames,), 1 = abnormal
+
 Spans = tuple[tuple[int, int], ...]  # first and last abnormal frame, both included, from 0
-
-
-def runs(abnormal: np.ndarray) -> list[tuple[int, int]]:
-    """First frame and frame after the last of each run of values above 0 in (N,)."""
-    borders = np.flatnonzero(np.diff(np.pad(abnormal > 0, 1).astype(np.int8)))
-    return [(start, stop) for start, stop in borders.reshape(-1, 2).tolist()]
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.io import loadmat
 
-from dmad.data.decoding import image_files
-from dmad.data.pictures import open_image, upright
+from dmad.data.reading.image_files import open_image, upright
+from dmad.data.reading.paths import image_files
 from dmad.errors import DmadError, brief
 
 Mask = NDArray[np.bool_]

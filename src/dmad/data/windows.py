@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from dmad.data.frames import Clip, Footage
+from dmad.data.footage import Clip, Footage, scene_of_frames, thin
 
 
 class Batch(NamedTuple):
@@ -64,23 +64,6 @@ class Windows(Dataset[Batch]):
         frames = self.frames[starts[:, None] + self.steps]
         kept = tuple(torch.from_numpy(stage[starts]) for stage in self.features)
         return Batch(torch.from_numpy(frames), torch.from_numpy(self.scene[starts]), kept)
-
-
-def thin(items: np.ndarray, limit: int) -> np.ndarray:
-    """At most `limit` items, evenly spread; all where limit is 0."""
-    if not limit or limit >= len(items):
-        return items
-    thinned: np.ndarray = items[np.linspace(0, len(items) - 1, limit).round().astype(int)]
-    return thinned
-
-
-def scene_of_frames(footage: Footage, scenes: Sequence[str]) -> np.ndarray:
-    """Index of the view of every frame, (N,) int64; -1 where the view is not among `scenes`."""
-    known = {name: index for index, name in enumerate(scenes)}
-    index = np.full(len(footage.frames), -1)
-    for clip in footage.clips:
-        index[clip.span] = known.get(clip.scene, -1)
-    return index
 
 
 def as_is(batch: Any) -> Any:

@@ -10,11 +10,13 @@ from typing import Literal
 
 import numpy as np
 
+from dmad.calibration.hysteresis import Rule
+from dmad.data.series import split_clips
 from dmad.errors import require
-from dmad.evaluation.events import Rule, judge_events
-from dmad.evaluation.metrics import average_precision, macro_auroc, micro_auroc, split_clips
-from dmad.evaluation.published import NEEDED, published
-from dmad.evaluation.scores import ScoreSet, read_scores
+from dmad.evaluation.event_metrics import judge_events
+from dmad.evaluation.metrics import average_precision, macro_auroc, micro_auroc
+from dmad.evaluation.published_protocols import NEEDED, published
+from dmad.evaluation.score_file import ScoreSet, read_scores
 
 BlockName = Literal["paper", "deployable", "given", "blind"]
 

@@ -17,6 +17,7 @@ from sklearn.metrics import (
     roc_curve,
 )
 
+from dmad.data.series import check_finite, split_clips
 from dmad.errors import require
 
 
@@ -115,22 +116,6 @@ def both_kinds(scores: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.n
     return scores[known], labels[known]
 
 
-def split_clips(
-    values: np.ndarray, clip_lengths: Sequence[int] | np.ndarray | None
-) -> list[np.ndarray]:
-    """Values (N, ...) clip by clip; one clip where `clip_lengths` is None.
-
-    Raises:
-        DmadError: The lengths do not sum to N.
-    """
-    lengths = np.asarray([len(values)] if clip_lengths is None else clip_lengths, int)
-    require(
-        int(lengths.sum()) == len(values),
-        f"clip_lengths sum to {int(lengths.sum())} for {len(values)} frames; give one per clip",
-    )
-    return np.split(values, np.cumsum(lengths)[:-1])
-
-
 def top_scores(scores: np.ndarray, points: int) -> np.ndarray:
     """At most `points` of the scores, falling, from the largest to the smallest: as thresholds.
 
@@ -142,15 +127,6 @@ def top_scores(scores: np.ndarray, points: int) -> np.ndarray:
         return falling
     ranks = np.unique(np.geomspace(1, len(falling), points).round().astype(int))
     return np.unique(falling[ranks - 1])[::-1]
-
-
-def check_finite(scores: np.ndarray) -> None:
-    """Refuse infinite scores; NaN passes."""
-    infinite = int(np.isinf(scores).sum())
-    require(
-        infinite == 0,
-        f"{infinite} of {scores.size} scores are infinite; give numbers, or NaN for no score",
-    )
 
 
 def _checked(scores: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

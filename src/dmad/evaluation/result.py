@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dmad.evaluation.calibration import Calibration
+from dmad.calibration.threshold import Calibration
 from dmad.evaluation.ledger import Ledger
-from dmad.evaluation.scores import ScoreSet
+from dmad.evaluation.score_file import ScoreSet
 
 CALIBRATED = "standardised, causal"  # the signal that has a threshold
+
 RAW, RAW_12, RAW_13 = "Eq. 14 raw", "Eq. 12 alone, raw", "Eq. 13 alone, raw"
 
 

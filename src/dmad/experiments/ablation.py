@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dmad.config import Config
+from dmad.config import Config, changed
 from dmad.errors import require
-from dmad.evaluation.images import LARGER
+from dmad.evaluation.image_ledger import LARGER
 from dmad.evaluation.result import CALIBRATED, RAW, RAW_13
 from dmad.experiments.effort import Effort
 from dmad.experiments.grid import Figure, Grid, Outcome, base_of, run_grid
-from dmad.inspection import IMAGE_RAW
-from dmad.settings import changed
+from dmad.forms.images.evaluation import IMAGE_RAW
 
 GAMMA3 = (0.0, 0.1, 0.25, 0.5, 1.0, 2.0)  # of Table 5
 TABLE_4 = {  # frame AUROC on Ped2, and points lost by each part that is left out

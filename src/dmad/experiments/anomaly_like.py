@@ -10,12 +10,12 @@ import numpy as np
 import torch
 
 from dmad.config import Config
-from dmad.data.load import LabelledFootage
+from dmad.data.splits import LabelledFootage
 from dmad.evaluation.metrics import micro_auroc
 from dmad.experiments.drawing import draw
 from dmad.experiments.grid import Figure, Grid, Outcome, in_order, outcomes_in, write
 from dmad.inference.detector import Detector, load
-from dmad.nn.deformation import grid_units, resize, warp
+from dmad.model.deformation import grid_units, resize, warp
 
 NAME = "anomaly-like"
 BENDS = (0.0, 1.0, 2.0, 3.0)  # px

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dmad import recipes
 from dmad.categories import TEXTURES, of_one
-from dmad.data.images import categories
+from dmad.data.layouts.images import categories
 from dmad.errors import require
 from dmad.experiments.ablation import IMAGE_HEADS, figures
 from dmad.experiments.effort import Effort

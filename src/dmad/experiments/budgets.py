@@ -9,18 +9,18 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
+from dmad.calibration.threshold import AlarmShape, calibrate
 from dmad.config import DataConfig
-from dmad.data.frames import frame_rate
-from dmad.data.load import STREET_PEOPLE, load_split, lying
-from dmad.data.street import Street, normal_clip
+from dmad.console import tracked
+from dmad.data.footage import frame_rate
+from dmad.data.splits import STREET_PEOPLE, load_split, lying
+from dmad.data.synthetic.street import Street, normal_clip
 from dmad.errors import require
-from dmad.evaluation.calibration import AlarmShape, calibrate
-from dmad.evaluation.events import Alarms, judge_events
+from dmad.evaluation.event_metrics import Alarms, judge_events
 from dmad.experiments.tables import Table
+from dmad.forms.video.evaluation import score_clips
 from dmad.inference.detector import Detector, load
 from dmad.inference.result import AnomalyResult
-from dmad.judge import score_clips
-from dmad.tracking import tracked
 
 BUDGETS = (60.0, 20.0, 6.0)  # false alarms an hour
 MINUTE = 600  # frames of a street clip

@@ -8,12 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from dmad.config import Config, DataConfig
-from dmad.data.decoding import image_files
-from dmad.data.holding import MIXED
-from dmad.data.labels import runs
-from dmad.data.layouts import find_split
-from dmad.data.load import load_split, needed_root
-from dmad.data.windows import thin
+from dmad.data.footage import thin
+from dmad.data.layouts.videos import find_split
+from dmad.data.reading.paths import image_files
+from dmad.data.series import runs
+from dmad.data.splits import MIXED, load_split, needed_root
 from dmad.errors import require
 from dmad.experiments.ablation import figures, skips
 from dmad.experiments.effort import Effort

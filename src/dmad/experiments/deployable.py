@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dmad.data.load import load_split, lying
-from dmad.data.synthetic import Kind, sequences
+from dmad.calibration.standardisation import Scorer
+from dmad.data.splits import load_split, lying
+from dmad.data.synthetic.anomalies import Kind, sequences
 from dmad.errors import require
 from dmad.evaluation.result import RAW, RAW_12, RAW_13
-from dmad.evaluation.scorer import Scorer
 from dmad.experiments.tables import Table
+from dmad.forms.video.weight import KINDS, WEIGHTS, Terms, long_enough, terms_of, told_apart
 from dmad.inference.detector import load
-from dmad.weighing import KINDS, WEIGHTS, Terms, long_enough, terms_of, told_apart
 
 SCORED = 12  # frames scored in each sequence; the last one is judged
 SHIPPED_WINDOW = 8  # `AlarmShape.smoothing` at 10 frames a second, where no threshold tells it

@@ -11,8 +11,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from dmad.runs import write_whole
-from dmad.visualize import BLUE
+from dmad.drawing.charts import BLUE
+from dmad.files import write_whole
 
 if TYPE_CHECKING:
     from dmad.experiments.grid import Outcome

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from dmad.config import Config
-from dmad.data.load import load_split
+from dmad.config import Config, changed
+from dmad.data.splits import load_split
 from dmad.data.windows import Windows
 from dmad.errors import require
-from dmad.runs import find_model, read_card, write_whole
-from dmad.settings import changed
-from dmad.training import train
+from dmad.files import write_whole
+from dmad.runs import find_model, read_card
+from dmad.training.train import train
 
 PACE = 24  # samples by which a machine's speed is told
 Variants = Mapping[str, Config]

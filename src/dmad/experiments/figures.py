@@ -7,22 +7,22 @@ from pathlib import Path
 
 import numpy as np
 
-from dmad import visualize
-from dmad.data.labels import runs
-from dmad.data.load import LabelledFootage, load_split, lying
-from dmad.data.windows import thin
+from dmad.console import tracked
+from dmad.data.footage import thin
+from dmad.data.series import runs
+from dmad.data.splits import LabelledFootage, load_split, lying
+from dmad.drawing import pictures as visualize
 from dmad.errors import require
 from dmad.evaluation.metrics import micro_auroc
 from dmad.experiments.toy import NAMES, figure, pick, show, titles
+from dmad.files import make_folder
+from dmad.forms.images.pictures import Judged, Pictures, judge_image, outline
+from dmad.forms.images.summary import tiles_of
+from dmad.forms.video.evaluation import score_clips
+from dmad.forms.video.pictures import Image, Limits, diversity_panel, reference_error
+from dmad.forms.video.summary import draw
 from dmad.inference.detector import Detector, load
-from dmad.inference.explain import Image, Limits, diversity_panel, reference_error
-from dmad.inference.images import Judged, Pictures, judge_image, outline
 from dmad.inference.result import AnomalyResult
-from dmad.judge import score_clips
-from dmad.runs import make_folder
-from dmad.summary import draw
-from dmad.summary_images import tiles_of
-from dmad.tracking import tracked
 
 # Rows of Fig. 2: label, and where in the order of pixel-wise errors the image is taken.
 ROWS = {"normal": (0, 0.5), "unusual\nnormal": (0, 1.0), "abnormal": (1, 0.5)}

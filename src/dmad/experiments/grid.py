@@ -15,15 +15,16 @@ import numpy as np
 
 from dmad.categories import value
 from dmad.config import Config
-from dmad.data.load import lying
+from dmad.data.splits import lying
 from dmad.errors import require
 from dmad.experiments.drawing import draw
 from dmad.experiments.effort import Effort, Variants
 from dmad.experiments.tables import Table
 from dmad.experiments.workers import each
-from dmad.inference.tables import as_csv
-from dmad.judge import evaluate
-from dmad.runs import Run, find_model, read_card, read_config, write_whole
+from dmad.files import write_whole
+from dmad.forms.video.evaluation import evaluate
+from dmad.predict.tables import as_csv
+from dmad.runs import Run, find_model, read_card, read_config
 from dmad.thresholds import complete
 
 PRECISIONS = {"bf16-mixed": "bf16", "32-true": "fp32"}  # as a model's card calls them

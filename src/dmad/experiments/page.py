@@ -13,9 +13,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 
 from dmad.errors import DmadError, require
 from dmad.evaluation.ledger import Row
-from dmad.evaluation.show import blocks, markdown_lines
+from dmad.evaluation.tables import blocks, markdown_lines
 from dmad.experiments.grid import figure, numbers
-from dmad.runs import write_whole
+from dmad.files import write_whole
 
 TEXT = "page.md"
 

@@ -13,9 +13,9 @@ from rich import box
 from rich import table as rich
 from rich.console import Console
 
-from dmad.evaluation.show import markdown_lines
-from dmad.machine import describe, usual_device
-from dmad.runs import write_whole
+from dmad.evaluation.tables import markdown_lines
+from dmad.files import write_whole
+from dmad.hardware import describe, usual_device
 
 
 def strict(value: Any) -> Any:

@@ -7,18 +7,17 @@ from pathlib import Path
 
 import numpy as np
 
-from dmad import visualize
-from dmad.config import Config
-from dmad.data.load import LabelledFootage, load_split
+from dmad.config import Config, changed
+from dmad.data.splits import LabelledFootage, load_split
+from dmad.drawing import pictures as visualize
 from dmad.evaluation.result import RAW
 from dmad.experiments.ablation import undeformed
 from dmad.experiments.anomaly_like import anomaly_like
 from dmad.experiments.effort import Effort
 from dmad.experiments.grid import Figure, Grid, Outcome, run_grid
+from dmad.forms.video.pictures import stages
 from dmad.inference.detector import Detector, Explained, load
-from dmad.inference.explain import stages
 from dmad.runs import has_model, read_config
-from dmad.settings import changed
 
 SHOWN = 10  # one digit a class
 NAMES = ("normal", "abnormal")  # of the labels

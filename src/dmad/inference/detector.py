@@ -12,24 +12,24 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dmad.config import Config, ScoreConfig
-from dmad.data.past import Past, causal, template_of
+from dmad.calibration.threshold import Calibration
+from dmad.config import Config, ScoreConfig, of_card
+from dmad.data.templates import Past, template_of
 from dmad.data.windows import to_model
 from dmad.data.zones import Zone
 from dmad.errors import DmadError
-from dmad.evaluation.calibration import Calibration
+from dmad.hardware import has_fast_bf16, quicken, usual_device
 from dmad.inference.folding import fold
 from dmad.inference.packing import can_pack, pack
 from dmad.inference.result import RELEASED, AnomalyResult, check_frames
-from dmad.machine import has_fast_bf16, quicken, usual_device
-from dmad.nn.pdm import PDM, Drawn
-from dmad.nn.ppdm import PPDM, Bent
+from dmad.inference.windowing import causal
+from dmad.model.pdm import PDM, Drawn
+from dmad.model.ppdm import PPDM, Bent
+from dmad.model.scoring import ReleasedTerms, Scores, released_terms, score, score_plus, within
 from dmad.runs import find_model, is_exported, read_card, read_weights
-from dmad.scoring import ReleasedTerms, Scores, released_terms, score, score_plus, within
-from dmad.settings import of_card
 
 if TYPE_CHECKING:
-    from dmad.inference.stream import Judged
+    from dmad.inference.streaming import Judged
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ class Detector:
         Yields:
             Each judged frame; the first T and those around a gap are not.
         """
-        from dmad.inference.stream import follow
+        from dmad.inference.streaming import follow
 
         return follow(self, str(source), scene)
 

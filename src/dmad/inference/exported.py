@@ -11,9 +11,9 @@ from torch import Tensor
 from dmad.errors import require
 from dmad.inference import runtime
 from dmad.inference.detector import Detector
-from dmad.nn.pdm import Drawn
-from dmad.nn.ppdm import Bent
-from dmad.scoring import ReleasedTerms, Scores
+from dmad.model.pdm import Drawn
+from dmad.model.ppdm import Bent
+from dmad.model.scoring import ReleasedTerms, Scores
 
 
 class Exported(Detector):

@@ -9,11 +9,12 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from dmad.nn.coordinates import CoordConv2d
-from dmad.nn.pdm import PDM
-from dmad.nn.ppdm import PPDM
+from dmad.model.coordinates import CoordConv2d
+from dmad.model.pdm import PDM
+from dmad.model.ppdm import PPDM
 
 Network = TypeVar("Network", bound=PDM | PPDM)
+
 Conv = (nn.Conv2d, nn.ConvTranspose2d)
 
 

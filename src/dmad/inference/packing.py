@@ -11,12 +11,14 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from dmad.nn.coordinates import coordinates
-from dmad.nn.pdm import PDM
-from dmad.nn.ppdm import PPDM
+from dmad.model.coordinates import coordinates
+from dmad.model.pdm import PDM
+from dmad.model.ppdm import PPDM
 
 Network = TypeVar("Network", bound=PDM | PPDM)
+
 Conv = (nn.Conv2d, nn.ConvTranspose2d)
+
 FEW = 4  # channels at most of an image or a field
 
 

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dmad.config import Config
-from dmad.data.past import Past, causal, template_of
+from dmad.config import Config, of_card
+from dmad.data.templates import Past, template_of
 from dmad.errors import DmadError, require
 from dmad.inference.result import AnomalyResult, check_frames
+from dmad.inference.windowing import causal
 from dmad.runs import find_model, is_exported, read_card
-from dmad.settings import of_card
 
 if TYPE_CHECKING:
-    from dmad.evaluation.calibration import Calibration
+    from dmad.calibration.threshold import Calibration
 
 CARD, BACKGROUND = "model.json", "background.npy"
 
@@ -68,7 +68,7 @@ class Runtime:
     @property
     def calibration(self) -> Calibration | None:
         """Its threshold, where one was set; reading it needs scipy and scikit-learn."""
-        from dmad.evaluation.calibration import Calibration
+        from dmad.calibration.threshold import Calibration
 
         return Calibration.from_dict(self._calibration) if self._calibration else None
 

@@ -3,7 +3,7 @@
 Data in, string out: the page needs no network, and this package knows no model, disk or argv.
 """
 
-from dmad.report.contents import Block, Panel, Report, Series
+from dmad.evaluation.summary import Block, Panel, Report, Series
 from dmad.report.page import render
 
 __all__ = ["Block", "Panel", "Report", "Series", "render"]

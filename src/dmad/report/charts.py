@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dmad.data.labels import runs
-from dmad.report.contents import Report, Series
+from dmad.data.series import runs
+from dmad.evaluation.summary import Report, Series
 
 Values = NDArray[np.floating[Any]]
+
 Spans = list[tuple[int, int]]
 
 WIDTH, HEIGHT = 160, 40  # of a thumbnail's drawing, in its own units
@@ -28,6 +29,7 @@ LOSSES = {
     "background": "Background",
     "cycle": "Cycle consistency",
 }
+
 MEMORY = {"perplexity": "Perplexity", "items_used": "Items used"}
 
 

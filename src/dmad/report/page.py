@@ -14,13 +14,17 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 from PIL import Image
 
+from dmad.evaluation.summary import Block, Report
 from dmad.report import charts
-from dmad.report.contents import Block, Report
 
 LARGEST = 2400  # width of a panel in pixels; larger ones are shrunk
+
 QUALITY = 90  # of the panels, WebP
+
 PLOTTED = {"scores", "thresholds", "training"}  # sections that need the plots' library
+
 _NUMBER = re.compile(r"[+\-−]?[\d.,]+(\s*%|\s*(±|\+/-)\s*[\d.,]+)?")
+
 _EMPTY = {"", "-", "–", "—", "n/a"}
 
 

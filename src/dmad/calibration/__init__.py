@@ -1,0 +1,1 @@
+"""Thresholds that need no anomaly: budgets, standardisation, tails, thresholds, hysteresis. Arrays in, numbers out."""

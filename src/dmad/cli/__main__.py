@@ -1,0 +1,5 @@
+"""`python -m dmad.cli`, as `torchrun` starts it."""
+
+from dmad.cli.main import main
+
+main()

@@ -1,0 +1,1 @@
+"""What the folders of each known data set look like."""

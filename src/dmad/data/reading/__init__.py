@@ -1,0 +1,1 @@
+"""Frames out of video files, image files, folders and cameras."""

@@ -1,0 +1,80 @@
+"""What is abnormal: labels a frame and masks a pixel, and how they meet the decoded clips."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from dmad.errors import require
+
+
+def runs(abnormal: np.ndarray) -> list[tuple[int, int]]:
+    """First frame and frame after the last of each run of values above 0 in (N,)."""
+    borders = np.flatnonzero(np.diff(np.pad(abnormal > 0, 1).astype(np.int8)))
+    return [(start, stop) for start, stop in borders.reshape(-1, 2).tolist()]
+
+
+def split_clips(
+    values: np.ndarray, clip_lengths: Sequence[int] | np.ndarray | None
+) -> list[np.ndarray]:
+    """Values (N, ...) clip by clip; one clip where `clip_lengths` is None.
+
+    Raises:
+        DmadError: The lengths do not sum to N.
+    """
+    lengths = np.asarray([len(values)] if clip_lengths is None else clip_lengths, int)
+    require(
+        int(lengths.sum()) == len(values),
+        f"clip_lengths sum to {int(lengths.sum())} for {len(values)} frames; give one per clip",
+    )
+    return np.split(values, np.cumsum(lengths)[:-1])
+
+
+def check_finite(scores: np.ndarray) -> None:
+    """Refuse infinite scores; NaN passes."""
+    infinite = int(np.isinf(scores).sum())
+    require(
+        infinite == 0,
+        f"{infinite} of {scores.size} scores are infinite; give numbers, or NaN for no score",
+    )
+
+
+def by_clip(
+    function: Callable[[np.ndarray], np.ndarray],
+    scores: np.ndarray,
+    clip_lengths: np.ndarray | None,
+) -> np.ndarray:
+    """Apply a function to each clip by itself: (N,) to (N,); a clip of no frames stays one.
+
+    Raises:
+        DmadError: The lengths do not sum to N.
+    """
+    clips = split_clips(scores, clip_lengths)
+    return np.concatenate([function(clip) if len(clip) else clip for clip in clips])
+
+
+def causal(scores: np.ndarray, window: int, clip_lengths: np.ndarray | None = None) -> np.ndarray:
+    """Mean over the last `window` frames of the same clip, fewer at its start.
+
+    Args:
+        scores: (N,). A NaN stays NaN and is not averaged into its neighbours.
+        window: Frames, 1 or more; 1 changes nothing.
+        clip_lengths: Frames of each clip, (K,), summing to N; one clip where None.
+
+    Returns:
+        (N,) float64, in the unit of the scores.
+
+    Raises:
+        DmadError: The window is empty, or the lengths do not sum to N.
+    """
+    require(window >= 1, "a smoothing window has no frame; give 1 or more")
+    kernel = np.ones(window)
+
+    def one(clip: np.ndarray) -> np.ndarray:
+        known = ~np.isnan(clip)
+        total = np.convolve(np.where(known, clip, 0.0), kernel)[: len(clip)]
+        count = np.convolve(known.astype(float), kernel)[: len(clip)]
+        return np.where(known, total / np.maximum(count, 1), np.nan)
+
+    return by_clip(one, scores, clip_lengths)

@@ -1,0 +1,1 @@
+"""Generated data: a street, textures, synthetic anomalies and defects."""

@@ -1,0 +1,295 @@
+"""A scripted street: a fixed camera over a walkway, drawn on the fly, with the truth beside it.
+
+Pedestrians cross a still scene; test clips add a runner, a cyclist, a vehicle, a loiterer or a
+thrown ball to the same kind of crowd. Lengths of the script are in pixels of a 64 x 64 frame and
+grow with the frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+
+from dmad.data.synthetic import figures as fig
+from dmad.data.synthetic.figures import Array, Canvas, Figure, Part, Path
+from dmad.errors import require
+
+KINDS = ("runner", "cyclist", "vehicle", "loiterer", "thrown")
+
+LEAD_IN, LEAD_OUT = 20, 10  # frames of a test clip before and after anything unusual
+
+NOISE = 1.5  # standard deviation of the camera's noise, of 255
+
+SEEN = 8  # pixels of a 64 x 64 frame that an anomaly must show to be labelled
+
+
+@dataclass(frozen=True)
+class Street:
+    """The script of one scene. Clips of one seed share camera and background.
+
+    Args:
+        size: Height and width of a frame in pixels; figures and speeds grow with it.
+        channels: 1 for grey, 3 for colour.
+        seed: Seed of the background and of all clips.
+        frames: Frames T of a clip; test clips need about 100 to hold a whole anomaly.
+        fps: Frames a second, for whoever plays or times the clips.
+        people: Average number of pedestrians on view.
+    """
+
+    size: int = 64
+    channels: int = 1
+    seed: int = 0
+    frames: int = 120
+    fps: float = 10.0
+    people: float = 4.0
+
+    def __post_init__(self) -> None:
+        require(self.size >= 16, f"street.size is {self.size}; give 16 pixels or more")
+        require(self.channels in (1, 3), f"street.channels is {self.channels}; give 1 or 3")
+        require(self.seed >= 0, f"street.seed is {self.seed}; give 0 or more")
+        require(self.frames >= 1, f"street.frames is {self.frames}; give 1 or more")
+        require(self.fps > 0, f"street.fps is {self.fps}; give a rate above 0")
+        require(self.people >= 0, f"street.people is {self.people}; give 0 or more")
+
+
+@dataclass(frozen=True)
+class StreetClip:
+    """A clip and its truth. Shadows and light belong to the background."""
+
+    frames: NDArray[np.uint8]  # (T, H, W, C)
+    labels: NDArray[np.uint8]  # (T,) 1 where enough of something unusual is on view
+    masks: NDArray[np.bool_]  # (T, H, W) its visible pixels; none where the label is 0
+    displacement: NDArray[np.float32]  # (T, 2, H, W) pixels (x right, y down) since frame t-1
+    kinds: tuple[str, ...]  # what is unusual, of KINDS; empty in normal clips
+
+
+def normal_clip(street: Street, index: int) -> StreetClip:
+    """Film pedestrians only. The same street and index always give the same clip."""
+    rng = _stream(street, 1, index)
+    return _film(street, _crowd(street, rng), (), rng)
+
+
+def abnormal_clip(street: Street, index: int) -> StreetClip:
+    """Film the same kind of crowd with one or two anomalies; the first is `KINDS[index % 5]`."""
+    rng = _stream(street, 2, index)
+    crowd = _crowd(street, rng)
+    names, starts = _schedule(street, index, rng)
+    clock = np.arange(street.frames)
+    acts = [_ACTS[name](street, rng, clock - at) for name, at in zip(names, starts, strict=True)]
+    return _film(street, crowd + acts, tuple(dict.fromkeys(names)), rng)
+
+
+def background(street: Street) -> NDArray[np.uint8]:
+    """Return the scene without people and noise, in mean light: (H, W, C)."""
+    return np.round(_scene(street)[0]).astype(np.uint8)
+
+
+def _stream(street: Street, part: int, index: int) -> Generator:
+    require(index >= 0, f"the clip index is {index}; give 0 or more")
+    return np.random.default_rng([street.seed, part, index])
+
+
+def _crowd(street: Street, rng: Generator) -> list[Figure]:
+    """Let pedestrians enter at random, many of them before the clip begins."""
+    before, crossing = 180, 80.0  # frames: the slowest way in and out, the mean time on view
+    count = rng.poisson(street.people * (before + street.frames) / crossing)
+    entries = rng.uniform(-before, street.frames, count)
+    return [_pedestrian(street, rng, np.arange(street.frames) - entry) for entry in entries]
+
+
+def _schedule(street: Street, index: int, rng: Generator) -> tuple[list[str], Array]:
+    """Fill a test clip with acts, as many as it has room for, and return when each begins.
+
+    One kind a clip, in turn; every other round of five clips mixes kinds. Spare time falls
+    between acts rather than around them, so that the middle of a clip tells little.
+    """
+    step, room = 4 * (index // 5 % 2), street.frames - LEAD_IN - LEAD_OUT
+    names = [KINDS[(index + step * act) % 5] for act in range(1 + street.frames // 40)]
+    ends = np.cumsum([_LENGTH[name] for name in names])
+    count = max(int((ends <= room).sum()), 1)
+    gaps = np.sort(rng.beta(0.4, 0.4, count)) * max(room - ends[count - 1], 0)
+    return names[:count], LEAD_IN + gaps + np.concatenate([[0], ends[: count - 1]])
+
+
+def _path(street: Street, rng: Generator, travelled: Array, tall: float = 1.0) -> Path:
+    """Come in from the left or right. Travelled is (T,), in body heights, 0 before the entry."""
+    facing, y, slope = rng.choice([-1.0, 1.0]), rng.uniform(29, 61), rng.uniform(-0.06, 0.06)
+    height = 5 + y / 4
+    along = (travelled - 1) * height * tall
+    ground = y + slope * (along - 32)
+    x = along if facing > 0 else 64 - along
+    return _zoom(street, Path(x, ground, (5 + ground / 4) * tall, travelled, facing))
+
+
+def _zoom(street: Street, path: Path) -> Path:
+    """Turn pixels of a 64 x 64 frame into pixels of the street's."""
+    zoom = street.size / 64
+    return path._replace(x=path.x * zoom, y=path.y * zoom, height=path.height * zoom)
+
+
+def _pedestrian(street: Street, rng: Generator, clock: Array) -> Figure:
+    travelled = rng.uniform(0.045, 0.07) * np.maximum(clock, 0)
+    path = _path(street, rng, travelled, rng.uniform(0.88, 1.08))
+    parts = fig.body(fig.look(rng), fig.stride(path, fig.WALK, rng.uniform()))
+    return fig.place(parts, path, street.channels)
+
+
+def _runner(street: Street, rng: Generator, clock: Array) -> Figure:
+    path = _path(street, rng, rng.uniform(0.17, 0.22) * np.maximum(clock, 0))
+    parts = fig.body(fig.look(rng), fig.stride(path, fig.RUN, rng.uniform()))
+    return fig.place(parts, path, street.channels, unusual=True)
+
+
+def _cyclist(street: Street, rng: Generator, clock: Array) -> Figure:
+    path = _path(street, rng, rng.uniform(0.18, 0.23) * np.maximum(clock, 0))
+    parts = fig.bicycle(rng.uniform(20, 230, 3)) + fig.body(fig.look(rng), fig.ride(path))
+    return fig.place(parts, path, street.channels, unusual=True)
+
+
+def _vehicle(street: Street, rng: Generator, clock: Array) -> Figure:
+    path = _path(street, rng, rng.uniform(0.12, 0.16) * np.maximum(clock, 0) - 0.2)
+    parts = fig.cart(rng.uniform(40, 230) + rng.uniform(-40, 40, 3), fig.look(rng))
+    return fig.place(parts, path, street.channels, unusual=True)
+
+
+def _loiterer(street: Street, rng: Generator, clock: Array) -> Figure:
+    """Walk in as others do, stop for a moment, then from clock 0 on hurry backwards: unusual."""
+    pace, rest = rng.uniform(0.06, 0.07), rng.uniform(8, 14)
+    turn = rng.uniform(2.8, 3.4)
+    travelled = turn - pace * _ramp(-clock - rest) - 2.5 * pace * _ramp(clock)
+    path = _path(street, rng, travelled)
+    parts = fig.body(fig.look(rng), fig.stride(path, fig.WALK, rng.uniform()))
+    return fig.place(parts, path, street.channels, unusual=clock >= 0)
+
+
+def _ramp(clock: Array) -> Array:
+    """Return max(clock, 0) with a rounded corner."""
+    return np.asarray(1.5 * np.logaddexp(0, clock / 1.5))
+
+
+def _thrown(street: Street, rng: Generator, clock: Array) -> Figure:
+    """Fly across the view on a parabola."""
+    travelled = rng.uniform(0.22, 0.28) * np.maximum(clock, 0)
+    path = _path(street, rng, travelled)
+    share = (travelled - 1) / 4
+    centre = np.stack([0 * share, 0.4 + rng.uniform(3, 5) * share * (1 - share)], -1)
+    ball = Part((250, 235, 140), 0.16, centre, centre)
+    return fig.place([ball], path, street.channels, unusual=True)
+
+
+_ACTS: dict[str, Callable[[Street, Generator, Array], Figure]] = {
+    "runner": _runner,
+    "cyclist": _cyclist,
+    "vehicle": _vehicle,
+    "loiterer": _loiterer,
+    "thrown": _thrown,
+}
+
+_LENGTH = {"runner": 36, "cyclist": 34, "vehicle": 52, "loiterer": 36, "thrown": 26}  # frames
+
+
+@lru_cache(maxsize=8)
+def _scene(street: Street) -> tuple[Array, list[Figure]]:
+    """Return the empty street (H, W, C), with a pole and a kiosk, and these two as figures."""
+    rng = _stream(street, 0, 0)
+    things = _furniture(street, rng)
+    canvas = Canvas(_ground(street, rng))
+    for thing in things:
+        canvas.shade(thing, 0)
+        canvas.draw(thing, 0)
+    canvas.image.setflags(write=False)
+    return canvas.image, things
+
+
+def _furniture(street: Street, rng: Generator) -> list[Figure]:
+    side = rng.choice([-1.0, 1.0])
+    kiosk = [
+        Part((95, 90, 100), 0.24, (0, 0.22), (0, 1.15)),
+        Part((185, 175, 150), 0.17, (0, 0.6), (0, 0.9)),
+        Part((60, 75, 65), 0.26, (0, 1.35), (0, 1.38)),
+    ]
+    pole = [
+        Part((70, 72, 75), 0.07, (0, 0.06), (0, 2.3)),
+        Part((70, 72, 75), 0.05, (0, 2.3), (0.35, 2.4)),
+    ]
+    return [
+        _stand(street, kiosk, 32 + side * rng.uniform(12, 20), 39),
+        _stand(street, pole, 32 - side * rng.uniform(6, 18), 52),
+    ]
+
+
+def _stand(street: Street, parts: Sequence[Part], x: float, y: float) -> Figure:
+    still = np.ones(street.frames)
+    path = _zoom(street, Path(x * still, y * still, (5 + y / 4) * still, 0 * still, 1.0))
+    return fig.place(parts, path, street.channels)
+
+
+def _ground(street: Street, rng: Generator) -> Array:
+    """Paint wall, grass and tiled pavement at three times the size, and average: (H, W, C)."""
+    n = 3 * street.size
+    y, x = (np.mgrid[:n, :n] + 0.5) * 64 / n
+    image = np.empty((n, n, 3))
+    for top, bottom, colour, texture in (
+        (0, 16, (150, 112, 95), 16 * _joints(x + 2 * (y // 2 % 2), y, 4, 2)),
+        (16, 25, (88, 116, 70), 0 * x),
+        (25, 64, (152, 148, 140), 18 * _joints((x - 32) * 60 / (y + 20), 900 / (y + 20), 8, 1.5)),
+    ):
+        rows = (y[:, 0] >= top) & (y[:, 0] < bottom)
+        image[rows] = (np.array(colour) - texture[..., None])[rows]
+    image += _grain(n, rng)[..., None]
+    image = image.reshape(street.size, 3, street.size, 3, 3).mean((1, 3))
+    return fig.tint(np.clip(image, 5, 250), street.channels)
+
+
+def _joints(x: Array, y: Array, across: float, down: float) -> Array:
+    """Return the grid between bricks or tiles: 1 on a joint, else 0."""
+    return np.maximum(x % across < across * 0.08, y % down < down * 0.12).astype(float)
+
+
+def _grain(n: int, rng: Generator) -> Array:
+    """Return stains and grain (n, n) of a few grey values."""
+    layers = ((7, n / 12), (6, n / 48), (5, n / 150))
+    fields = [(size, gaussian_filter(rng.standard_normal((n, n)), w)) for size, w in layers]
+    return np.asarray(sum(size * field / field.std() for size, field in fields))
+
+
+def _film(
+    street: Street, cast: Sequence[Figure], kinds: tuple[str, ...], rng: Generator
+) -> StreetClip:
+    """Draw the cast on every frame, far figures first, then let light drift and add noise."""
+    scene, things = _scene(street)
+    light = _light(street, rng)
+    shots = [_shoot(scene, things, cast, t) for t in range(street.frames)]
+    frames = [_expose(shot.image * gain, rng) for shot, gain in zip(shots, light, strict=True)]
+    masks = np.stack([shot.unusual for shot in shots])
+    labels = masks.sum((1, 2)) >= SEEN * (street.size / 64) ** 2
+    masks[~labels] = False
+    displacement = np.stack([shot.displacement for shot in shots])
+    return StreetClip(np.stack(frames), labels.astype(np.uint8), masks, displacement, kinds)
+
+
+def _shoot(scene: Array, things: Sequence[Figure], cast: Sequence[Figure], t: int) -> Canvas:
+    canvas = Canvas(scene)
+    seen = [figure for figure in cast if figure.near(t, len(scene))]
+    for figure in seen:
+        canvas.shade(figure, t)
+    for figure in sorted([*things, *seen], key=lambda figure: float(figure.path.y[t])):
+        canvas.draw(figure, t)
+    return canvas
+
+
+def _light(street: Street, rng: Generator) -> Array:
+    """Let clouds pass: a gain (T,) around 1 that drifts slowly."""
+    period, phase = rng.uniform(200, 500), rng.uniform(0, 2 * np.pi)
+    return np.asarray(1 + 0.05 * np.sin(2 * np.pi * np.arange(street.frames) / period + phase))
+
+
+def _expose(image: Array, rng: Generator) -> NDArray[np.uint8]:
+    noise = NOISE * rng.standard_normal(image.shape, dtype=np.float32)
+    return np.clip(np.round(image + noise), 0, 255).astype(np.uint8)

@@ -1,0 +1,1 @@
+"""Pictures of what the model sees: heat, fields, panels, charts, video."""

@@ -1,0 +1,134 @@
+"""Write annotated video: one H.264 file, complete or absent."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from fractions import Fraction
+from functools import lru_cache
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from dmad.drawing.pictures import rgb
+from dmad.errors import require
+
+SUFFIXES = (".mp4", ".mkv", ".mov", ".avi")
+
+_H264 = ("libx264", {"crf": "18", "preset": "veryfast"})
+
+_MPEG4 = ("mpeg4", {"qmin": "2", "qmax": "5"})
+
+
+class VideoWriter:
+    """Writes images as a video, to be used in a `with` statement.
+
+    The file appears under its name only when the block ends well: it is written beside as
+    `name.part.mp4` and then renamed. After an exception, or when no image was written, nothing
+    is left behind and a file that was there before stays.
+
+    Args:
+        path: Video to write; its suffix (one of `SUFFIXES`) chooses the container.
+        fps: Images a second, above 0.
+    """
+
+    def __init__(self, path: Path | str, fps: float) -> None:
+        self.path = Path(path)
+        suffix = self.path.suffix.lower()
+        require(suffix in SUFFIXES, f"cannot write {self.path}; name it {' or '.join(SUFFIXES)}")
+        require(fps > 0, f"fps is {fps}; give images a second above 0")
+        self.fps = max(Fraction(fps).limit_denominator(1001), Fraction(1, 1001))
+        self._part = self.path.with_name(f"{self.path.stem}.part{self.path.suffix}")
+        self._container: av.container.OutputContainer | None = None
+        self._stream: Any = None
+        self._shape: tuple[int, int] = (0, 0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def write(self, image: NDArray[np.uint8]) -> None:
+        """Append an image (H, W), (H, W, 1) or (H, W, 3), uint8; all of one size.
+
+        An odd height or width grows by one pixel, as the codec needs even ones.
+        """
+        if self._container is None:
+            self._open(*image.shape[:2])
+        shape = image.shape[:2]
+        require(shape == self._shape, f"image is {shape}, the first was {self._shape}; resize it")
+        self._encode(av.VideoFrame.from_ndarray(_even(rgb(image)), format="rgb24"))
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close(complete=kind is None)
+
+    def close(self, complete: bool = True) -> None:
+        """Give the file its name, or leave nothing behind where it is not complete."""
+        if self._container is None:
+            return
+        try:
+            self._finish(self._container, complete)
+        finally:
+            self._part.unlink(missing_ok=True)
+
+    def _open(self, height: int, width: int) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        codec, options = _H264 if "libx264" in av.codecs_available else _MPEG4
+        self._shape = (height, width)
+        self._container = av.open(str(self._part), "w")
+        self._stream = self._container.add_stream(codec, rate=self.fps, options=options)
+        self._stream.pix_fmt = "yuv420p"
+        self._stream.height, self._stream.width = height + height % 2, width + width % 2
+
+    def _encode(self, frame: av.VideoFrame | None) -> None:
+        assert self._container is not None
+        self._container.mux(self._stream.encode(frame))
+
+    def _finish(self, container: av.container.OutputContainer, complete: bool) -> None:
+        with container:
+            if complete:
+                self._encode(None)
+        if complete:
+            os.replace(self._part, self.path)
+
+
+def annotate(image: NDArray[np.uint8], lines: Sequence[str], size: int = 0) -> NDArray[np.uint8]:
+    """Burn lines of text into the upper left corner, white on a dark backing.
+
+    Args:
+        image: (H, W), (H, W, 1) or (H, W, 3), uint8. Text is legible from about 128 px on.
+        lines: Text such as the score, the frame and the time; none leaves the image plain.
+        size: Of the letters in pixels; with the image's where 0.
+
+    Returns:
+        A new image (H, W, 3), uint8 RGB.
+    """
+    canvas = Image.fromarray(rgb(image))
+    if lines:
+        _text(ImageDraw.Draw(canvas, "RGBA"), "\n".join(lines), size or max(10, len(image) // 24))
+    return np.asarray(canvas)
+
+
+def _text(draw: ImageDraw.ImageDraw, text: str, size: int) -> None:
+    font, margin = _font(size), size // 3
+    _, _, right, bottom = draw.multiline_textbbox((margin, margin), text, font=font)
+    draw.rectangle((0, 0, right + margin, bottom + margin), fill=(0, 0, 0, 170))
+    draw.multiline_text((margin, margin), text, font=font, fill=(255, 255, 255, 255))
+
+
+@lru_cache
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size=size)
+
+
+def _even(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    height, width = image.shape[:2]
+    return np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")

@@ -1,0 +1,1 @@
+"""Models that travel: ONNX and OpenVINO."""

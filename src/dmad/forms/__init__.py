@@ -1,0 +1,1 @@
+"""The forms of DMAD: video (PDM) and images (PPDM)."""

@@ -1,0 +1,1 @@
+"""PPDM: images of parts."""

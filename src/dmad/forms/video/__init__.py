@@ -1,0 +1,1 @@
+"""PDM: video of fixed cameras, and single images without a teacher."""

@@ -1,0 +1,1 @@
+"""The paper's modules, losses and scores: pure PyTorch."""

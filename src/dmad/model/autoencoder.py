@@ -1,0 +1,179 @@
+"""f and g: encoder and decoder with compressed, detached skips, and the foreground mask f_m."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dmad.model.coordinates import CoordConv2d
+
+
+def conv_pair(in_channels: int, out_channels: int, positions: bool = False) -> nn.Sequential:
+    """Two 3 x 3 convolutions, each with batch norm and ReLU."""
+    return nn.Sequential(
+        CoordConv2d(in_channels, out_channels, positions=positions),
+        nn.BatchNorm2d(out_channels),
+        nn.ReLU(),
+        CoordConv2d(out_channels, out_channels, positions=positions),
+        nn.BatchNorm2d(out_channels),
+        nn.ReLU(),
+    )
+
+
+class Encoder(nn.Module):
+    """f: image or clip to one feature map a level; the last is the embedding z_e.
+
+    Args:
+        in_channels: Channels of the input.
+        widths: Channels of each level; each but the first is at half the size of the one before.
+        stem: Factor by which pixels are folded into channels first.
+    """
+
+    def __init__(self, in_channels: int, widths: Sequence[int], stem: int = 1) -> None:
+        super().__init__()
+        self.unshuffle = nn.PixelUnshuffle(stem)
+        sources = (in_channels * stem**2, *widths[:-1])
+        self.levels = nn.ModuleList(
+            conv_pair(source, width) for source, width in zip(sources, widths, strict=True)
+        )
+        last = self.levels[-1]
+        assert isinstance(last, nn.Sequential)
+        self.levels[-1] = last[:-2]  # the embedding keeps its sign: no batch norm, no ReLU
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """(B, in, H, W) to features (B, widths[i], H / stem / 2^i, W / stem / 2^i)."""
+        features = [self.levels[0](self.unshuffle(x))]
+        for level in self.levels[1:]:
+            features.append(level(F.max_pool2d(features[-1], 2)))
+        return features
+
+
+class Compress(nn.Module):
+    """A skip of low capacity: a convolution to few channels, of features without gradient."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(in_channels, out_channels, 3, padding=1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(B, in, h, w) to (B, out, h, w)."""
+        out: Tensor = self.conv(features.detach())
+        return out
+
+
+def skip_modules(kind: str, widths: Sequence[int], stem: int, channels: int) -> nn.ModuleList:
+    """One module a level: what of its features reaches the decoder.
+
+    Compressed skips (Sec. 3.2) come from levels at a quarter of the image size or less, so
+    that a feature stands for 16 pixels or more.
+    """
+    if kind == "full":
+        return nn.ModuleList([*(nn.Identity() for _ in widths[:-1]), Nothing()])
+    if kind == "none":
+        return nn.ModuleList(Nothing() for _ in widths)
+    return nn.ModuleList(
+        Compress(width, channels) if stem * 2**level >= 4 else Nothing()
+        for level, width in enumerate(widths)
+    )
+
+
+class Nothing(nn.Module):
+    """A skip that passes nothing: zero channels."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(B, C, h, w) to (B, 0, h, w)."""
+        return features[:, :0]
+
+
+def skip_channels(module: nn.Module, width: int) -> int:
+    """Channels a skip module makes of `width`."""
+    if isinstance(module, Compress):
+        return module.conv.out_channels
+    return 0 if isinstance(module, Nothing) else width
+
+
+def full_detail(width: int, channels: int, stem: int) -> nn.Sequential:
+    """From the finest level to image size: unfold, then mend the seams at full resolution."""
+    few = max(width // stem**2, 4)
+    return nn.Sequential(
+        nn.Conv2d(width, few * stem**2, 3, padding=1),
+        nn.PixelShuffle(stem),
+        nn.LeakyReLU(0.1),
+        nn.Conv2d(few, channels, 3, padding=1),
+    )
+
+
+class Decoder(nn.Module):
+    """g(PE(·)): quantised embedding and skips to the reference image, and to a mask beside it.
+
+    Args:
+        out_channels: Channels of the image, and of the mask where it is drawn here.
+        widths: Channels of each encoder level.
+        skips: Skip modules, one a level.
+        stem: As in the encoder; the image is unfolded at the end.
+        positions: Use the positional embedding.
+    """
+
+    def __init__(
+        self,
+        out_channels: int,
+        widths: Sequence[int],
+        skips: nn.ModuleList,
+        stem: int = 1,
+        positions: bool = True,
+    ) -> None:
+        super().__init__()
+        self.skips = skips
+        extra = [skip_channels(m, width) for m, width in zip(skips, widths, strict=True)]
+        self.levels = nn.ModuleList(
+            conv_pair(width + more, width, positions)
+            for width, more in zip(widths, extra, strict=True)
+        )
+        self.up = nn.ModuleList(
+            nn.ConvTranspose2d(wide, narrow, 3, 2, 1, output_padding=1)
+            for narrow, wide in pairwise(widths)
+        )
+        self.final = full_detail(widths[0], out_channels, stem)
+
+    def forward(self, z: Tensor, features: Sequence[Tensor]) -> Tensor:
+        """z (B, D, H', W') and the encoder's features to (B, out, H, W), any real number."""
+        for level in range(len(features) - 1, -1, -1):
+            skip = self.skips[level](features[level])
+            z = self.levels[level](torch.cat((z, skip), 1) if skip.shape[1] else z)
+            if level:
+                z = self.up[level - 1](z)
+        out: Tensor = self.final(z)
+        return out
+
+
+class EncoderMask(nn.Module):
+    """f_m, drawn from the two finest encoder levels, as released for Ped2 and Avenue.
+
+    It sees every detail of the input, so it can draw what the memory never held.
+
+    Args:
+        widths: Channels of each encoder level.
+        channels: Channels of the mask.
+        stem: As in the encoder.
+    """
+
+    def __init__(self, widths: Sequence[int], channels: int, stem: int = 1) -> None:
+        super().__init__()
+        fine, coarse = widths[:2]
+        self.layers = nn.Sequential(
+            nn.Conv2d(fine + coarse, fine, 3, padding=1),
+            nn.BatchNorm2d(fine),
+            nn.ReLU(),
+            nn.Conv2d(fine, channels * stem**2, 3, padding=1),
+            nn.PixelShuffle(stem),
+        )
+
+    def forward(self, features: Sequence[Tensor]) -> Tensor:
+        """Features of all levels to logits (B, channels, H, W)."""
+        coarse = F.interpolate(features[1], scale_factor=2.0, mode="bilinear", align_corners=False)
+        out: Tensor = self.layers(torch.cat((features[0], coarse), 1))
+        return out

@@ -1,0 +1,167 @@
+"""ψ, ψ': deformation fields, their estimator, and the one way to apply and compose them.
+
+A field is (B, 2, H, W): channel 0 = x (right), 1 = y (down), in grid units where the image spans
+[-1, 1] between the centres of its corner pixels (`align_corners=True`). The value at a pixel says
+how far from there the image is sampled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import log2
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dmad.config import ModelConfig
+from dmad.model.coordinates import CoordConv2d, coordinates
+
+
+def grid_units(pixels: float, size: int) -> float:
+    """Pixels to grid units on an axis of `size` pixels."""
+    return 2 * pixels / (size - 1)
+
+
+def field_in_pixels(field: Tensor) -> Tensor:
+    """A field (B, 2, H, W) in pixels instead of grid units."""
+    height, width = field.shape[-2:]
+    scale = field.new_tensor([(width - 1) / 2, (height - 1) / 2])
+    return field * scale[:, None, None]
+
+
+def warp(image: Tensor, field: Tensor) -> Tensor:
+    """Eq. 7: image ∘ field. Sample the image where the field points, bilinearly.
+
+    Positions outside the image are clipped to its border.
+
+    Args:
+        image: (B, C, H, W).
+        field: (B, 2, H, W) in grid units; zero is the identity.
+
+    Returns:
+        (B, C, H, W).
+    """
+    grid = coordinates(field.shape[-2], field.shape[-1], like=field) + field
+    grid = grid.clamp(-1, 1).permute(0, 2, 3, 1)
+    return F.grid_sample(image.to(grid.dtype), grid, padding_mode="border", align_corners=True)
+
+
+def compose(first: Tensor, second: Tensor) -> Tensor:
+    """The field that does in one step what `first`, then `second` do: x ∘ first ∘ second.
+
+    Args:
+        first: (B, 2, H, W) applied first.
+        second: (B, 2, H, W) applied to the result.
+
+    Returns:
+        (B, 2, H, W).
+    """
+    return second + warp(first, second)
+
+
+def compose_all(fields: Sequence[Tensor]) -> list[Tensor]:
+    """The running compositions O_1, O_1 ∘ O_2, … of Eq. 7, one for each field given."""
+    composed = list(fields[:1])
+    for field in fields[1:]:
+        composed.append(compose(composed[-1], field))
+    return composed
+
+
+def resize(field: Tensor, size: tuple[int, int]) -> Tensor:
+    """Up(·) of Eq. 6: bring a field (B, 2, h, w) to `size`, corners kept."""
+    return F.interpolate(field, size=size, mode="bilinear", align_corners=True)
+
+
+class Head(nn.Module):
+    """One of the K heads of Eq. 6: stride-2 convolutions down to the scale of its field.
+
+    Args:
+        width: Channels of the trunk.
+        halvings: Number of stride-2 convolutions.
+        displacement: Largest displacement in pixels (Tanh).
+        size: Height and width of the image, to which the field is upsampled.
+    """
+
+    def __init__(self, width: int, halvings: int, displacement: float, size: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for _ in range(halvings):
+            layers += [nn.Conv2d(width, width, 3, 2, 1), nn.ReLU()]
+        self.layers = nn.Sequential(*layers)
+        self.final = nn.Conv2d(width, 2, 3, padding=1)
+        nn.init.zeros_(self.final.weight)
+        nn.init.zeros_(self.final.bias)  # type: ignore[arg-type]
+        self.limit = grid_units(displacement, size)
+        self.size = size
+
+    def forward(self, trunk: Tensor) -> Tensor:
+        """Trunk features (B, width, h, w) to a field (B, 2, size, size), starting at zero."""
+        field = self.limit * torch.tanh(self.final(self.layers(trunk)).float())
+        return resize(field, (self.size, self.size))
+
+
+class DeformationEstimator(nn.Module):
+    """ψ(x) = Up(h(PE(x))) of Eq. 6: K fields, coarse first; ψ'(x) of Eq. 16: as many each way.
+
+    The trunk works at the scale of the finest head.
+
+    Args:
+        in_channels: Channels of x.
+        size: Height and width of x in pixels.
+        reductions: Image size over field size of each head, powers of two, coarse first.
+        displacements: Largest displacement of each head, in pixels.
+        width: Channels of the trunk and of the heads.
+        positions: Use the positional embedding.
+        ways: 2 gives every field a backward one, from heads of its own on the same trunk.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        size: int,
+        reductions: Sequence[int],
+        displacements: Sequence[float],
+        width: int = 64,
+        positions: bool = True,
+        ways: int = 1,
+    ) -> None:
+        super().__init__()
+        finest = reductions[-1]
+        self.unshuffle = nn.PixelUnshuffle(finest)
+        self.stem = nn.Sequential(
+            CoordConv2d(in_channels * finest**2, width, positions=positions),
+            nn.BatchNorm2d(width),
+            nn.ReLU(),
+            CoordConv2d(width, width, positions=positions),
+            nn.BatchNorm2d(width),
+            nn.ReLU(),
+        )
+        self.residual = nn.Sequential(
+            nn.Conv2d(width, width, 3, padding=1, bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(),
+            nn.Conv2d(width, width, 3, padding=1, bias=False),
+            nn.BatchNorm2d(width),
+        )
+        self.heads = nn.ModuleList(
+            Head(width, int(log2(reduction // finest)), displacement, size)
+            for reduction, displacement in [*zip(reductions, displacements, strict=True)] * ways
+        )
+
+    @classmethod
+    def of(
+        cls, config: ModelConfig, in_channels: int, size: int, ways: int = 1
+    ) -> DeformationEstimator | None:
+        """As a network's settings want it; None without heads."""
+        if not config.reductions:
+            return None
+        heads = (config.reductions, config.displacements)
+        width, positions = config.estimator_width, config.positions
+        return cls(in_channels, size, *heads, width, positions, ways)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Eq. 6, 16: (B, in_channels, H, W) to K fields (B, 2, H, W), the backward ones behind."""
+        trunk = self.stem(self.unshuffle(x))
+        trunk = F.relu(trunk + self.residual(trunk))
+        return [head(trunk) for head in self.heads]

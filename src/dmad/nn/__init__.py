@@ -1,1 +1,0 @@
-"""The paper's modules: pure PyTorch, one noun a file."""

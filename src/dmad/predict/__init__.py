@@ -1,0 +1,1 @@
+"""Files judged: scores, events, pictures and films."""

@@ -1,0 +1,1 @@
+"""Cameras watched: events, health, sinks."""

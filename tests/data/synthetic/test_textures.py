@@ -1,0 +1,48 @@
+"""The demo's textures: tiles in MVTec's layout, good ones and ones with marked defects."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dmad.config import DataConfig
+from dmad.data.layouts.images import find_images
+from dmad.data.synthetic.textures import SIDE, TESTED, TEXTURES, write_textures
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_textures(tmp_path_factory.mktemp("textures"))
+
+
+@pytest.mark.parametrize("name", TEXTURES)
+def test_each_texture_is_a_category(root: Path, name: str) -> None:
+    data = DataConfig(root=root, layout="mvtec", categories=name)
+    train, test = (find_images(data, root / name, split).files for split in ("train", "test"))
+    assert len(train) == 64 - TESTED
+    assert [file.kind for file in test].count("normal") == TESTED
+    assert sum(file.mask is not None for file in test) == 3 * TESTED
+
+
+def test_no_tile_is_both_trained_on_and_tested(root: Path) -> None:
+    def tiles(part: str) -> set[bytes]:
+        files = (root / "brick" / part / "good").iterdir()
+        return {np.asarray(Image.open(file)).tobytes() for file in files}
+
+    assert len(tiles("train") | tiles("test")) == 64
+    assert not tiles("train") & tiles("test")
+
+
+@pytest.mark.parametrize("kind", ["cut", "scratch", "spot"])
+def test_masks_cover_what_was_changed(root: Path, kind: str) -> None:
+    for index in range(TESTED):
+        name = f"{index:03}"
+        good, bad = (
+            np.asarray(Image.open(root / "grass" / "test" / folder / f"{name}.png"), int)
+            for folder in ("good", kind)
+        )
+        mask = np.asarray(Image.open(root / f"grass/ground_truth/{kind}/{name}_mask.png")) > 0
+        assert mask.shape == (SIDE, SIDE)
+        assert mask.mean() < 0.3
+        assert not (np.abs(good - bad).max(-1) >= 8)[~mask].any()
