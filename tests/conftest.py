@@ -15,11 +15,11 @@ from dmad.calibration.budget import Budget
 from dmad.calibration.hysteresis import Rule
 from dmad.calibration.standardisation import Scorer, Standardisation
 from dmad.calibration.threshold import Calibration
-from dmad.config import Config, DataConfig, ModelConfig, TrainConfig
+from dmad.config import ImageConfig, TrainConfig, VideoConfig, VideoDataConfig, VideoModelConfig
 from dmad.model.pdm import PDM
 
 SIZE = 32
-TINY = ModelConfig(
+TINY = VideoModelConfig(
     widths=(4, 8), memory_items=5, skip_channels=2, reductions=(4, 2), estimator_width=4
 )
 
@@ -91,14 +91,14 @@ def normal_data(tmp_path_factory, write_clip) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tiny(tmp_path_factory) -> Callable[..., Config]:
+def tiny(tmp_path_factory) -> Callable[..., VideoConfig]:
     """Settings of a model of a few thousand weights; `train` and `data` take changes."""
     cache = tmp_path_factory.mktemp("cache")
 
-    def make(root: Path | None, data: dict | None = None, model: ModelConfig = TINY, **train):
-        where = DataConfig(root=root, size=SIZE, channels=1, cache=cache, **(data or {}))
+    def make(root: Path | None, data: dict | None = None, model: VideoModelConfig = TINY, **train):
+        where = VideoDataConfig(root=root, size=SIZE, channels=1, cache=cache, **(data or {}))
         steps = {"epochs": 1, "batch_size": 4, "lr": 1e-3, "precision": "fp32", "warmup": 2}
-        return Config("video", where, model, train=TrainConfig(**{**steps, **train}))
+        return VideoConfig("video", where, model, train=TrainConfig(**{**steps, **train}))
 
     return make
 
@@ -148,16 +148,16 @@ def image_data(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tiny_images(tmp_path_factory, image_data, teacher_weights) -> Callable[..., Config]:
+def tiny_images(tmp_path_factory, image_data, teacher_weights) -> Callable[..., ImageConfig]:
     """Settings of a small PPDM on `image_data`; `model` and `train` take changes."""
     cache = tmp_path_factory.mktemp("image-cache")
 
-    def make(model: dict | None = None, **train) -> Config:
+    def make(model: dict | None = None, **train) -> ImageConfig:
         base = recipes.mvtec()
         small = {"teacher": "resnet18", "teacher_weights": teacher_weights, "memory_items": 10}
         small |= {"reductions": (16, 8), "estimator_width": 4, **(model or {})}
         steps = {"epochs": 2, "batch_size": 4, "precision": "fp32", **train}
-        return Config(
+        return ImageConfig(
             "mvtec",
             replace(
                 base.data, root=image_data, size=64, cache=cache, categories="discs", held_out=0.25

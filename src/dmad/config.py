@@ -1,7 +1,9 @@
 """Every setting of the project, as frozen dataclasses that check themselves when built.
 
-The defaults are the paper's. Where the authors' released code differs in a way that matters,
-the field names both values; `docs/equations.md` says why. Recipes set what depends on the data.
+A form of DMAD, video or images, has its own class for each section, so that every setting listed
+has an effect. The defaults are the paper's. Where the authors' released code differs in a way that
+matters, the docstring names both values; `docs/equations.md` says why. Recipes set what depends on
+the data.
 """
 
 from __future__ import annotations
@@ -9,119 +11,145 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 from dmad.errors import checked, require
 
-Layout = Literal[
-    "ped2", "avenue", "shanghaitech", "video", "street", "mnist", "digits", "mvtec", "images"
-]
+VideoLayout = Literal["ped2", "avenue", "shanghaitech", "video", "street", "mnist", "digits"]
+ImageLayout = Literal["mvtec", "images"]
 
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Where the data lies and how it is read.
+    """Where the data is and how it is read: the settings of every form.
 
     Args:
-        root: Folder of the data set; `dmad data PATH` says what a folder holds.
-        layout: How the folder is laid out; a recipe names its own.
+        root: Folder of the data set. `dmad data PATH` lists what a folder contains.
         size: Height and width of a frame or image in pixels after resizing.
-        channels: 1 for grey, 3 for colour.
-        antialias: Resize frames with antialiasing. Without it, as released, thin things stay sharp.
-        history: Past frames from which the next is predicted; 0 reconstructs a single image.
-        fps: Frames a second where the footage does not say, as folders of frames do not; 0 is
-            unknown, and nothing is said in seconds or hours then.
         cache: Folder for decoded frames (default: $DMAD_CACHE, else ~/.cache/dmad).
-        workers: Processes that load batches; 0 is fastest for memory-mapped frames on few cores.
-        normal: Digits that count as normal (recipes `mnist` and `digits`).
-        held_out: Share of the normal clips kept from training, for thresholds; 0 trains on all.
-        limit: Use at most this many training samples, evenly spread; 0 uses all.
-        categories: Recipe `mvtec`: a model for each of these, separated by commas; empty is all.
-        tiles: Images: cut each into `tiles` x `tiles` overlapping pieces of `size` pixels, so that
-            small defects of large images are seen; maps are blended. 1 takes it whole.
+        workers: Processes that load batches. 0 is fastest for memory-mapped frames on few cores.
+        held_out: Share of the normal clips or images kept from training, for thresholds. 0 trains
+            on all of them.
+        limit: Largest number of training samples, evenly spread. 0 uses all.
     """
 
     root: Path | None = None
-    layout: Layout = "video"
     size: int = 256
-    channels: Literal[1, 3] = 3
-    antialias: bool = True
-    history: int = 4
-    fps: float = 0.0
     cache: Path | None = None
     workers: int = 0
-    normal: tuple[int, ...] = (1, 3, 5, 7, 9)
     held_out: float = 0.125
     limit: int = 0
-    categories: str = ""
-    tiles: int = 1
+
+    # Fixed for a form, or a setting of its own section.
+    layout: ClassVar[str] = ""
+    channels: ClassVar[int] = 3
+    history: ClassVar[int] = 0
+    antialias: ClassVar[bool] = True
+    fps: ClassVar[float] = 0.0
+    tiles: ClassVar[int] = 1
+    categories: ClassVar[str] = ""
 
     @property
     def canvas(self) -> int:
-        """Height and width of a whole image's map and mask in pixels."""
+        """Height and width in pixels of the map and mask of a whole image."""
         return self.size * self.tiles
 
     def __post_init__(self) -> None:
         require(self.size >= 16, f"data.size is {self.size}; give 16 pixels or more")
-        checked(self, "data", history=0, limit=0, fps=0, workers=0)
+        checked(self, "data", limit=0, workers=0)
         require(0 <= self.held_out < 1, f"data.held_out is {self.held_out}; give 0 to below 1")
+
+
+@dataclass(frozen=True)
+class VideoDataConfig(DataConfig):
+    """Where the footage is and how it is read.
+
+    Args:
+        root: Folder of the data set. `dmad data PATH` lists what a folder contains.
+        size: Height and width of a frame in pixels after resizing.
+        cache: Folder for decoded frames (default: $DMAD_CACHE, else ~/.cache/dmad).
+        workers: Processes that load batches. 0 is fastest for memory-mapped frames on few cores.
+        held_out: Share of the normal clips kept from training, for thresholds. 0 trains on all.
+        limit: Largest number of training samples, evenly spread. 0 uses all.
+        layout: How the folder is laid out. Each recipe names its own.
+        channels: 1 for grey, 3 for colour.
+        history: Past frames from which the next one is predicted. 0 reconstructs single images.
+        antialias: Resize frames with antialiasing. Without it, as released, thin objects stay
+            sharp.
+        fps: Frames a second of footage that does not state its rate, such as folders of frames.
+            0 is unknown: no result is then given in seconds or hours.
+        normal: Digits that count as normal (recipes `mnist` and `digits`).
+    """
+
+    layout: VideoLayout = "video"  # type: ignore[misc]
+    channels: Literal[1, 3] = 3  # type: ignore[misc]
+    history: int = 4  # type: ignore[misc]
+    antialias: bool = True  # type: ignore[misc]
+    fps: float = 0.0  # type: ignore[misc]
+    normal: tuple[int, ...] = (1, 3, 5, 7, 9)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        checked(self, "data", history=0, fps=0)
+
+
+@dataclass(frozen=True)
+class ImageDataConfig(DataConfig):
+    """Where the images are and how they are read.
+
+    Args:
+        root: Folder of the data set. `dmad data PATH` lists what a folder contains.
+        size: Height and width of an image, or of a tile, in pixels after resizing.
+        cache: Folder for decoded images (default: $DMAD_CACHE, else ~/.cache/dmad).
+        workers: Processes that load batches. 0 is fastest for memory-mapped images on few cores.
+        held_out: Share of the good images kept from training, for thresholds. 0 trains on all.
+        limit: Largest number of training samples, evenly spread. 0 uses all.
+        layout: How the folder is laid out. Each recipe names its own.
+        categories: Recipe `mvtec`: names of categories, separated by commas. One model is trained
+            for each. Empty trains all.
+        tiles: Cut each image into `tiles` x `tiles` overlapping pieces of `size` pixels, so that
+            small defects of large images are found. 1 takes the image whole.
+    """
+
+    layout: ImageLayout = "images"  # type: ignore[misc]
+    categories: str = ""  # type: ignore[misc]
+    tiles: int = 1  # type: ignore[misc]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         require(1 <= self.tiles <= 16, f"data.tiles is {self.tiles}; give 1 (whole) to 16")
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """The network. Each part can be switched off, as the paper's ablation (Table 4) needs.
+    """The parts of the network that both forms share. Each can be switched off (Table 4).
 
     Args:
-        widths: Channels of each encoder level, finest first, with a 2x pooling between them; the
-            last are the channels D of the memory.
-        stem: Factor by which pixels are folded into channels before the first convolution.
-            1 works at full resolution (released code); 2 costs about a quarter.
         memory: Quantise the embedding to memory items (Eq. 4).
         memory_items: Number N of memory items.
-        revive_after: Steps after which an unused item is replaced by an embedding; 0 never (paper).
-        skips: `compressed` passes few channels of detached features to the decoder (paper),
-            `full` passes all of them (as MNAD), `none` passes nothing.
-        skip_channels: Channels a compressed skip keeps.
-        positions: Positional embedding PE in the decoder and the deformation estimator.
-        reductions: For each deformation head, coarse first, image size over field size.
-            Empty switches the deformation off; one entry is K = 1.
+        revive_after: Steps after which an unused item is replaced by an embedding. 0 never (paper).
+        positions: Use the positional embedding PE in the decoder and the deformation estimator.
+        reductions: For each deformation head, coarse first, image size over field size. Empty
+            switches the deformation off. One entry is K = 1.
         displacements: For each head, the largest displacement in pixels.
         estimator_width: Channels of the deformation estimator.
-        estimator_sees: What the deformation is estimated from in video: `past` is what the
-            encoder sees too (the one x of Eq. 3), `target` adds the frame to be matched.
-        background: Learn a background template and a foreground mask (Eq. 9).
-        mask: Where the foreground mask comes from: `encoder` draws it from the finest features of
-            the input, one mask a channel (released on Ped2 and Avenue); `decoder` draws it beside
-            the reference, so that it too passes the memory (released on ShanghaiTech).
-        teacher: Images (PPDM): the frozen network of timm whose features are restored, such as
-            `wide_resnet50_2` or `resnet18`. With one, `widths`, `stem`, `skips`, `skip_channels`,
-            `estimator_sees`, `background` and `mask` do not count. Empty: PDM (video, digits).
-        teacher_weights: File of the teacher's weights (.safetensors, or .pth of tensors alone);
-            without one, timm fetches them.
     """
 
-    widths: tuple[int, ...] = (32, 64, 128, 256)
-    stem: Literal[1, 2, 4] = 1
     memory: bool = True
     memory_items: int = 200
     revive_after: int = 0
-    skips: Literal["compressed", "full", "none"] = "compressed"
-    skip_channels: int = 32
     positions: bool = True
     reductions: tuple[int, ...] = (4, 1)
     displacements: tuple[float, ...] = (2.0, 3.0)
     estimator_width: int = 64
-    estimator_sees: Literal["past", "target"] = "past"
-    background: bool = True
-    mask: Literal["encoder", "decoder"] = "encoder"
-    teacher: str = ""
-    teacher_weights: Path | None = None
+
+    @property
+    def coarsest(self) -> int:
+        """Image size over the size of the coarsest feature map; the image size is a multiple."""
+        return max((1, *self.reductions))
 
     def __post_init__(self) -> None:
-        checked(self, "model", memory_items=1, skip_channels=1, estimator_width=1)
-        levels = len(self.widths) >= 2 and min(self.widths) >= 1
-        require(levels, f"model.widths is {self.widths}; give channels for two levels or more")
+        checked(self, "model", memory_items=1, estimator_width=1)
         require(
             len(self.reductions) == len(self.displacements),
             f"model.reductions has {len(self.reductions)} entries and model.displacements "
@@ -132,42 +160,115 @@ class ModelConfig:
             f"model.reductions is {self.reductions}; order the heads from coarse to fine",
         )
         for reduction in self.reductions:
-            power = reduction >= 1 and reduction & (reduction - 1) == 0
-            require(power, f"model.reductions holds {reduction}; give powers of two")
+            power_of_two = reduction >= 1 and reduction & (reduction - 1) == 0
+            require(power_of_two, f"model.reductions holds {reduction}; give powers of two")
         for pixels in self.displacements:
             require(pixels > 0, f"model.displacements holds {pixels}; give pixels above 0")
 
 
 @dataclass(frozen=True)
+class VideoModelConfig(ModelConfig):
+    """The network of video (PDM). Each part can be switched off, as for Table 4.
+
+    Args:
+        memory: Quantise the embedding to memory items (Eq. 4).
+        memory_items: Number N of memory items.
+        revive_after: Steps after which an unused item is replaced by an embedding. 0 never (paper).
+        positions: Use the positional embedding PE in the decoder and the deformation estimator.
+        reductions: For each deformation head, coarse first, image size over field size. Empty
+            switches the deformation off. One entry is K = 1.
+        displacements: For each head, the largest displacement in pixels.
+        estimator_width: Channels of the deformation estimator.
+        widths: Channels of each encoder level, finest first, with 2x pooling between levels. The
+            last is the number of channels D of the memory.
+        stem: Factor by which pixels are folded into channels before the first convolution. 1 works
+            at full resolution (released code). 2 costs about a quarter.
+        skips: `compressed` passes few channels of detached features to the decoder (paper),
+            `full` passes all of them (as MNAD), `none` passes nothing.
+        skip_channels: Channels that a compressed skip keeps.
+        estimator_sees: Input of the deformation estimator. `past` is the input of the encoder (the
+            one x of Eq. 3). `target` adds the frame to be matched.
+        background: Learn a background template and a foreground mask (Eq. 9).
+        mask: Source of the foreground mask. `encoder` computes it from the finest features of the
+            input, one mask a channel (released on Ped2 and Avenue). `decoder` computes it beside
+            the reference, so that it too passes the memory (released on ShanghaiTech).
+    """
+
+    widths: tuple[int, ...] = (32, 64, 128, 256)
+    stem: Literal[1, 2, 4] = 1
+    skips: Literal["compressed", "full", "none"] = "compressed"
+    skip_channels: int = 32
+    estimator_sees: Literal["past", "target"] = "past"
+    background: bool = True
+    mask: Literal["encoder", "decoder"] = "encoder"
+
+    @property
+    def embedding_reduction(self) -> int:
+        """Image size over the size of the embedding."""
+        return int(self.stem * 2 ** (len(self.widths) - 1))
+
+    @property
+    def coarsest(self) -> int:
+        """Image size over the size of the coarsest feature map; the image size is a multiple."""
+        return max(super().coarsest, self.embedding_reduction)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        checked(self, "model", skip_channels=1)
+        usable = len(self.widths) >= 2 and min(self.widths) >= 1
+        require(usable, f"model.widths is {self.widths}; give channels for two levels or more")
+
+
+@dataclass(frozen=True)
+class ImageModelConfig(ModelConfig):
+    """The network of images (PPDM). Each part can be switched off.
+
+    Args:
+        memory: Quantise the embedding to memory items (Eq. 4).
+        memory_items: Number N of memory items.
+        revive_after: Steps after which an unused item is replaced by an embedding. 0 never (paper).
+        positions: Use the positional embedding PE in the deformation estimator.
+        reductions: For each deformation head, coarse first, image size over field size. Empty
+            switches the deformation off: reverse distillation alone.
+        displacements: For each head, the largest displacement in pixels.
+        estimator_width: Channels of the deformation estimator.
+        teacher: The frozen network of timm whose features are restored, such as `wide_resnet50_2`
+            or `resnet18`.
+        teacher_weights: File of the teacher's weights (.safetensors, or .pth of tensors alone).
+            Without a file, timm downloads them.
+    """
+
+    teacher: str = "resnet18"
+    teacher_weights: Path | None = None
+
+    embedding_reduction: ClassVar[int] = 32
+
+    @property
+    def coarsest(self) -> int:
+        """Image size over the size of the coarsest feature map; the image size is a multiple."""
+        return max(super().coarsest, self.embedding_reduction)
+
+
+@dataclass(frozen=True)
 class LossConfig:
-    """Weights of Eq. 5, 8, 10, 11, 18 and 19.
+    """Weights of the losses that both forms share (Eq. 5, 8, 11, 18 and 19).
 
     Args:
         gamma1: Weight of the compression loss (Eq. 11, 19).
         gamma2: Weight of the deformation loss (Eq. 11, 19).
-        gamma3: Weight of the cycle consistency of images (Eq. 19); 0 removes it.
         beta: Weight of the commitment term (Eq. 5).
-        gradient: Video: weight of the gradient part of Dis (Eq. 10, 12) beside its squared error.
-        coarse_gradient: Factor on it for all heads but the last; released code: 0.25.
-        smoothness: Weight of the smoothness term of Eq. 8; 0 removes it.
-        strength: Weight of the strength term of Eq. 8; 0 removes it (released code: 0.4 on Ped2).
-        smoothness_window: 0 uses differences of neighbours (paper); an odd width compares a
-            vector with the mean around it (near the released code: 7 coarse, 3 fine).
-        backward_strength: Eq. 18 weighs backward fields' strength too (released code: false).
-        background: Weight of the loss that fits the template to the frames (released: its only).
+        smoothness: Weight of the smoothness term of Eq. 8. 0 removes it.
+        strength: Weight of the strength term of Eq. 8. 0 removes it (released code: 0.4 on Ped2).
+        smoothness_window: 0 uses differences of neighbours (paper). An odd width compares a vector
+            with the mean around it (near the released code: 7 coarse, 3 fine).
     """
 
     gamma1: float = 1.0
     gamma2: float = 0.25
-    gamma3: float = 0.25
     beta: float = 0.25
-    gradient: float = 1.0
-    coarse_gradient: float = 1.0
     smoothness: float = 1.0
     strength: float = 1.0
     smoothness_window: int = 0
-    backward_strength: bool = True
-    background: float = 1.0
 
     def __post_init__(self) -> None:
         checked(self, "loss", **dict.fromkeys((item.name for item in fields(self)), 0))
@@ -178,30 +279,106 @@ class LossConfig:
 
 
 @dataclass(frozen=True)
-class ScoreConfig:
-    """How maps become a score (Eq. 12 to 14, 20 to 23).
+class VideoLossConfig(LossConfig):
+    """Weights of the losses of video (Eq. 5, 8, 10 and 11).
 
     Args:
-        alpha: Weight of the deformation term.
-        weight: Video: its weight in the deployable score, where both terms are standardised.
-        kernel: Video: height and width of the averaging kernel k*, in pixels.
-        sigma: Images: standard deviation of the Gaussian kernel k* in pixels, in place of the
-            averaging one.
-        backward_only: Images: measure the backward fields alone in Eq. 21 (released code).
-        choose: Choose `weight` at the end of training by synthetic anomalies in what was held out,
-            and for images `alpha`.
+        gamma1: Weight of the compression loss (Eq. 11).
+        gamma2: Weight of the deformation loss (Eq. 11).
+        beta: Weight of the commitment term (Eq. 5).
+        smoothness: Weight of the smoothness term of Eq. 8. 0 removes it.
+        strength: Weight of the strength term of Eq. 8. 0 removes it (released code: 0.4 on Ped2).
+        smoothness_window: 0 uses differences of neighbours (paper). An odd width compares a vector
+            with the mean around it (near the released code: 7 coarse, 3 fine).
+        gradient: Weight of the gradient part of Dis (Eq. 10, 12) beside its squared error.
+        coarse_gradient: Factor on `gradient` for all heads but the last (released code: 0.25).
+        background: Weight of the loss that fits the template to the frames (released code: its
+            only loss).
+    """
+
+    gradient: float = 1.0
+    coarse_gradient: float = 1.0
+    background: float = 1.0
+
+
+@dataclass(frozen=True)
+class ImageLossConfig(LossConfig):
+    """Weights of the losses of images (Eq. 5, 17, 18 and 19).
+
+    Args:
+        gamma1: Weight of the compression loss (Eq. 19).
+        gamma2: Weight of the deformation loss (Eq. 19).
+        beta: Weight of the commitment term (Eq. 5).
+        smoothness: Weight of the smoothness terms of Eq. 18. 0 removes them.
+        strength: Weight of the strength terms of Eq. 18. 0 removes them.
+        smoothness_window: 0 uses differences of neighbours (paper). An odd width compares a vector
+            with the mean around it.
+        gamma3: Weight of the cycle consistency (Eq. 17, 19). 0 removes it.
+        backward_strength: Include the strength of the backward fields in Eq. 18 (released code:
+            false).
+    """
+
+    gamma3: float = 0.25
+    backward_strength: bool = True
+
+
+@dataclass(frozen=True)
+class ScoreConfig:
+    """How maps become a score: the settings of every form.
+
+    Args:
+        alpha: Weight of the deformation term (Eq. 14, 22).
+        choose: Choose the weight of the deformation at the end of training, by synthetic anomalies
+            in the data that was held out.
     """
 
     alpha: float = 0.2
-    weight: float = 0.5
-    kernel: tuple[int, int] = (16, 14)
-    sigma: float = 4.0
-    backward_only: bool = False
     choose: bool = True
 
     def __post_init__(self) -> None:
-        checked(self, "score", alpha=0, weight=0)
+        checked(self, "score", alpha=0)
+
+
+@dataclass(frozen=True)
+class VideoScoreConfig(ScoreConfig):
+    """How maps of video become a score (Eq. 12 to 14).
+
+    Args:
+        alpha: Weight of the deformation term (Eq. 14).
+        choose: Choose `weight` at the end of training, by synthetic anomalies in the clips that
+            were held out.
+        weight: Weight of the deformation in the calibrated score, where both terms are
+            standardised.
+        kernel: Height and width of the averaging kernel k* in pixels.
+    """
+
+    weight: float = 0.5
+    kernel: tuple[int, int] = (16, 14)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        checked(self, "score", weight=0)
         require(min(self.kernel) >= 1, f"score.kernel is {self.kernel}; give 1 or more")
+
+
+@dataclass(frozen=True)
+class ImageScoreConfig(ScoreConfig):
+    """How maps of images become a score (Eq. 20 to 23).
+
+    Args:
+        alpha: Weight of the deformation term (Eq. 22).
+        choose: Choose `alpha` at the end of training, by synthetic defects in the images that were
+            held out.
+        sigma: Standard deviation of the Gaussian kernel k* in pixels.
+        backward_only: Measure the backward fields alone in Eq. 21 (released code).
+    """
+
+    alpha: float = 0.05
+    sigma: float = 4.0
+    backward_only: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         require(self.sigma > 0, f"score.sigma is {self.sigma}; give pixels above 0")
 
 
@@ -210,19 +387,20 @@ class TrainConfig:
     """How the model is trained.
 
     Args:
-        epochs: Passes over the training data.
+        epochs: Passes over the data.
         batch_size: Samples a step.
         lr: Peak learning rate of AdamW, decayed to zero along a cosine.
-        betas: Its two decay rates.
+        betas: Decay rates of AdamW's two moments.
         background_lr: Factor on `lr` for the background template.
         weight_decay: Weight decay of AdamW.
-        warmup: Steps over which the learning rate first rises to its peak; half of all at most.
-        clip: Largest norm of the gradient of all weights together; 0 does not clip.
+        warmup: Steps over which the learning rate first rises to its peak; at most half of all.
+        clip: Largest norm of the gradient of all weights together. 0 does not clip.
         seed: Seed of weights and sample order.
-        precision: `auto` takes bf16 where the machine computes in it, else 32-bit floats.
-        compile: `torch.compile`; `auto` does so on a GPU.
-        channels_last: Keep activations in channels-last order; `auto` does so where bf16 is fast.
-        start: Trained model (run, file, shipped name) whose weights but templates to begin with.
+        precision: `auto` takes bf16 if the machine computes in it, else 32-bit floats.
+        compile: `torch.compile`. `auto` compiles on a GPU.
+        channels_last: Keep activations in channels-last order. `auto` does so if bf16 is fast.
+        start: Trained model (run, file or shipped name) whose weights the training starts from;
+            background templates are not taken.
     """
 
     epochs: int = 60
@@ -244,25 +422,28 @@ class TrainConfig:
         checked(self, "train", **least, seed=0, background_lr=0)
         require(self.seed < 2**32, f"train.seed is {self.seed}; give less than 2^32")
         require(
-            0 <= min(self.betas) <= max(self.betas) < 1, f"train.betas is {self.betas}; below 1"
+            0 <= min(self.betas) <= max(self.betas) < 1,
+            f"train.betas is {self.betas}; give two numbers from 0 to below 1",
         )
         require(self.lr > 0, f"train.lr is {self.lr}; give a number above 0")
 
 
 @dataclass(frozen=True)
 class Config:
-    """One experiment: its recipe's name and every setting.
+    """One experiment: its recipe's name and every setting. Each form has a subclass.
 
     Args:
         recipe: The recipe these settings started from.
-        data: Where the data lies and how it is read.
+        data: Where the data is and how it is read.
         model: The network.
         loss: Weights of the losses.
         score: How maps become a score.
         train: How the model is trained.
     """
 
-    recipe: str = "video"
+    form: ClassVar[str] = ""
+
+    recipe: str = ""
     data: DataConfig = field(default_factory=DataConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     loss: LossConfig = field(default_factory=LossConfig)
@@ -270,23 +451,7 @@ class Config:
     train: TrainConfig = field(default_factory=TrainConfig)
 
     def __post_init__(self) -> None:
-        images = self.data.layout in ("mvtec", "images")
-        require(
-            images == bool(self.model.teacher),
-            f"data.layout {self.data.layout} goes {'with' if images else 'without'} a "
-            "model.teacher: recipes mvtec and images have one, those of video and digits none",
-        )
-        deepest = self.model.stem * 2 ** (len(self.model.widths) - 1)
-        if self.model.teacher:
-            deepest = 32
-            require(
-                (self.data.channels, self.data.history) == (3, 0),
-                f"a teacher sees single colour images, not data.channels {self.data.channels} and "
-                f"data.history {self.data.history}; give 3 and 0, or no model.teacher",
-            )
-        alone = self.train.batch_size == 1 and self.data.size == deepest
-        require(not alone, "train.batch_size is 1 for an embedding of one place; give 2 or more")
-        coarsest = max((deepest, *self.model.reductions))
+        coarsest = self.model.coarsest
         require(
             self.data.size % coarsest == 0,
             f"data.size is {self.data.size}; give a multiple of {coarsest}, the coarsest "
@@ -294,21 +459,75 @@ class Config:
         )
 
 
-SECTIONS = {
-    "data": DataConfig,
-    "model": ModelConfig,
-    "loss": LossConfig,
-    "score": ScoreConfig,
-    "train": TrainConfig,
-}
+@dataclass(frozen=True)
+class VideoConfig(Config):
+    """One experiment with video (PDM), or with single images without a teacher."""
 
-PLACES = ("root", "cache", "teacher_weights")  # paths that are made absolute
+    form: ClassVar[str] = "video"
 
-PATHS = (*PLACES, "start")
+    recipe: str = "video"
+    data: VideoDataConfig = field(default_factory=VideoDataConfig)
+    model: VideoModelConfig = field(default_factory=VideoModelConfig)
+    loss: VideoLossConfig = field(default_factory=VideoLossConfig)
+    score: VideoScoreConfig = field(default_factory=VideoScoreConfig)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_batch(self, self.model.embedding_reduction)
+
+
+@dataclass(frozen=True)
+class ImageConfig(Config):
+    """One experiment with images of parts (PPDM)."""
+
+    form: ClassVar[str] = "images"
+
+    recipe: str = "images"
+    data: ImageDataConfig = field(default_factory=ImageDataConfig)
+    model: ImageModelConfig = field(default_factory=ImageModelConfig)
+    loss: ImageLossConfig = field(default_factory=ImageLossConfig)
+    score: ImageScoreConfig = field(default_factory=ImageScoreConfig)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_batch(self, self.model.embedding_reduction)
+
+
+def _check_batch(config: Config, embedding_reduction: int) -> None:
+    """Batch norm needs more than one value a channel."""
+    single = config.train.batch_size == 1 and config.data.size == embedding_reduction
+    require(not single, "train.batch_size is 1 and the embedding has one position; give 2 or more")
+
+
+AnyConfig = TypeVar("AnyConfig", bound=Config)
+
+SECTIONS = ("data", "model", "loss", "score", "train")
+LOCATIONS = ("root", "cache", "teacher_weights")  # paths that are stored absolute
+PATHS = (*LOCATIONS, "start")
+
+
+def section_classes(form: str) -> dict[str, type]:
+    """The dataclass of each section of a form's settings, by section name."""
+    defaults = config_class(form)()
+    return {name: type(getattr(defaults, name)) for name in SECTIONS}
+
+
+def config_class(form: str) -> type[Config]:
+    """The subclass of `Config` whose `form` has this name.
+
+    Raises:
+        DmadError: No form has this name.
+    """
+    known = {subclass.form: subclass for subclass in Config.__subclasses__()}
+    require(form in known, f"no form is called {form!r}; known: {', '.join(sorted(known))}")
+    return known[form]
 
 
 def plain(value: Any) -> Any:
-    """Turn a configuration into dicts, lists, numbers and strings, for YAML or JSON."""
+    """Turn a dataclass into dicts, lists, numbers and strings, for YAML or JSON."""
+    if isinstance(value, Config):
+        sections = {name: plain(getattr(value, name)) for name in SECTIONS}
+        return {"form": value.form, "recipe": value.recipe, **sections}
     if hasattr(value, "__dataclass_fields__"):
         return {item.name: plain(getattr(value, item.name)) for item in fields(value)}
     if isinstance(value, tuple | list):
@@ -316,57 +535,78 @@ def plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
-def changed(config: Config, **changes: object) -> Config:
-    """Settings with some changed, each by its own name; all at once, as some belong together.
+def changed(config: AnyConfig, **changes: object) -> AnyConfig:
+    """Return a copy with some settings changed, each by its own name.
 
     Args:
-        config: What the others stay like.
-        **changes: Any setting of any section: `epochs=4, size=128, root=Path("UCSDped2")`; where
-            two sections have one of that name, with the section: `loss_background=0.0`.
+        config: The settings to start from.
+        **changes: Any setting of any section: `epochs=4, size=128, root=Path("UCSDped2")`. If two
+            sections have a setting of that name, put the section first: `loss_background=0.0`.
 
     Raises:
         DmadError: No such setting, or a value out of range.
     """
-    known = [(section, own) for section in SECTIONS for own in vars(getattr(config, section))]
+    known = [
+        (section, item.name) for section in SECTIONS for item in fields(getattr(config, section))
+    ]
     new: dict[str, dict[str, object]] = {section: {} for section in SECTIONS}
     for key, value in changes.items():
-        meant = [(section, own) for section, own in known if key in (own, f"{section}_{own}")]
-        more = " or ".join("_".join(place) for place in meant)
-        helped = f"`dmad train {config.recipe} --help` lists them"
-        require(bool(meant), f"no setting is called {key!r}; {helped}")
-        require(len(meant) == 1, f"{key!r} is a setting of several sections; say {more}")
-        ((section, own),) = meant
-        new[section][own] = value
-    sections = {name: replace(getattr(config, name), **own) for name, own in new.items() if own}
+        places = [place for place in known if key in (place[1], "_".join(place))]
+        require(
+            bool(places),
+            f"no setting is called {key!r}; `dmad train {config.recipe} --help` lists them",
+        )
+        options = " or ".join("_".join(place) for place in places)
+        require(len(places) == 1, f"{key!r} is a setting of several sections; give {options}")
+        section, name = places[0]
+        new[section][name] = value
+    sections: dict[str, Any] = {
+        name: replace(getattr(config, name), **values) for name, values in new.items() if values
+    }
     return replace(config, **sections)
 
 
-def anchored(config: Config) -> Config:
-    """The same settings, whose paths hold from any folder."""
+def with_absolute_paths(config: Config) -> Config:
+    """Return the same settings with every path absolute, so that they hold from any folder."""
     return restore(plain(config))
 
 
-def restore(tree: dict[str, Any]) -> Config:
-    """Build a `Config` from what `plain` made of one; unknown names raise `DmadError`.
+def restore(tree: Mapping[str, Any]) -> Config:
+    """Build the settings from what `plain` made of them. Relative paths become absolute.
 
-    Relative paths are taken from the present folder and made absolute.
+    Settings stored before forms had their own sections carry no `form`; what belongs to the other
+    form is dropped from them.
+
+    Raises:
+        DmadError: An unknown form, section or setting, or a value out of range.
     """
-    sections = {name: _section(name, tree.get(name, {})) for name in SECTIONS}
-    return Config(recipe=str(tree.get("recipe", "video")), **sections)
+    form = tree.get("form") or _form_before_sections(tree)
+    classes = section_classes(form)
+    old = "form" not in tree
+    sections: dict[str, Any] = {
+        name: _section(name, section, tree.get(name) or {}, old)
+        for name, section in classes.items()
+    }
+    return config_class(form)(recipe=str(tree.get("recipe", form)), **sections)
 
 
-def of_card(card: Mapping[str, Any]) -> Config:
-    """The settings in a model's card, with the α that was chosen for it."""
-    config = restore(card["config"])
-    choice = card.get("choice")
-    return changed(config, alpha=choice["alpha"]) if choice else config
+def _form_before_sections(tree: Mapping[str, Any]) -> str:
+    return "images" if (tree.get("model") or {}).get("teacher") else "video"
 
 
-def _section(name: str, values: dict[str, Any]) -> Any:
-    known = {item.name for item in fields(SECTIONS[name])}
+def _settings_of_all_forms(section: str) -> set[str]:
+    classes = [section_classes(config.form)[section] for config in Config.__subclasses__()]
+    return {item.name for one in classes for item in fields(one)}
+
+
+def _section(name: str, section: type, values: Mapping[str, Any], old: bool) -> Any:
+    known = {item.name for item in fields(section)}
+    if old:
+        dropped = _settings_of_all_forms(name) - known
+        values = {key: value for key, value in values.items() if key not in dropped}
     unknown = sorted(set(values) - known)
     require(not unknown, f"unknown setting {name}.{', '.join(unknown)}; known: {sorted(known)}")
-    return SECTIONS[name](**{key: _value(key, item) for key, item in values.items()})
+    return section(**{key: _value(key, value) for key, value in values.items()})
 
 
 def _value(key: str, value: Any) -> Any:
@@ -374,4 +614,11 @@ def _value(key: str, value: Any) -> Any:
         return tuple(value)
     if key not in PATHS or value is None:
         return value
-    return Path(value).absolute() if key in PLACES else Path(value)
+    return Path(value).absolute() if key in LOCATIONS else Path(value)
+
+
+def config_of_card(card: Mapping[str, Any]) -> Config:
+    """The settings in a model's card, with the α that was chosen for it."""
+    config = restore(card["config"])
+    choice = card.get("choice")
+    return changed(config, alpha=choice["alpha"]) if choice else config

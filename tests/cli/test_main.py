@@ -12,7 +12,7 @@ import yaml
 
 from dmad import recipes
 from dmad.cli import main as cli
-from dmad.config import DataConfig, restore
+from dmad.config import VideoDataConfig, restore
 from dmad.data.splits import load_split
 from dmad.drawing.video_writer import VideoWriter
 from dmad.runs import read_config
@@ -193,7 +193,7 @@ def test_names_that_are_not_utf8(dmad, trained, clips, tmp_path):
     code, *_ = dmad("predict", trained, odd.parent, "--out", tmp_path / "out", "--video", "false")
     assert code == 0
     assert (tmp_path / "out" / odd.name / "scores.csv").is_file()
-    data = DataConfig(odd.parent, size=32, channels=1, cache=tmp_path, held_out=0)
+    data = VideoDataConfig(root=odd.parent, size=32, channels=1, cache=tmp_path, held_out=0)
     assert load_split(data, "train").footage.clips[0].name == odd.name
 
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dmad.config import DataConfig
+from dmad.config import VideoDataConfig
 from dmad.data.footage import stack
 from dmad.data.splits import MIXED, hold_out, load_split
 from dmad.data.synthetic.anomalies import sequences
@@ -87,7 +87,7 @@ def test_nothing_is_held_out_unless_asked(lengths, history):
 
 
 def test_splits_of_a_folder(normal_data):
-    data = DataConfig(root=normal_data, size=32, channels=1, history=2, held_out=0.4)
+    data = VideoDataConfig(root=normal_data, size=32, channels=1, history=2, held_out=0.4)
     whole = load_split(replace(data, held_out=0), "train")
     parts = [load_split(data, split) for split in ("train", "held_out")]
     counts = [sum(clip.length for clip in p.footage.clips) for p in (whole, *parts)]

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from dmad.config import ModelConfig
+from dmad.config import ImageModelConfig, VideoModelConfig
 from dmad.inference.folding import fold
 from dmad.inference.packing import Packed, pack
 from dmad.model.pdm import PDM
@@ -29,7 +29,7 @@ IN_BF16 = pytest.mark.skipif(
 def test_a_packed_network_computes_the_same_at_any_batch(form, dtype, near, shaken):
     torch.manual_seed(0)
     settings = {"widths": (4, 8), "memory_items": 5, "reductions": (4, 2), "estimator_width": 4}
-    model = shaken(PDM(ModelConfig(**settings | form), 32, 1, 4))
+    model = shaken(PDM(VideoModelConfig(**settings | form), 32, 1, 4))
     packed = pack(fold(model), dtype)
     for batch in (1, 3, 1):
         x, target = torch.rand(batch, 4, 32, 32), torch.rand(batch, 1, 32, 32)
@@ -60,8 +60,8 @@ def test_weights_are_ordered_anew_for_another_size():
 
 def test_packed_images_compute_the_same(shaken):
     torch.manual_seed(0)
-    config = ModelConfig(
-        teacher="resnet18", memory_items=5, reductions=(16, 8), estimator_width=4, background=False
+    config = ImageModelConfig(
+        teacher="resnet18", memory_items=5, reductions=(16, 8), estimator_width=4
     )
     model = shaken(PPDM(config, 64))
     packed = pack(fold(model), torch.float32)
@@ -74,6 +74,6 @@ def test_packed_images_compute_the_same(shaken):
 
 
 def test_packing_leaves_no_layer_that_would_only_copy():
-    packed = pack(fold(PDM(ModelConfig(widths=(4, 8)), 32, 1, 4)), torch.float32)
+    packed = pack(fold(PDM(VideoModelConfig(widths=(4, 8)), 32, 1, 4)), torch.float32)
     kinds = {type(module).__name__ for module in packed.modules()}
     assert not kinds & {"PixelShuffle", "BatchNorm2d", "CoordConv2d", "ConvTranspose2d"}

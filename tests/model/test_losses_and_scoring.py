@@ -8,7 +8,7 @@ import torch
 from scipy.ndimage import convolve
 from torch.nn import functional as F
 
-from dmad.config import LossConfig, ModelConfig, ScoreConfig
+from dmad.config import VideoLossConfig, VideoModelConfig, VideoScoreConfig
 from dmad.model.deformation import grid_units
 from dmad.model.losses import (
     compression_loss,
@@ -23,7 +23,7 @@ from dmad.model.losses import (
 from dmad.model.pdm import PDM, PDMOutput
 from dmad.model.scoring import Scores, average, pixel_map, released_terms, score, within
 
-CONFIG = ModelConfig(widths=(8, 16, 32), memory_items=8, reductions=(4, 2), estimator_width=8)
+CONFIG = VideoModelConfig(widths=(8, 16, 32), memory_items=8, reductions=(4, 2), estimator_width=8)
 
 
 def drawn(size: int = 32, fields: tuple = (), reconstructions: tuple = ()) -> PDMOutput:
@@ -107,7 +107,7 @@ def test_average_is_a_box_filter(size: tuple[int, int]) -> None:
 def test_total_is_the_weighted_sum(shaken) -> None:
     model = shaken(PDM(CONFIG, 32, 1, 4))
     x, target = torch.rand(2, 4, 32, 32), torch.rand(2, 1, 32, 32)
-    config = LossConfig(gamma1=0.5, gamma2=2, smoothness=3, strength=0.4, background=0.1)
+    config = VideoLossConfig(gamma1=0.5, gamma2=2, smoothness=3, strength=0.4, background=0.1)
     terms = total_loss(target, model(x, target), config)
     expected = terms.reconstruction + 0.5 * terms.compression + 0.1 * terms.background
     expected = expected + 2 * (3 * terms.smoothness + 0.4 * terms.strength)
@@ -117,7 +117,7 @@ def test_total_is_the_weighted_sum(shaken) -> None:
 
 def test_smoothness_and_strength_cover_every_field() -> None:
     a, b = torch.rand(2, 1, 2, 8, 8)
-    config = LossConfig(smoothness_window=3)
+    config = VideoLossConfig(smoothness_window=3)
     terms = total_loss(torch.zeros(1, 1, 8, 8), drawn(8, fields=(a, b)), config)
     torch.testing.assert_close(terms.smoothness, smoothness(a, 3) + smoothness(b, 3))
     torch.testing.assert_close(terms.strength, strength(a).mean() + strength(b).mean())
@@ -125,7 +125,7 @@ def test_smoothness_and_strength_cover_every_field() -> None:
 
 def test_the_gradient_part_has_its_weight() -> None:
     x, y = torch.rand(2, 1, 1, 8, 8)
-    found = reconstruction_loss(x, [y], LossConfig(gradient=0.3))
+    found = reconstruction_loss(x, [y], VideoLossConfig(gradient=0.3))
     torch.testing.assert_close(found, distance(x, y, 0.3).mean())
 
 
@@ -136,7 +136,7 @@ def test_gradient_weight_of_coarse_heads(shaken) -> None:
     heads = [
         distance(target, r, w).mean() for r, w in zip(out.reconstructions, (0.25, 1), strict=True)
     ]
-    terms = total_loss(target, out, LossConfig(coarse_gradient=0.25))
+    terms = total_loss(target, out, VideoLossConfig(coarse_gradient=0.25))
     torch.testing.assert_close(terms.reconstruction, heads[0] + heads[1])
 
 
@@ -144,7 +144,7 @@ def test_score_adds_the_two_terms(shaken) -> None:
     model = shaken(PDM(CONFIG, 32, 1, 4))
     x, target = torch.rand(2, 4, 32, 32), torch.rand(2, 1, 32, 32)
     out = model(x, target)
-    found = score(target, out, ScoreConfig(alpha=0.5, kernel=(8, 8)))
+    found = score(target, out, VideoScoreConfig(alpha=0.5, kernel=(8, 8)))
     torch.testing.assert_close(found.score, found.reconstruction + 0.5 * found.deformation)
     norms = sum(field.norm(dim=1) for field in out.offsets)
     torch.testing.assert_close(found.deformation_map, norms, atol=1e-5, rtol=1e-4)
@@ -155,7 +155,7 @@ def test_score_adds_the_two_terms(shaken) -> None:
 
 def test_the_map_weighs_the_gradient_as_it_is_told() -> None:
     x, coarse, fine = torch.rand(3, 2, 1, 32, 32)
-    found = score(x, drawn(reconstructions=(coarse, fine)), ScoreConfig(), gradient=0.3)
+    found = score(x, drawn(reconstructions=(coarse, fine)), VideoScoreConfig(), gradient=0.3)
     torch.testing.assert_close(found.reconstruction_map, distance(x, fine, 0.3))
 
 
@@ -165,13 +165,13 @@ def test_a_zone_cuts_both_maps() -> None:
     zone = torch.zeros(32, 32, dtype=torch.bool)
     zone[:8, :8] = True
     whole = Scores(maps, maps, *torch.ones(3, 1))
-    found = within(whole, ScoreConfig(kernel=(3, 3)), zone)
+    found = within(whole, VideoScoreConfig(kernel=(3, 3)), zone)
     assert (found.reconstruction, found.deformation, found.score) == (0, 0, 0)
 
 
 def test_the_map_of_pixels_weighs_the_deformation_by_alpha() -> None:
     a, b = torch.rand(2, 1, 32, 32)
-    found = pixel_map(Scores(a, b, *torch.zeros(3, 1)), ScoreConfig(alpha=0.25, kernel=(3, 3)))
+    found = pixel_map(Scores(a, b, *torch.zeros(3, 1)), VideoScoreConfig(alpha=0.25, kernel=(3, 3)))
     torch.testing.assert_close(found, average(a, (3, 3)) + 0.25 * average(b, (3, 3)))
 
 

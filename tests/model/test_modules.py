@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from dmad.config import LossConfig, ModelConfig
+from dmad.config import VideoLossConfig, VideoModelConfig
 from dmad.errors import DmadError
 from dmad.inference.folding import fold
 from dmad.model.autoencoder import Decoder, Encoder, skip_modules
@@ -25,7 +25,7 @@ from dmad.model.losses import total_loss
 from dmad.model.memory import Memory, nearest_item, perplexity, usage
 from dmad.model.pdm import PDM
 
-SMALL = ModelConfig(
+SMALL = VideoModelConfig(
     widths=(8, 16, 32), memory_items=10, skip_channels=4, reductions=(4, 2), estimator_width=8
 )
 
@@ -264,7 +264,7 @@ ABLATIONS = {
 @pytest.mark.parametrize("name", ABLATIONS)
 @pytest.mark.parametrize("history", [0, 4])
 def test_every_ablation_runs_and_learns(name: str, history: int) -> None:
-    config = ModelConfig(**{**vars(SMALL), **ABLATIONS[name]})
+    config = VideoModelConfig(**{**vars(SMALL), **ABLATIONS[name]})
     model = trained_like(PDM(config, 32, 1, history)).train()
     x, target = torch.rand(2, max(history, 1), 32, 32), torch.rand(2, 1, 32, 32)
     out = model(x, target)
@@ -272,14 +272,14 @@ def test_every_ablation_runs_and_learns(name: str, history: int) -> None:
     assert len(out.reconstructions) == len(out.deformed) == heads
     assert out.reference.shape == (2, 1, 32, 32)
     assert (out.mask is None) == (not config.background)
-    total_loss(target, out, LossConfig()).total.backward()
+    total_loss(target, out, VideoLossConfig()).total.backward()
     assert all(torch.isfinite(p.grad).all() for p in model.parameters())
     assert {n for n, p in model.named_parameters() if not p.grad.any()} == set()
 
 
 @pytest.mark.parametrize("sees", ["past", "target"])
 def test_past_only_does_not_look_at_the_target(sees: str) -> None:
-    model = trained_like(PDM(ModelConfig(**{**vars(SMALL), "estimator_sees": sees}), 32, 1, 4))
+    model = trained_like(PDM(VideoModelConfig(**{**vars(SMALL), "estimator_sees": sees}), 32, 1, 4))
     x = torch.rand(1, 4, 32, 32)
     a, b = model(x, torch.zeros(1, 1, 32, 32)), model(x, torch.ones(1, 1, 32, 32))
     assert torch.equal(a.reconstructions[-1], b.reconstructions[-1]) == (sees == "past")
@@ -288,7 +288,7 @@ def test_past_only_does_not_look_at_the_target(sees: str) -> None:
 def lively(**changes: object) -> PDM:
     """A model away from its start, its background included."""
     torch.manual_seed(0)
-    model = trained_like(PDM(ModelConfig(**{**vars(SMALL), **changes}), 32, 1, 4))
+    model = trained_like(PDM(VideoModelConfig(**{**vars(SMALL), **changes}), 32, 1, 4))
     torch.nn.init.normal_(model.background)
     return model
 
@@ -362,7 +362,9 @@ def trained_like(model: PDM) -> PDM:
 @pytest.mark.parametrize(("stem", "mask"), list(itertools.product((1, 2), ("decoder", "encoder"))))
 def test_folding_changes_nothing(stem: int, mask: str) -> None:
     torch.manual_seed(0)
-    model = trained_like(PDM(ModelConfig(**{**vars(SMALL), "stem": stem, "mask": mask}), 32, 1, 4))
+    model = trained_like(
+        PDM(VideoModelConfig(**{**vars(SMALL), "stem": stem, "mask": mask}), 32, 1, 4)
+    )
     x, target = torch.rand(2, 4, 32, 32), torch.rand(2, 1, 32, 32)
     plain, quick = model(x, target), fold(model)(x, target)
     for a, b in zip(plain.reconstructions, quick.reconstructions, strict=True):
@@ -382,4 +384,4 @@ def test_folding_changes_nothing(stem: int, mask: str) -> None:
 )
 def test_wrong_settings_are_refused(wrong: dict) -> None:
     with pytest.raises(DmadError, match=r"model\."):
-        ModelConfig(**{**vars(SMALL), **wrong})
+        VideoModelConfig(**{**vars(SMALL), **wrong})

@@ -10,7 +10,7 @@ import torch
 from huggingface_hub import constants
 from safetensors.torch import save_file
 
-from dmad.config import ModelConfig
+from dmad.config import ImageModelConfig
 from dmad.data.footage import stack
 from dmad.data.windows import to_model
 from dmad.errors import DmadError
@@ -19,8 +19,8 @@ from dmad.model.teacher_weights import load_teacher, no_waiting
 from dmad.training.features import keep_features
 
 
-def wanting(path, name: str = "resnet18") -> ModelConfig:
-    return ModelConfig(teacher=name, teacher_weights=path)
+def wanting(path, name: str = "resnet18") -> ImageModelConfig:
+    return ImageModelConfig(teacher=name, teacher_weights=path)
 
 
 def test_weights_from_a_file(teacher_weights) -> None:

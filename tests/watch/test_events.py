@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from dmad.calibration.hysteresis import find_events
-from dmad.config import ScoreConfig
+from dmad.config import VideoScoreConfig
 from dmad.inference.streaming import Judged
 from dmad.model.scoring import Scores
 from dmad.watch.events import LiveEvents, Recent, box_of, place
 
-CONFIG = ScoreConfig(kernel=(3, 3))
+CONFIG = VideoScoreConfig(kernel=(3, 3))
 NAN = float("nan")
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from dmad.calibration.threshold import Calibration
-from dmad.config import Config, ScoreConfig, of_card
+from dmad.config import Config, ScoreConfig, config_of_card
 from dmad.data.templates import Past, template_of
 from dmad.data.windows import to_model
 from dmad.data.zones import Zone
@@ -216,7 +216,7 @@ def load(run: str | Path, **options: Any) -> Detector:
         return Exported(run)
     files = find_model(run)
     card = read_card(files)
-    config, scenes = of_card(card), card["scenes"]
+    config, scenes = config_of_card(card), card["scenes"]
     model = network(config, len(scenes))
     try:
         model.load_state_dict(read_weights(files))

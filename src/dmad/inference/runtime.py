@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dmad.config import Config, of_card
+from dmad.config import Config, config_of_card
 from dmad.data.templates import Past, template_of
 from dmad.errors import DmadError, require
 from dmad.inference.result import AnomalyResult, check_frames
@@ -145,7 +145,7 @@ def load(folder: str | Path, threads: int = 0) -> Runtime:
     place = Path(folder) / BACKGROUND
     return Runtime(
         session(files.weights, card.get("export", {}).get("precision", "fp32"), threads),
-        of_card(card),
+        config_of_card(card),
         card["scenes"],
         np.load(place, allow_pickle=False) if place.is_file() else None,
         card.get("calibration"),

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dmad.config import LossConfig
+from dmad.config import ImageLossConfig, VideoLossConfig
 from dmad.model.pdm import PDMOutput
 from dmad.model.ppdm import PPDMOutput
 
@@ -97,7 +97,7 @@ def smoothness(field: Tensor, window: int = 0) -> Tensor:
     return (along_x.abs() + along_y.abs()).mean()
 
 
-def reconstruction_loss(x: Tensor, heads: Sequence[Tensor], config: LossConfig) -> Tensor:
+def reconstruction_loss(x: Tensor, heads: Sequence[Tensor], config: VideoLossConfig) -> Tensor:
     """Eq. 10: Σ_k Dis(x, x̂_k), the gradient part of all but the last scaled as configured."""
     total = x.new_zeros(())
     for k, head in enumerate(heads):
@@ -106,7 +106,7 @@ def reconstruction_loss(x: Tensor, heads: Sequence[Tensor], config: LossConfig) 
     return total
 
 
-def total_loss(x: Tensor, output: PDMOutput, config: LossConfig) -> LossTerms:
+def total_loss(x: Tensor, output: PDMOutput, config: VideoLossConfig) -> LossTerms:
     """Eq. 11, all terms.
 
     Args:
@@ -139,13 +139,13 @@ def cycle_loss(x: Tensor, cycled: Tensor) -> Tensor:
     return F.mse_loss(cycled, x.to(cycled.dtype))
 
 
-def strength_plus(output: PPDMOutput, config: LossConfig) -> Tensor:
+def strength_plus(output: PPDMOutput, config: ImageLossConfig) -> Tensor:
     """Last two terms of Eq. 18; without the backward one as released, if configured so."""
     fields = output.forward + (output.backward if config.backward_strength else ())
     return sum((strength(f).mean() for f in fields), output.deformed.new_zeros(()))
 
 
-def total_loss_plus(x: Tensor, output: PPDMOutput, config: LossConfig) -> ImageLossTerms:
+def total_loss_plus(x: Tensor, output: PPDMOutput, config: ImageLossConfig) -> ImageLossTerms:
     """Eq. 18, 19, all terms.
 
     Args:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from dmad.config import ModelConfig
+from dmad.config import VideoModelConfig
 from dmad.model.autoencoder import Decoder, Encoder, EncoderMask, skip_modules
 from dmad.model.deformation import DeformationEstimator, compose_all, warp
 from dmad.model.memory import Memory, MemoryOutput
@@ -47,7 +47,7 @@ class PDM(nn.Module):
     """
 
     def __init__(
-        self, config: ModelConfig, size: int, channels: int, history: int = 0, scenes: int = 1
+        self, config: VideoModelConfig, size: int, channels: int, history: int = 0, scenes: int = 1
     ) -> None:
         super().__init__()
         inputs = channels * max(history, 1)

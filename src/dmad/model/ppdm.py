@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from dmad.config import ModelConfig
+from dmad.config import ImageModelConfig
 from dmad.model.deformation import DeformationEstimator, compose_all, warp
 from dmad.model.distillation import Bottleneck, Student, Teacher
 from dmad.model.memory import Memory, MemoryOutput
@@ -46,7 +46,7 @@ class PPDM(nn.Module):
 
     background: None = None  # single images have no fixed view
 
-    def __init__(self, config: ModelConfig, size: int) -> None:
+    def __init__(self, config: ImageModelConfig, size: int) -> None:
         super().__init__()
         self.teacher = Teacher(config.teacher)
         channels, blocks = self.teacher.channels, self.teacher.blocks()

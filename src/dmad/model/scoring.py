@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dmad.config import ScoreConfig
+from dmad.config import ImageScoreConfig, VideoScoreConfig
 from dmad.model.deformation import compose, field_in_pixels, warp
 from dmad.model.losses import distance, gradient_error, strength
 from dmad.model.pdm import PDMOutput
@@ -72,7 +72,7 @@ def deformation_map(offsets: tuple[Tensor, ...], like: Tensor) -> Tensor:
     return sum((strength(field) for field in offsets), torch.zeros_like(like[:, 0]))
 
 
-def score(x: Tensor, output: PDMOutput, config: ScoreConfig, gradient: float = 1.0) -> Scores:
+def score(x: Tensor, output: PDMOutput, config: VideoScoreConfig, gradient: float = 1.0) -> Scores:
     """Eq. 12 to 14.
 
     Args:
@@ -88,7 +88,7 @@ def score(x: Tensor, output: PDMOutput, config: ScoreConfig, gradient: float = 1
     return _judged(a_rec, deformation_map(output.offsets, like=x), config)
 
 
-def _judged(a_rec: Tensor, a_df: Tensor, config: ScoreConfig) -> Scores:
+def _judged(a_rec: Tensor, a_df: Tensor, config: VideoScoreConfig) -> Scores:
     """Eq. 14."""
     return _maxima(a_rec, a_df, config.alpha, lambda a: average(a, config.kernel))
 
@@ -101,7 +101,7 @@ def _maxima(
     return Scores(a_rec, a_df, reconstruction, deformation, reconstruction + alpha * deformation)
 
 
-def within(scores: Scores, config: ScoreConfig, zone: Tensor) -> Scores:
+def within(scores: Scores, config: VideoScoreConfig, zone: Tensor) -> Scores:
     """Eq. 14 of a part of the view: what lies outside is nothing, before average and maximum.
 
     Args:
@@ -112,7 +112,7 @@ def within(scores: Scores, config: ScoreConfig, zone: Tensor) -> Scores:
     return _judged(scores.reconstruction_map * zone, scores.deformation_map * zone, config)
 
 
-def pixel_map(scores: Scores, config: ScoreConfig) -> Tensor:
+def pixel_map(scores: Scores, config: VideoScoreConfig) -> Tensor:
     """(B, H, W): the averaged maps whose maxima Eq. 14 adds, added pixel by pixel."""
     smooth = average(scores.reconstruction_map, config.kernel)
     return smooth + config.alpha * average(scores.deformation_map, config.kernel)
@@ -217,13 +217,13 @@ def deformation_map_plus(output: PPDMOutput, backward_only: bool = False) -> Ten
     return backward if backward_only else carried_strength(output.forward) + backward
 
 
-def score_plus(output: PPDMOutput, config: ScoreConfig) -> Scores:
+def score_plus(output: PPDMOutput, config: ImageScoreConfig) -> Scores:
     """Eq. 20 to 22."""
     a_rec = reconstruction_map_plus(output)
     a_df = deformation_map_plus(output, config.backward_only)
     return _maxima(a_rec, a_df, config.alpha, lambda a: blur(a, config.sigma))
 
 
-def pixel_map_plus(scores: Scores, config: ScoreConfig) -> Tensor:
+def pixel_map_plus(scores: Scores, config: ImageScoreConfig) -> Tensor:
     """Eq. 23, smoothed as Eq. 22 is: (B, H, W)."""
     return blur(scores.reconstruction_map + config.alpha * scores.deformation_map, config.sigma)

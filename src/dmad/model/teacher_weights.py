@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from dmad.config import ModelConfig
+from dmad.config import ImageModelConfig
 from dmad.errors import DmadError, brief, require
 from dmad.model.distillation import Teacher
 
@@ -19,7 +19,7 @@ TORCHVISION = "tv_in1k"  # timm's tag of the weights that the paper used
 REACHED = 10  # seconds in which the hub must answer
 
 
-def load_teacher(teacher: Teacher, config: ModelConfig) -> None:
+def load_teacher(teacher: Teacher, config: ImageModelConfig) -> None:
     """Give a teacher its weights.
 
     Raises:

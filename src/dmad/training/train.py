@@ -19,7 +19,7 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch.utils.data import DataLoader, DistributedSampler
 
-from dmad.config import Config, TrainConfig, anchored
+from dmad.config import Config, TrainConfig, with_absolute_paths
 from dmad.data.footage import fingerprint
 from dmad.data.splits import LabelledFootage, load_split
 from dmad.data.templates import templates
@@ -159,7 +159,7 @@ def train(config: Config, out: str | Path = "runs", resume: str | Path | None = 
     _quiet()
     require(isinstance(config, Config), 'give settings, as dmad.recipe("ped2", ...) makes them')
     require(not torch.distributed.is_initialized(), "torchrun trains one model; call it for each")
-    config = anchored(config)
+    config = with_absolute_paths(config)
     if resume and Run(Path(resume)).config.exists():
         same_run(config, Path(resume))
     if resume and finished(Path(resume), config.train.epochs):

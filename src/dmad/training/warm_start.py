@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from dmad.config import Config, ModelConfig, changed, of_card
+from dmad.config import Config, ModelConfig, changed, config_of_card
 from dmad.errors import require
 from dmad.runs import find_model, read_card, read_config, read_weights
 
@@ -28,7 +28,7 @@ def starting_weights(config: Config) -> dict[str, Tensor]:
         DmadError: No such model, or it is another network.
     """
     files = find_model(str(config.train.start))
-    theirs, ours = (_network(one) for one in (of_card(read_card(files)), config))
+    theirs, ours = (_network(one) for one in (config_of_card(read_card(files)), config))
     other = [name for name, value in ours.items() if theirs[name] != value]
     require(
         not other,

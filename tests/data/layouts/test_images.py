@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dmad.config import DataConfig
+from dmad.config import ImageDataConfig
 from dmad.data.layouts.describe import describe_images, describe_loose
 from dmad.data.layouts.images import categories, find_images, image_size, scan
 from dmad.data.masks import read_mask
@@ -50,9 +50,12 @@ def mask(tmp_path) -> Callable[..., Path]:
 @pytest.fixture
 def loaded(tmp_path) -> Callable[..., LabelledFootage]:
     def load(split: str, layout: str = "images", **data) -> LabelledFootage:
-        settings = {"held_out": 0.0, "history": 0, "size": SIZE, **data}
+        settings = {"held_out": 0.0, "size": SIZE, **data}
         return load_split(
-            DataConfig(tmp_path / "data", layout, cache=tmp_path / "cache", **settings), split
+            ImageDataConfig(
+                root=tmp_path / "data", layout=layout, cache=tmp_path / "cache", **settings
+            ),
+            split,
         )
 
     return load
@@ -115,7 +118,7 @@ def test_a_folder_is_described(put, mask, tmp_path) -> None:
 
 def test_the_folder_of_one_category_will_do(put, mask, tmp_path) -> None:
     mvtec(put, mask)
-    data = DataConfig(tmp_path / "data" / "bottle", "mvtec", history=0, categories="bottle")
+    data = ImageDataConfig(root=tmp_path / "data" / "bottle", layout="mvtec", categories="bottle")
     assert len(find_images(data, data.root, "train").files) == 3
 
 
@@ -380,7 +383,7 @@ def test_all_corrupt_is_said_in_one_line(put, loaded) -> None:
 def test_real_mvtec(data_root, category: str, good: int, bad: int) -> None:
     if not (data_root / "mvtec" / category).is_dir():
         pytest.skip(f"no mvtec/{category} under {data_root}")
-    data = DataConfig(data_root / "mvtec", "mvtec", history=0, categories=category)
+    data = ImageDataConfig(root=data_root / "mvtec", layout="mvtec", categories=category)
     train, test = (find_images(data, data.root, split) for split in ("train", "test"))
     assert len(train.files) == good
     masks = [file for file in test.files if file.mask]

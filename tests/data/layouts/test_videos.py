@@ -10,7 +10,7 @@ from scipy.io import savemat
 from test_frames import halve, write_frames, write_video
 
 from dmad import recipes
-from dmad.config import DataConfig
+from dmad.config import VideoDataConfig
 from dmad.data.cache import load_footage
 from dmad.data.footage import Clip
 from dmad.data.labels import Split, align, read_labels, read_masks
@@ -387,7 +387,7 @@ def test_one_folder_for_both_trains_on_what_holds_nothing_abnormal(tmp_path, cap
     for name in "abc":
         write_frames(tmp_path / "mine" / name, 6)
     (tmp_path / "mine" / "labels.csv").write_text("a,2,3\n")
-    data = DataConfig(tmp_path / "mine", size=16, channels=1, cache=tmp_path, held_out=0)
+    data = VideoDataConfig(root=tmp_path / "mine", size=16, channels=1, cache=tmp_path, held_out=0)
     found = load_split(data, "train")
     assert [clip.name for clip in found.footage.clips] == ["b", "c"]
     assert found.labels is None

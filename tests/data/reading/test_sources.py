@@ -11,7 +11,7 @@ import av
 import numpy as np
 import pytest
 
-from dmad.config import DataConfig
+from dmad.config import VideoDataConfig
 from dmad.data.reading import live
 from dmad.data.reading.decode import decode
 from dmad.data.reading.live import SLIP, Live
@@ -75,7 +75,7 @@ def test_the_lower_rate_is_judged(rate, fps, judged):
 
 
 def test_the_rate_of_the_threshold_counts_and_one_that_is_told_before_it(calibration_of):
-    data = DataConfig(fps=10.0, antialias=False)
+    data = VideoDataConfig(fps=10.0, antialias=False)
     assert Form.of(data, None).rate == 10
     assert Form.of(data, None, 5.0).rate == 5
     assert Form.of(data, calibration_of(1.0, fps=12.5)).rate == 12.5

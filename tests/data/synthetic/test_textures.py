@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dmad.config import DataConfig
+from dmad.config import ImageDataConfig
 from dmad.data.layouts.images import find_images
 from dmad.data.synthetic.textures import SIDE, TESTED, TEXTURES, write_textures
 
@@ -18,7 +18,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("name", TEXTURES)
 def test_each_texture_is_a_category(root: Path, name: str) -> None:
-    data = DataConfig(root=root, layout="mvtec", categories=name)
+    data = ImageDataConfig(root=root, layout="mvtec", categories=name)
     train, test = (find_images(data, root / name, split).files for split in ("train", "test"))
     assert len(train) == 64 - TESTED
     assert [file.kind for file in test].count("normal") == TESTED
