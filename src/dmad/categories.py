@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ from dmad.forms.images.evaluation import IMAGE_RAW
 from dmad.forms.video.evaluation import evaluate
 from dmad.runs import Run, has_model, new_run, read_config
 from dmad.thresholds import complete
+
+logger = logging.getLogger(__name__)
 
 TEXTURES = ("carpet", "grid", "leather", "tile", "wood")
 
@@ -72,14 +74,14 @@ def train_each(config: Config, names: list[str], out: Path, resume: Path | None 
     folder, failed = resume or new_run(config, out).folder, []
     for name in names:
         if not has_model(folder / name):
-            print(f"category {name}", file=sys.stderr)
+            logger.info(f"category {name}")
         try:
             complete(of_one(config, name), folder / name)
         except StoppedError as error:
             raise StoppedError(f"stopped; go on with: dmad train --resume {folder}") from error
         except DmadError as error:
             failed.append(name)
-            print(f"skipped: {name}: {error}", file=sys.stderr)
+            logger.warning(f"skipped: {name}: {error}")
     left = f"{len(failed)} of {len(names)} categories were not trained: {', '.join(failed)}"
     require(not failed, f"{left}; go on with: dmad train --resume {folder}")
     return folder
@@ -107,11 +109,11 @@ def evaluate_each(folder: Path, root: Path | None = None, cache: Path | None = N
         old = not ledger.exists() or ledger.stat().st_mtime < Run(run).card.stat().st_mtime
         try:
             if old or root:
-                print(f"category {run.name}", file=sys.stderr)
+                logger.info(f"category {run.name}")
                 evaluate(run, root, cache)
             found[run.name] = json.loads(ledger.read_text())["rows"]
         except DmadError as error:
-            print(f"skipped: {run.name}: {error}", file=sys.stderr)
+            logger.warning(f"skipped: {run.name}: {error}")
     require(bool(found), f"none of {len(runs)} categories could be judged")
     tables = [table(block, found) for block in SHOWN]
     write(folder, found, tables)

@@ -1,36 +1,93 @@
-"""A bar with the time left for long work, on standard error, where somebody looks at it."""
+"""What a person sees in a terminal: messages, progress bars and tables.
+
+The package itself only logs. The command line calls `set_up_logging`, which shows those messages.
+"""
 
 from __future__ import annotations
 
-import sys
+import logging
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import TypeVar
 
+from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import track
+from rich.table import Table
 
 T = TypeVar("T")
 
+FIRST_NOTES = 10  # messages of one kind that are shown one by one
 
-def tracked(items: Iterable[T], title: str, total: float | None = None) -> Iterable[T]:
-    """The same items one by one, with a bar that goes away at the end.
+PACKAGE = logging.getLogger("dmad")
+
+
+class ConsoleHandler(logging.Handler):
+    """Shows warnings as `note: …` and other messages as they are, one line each."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one message to standard error, above a progress bar if there is one."""
+        prefix = "note: " if record.levelno >= logging.WARNING else ""
+        error_console().out(prefix + self.format(record), highlight=False)
+
+
+@cache
+def error_console() -> Console:
+    """The console on standard error. Bars and messages share it, so that they do not mix."""
+    return Console(stderr=True)
+
+
+def set_up_logging() -> None:
+    """Show the messages of this package on standard error. Only the command line calls this."""
+    if not any(isinstance(handler, ConsoleHandler) for handler in PACKAGE.handlers):
+        PACKAGE.addHandler(ConsoleHandler())
+    PACKAGE.setLevel(logging.INFO)
+
+
+def warn_about(notes: Sequence[str], logger: logging.Logger) -> None:
+    """Log notes as warnings: the first ten, and the number of the others."""
+    for note in notes[:FIRST_NOTES]:
+        logger.warning(note)
+    if len(notes) > FIRST_NOTES:
+        logger.warning(f"and {len(notes) - FIRST_NOTES} more such lines")
+
+
+def bars_are_shown() -> bool:
+    """True if standard error is a terminal and progress messages are shown in it."""
+    return error_console().is_terminal and PACKAGE.isEnabledFor(logging.INFO)
+
+
+def progress_bar(items: Iterable[T], title: str, total: float | None = None) -> Iterable[T]:
+    """Yield the items one by one, with a progress bar in a terminal.
 
     Args:
-        items: What is worked on.
-        title: What is done, before the bar.
-        total: How many there are, where they do not say.
+        items: The work to do.
+        title: The text before the bar.
+        total: The number of items, if `items` has no length.
     """
-    console = Console(stderr=True)
-    quiet = not console.is_terminal
-    return track(items, title, total, console=console, transient=True, disable=quiet)
+    hidden = not bars_are_shown()
+    return track(items, title, total, console=error_console(), transient=True, disable=hidden)
 
 
-TOLD = 10  # lines about damaged data
+def show_table(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], notes: Sequence[str] = ()
+) -> None:
+    """Print a table to standard output, and notes below it.
 
-
-def tell(notes: Sequence[str]) -> None:
-    """What was left out or mended, on standard error; the first few of many."""
-    for note in notes[:TOLD]:
-        print(f"note: {note}", file=sys.stderr)
-    if len(notes) > TOLD:
-        print(f"note: and {len(notes) - TOLD} more such lines", file=sys.stderr)
+    The first column names the rows and is aligned left. No cell is cut off: a table that is wider
+    than the terminal is printed in full.
+    """
+    table = Table(title=escape(title), title_justify="left", box=box.SIMPLE)
+    for number, name in enumerate(columns):
+        cells = [name, *(row[number] for row in rows)]
+        longest_word = max(len(word) for cell in cells for word in [*cell.split(), ""])
+        justify = "right" if number else "left"
+        table.add_column(escape(name), justify=justify, min_width=longest_word)
+    for row in rows:
+        table.add_row(*map(escape, row))
+    console = Console()
+    console.width = max(console.width, console.measure(table).minimum)
+    console.print(table)
+    for note in notes:
+        console.print(note, highlight=False, markup=False)

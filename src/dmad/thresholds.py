@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-import sys
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from math import inf
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from dmad.calibration.budget import Budget
 from dmad.calibration.held_out import HeldOut
 from dmad.calibration.threshold import AlarmShape, Calibration, read_calibration
 from dmad.calibration.threshold import calibrate as choose_threshold
 from dmad.config import Config, DataConfig
-from dmad.console import tell
+from dmad.console import warn_about
 from dmad.data.footage import Footage, digest
 from dmad.data.splits import load_split, lying
 from dmad.data.zones import ALL, Zone
@@ -29,6 +27,8 @@ from dmad.forms.video.weight import weigh
 from dmad.inference.detector import Detector, load
 from dmad.runs import find_model, has_model, read_card, read_config
 from dmad.training.train import train
+
+logger = logging.getLogger(__name__)
 
 BUDGET = "1/hour"  # of videos
 
@@ -179,7 +179,7 @@ def _of_images(
         held = HeldOut.read(kept)
     else:
         good = read_images(normal, data) if normal else load_split(data, "held_out").footage
-        tell(among_trained(good, detector.config.data) if normal else [])
+        warn_about(among_trained(good, detector.config.data) if normal else [], logger)
         held = image_terms(detector, good)
     budget = budget or (last.budget if last else IMAGE_BUDGET)
     found, levels = image_threshold(held, detector.config.score.alpha, budget)
@@ -218,7 +218,7 @@ def set_threshold(run: Path) -> None:
         weight = choose(run, root, cache) if config.score.choose else None
         show_threshold(calibrate(run, root=root, cache=cache, weight=weight))
     except DmadError as error:
-        print(f"note: no threshold was set: {error}", file=sys.stderr)
+        logger.warning(f"no threshold was set: {error}")
 
 
 def choose(run: str | Path, root: Path | None = None, cache: Path | None = None) -> float | None:
@@ -238,7 +238,7 @@ def choose(run: str | Path, root: Path | None = None, cache: Path | None = None)
     try:
         found = weigh(detector, normal)
     except DmadError as error:
-        print(f"note: {error}", file=sys.stderr)
+        logger.warning(str(error))
         return detector.config.score.weight
     note(run, {"weighing": asdict(found)})
     return found.weight
@@ -251,16 +251,15 @@ def note(run: str | Path, entries: Mapping[str, Any]) -> None:
 
 
 def show_threshold(calibration: Calibration) -> None:
-    """Print a threshold and what to know about it."""
-    console = Console(stderr=True, highlight=False)
+    """Log a threshold, and what to know about it."""
     low, high = calibration.interval
     source = f"{calibration.frames} good images"
     if calibration.budget.unit != "image":
         frames = f"{calibration.frames} frames at {calibration.fps:g} a second"
         source = f"{calibration.clips} normal clip{'s' * (calibration.clips != 1)}, {frames}"
-    console.print(
+    logger.info(
         f"threshold {calibration.threshold:.3f} for {calibration.budget} "
         f"(90 % interval {low:.3f} to {high:.3f}), from {source}"
     )
     for warning in calibration.warnings:
-        console.print(f"note: {warning}")
+        logger.warning(warning)

@@ -99,7 +99,8 @@ def _mvtec(asked: Namespace, out: Path) -> None:
 def _figures(asked: Namespace, out: Path) -> None:
     from dmad.experiments.figures import figures
 
-    figures(_run(asked), out, asked.data.root, asked.data.cache)
+    for path in figures(_run(asked), out, asked.data.root, asked.data.cache):
+        print(path)
 
 
 def _deployable(asked: Namespace, out: Path) -> None:

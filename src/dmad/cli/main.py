@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from io import TextIOWrapper
 
 from dmad.cli.verbs import VERBS
+from dmad.console import set_up_logging
 from dmad.errors import DmadError, require
 
 
@@ -54,6 +55,7 @@ def main() -> None:
     """Entry point: bad input is one line on standard error and exit code 2."""
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="surrogateescape")  # names of files need not be UTF-8
+    set_up_logging()
     try:
         run(sys.argv[1:])
     except DmadError as error:

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from rich.console import Console
 from rich.progress import Progress, TaskID
 
 from dmad.config import DataConfig
+from dmad.console import bars_are_shown, error_console
 from dmad.data.footage import Clip, ClipSource, Footage
 from dmad.data.reading.decode import decode, probe
 from dmad.data.reading.image_files import Frames
@@ -182,7 +182,8 @@ def _write(
     short: dict[str, int] = {}
     promised = [probe(source.path) for source in sources]
     total = sum(frames for _, frames in promised)
-    with Progress(console=Console(stderr=True), disable=total <= _LONG) as progress:
+    hidden = total <= _LONG or not bars_are_shown()
+    with Progress(console=error_console(), disable=hidden) as progress:
         task = progress.add_task("decoding", total=total or None)
         start = 0  # of the next clip
         for source, (fps, count) in zip(sources, promised, strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -9,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from dmad.console import tell
 from dmad.data.reading.image_files import Frames
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ def unseen(footage: Footage, known: Collection[str] = ()) -> Footage:
         first.setdefault(digest(footage, clip), clip)
     fresh = tuple(clip for name, clip in first.items() if name not in known)
     if again := len(footage.clips) - len(fresh):
-        tell([f"{again} of {len(footage.clips)} clips are there already; each counts once"])
+        logger.warning(f"{again} of {len(footage.clips)} clips are there already; each counts once")
     return replace(footage, clips=fresh)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from dmad.config import DataConfig
-from dmad.console import tell
+from dmad.console import warn_about
 from dmad.data.cache import read
 from dmad.data.footage import Clip, ClipSource, Footage, stack
 from dmad.data.labels import align, normal_clips, read_masks
@@ -19,6 +20,8 @@ from dmad.data.layouts.images import find_images
 from dmad.data.layouts.videos import SplitName, find_split
 from dmad.data.masks import read_mask, shrink
 from dmad.errors import DmadError, require
+
+logger = logging.getLogger(__name__)
 
 MIXED = "mixed-"  # begins the names of abnormal events that a contamination test trains on
 
@@ -110,7 +113,7 @@ def load_split(data: DataConfig, split: Part) -> LabelledFootage:
     load = built_in.get(data.layout, _from_disk)
     found = load(data, "test" if split == "test" else "train")
     if split != "held_out":  # of the same files as `train`, which has told of them
-        tell(found.footage.skipped)
+        warn_about(found.footage.skipped, logger)
     if split == "test":
         return found
     kept = hold_out(found.footage, data.held_out, data.history, data.tiles)

@@ -11,7 +11,7 @@ from scipy import stats
 
 from dmad.calibration.threshold import AlarmShape, calibrate
 from dmad.config import DataConfig
-from dmad.console import tracked
+from dmad.console import progress_bar
 from dmad.data.footage import frame_rate
 from dmad.data.splits import STREET_PEOPLE, load_split, lying
 from dmad.data.synthetic.street import Street, normal_clip
@@ -126,5 +126,5 @@ def street(detector: Detector, data: DataConfig, hours: float) -> tuple[Judged, 
 def filmed(detector: Detector, scene: Street, clips: int) -> Iterator[AnomalyResult]:
     """Scores of fresh normal clips, one after another, so that memory does not grow."""
     long = replace(scene, frames=MINUTE)
-    for index in tracked(range(clips), "filming"):
+    for index in progress_bar(range(clips), "filming"):
         yield detector(normal_clip(long, FRESH + index).frames, detector.scenes[0])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dmad.console import tracked
+from dmad.console import progress_bar
 from dmad.data.footage import thin
 from dmad.data.series import runs
 from dmad.data.splits import LabelledFootage, load_split, lying
@@ -58,7 +58,6 @@ def figures(
     drawn = (of_images if detector.config.model.teacher else of_frames)(detector, test)
     for name, image in drawn.items():
         visualize.save(image, out / name)
-        print(out / name)
     return [out / name for name in drawn]
 
 
@@ -166,7 +165,7 @@ def of_images(detector: Detector, test: LabelledFootage) -> dict[str, Image]:
     assert test.labels is not None
     assert test.classes is not None
     clips, drawing = test.footage.clips, Pictures(detector)
-    shown = tracked(clips, "judging")
+    shown = progress_bar(clips, "judging")
     found = (judge_image(detector, [*test.footage.frames[c.span]], c.name) for c in shown)
     scores, reaches = np.array([(one.score, one.reach) for one in found]).T
     kinds = dict.fromkeys(test.classes[np.argsort(test.labels, kind="stable")].tolist())

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from rich.console import Console
 
 from dmad.config import Config
 from dmad.errors import DmadError
+
+logger = logging.getLogger(__name__)
 
 Cell = tuple[str, Config, Path]  # title, settings and folder of a run
 Found = TypeVar("Found")
@@ -40,7 +42,7 @@ def each(
 
 
 def _tell(cell: Cell, done: str) -> None:
-    Console(stderr=True).print(f"[bold]{cell[0]}[/bold], seed {cell[1].train.seed}{done}")
+    logger.info(f"{cell[0]}, seed {cell[1].train.seed}{done}")
 
 
 def _on_ray(

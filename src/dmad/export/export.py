@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
-import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -31,6 +31,8 @@ from dmad.inference.result import AnomalyResult
 from dmad.model.pdm import PDM
 from dmad.model.ppdm import PPDM
 from dmad.runs import GRAPHS, find_model, is_exported, portable, read_card
+
+logger = logging.getLogger(__name__)
 
 Format = Literal["onnx", "openvino"]
 
@@ -157,7 +159,7 @@ def normal_clips(data: DataConfig) -> Footage:
         return load_split(data, "held_out").footage
     except DmadError as error:
         footage = load_split(data, "train").footage
-        print(f"note: compared on training clips instead: {error}", file=sys.stderr)
+        logger.warning(f"compared on training clips instead: {error}")
         return footage
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 
 from dmad.calibration.held_out import HeldOut
 from dmad.config import DataConfig
-from dmad.console import tell
+from dmad.console import warn_about
 from dmad.data.cache import read
 from dmad.data.footage import ClipSource, Footage, digest, frame_rate, same_rate, unseen
 from dmad.data.layouts.images import called_good
@@ -22,6 +23,8 @@ from dmad.inference.detector import Detector
 from dmad.inference.result import AnomalyResult
 from dmad.predict.images import named
 from dmad.predict.video import clips_in, folder_names
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ def read_images(sources: Sequence[str | Path], data: DataConfig) -> Footage:
     left = len({file.path for files in given for file in files}) - len(good)
     require(bool(good), f"all {left} images are called abnormal or masks by their folders")
     if left:
-        tell([f"{left} images left out, which their folders do not call good"])
+        logger.warning(f"{left} images left out, which their folders do not call good")
     return unseen(told(read([ClipSource(str(path), path) for path in good], data)))
 
 
@@ -92,7 +95,7 @@ def read_clips(sources: Sequence[str | Path], data: DataConfig, scene: str = "")
 
 def told(footage: Footage) -> Footage:
     """Footage, once people know what of it is missing."""
-    tell(footage.skipped)
+    warn_about(footage.skipped, logger)
     return footage
 
 
@@ -101,7 +104,9 @@ def terms_of(detector: Detector, normal: Footage, fps: float = 0.0, zone: Zone =
     rate = frame_rate(normal.clips, fps or detector.config.data.fps)
     told = sorted({clip.fps for clip in normal.clips if clip.fps})
     if told and not same_rate(told[-1], told[0]):
-        tell([f"the clips run at {told[0]:g} to {told[-1]:g} frames a second; {rate:g} counts"])
+        logger.warning(
+            f"the clips run at {told[0]:g} to {told[-1]:g} frames a second; {rate:g} counts"
+        )
     require(
         rate > 0,
         "the footage does not say how many frames a second it has; say so with --fps",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,8 @@ from dmad.drawing.pictures import rgb
 from dmad.drawing.video_writer import VideoWriter, annotate
 from dmad.errors import brief
 from dmad.forms.video.pictures import Image, Picture
+
+logger = logging.getLogger(__name__)
 
 HEIGHT = 256  # pixels at least, so that the text leaves something to see
 
@@ -42,7 +45,7 @@ class Film(VideoWriter):
         fps: float,
         aspect: float = 1.0,
         calibration: Calibration | None = None,
-        report: Callable[[str], None] = print,
+        report: Callable[[str], None] = logger.warning,
         second: Callable[[int], float] | None = None,
     ) -> None:
         super().__init__(path, fps)

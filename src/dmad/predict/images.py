@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
+import logging
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from dmad.console import tell, tracked
+from dmad.console import progress_bar, warn_about
 from dmad.data.layouts.images import DRAWN, ImageFile, scan
 from dmad.data.reading.decode import decode
 from dmad.data.reading.paths import own_name
@@ -27,6 +27,8 @@ from dmad.forms.images.pictures import (
 from dmad.forms.video.pictures import Image
 from dmad.inference.detector import Detector
 from dmad.predict.tables import as_csv
+
+logger = logging.getLogger(__name__)
 
 
 def predict_images(detector: Detector, sources: Sequence[Path], out: Path) -> Path:
@@ -55,16 +57,16 @@ def predict_images(detector: Detector, sources: Sequence[Path], out: Path) -> Pa
             try:
                 shown.write(file.path, found, out)
             except OSError as error:  # such as a name too long
-                print(f"note: no pictures of {file.name}: {error.strerror}", file=sys.stderr)
+                logger.warning(f"no pictures of {file.name}: {error.strerror}")
     finally:  # also of what a full disk or Ctrl-C ends
         if rows:
             write_whole(table, as_csv(COLUMNS, rows))
     require(bool(rows), f"none of {len(files)} images could be read; give intact ones")
     if skipped := len(files) - len(rows):
-        print(f"note: {skipped} of {len(files)} images were skipped", file=sys.stderr)
+        logger.warning(f"{skipped} of {len(files)} images were skipped")
     bad = sum(row[COLUMNS.index("verdict")] == VERDICTS[True] for row in rows)
     verdict = f"{bad} of {len(rows)} images are anomalous"
-    print(verdict if detector.calibration else NO_THRESHOLD, file=sys.stderr)
+    logger.info(verdict if detector.calibration else NO_THRESHOLD)
     return out
 
 
@@ -86,7 +88,7 @@ def _parts(sources: Sequence[Path]) -> list[ImageFile]:
     files = named(sources)
     found = [file for file in files if file.kind != "mask"] or files  # masks alone are meant
     if masks := len(files) - len(found):
-        print(f"note: {masks} masks left out", file=sys.stderr)
+        logger.warning(f"{masks} masks left out")
     return found
 
 
@@ -113,7 +115,7 @@ def named(sources: Sequence[Path]) -> list[ImageFile]:
         labelled = source.is_dir() or len(set(loose)) < len(loose)
         start = f"{labels[place]}/" if labelled else ""
         there = scan(source)
-        tell(there.notes)
+        warn_about(there.notes, logger)
         found += [replace(file, name=f"{start}{file.name}") for file in there.files]
     return found
 
@@ -122,7 +124,7 @@ def judge_files(
     detector: Detector, files: Sequence[ImageFile]
 ) -> Iterator[tuple[ImageFile, Judged]]:
     """Judge files one by one; those that cannot be read are told and left out."""
-    for file in tracked(files, "judging", len(files)):
+    for file in progress_bar(files, "judging", len(files)):
         if frames := _read(detector, file):
             yield file, judge_image(detector, frames, file.name)
 
@@ -134,5 +136,5 @@ def _read(detector: Detector, file: ImageFile) -> list[Image]:
     except DmadError as error:
         notes.append(str(error))
     for note in notes:
-        print(f"skipped: {note}", file=sys.stderr)
+        logger.warning(f"skipped: {note}")
     return frames

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
@@ -13,7 +13,7 @@ import numpy as np
 
 from dmad.calibration.threshold import read_calibration
 from dmad.config import DataConfig
-from dmad.console import tracked
+from dmad.console import progress_bar
 from dmad.data.reading.decode import aspect, decode, probe
 from dmad.data.reading.paths import holds_frames, image_files, is_clip, is_image, natural, own_name
 from dmad.data.reading.source_frames import hole_at
@@ -29,6 +29,8 @@ from dmad.inference.warnings import rate_notes, view_notes
 from dmad.predict.film import Film
 from dmad.predict.images import predict_images
 from dmad.predict.tables import Table
+
+logger = logging.getLogger(__name__)
 
 FPS = 10.0  # where nobody says
 
@@ -105,10 +107,10 @@ def predict(
         except DmadError as error:
             problems.append(str(error))
             if len(clips) > 1:
-                print(f"skipped: {error}", file=sys.stderr)
+                logger.warning(f"skipped: {error}")
     require(len(problems) < len(clips), problems[0] if problems else "give videos or folders")
     if problems:
-        print(f"note: {len(problems)} of {len(clips)} clips were skipped", file=sys.stderr)
+        logger.warning(f"{len(problems)} of {len(clips)} clips were skipped")
 
 
 def clips_in(source: Path) -> list[Path]:
@@ -118,7 +120,7 @@ def clips_in(source: Path) -> list[Path]:
         return [source]
     inside = [path for path in source.iterdir() if is_clip(path)]
     if beside := len(image_files(source)):
-        print(f"note: {source}: {beside} images beside its clips left out", file=sys.stderr)
+        logger.warning(f"{source}: {beside} images beside its clips left out")
     require(bool(inside), f"{source} holds no videos, frames or folders of frames")
     return sorted(inside, key=natural)
 
@@ -153,14 +155,14 @@ def predict_one(detector: Detector, source: Path, out: Path, wanted: Wanted) -> 
         if holes := len(table.breaks):
             notes.append(f"{holes} hole{'s' * (holes > 1)} in it, over which nothing was judged")
         for note in notes:
-            print(f"note: {note}", file=sys.stderr)
+            logger.warning(note)
         if table.count:
             _write(out, found)
     require(
         table.count > 0,
         f"{source} is shorter than {data.history + 1} frames, the least that can be judged",
     )
-    print(f"{own_name(source)}: {_summary(table, detector, wanted.scene)}", file=sys.stderr)
+    logger.info(f"{own_name(source)}: {_summary(table, detector, wanted.scene)}")
     return out
 
 
@@ -184,7 +186,7 @@ def _judge(detector: Detector, source: Path, out: Path, wanted: Wanted, findings
         film = Film(path, table.fps, shape, calibration, note, table.times.__getitem__)
     with film or nullcontext():
         explained = detector.explain(frames, wanted.scene)
-        for whole in tracked(explained, own_name(source), -(-probe(source)[1] // 8) or None):
+        for whole in progress_bar(explained, own_name(source), -(-probe(source)[1] // 8) or None):
             found = whole.within(mask, detector.config.score)
             _pass_over(waiting, found.index[0] - table.length, film)
             table.add(found)

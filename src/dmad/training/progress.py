@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 from typing import Any
 
 import lightning as L
 from lightning.pytorch.callbacks import Callback
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from dmad.console import bars_are_shown, error_console
+
+logger = logging.getLogger(__name__)
 
 SETTLED = 30.0  # seconds of training before what is left of it is first told
 
@@ -22,7 +26,6 @@ class StepBar(Callback):
     """
 
     def __init__(self, epochs: int, steps: int) -> None:
-        self.console = Console(stderr=True)
         self.bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -30,9 +33,9 @@ class StepBar(Callback):
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
-            console=self.console,
+            console=error_console(),
             transient=True,
-            disable=not self.console.is_terminal,
+            disable=not bars_are_shown(),
         )
         self.total = epochs * steps
         self.told = False
@@ -52,7 +55,7 @@ class StepBar(Callback):
             elapsed = self.bar.tasks[self.task].elapsed or 0.0
             if self.bar.disable and not self.told and elapsed > SETTLED:
                 self.told = True
-                self.console.print(f"training: {self.total} steps, {self.left()}", highlight=False)
+                logger.info(f"training: {self.total} steps, {self.left()}")
 
     def left(self) -> str:
         """The time that the steps to come will take, going by those done."""
@@ -70,7 +73,7 @@ class StepBar(Callback):
 
 
 class EpochLine:
-    """Prints an epoch's figures above the bar."""
+    """Logs the figures of an epoch."""
 
     def __init__(self, epochs: int, bar: StepBar) -> None:
         self.epochs, self.bar = epochs, bar
@@ -84,4 +87,4 @@ class EpochLine:
             parts.append(f"memory {used:.0f} items used, perplexity {effective:.1f}")
         if self.bar.bar.disable and figures["epoch"] < self.epochs:
             parts.append(self.bar.left())
-        self.bar.console.print("  ".join(parts), highlight=False, soft_wrap=True)
+        logger.info("  ".join(parts))

@@ -35,6 +35,8 @@ from dmad.training.features import keep_features
 from dmad.training.modules import PDMTraining, PPDMTraining, Training
 from dmad.training.warm_start import begin_with, same_run, starting_weights
 
+logger = logging.getLogger(__name__)
+
 BEGINNING = 16  # images whose features the memory of a PPDM begins with
 
 
@@ -163,7 +165,7 @@ def train(config: Config, out: str | Path = "runs", resume: str | Path | None = 
     if resume and Run(Path(resume)).config.exists():
         same_run(config, Path(resume))
     if resume and finished(Path(resume), config.train.epochs):
-        print(f"note: {resume} has all its {config.train.epochs} epochs", file=sys.stderr)
+        logger.warning(f"{resume} has all its {config.train.epochs} epochs")
         return _own_run(config, Path(resume), resumed=True)
     compute = plan(config.train, usual_device())
     quicken()

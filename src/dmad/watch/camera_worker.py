@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,6 +25,8 @@ from dmad.watch.cameras import Camera
 from dmad.watch.event_films import Clips
 from dmad.watch.events import LiveEvents, Recent, Told, as_line
 from dmad.watch.health import Health, known_template
+
+logger = logging.getLogger(__name__)
 
 BUSY = 0.1  # share of frames without time for them, from which on that is said
 
@@ -100,7 +102,7 @@ class Post:
     def note(self, *lines: str) -> None:
         """Say something about this camera on standard error."""
         for line in lines:
-            print(f"note: {self.name}: {line}", file=sys.stderr)
+            logger.warning(f"{self.name}: {line}")
 
     def take(self) -> Shot | None:
         """The next frame, if there is one now."""

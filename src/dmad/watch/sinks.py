@@ -7,8 +7,8 @@ was stopped in between.
 
 from __future__ import annotations
 
+import logging
 import os
-import sys
 import threading
 from base64 import b64encode
 from collections.abc import Callable
@@ -23,6 +23,8 @@ from filelock import FileLock, Timeout
 
 from dmad.errors import DmadError, brief, require
 from dmad.files import make_folder, write_whole
+
+logger = logging.getLogger(__name__)
 
 FIRST, LONGEST = 0.5, 10.0  # seconds between attempts, doubled from one to the other
 
@@ -124,7 +126,7 @@ class Outbox:
         self._file.close()
         self._alone.release()
         if waiting:
-            print(f"note: {self.name} is away; its lines wait in {self._spool}", file=sys.stderr)
+            logger.warning(f"{self.name} is away; its lines wait in {self._spool}")
 
     def _run(self) -> None:
         while not self._closing.is_set():
@@ -147,7 +149,7 @@ class Outbox:
                 write_whole(self._mark, str(self._sent))
             except Exception as error:  # whatever network and disk do, the line stays
                 if not self._away:
-                    print(f"note: {self.name} is away ({brief(error)})", file=sys.stderr)
+                    logger.warning(f"{self.name} is away ({brief(error)})")
                 self._away = True
                 return False
             self._away = False

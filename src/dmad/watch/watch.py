@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
@@ -14,6 +14,8 @@ from dmad.inference.streaming import push_all
 from dmad.watch.camera_worker import Post, Wanted
 from dmad.watch.cameras import Camera
 from dmad.watch.sinks import Sink
+
+logger = logging.getLogger(__name__)
 
 IDLE = 0.2  # seconds after which cameras without a frame are looked at again
 
@@ -52,7 +54,7 @@ def watch(
                 raise
             except OSError as error:  # a full disk is no reason to stop
                 if sink not in full:
-                    print(f"note: a line could not be kept: {brief(error)}", file=sys.stderr)
+                    logger.warning(f"a line could not be written: {brief(error)}")
                 full.add(sink)
 
     with ExitStack() as stack:

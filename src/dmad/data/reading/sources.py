@@ -6,6 +6,7 @@ wins: what the model had no time for is dropped and counted.
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
 from collections.abc import Callable, Generator, Iterable
@@ -21,6 +22,8 @@ from dmad.data.reading.source_frames import Form, Pace, Shot, Source, picture_of
 from dmad.data.reading.video_files import video_frames
 from dmad.errors import require
 
+logger = logging.getLogger(__name__)
+
 SCHEMES = ("rtsp", "rtsps", "http", "https", "rtmp", "udp", "tcp", "srt")
 
 
@@ -35,7 +38,11 @@ class Recorded(Source):
     """
 
     def __init__(
-        self, path: Path, form: Form, fps: float = 0.0, report: Callable[[str], None] = print
+        self,
+        path: Path,
+        form: Form,
+        fps: float = 0.0,
+        report: Callable[[str], None] = logger.warning,
     ) -> None:
         super().__init__(form)
         require(path.exists(), f"{path} does not exist; give a video, a folder of frames or a URL")
@@ -96,7 +103,7 @@ def open_source(
     form: Form,
     fps: float = 0.0,
     wake: threading.Event | None = None,
-    report: Callable[[str], None] = print,
+    report: Callable[[str], None] = logger.warning,
 ) -> Source:
     """Open a source by path, URL or device.
 

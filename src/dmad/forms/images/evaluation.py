@@ -12,7 +12,7 @@ from dmad.calibration.held_out import HeldOut
 from dmad.calibration.standardisation import Scorer
 from dmad.calibration.threshold import Calibration, calibrate
 from dmad.config import Config
-from dmad.console import tracked
+from dmad.console import progress_bar
 from dmad.data.footage import Footage, thin
 from dmad.data.splits import LEAST, LabelledFootage
 from dmad.data.synthetic.defects import KINDS, defective
@@ -71,7 +71,7 @@ def look(detector: Detector, images: Sequence[np.ndarray]) -> Seen:
     config = detector.config
     maps = room((2, len(images), config.data.size, config.data.size), np.float32)
     terms = np.empty((2, len(images)))
-    for found in tracked(detector.explain(images), "judging", -(-len(images) // 8)):
+    for found in progress_bar(detector.explain(images), "judging", -(-len(images) // 8)):
         scores = found.scores
         both = (scores.reconstruction_map, scores.deformation_map)
         for k, part in enumerate(both):

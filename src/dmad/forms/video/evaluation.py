@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dmad.config import DataConfig
-from dmad.console import tell, tracked
+from dmad.console import progress_bar, warn_about
 from dmad.data.footage import Clip, Footage, fingerprint, frame_rate
 from dmad.data.reading.paths import own_name
 from dmad.data.splits import LabelledFootage, load_split, lying, trained_on
@@ -32,6 +33,8 @@ from dmad.inference.warnings import rate_notes
 from dmad.model.scoring import pixel_map
 from dmad.report.page import render
 from dmad.runs import Run, find_model, read_card
+
+logger = logging.getLogger(__name__)
 
 
 def evaluate(
@@ -67,7 +70,7 @@ def evaluate(
     )
     make_folder(out := Path(out))
     if told := known_before(detector, data, read_card(find_model(run))):
-        tell([told])
+        logger.warning(told)
         test = replace(test, label_name=f"{test.label_name}; {told}")
     result = judge(detector, test)
     write(result, out)
@@ -114,7 +117,7 @@ def judge(detector: Detector, test: LabelledFootage) -> Evaluation:
     }
     rules = {}
     if calibration := detector.calibration:
-        tell(rate_notes(calibration, scores.fps))
+        warn_about(rate_notes(calibration, scores.fps), logger)
         scored = calibration.scorer(eq12, eq13, scores.clip_lengths)
         deployable = {CALIBRATED: scored, **deployable}
         rules[CALIBRATED] = calibration.rule
@@ -182,7 +185,7 @@ def score_clips(
                 maps[clip.start + part.index] = pixel_map(part.scores, config.score).cpu().numpy()
             yield part
 
-    clips = tracked(footage.clips, "scoring")
+    clips = progress_bar(footage.clips, "scoring")
     return [AnomalyResult.of(parts(clip), config.data.history) for clip in clips]
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dmad.calibration.standardisation import Scorer
-from dmad.console import tracked
+from dmad.console import progress_bar
 from dmad.data.footage import Footage
 from dmad.data.synthetic.anomalies import SPEEDS, Kind, Sequences, sequences
 from dmad.errors import require
@@ -103,7 +103,7 @@ def terms_of(
     """Both terms of every scored frame of sequences of T + scored frames, for each kernel."""
     found: list[list[list[np.ndarray]]] = [[[], []] for _ in kernels]
     scored = made.frames.shape[1] - detector.config.data.history
-    shown = tracked(made.frames, f"scoring {kind}")
+    shown = progress_bar(made.frames, f"scoring {kind}")
     for frames, scene in zip(shown, made.scenes, strict=True):
         (part,) = detector.explain(frames, scene, batch=scored)
         for which, kernel in enumerate(kernels):
