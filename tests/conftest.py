@@ -1,5 +1,6 @@
 """Generated clips and tiny models that several tests share."""
 
+import logging
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,6 +23,19 @@ SIZE = 32
 TINY = VideoModelConfig(
     widths=(4, 8), memory_items=5, skip_channels=2, reductions=(4, 2), estimator_width=4
 )
+
+
+@pytest.fixture
+def logged(caplog) -> Callable[[], str]:
+    """Returns the messages that the package has logged since the last call, one a line."""
+    caplog.set_level(logging.INFO, "dmad")
+
+    def messages() -> str:
+        lines = "\n".join(caplog.messages)
+        caplog.clear()
+        return lines
+
+    return messages
 
 
 @pytest.fixture(scope="session")

@@ -64,15 +64,15 @@ def test_a_false_alarm_is_taken_back_without_training(own, clips, frames_of):
     assert third.rule.minimum == 10
 
 
-def test_the_rate_of_the_footage_counts_before_one_that_is_told(own, tmp_path, frames_of, capsys):
+def test_the_rate_of_the_footage_counts_before_one_that_is_told(own, tmp_path, frames_of, logged):
     for name, fps in (("slow", 10), ("fast", 25)):
         with VideoWriter(tmp_path / f"{name}.mp4", fps) as film:
             for frame in frames_of(3, 40):
                 film.write(frame)
     assert calibrate(own, [tmp_path / "fast.mp4"], fps=5).fps == 25
-    assert not capsys.readouterr().err
+    assert not logged()
     calibrate(own, [tmp_path / "slow.mp4", tmp_path / "fast.mp4"])
-    assert "the clips run at 10 to 25 frames a second; 10 counts" in capsys.readouterr().err
+    assert "the clips run at 10 to 25 frames a second; 10 counts" in logged()
 
 
 def test_a_camera_keeps_its_threshold_in_a_file_of_its_own(own, clips, tmp_path):
@@ -95,10 +95,10 @@ def test_terms_of_before_there_were_digests_are_read(own, clips):
     assert calibrate(own, fps=10, more=clips[1:2]).clips == 2
 
 
-def test_a_clip_counts_once(own, clips, capsys):
+def test_a_clip_counts_once(own, clips, logged):
     calm, other, odd = clips
     assert calibrate(own, [calm, calm], fps=10).clips == 1
-    assert "1 of 2 clips are there already; each counts once" in capsys.readouterr().err
+    assert "1 of 2 clips are there already; each counts once" in logged()
     assert calibrate(own, fps=10, more=[other, odd]).clips == 3
     twice = calibrate(own, fps=10, more=[other, odd])
     assert (twice.clips, twice.frames) == (3, 3 * 56)

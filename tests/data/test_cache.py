@@ -372,7 +372,9 @@ def test_two_processes_at_once(tmp_path):
     assert len(list(cache.iterdir())) == 1
 
 
-def test_progress_shows_for_long_footage_only(tmp_path, capsys, monkeypatch):
+def test_progress_shows_for_long_footage_only(tmp_path, caplog, capsys, monkeypatch):
+    caplog.set_level("INFO", "dmad")  # as on the command line
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")  # as in a terminal
     clips = sources(write_frames(tmp_path / "a", 5))
     load_footage(clips, 16, 1, tmp_path / "quiet")
     assert capsys.readouterr().err == ""

@@ -166,12 +166,12 @@ def test_thresholds_fall_with_the_rate(trained_images, tiny_images) -> None:
     assert (np.diff(scores[order]) > -1e-6).all()  # as Eq. 22 ranks them
 
 
-def test_calibrate_takes_images_and_refuses_hours(run, image_data, tmp_path, capsys) -> None:
+def test_calibrate_takes_images_and_refuses_hours(run, image_data, tmp_path, logged) -> None:
     found = calibrate(run.folder, [image_data / "discs/train/good"], "0.1/image")
     assert (found.frames, found.budget.amount) == (16, 0.1)
     assert load(run.folder).levels.keys() == {"0.1/image", "0.01/image", "0.02/image", "0.05/image"}
     calibrate(run.folder, [image_data / "discs"], "0.1/image")
-    assert "images left out, which their folders do not call good" in capsys.readouterr().err
+    assert "images left out, which their folders do not call good" in logged()
     for name in ("good", "spot"):  # of a delivery: none of these names is known but one
         shutil.copytree(image_data / "discs/test" / name, tmp_path / "fresh" / name)
     assert calibrate(run.folder, [tmp_path / "fresh"], "0.1/image").frames == 4
@@ -197,7 +197,7 @@ def test_calibrate_anew_on_the_same_images(run, image_data, tiny_images) -> None
     assert calibrate(run.folder) == own
 
 
-def test_good_images_that_are_others_now_are_told(run, image_data, tmp_path, capsys) -> None:
+def test_good_images_that_are_others_now_are_told(run, image_data, tmp_path, logged) -> None:
     root = shutil.copytree(image_data, tmp_path / "data")
     settings = read_config(run.folder)
     write_config(changed(settings, root=root), run)
@@ -205,10 +205,10 @@ def test_good_images_that_are_others_now_are_told(run, image_data, tmp_path, cap
     card["config"]["data"]["root"] = str(root)
     run.card.write_text(json.dumps(card))
     evaluate(run.folder)
-    assert "any more" not in capsys.readouterr().err
+    assert "any more" not in logged()
     (root / "discs/train/good/000.png").unlink()
     result = evaluate(run.folder)
-    assert "put those to test on into a folder test" in capsys.readouterr().err
+    assert "put those to test on into a folder test" in logged()
     assert "trained on" in result.ledger.labels.name
     for path in (root / "discs/train/good").iterdir():
         path.unlink()

@@ -59,8 +59,8 @@ def held_out(run):
     return load_split(load(run).config.data, "held_out").footage
 
 
-def test_clips_that_are_too_short_leave_it_as_it_is(train_held_out, capsys):
+def test_clips_that_are_too_short_leave_it_as_it_is(train_held_out, logged):
     run = train_held_out(12)
     set_threshold(run)
-    assert "no held-out clip has 34 frames, so score.weight stays 0.5" in capsys.readouterr().err
+    assert "no held-out clip has 34 frames, so score.weight stays 0.5" in logged()
     assert load(run).calibration.scorer.weight == 0.5

@@ -40,11 +40,11 @@ def test_verdicts_and_pictures(trained_images, image_data, tmp_path) -> None:
     assert min(spots) > max(good)
 
 
-def test_masks_are_no_parts(trained_images, image_data, tmp_path, capsys) -> None:
+def test_masks_are_no_parts(trained_images, image_data, tmp_path, logged) -> None:
     list(predict(trained_images, [image_data / "discs"], tmp_path))
     assert {Path(row["image"]).suffix for row in table(tmp_path)} == {".png"}
     assert not any("mask" in row["image"] for row in table(tmp_path))
-    assert "4 masks left out" in capsys.readouterr().err
+    assert "4 masks left out" in logged()
 
 
 def test_raw_maps_hold_equation_23(trained_images, image_data, tmp_path) -> None:
@@ -110,14 +110,14 @@ def test_without_a_threshold_there_is_no_verdict(trained_images, image_data, tmp
 
 
 def test_unreadable_images_are_skipped_and_counted(
-    trained_images, image_data, tmp_path, capsys
+    trained_images, image_data, tmp_path, logged
 ) -> None:
     folder = shutil.copytree(image_data / "discs/test/good", tmp_path / "parts")
     (folder / "broken.jpg").write_bytes(b"nothing")
     Image.new("RGB", (1, 1)).save(folder / "dot.png")
     Image.new("RGBA", (200, 100), (9, 9, 9, 0)).save(folder / "wide.png")
     list(predict(trained_images, [folder], tmp_path / "out"))
-    told = capsys.readouterr().err
+    told = logged()
     assert told.count("skipped: ") == 2
     assert "note: 2 of 7 images were skipped" in told
     assert len(table(tmp_path / "out")) == 5
@@ -149,10 +149,10 @@ def test_images_named_alike_are_told_apart(image_data) -> None:
     assert len({file.name for file in folders}) == len(folders)
 
 
-def test_how_many_are_anomalous_is_told(trained_images, image_data, tmp_path, capsys) -> None:
+def test_how_many_are_anomalous_is_told(trained_images, image_data, tmp_path, logged) -> None:
     list(predict(trained_images, [image_data / "discs/test"], tmp_path))
     bad = sum(row["verdict"] == "anomalous" for row in table(tmp_path))
-    assert f"{bad} of 8 images are anomalous" in capsys.readouterr().err
+    assert f"{bad} of 8 images are anomalous" in logged()
 
 
 def test_pictures_of_a_call_before_are_gone(trained_images, image_data, tmp_path) -> None:
@@ -192,10 +192,10 @@ def test_what_was_judged_before_a_stop_is_kept(
     assert len(table(tmp_path)) == 3
 
 
-def test_a_name_too_long_for_pictures(trained_images, image_data, tmp_path, capsys) -> None:
+def test_a_name_too_long_for_pictures(trained_images, image_data, tmp_path, logged) -> None:
     (tmp_path / "in").mkdir()
     for name in ("a", "b" * 250, "c"):
         shutil.copy(image_data / "discs/test/spot/000.png", tmp_path / "in" / f"{name}.png")
     list(predict(trained_images, [tmp_path / "in"], tmp_path / "out"))
     assert len(table(tmp_path / "out")) == 3
-    assert "no pictures of in/bbb" in capsys.readouterr().err
+    assert "no pictures of in/bbb" in logged()

@@ -83,7 +83,7 @@ def test_seconds_of_a_frame_folder_follow_what_is_said(trained, write_clip, tmp_
 
 
 def test_what_was_judged_when_it_was_stopped_is_kept(
-    trained, write_clip, tmp_path, capsys, monkeypatch
+    trained, write_clip, tmp_path, logged, monkeypatch
 ):
     source, offer = write_clip(tmp_path / "clip", 3, 40), Best.offer
 
@@ -97,7 +97,7 @@ def test_what_was_judged_when_it_was_stopped_is_kept(
         list(predict(trained, [source], tmp_path / "out"))
     assert len(rows_of(tmp_path / "out" / "clip")) >= 15
     assert not (tmp_path / "out" / "clip" / "annotated.mp4").exists()
-    assert "note: stopped after 1" in capsys.readouterr().err
+    assert "stopped after 1" in logged()
 
 
 def test_a_folder_of_clips_in_natural_order(trained, write_clip, video_of, tmp_path):
@@ -109,24 +109,24 @@ def test_a_folder_of_clips_in_natural_order(trained, write_clip, video_of, tmp_p
     assert all((folder / "scores.csv").is_file() for folder in folders)
 
 
-def test_an_unreadable_clip_among_good_ones_is_told(trained, video_of, tmp_path, capsys):
+def test_an_unreadable_clip_among_good_ones_is_told(trained, video_of, tmp_path, logged):
     good, bad = video_of(), tmp_path / "in" / "broken [1].mp4"
     bad.write_bytes(b"no video")
     folders = list(predict(trained, [bad, good], tmp_path / "out", 0, video=False))
     assert [folder.name for folder in folders] == ["street"]
-    skipped, told, count = capsys.readouterr().err.splitlines()
+    skipped, told, count = logged().splitlines()
     assert skipped.startswith(f"skipped: {bad} is not a readable video")
     assert told.startswith("street.mp4: highest score")
-    assert count == "note: 1 of 2 clips were skipped"
+    assert count == "1 of 2 clips were skipped"
 
 
-def test_a_damaged_frame_is_told(trained, write_clip, tmp_path, capsys):
+def test_a_damaged_frame_is_told(trained, write_clip, tmp_path, logged):
     source = write_clip(tmp_path / "clip", 3, 6)
     (source / "002.png").write_bytes(b"no image")
     (folder,) = predict(trained, [source], tmp_path / "out", 0, video=False)
     assert len(rows_of(folder)) == 6
-    line, _ = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"note: {source / '002.png'} is unreadable")
+    line, _ = logged().splitlines()
+    assert line.startswith(f"{source / '002.png'} is unreadable")
 
 
 def test_nothing_readable_is_an_error_and_leaves_no_results(trained, write_clip, tmp_path):
@@ -156,11 +156,11 @@ def test_the_folder_one_stands_in_has_a_name(tmp_path, monkeypatch):
     assert folder_names([Path()]) == [tmp_path.name]
 
 
-def test_pictures_beside_videos_are_no_clip(video_of, tmp_path, capsys):
+def test_pictures_beside_videos_are_no_clip(video_of, tmp_path, logged):
     video = video_of()
     Image.new("L", (32, 32)).save(video.with_name("poster.png"))
     assert clips_in(video.parent) == [video]
-    assert "1 images beside its clips left out" in capsys.readouterr().err
+    assert "1 images beside its clips left out" in logged()
     assert [clip.path for clip in find_split("video", video.parent, "train").sources] == [video]
 
 
@@ -209,7 +209,7 @@ def test_best_keeps_the_highest():
 
 
 def test_times_are_those_of_the_frames_where_their_rate_varies(
-    trained, frames_of, tmp_path, capsys
+    trained, frames_of, tmp_path, logged
 ):
     times = [0.0, 0.1, 0.2, 0.3, 1.3, 1.4, 3.0, 3.1, 3.2, 3.3, 3.4, 3.5]
     with av.open(str(tmp_path / "phone.mkv"), "w") as out:
@@ -226,7 +226,7 @@ def test_times_are_those_of_the_frames_where_their_rate_varies(
     assert [float(row["time"]) for row in rows] == pytest.approx(times, abs=0.005)
     assert [int(row["frame"]) for row in rows if not row["score"]] == [0, 1, 2, 3, 6, 7, 8, 9]
     assert length_of(folder / "annotated.mp4") == 12
-    assert "1 hole in it, over which nothing was judged" in capsys.readouterr().err
+    assert "1 hole in it, over which nothing was judged" in logged()
     frames = frames_of(3, 12)
     whole = load(trained)
     scores = [*whole(frames[:6]).score, *whole(frames[6:]).score]

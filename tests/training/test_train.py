@@ -196,17 +196,17 @@ def test_stopped_before_the_first_checkpoint_and_resumed(
     same(train(config, resume=folder), long)
 
 
-def test_a_log_says_how_long_it_will_take(tmp_path, normal_data, tiny, monkeypatch, capsys):
+def test_a_log_says_how_long_it_will_take(tmp_path, normal_data, tiny, monkeypatch, logged):
     monkeypatch.setattr("dmad.training.progress.SETTLED", -1.0)
     train(tiny(normal_data, epochs=2), tmp_path)
-    begun, first, last = capsys.readouterr().err.splitlines()
+    begun, first, last = logged().splitlines()
     time_left = r"about \d+:\d\d:\d\d left$"
     assert re.match(rf"training: \d+ steps, {time_left}", begun)
     assert re.search(time_left, first)
     assert "left" not in last
 
 
-def test_a_finished_run_is_left_as_it_is(tmp_path, normal_data, tiny, long, capsys):
+def test_a_finished_run_is_left_as_it_is(tmp_path, normal_data, tiny, long, logged):
     shutil.copytree(long.folder, tmp_path / "run")
     card = json.loads((tmp_path / "run" / "model.json").read_text())
     kept = json.dumps(card | {"calibration": "mine"})
@@ -214,7 +214,7 @@ def test_a_finished_run_is_left_as_it_is(tmp_path, normal_data, tiny, long, caps
     config = restore(yaml.safe_load((tmp_path / "run" / "config.yaml").read_text()))
     train(config, resume=tmp_path / "run")
     assert (tmp_path / "run" / "model.json").read_text() == kept
-    assert "has all its" in capsys.readouterr().err
+    assert "has all its" in logged()
 
 
 def test_other_settings_are_refused_on_resuming(tmp_path, long):

@@ -104,7 +104,7 @@ def test_a_spool_is_of_one_process(receiver, tmp_path):
     Outbox(tmp_path / "spool.jsonl", webhook(receiver.url), "the webhook").close()
 
 
-def test_a_receiver_that_was_away_gets_each_line_once_in_order(receiver, tmp_path, capsys):
+def test_a_receiver_that_was_away_gets_each_line_once_in_order(receiver, tmp_path, logged):
     box = Outbox(tmp_path / "spool.jsonl", webhook(receiver.url), "the webhook")
     for line in lines(0, 3):
         box.put(line)
@@ -120,7 +120,7 @@ def test_a_receiver_that_was_away_gets_each_line_once_in_order(receiver, tmp_pat
     assert receiver.lines == lines(0, 8)
     assert len(set(receiver.keys)) == 8
     assert (tmp_path / "spool.jsonl").read_bytes() == b""
-    assert capsys.readouterr().err.count("the webhook is away") == 1
+    assert logged().count("the webhook is away") == 1
 
 
 def test_a_redirection_takes_no_line(receiver, tmp_path):
@@ -165,13 +165,13 @@ def test_a_file_on_a_full_disk_closes():
     file.close()
 
 
-def test_what_was_not_sent_is_sent_by_the_next_process(receiver, tmp_path, capsys):
+def test_what_was_not_sent_is_sent_by_the_next_process(receiver, tmp_path, logged):
     receiver.failures = 10**6
     box = Outbox(tmp_path / "spool.jsonl", webhook(receiver.url), "the webhook")
     for line in lines(0, 4):
         box.put(line)
     box.close()
-    assert "wait in" in capsys.readouterr().err
+    assert "wait in" in logged()
     receiver.failures = 0
     box = Outbox(tmp_path / "spool.jsonl", webhook(receiver.url), "the webhook")
     box.put(*lines(4, 5))

@@ -148,7 +148,7 @@ def test_what_cannot_be_watched_is_refused(detector, random_model, tiny, clip, t
         seen(Detector(random_model, tiny(None), device="cpu"), Camera(clip()))
 
 
-def test_a_full_disk_is_no_reason_to_stop(detector, clip, tmp_path, monkeypatch, capsys):
+def test_a_full_disk_is_no_reason_to_stop(detector, clip, tmp_path, monkeypatch, logged):
     """Neither lines nor films nor pictures that cannot be kept end the watch."""
 
     class Full(Kept):
@@ -162,8 +162,8 @@ def test_a_full_disk_is_no_reason_to_stop(detector, clip, tmp_path, monkeypatch,
     kept = Kept()
     count = watch(detector, [Camera(clip())], [Full(), kept], Wanted(out=tmp_path))
     assert count == len(kept.of("event", state="end")) > 0
-    told = capsys.readouterr().err
-    assert told.count("a line could not be kept: No space left on device") == 1
+    told = logged()
+    assert told.count("a line could not be written: No space left on device") == 1
     assert "gate: no film or picture" in told
 
 
@@ -187,7 +187,7 @@ def test_why_a_camera_is_lost_is_told(detector):
     assert all(abs(line["time"] - time.time()) < 60 for line in lost)
 
 
-def test_a_machine_that_is_too_slow_says_so(detector, frames_of, capsys, monkeypatch):
+def test_a_machine_that_is_too_slow_says_so(detector, frames_of, logged, monkeypatch):
     frames = iter(frames_of(3, 8))
 
     class Fast(Source):
@@ -204,15 +204,15 @@ def test_a_machine_that_is_too_slow_says_so(detector, frames_of, capsys, monkeyp
 
     monkeypatch.setattr("dmad.watch.camera_worker.open_source", lambda _, form, *more: Fast(form))
     seen(detector, Camera("rtsp://host", "gate"))
-    assert "had time for 8 of 10 frames" in capsys.readouterr().err
+    assert "had time for 8 of 10 frames" in logged()
 
 
-def test_a_slower_recording_is_told(detector, frames_of, tmp_path, capsys):
+def test_a_slower_recording_is_told(detector, frames_of, tmp_path, logged):
     with VideoWriter(tmp_path / "slow.mp4", 4) as film:
         for frame in frames_of(3, 12):
             film.write(frame)
     seen(detector, Camera(str(tmp_path / "slow.mp4")))
-    told = capsys.readouterr().err
+    told = logged()
     assert "slow: the threshold was set at 10 frames a second, this footage has 4" in told
 
 

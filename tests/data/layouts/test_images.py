@@ -75,7 +75,7 @@ def mvtec(put, mask, category: str = "bottle") -> None:
         mask(f"{category}/ground_truth/scratch/00{i}_mask.png")
 
 
-def test_layout_of_mvtec(put, mask, loaded, capsys) -> None:
+def test_layout_of_mvtec(put, mask, loaded, logged) -> None:
     mvtec(put, mask)
     train, test = loaded("train", "mvtec"), loaded("test", "mvtec")
     assert names(train) == [f"train/good/00{i}.png" for i in range(3)]
@@ -85,7 +85,7 @@ def test_layout_of_mvtec(put, mask, loaded, capsys) -> None:
     for name, label in zip(names(test), test.labels, strict=True):
         (found,) = test.masks(name)
         assert found.sum() == int(label) * SIZE * SIZE // 4
-    assert capsys.readouterr().err == ""
+    assert logged() == ""
 
 
 def test_categories_are_chosen(put, mask, loaded, tmp_path) -> None:
@@ -167,12 +167,12 @@ def test_good_images_alone(put, loaded) -> None:
         loaded("test")
 
 
-def test_folders_of_unknown_names_are_told(put, loaded, capsys) -> None:
+def test_folders_of_unknown_names_are_told(put, loaded, logged) -> None:
     for i in range(4):
         put(f"gut/{i}.png", i)
         put(f"schlecht/{i}.png", 9 + i)
     assert len(names(loaded("train"))) == 8
-    told = capsys.readouterr().err
+    told = logged()
     assert "all 8 images of the folders gut, schlecht are taken as good" in told
 
 
@@ -184,7 +184,7 @@ def test_what_passed_and_failed_is_known_by_its_folder(put, loaded) -> None:
     assert loaded("test").labels.sum() == 5
 
 
-def test_masks_without_partner_and_of_another_size(put, mask, loaded, capsys) -> None:
+def test_masks_without_partner_and_of_another_size(put, mask, loaded, logged) -> None:
     mvtec(put, mask)
     mask("bottle/ground_truth/crack/000_mask.png", (20, 20))
     mask("bottle/ground_truth/crack/999_mask.png")
@@ -192,7 +192,7 @@ def test_masks_without_partner_and_of_another_size(put, mask, loaded, capsys) ->
     broken = mask("bottle/ground_truth/scratch/001_mask.png")
     broken.write_bytes(b"not a picture")
     test = loaded("test", "mvtec")
-    told = capsys.readouterr().err.splitlines()
+    told = logged().splitlines()
     assert len(told) == 4
     assert any("its mask is 20 x 20 pixels, the image 40 x 40" in line for line in told)
     assert any("777.png: no mask of that name" in line for line in told)
@@ -267,22 +267,22 @@ def test_masks_are_read_as_they_are_meant(tmp_path, kind) -> None:
     assert (read_mask(path) == (drawn > 0)).all()
 
 
-def test_an_empty_mask_is_told(put, mask, loaded, capsys) -> None:
+def test_an_empty_mask_is_told(put, mask, loaded, logged) -> None:
     for i in range(5):
         put(f"good/{i}.png", i)
     put("abnormal/0.png")
     Image.new("L", (40, 40)).save(mask("masks/0.png"))
     test = loaded("test")
-    assert "the mask 0.png is empty" in capsys.readouterr().err
+    assert "the mask 0.png is empty" in logged()
     assert test.masks is None or not len(test.masks("abnormal/0.png"))
 
 
-def test_images_outside_the_folders_of_good_ones_are_counted(put, loaded, capsys) -> None:
+def test_images_outside_the_folders_of_good_ones_are_counted(put, loaded, logged) -> None:
     for i in range(3):
         put(f"good/{i}.png", i)
     put("loose.png")
     assert len(names(loaded("train"))) == 3
-    assert "1 images left out that lie in no folder named normal" in capsys.readouterr().err
+    assert "1 images left out that lie in no folder named normal" in logged()
 
 
 def test_pictures_are_turned_upright(tmp_path, put, loaded) -> None:
@@ -301,7 +301,7 @@ def test_pictures_are_turned_upright(tmp_path, put, loaded) -> None:
         assert upright[SIZE // 2 + 2 :].max() == 0
 
 
-def test_what_is_left_out_is_counted(put, loaded, tmp_path, capsys) -> None:
+def test_what_is_left_out_is_counted(put, loaded, tmp_path, logged) -> None:
     for i in range(3):
         put(f"normal/{i}.png", i)
     for name in ("IMG_1.HEIC", "IMG_2.gif"):
@@ -318,7 +318,7 @@ def test_what_is_left_out_is_counted(put, loaded, tmp_path, capsys) -> None:
     (tmp_path / "data/latest").symlink_to(tmp_path / "data/normal")
     found = [f"normal/{name}" for name in ("0.png", "1.png", "2.png", "more/3.png")]
     assert sorted(names(loaded("train"))) == found
-    told = capsys.readouterr().err
+    told = logged()
     assert "2 pictures of other kinds left out (.heic, .gif): save them as .png or .jpg" in told
     assert "1 broken links left out" in told
     assert "2 pictures of other kinds" in describe_images(tmp_path / "data")[0]
@@ -331,14 +331,14 @@ def test_pictures_of_other_kinds_alone_are_named(tmp_path) -> None:
     assert "1 pictures of other kinds" in describe_loose(tmp_path)[0]
 
 
-def test_unusable_files_are_told_and_skipped(put, loaded, capsys) -> None:
+def test_unusable_files_are_told_and_skipped(put, loaded, logged) -> None:
     for i in range(3):
         put(f"good/{i}.png", i)
     put("good/corrupt.png").write_bytes(b"\x89PNG\r\n\x1a\n nothing")
     put("good/empty.jpg").write_bytes(b"")
     put("good/dot.png", size=(1, 1))
     assert len(names(loaded("train"))) == 3
-    told = capsys.readouterr().err.splitlines()
+    told = logged().splitlines()
     assert len(told) == 3
     assert all("left out" in line for line in told)
     assert any("dot.png" in line and "1 x 1 pixels" in line for line in told)
