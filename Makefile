@@ -28,7 +28,7 @@ bench: $(BIN)/dmad
 	$(BIN)/dmad bench deploy
 
 results: $(BIN)/dmad
-	$(BIN)/dmad experiment page --out docs/results
+	$(BIN)/python docs/fill_results.py docs/results
 
 format: $(BIN)/dmad
 	$(BIN)/ruff check --fix .
