@@ -19,37 +19,11 @@ from dmad.drawing.video_writer import VideoWriter
 from dmad.errors import DmadError
 
 
-def write_video(path: Path, frames: int, size: int = 64, fps: int = 10) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("mpeg4", rate=fps)
-        stream.width = stream.height = size
-        stream.pix_fmt = "yuv420p"
-        for i in range(frames):
-            image = np.full((size, size, 3), 10 * i % 256, np.uint8)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
-        container.mux(stream.encode())
-    return path
-
-
-def write_frames(folder: Path, frames: int, name: str = "{}.png", size: int = 32) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    for i in range(frames):
-        pixels = np.full((size, size + 8, 3), 10 * i, np.uint8)
-        Image.fromarray(pixels).save(folder / name.format(i))
-    return folder
-
-
-def halve(path: Path, part: float = 0.5) -> None:
-    data = path.read_bytes()
-    path.write_bytes(data[: int(len(data) * part)])
-
-
 def sources(*paths: Path) -> list[ClipSource]:
     return [ClipSource(path.stem, path) for path in paths]
 
 
-def test_folder_in_natural_order_without_hidden_files(tmp_path):
+def test_folder_in_natural_order_without_hidden_files(write_frames, tmp_path):
     folder = write_frames(tmp_path / "clip", 12, "frame{}.png")
     (folder / "._frame0.png").write_bytes(b"mac")
     (folder / ".DS_Store").write_bytes(b"mac")
@@ -61,7 +35,7 @@ def test_folder_in_natural_order_without_hidden_files(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "jpeg", "png", "bmp", "tif", "tiff", "webp"])
-def test_image_formats(tmp_path, suffix):
+def test_image_formats(write_frames, tmp_path, suffix):
     folder = write_frames(tmp_path, 2, "{}." + suffix)
     assert [abs(int(frame.mean()) - 10 * i) <= 1 for i, frame in enumerate(decode(folder, 16, 1))]
 
@@ -112,7 +86,7 @@ def test_a_large_jpeg_is_sampled_at_its_own_pixels(tmp_path):
     assert (jpeg == next(decode(tmp_path, 32, 1, antialias=False))).all()
 
 
-def test_videos_and_folders_are_sampled_alike(tmp_path):
+def test_videos_and_folders_are_sampled_alike(write_frames, write_video, tmp_path):
     video = write_video(tmp_path / "a.avi", 3)
     folder, video = (
         np.stack(list(decode(path, 24, 3, antialias=False))).astype(int)
@@ -122,7 +96,7 @@ def test_videos_and_folders_are_sampled_alike(tmp_path):
     assert np.abs(folder - video).max() <= 4
 
 
-def test_the_cache_knows_how_frames_were_resized(tmp_path):
+def test_the_cache_knows_how_frames_were_resized(write_frames, tmp_path):
     source = [ClipSource("a", write_frames(tmp_path / "a", 3))]
     smooth, sharp = (
         load_footage(source, 16, 1, tmp_path / "cache", antialias=way).frames
@@ -132,14 +106,14 @@ def test_the_cache_knows_how_frames_were_resized(tmp_path):
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_video_keeps_brightness(tmp_path, channels):
+def test_video_keeps_brightness(write_video, tmp_path, channels):
     frames = np.stack(list(decode(write_video(tmp_path / "a.avi", 20), 32, channels)))
     assert frames.shape == (20, 32, 32, channels)
     middle = frames[:, 16, 16, 0].astype(int)
     assert np.abs(middle - 10 * np.arange(20)).max() <= 4
 
 
-def test_footage_lays_clips_in_a_row(tmp_path):
+def test_footage_lays_clips_in_a_row(write_frames, write_video, tmp_path):
     video = write_video(tmp_path / "a.avi", 7)
     folder = write_frames(tmp_path / "b", 5)
     clips = [ClipSource("a", video, "s1"), ClipSource("b", folder, "s2")]
@@ -156,7 +130,7 @@ def test_footage_lays_clips_in_a_row(tmp_path):
     assert (footage.frames[7:] == np.stack(list(decode(folder, 16, 1)))).all()
 
 
-def test_second_call_does_not_decode(tmp_path, monkeypatch):
+def test_second_call_does_not_decode(write_frames, tmp_path, monkeypatch):
     clips = sources(write_frames(tmp_path / "a", 5))
     first = load_footage(clips, 16, 3, tmp_path / "cache")
 
@@ -171,23 +145,23 @@ def test_second_call_does_not_decode(tmp_path, monkeypatch):
         load_footage(clips, 32, 3, tmp_path / "cache")
 
 
-def test_changed_frames_are_decoded_anew(tmp_path):
+def test_changed_frames_are_decoded_anew(write_frames, tmp_path):
     folder = write_frames(tmp_path / "a", 5)
     load_footage(sources(folder), 16, 3, tmp_path / "cache")
     write_frames(folder, 6)
     assert len(load_footage(sources(folder), 16, 3, tmp_path / "cache").frames) == 6
 
 
-def test_cache_of_the_environment(tmp_path, monkeypatch):
+def test_cache_of_the_environment(write_frames, tmp_path, monkeypatch):
     monkeypatch.setenv("DMAD_CACHE", str(tmp_path / "elsewhere"))
     load_footage(sources(write_frames(tmp_path / "a", 2)), 16, 3)
     assert len(list((tmp_path / "elsewhere").iterdir())) == 1
 
 
-def test_half_an_image_is_replaced_by_its_neighbour(tmp_path):
+def test_half_an_image_is_replaced_by_its_neighbour(write_frames, truncate, tmp_path):
     folder = write_frames(tmp_path / "a", 6, "{}.jpg", size=200)
     for i in (0, 1, 4):
-        halve(folder / f"{i}.jpg")
+        truncate(folder / f"{i}.jpg")
     footage = load_footage(sources(folder), 16, 1, tmp_path / "cache")
     middle = footage.frames[:, 8, 8, 0].astype(int)
     assert np.abs(middle - [20, 20, 20, 30, 30, 50]).max() <= 1
@@ -198,7 +172,7 @@ def test_half_an_image_is_replaced_by_its_neighbour(tmp_path):
     assert not footage.clips[0].cut
 
 
-def test_mixed_sizes_are_resized_and_noted(tmp_path):
+def test_mixed_sizes_are_resized_and_noted(write_frames, tmp_path):
     folder = write_frames(tmp_path / "a", 3)
     write_frames(folder, 2, "b{}.png", size=50)
     footage = load_footage(sources(folder), 16, 1, tmp_path / "cache")
@@ -207,9 +181,9 @@ def test_mixed_sizes_are_resized_and_noted(tmp_path):
     assert "2 sizes" in footage.skipped[0]
 
 
-def test_truncated_video_ends_early(tmp_path):
+def test_truncated_video_ends_early(write_video, truncate, tmp_path):
     video = write_video(tmp_path / "a.avi", 60)
-    halve(video, 0.6)
+    truncate(video, 0.6)
     whole = write_video(tmp_path / "b.avi", 5)
     footage = load_footage(sources(video, whole), 16, 1, tmp_path / "cache")
     cut, intact = footage.clips
@@ -221,7 +195,7 @@ def test_truncated_video_ends_early(tmp_path):
     assert str(video) in footage.skipped[0]
 
 
-def test_unreadable_and_empty_clips_are_left_out(tmp_path):
+def test_unreadable_and_empty_clips_are_left_out(write_frames, tmp_path):
     rubbish = tmp_path / "rubbish.mp4"
     rubbish.write_bytes(b"no video" * 100)
     empty = tmp_path / "empty"
@@ -234,7 +208,7 @@ def test_unreadable_and_empty_clips_are_left_out(tmp_path):
     assert str(empty) in footage.skipped[1]
 
 
-def test_short_clips_are_left_out_for_each_minimum(tmp_path):
+def test_short_clips_are_left_out_for_each_minimum(write_frames, tmp_path):
     clips = sources(*(write_frames(tmp_path / str(n), n) for n in (3, 6, 4)))
 
     def lengths(minimum: int) -> tuple[list[int], int]:
@@ -274,13 +248,13 @@ def test_no_clips_at_all(tmp_path):
         load_footage([], 16, 3, tmp_path / "cache")
 
 
-def test_shared_names_are_refused(tmp_path):
+def test_shared_names_are_refused(write_frames, tmp_path):
     folder = write_frames(tmp_path / "a", 2)
     with pytest.raises(DmadError, match="share a name"):
         load_footage([*sources(folder), *sources(folder)], 16, 3, tmp_path / "cache")
 
 
-def test_unwritable_cache(tmp_path):
+def test_unwritable_cache(write_frames, tmp_path):
     (tmp_path / "file").write_text("in the way")
     clips = sources(write_frames(tmp_path / "a", 2))
     with pytest.raises(DmadError, match=r"--data\.cache or \$DMAD_CACHE"):
@@ -288,10 +262,10 @@ def test_unwritable_cache(tmp_path):
 
 
 @pytest.mark.parametrize("file", ["frames.u8", "index.json"])
-def test_damaged_cache_is_named(tmp_path, file):
+def test_damaged_cache_is_named(write_frames, truncate, tmp_path, file):
     clips = sources(write_frames(tmp_path / "a", 4))
     load_footage(clips, 16, 3, tmp_path / "cache")
-    halve(next((tmp_path / "cache").glob(f"*/{file}")))
+    truncate(next((tmp_path / "cache").glob(f"*/{file}")))
     with pytest.raises(DmadError, match="delete it"):
         load_footage(clips, 16, 3, tmp_path / "cache")
 
@@ -306,7 +280,7 @@ def leave_part(cache: Path, host: str, pid: int, age: float = 0.0) -> Path:
     return part
 
 
-def test_leftovers_of_killed_processes_are_swept(tmp_path):
+def test_leftovers_of_killed_processes_are_swept(write_frames, tmp_path):
     cache, here = tmp_path / "cache", socket.gethostname()
     gone = multiprocessing.get_context("spawn").Process(target=os.getpid)
     gone.start()
@@ -320,7 +294,7 @@ def test_leftovers_of_killed_processes_are_swept(tmp_path):
     assert [path.exists() for path in (dead, busy, foreign, old)] == [False, True, True, False]
 
 
-def test_an_interrupted_decoding_leaves_nothing(tmp_path, monkeypatch):
+def test_an_interrupted_decoding_leaves_nothing(write_frames, tmp_path, monkeypatch):
     def interrupted(*_):
         yield np.zeros((16, 16, 1), np.uint8)
         raise KeyboardInterrupt
@@ -334,7 +308,7 @@ def test_an_interrupted_decoding_leaves_nothing(tmp_path, monkeypatch):
     assert len(load_footage(clips, 16, 1, tmp_path / "cache").frames) == 3
 
 
-def test_another_process_may_win_the_race(tmp_path, monkeypatch):
+def test_another_process_may_win_the_race(write_frames, tmp_path, monkeypatch):
     clips = sources(write_frames(tmp_path / "a", 3))
     cache, nested = tmp_path / "cache", []
 
@@ -355,7 +329,7 @@ def load_in_process(path: Path, cache: Path, barrier, results) -> None:
     results.put(int(load_footage([ClipSource("a", path)], 16, 1, cache).frames.sum()))
 
 
-def test_two_processes_at_once(tmp_path):
+def test_two_processes_at_once(write_frames, tmp_path):
     folder, cache = write_frames(tmp_path / "a", 8), tmp_path / "cache"
     context = multiprocessing.get_context("spawn")
     barrier, results = context.Barrier(2), context.Queue()
@@ -372,7 +346,7 @@ def test_two_processes_at_once(tmp_path):
     assert len(list(cache.iterdir())) == 1
 
 
-def test_progress_shows_for_long_footage_only(tmp_path, caplog, capsys, monkeypatch):
+def test_progress_shows_for_long_footage_only(write_frames, tmp_path, caplog, capsys, monkeypatch):
     caplog.set_level("INFO", "dmad")  # as on the command line
     monkeypatch.setenv("TTY_COMPATIBLE", "1")  # as in a terminal
     clips = sources(write_frames(tmp_path / "a", 5))
@@ -409,7 +383,7 @@ def test_others_stand_in_for_damaged_frames_of_a_video(tmp_path):
     assert re.search(r"damaged frames .* others stand in", footage.skipped[0])
 
 
-def test_folders_of_people_in_the_cache_are_left_alone(tmp_path):
+def test_folders_of_people_in_the_cache_are_left_alone(write_frames, tmp_path):
     cache = tmp_path / "cache"
     for name in ("part-1", "part-of-the-yard-9"):
         (cache / name).mkdir(parents=True)

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from PIL import Image
 from scipy.io import savemat
-from test_frames import halve, write_frames, write_video
 
 from dmad import recipes
 from dmad.config import VideoDataConfig
@@ -36,13 +35,6 @@ def write_masks(folder: Path, labels: list[int], name: str = "{}.png") -> None:
         Image.fromarray(stripe(bool(label)) * 255).save(folder / name.format(i))
 
 
-def tree(root: Path, train: dict[str, int], test: dict[str, int]) -> Path:
-    for split, clips in (("training", train), ("testing", test)):
-        for name, frames in clips.items():
-            write_frames(root / split / "frames" / name, frames, "{}.jpg")
-    return root
-
-
 def names(split) -> list[str]:
     return [source.name for source in split.sources]
 
@@ -52,7 +44,7 @@ def footage_of(split, tmp_path, minimum: int = 1):
 
 
 @pytest.mark.parametrize("inner", ["", "UCSDped2"])
-def test_raw_ped2(tmp_path, inner):
+def test_raw_ped2(write_frames, tmp_path, inner):
     base = tmp_path / "data" / inner
     for i in (1, 2, 10):
         write_frames(base / "Train" / f"Train{i:03}", 4, "{:03}.tif")
@@ -75,8 +67,8 @@ def test_raw_ped2(tmp_path, inner):
     assert masks.sum(axis=(1, 2)).tolist() == [0, 64, 64, 0]
 
 
-def test_ped2_frame_folders(tmp_path):
-    root = tree(tmp_path / "ped2", {"01": 5}, {"01": 4, "02": 3})
+def test_ped2_frame_folders(write_benchmark, tmp_path):
+    root = write_benchmark(tmp_path / "ped2", {"01": 5}, {"01": 4, "02": 3})
     write_masks(root / "testing" / "masks" / "01", [0, 0, 1, 1])
     write_masks(root / "testing" / "masks" / "02", [1, 0, 0])
     from_masks = find_split("ped2", root, "test")
@@ -91,10 +83,10 @@ def test_ped2_frame_folders(tmp_path):
     assert align(train, footage_of(train, tmp_path)) is None
 
 
-def test_labels_follow_their_clip_when_others_are_left_out(tmp_path):
-    root = tree(tmp_path / "ped2", {"01": 5}, {"01": 4, "02": 2, "03": 3})
+def test_labels_follow_their_clip_when_others_are_left_out(truncate, write_benchmark, tmp_path):
+    root = write_benchmark(tmp_path / "ped2", {"01": 5}, {"01": 4, "02": 2, "03": 3})
     np.save(root / "frame_labels.npy", np.array([0, 1, 0, 1, 0, 0, 1, 1, 0]))
-    halve(root / "testing" / "frames" / "03" / "1.jpg", 0.3)
+    truncate(root / "testing" / "frames" / "03" / "1.jpg", 0.3)
     test = find_split("ped2", root, "test")
     footage = footage_of(test, tmp_path, minimum=3)
     assert [clip.name for clip in footage.clips] == ["01", "03"]
@@ -102,23 +94,23 @@ def test_labels_follow_their_clip_when_others_are_left_out(tmp_path):
 
 
 @pytest.mark.parametrize("length", [6, 8])
-def test_labels_of_wrong_length(tmp_path, length):
-    root = tree(tmp_path / "ped2", {"01": 5}, {"01": 4, "02": 3})
+def test_labels_of_wrong_length(write_benchmark, tmp_path, length):
+    root = write_benchmark(tmp_path / "ped2", {"01": 5}, {"01": 4, "02": 3})
     np.save(root / "frame_labels.npy", np.zeros(length))
     with pytest.raises(DmadError, match=rf"frame_labels\.npy labels {length} .* have 7"):
         find_split("ped2", root, "test")
 
 
 @pytest.mark.parametrize("values", [[0, 2, 0, 0], [0.5, 0, 0, 0]])
-def test_labels_are_zero_or_one(tmp_path, values):
-    root = tree(tmp_path / "ped2", {"01": 5}, {"01": 4})
+def test_labels_are_zero_or_one(write_benchmark, tmp_path, values):
+    root = write_benchmark(tmp_path / "ped2", {"01": 5}, {"01": 4})
     np.save(root / "frame_labels.npy", np.array(values))
     with pytest.raises(DmadError, match="expected 0"):
         find_split("ped2", root, "test")
 
 
-def test_a_label_file_that_is_none(tmp_path):
-    root = tree(tmp_path / "ped2", {"01": 5}, {"01": 4})
+def test_a_label_file_that_is_none(write_benchmark, tmp_path):
+    root = write_benchmark(tmp_path / "ped2", {"01": 5}, {"01": 4})
     (root / "frame_labels.npy").write_bytes(b"not numpy")
     with pytest.raises(DmadError, match="not a NumPy array"):
         find_split("ped2", root, "test")
@@ -128,8 +120,8 @@ def masks_of(split: Split, index: int, frames: int, size: int = 16, cut: bool = 
     return read_masks(split, Clip(split.sources[index].name, "", 0, frames, 0.0, cut), size)
 
 
-def test_masks_not_one_a_frame(tmp_path):
-    root = tree(tmp_path / "ped2", {"01": 5}, {"01": 4})
+def test_masks_not_one_a_frame(write_benchmark, tmp_path):
+    root = write_benchmark(tmp_path / "ped2", {"01": 5}, {"01": 4})
     write_masks(root / "testing" / "masks" / "01", [0, 1, 0])
     with pytest.raises(DmadError, match="labels 3 frames of clip 01, which has 4"):
         find_split("ped2", root, "test")
@@ -147,7 +139,7 @@ def write_volume(path: Path, labels: list[int]) -> None:
 
 
 @pytest.fixture
-def avenue(tmp_path):
+def avenue(write_video, tmp_path):
     root = tmp_path / "avenue"
     for i in (1, 2, 10):
         write_video(root / "training_videos" / f"{i:02}.avi", 3)
@@ -169,7 +161,7 @@ def test_original_avenue(avenue, tmp_path):
     assert masks_of(test, 0, 3, cut=True).sum(axis=(1, 2)).tolist() == [0, 64, 64]
 
 
-def test_video_and_labels_of_different_length(avenue, tmp_path):
+def test_video_and_labels_of_different_length(write_video, avenue, tmp_path):
     video = write_video(avenue / "testing_videos" / "02.avi", 6)
     test = find_split("avenue", avenue, "test")
     with pytest.raises(DmadError, match=r"2_label\.mat labels 4 frames of clip 02, which has 6"):
@@ -178,11 +170,11 @@ def test_video_and_labels_of_different_length(avenue, tmp_path):
     align(test := find_split("avenue", avenue, "test"), footage_of(test, tmp_path))
 
 
-def test_damaged_video_keeps_the_labels_of_what_is_left(avenue, tmp_path):
+def test_damaged_video_keeps_the_labels_of_what_is_left(write_video, truncate, avenue, tmp_path):
     video = write_video(avenue / "testing_videos" / "02.avi", 40)
     mask = avenue / "ground_truth_demo" / "testing_label_mask" / "2_label.mat"
     write_volume(mask, [1] * 20 + [0] * 20)
-    halve(video, 0.7)
+    truncate(video, 0.7)
     test = find_split("avenue", avenue, "test")
     footage = footage_of(test, tmp_path)
     clip = footage.clips[1]
@@ -212,15 +204,15 @@ def test_some_clips_without_labels(avenue, tmp_path):
 
 
 @pytest.mark.parametrize("file", ["frame_labels.npy", "frame_labels_avenue.npy"])
-def test_avenue_frame_folders(tmp_path, file):
-    root = tree(tmp_path / "avenue", {"01": 5}, {"01": 2, "02": 3})
+def test_avenue_frame_folders(write_benchmark, tmp_path, file):
+    root = write_benchmark(tmp_path / "avenue", {"01": 5}, {"01": 2, "02": 3})
     np.save(root / file, np.array([0, 1, 1, 0, 1]))
     test = find_split("avenue", root, "test")
     assert [labels.tolist() for labels in test.labels] == [[0, 1], [1, 0, 1]]
 
 
-def test_avenue_labels_for_each_clip(tmp_path):
-    root = tree(tmp_path / "avenue", {"01": 5}, {"01": 2})
+def test_avenue_labels_for_each_clip(write_benchmark, tmp_path):
+    root = write_benchmark(tmp_path / "avenue", {"01": 5}, {"01": 2})
     (root / "testing" / "test_frame_mask").mkdir()
     np.save(root / "testing" / "test_frame_mask" / "01.npy", np.array([False, True]))
     test = find_split("avenue", root, "test")
@@ -229,8 +221,10 @@ def test_avenue_labels_for_each_clip(tmp_path):
 
 
 @pytest.mark.parametrize("videos", [True, False])
-def test_shanghaitech(tmp_path, videos):
-    root = tree(tmp_path / "st", {"01_001": 3, "02_001": 2}, {"01_0014": 3, "02_0128": 2})
+def test_shanghaitech(write_video, write_benchmark, tmp_path, videos):
+    root = write_benchmark(
+        tmp_path / "st", {"01_001": 3, "02_001": 2}, {"01_0014": 3, "02_0128": 2}
+    )
     if videos:
         for name in ("01_001", "01_002", "13_007"):
             write_video(root / "training" / "videos" / f"{name}.avi", 3)
@@ -251,7 +245,7 @@ def test_shanghaitech(tmp_path, videos):
     assert masks_of(test, 0, 3).sum(axis=(1, 2)).tolist() == [0, 64, 64]
 
 
-def test_any_videos_and_folders(tmp_path):
+def test_any_videos_and_folders(write_frames, write_video, tmp_path):
     root = tmp_path / "mine"
     write_video(root / "b10.mp4", 3)
     write_video(root / "b2.avi", 3)
@@ -267,14 +261,14 @@ def test_any_videos_and_folders(tmp_path):
         assert align(found, footage_of(found, tmp_path)) is None
 
 
-def test_videos_of_one_stem_keep_apart(tmp_path):
+def test_videos_of_one_stem_keep_apart(write_video, tmp_path):
     write_video(tmp_path / "a.avi", 2)
     write_video(tmp_path / "a.mp4", 2)
     assert names(find_split("video", tmp_path, "train")) == ["a.avi", "a.mp4"]
 
 
 @pytest.mark.parametrize("train", ["train", "Training", "normal"])
-def test_video_splits(tmp_path, train):
+def test_video_splits(write_video, tmp_path, train):
     write_video(tmp_path / train / "a.avi", 2)
     with pytest.raises(DmadError, match="no test clips"):
         find_split("video", tmp_path, "test")
@@ -283,7 +277,7 @@ def test_video_splits(tmp_path, train):
     assert names(find_split("video", tmp_path, "test")) == ["b"]
 
 
-def test_one_video_file(tmp_path):
+def test_one_video_file(write_video, tmp_path):
     video = write_video(tmp_path / "a.avi", 4)
     (tmp_path / "a.csv").write_text("1,2\n")
     assert names(find_split("video", video, "train")) == ["a"]
@@ -291,13 +285,13 @@ def test_one_video_file(tmp_path):
     assert align(test, footage_of(test, tmp_path)).tolist() == [0, 1, 1, 0]
 
 
-def test_one_folder_of_frames(tmp_path):
+def test_one_folder_of_frames(write_frames, tmp_path):
     folder = write_frames(tmp_path / "clip", 4)
     assert names(find_split("video", folder, "train")) == ["clip"]
 
 
 @pytest.fixture
-def mine(tmp_path):
+def mine(write_frames, write_video, tmp_path):
     root = tmp_path / "mine"
     write_video(root / "train" / "a.avi", 2)
     write_video(root / "test" / "a.avi", 3)
@@ -365,7 +359,7 @@ def test_a_table_of_a_spreadsheet_begins_with_a_mark(tmp_path):
     assert read_labels(tmp_path / "a.csv").over("a", 3).tolist() == [0, 1, 0]
 
 
-def test_a_row_that_may_be_of_several_clips(tmp_path):
+def test_a_row_that_may_be_of_several_clips(write_frames, tmp_path):
     for scene in ("gate", "yard"):
         write_frames(tmp_path / "mine" / scene / "clip1", 6)
     (tmp_path / "mine" / "labels.csv").write_text("clip1,0,1\n")
@@ -383,7 +377,7 @@ def test_interval_beyond_a_video(mine, tmp_path):
         align(test, footage_of(test, tmp_path))
 
 
-def test_one_folder_for_both_trains_on_what_holds_nothing_abnormal(tmp_path, logged):
+def test_one_folder_for_both_trains_on_what_holds_nothing_abnormal(write_frames, tmp_path, logged):
     for name in "abc":
         write_frames(tmp_path / "mine" / name, 6)
     (tmp_path / "mine" / "labels.csv").write_text("a,2,3\n")
@@ -436,15 +430,15 @@ def test_describe_names_what_is_missing(avenue):
     assert "ped2" not in text
 
 
-def test_describe_shanghaitech_by_its_names(tmp_path):
-    text = describe(tree(tmp_path, {"01_001": 2}, {"01_0014": 3}))
+def test_describe_shanghaitech_by_its_names(write_benchmark, tmp_path):
+    text = describe(write_benchmark(tmp_path, {"01_001": 2}, {"01_0014": 3}))
     assert "shanghaitech" in text
     assert "ped2" not in text
     assert "labels: none" in text
 
 
-def test_describe_says_what_is_wrong_with_labels(tmp_path):
-    root = tree(tmp_path, {"01": 2}, {"01": 3})
+def test_describe_says_what_is_wrong_with_labels(write_benchmark, tmp_path):
+    root = write_benchmark(tmp_path, {"01": 2}, {"01": 3})
     np.save(root / "frame_labels.npy", np.zeros(9))
     assert "labels 9 frames" in describe(root)
 
@@ -469,7 +463,7 @@ def test_describe_mnist(tmp_path):
     assert "no data known here" in describe(tmp_path / "sets" / "MNIST")
 
 
-def test_describe_counts_frames_that_no_header_tells(tmp_path):
+def test_describe_counts_frames_that_no_header_tells(write_video, tmp_path):
     write_video(tmp_path / "a.mkv", 40)
     write_video(tmp_path / "b.ts", 40)
     (tmp_path / "c.mkv").write_bytes(b"no film")
