@@ -13,9 +13,9 @@ from PIL import Image
 
 from dmad import recipes
 from dmad.calibration.budget import Budget
-from dmad.calibration.hysteresis import Rule
+from dmad.calibration.alarms import AlarmRule
 from dmad.calibration.standardisation import Scorer, Standardisation
-from dmad.calibration.threshold import Calibration
+from dmad.calibration.calibration import Calibration
 from dmad.config import ImageConfig, TrainConfig, VideoConfig, VideoDataConfig, VideoModelConfig
 from dmad.model.pdm import PDM
 
@@ -120,7 +120,7 @@ def tiny(tmp_path_factory) -> Callable[..., VideoConfig]:
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory, normal_data, tiny) -> Path:
     """A run folder after one epoch."""
-    from dmad.training.train import train
+    from dmad.api import train
 
     return train(tiny(normal_data), tmp_path_factory.mktemp("runs")).folder
 
@@ -188,12 +188,11 @@ def tiny_images(tmp_path_factory, image_data, teacher_weights) -> Callable[..., 
 @pytest.fixture(scope="session")
 def trained_images(tmp_path_factory, tiny_images) -> Path:
     """A run folder of images with α and threshold; a test that changes it works on a copy."""
-    from dmad.thresholds import calibrate, choose
-    from dmad.training.train import train
+    from dmad.api import calibrate, choose_weight, train
 
     run = train(tiny_images(epochs=6), tmp_path_factory.mktemp("image-runs")).folder
-    choose(run)
-    calibrate(run, budget="0.2/image")
+    choose_weight(run)
+    calibrate(run, false_alarms="0.2/image")
     return run
 
 
@@ -216,7 +215,7 @@ def shaken() -> Callable[[torch.nn.Module], torch.nn.Module]:
 @pytest.fixture
 def train_held_out(write_clip, tiny, tmp_path) -> Callable[[int], Path]:
     """Trains a tiny run that holds out one of two clips, of so many frames at ten a second."""
-    from dmad.training.train import train
+    from dmad.api import train
 
     def make(count: int) -> Path:
         for seed in (0, 1):
@@ -242,7 +241,7 @@ def calibration_of() -> Callable[..., Calibration]:
     def make(threshold: float, fps: float = 10.0, window: int = 1, **rule: int) -> Calibration:
         scorer = Scorer(Standardisation(0.0, 1.0), Standardisation(0.0, 1.0), 0.5, window)
         shape = {"minimum": 2, "gap": 3, "cooldown": 4, **rule}
-        found = Rule(threshold, 0.8 * threshold, **shape)
+        found = AlarmRule(threshold, 0.8 * threshold, **shape)
         budget = Budget(1.0, "hour")
         return Calibration(scorer, found, budget, fps, (threshold, threshold), 0.0, 9, 1, 0, ())
 

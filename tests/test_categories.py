@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from dmad import categories, thresholds
-from dmad.categories import evaluate_each, table, train_each, value
+from dmad.categories import evaluate_categories, ledger_value, table_of_block, train_categories
 from dmad.cli import main as cli
 from dmad.config import plain
 from dmad.errors import DmadError
@@ -65,12 +65,12 @@ def test_resumable_from_the_command_line(config, three, tmp_path, monkeypatch, c
 
 
 def test_single_categories_are_named(config, tmp_path) -> None:
-    assert categories.asked(config) == ["carpet", "screw", "tile"]
-    folder = train_each(config, ["tile"], tmp_path / "runs")
+    assert categories.categories_of(config) == ["carpet", "screw", "tile"]
+    folder = train_categories(config, ["tile"], tmp_path / "runs")
 
     card = json.loads((folder / "tile" / "model.json").read_text())
     assert card["config"]["data"]["categories"] == "tile"
-    (paper, _) = evaluate_each(folder)
+    (paper, _) = evaluate_categories(folder)
     assert [row[0] for row in paper.rows] == ["tile"]
 
 
@@ -78,12 +78,12 @@ def test_one_bad_category_does_not_stop_the_others(config, three, tmp_path, logg
     shutil.rmtree(three / "carpet" / "train")
     (three / "carpet" / "train").mkdir()
     with pytest.raises(DmadError, match="1 of 2 categories were not trained: carpet; go on with"):
-        train_each(config, ["carpet", "tile"], tmp_path / "runs")
+        train_categories(config, ["carpet", "tile"], tmp_path / "runs")
     assert "skipped: carpet: " in logged()
     (folder,) = (tmp_path / "runs" / config.recipe).iterdir()
     shutil.rmtree(three / "tile" / "test")
     with pytest.raises(DmadError, match="none of 1 categories could be judged"):
-        evaluate_each(folder)
+        evaluate_categories(folder)
 
 
 def rows(level: float) -> list[dict]:
@@ -93,8 +93,8 @@ def rows(level: float) -> list[dict]:
 
 def test_averages_of_textures_and_objects() -> None:
     found = {"carpet": rows(0.9), "tile": rows(0.8), "screw": rows(0.5)}
-    lines = {row[0]: row[1] for row in table("paper", found).rows}
+    lines = {row[0]: row[1] for row in table_of_block("paper", found).rows}
     assert lines["mean of textures"] == "0.8500"
     assert lines["mean of all"] == "0.7333"
     assert "mean of objects" not in lines  # of one there is no mean
-    assert np.isnan(value(found["tile"], "paper", LARGER, "AUPRO"))
+    assert np.isnan(ledger_value(found["tile"], "paper", LARGER, "AUPRO"))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import dmad
-from dmad.categories import value
+from dmad.categories import ledger_value
 from dmad.data.splits import load_split
 from dmad.evaluation.metrics import micro_auroc
 from dmad.evaluation.result import RAW
@@ -38,5 +38,5 @@ def test_shipped_ped2_gives_what_its_card_says(data_root: Path) -> None:
     scores = np.concatenate([result.score for result in score_clips(detector, test.footage)])
     seen = np.isfinite(scores)
     card = json.loads((MODELS[0].parent / "ped2.json").read_text())
-    told = value(card["ledger"]["rows"], "deployable", RAW, "micro_AUROC")
+    told = ledger_value(card["ledger"]["rows"], "deployable", RAW, "micro_AUROC")
     assert micro_auroc(scores[seen], test.labels[seen]) == pytest.approx(told, abs=1e-3)

@@ -1,43 +1,49 @@
-"""Diversity-Measurable Anomaly Detection: a prototype of the normal, and how far it must be bent.
+"""Diversity-Measurable Anomaly Detection: reconstruct a prototype of the normal and measure how far
+it must be deformed to match the input.
 
-`dmad.recipe`, `train`, `calibrate`, `load`, `evaluate` and `Detector` are loaded when first used,
-so that `import dmad` is quick.
+The names below are imported when they are first used, so that `import dmad` is quick.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from dmad.errors import DmadError
 
 if TYPE_CHECKING:
-    from dmad.forms.video.evaluation import evaluate
+    from dmad.api import calibrate, evaluate, load, train
+    from dmad.calibration.request import CalibrationRequest
     from dmad.inference.detector import Detector
-    from dmad.inference.loading import load
     from dmad.inference.result import AnomalyResult
     from dmad.recipes import recipe
-    from dmad.thresholds import calibrate
-    from dmad.training.train import train
 
 __version__ = "0.1.0"
 __all__ = [
-    "AnomalyResult", "Detector", "DmadError", "calibrate", "evaluate", "load", "recipe", "train"
-]  # fmt: skip
+    "AnomalyResult",
+    "CalibrationRequest",
+    "Detector",
+    "DmadError",
+    "calibrate",
+    "evaluate",
+    "load",
+    "recipe",
+    "train",
+]
 
-_HOMES = {
+_MODULES = {
     "AnomalyResult": "dmad.inference.result",
+    "CalibrationRequest": "dmad.calibration.request",
     "Detector": "dmad.inference.detector",
-    "load": "dmad.inference.loading",
+    "calibrate": "dmad.api",
+    "evaluate": "dmad.api",
+    "load": "dmad.api",
     "recipe": "dmad.recipes",
-    "train": "dmad.training.train",
-    "calibrate": "dmad.thresholds",
-    "evaluate": "dmad.forms.video.evaluation",
+    "train": "dmad.api",
 }
 
 
 def __getattr__(name: str) -> Any:
-    from importlib import import_module
-
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module 'dmad' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(_MODULES[name]), name)

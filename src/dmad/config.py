@@ -618,7 +618,10 @@ def _value(key: str, value: Any) -> Any:
 
 
 def config_of_card(card: Mapping[str, Any]) -> Config:
-    """The settings in a model's card, with the α that was chosen for it."""
+    """The settings in a model's card, with the weight of the deformation chosen for the model."""
     config = restore(card["config"])
-    choice = card.get("choice")
-    return changed(config, alpha=choice["alpha"]) if choice else config
+    if "choice" in card:
+        config = changed(config, alpha=card["choice"]["alpha"])
+    if "weighing" in card:
+        config = changed(config, weight=card["weighing"]["weight"])
+    return config

@@ -89,9 +89,9 @@ def textures(out: Path) -> None:
     weights = _teacher(config.model, out)
     config = changed(config, layout="mvtec", root=root, size=128, teacher_weights=weights)
     config = changed(config, epochs=TEXTURE_EPOCHS, batch_size=4)
-    folder = categories.train_each(config, list(TEXTURES), out / "runs")
+    folder = categories.train_categories(config, list(TEXTURES), out / "runs")
     runs = [folder / name for name in TEXTURES]
-    categories.show(categories.evaluate_each(folder))
+    categories.show(categories.evaluate_categories(folder))
     for run in runs:
         page = (Run(run).evaluation / "report.html").read_bytes()
         write_whole(out / run.name / "report.html", page)

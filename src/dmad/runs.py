@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -227,3 +227,8 @@ def ship(run: Path, weights: Path) -> None:
     card["ledger"] = json.loads((Run(run).evaluation / "ledger.json").read_text())
     write_whole(weights, save(half))
     write_whole(weights.with_suffix(".json"), json.dumps(card, indent=1) + "\n")
+
+
+def update_card(files: ModelFiles, entries: Mapping[str, Any]) -> None:
+    """Write entries into a model's card."""
+    write_whole(files.card, json.dumps(read_card(files) | dict(entries), indent=1))

@@ -1,177 +1,197 @@
-"""`dmad predict` on images: verdicts as CSV; overlay, raw map and fields as pictures."""
+"""Judge one image, whole or in tiles, and draw it: overlay, raw map and fields."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 from scipy.ndimage import binary_erosion
-from torch import Tensor
 
 from dmad.calibration.threshold import Calibration
 from dmad.data.reading.image_files import open_image, upright
 from dmad.data.tiles import blend
-from dmad.drawing import pictures as visualize
-from dmad.forms.video.pictures import Image, to_image, total_field
-from dmad.inference.detector import Detector, Explained
-from dmad.model.ppdm import Bent
-from dmad.model.scoring import pixel_map_plus
+from dmad.drawing import pictures as drawing
+from dmad.forms.video.evaluation import score_maps
+from dmad.forms.video.pictures import Image, to_image, total_fields
+from dmad.inference.detector import Detector
 
-FULL = 6.0  # value of the brightest grey of a raw map: the most three stages can differ
-
-SHOWN = 1024  # longest side of an overlay in pixels
-
-HOT = 2.0  # full colour of the heat, in thresholds
-
+FULL_MAP = 6.0  # value of the brightest grey of a raw map: the most that three stages can differ
+OVERLAY_SIDE = 1024  # longest side of an overlay in pixels
+FULL_HEAT = 2.0  # full colour of the heat, in thresholds
 CONTOUR = (0, 220, 255)
-
-COLUMNS = ("image", "score", "threshold", "verdict", "reconstruction", "deformation")
-
-NO_THRESHOLD = "no threshold is set, so that nothing is called good or anomalous: dmad calibrate"
-
-VERDICTS = {True: "anomalous", False: "good", None: ""}
+Verdict = Literal["good", "anomalous", ""]
 
 
 @dataclass(frozen=True)
-class Judged:
-    """One image and what was found."""
+class JudgedImage:
+    """One image and its result."""
 
-    name: str  # of the image
-    score: float  # standardised where there is a threshold, else Eq. 22
+    name: str
+    raw: float  # Eq. 22
+    calibrated: float | None  # the score that the threshold is for; None without a threshold
     threshold: float | None
     reconstruction: float  # first term of Eq. 22
     deformation: float  # second term before α
     map: NDArray[np.float32]  # (H, W): Eq. 23
     forward: NDArray[np.float32]  # (2, H, W) px: all forward fields in one
     backward: NDArray[np.float32]  # (2, H, W) px: all backward fields in one
-    bent: tuple[Tensor, ...]  # tiles² x (3, h, w): its tiles bent forward, as the teacher sees them
+    deformed_tiles: NDArray[np.float32]  # (tiles², 3, h, w): what the teacher saw, in [-1, 1]
+
+    @property
+    def score(self) -> float:
+        """The calibrated score if a threshold was set, else the raw one."""
+        return self.raw if self.calibrated is None else self.calibrated
+
+    @property
+    def verdict(self) -> Verdict:
+        """`anomalous` or `good`; empty without a threshold."""
+        if self.threshold is None:
+            return ""
+        return "anomalous" if self.score >= self.threshold else "good"
 
     @property
     def deformed(self) -> Image:
-        """The image bent forward, (H, W, 3); drawn when it is asked for."""
-        return joined(np.stack([to_image(tile) for tile in self.bent]), len(self.map))
+        """The image after the forward deformation, (H, W, 3)."""
+        return join_tiles(np.stack([to_image(tile) for tile in self.deformed_tiles]), len(self.map))
 
     @property
     def reach(self) -> float:
         """Length in px that 99 % of either field stay below."""
-        return max(float(np.quantile(np.hypot(*w), 0.99)) for w in (self.forward, self.backward))
-
-    @property
-    def verdict(self) -> str:
-        """`anomalous` or `good`; empty without a threshold."""
-        return VERDICTS[None if self.threshold is None else self.score >= self.threshold]
-
-    def row(self) -> list[str]:
-        """Its line of the table, as `COLUMNS` say."""
-        level = "" if self.threshold is None else f"{self.threshold:.6g}"
-        terms = [f"{term:.6g}" for term in (self.reconstruction, self.deformation)]
-        return [self.name, f"{self.score:.6g}", level, self.verdict, *terms]
+        fields = (self.forward, self.backward)
+        return max(float(np.quantile(np.hypot(*field), 0.99)) for field in fields)
 
 
-def file_of(name: str) -> str:
-    """What the pictures of an image are called."""
-    return name if name.lower().endswith(".png") else f"{name}.png"
+def judge_image(detector: Detector, frames: Sequence[Image], name: str) -> JudgedImage:
+    """Judge an image. Its terms are the highest of its tiles.
 
-
-def judge_image(detector: Detector, frames: Sequence[Image], name: str) -> Judged:
-    """Judge an image, given whole or as its tiles (H, W, 3) uint8."""
+    Args:
+        detector: A model of images.
+        frames: The image, or its tiles row by row, (H, W, 3) uint8 each.
+        name: The name of the image.
+    """
     calibration, score = detector.calibration, detector.config.score
     canvas = detector.config.data.canvas
-    batches = list(detector.explain(frames))
-    terms = np.concatenate([found.columns()[1:3] for found in batches], axis=1).max(1)
-    total, level = float(terms[0] + score.alpha * terms[1]), None
+    batches = list(detector.judge(frames))
+    reconstruction = max(float(judged.reconstruction.max()) for judged in batches)
+    deformation = max(float(judged.deformation.max()) for judged in batches)
+    calibrated = None
     if calibration:
-        total = float(calibration.scorer.combine(*terms[:, None])[0])
-        level = calibration.threshold
-    maps = np.concatenate([pixel_map_plus(b.scores, score).cpu().numpy() for b in batches])
+        terms = (np.array([reconstruction]), np.array([deformation]))
+        calibrated = float(calibration.score(*terms)[0])
+    maps = np.concatenate([score_maps(detector, judged) for judged in batches])
+    deformed = np.concatenate([judged.drawings["deformed"] for judged in batches])
     forward, backward = (
-        np.stack([blend(ways[:, axis], canvas) for axis in (0, 1)])
-        for ways in map(np.concatenate, zip(*map(_fields, batches), strict=True))
+        np.concatenate([_total_fields(judged.drawings, way) for judged in batches])
+        for way in ("forward", "backward")
     )
-    bent = tuple(tile for found in batches for tile in _output(found).deformed)
-    first, second = map(float, terms)
-    pictures = blend(maps, canvas), forward, backward, bent
-    return Judged(name, total, level, first, second, *pictures)
+    return JudgedImage(
+        name=name,
+        raw=reconstruction + score.alpha * deformation,
+        calibrated=calibrated,
+        threshold=calibration.threshold if calibration else None,
+        reconstruction=reconstruction,
+        deformation=deformation,
+        map=blend(maps, canvas),
+        forward=_blend_field(forward, canvas),
+        backward=_blend_field(backward, canvas),
+        deformed_tiles=deformed,
+    )
 
 
-def joined(tiles: Image, canvas: int) -> Image:
+def _total_fields(drawings: dict[str, np.ndarray], way: str) -> np.ndarray:
+    """All forward fields in one, or all backward ones, (B, 2, H, W) in pixels."""
+    fields = drawings.get(way)
+    if fields is not None and way == "backward":
+        fields = np.ascontiguousarray(fields[:, ::-1])  # the last forward field is undone first
+    return total_fields(fields, drawings["deformed"])
+
+
+def _blend_field(tiles: np.ndarray, canvas: int) -> np.ndarray:
+    return np.stack([blend(tiles[:, axis], canvas) for axis in (0, 1)])
+
+
+def join_tiles(tiles: Image, canvas: int) -> Image:
     """An image (canvas, canvas, 3) from its tiles (tiles², h, w, 3)."""
     channels = [blend(tiles[..., c], canvas) for c in range(tiles.shape[-1])]
     return np.stack(channels, -1).round().astype(np.uint8)
 
 
-def _fields(found: Explained) -> list[NDArray[np.float32]]:
-    """All forward fields in one, and all backward ones: (B, 2, H, W) px each."""
-    output = _output(found)
-    ways = (output.forward, output.backward[::-1])
-    return [total_field(way, output.deformed).float().cpu().numpy() for way in ways]
-
-
-def _output(found: Explained) -> Bent:
-    assert isinstance(found.output, Bent)
-    return found.output
-
-
-def raw_level(calibration: Calibration, alpha: float) -> float:
-    """The threshold in units of Eq. 22: where Eq. 23 reaches it, a place alone is enough."""
-    scorer = calibration.scorer
-    first, second = scorer.reconstruction, scorer.deformation
+def raw_threshold(calibration: Calibration, alpha: float) -> float:
+    """The threshold in units of Eq. 22. A place whose Eq. 23 reaches it is enough for an alarm."""
+    first, second = calibration.scorer.reconstruction, calibration.scorer.deformation
     return calibration.threshold * first.scale + first.centre + alpha * second.centre
 
 
-def outline(picture: Image, inside: NDArray[np.bool_], color: tuple[int, int, int]) -> None:
+def draw_outline(picture: Image, inside: NDArray[np.bool_], color: tuple[int, int, int]) -> None:
     """Draw the border of a region (H, W) into a picture (H, W, 3)."""
     width = max(1, max(inside.shape) // 256)
     picture[inside & ~binary_erosion(inside, iterations=width, border_value=1)] = color
 
 
-class Pictures:
+class ImagePictures:
     """Draws judged images, all with the same colours.
 
     Args:
-        detector: Its threshold sets full heat and the contour; without one, the first image does.
+        detector: Its threshold sets full heat and the contour. Without a threshold, the first image
+            that is drawn sets full heat.
     """
 
     def __init__(self, detector: Detector) -> None:
         config, calibration = detector.config, detector.calibration
-        self.level = raw_level(calibration, config.score.alpha) if calibration else None
-        self.heat = HOT * self.level if self.level and self.level > 0 else 0.0
-        self.field = sum(config.model.displacements) or 1.0
+        alpha = config.score.alpha
+        self.threshold = raw_threshold(calibration, alpha) if calibration else None
+        self.full_heat = FULL_HEAT * max(self.threshold or 0.0, 0.0)
+        self.longest_field = sum(config.model.displacements) or 1.0
 
-    def write(self, path: Path, found: Judged, out: Path) -> None:
-        """Overlay, raw map and fields of the image at a path."""
+    def write(self, path: Path, judged: JudgedImage, out: Path) -> None:
+        """Write overlay, raw map and fields of the image at a path.
+
+        Args:
+            path: The image.
+            judged: Its result.
+            out: The folder that holds `overlays`, `maps` and `fields`.
+        """
         with open_image(path) as opened:
-            opened.draft("RGB", (2 * SHOWN, 2 * SHOWN))
+            opened.draft("RGB", (2 * OVERLAY_SIDE, 2 * OVERLAY_SIDE))
             picture = upright(opened, "RGB")
-        picture.thumbnail((SHOWN, SHOWN))
-        name = file_of(found.name)
-        visualize.save(self.overlay(np.asarray(picture), found.map), out / "overlays" / name)
-        visualize.save(self.fields(found), out / "fields" / name)
-        grey = (found.map / FULL).clip(0, 1) * 65535
-        visualize.save(grey.round().astype(np.uint16), out / "maps" / name)
+        picture.thumbnail((OVERLAY_SIDE, OVERLAY_SIDE))
+        name = picture_name(judged.name)
+        drawing.save(self.overlay(np.asarray(picture), judged.map), out / "overlays" / name)
+        drawing.save(self.fields(judged), out / "fields" / name)
+        grey = (judged.map / FULL_MAP).clip(0, 1) * 65535
+        drawing.save(grey.round().astype(np.uint16), out / "maps" / name)
 
-    def overlay(self, picture: Image, anomaly: NDArray[np.float32]) -> Image:
+    def overlay(self, picture: Image, scores: NDArray[np.float32]) -> Image:
         """The picture (H, W, 3) with heat, and a contour where the map reaches the threshold."""
-        self.heat = self.heat or HOT * float(anomaly.max()) or 1.0
+        self.full_heat = self.full_heat or FULL_HEAT * float(scores.max()) or 1.0
         size = picture.shape[1::-1]
-        large = np.asarray(Pillow.fromarray(anomaly).resize(size, Pillow.Resampling.BILINEAR))
-        drawn = visualize.heatmap(picture, large, self.heat)
-        if self.level is not None:
-            outline(drawn, large >= self.level, CONTOUR)
+        large = np.asarray(Pillow.fromarray(scores).resize(size, Pillow.Resampling.BILINEAR))
+        drawn = drawing.heatmap(picture, large, self.full_heat)
+        if self.threshold is not None:
+            draw_outline(drawn, large >= self.threshold, CONTOUR)
         return drawn
 
-    def fields(self, found: Judged) -> Image:
-        """Both fields side by side: hue is the direction, saturation the length."""
-        drawn = [visualize.color_wheel(way, self.field) for way in (found.forward, found.backward)]
-        return np.hstack(drawn)
+    def fields(self, judged: JudgedImage) -> Image:
+        """Both fields side by side. Hue is the direction, saturation the length."""
+        fields = (judged.forward, judged.backward)
+        return np.hstack([drawing.color_wheel(field, self.longest_field) for field in fields])
 
-    def tiles(self, picture: Image, found: Judged) -> dict[str, Image]:
-        """The picture (H, W, 3), its heat, and its fields, by their names."""
-        forward, backward = np.hsplit(self.fields(found), 2)
-        heat = self.overlay(picture, found.map)
-        fields = {"forward field": forward, "backward field": backward}
-        return {"input": picture, "anomaly": heat, **fields}
+    def tiles(self, picture: Image, judged: JudgedImage) -> dict[str, Image]:
+        """The picture (H, W, 3), its heat and its fields, by their titles."""
+        forward, backward = np.hsplit(self.fields(judged), 2)
+        return {
+            "input": picture,
+            "anomaly": self.overlay(picture, judged.map),
+            "forward field": forward,
+            "backward field": backward,
+        }
+
+
+def picture_name(name: str) -> str:
+    """The file name of the pictures of an image."""
+    return name if name.lower().endswith(".png") else f"{name}.png"

@@ -1,4 +1,4 @@
-"""From an evaluation of images to the page that people open."""
+"""What the page of an evaluation of images shows."""
 
 from __future__ import annotations
 
@@ -16,46 +16,55 @@ from dmad.data.splits import LabelledFootage
 from dmad.evaluation.result import Evaluation
 from dmad.evaluation.summary import Panel, Report, Series
 from dmad.evaluation.tables import blocks
-from dmad.forms.images.pictures import Judged, Pictures, joined, judge_image
+from dmad.forms.images.pictures import ImagePictures, JudgedImage, join_tiles, judge_image
 from dmad.forms.video.pictures import Image
-from dmad.forms.video.summary import fingerprint, roc_curves, warnings
+from dmad.forms.video.summary import fingerprint, roc_curves, threshold_notes
 from dmad.inference.detector import Detector
 
-PANELS = 6  # of abnormal and of good images each, those with the highest scores
-
+PANELS = 6  # abnormal images and good images with the highest scores, as many of each
 ROC_CURVES = 3
 
 
-def compose_images(
-    name: str,
+def summarise(
+    title: str,
     detector: Detector,
     test: LabelledFootage,
-    result: Evaluation,
+    evaluation: Evaluation,
     card: Mapping[str, Any],
 ) -> Report:
-    """Everything the page shows of an image run; as `summary.compose` for video."""
-    calibration, draw = result.calibration, Pictures(detector)
+    """Return what the page shows.
+
+    Args:
+        title: Name of the run.
+        detector: The model.
+        test: The test split.
+        evaluation: Its scores and ledger.
+        card: The model's card.
+    """
+    calibration, draw = evaluation.calibration, ImagePictures(detector)
+    shown = [test.footage.clips[index] for index in strongest(evaluation)]
+    labels = dict(zip(test.footage.clips, evaluation.scores.labels, strict=True))
     return Report(
-        title=f"{detector.config.recipe} / {name}",
+        title=f"{detector.config.recipe} / {title}",
         subtitle=subtitle(detector, test),
-        headline=headline(result),
-        blocks=blocks(result.ledger.rows),
-        series=[series(test, result)],
+        headline=headline(evaluation),
+        blocks=blocks(evaluation.ledger.rows),
+        series=[series(test, evaluation)],
         threshold=calibration.threshold if calibration else None,
         fps=None,
-        panels=[panel(detector, test, result, index, draw) for index in strongest(result)],
-        roc=roc_curves(result, list(result.deployable)[:ROC_CURVES]),
+        panels=[panel(detector, test, clip, bool(labels[clip]), draw) for clip in shown],
+        roc=roc_curves(evaluation, list(evaluation.deployable)[:ROC_CURVES]),
         alarms=None,
         history=card.get("history", []),
         settings=plain(detector.config),  # with the α that was chosen
-        fingerprint=fingerprint(result, card),
-        notes=warnings(result),
+        fingerprint=fingerprint(evaluation, card),
+        notes=threshold_notes(evaluation),
         unit="image",
     )
 
 
 def subtitle(detector: Detector, test: LabelledFootage) -> str:
-    """What was judged, and how it was trained."""
+    """The test split, and how the model was trained."""
     data, train, model = detector.config.data, detector.config.train, detector.config.model
     return (
         f"{test.label_name}: {len(test.footage.clips)} test images; {model.teacher}, {data.size} "
@@ -63,69 +72,73 @@ def subtitle(detector: Detector, test: LabelledFootage) -> str:
     )
 
 
-def headline(result: Evaluation) -> list[tuple[str, str, str]]:
+def headline(evaluation: Evaluation) -> list[tuple[str, str, str]]:
     """The figures at the top: detection, localisation, and what the threshold does."""
-    wanted = {
+    titles = {
         "image_AUROC": "image AUROC, deployable",
         "pixel_AUROC": "pixel AUROC",
         "AUPRO": "AUPRO",
         "recall": "abnormal found",
         "false_positive_rate": "good rejected",
     }
-    found = {}
-    for row in reversed([row for row in result.ledger.rows if row.block == "deployable"]):
-        found[row.metric] = row
-    return [
-        (f"{found[metric].value:.3f}", name, found[metric].note or found[metric].signal)
-        for metric, name in wanted.items()
-        if metric in found
-    ]
+    deployable = [row for row in evaluation.ledger.rows if row.block == "deployable"]
+    first_rows = {row.metric: row for row in reversed(deployable)}
+    figures = []
+    for metric, title in titles.items():
+        if metric in first_rows:
+            row = first_rows[metric]
+            figures.append((f"{row.value:.3f}", title, row.note or row.signal))
+    return figures
 
 
-def series(test: LabelledFootage, result: Evaluation) -> Series:
-    """All test images in a row, good ones first."""
-    order = np.argsort(result.scores.labels, kind="stable")
-    first, second = (result.scores.channels[name][order] for name in ("eq20", "eq21"))
-    scorer = result.calibration.scorer if result.calibration else Scorer.fit(first, second, 1)
-    score = result.deployable[result.signal][order]
-    rejected = runs(score >= result.calibration.threshold) if result.calibration else None
-    names = [test.footage.clips[index].name for index in order]
-    terms = (scorer.reconstruction(first), scorer.deformation(second))
-    title, labels = "test images, good ones first", result.scores.labels[order]
-    return Series(title, score, *terms, labels, rejected, names)
+def series(test: LabelledFootage, evaluation: Evaluation) -> Series:
+    """The scores of all test images, good ones first."""
+    labels, calibration = evaluation.scores.labels, evaluation.calibration
+    order = np.argsort(labels, kind="stable")
+    eq20, eq21 = (evaluation.scores.channels[name][order] for name in ("eq20", "eq21"))
+    scorer = calibration.scorer if calibration else Scorer.fit(eq20, eq21, weight=1)
+    score = evaluation.deployable[evaluation.signal][order]
+    return Series(
+        name="test images, good ones first",
+        score=score,
+        reconstruction=scorer.reconstruction(eq20),
+        deformation=scorer.deformation(eq21),
+        labels=labels[order],
+        events=runs(score >= calibration.threshold) if calibration else None,
+        names=[test.footage.clips[index].name for index in order],
+    )
 
 
-def strongest(result: Evaluation) -> list[int]:
-    """Indices of the images with the highest scores, abnormal ones and good ones."""
-    order = np.argsort(-result.deployable[result.signal], kind="stable")
-    labels = result.scores.labels[order]
+def strongest(evaluation: Evaluation) -> list[int]:
+    """Indices of the images with the highest scores: abnormal ones, then good ones."""
+    order = np.argsort(-evaluation.deployable[evaluation.signal], kind="stable")
+    labels = evaluation.scores.labels[order]
     return [int(index) for label in (1, 0) for index in order[labels == label][:PANELS]]
 
 
 def panel(
-    detector: Detector, test: LabelledFootage, result: Evaluation, index: int, draw: Pictures
+    detector: Detector, test: LabelledFootage, clip: Clip, abnormal: bool, draw: ImagePictures
 ) -> Panel:
-    """One image, its heat, its fields and where the defect was marked."""
-    clip = test.footage.clips[index]
-    found, tiles = tiles_of(detector, test, clip, draw)
-    label = "abnormal" if result.scores.labels[index] else "good"
-    verdict = f"judged {found.verdict}" if found.verdict else "no threshold yet"
+    """One image, its heat, its fields and its mask."""
+    judged, tiles = judged_tiles(detector, test, clip, draw)
+    label = "abnormal" if abnormal else "good"
+    verdict = f"judged {judged.verdict}" if judged.verdict else "no threshold yet"
     return Panel(
-        clip.name,
-        f"score {found.score:.2f}; labelled {label}; {verdict}",
-        np.concatenate(list(tiles.values()), axis=1),
-        tuple(tiles),
+        title=clip.name,
+        caption=f"score {judged.score:.2f}; labelled {label}; {verdict}",
+        image=np.concatenate(list(tiles.values()), axis=1),
+        tiles=tuple(tiles),
     )
 
 
-def tiles_of(
-    detector: Detector, test: LabelledFootage, clip: Clip, draw: Pictures
-) -> tuple[Judged, dict[str, Image]]:
-    """The image of a clip, judged, and its pictures (H, W, 3) by their names."""
+def judged_tiles(
+    detector: Detector, test: LabelledFootage, clip: Clip, draw: ImagePictures
+) -> tuple[JudgedImage, dict[str, Image]]:
+    """The image of a clip, judged, and its pictures (H, W, 3) by their titles."""
     frames = test.footage.frames[clip.span]
-    found = judge_image(detector, list(frames), clip.name)
-    frame = joined(frames, detector.config.data.canvas)
-    tiles = draw.tiles(frame, found)
-    for mask in test.masks(clip.name) if test.masks else ():  # none of a defect nobody marked
+    judged = judge_image(detector, list(frames), clip.name)
+    image = join_tiles(frames, detector.config.data.canvas)
+    tiles = draw.tiles(image, judged)
+    for mask in test.masks(clip.name) if test.masks else ():  # none if the defect has no mask
         tiles["marked"] = np.asarray(Pillow.fromarray(mask).convert("RGB"))
-    return found, tiles
+    return judged, tiles

@@ -1,9 +1,10 @@
-"""From tensors to pictures: heat, deformation and the panels of the paper's Figs. 2 and 7."""
+"""Pictures of judged frames: heat, deformation, and the panels of the paper's Figs. 2 and 7."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from string import ascii_lowercase
 
 import numpy as np
@@ -11,58 +12,63 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dmad.config import Config, ScoreConfig
+from dmad.config import VideoConfig, VideoScoreConfig
+from dmad.data.footage import Clip, Footage
 from dmad.data.windows import to_model
-from dmad.drawing import pictures as visualize
+from dmad.drawing import pictures as drawing
 from dmad.drawing.video_writer import annotate
-from dmad.inference.detector import Detector, Explained
+from dmad.inference.detector import Detector
+from dmad.inference.result import JudgedFrames
 from dmad.model.deformation import compose_all, field_in_pixels
 from dmad.model.losses import squared_error
-from dmad.model.pdm import Drawn
 from dmad.model.scoring import average
 
 Image = NDArray[np.uint8]
+ARROW_GAIN = 6.0  # arrows are drawn this many times as long as the field
+LONGEST_ARROW = 16.0  # px, where the longest field is known beforehand
+READABLE = 160  # px of a side in which a number can be read
+FULL_HEAT = 3.0  # full colour of a heat map, as a multiple of the usual peak of a frame
+RECENT_PEAKS = 500  # frames from which the usual peak is estimated
 
-GAIN, LONGEST = 6.0, 16.0  # of arrows: pixels drawn for one, and for one of full length
 
-READABLE = 160  # pixels of a side that a number fits in
+class ColourScale:
+    """The values that are drawn in full colour.
 
-FULL_HEAT = 3.0  # a map's full colour, as a multiple of the usual peak of its frames so far
-
-
-class Limits:
-    """What is drawn as full colour.
-
-    The heat's scale is that of the highest error of an ordinary frame. Where this is not known
-    beforehand, it follows the median of the frames seen so far, which needs neither labels nor the
-    future.
+    The scale of the heat is the peak error of an ordinary frame. If it is not known beforehand, it
+    follows the median of the frames seen so far, which needs neither labels nor the future.
 
     Args:
-        config: Of the model.
-        peak: Highest averaged error of an ordinary frame, where it is known beforehand.
-        field: Length in pixels drawn in full colour and as the longest arrow, where it is to be
-            another than the longest a field can have.
+        config: The settings of the model.
+        usual_peak: Peak of the averaged error of an ordinary frame, if known.
+        longest_field: Length in pixels drawn in full colour and as the longest arrow. None: the
+            longest that a field can be.
     """
 
     def __init__(
-        self, config: Config, peak: float | None = None, field: float | None = None
+        self,
+        config: VideoConfig,
+        usual_peak: float | None = None,
+        longest_field: float | None = None,
     ) -> None:
-        self.usual = peak
+        self.usual_peak = usual_peak
         self.kernel = config.score.kernel
-        self.field = field or sum(config.model.displacements) or 1.0
-        self.gain = LONGEST / field if field else GAIN
-        self._peaks: list[float] = []
+        self.longest_field = longest_field or sum(config.model.displacements) or 1.0
+        self.arrow_gain = LONGEST_ARROW / longest_field if longest_field else ARROW_GAIN
+        self._recent_peaks: deque[float] = deque(maxlen=RECENT_PEAKS)
 
     @classmethod
-    def of(cls, detector: Detector) -> Limits:
-        """A model's: ordinary is what its threshold was set on, where it has one."""
-        known = detector.calibration
-        return cls(detector.config, known.scorer.reconstruction.centre if known else None)
+    def from_detector(cls, detector: Detector) -> ColourScale:
+        """The scale of a model: what its threshold was set on is ordinary."""
+        calibration = detector.calibration
+        peak = calibration.scorer.reconstruction.centre if calibration else None
+        return cls(detector.config, peak)
 
-    def heat(self, peak: float) -> float:
-        """Full colour for a frame whose averaged map peaks at `peak`."""
-        self._peaks = [*self._peaks[-499:], peak]
-        usual = float(np.median(self._peaks)) if self.usual is None else self.usual
+    def full_heat(self, peak: float) -> float:
+        """The value drawn in full colour, for a frame whose averaged map has this peak."""
+        self._recent_peaks.append(peak)
+        usual = self.usual_peak
+        if usual is None:
+            usual = float(np.median(self._recent_peaks))
         return FULL_HEAT * max(usual, 1e-6)
 
 
@@ -73,142 +79,122 @@ class Picture:
     index: int
     score: float
     frame: Image  # (H, W, C)
-    reference: Image  # (H, W, C) the prototype
+    reference: Image  # (H, W, C): the prototype
     stages: tuple[Image, ...]  # K x (H, W, C): after each deformation, over the background
     heat: Image  # (H, W, 3): frame with the averaged error
-    arrows: Image  # (H, W, 3): frame with the deformation's arrows
-    wheel: Image  # (H, W, 3): the deformation's direction and length as colour
+    arrows: Image  # (H, W, 3): frame with the deformation as arrows
+    wheel: Image  # (H, W, 3): direction and length of the deformation as colour
     error: Image  # (H, W, 3): the error map
     bend: float  # px: the longest deformation
 
     def titles(self) -> list[str]:
-        """What the tiles are."""
+        """The titles of the tiles."""
         stages = stage_names(len(self.stages))
         return ["input", "reference", *stages, "deformation", "arrows", "error", "heat"]
 
     def tiles(self) -> list[Image]:
         """One row of the paper's Fig. 7."""
-        shown = [self.frame, self.reference, *self.stages]
-        return [*shown, self.wheel, self.arrows, self.error, self.heat]
+        drawn = [self.wheel, self.arrows, self.error, self.heat]
+        return [self.frame, self.reference, *self.stages, *drawn]
 
     def label(self) -> str:
-        """Which frame, and its score."""
+        """The number of the frame, its score and its longest deformation."""
         return f"frame {self.index}\nscore {self.score:.3f}\nbent {self.bend:.2f} px"
 
     def panel(self) -> Image:
         """The tiles with their titles."""
-        return visualize.panel([self.tiles()], self.titles(), [self.label()])
+        return drawing.panel([self.tiles()], self.titles(), [self.label()])
 
 
 def stage_names(count: int) -> list[str]:
-    """What the K reconstructions are called, coarse first."""
+    """The names of the K reconstructions, coarse first."""
     if count == 1:
         return ["reconstruction"]
     return ["coarse", *(f"stage {k}" for k in range(2, count)), "fine"]
 
 
-def stages(found: Explained) -> dict[str, list[Image]]:
-    """The reference of every frame, and what each deformation makes of it, by their names."""
-    output = found.output
-    assert isinstance(output, Drawn)
-    names = ["reference", *stage_names(len(output.reconstructions))]
-    batches = (output.reference, *output.reconstructions)
-    return {n: [to_image(x) for x in batch] for n, batch in zip(names, batches, strict=True)}
+def stages(judged: JudgedFrames) -> dict[str, list[Image]]:
+    """The reference of every frame, and the result of each deformation, by their names."""
+    reconstructions = judged.drawings["reconstructions"]
+    found = {"reference": [to_image(one) for one in judged.drawings["reference"]]}
+    for k, name in enumerate(stage_names(reconstructions.shape[1])):
+        found[name] = [to_image(one) for one in reconstructions[:, k]]
+    return found
 
 
-def reference_error(found: Explained, config: ScoreConfig) -> tuple[Tensor, Tensor]:
-    """The pixel-wise error of Fig. 2: squared error of the reference before any deformation.
+def to_image(x: np.ndarray) -> Image:
+    """(C, H, W) in [-1, 1] to (H, W, C) uint8."""
+    scaled = ((x + 1) * 127.5).round().clip(0, 255)
+    return np.asarray(scaled.transpose(1, 2, 0), np.uint8)
+
+
+def total_fields(offsets: np.ndarray | None, like: np.ndarray) -> np.ndarray:
+    """All deformations in one.
 
     Args:
-        found: A batch of a PDM.
-        config: The kernel.
+        offsets: Fields (B, K, 2, H, W) in grid units, in the order in which they are applied; None
+            without heads.
+        like: (B, C, H, W), for the shape of the result.
 
     Returns:
-        Map (B, H, W), and the maximum (B,) of its average, as Eq. 14 takes it.
+        (B, 2, H, W) in pixels; zero without heads.
     """
-    assert isinstance(found.output, Drawn)
-    _, x = to_model(torch.from_numpy(found.frames)[:, None])
-    error = squared_error(x, found.output.reference.cpu())
-    return error, average(error, config.kernel).amax((1, 2))
+    if offsets is None:
+        return np.zeros((len(like), 2, *like.shape[2:]), np.float32)
+    fields = torch.from_numpy(offsets).float().unbind(1)
+    total: np.ndarray = field_in_pixels(compose_all(fields)[-1]).numpy()
+    return total
 
 
-def diversity_panel(found: Explained, config: ScoreConfig, names: Sequence[str]) -> Image:
-    """The paper's Fig. 2: a row an image, and columns whose colours mean the same in all rows.
-
-    Args:
-        found: A batch of a PDM.
-        config: Kernel and α.
-        names: Of the rows.
-    """
-    scores, (error, plain) = found.scores, reference_error(found, config)
-    augmented = scores.reconstruction_map + config.alpha * scores.deformation_map
-    columns = {
-        "input": list(found.frames),
-        **stages(found),
-        "diversity": compared(scores.deformation_map),
-        "augmented\nerror": numbered(compared(augmented), scores.score),
-        "pixel-wise\nerror": numbered(compared(error), plain),
-    }
-    heads = [f"{letter}) {name}" for letter, name in zip(ascii_lowercase, columns, strict=False)]
-    return visualize.panel(list(zip(*columns.values(), strict=True)), heads, names)
-
-
-def numbered(images: Sequence[Image], scores: Tensor) -> list[Image]:
-    """Images, enlarged to be read, with their scores (B,) in white."""
-    zoom = max(1, READABLE // len(images[0]))
-    large = [image.repeat(zoom, 0).repeat(zoom, 1) for image in images]
-    texts = [f"{score:.3f}" for score in scores.tolist()]
-    return [annotate(x, [text], len(x) // 8) for x, text in zip(large, texts, strict=True)]
-
-
-def compared(maps: Tensor) -> list[Image]:
-    """Maps (B, H, W), 0 or more, in colours that mean the same in all: the highest is full."""
-    limit = float(maps.max()) or 1.0
-    return [visualize.error_image(one, limit) for one in maps.cpu().numpy()]
-
-
-def to_image(x: Tensor) -> Image:
-    """(C, H, W) in [-1, 1] to (H, W, C) uint8."""
-    scaled = x.add(1).mul(127.5).round().clamp(0, 255).byte()
-    image: Image = scaled.permute(1, 2, 0).cpu().numpy()
-    return image
-
-
-def total_field(offsets: tuple[Tensor, ...], like: Tensor) -> Tensor:
-    """All deformations in one, (B, 2, H, W) in pixels; zero where there are none."""
-    if not offsets:
-        return torch.zeros_like(like[:, :1]).expand(-1, 2, -1, -1)
-    return field_in_pixels(compose_all(offsets)[-1])
-
-
-def pictures(found: Explained, limits: Limits) -> Iterator[Picture]:
+def pictures(judged: JudgedFrames, scale: ColourScale) -> Iterator[Picture]:
     """Draw every frame of a batch."""
-    output, scores = found.output, found.scores
-    assert isinstance(output, Drawn)
-    smooth = average(scores.reconstruction_map, limits.kernel)
-    fields = total_field(output.offsets, output.reference).cpu().numpy()
-    for b, frame in enumerate(found.frames):
-        limit = limits.heat(float(smooth[b].max()))
+    drawings = judged.drawings
+    smooth = average(torch.from_numpy(judged.reconstruction_map), scale.kernel).numpy()
+    fields = total_fields(drawings.get("offsets"), drawings["reference"])
+    for b, frame in enumerate(judged.frames):
+        full = scale.full_heat(float(smooth[b].max()))
+        field = fields[b]
         yield Picture(
-            int(found.index[b]),
-            float(scores.score[b]),
-            frame,
-            to_image(output.reference[b]),
-            tuple(to_image(stage[b]) for stage in output.reconstructions),
-            visualize.heatmap(frame, smooth[b].cpu().numpy(), limit),
-            visualize.arrows(frame, fields[b], limits.field, gain=limits.gain),
-            visualize.color_wheel(fields[b], limits.field),
-            visualize.error_image(scores.reconstruction_map[b].cpu().numpy(), 2 * limit),
-            float(np.hypot(*fields[b]).max()),
+            index=int(judged.index[b]),
+            score=float(judged.score[b]),
+            frame=frame,
+            reference=to_image(drawings["reference"][b]),
+            stages=tuple(to_image(stage) for stage in drawings["reconstructions"][b]),
+            heat=drawing.heatmap(frame, smooth[b], full),
+            arrows=drawing.arrows(frame, field, scale.longest_field, gain=scale.arrow_gain),
+            wheel=drawing.color_wheel(field, scale.longest_field),
+            error=drawing.error_image(judged.reconstruction_map[b], 2 * full),
+            bend=float(np.hypot(*field).max()),
         )
 
 
-class Best:
-    """The pictures with the highest scores, so that those of one moment are shown once.
+def picture_of_frame(
+    detector: Detector, footage: Footage, clip: Clip, frame: int, scale: ColourScale
+) -> Picture:
+    """Judge one frame of some footage and draw it. Its index counts from the start of the clip.
 
     Args:
-        size: How many at most.
-        apart: Frames between any two of them at the least.
+        detector: The model.
+        footage: The footage.
+        clip: The clip that the frame belongs to.
+        frame: Index of the frame in `footage.frames`.
+        scale: The values drawn in full colour.
+    """
+    first = max(clip.start, frame - detector.config.data.history)
+    if detector.needs_template(clip.scene):  # the template needs all frames before this one
+        first = clip.start
+    window = footage.frames[first : frame + 1]
+    (judged,) = deque(detector.judge(window, clip.scene), maxlen=1)
+    *_, picture = pictures(judged, scale)
+    return replace(picture, index=frame - clip.start)
+
+
+class HighestPictures:
+    """Keeps the pictures with the highest scores, at most one for each moment.
+
+    Args:
+        size: Number of pictures at most.
+        apart: Smallest distance of two pictures in frames.
     """
 
     def __init__(self, size: int, apart: int = 1) -> None:
@@ -216,10 +202,64 @@ class Best:
         self.pictures: list[Picture] = []  # highest first
 
     def offer(self, picture: Picture) -> None:
-        """Keep it if it is among the highest, in place of lower ones of its moment."""
+        """Keep a picture if it is among the highest, instead of lower ones of its moment."""
         near = [p for p in self.pictures if abs(p.index - picture.index) < self.apart]
         if any(p.score > picture.score for p in near):
             return
         kept = [p for p in self.pictures if all(p is not other for other in near)]
         ranked = sorted([*kept, picture], key=lambda p: (p.score, p.index), reverse=True)
         self.pictures = ranked[: self.size]
+
+
+def reference_error(judged: JudgedFrames, config: VideoScoreConfig) -> tuple[Tensor, Tensor]:
+    """The pixel-wise error of Fig. 2: squared error of the reference before any deformation.
+
+    Args:
+        judged: A batch.
+        config: The settings with the averaging kernel.
+
+    Returns:
+        Map (B, H, W), and the maximum (B,) of its average, as in Eq. 14.
+    """
+    _, x = to_model(torch.from_numpy(judged.frames)[:, None])
+    error = squared_error(x, torch.from_numpy(judged.drawings["reference"]))
+    return error, average(error, config.kernel).amax((1, 2))
+
+
+def diversity_panel(
+    judged: JudgedFrames, config: VideoScoreConfig, names: Sequence[str]
+) -> Image:
+    """The paper's Fig. 2: one row an image. The colours of a column mean the same in all rows.
+
+    Args:
+        judged: A batch.
+        config: The settings with kernel and α.
+        names: The names of the rows.
+    """
+    error, plain = reference_error(judged, config)
+    augmented = judged.reconstruction_map + config.alpha * judged.deformation_map
+    columns: Mapping[str, Sequence[Image]] = {
+        "input": list(judged.frames),
+        **stages(judged),
+        "diversity": same_scale(judged.deformation_map),
+        "augmented\nerror": with_scores(same_scale(augmented), judged.score),
+        "pixel-wise\nerror": with_scores(same_scale(error.numpy()), plain.numpy()),
+    }
+    heads = [f"{letter}) {name}" for letter, name in zip(ascii_lowercase, columns, strict=False)]
+    return drawing.panel(list(zip(*columns.values(), strict=True)), heads, names)
+
+
+def with_scores(images: Sequence[Image], scores: np.ndarray) -> list[Image]:
+    """Images, enlarged if they are small, with their scores (B,) written on them."""
+    zoom = max(1, READABLE // len(images[0]))
+    found = []
+    for image, score in zip(images, scores.tolist(), strict=True):
+        large = image.repeat(zoom, 0).repeat(zoom, 1)
+        found.append(annotate(large, [f"{score:.3f}"], len(large) // 8))
+    return found
+
+
+def same_scale(maps: np.ndarray) -> list[Image]:
+    """Draw maps (B, H, W), 0 or more, on one colour scale that ends at the highest value."""
+    limit = float(maps.max()) or 1.0
+    return [drawing.error_image(one, limit) for one in maps]

@@ -1,15 +1,13 @@
-"""From an evaluation to the page that people open: what `report.html` holds."""
+"""What the page of an evaluation of video shows."""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from dmad.calibration.hysteresis import Event, Rule, find_events
+from dmad.calibration.alarms import AlarmRule, Event, find_events
 from dmad.calibration.standardisation import Scorer
 from dmad.data.footage import Clip, frame_rate
 from dmad.data.splits import LabelledFootage
@@ -19,56 +17,55 @@ from dmad.evaluation.metrics import roc
 from dmad.evaluation.result import CALIBRATED, RAW, Evaluation
 from dmad.evaluation.summary import Panel, Report, Series
 from dmad.evaluation.tables import blocks, footnotes
-from dmad.forms.video.pictures import Limits, Picture, pictures
+from dmad.forms.video.pictures import ColourScale, picture_of_frame
 from dmad.inference.detector import Detector
 
 PANELS = 6
+STAND_IN_LEVEL = 3  # robust deviations above the median, if there is no threshold
 
-PEAK = 3  # robust deviations that stand in for a threshold where there is none
 
-
-def compose(
-    name: str,
+def summarise(
+    title: str,
     detector: Detector,
     test: LabelledFootage,
-    result: Evaluation,
+    evaluation: Evaluation,
     card: Mapping[str, Any],
 ) -> Report:
-    """Everything the page shows.
+    """Return what the page shows.
 
     Args:
-        name: Of the run.
-        detector: The model that was judged.
-        test: What it was judged on.
-        result: How it did.
-        card: The JSON beside its weights.
+        title: Name of the run.
+        detector: The model.
+        test: The test split.
+        evaluation: Its scores and ledger.
+        card: The model's card.
     """
-    rule = result.calibration.rule if result.calibration else stand_in(result.deployable[RAW])
-    values = result.deployable[result.signal]
-    events = find_events(values, rule, result.scores.clip_lengths)
-    rate = result.scores.fps
-    found = events if result.calibration else None
-    limits = Limits(detector.config, float(np.nanmedian(result.scores.channels["eq12"])))
+    calibration, scores = evaluation.calibration, evaluation.scores
+    rule = calibration.rule if calibration else stand_in_rule(evaluation.deployable[RAW])
+    events = find_events(evaluation.deployable[evaluation.signal], rule, scores.clip_lengths)
+    shown_events = events if calibration else None
+    scale = ColourScale(detector.config, float(np.nanmedian(scores.channels["eq12"])))
+    curves = [name for name in (CALIBRATED, RAW) if name in evaluation.deployable]
     return Report(
-        title=f"{detector.config.recipe} / {name}",
+        title=f"{detector.config.recipe} / {title}",
         subtitle=subtitle(detector, test),
-        headline=headline(result),
-        blocks=blocks(result.ledger.rows),
-        series=[series(clip, result, found) for clip in test.footage.clips],
-        threshold=rule.on if result.calibration else None,
-        fps=rate or None,
-        panels=panels(detector, test, events, rate, limits),
-        roc=roc_curves(result, [name for name in (CALIBRATED, RAW) if name in result.deployable]),
-        alarms=alarms(result, rule),
+        headline=headline(evaluation),
+        blocks=blocks(evaluation.ledger.rows),
+        series=[series(clip, evaluation, shown_events) for clip in test.footage.clips],
+        threshold=rule.on if calibration else None,
+        fps=scores.fps or None,
+        panels=panels(detector, test, events, scale),
+        roc=roc_curves(evaluation, curves),
+        alarms=alarms(evaluation, rule),
         history=card.get("history", []),
         settings=card["config"],
-        fingerprint=fingerprint(result, card),
-        notes=warnings(result),
+        fingerprint=fingerprint(evaluation, card),
+        notes=threshold_notes(evaluation),
     )
 
 
 def subtitle(detector: Detector, test: LabelledFootage) -> str:
-    """What was judged, and how it was trained."""
+    """The test split, and how the model was trained."""
     clips, frames = test.footage.clips, sum(clip.length for clip in test.footage.clips)
     data, train = detector.config.data, detector.config.train
     rate = frame_rate(clips, data.fps)
@@ -79,131 +76,110 @@ def subtitle(detector: Detector, test: LabelledFootage) -> str:
     )
 
 
-def stand_in(scores: np.ndarray) -> Rule:
-    """A rule where none was calibrated, from the scores themselves: for pictures only."""
+def stand_in_rule(scores: np.ndarray) -> AlarmRule:
+    """A rule for pictures only, from the scores themselves, if no threshold was set."""
     known = scores[np.isfinite(scores)]
     spread = 1.4826 * np.median(np.abs(known - np.median(known)))
-    level = float(np.median(known) + PEAK * spread)
-    return Rule(level, level, 1, 5, 0)
+    level = float(np.median(known) + STAND_IN_LEVEL * spread)
+    return AlarmRule(on=level, off=level, minimum=1, gap=5, cooldown=0)
 
 
-def headline(result: Evaluation) -> list[tuple[str, str, str]]:
+def headline(evaluation: Evaluation) -> list[tuple[str, str, str]]:
     """The figures at the top: AUROC, and what an operator would notice."""
-    ledger, signal = result.ledger, result.signal
-    found = [(f"{ledger.value(signal):.3f}", "micro AUROC, deployable", signal)]
-    metrics = {row.metric: row for row in ledger.rows if row.signal == signal}
-    for metric, name, form in (
+    ledger, signal = evaluation.ledger, evaluation.signal
+    figures = [(f"{ledger.value(signal):.3f}", "micro AUROC, deployable", signal)]
+    rows = {row.metric: row for row in ledger.rows if row.signal == signal}
+    for metric, title, template in (
         ("event_recall", "events found", "{:.0%}"),
         ("false_alarms_per_hour", "false alarms an hour", "{:.1f}"),
         ("detection_delay_s", "delay", "{:.1f} s"),
     ):
-        if metric in metrics:
-            row = metrics[metric]
-            found.append((form.format(row.value), name, row.note))
-    return found
+        if metric in rows:
+            row = rows[metric]
+            figures.append((template.format(row.value), title, row.note))
+    return figures
 
 
-def series(clip: Clip, result: Evaluation, events: list[Event] | None) -> Series:
+def series(clip: Clip, evaluation: Evaluation, events: list[Event] | None) -> Series:
     """The timelines of one clip."""
     span = clip.span
-    eq12, eq13 = (result.scores.channels[name] for name in ("eq12", "eq13"))
-    scorer = result.calibration.scorer if result.calibration else Scorer.fit(eq12, eq13, weight=1)
+    eq12, eq13 = (evaluation.scores.channels[name] for name in ("eq12", "eq13"))
+    calibration = evaluation.calibration
+    scorer = calibration.scorer if calibration else Scorer.fit(eq12, eq13, weight=1)
+    own_events = None
+    if events is not None:
+        inside = [event for event in events if span.start <= event.start < span.stop]
+        own_events = [(event.start - clip.start, event.end - clip.start) for event in inside]
     return Series(
         name=clip.name,
-        score=result.deployable[result.signal][span],
+        score=evaluation.deployable[evaluation.signal][span],
         reconstruction=scorer.reconstruction(eq12[span]),
         deformation=scorer.deformation(eq13[span]),
-        labels=result.scores.labels[span],
-        events=None if events is None else [
-            (e.start - clip.start, e.end - clip.start)
-            for e in events if span.start <= e.start < span.stop
-        ],
-    )  # fmt: skip
-
-
-def panels(
-    detector: Detector, test: LabelledFootage, events: list[Event], fps: float, limits: Limits
-) -> list[Panel]:
-    """The strongest events, explained in the same colours."""
-    strongest = sorted(events, key=lambda event: -event.score)[:PANELS]
-    return [_panel(detector, test, event, fps, limits) for event in strongest]
-
-
-def _panel(
-    detector: Detector, test: LabelledFootage, event: Event, fps: float, limits: Limits
-) -> Panel:
-    clip = next(c for c in test.footage.clips if c.start <= event.peak < c.start + c.length)
-    picture = draw(detector, test, clip, event.peak, limits)
-    frame = event.peak - clip.start
-    time = f" ({frame / fps:.1f} s)" if fps else ""
-    truth = ""
-    if test.labels is not None:
-        true = test.labels[event.start : event.end].any()
-        truth = "labelled abnormal" if true else "labelled normal: a false alarm"
-    tiles = [rgb(tile) for tile in (picture.frame, picture.reference, picture.arrows, picture.heat)]
-    return Panel(
-        f"{clip.name}, frame {frame}{time}",
-        f"score {event.score:.2f}, {event.end - event.start} frames long; {truth}",
-        np.concatenate(tiles, axis=1),
-        ("input", "reference", "deformation", "error"),
+        labels=evaluation.scores.labels[span],
+        events=own_events,
     )
 
 
-def draw(
-    detector: Detector,
-    test: LabelledFootage,
-    clip: Clip,
-    frame: int,
-    limits: Limits,
-) -> Picture:
-    """One judged frame of the footage, drawn; its index counts from the start of the clip.
+def panels(
+    detector: Detector, test: LabelledFootage, events: list[Event], scale: ColourScale
+) -> list[Panel]:
+    """The strongest events, each explained in one row of pictures, all in the same colours."""
+    fps = frame_rate(test.footage.clips, detector.config.data.fps)
+    strongest = sorted(events, key=lambda event: -event.score)[:PANELS]
+    return [_panel(detector, test, event, fps, scale) for event in strongest]
 
-    Args:
-        detector: The model.
-        test: The footage.
-        clip: The clip the frame lies in.
-        frame: Which, as `test.footage.frames` lie.
-        limits: What is full colour.
-    """
-    past = frame - detector.config.data.history
-    whole = detector.needs_template(clip.scene)  # of all frames before this one
-    window = test.footage.frames[clip.start if whole else max(clip.start, past) : frame + 1]
-    (found,) = deque(detector.explain(window, clip.scene), maxlen=1)
-    *_, picture = pictures(found, limits)
-    return replace(picture, index=frame - clip.start)
+
+def _panel(
+    detector: Detector, test: LabelledFootage, event: Event, fps: float, scale: ColourScale
+) -> Panel:
+    clip = next(c for c in test.footage.clips if c.start <= event.peak < c.start + c.length)
+    picture = picture_of_frame(detector, test.footage, clip, event.peak, scale)
+    time = f" ({picture.index / fps:.1f} s)" if fps else ""
+    label = ""
+    if test.labels is not None:
+        abnormal = test.labels[event.start : event.end].any()
+        label = "labelled abnormal" if abnormal else "labelled normal: a false alarm"
+    tiles = (picture.frame, picture.reference, picture.arrows, picture.heat)
+    return Panel(
+        title=f"{clip.name}, frame {picture.index}{time}",
+        caption=f"score {event.score:.2f}, {event.end - event.start} frames long; {label}",
+        image=np.concatenate([rgb(tile) for tile in tiles], axis=1),
+        tiles=("input", "reference", "deformation", "error"),
+    )
 
 
 def roc_curves(
-    result: Evaluation, names: Sequence[str]
+    evaluation: Evaluation, names: Sequence[str]
 ) -> list[tuple[str, np.ndarray, np.ndarray]]:
-    """ROC curves of some signals of the deployable block."""
-    found = [(name, roc(result.deployable[name], result.scores.labels)) for name in names]
-    return [(name, curve.fpr, curve.tpr) for name, curve in found]
+    """Name, false and true positive rates of some signals of the deployable block."""
+    labels = evaluation.scores.labels
+    curves = [(name, roc(evaluation.deployable[name], labels)) for name in names]
+    return [(name, curve.fpr, curve.tpr) for name, curve in curves]
 
 
-def alarms(result: Evaluation, rule: Rule) -> tuple[np.ndarray, np.ndarray] | None:
-    """False alarms an hour against recall, where hours are known."""
-    scores = result.scores
-    if not (scores.fps and result.calibration):
+def alarms(evaluation: Evaluation, rule: AlarmRule) -> tuple[np.ndarray, np.ndarray] | None:
+    """False alarms an hour and event recall, as the threshold falls; None without frame rate."""
+    scores = evaluation.scores
+    if not (scores.fps and evaluation.calibration):
         return None
-    values = result.deployable[result.signal]
+    values = evaluation.deployable[evaluation.signal]
     curve = alarm_curve(values, scores.labels, scores.clip_lengths, rule, scores.fps)
     return curve.false_per_hour, curve.recall
 
 
-def fingerprint(result: Evaluation, card: Mapping[str, Any]) -> dict[str, str]:
-    """What was judged, on what, by which versions."""
-    labels = result.ledger.labels
+def fingerprint(evaluation: Evaluation, card: Mapping[str, Any]) -> dict[str, str]:
+    """The data and versions behind the figures."""
+    labels = evaluation.ledger.labels
     found = {"labels": f"{labels.name}, sha256 {labels.sha256}"}
-    found["counted"] = "; ".join(footnotes(result.ledger))
+    found["counted"] = "; ".join(footnotes(evaluation.ledger))
     if "data" in card:
         found["training data"] = f"{card['data']['frames']} frames, sha256 {card['data']['sha256']}"
     versions = {name: str(value) for name, value in card.get("versions", {}).items()}
     return found | versions | {"precision": str(card.get("precision", "32-true"))}
 
 
-def warnings(result: Evaluation) -> list[str]:
-    """What to know about the threshold."""
-    if result.calibration is None:
+def threshold_notes(evaluation: Evaluation) -> list[str]:
+    """What to know about the threshold, one sentence each."""
+    if evaluation.calibration is None:
         return ["no threshold yet: set one with `dmad calibrate RUN`"]
-    return list(result.calibration.warnings)
+    return list(evaluation.calibration.warnings)

@@ -1,7 +1,7 @@
-"""How much does the deformation of a video say? Its weight, chosen without labels.
+"""Choose the weight of the standardised deformation of a video model, without labels.
 
-Fields may measure the unusual or mere noise. Held-out normal clips in which one thing is made to
-move or look wrong tell.
+The fields may measure the unusual or mere noise. Held-out normal clips, in which one thing is made
+to move or look wrong, tell which.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from dmad.calibration.standardisation import Scorer
 from dmad.console import progress_bar
@@ -21,74 +22,77 @@ from dmad.inference.detector import Detector
 from dmad.model.scoring import average
 
 KINDS: tuple[Kind, ...] = ("normal", "fast", "large")
-
 WEIGHTS = (0.0, 0.2, 0.5, 1.0, 2.0)
-
-COUNT = 40  # sequences of each kind
-
-SCORED = 8  # frames scored in each; their mean is judged, as a causal mean of 8 would
-
-CLEARLY = 0.01  # of AUROC, by which another weight must be better than that of the settings
-
-Terms = tuple[np.ndarray, np.ndarray]  # Eq. 12 and 13 of each sequence, (count, scored) each
+SEQUENCES = 40  # of each kind
+SCORED_FRAMES = 8  # of each sequence; their mean is compared, like a causal mean of 8 frames
+CLEARLY = 0.01  # AUROC by which another weight must be better than the usual one
+Terms = tuple[np.ndarray, np.ndarray]  # Eq. 12 and 13 of each sequence, (sequences, frames) each
 
 
 @dataclass(frozen=True)
-class Weighing:
-    """The weight, and what each was worth."""
+class WeightChoice:
+    """The weight that was chosen, and the AUROC of each that was tried."""
 
     weight: float
     auroc: dict[str, tuple[float, float]]  # by weight: of fast and of large things, in [0, 1]
 
 
-def weigh(detector: Detector, footage: Footage) -> Weighing:
+def choose_weight(detector: Detector, footage: Footage) -> WeightChoice:
     """Choose the weight of the standardised deformation.
 
     Args:
         detector: A model of video.
-        footage: Normal clips not trained on.
+        footage: Normal clips that were not trained on.
 
     Raises:
         DmadError: No clip is long enough for a sequence at three times its speed.
     """
     score = detector.config.score
-    length = detector.config.data.history + SCORED - 1
-    long_enough(footage, length, f"so score.weight stays {score.weight:g}")
-    terms = {
-        kind: terms_of(detector, sequences(footage, length, COUNT, kind), [score.kernel], kind)[0]
-        for kind in KINDS
-    }
-    found = {weight: worth(terms, weight) for weight in {*WEIGHTS, score.weight}}
-    best = clearly_best({weight: sum(both) for weight, both in found.items()}, score.weight)
-    return Weighing(best, {f"{weight:g}": found[weight] for weight in sorted(found)})
+    length = detector.config.data.history + SCORED_FRAMES - 1
+    check_length(footage, length, f"so score.weight stays {score.weight:g}")
+    terms = {}
+    for kind in KINDS:
+        made = sequences(footage, length, SEQUENCES, kind)
+        terms[kind] = sequence_terms(detector, made, [score.kernel], kind)[0]
+    tried = {weight: auroc_of_weight(terms, weight) for weight in {*WEIGHTS, score.weight}}
+    worth = {weight: sum(both) for weight, both in tried.items()}
+    best = clearly_best(worth, usual=score.weight)
+    return WeightChoice(best, {f"{weight:g}": tried[weight] for weight in sorted(tried)})
 
 
-def long_enough(footage: Footage, length: int, told: str) -> None:
-    """Check that sequences of a length can be made at every speed; `told` is what follows."""
+def check_length(footage: Footage, length: int, consequence: str) -> None:
+    """Check that sequences of this many past frames can be made at every speed.
+
+    Raises:
+        DmadError: No clip is long enough. The message ends with `consequence`.
+    """
     least = max(SPEEDS) * length + 1
     longest = max((clip.length for clip in footage.clips), default=0)
-    require(longest >= least, f"no held-out clip has {least} frames, {told}")
+    require(longest >= least, f"no held-out clip has {least} frames, {consequence}")
 
 
 def clearly_best(worth: Mapping[float, float], usual: float, least: float = 0.0) -> float:
-    """The weight with the highest sum of two AUROCs.
+    """The weight with the highest sum of two AUROCs, or the usual weight if it is nearly as good.
 
-    The usual one if both gain under `CLEARLY`, or together no more than `least`.
+    Args:
+        worth: Sum of two AUROCs for each weight.
+        usual: The weight that is kept unless another gains `CLEARLY` on both.
+        least: Gain of the sum that another weight must exceed as well.
     """
     best = max(worth, key=worth.__getitem__)
     gain = worth[best] - worth[usual]
     return best if gain >= 2 * CLEARLY and gain > least else usual
 
 
-def worth(terms: dict[Kind, Terms], weight: float) -> tuple[float, float]:
+def auroc_of_weight(terms: Mapping[Kind, Terms], weight: float) -> tuple[float, float]:
     """AUROC of fast and of large things against normal sequences, at one weight."""
-    normal = terms["normal"]
-    scorer = Scorer.fit(normal[0].ravel(), normal[1].ravel(), weight)
-    return told_apart({kind: scorer.combine(*found).mean(1) for kind, found in terms.items()})
+    reconstruction, deformation = terms["normal"]
+    scorer = Scorer.fit(reconstruction.ravel(), deformation.ravel(), weight)
+    return auroc_of_kinds({kind: scorer.combine(*both).mean(1) for kind, both in terms.items()})
 
 
-def told_apart(scores: dict[Kind, np.ndarray]) -> tuple[float, float]:
-    """AUROC of fast and of large things, from a score a sequence, (count,) of each kind."""
+def auroc_of_kinds(scores: Mapping[Kind, np.ndarray]) -> tuple[float, float]:
+    """AUROC of fast and of large things, from one score a sequence, (sequences,) of each kind."""
 
     def auroc(kind: Kind) -> float:
         labels = np.repeat([0, 1], [len(scores["normal"]), len(scores[kind])])
@@ -97,19 +101,17 @@ def told_apart(scores: dict[Kind, np.ndarray]) -> tuple[float, float]:
     return auroc("fast"), auroc("large")
 
 
-def terms_of(
+def sequence_terms(
     detector: Detector, made: Sequences, kernels: Sequence[tuple[int, int]], kind: str
 ) -> list[Terms]:
-    """Both terms of every scored frame of sequences of T + scored frames, for each kernel."""
-    found: list[list[list[np.ndarray]]] = [[[], []] for _ in kernels]
+    """Both terms of every scored frame of each sequence, for each averaging kernel."""
+    peaks: list[tuple[list[np.ndarray], list[np.ndarray]]] = [([], []) for _ in kernels]
     scored = made.frames.shape[1] - detector.config.data.history
     shown = progress_bar(made.frames, f"scoring {kind}")
     for frames, scene in zip(shown, made.scenes, strict=True):
-        (part,) = detector.explain(frames, scene, batch=scored)
-        for which, kernel in enumerate(kernels):
-            for term, maps in enumerate(
-                (part.scores.reconstruction_map, part.scores.deformation_map)
-            ):
-                peak = average(maps.float(), kernel).amax((1, 2))
-                found[which][term].append(peak.cpu().numpy())
-    return [(np.stack(first), np.stack(second)) for first, second in found]
+        (judged,) = detector.judge(frames, scene, batch=scored)
+        maps = (judged.reconstruction_map, judged.deformation_map)
+        for kernel, terms in zip(kernels, peaks, strict=True):
+            for term, one in zip(terms, maps, strict=True):
+                term.append(average(torch.from_numpy(one), kernel).amax((1, 2)).numpy())
+    return [(np.stack(first), np.stack(second)) for first, second in peaks]

@@ -1,0 +1,67 @@
+"""The clips and images that a user names: files, and what the folders among them contain."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from dmad.data.layouts.images import ImageFile, scan
+from dmad.data.reading.paths import holds_frames, image_files, is_clip, natural, own_name
+from dmad.errors import require
+from dmad.files import no_two_alike
+
+logger = logging.getLogger(__name__)
+
+
+def find_clips(source: Path) -> list[Path]:
+    """The videos and frame folders of a path: the path itself, or what the folder contains.
+
+    Raises:
+        DmadError: The path does not exist, or contains no clip.
+    """
+    require(source.exists(), f"{source} does not exist; give a video or a folder of frames")
+    if source.is_file() or holds_frames(source):
+        return [source]
+    clips = [path for path in source.iterdir() if is_clip(path)]
+    loose_images = len(image_files(source))
+    if loose_images:
+        logger.warning("%s: %d images beside its clips left out", source, loose_images)
+    require(bool(clips), f"{source} holds no videos, frames or folders of frames")
+    return sorted(clips, key=natural)
+
+
+def clip_names(clips: Sequence[Path]) -> list[str]:
+    """A unique name for each clip: `street`, `street-2`."""
+    return no_two_alike(own_name(clip) if clip.is_dir() else clip.stem for clip in clips)
+
+
+def find_images(sources: Sequence[Path]) -> list[ImageFile]:
+    """The images of all paths, each with a unique name.
+
+    Images of a folder carry the folder's name. So do single files if two have the same name.
+
+    Raises:
+        DmadError: A path does not exist or contains no image.
+    """
+    missing = [source for source in sources if not source.exists()]
+    require(
+        not missing,
+        f"{missing[0] if missing else None} does not exist; give images or folders of them",
+    )
+    unique = {Path(os.path.abspath(source)): source for source in sources}
+    folders = {path: path if path.is_dir() else path.parent for path in unique}
+    different = list(dict.fromkeys(folders.values()))
+    labels = dict(zip(different, no_two_alike(map(own_name, different)), strict=True))
+    file_names = [source.name for source in unique.values() if source.is_file()]
+    files_share_a_name = len(set(file_names)) < len(file_names)
+    found: list[ImageFile] = []
+    for path, source in unique.items():
+        label = f"{labels[folders[path]]}/" if path.is_dir() or files_share_a_name else ""
+        images = scan(source)
+        for note in images.notes:
+            logger.warning(note)
+        found += [replace(file, name=f"{label}{file.name}") for file in images.files]
+    return found

@@ -1,0 +1,134 @@
+"""The threshold of a model of images, set from good images alone."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from dmad.calibration.budget import Budget
+from dmad.calibration.held_out import HeldOut
+from dmad.calibration.request import CalibrationRequest
+from dmad.calibration.standardisation import Scorer
+from dmad.calibration.calibration import Calibration
+from dmad.calibration.threshold import choose_threshold
+from dmad.config import DataConfig
+from dmad.console import warn_about
+from dmad.data.cache import read
+from dmad.data.footage import ClipSource, Footage, digest, unseen
+from dmad.data.inputs import find_images
+from dmad.data.layouts.images import called_good
+from dmad.data.splits import LEAST, load_split, lying
+from dmad.errors import DmadError, require
+from dmad.forms.images.evaluation import score_images
+from dmad.forms.video.threshold import terms_file
+from dmad.inference.detector import Detector
+from dmad.runs import ModelFiles, update_card
+
+DEFAULT_BUDGET = "0.01/image"
+REPORTED_BUDGETS = ("0.01/image", "0.02/image", "0.05/image")  # thresholds that the ledger shows
+
+logger = logging.getLogger(__name__)
+
+
+def calibrate(detector: Detector, files: ModelFiles, request: CalibrationRequest) -> Calibration:
+    """Set the threshold from good images and store it in the model's card.
+
+    Raises:
+        DmadError: Too few good images, options of video, or a budget that images do not have.
+    """
+    refused = ", ".join(request.of_video)
+    require(not refused, f"{refused}: for video only; name all good images as footage")
+    previous, stored = detector.calibration, terms_file(files.card)
+    if not request.footage and stored.is_file():
+        held = HeldOut.read(stored)
+    else:
+        held = image_terms(detector, _good_images(detector, request))
+    budget = request.false_alarms or (previous.budget if previous else DEFAULT_BUDGET)
+    calibration, levels = image_threshold(held, detector.config.score.alpha, budget)
+    held.write(stored)
+    update_card(files, {"calibration": calibration.to_dict(), "levels": levels})
+    return calibration
+
+
+def _good_images(detector: Detector, request: CalibrationRequest) -> Footage:
+    """The images asked for, else those held out of training."""
+    data = lying(detector.config.data, request.root, request.cache)
+    if not request.footage:
+        return load_split(data, "held_out").footage
+    good = read_images(request.footage, data)
+    warn_about(_trained_on(good, detector.config.data), logger)
+    return good
+
+
+def read_images(sources: Sequence[str | Path], data: DataConfig) -> Footage:
+    """Read image files and folders of them, each good image as a clip of one frame.
+
+    Raises:
+        DmadError: No images, or all are in folders named abnormal or masks.
+    """
+    given = [find_images([Path(source)]) for source in sources]
+    good = list(dict.fromkeys(file.path for files in given for file in called_good(files)))
+    left_out = len({file.path for files in given for file in files}) - len(good)
+    require(bool(good), f"all {left_out} images are in folders named abnormal or masks")
+    if left_out:
+        logger.warning("%d images left out: their folders are not named as good", left_out)
+    footage = read([ClipSource(str(path), path) for path in good], data)
+    warn_about(footage.skipped, logger)
+    return unseen(footage)
+
+
+def _trained_on(good: Footage, trained: DataConfig) -> list[str]:
+    """A warning if some good images were trained on; none if the training images are gone."""
+    try:
+        known = load_split(trained, "train").footage
+    except DmadError:
+        return []
+    seen = {digest(known, clip) for clip in known.clips}
+    count = sum(digest(good, clip) in seen for clip in good.clips)
+    if not count:
+        return []
+    return [
+        f"{count} of {len(good.clips)} images were trained on; their scores, and with them the "
+        "threshold, are too low: name others"
+    ]
+
+
+def image_terms(detector: Detector, good: Footage) -> HeldOut:
+    """Both raw terms of good images, each image as a clip of its own."""
+    scored = score_images(detector, good)
+    count = len(scored.reconstruction)
+    require(
+        count >= LEAST,
+        f"{count} good images are too few for a threshold; give three or more, better thirty",
+    )
+    ones = np.ones(count, np.int64)
+    return HeldOut(scored.reconstruction, scored.deformation, ones, fps=1.0)
+
+
+def image_threshold(
+    held: HeldOut, alpha: float, budget: Budget | str
+) -> tuple[Calibration, dict[str, float]]:
+    """The threshold for a false-positive rate, and those of `REPORTED_BUDGETS`.
+
+    Args:
+        held: Terms of the good images.
+        alpha: α of Eq. 22.
+        budget: Such as "0.01/image".
+
+    Raises:
+        DmadError: A budget of events.
+    """
+    budget = Budget.parse(budget)
+    require(
+        budget.unit == "image",
+        f"images have no hours or frames, so that {budget} has no meaning; give 0.01/image",
+    )
+    weight = alpha / Scorer.fit(held.reconstruction, held.deformation, 1.0).alpha_per_weight
+    chosen = choose_threshold(held, budget, weight=weight)
+    levels = {str(budget): chosen.threshold}
+    for reported in REPORTED_BUDGETS:
+        levels[reported] = choose_threshold(held, reported, weight=weight).threshold
+    return chosen, levels

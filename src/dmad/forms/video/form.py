@@ -1,0 +1,185 @@
+"""Video (PDM): predict the next frame of a fixed view, or reconstruct single images."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from dmad.calibration.request import CalibrationRequest
+from dmad.calibration.calibration import Calibration
+from dmad.config import DataConfig, VideoConfig
+from dmad.data.footage import Footage
+from dmad.data.splits import LabelledFootage
+from dmad.errors import DmadError
+from dmad.evaluation.result import Evaluation
+from dmad.evaluation.summary import Report
+from dmad.runs import ModelFiles
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from dmad.data.windows import Batch
+    from dmad.inference.detector import Detector
+    from dmad.model.losses import LossTerms
+    from dmad.model.pdm import PDM, PDMOutput
+
+logger = logging.getLogger(__name__)
+
+
+class Video:
+    """The form of video: `Form` for the PDM. Methods import what they need, so that exported
+    models run without torch.
+    """
+
+    name = "video"
+    judges: Literal["frames"] = "frames"
+
+    def network(self, config: VideoConfig, scenes: int = 1) -> PDM:
+        """Return a PDM with these settings, ready to load weights into."""
+        from dmad.model.pdm import PDM
+
+        data = config.data
+        views = scenes if config.model.background else 1
+        return PDM(config.model, data.size, data.channels, data.history, views)
+
+    def prepare(self, config: VideoConfig, train: LabelledFootage) -> PDM:
+        """Return a PDM whose background templates are the medians of the training footage."""
+        import torch
+
+        from dmad.data.templates import templates
+
+        scenes = train.scenes if config.model.background else ("",)
+        torch.manual_seed(config.train.seed)
+        model = self.network(config, len(scenes))
+        if model.background is not None:
+            medians = torch.as_tensor(templates(train.footage, scenes))
+            model.background.data.copy_(medians)
+        return model
+
+    def fixed_features(self, model: PDM, footage: Footage) -> list[np.ndarray]:
+        """Return nothing: the PDM has no frozen part."""
+        return []
+
+    def losses(
+        self, model: PDM, config: VideoConfig, batch: Batch, x: Tensor, target: Tensor
+    ) -> tuple[PDMOutput, LossTerms]:
+        """Return output and losses (Eq. 11), each sample over the template of its view."""
+        from dmad.model.losses import total_loss
+
+        template = None if model.background is None else model.background[batch.scene]
+        output = model(x, target, template)
+        return output, total_loss(target, output, config.loss)
+
+    def outputs(
+        self,
+        model: PDM,
+        config: VideoConfig,
+        x: Tensor,
+        target: Tensor,
+        background: Tensor | None,
+    ) -> dict[str, Tensor]:
+        """Return scores, maps and drawings of a batch.
+
+        The drawings are `reference` (B, C, H, W), `reconstructions` (B, K, C, H, W) and,
+        with heads, `offsets` (B, K, 2, H, W) in grid units.
+        """
+        import torch
+
+        from dmad.model.scoring import released_terms, score
+
+        output = model(x, target, background)
+        scores = score(target, output, config.score, config.loss.gradient)
+        released = released_terms(target, output, config.data.layout)
+        terms = (
+            scores.score,
+            scores.reconstruction,
+            scores.deformation,
+            released.deformation,
+            released.reconstruction,
+            released.gradient,
+        )
+        outputs = {
+            "terms": torch.stack(terms, 1),
+            "reconstruction_map": scores.reconstruction_map,
+            "deformation_map": scores.deformation_map,
+            "reference": output.reference,
+            "reconstructions": torch.stack(output.reconstructions, 1),
+        }
+        if output.offsets:
+            outputs["offsets"] = torch.stack(output.offsets, 1)
+        return outputs
+
+    def score_map(
+        self, reconstruction_map: Tensor, deformation_map: Tensor, config: VideoConfig
+    ) -> Tensor:
+        """Return the averaged maps whose maxima Eq. 14 adds, added pixel by pixel, (B, H, W)."""
+        from dmad.model.scoring import average
+
+        kernel, alpha = config.score.kernel, config.score.alpha
+        return average(reconstruction_map, kernel) + alpha * average(deformation_map, kernel)
+
+    def rescore(
+        self, reconstruction_map: np.ndarray, deformation_map: np.ndarray, config: VideoConfig
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return Eq. 14 and its two terms, (B,) each, of maps (B, H, W)."""
+        import torch
+
+        from dmad.model.scoring import average
+
+        reconstruction, deformation = (
+            average(torch.from_numpy(one), config.score.kernel).amax((1, 2)).numpy()
+            for one in (reconstruction_map, deformation_map)
+        )
+        return reconstruction + config.score.alpha * deformation, reconstruction, deformation
+
+    def evaluate(self, detector: Detector, test: LabelledFootage) -> Evaluation:
+        """Score every clip of a labelled test split and draw up the ledger."""
+        from dmad.forms.video.evaluation import evaluate
+
+        return evaluate(detector, test)
+
+    def summarise(
+        self,
+        title: str,
+        detector: Detector,
+        test: LabelledFootage,
+        evaluation: Evaluation,
+        card: Mapping[str, Any],
+    ) -> Report:
+        """Return what the page of an evaluation shows."""
+        from dmad.forms.video.summary import summarise
+
+        return summarise(title, detector, test, evaluation, card)
+
+    def calibrate(
+        self, detector: Detector, files: ModelFiles, request: CalibrationRequest
+    ) -> Calibration:
+        """Set the threshold from normal clips and store it."""
+        from dmad.forms.video.threshold import calibrate
+
+        return calibrate(detector, files, request)
+
+    def choose_weight(self, detector: Detector, normal: Footage) -> dict[str, Any]:
+        """Choose the weight of the standardised deformation; {} if no clip is long enough."""
+        from dataclasses import asdict
+
+        from dmad.forms.video.weight import choose_weight
+
+        try:
+            return {"weighing": asdict(choose_weight(detector, normal))}
+        except DmadError as error:
+            logger.warning("%s", error)
+            return {}
+
+    def training_overlap(
+        self, data: DataConfig, detector: Detector, card: Mapping[str, Any]
+    ) -> str:
+        """Return a warning if the normal clips of the test split were trained on."""
+        from dmad.data.splits import trained_on
+
+        if data.root != detector.config.data.root or not trained_on(data):
+            return ""
+        return "its normal clips were trained on too: put those to test on into a folder test"
