@@ -7,9 +7,9 @@ import torch
 
 from dmad import thresholds
 from dmad.calibration.held_out import HeldOut
-from dmad.calibration.hysteresis import find_events
-from dmad.calibration.threshold import calibrate as calibrate_terms
-from dmad.calibration.threshold import read_calibration
+from dmad.calibration.alarms import find_events
+from dmad.calibration.threshold import choose_threshold
+from dmad.calibration.calibration import read_calibration
 from dmad.data.zones import Zone
 from dmad.drawing.video_writer import VideoWriter
 from dmad.errors import DmadError
@@ -41,7 +41,7 @@ def clips(write_odd_clip, tmp_path):
 def events(run, calibration, frames):
     found = load(run)(frames)
     return find_events(
-        calibration.scorer(found.reconstruction, found.deformation), calibration.rule
+        calibration.score(found.reconstruction, found.deformation), calibration.rule
     )
 
 
@@ -193,7 +193,7 @@ def test_clips_of_another_rate_and_damaged_terms_are_refused(own, clips, tmp_pat
     with pytest.raises(DmadError, match=r"yard\.npz is damaged"):
         calibrate(own, fps=10, more=clips[1:2], out=out)
     out.write_text(json.dumps({}))
-    with pytest.raises(DmadError, match="is no calibration"):
+    with pytest.raises(DmadError, match="holds no calibration"):
         calibrate(own, fps=10, more=clips[1:2], out=out)
 
 
@@ -201,7 +201,7 @@ def test_a_threshold_is_of_its_view(own, clips, tmp_path):
     out = tmp_path / "yard.json"
     calibrate(own, clips[:1], "6/hour", fps=10, out=out, scene="yard")
     assert calibrate(own, budget="1/day", fps=10, out=out).scene == "yard"
-    with pytest.raises(DmadError, match="was set with --scene yard"):
+    with pytest.raises(DmadError, match="was set for view yard"):
         calibrate(own, fps=10, more=clips[1:2], out=out)
     with pytest.raises(DmadError, match="is for images"):
         calibrate(own, clips[:1], "0.01/image", fps=10)
@@ -242,7 +242,7 @@ def test_a_weight_of_nothing_counts(asked):
 
 
 def test_more_footage_is_seen_in_the_view_it_is_of(asked, monkeypatch):
-    last = calibrate_terms(np.arange(9.0), np.zeros(9), np.array([9]), 10.0, "1/hour")
+    last = choose_threshold(HeldOut(np.arange(9.0), np.zeros(9), np.array([9]), 10.0), "1/hour")
     monkeypatch.setattr(thresholds, "_last", lambda *_: last)
     calibrate("run", more=["clip"], scene="02")
     assert asked == ["02"]

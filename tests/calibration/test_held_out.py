@@ -4,14 +4,13 @@ from scipy import stats
 
 from dmad.calibration.held_out import HeldOut
 from dmad.calibration.standardisation import Scorer
-from dmad.data.footage import same_rate
 from dmad.errors import DmadError
 
 RANDOM = np.random.default_rng(0)
 
 
 def held_out(lengths, gap: int = 4, offsets=0.0) -> HeldOut:
-    """Normal clips of two gamma terms, without a score in their first frames."""
+    """Normal clips with two gamma-distributed terms, without a score in their first frames."""
     offsets = np.broadcast_to(offsets, len(lengths))
     parts = [RANDOM.gamma(2, 1, (2, n)) + o for n, o in zip(lengths, offsets, strict=True)]
     for part in parts:
@@ -20,89 +19,121 @@ def held_out(lengths, gap: int = 4, offsets=0.0) -> HeldOut:
     return HeldOut(first, second, np.array(lengths), 10.0)
 
 
-def test_each_clip_is_seen_through_the_others():
+def test_each_clip_is_standardised_by_the_others():
     held = held_out([30, 50, 40])
-    pooled = held.pooled(0.3, 1)
+    scores = held.cross_scores(0.3, 1)
     clip = np.repeat([0, 1, 2], [30, 50, 40])
     for own in range(3):
         others = [term[clip != own] for term in (held.reconstruction, held.deformation)]
         scorer = Scorer.fit(*others, 0.3)
         mine = [term[clip == own] for term in (held.reconstruction, held.deformation)]
-        assert pooled[clip == own] == pytest.approx(scorer.combine(*mine), nan_ok=True)
+        assert scores[clip == own] == pytest.approx(scorer.combine(*mine), nan_ok=True)
 
 
-def test_pooled_scores_hold_the_scatter_between_clips():
-    held = held_out([300, 300], offsets=[0, 10])
-    pooled = held.pooled(0.2, 1)
-    assert np.nanmedian(pooled[:300]) < -5
-    assert np.nanmedian(pooled[300:]) > 5
+def test_hundreds_of_clips_are_standardised_in_twenty_folds():
+    held = held_out([10] * 300)
+    scores = held.cross_scores(0.2, 1)
+    clip = np.repeat(np.arange(300), 10)
+    own = clip % 20 == 7
+    scorer = Scorer.fit(held.reconstruction[~own], held.deformation[~own], 0.2)
+    expected = scorer.combine(held.reconstruction[own], held.deformation[own])
+    assert scores[own] == pytest.approx(expected, nan_ok=True)
+    assert np.isfinite(scores).sum() == 1800
 
 
-def test_pooled_scores_are_smoothed_within_clips():
+def test_cross_scores_show_how_much_clips_differ():
+    scores = held_out([300, 300], offsets=[0, 10]).cross_scores(0.2, 1)
+    assert np.nanmedian(scores[:300]) < -5
+    assert np.nanmedian(scores[300:]) > 5
+
+
+def test_cross_scores_are_smoothed_within_clips():
     held = held_out([30, 50])
-    rough, smooth = held.pooled(0.2, 1), held.pooled(0.2, 5)
+    rough, smooth = held.cross_scores(0.2, 1), held.cross_scores(0.2, 5)
     assert smooth[34] == rough[34]
     assert smooth[79] == pytest.approx(rough[75:80].mean())
 
 
-def test_clips_and_hours_count_what_has_a_score():
+def test_clips_frames_and_hours_count_scored_frames():
     held = held_out([4, 40, 3, 40])
-    assert (held.clips, held.frames) == (2, 72)
+    assert (held.scored_clips, held.scored_frames) == (2, 72)
     assert held.hours == pytest.approx(72 / 36000)
-    assert np.unique(held.owner).tolist() == [-1, 0, 1]
+    assert np.unique(held.clip_index).tolist() == [-1, 0, 1]
 
 
-def test_a_frame_needs_both_terms():
+def test_a_scored_frame_has_both_terms():
     first, second = np.array([1.0, 2, 3, 4]), np.array([1.0, np.nan, 3, 4])
-    found = HeldOut(first, second, np.array([4]), 10.0)
-    assert found.known.tolist() == [True, False, True, True]
+    held = HeldOut(first, second, np.array([4]), 10.0)
+    assert held.scored.tolist() == [True, False, True, True]
 
 
-def test_digests_are_joined():
+def test_joined_footage_keeps_all_clips():
     parts = [
-        HeldOut(np.ones(3), np.ones(3), np.array([3]), 10.0, np.array([name])) for name in "ab"
+        HeldOut(np.full(3, value), np.ones(3), np.array([3]), 10.0, np.array([name]))
+        for value, name in ((1.0, "a"), (2.0, "b"))
     ]
-    assert parts[0].joined(parts[1]).digests.tolist() == ["a", "b"]
+    joined = parts[0].joined(parts[1])
+    assert joined.digests.tolist() == ["a", "b"]
+    assert joined.clip_lengths.tolist() == [3, 3]
+    assert joined.reconstruction.tolist() == [1, 1, 1, 2, 2, 2]
 
 
-def test_rates_more_than_a_tenth_apart_differ():
-    found = [same_rate(rate, 10.0) for rate in (9.1, 10.9, 8.9, 11.1)]
-    assert found == [True, True, False, False]
+def test_footage_of_another_frame_rate_is_not_joined():
+    slow, fast = (HeldOut(np.ones(3), np.ones(3), np.array([3]), fps) for fps in (10.0, 25.0))
+    with pytest.raises(DmadError, match="the new clips have 25 frames a second"):
+        slow.joined(fast)
+
+
+def test_footage_is_read_as_it_was_written(tmp_path):
+    held = held_out([30, 50])
+    held.write(tmp_path / "terms.npz")
+    read = HeldOut.read(tmp_path / "terms.npz")
+    np.testing.assert_array_equal(read.reconstruction, held.reconstruction)
+    np.testing.assert_array_equal(read.deformation, held.deformation)
+    assert (read.clip_lengths.tolist(), read.fps) == ([30, 50], 10.0)
+
+
+@pytest.mark.parametrize("content", [b"", b"text", b"PK\x03\x04 half an archive"])
+def test_a_damaged_file_is_refused(content, tmp_path):
+    path = tmp_path / "terms.npz"
+    path.write_bytes(content)
+    with pytest.raises(DmadError, match=r"terms\.npz is damaged"):
+        HeldOut.read(path)
+
+
+def test_images_are_clips_of_one_frame():
+    images = held_out([30, 50]).as_images()
+    assert images.clip_lengths.tolist() == [1] * 80
+    assert images.fps == 1
 
 
 def test_a_single_clip_is_cut_in_two():
     held = held_out([44])
-    assert held.owner.tolist() == [-1] * 4 + [0] * 20 + [1] * 20
-    assert np.isfinite(held.pooled(0.2, 1)[4:]).all()
+    assert held.clip_index.tolist() == [-1] * 4 + [0] * 20 + [1] * 20
+    assert np.isfinite(held.cross_scores(0.2, 1)[4:]).all()
 
 
 @pytest.mark.parametrize(("clips", "blocks"), [(1, 20), (3, 21), (20, 20), (50, 50)])
-def test_bootstrap_draws_from_clips_or_parts_of_them(clips, blocks):
+def test_the_blocks_of_the_bootstrap_are_clips_or_parts_of_them(clips, blocks):
     held = held_out([100] * clips)
-    assert set(held.block[held.known]) == set(range(blocks))
-    whole = [len(set(part)) for part in np.split(held.owner[held.known], clips)]
+    assert set(held.block_index[held.scored]) == set(range(blocks))
+    whole = [len(set(part)) for part in np.split(held.clip_index[held.scored], clips)]
     assert clips == 1 or whole == [1] * clips
 
 
-def test_margin_is_the_excess_of_student_over_normal():
+def test_the_margin_is_the_excess_of_the_student_over_the_normal_quantile():
     held = held_out([200] * 4, offsets=[0, 1, 2, 4])
-    pooled = held.pooled(0.2, 1)
-    medians = [np.nanmedian(part) for part in np.split(pooled, 4)]
-    few = stats.t.ppf(0.9, 3) - stats.norm.ppf(0.9)
-    assert held.margin(pooled) == pytest.approx(np.std(medians, ddof=1) * 0.75 * few)
+    scores = held.cross_scores(0.2, 1)
+    medians = [np.nanmedian(part) for part in np.split(scores, 4)]
+    excess = stats.t.ppf(0.9, 3) - stats.norm.ppf(0.9)
+    expected = np.std(medians, ddof=1) * 0.75 * excess
+    assert held.few_clips_margin(scores) == pytest.approx(expected)
 
 
-def test_margin_vanishes_with_many_clips():
+def test_the_margin_vanishes_with_many_clips():
     few, many = (held_out([50] * n, offsets=RANDOM.normal(size=n)) for n in (2, 100))
-    assert many.margin(many.pooled(0.2, 1)) < 0.02
-    assert few.margin(few.pooled(0.2, 1)) > 0.05
-
-
-def test_hundreds_of_clips_are_left_out_in_at_most_twenty_folds(monkeypatch):
-    fits, fit = [], Scorer.fit
-    monkeypatch.setattr(Scorer, "fit", lambda *a: fits.append(1) or fit(*a))
-    assert np.isfinite(held_out([10] * 300).pooled(0.2, 1)).sum() == 1800
-    assert len(fits) == 20
+    assert many.few_clips_margin(many.cross_scores(0.2, 1)) < 0.02
+    assert few.few_clips_margin(few.cross_scores(0.2, 1)) > 0.05
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dmad.calibration.hysteresis import Rule
+from dmad.calibration.alarms import AlarmRule
 from dmad.cli.main import main
 from dmad.errors import DmadError
 from dmad.evaluation.ledger import (
@@ -41,7 +41,7 @@ def gappy(scores: ScoreSet) -> ScoreSet:
 
 def test_all_blocks_with_their_metrics():
     values = SCORES.channels["gradient"]
-    ledger = draw_up(SCORES, "ped2", {"mine": values}, {"mine": Rule(0.9, 0.8)})
+    ledger = draw_up(SCORES, "ped2", {"mine": values}, {"mine": AlarmRule(0.9, 0.8)})
     assert [block.name for block in blocks(ledger.rows)] == ["paper", "deployable", "blind"]
     assert ledger.value("mine") == micro_auroc(values, SCORES.labels)
     assert ledger.value("mine", "AP") == average_precision(values, SCORES.labels)
@@ -68,13 +68,13 @@ def test_alarms_are_told_as_they_are():
     values = np.array([0, 9, 0, 9, 9, 9, 0, 9.0])
     early, late = np.array([[0, 0, 0, 0, 1, 1, 0, 0], [0, 0, 1, 1, 0, 0, 0, 0]])
     scores = ScoreSet({"score": values}, early, np.array([4, 4]), 2.0)
-    rate, recall, delay = alarm_rows("mine", values, scores, Rule(5, 5))
+    rate, recall, delay = alarm_rows("mine", values, scores, AlarmRule(5, 5))
     assert (rate.metric, rate.value) == ("false_alarms_per_hour", 3 / (6 / 2 / 3600))
     assert (recall.metric, recall.value) == ("event_recall", 1)
     assert (delay.metric, delay.value) == ("detection_delay_s", 0)
     assert rate.note == "3 in 3 s of normal footage"
     assert recall.note == "1 of 1 events"
-    *_, delay = alarm_rows("mine", values, replace(scores, labels=late), Rule(5, 5))
+    *_, delay = alarm_rows("mine", values, replace(scores, labels=late), AlarmRule(5, 5))
     assert delay.value == 0.5
 
 

@@ -161,7 +161,7 @@ def test_thresholds_fall_with_the_rate(trained_images, tiny_images) -> None:
     assert ordered == sorted(ordered, reverse=True)
     assert found.threshold == levels["0.3/image"]
     terms = look_whole(detector, good)
-    scores = found.scorer(terms.reconstruction, terms.deformation)
+    scores = found.score(terms.reconstruction, terms.deformation)
     order = np.argsort(terms.score(alpha), kind="stable")
     assert (np.diff(scores[order]) > -1e-6).all()  # as Eq. 22 ranks them
 

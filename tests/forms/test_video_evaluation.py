@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dmad.calibration.hysteresis import Event, find_events
+from dmad.calibration.alarms import Event, find_events
 from dmad.calibration.standardisation import Scorer, Standardisation
 from dmad.cli.main import main
 from dmad.data.footage import stack
@@ -160,7 +160,7 @@ def test_scores_are_the_detectors_clip_by_clip(detector, two, frames_of, calibra
         whole = np.concatenate([getattr(one, term) for one in alone])
         np.testing.assert_allclose(found.scores.channels[name], whole, atol=1e-5)
     scorer = detector.calibration.scorer
-    calibrated = np.concatenate([scorer(one.reconstruction, one.deformation) for one in alone])
+    calibrated = np.concatenate([scorer.score(one.reconstruction, one.deformation) for one in alone])
     np.testing.assert_allclose(found.deployable[CALIBRATED], calibrated, atol=1e-4)
 
 

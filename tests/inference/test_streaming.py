@@ -54,7 +54,7 @@ def test_the_calibrated_score_is_that_of_the_batch(detector, frames_of, calibrat
     stream = Stream(detector, calibration=calibration)
     found = [judged for f in frames for judged in push_all([stream], [f]) if judged]
     whole = detector(frames)
-    expected = calibration.scorer(whole.reconstruction, whole.deformation)[4:]
+    expected = calibration.score(whole.reconstruction, whole.deformation)[4:]
     np.testing.assert_allclose([judged.calibrated for judged in found], expected, atol=1e-5)
 
 

@@ -28,7 +28,7 @@ def test_cameras_of_a_file(tmp_path, calibration_of):
     assert webcam.source == "0"
     assert (yard.scene, len(yard.zone.include[0]), len(yard.zone.exclude)) == ("yard", 4, 1)
     assert yard.read_calibration() == kept
-    with pytest.raises(DmadError, match="was set with --scene yard"):
+    with pytest.raises(DmadError, match="was set for view yard"):
         replace(yard, scene="").read_calibration()
     assert gate.read_calibration() is None
 
@@ -75,7 +75,7 @@ def test_files_that_are_wrong_are_refused(tmp_path, text, message):
 def test_a_calibration_that_is_none_is_refused(tmp_path):
     for content in ("{}", "no json"):
         (tmp_path / "gate.json").write_text(content)
-        with pytest.raises(DmadError, match="is no calibration"):
+        with pytest.raises(DmadError, match="holds no calibration"):
             Camera("a.mp4", calibration=tmp_path / "gate.json").read_calibration()
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from dmad.calibration.hysteresis import find_events
+from dmad.calibration.alarms import find_events
 from dmad.config import VideoScoreConfig
 from dmad.inference.streaming import Judged
 from dmad.model.scoring import Scores

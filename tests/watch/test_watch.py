@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dmad.calibration.hysteresis import find_events
+from dmad.calibration.alarms import find_events
 from dmad.cli import main as cli
 from dmad.data.reading.source_frames import Shot, Source
 from dmad.data.zones import Zone
@@ -92,7 +92,7 @@ def test_the_events_are_those_of_the_batch(detector, clip, frames_of):
     frames = frames_of(3, 40).copy()
     frames[20:27, 20:30, 20:30, 0] = 255 * (np.indices((10, 10)).sum(0) % 2)
     found, calibration = detector(frames), detector.calibration
-    scores = calibration.scorer(found.reconstruction, found.deformation)
+    scores = calibration.score(found.reconstruction, found.deformation)
     expected = find_events(scores, calibration.rule)
     ends = kept.of("event", state="end")
     assert [line["start"] for line in ends] == pytest.approx([e.start / 10 for e in expected])

@@ -1,1 +1,1 @@
-"""Thresholds that need no anomaly: budgets, standardisation, tails, thresholds, hysteresis. Arrays in, numbers out."""
+"""Thresholds from normal data alone: budgets, standardised scores, false-alarm rates, alarms."""

@@ -1,4 +1,4 @@
-"""How many false alarms are acceptable."""
+"""The budget: how many false alarms a user accepts."""
 
 from __future__ import annotations
 
@@ -16,27 +16,31 @@ Unit = Literal["hour", "day", "frame", "image"]
 
 @dataclass(frozen=True)
 class Budget:
-    """How many false alarms are acceptable: events per hour or day, or a share of frames or images.
+    """A number of false alarms per hour or day, or a share of normal frames or images.
 
     Args:
-        amount: Events, or a share below 1; above 0.
-        unit: Of what.
+        amount: Number of false alarms, above 0; or a share, above 0 and below 1.
+        unit: What the amount is per.
     """
 
     amount: float
     unit: Unit
 
     def __post_init__(self) -> None:
-        most = np.inf if self.unit in PER_HOUR else 1.0
-        require(
-            0 < self.amount < most,
-            f"the budget is {self}; give a number above 0"
-            + ("" if self.unit in PER_HOUR else " and below 1"),
-        )
+        limit = np.inf if self.counts_events else 1.0
+        expected = "above 0" if self.counts_events else "above 0 and below 1"
+        require(0 < self.amount < limit, f"the budget is {self}; give a number {expected}")
 
     @classmethod
     def parse(cls, text: str | Budget) -> Budget:
-        """From "1/day", "2/hour", "0.001/frame" or "0.01/image"; `DmadError` for all else."""
+        """Return the budget that a text such as "1/day" states.
+
+        Args:
+            text: "1/day", "2/hour", "0.001/frame", "0.01/image", or a budget, which is returned.
+
+        Raises:
+            DmadError: The text is none of these.
+        """
         if isinstance(text, Budget):
             return text
         amount, _, unit = (part.strip() for part in text.partition("/"))
@@ -52,12 +56,12 @@ class Budget:
 
     @property
     def counts_events(self) -> bool:
-        """Whether events are counted, not frames or images."""
+        """True if the budget counts events; False if it is a share of frames or images."""
         return self.unit in PER_HOUR
 
     @property
     def rate(self) -> float:
-        """Events an hour, or the share of frames or images."""
+        """Events per hour, or the share of frames or images."""
         return self.amount * PER_HOUR.get(self.unit, 1.0)
 
     def __str__(self) -> str:

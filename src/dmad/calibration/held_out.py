@@ -1,4 +1,4 @@
-"""Normal footage held out of training, each clip standardised by the others."""
+"""Held-out footage: raw terms of normal clips that the model was not trained on."""
 
 from __future__ import annotations
 
@@ -17,144 +17,177 @@ from dmad.data.series import causal, split_clips
 from dmad.errors import DmadError, require
 from dmad.files import write_whole
 
-FOLDS = 20  # at most; with more clips several are left out at once
+MAX_FOLDS = 20  # with more clips, several are left out at once
 
-PIECES = 2  # a single clip is cut into so many, which stand for clips
+PARTS_OF_A_SINGLE_CLIP = 2  # a single clip is cut into parts that stand for clips
 
-BLOCKS = 20  # stretches that a bootstrap draws from, where there are fewer clips
+BLOCKS = 20  # stretches that a bootstrap draws from if there are fewer clips
 
-QUANTILE = 0.9  # at which Student's and the normal quantile are compared
+QUANTILE = 0.9  # at which the quantiles of Student's t and of the normal distribution are compared
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Raw terms of normal footage.
+    """Raw terms of normal footage: N frames in K clips.
 
     Raises:
-        DmadError: Lengths that do not fit, fps not above 0, fewer than two frames with a score.
+        DmadError: The lengths do not fit together, fps is not above 0, or fewer than two frames
+            have a score.
     """
 
-    reconstruction: np.ndarray  # (N,): first term of Eq. 14, NaN where a frame has no score
-    deformation: np.ndarray  # (N,): its second, before α
+    reconstruction: np.ndarray  # (N,) first term of Eq. 14; NaN if a frame has no score
+    deformation: np.ndarray  # (N,) second term before α
     clip_lengths: np.ndarray  # (K,) frames, summing to N
-    fps: float  # frames a second
-    digests: np.ndarray = field(default_factory=lambda: np.array([], "U64"))  # (K,) of each clip
+    fps: float  # frames per second
+    digests: np.ndarray = field(default_factory=lambda: np.array([], "U64"))  # (K,) one per clip
 
     def __post_init__(self) -> None:
         counts = (len(self.reconstruction), len(self.deformation), int(np.sum(self.clip_lengths)))
         require(
             len(set(counts)) == 1,
             f"held-out footage has {counts[0]} reconstruction terms, {counts[1]} deformation terms "
-            f"and clips of {counts[2]} frames together; give as many of each",
+            f"and clips of {counts[2]} frames in total; give the same number of each",
         )
         require(self.fps > 0, f"the footage has {self.fps} frames a second; give a number above 0")
         require(
-            self.frames >= 2,
-            f"{self.frames} of {counts[0]} held-out frames have a score; give more normal footage",
+            self.scored_frames >= 2,
+            f"{self.scored_frames} of {counts[0]} held-out frames have a score; "
+            "give more normal footage",
         )
 
     @classmethod
     def read(cls, path: Path) -> HeldOut:
-        """From a file that `write` made."""
+        """Return what `write` stored in a file.
+
+        Raises:
+            DmadError: The file is damaged.
+        """
         try:
-            with np.load(path) as file:
-                found = {f.name: file[f.name] for f in fields(cls) if f.name in file}
-                return cls(**found | {"fps": float(found["fps"])})
-        except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
+            with path.open("rb") as file, np.load(file) as arrays:
+                names = [item.name for item in fields(cls) if item.name in arrays]
+                values = {name: arrays[name] for name in names}
+            values["fps"] = float(values["fps"])
+            return cls(**values)
+        except (OSError, ValueError, EOFError, KeyError, TypeError, BadZipFile) as error:
             raise DmadError(
-                f"{path} is damaged; delete it, and calibrate on normal footage anew"
+                f"{path} is damaged; delete it and calibrate on normal footage again"
             ) from error
 
     def write(self, path: Path) -> None:
-        """All of it into a `.npz` file."""
+        """Write all fields into a `.npz` file."""
         content = io.BytesIO()
-        np.savez(content, **{f.name: getattr(self, f.name) for f in fields(self)})
+        np.savez(content, **{item.name: getattr(self, item.name) for item in fields(self)})
         write_whole(path, content.getvalue())
 
     def joined(self, other: HeldOut) -> HeldOut:
-        """With more clips of the same rate behind its own."""
+        """Return these clips followed by those of `other`, at this frame rate.
+
+        Raises:
+            DmadError: The frame rates differ.
+        """
         require(
             same_rate(other.fps, self.fps),
-            f"clips of {other.fps:g} frames a second beside footage of {self.fps:g}; give films "
-            "that `dmad watch` made, or say --fps",
+            f"the new clips have {other.fps:g} frames a second, the footage has {self.fps:g}; "
+            "give clips that `dmad watch` stored, or give the fps",
         )
-        names = ("reconstruction", "deformation", "clip_lengths", "digests")
-        first, second, lengths, digests = (
-            np.concatenate([getattr(self, name), getattr(other, name)]) for name in names
+        return HeldOut(
+            reconstruction=np.concatenate([self.reconstruction, other.reconstruction]),
+            deformation=np.concatenate([self.deformation, other.deformation]),
+            clip_lengths=np.concatenate([self.clip_lengths, other.clip_lengths]),
+            fps=self.fps,
+            digests=np.concatenate([self.digests, other.digests]),
         )
-        return HeldOut(first, second, lengths, self.fps, digests)
+
+    def as_images(self) -> HeldOut:
+        """Return the same terms with each frame as a clip of its own, at one frame a second."""
+        count = len(self.reconstruction)
+        return HeldOut(self.reconstruction, self.deformation, np.ones(count, int), 1.0)
 
     @cached_property
-    def known(self) -> np.ndarray:
-        """(N,) whether a frame has both terms."""
+    def scored(self) -> np.ndarray:
+        """(N,) True if a frame has both terms."""
         return np.asarray(np.isfinite(self.reconstruction + self.deformation))
 
     @cached_property
-    def lengths(self) -> np.ndarray:
-        """(K,) known frames of each clip."""
-        clips = split_clips(self.known, self.clip_lengths)
-        return np.array([clip.sum() for clip in clips])
+    def _scored_lengths(self) -> np.ndarray:
+        """(K,) number of scored frames of each clip."""
+        return np.array([clip.sum() for clip in split_clips(self.scored, self.clip_lengths)])
 
     @property
-    def clips(self) -> int:
-        """Clips with a known frame."""
-        return int(np.count_nonzero(self.lengths))
+    def scored_clips(self) -> int:
+        """Number of clips with at least one scored frame."""
+        return int(np.count_nonzero(self._scored_lengths))
 
     @property
-    def frames(self) -> int:
-        """Known frames."""
-        return int(self.known.sum())
+    def scored_frames(self) -> int:
+        """Number of scored frames."""
+        return int(self.scored.sum())
 
     @property
     def hours(self) -> float:
-        """Known footage."""
-        return self.frames / self.fps / 3600
+        """Duration of the scored frames."""
+        return self.scored_frames / self.fps / 3600
 
     @cached_property
-    def owner(self) -> np.ndarray:
-        """(N,) the clip of each known frame, from 0; pieces stand for clips where there is one."""
-        return self._cut(PIECES if self.clips == 1 else 1)
+    def clip_index(self) -> np.ndarray:
+        """(N,) index of the clip of each scored frame, from 0; -1 for other frames.
+
+        A single clip is cut into parts that stand for clips.
+        """
+        return self._numbered_parts(PARTS_OF_A_SINGLE_CLIP if self.scored_clips == 1 else 1)
 
     @cached_property
-    def block(self) -> np.ndarray:
-        """(N,) the stretch of each known frame, from 0: a clip, or part of one where few."""
-        return self._cut(1 if self.clips >= BLOCKS else BLOCKS)
+    def block_index(self) -> np.ndarray:
+        """(N,) index of the block of each scored frame, from 0; -1 for other frames.
 
-    def _cut(self, least: int) -> np.ndarray:
-        """(N,) index of equal pieces of the clips, `least` or more of them; -1 where not known."""
-        each = -(-least // self.clips)
-        pieces = [k * each + np.arange(n) * each // n for k, n in enumerate(self.lengths) if n]
-        index = np.full(len(self.known), -1)
-        index[self.known] = np.unique(np.concatenate(pieces), return_inverse=True)[1]
+        A block is what a bootstrap draws: a clip, or a part of one if there are few clips.
+        """
+        return self._numbered_parts(1 if self.scored_clips >= BLOCKS else BLOCKS)
+
+    def _numbered_parts(self, least: int) -> np.ndarray:
+        """(N,) index of equal parts of the clips, `least` or more in total; -1 without a score."""
+        parts_per_clip = -(-least // self.scored_clips)
+        parts = [
+            clip * parts_per_clip + np.arange(length) * parts_per_clip // length
+            for clip, length in enumerate(self._scored_lengths)
+            if length
+        ]
+        index = np.full(len(self.scored), -1)
+        index[self.scored] = np.unique(np.concatenate(parts), return_inverse=True)[1]
         return index
 
-    def pooled(self, weight: float, window: int) -> np.ndarray:
-        """Scores (N,) of each clip standardised by the others, smoothed; NaN where not known.
+    def cross_scores(self, weight: float, window: int) -> np.ndarray:
+        """Return smoothed scores (N,), each clip standardised by the other clips; NaN without one.
 
-        A fresh clip was not among those that set centre and scale; neither is any here, so that
-        the pooled scores hold the scatter from clip to clip.
+        New footage will not be among the clips that set centre and scale. Leaving each clip out
+        treats held-out clips in the same way, so these scores show how much clips differ.
 
         Args:
-            weight: As `Scorer` takes it.
-            window: As `Scorer` takes it.
+            weight: As in `Scorer`.
+            window: As in `Scorer`.
         """
-        combined, folds = np.full(len(self.known), np.nan), self.owner % FOLDS
-        for fold in np.unique(folds[self.known]):
-            own, rest = (self.known & (folds == fold)), (self.known & (folds != fold))
+        combined = np.full(len(self.scored), np.nan)
+        folds = self.clip_index % MAX_FOLDS
+        for fold in np.unique(folds[self.scored]):
+            own = self.scored & (folds == fold)
+            rest = self.scored & (folds != fold)
             scorer = Scorer.fit(self.reconstruction[rest], self.deformation[rest], weight)
             combined[own] = scorer.combine(self.reconstruction[own], self.deformation[own])
         return causal(combined, window, self.clip_lengths)
 
-    def margin(self, pooled: np.ndarray) -> float:
-        """What a threshold must rise because the scatter between clips is known from few.
+    def few_clips_margin(self, scores: np.ndarray) -> float:
+        """Return by how much a threshold must rise because few clips show how much clips differ.
 
-        The scatter is the standard deviation of the clips' median scores, brought back from
-        leaving each out. Times it: the excess of Student's 90 % quantile over the normal one, 1.8
-        with two clips, 0.25 with five, 0.01 with a hundred. Scores in, score units out.
+        The difference between clips is measured by the standard deviation of their median scores,
+        corrected for leaving each clip out. It is multiplied by the excess of Student's 90 %
+        quantile over the normal one: 1.8 with two clips, 0.25 with five, 0.01 with a hundred.
+
+        Args:
+            scores: (N,) as `cross_scores` returns them; the margin has the same unit.
         """
-        owner = self.owner[self.known]
-        clips = np.unique(owner)
-        medians = ndimage.median(pooled[self.known], owner, clips)
+        clip_index = self.clip_index[self.scored]
+        clips = np.unique(clip_index)
+        medians = ndimage.median(scores[self.scored], clip_index, clips)
         scatter = np.std(medians, ddof=1) * (1 - 1 / len(clips))
-        few = stats.t.ppf(QUANTILE, len(clips) - 1) - stats.norm.ppf(QUANTILE)
-        return float(scatter * few)
+        excess = stats.t.ppf(QUANTILE, len(clips) - 1) - stats.norm.ppf(QUANTILE)
+        return float(scatter * excess)

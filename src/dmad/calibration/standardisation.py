@@ -1,4 +1,4 @@
-"""The deployable score: the same in calibration, evaluation and live."""
+"""The calibrated score: both terms standardised on normal footage, weighted, summed, smoothed."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import numpy as np
 
 from dmad.data.series import causal
 
-FLOOR = 1e-3  # smallest scale, as a share of the centre
+SMALLEST_SCALE = 1e-3  # as a share of the centre
 
-FAINT = 3e-4  # smallest scale of a deformation, grid units: 0.02 px of 128 hardly move a grey level
+# In grid units. A deformation of 0.02 px in an image of 128 px hardly changes a grey level.
+SMALLEST_DEFORMATION_SCALE = 3e-4
 
 
 @dataclass(frozen=True)
@@ -20,30 +21,33 @@ class Standardisation:
     """Robust centre and scale of a term."""
 
     centre: float  # median
-    scale: float  # 1.4826 median absolute deviations; at least `FLOOR` of the centre
+    scale: float  # 1.4826 times the median absolute deviation, with a lower limit above 0
 
     @classmethod
-    def fit(cls, values: np.ndarray, least: float = 1e-9) -> Standardisation:
-        """From values (N,), NaN left out, at least one; the scale is `least` or more."""
-        seen = values[np.isfinite(values)]
-        centre = float(np.median(seen))
-        spread = 1.4826 * float(np.median(np.abs(seen - centre)))
-        return cls(centre, max(spread, FLOOR * abs(centre), least))
+    def fit(cls, values: np.ndarray, smallest_scale: float = 1e-9) -> Standardisation:
+        """Return centre and scale of values (N,), at least one of them not NaN.
+
+        The scale is at least `smallest_scale` and at least `SMALLEST_SCALE` times the centre.
+        """
+        known = values[np.isfinite(values)]
+        centre = float(np.median(known))
+        spread = 1.4826 * float(np.median(np.abs(known - centre)))
+        return cls(centre, max(spread, SMALLEST_SCALE * abs(centre), smallest_scale))
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
-        """In units of the scale."""
+        """Return values as multiples of the scale, 0 at the centre."""
         return (values - self.centre) / self.scale
 
 
 @dataclass(frozen=True)
 class Scorer:
-    """The deployable score: both terms standardised on normal footage, summed, smoothed causally.
+    """Computes the calibrated score from both raw terms.
 
     Args:
-        reconstruction: Of the first term of Eq. 14.
-        deformation: Of its second, before α.
-        weight: Of the deformation beside a reconstruction of weight 1.
-        window: Frames of the past over which the sum is averaged, this one included.
+        reconstruction: Standardisation of the first term of Eq. 14.
+        deformation: Standardisation of its second term, before α.
+        weight: Weight of the standardised deformation; the reconstruction has weight 1.
+        window: Number of frames over which the sum is averaged: this frame and those before it.
     """
 
     reconstruction: Standardisation
@@ -55,45 +59,48 @@ class Scorer:
     def fit(
         cls, reconstruction: np.ndarray, deformation: np.ndarray, weight: float, window: int = 1
     ) -> Scorer:
-        """From both terms (N,) of normal footage; NaN are left out.
+        """Return the scorer for both raw terms (N,) of normal footage; NaN is left out.
 
-        Fields too short to move anything are no measurement: their spread, small as it is, must not
-        become a unit, or noise would drown the reconstruction.
+        Deformations that are too small to change an image are no measurement. A lower limit of
+        their scale keeps such noise from outweighing the reconstruction.
         """
-        first, second = Standardisation.fit(reconstruction), Standardisation.fit(deformation, FAINT)
-        return cls(first, second, weight, window)
+        return cls(
+            reconstruction=Standardisation.fit(reconstruction),
+            deformation=Standardisation.fit(deformation, SMALLEST_DEFORMATION_SCALE),
+            weight=weight,
+            window=window,
+        )
 
     @property
-    def unit(self) -> float:
-        """The α of Eq. 14 and 22, on raw terms, that a weight of one is."""
+    def alpha_per_weight(self) -> float:
+        """The α of Eq. 14 and 22, which weighs raw terms, that equals a weight of 1 here."""
         return self.reconstruction.scale / self.deformation.scale
 
     def combine(self, reconstruction: np.ndarray, deformation: np.ndarray) -> np.ndarray:
-        """The standardised sum, (N,), before smoothing."""
+        """Return the weighted sum (N,) of the standardised terms, before smoothing."""
         return self.reconstruction(reconstruction) + self.weight * self.deformation(deformation)
 
-    def __call__(
+    def score(
         self,
         reconstruction: np.ndarray,
         deformation: np.ndarray,
         clip_lengths: np.ndarray | None = None,
     ) -> np.ndarray:
-        """Scores (N,) of clips, larger = more anomalous; NaN where a term is.
+        """Return the scores (N,) of clips, larger = more anomalous; NaN if a term is NaN.
 
         Args:
-            reconstruction: (N,) raw.
-            deformation: (N,) raw.
-            clip_lengths: Frames of each clip, (K,), summing to N; one clip where None.
+            reconstruction: (N,) raw first term.
+            deformation: (N,) raw second term.
+            clip_lengths: Frames of each clip, (K,), summing to N; None for a single clip.
         """
         return causal(self.combine(reconstruction, deformation), self.window, clip_lengths)
 
     def live(self) -> Callable[[float, float], float]:
-        """A function that takes both terms of one frame after another and gives its score."""
+        """Return a function that takes both raw terms of the next frame and returns its score."""
         past: deque[float] = deque(maxlen=self.window)
 
-        def push(reconstruction: float, deformation: float) -> float:
-            frame = self.combine(np.array([reconstruction]), np.array([deformation]))
-            past.append(float(frame[0]))
+        def next_score(reconstruction: float, deformation: float) -> float:
+            past.append(float(self.combine(np.array(reconstruction), np.array(deformation))))
             return float(causal(np.array(past), self.window)[-1])
 
-        return push
+        return next_score

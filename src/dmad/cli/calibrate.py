@@ -1,85 +1,44 @@
-"""`dmad calibrate`: options to a threshold."""
+"""`dmad calibrate`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 
-from dmad.cli.parsing import RUN, SCENE, Parser, add_places, add_zone, zone_of
+from dmad.calibration.request import CalibrationRequest
+from dmad.cli.options import AS_IN_TRAINING, DataFolders, ZoneOptions
 
 
-def calibrate(arguments: Sequence[str]) -> None:
-    """Set a model's threshold from normal footage alone, for a budget of false alarms."""
-    parser = _parser()
-    asked = parser.parse_args(list(arguments))
-    said = parser.parse_args(list(arguments), defaults=False).get("alarm", {})
+def calibrate(
+    run: str,
+    *footage: Path,
+    request: CalibrationRequest,
+    zone: ZoneOptions,
+    data: DataFolders = AS_IN_TRAINING,
+) -> None:
+    """Set the threshold of a model from normal data, for a budget of false alarms.
+
+    No abnormal data is needed. What is not given stays as in the last calibration. The
+    threshold is stored with the model, or with --out in a file for one camera. The path
+    of that file is printed.
+
+    Examples:
+      dmad calibrate RUN --false-alarms 1/day
+      dmad calibrate RUN yard/*.mp4 --scene yard --out yard.json
+      dmad calibrate RUN --normal found/clips/gate-1790000000.000.mp4
+
+    Args:
+        run: Run folder, export, .safetensors file, or with --out a shipped model.
+        footage: Normal videos, folders of frames or images that were not trained on. Without any:
+            the footage of the last calibration, else what the training held out.
+        request: What is asked.
+        zone: Which part of the view counts.
+        data: Where the data set is.
+    """
+    from dmad import api
     from dmad.runs import find_model
-    from dmad.thresholds import calibrate as run
-    from dmad.thresholds import show_threshold
 
-    where = asked.data
-    found = run(
-        asked.run,
-        asked.footage,
-        asked.false_alarms,
-        dict(said),
-        where.root,
-        where.cache,
-        asked.fps,
-        asked.weight,
-        asked.normal,
-        asked.out,
-        asked.scene,
-        zone_of(asked),
-    )
-    show_threshold(found)
-    print(asked.out or find_model(asked.run).card)
-
-
-def _parser() -> Parser:
-    parser = Parser(
-        prog="dmad calibrate",
-        description=calibrate.__doc__,
-        epilog="Example: dmad calibrate RUN --false-alarms 1/day",
-    )
-    parser.add_argument("run", type=Path, help=f"{RUN}, that one with --out")
-    parser.add_argument(
-        "footage",
-        type=Path,
-        nargs="*",
-        default=[],
-        help="normal videos or frame folders not trained on; without any, that of the last "
-        "calibration, or what the training held out",
-    )
-    parser.add_argument(
-        "--normal",
-        type=Path,
-        nargs="+",
-        default=[],
-        help="clips that were alarms and are normal, added to that footage",
-    )
-    parser.add_argument("--scene", type=str, default="", help=f"of the clips: {SCENE}")
-    add_zone(parser)
-    parser.add_argument("--out", type=Path | None, help="file to keep it in (default: the run)")
-    parser.add_argument(
-        "--false-alarms",
-        type=str,
-        default="",
-        help="1/day, 2/hour, 0.001/frame; 0.01/image (default: the last; at first 1/hour, and of "
-        "images 0.01/image)",
-    )
-    parser.add_argument("--fps", type=float, default=0.0, help="where the footage does not say")
-    parser.add_argument(
-        "--weight", type=float | None, help="of the deformation, standardised (default: the last)"
-    )
-    _add_alarm(parser)
-    add_places(parser)
-    return parser
-
-
-def _add_alarm(parser: Parser) -> None:
-    from dmad.calibration.threshold import AlarmShape
-
-    parser.add_class_arguments(AlarmShape, "alarm")
-    assert parser.groups
-    parser.groups["alarm"].title = "What is one alarm (default: as the last time, at first as said)"
+    values = {item.name: getattr(request, item.name) for item in fields(request)}
+    values |= {"footage": footage, "zone": zone.zone(), "root": data.root, "cache": data.cache}
+    api.log_threshold(api.calibrate(run, CalibrationRequest(**values)))
+    print(request.out or find_model(run).card)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dmad.calibration.hysteresis import Event, Rule, find_events
+from dmad.calibration.alarms import Event, AlarmRule, find_events
 from dmad.data.series import runs, split_clips
 from dmad.errors import require
 from dmad.evaluation.metrics import top_scores
@@ -30,7 +30,7 @@ def judge_events(
     scores: np.ndarray,
     labels: np.ndarray,
     clip_lengths: Sequence[int] | np.ndarray | None,
-    rule: Rule,
+    rule: AlarmRule,
     fps: float,
 ) -> Alarms:
     """False alarms, recall and delay of a rule.
@@ -102,7 +102,7 @@ def alarm_curve(
     scores: np.ndarray,
     labels: np.ndarray,
     clip_lengths: Sequence[int] | np.ndarray | None,
-    rule: Rule,
+    rule: AlarmRule,
     fps: float,
     points: int = 50,
 ) -> AlarmCurve:

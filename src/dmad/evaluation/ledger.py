@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from dmad.calibration.hysteresis import Rule
+from dmad.calibration.alarms import AlarmRule
 from dmad.data.series import split_clips
 from dmad.errors import require
 from dmad.evaluation.event_metrics import judge_events
@@ -63,7 +63,7 @@ def draw_up(
     scores: ScoreSet,
     recipe: str,
     signals: Mapping[str, np.ndarray],
-    rules: Mapping[str, Rule] | None = None,
+    rules: Mapping[str, AlarmRule] | None = None,
     block: BlockName = "deployable",
     ordered: bool = True,
 ) -> Ledger:
@@ -145,7 +145,7 @@ def frame_rows(block: BlockName, signal: str, values: np.ndarray, of: ScoreSet) 
     return rows
 
 
-def alarm_rows(signal: str, values: np.ndarray, of: ScoreSet, rule: Rule) -> list[Row]:
+def alarm_rows(signal: str, values: np.ndarray, of: ScoreSet, rule: AlarmRule) -> list[Row]:
     """What an operator would see of one signal (N,) at a threshold."""
     alarms = judge_events(values, of.labels, of.clip_lengths, rule, of.fps)
     found = f"{alarms.found} of {alarms.true_events} events"

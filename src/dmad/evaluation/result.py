@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dmad.calibration.threshold import Calibration
+from dmad.calibration.calibration import Calibration
 from dmad.evaluation.ledger import Ledger
 from dmad.evaluation.score_file import ScoreSet
 

@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from dmad.calibration.threshold import AlarmShape, calibrate
+from dmad.calibration.alarms import AlarmShape
+from dmad.calibration.held_out import HeldOut
+from dmad.calibration.threshold import choose_threshold
 from dmad.config import DataConfig
 from dmad.console import progress_bar
 from dmad.data.footage import frame_rate
@@ -78,16 +80,13 @@ def budgets(
 
 def realised(budget: float, held: Judged, fresh: Judged, detector: Detector) -> Alarms:
     """What happens on fresh footage at the threshold that held-out footage gives."""
-    found = calibrate(
-        held.reconstruction,
-        held.deformation,
-        held.clip_lengths,
-        held.fps,
+    found = choose_threshold(
+        HeldOut(held.reconstruction, held.deformation, held.clip_lengths, held.fps),
         f"{budget}/hour",
-        shape=AlarmShape.of(detector.calibration) if detector.calibration else AlarmShape(),
+        shape=detector.calibration.shape if detector.calibration else AlarmShape(),
         weight=detector.weight,
     )
-    scores = found.scorer(fresh.reconstruction, fresh.deformation, fresh.clip_lengths)
+    scores = found.score(fresh.reconstruction, fresh.deformation, fresh.clip_lengths)
     return judge_events(scores, fresh.labels, fresh.clip_lengths, found.rule, fresh.fps)
 
 

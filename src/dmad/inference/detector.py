@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dmad.calibration.threshold import Calibration
+from dmad.calibration.calibration import Calibration
 from dmad.config import Config, ScoreConfig, config_of_card
 from dmad.data.templates import Past, template_of
 from dmad.data.windows import to_model

@@ -18,7 +18,7 @@ from dmad.inference.windowing import causal
 from dmad.runs import find_model, is_exported, read_card
 
 if TYPE_CHECKING:
-    from dmad.calibration.threshold import Calibration
+    from dmad.calibration.calibration import Calibration
 
 CARD, BACKGROUND = "model.json", "background.npy"
 
@@ -68,7 +68,7 @@ class Runtime:
     @property
     def calibration(self) -> Calibration | None:
         """Its threshold, where one was set; reading it needs scipy and scikit-learn."""
-        from dmad.calibration.threshold import Calibration
+        from dmad.calibration.calibration import Calibration
 
         return Calibration.from_dict(self._calibration) if self._calibration else None
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dmad.calibration.threshold import Calibration
+from dmad.calibration.calibration import Calibration
 from dmad.data.reading.source_frames import Form
 from dmad.data.reading.sources import open_source
 from dmad.data.templates import Past
@@ -57,7 +57,7 @@ class Stream:
     def restart(self) -> None:
         """The next frame does not follow the last: forget those, and keep the template."""
         self._window: list[np.ndarray] = []
-        self._live = self.calibration.scorer.live() if self.calibration else None
+        self._live = self.calibration.live() if self.calibration else None
 
     def push(self, frame: np.ndarray) -> float | None:
         """Eq. 14 of the next frame (H, W, C) uint8; None for the first T, which have no past."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dmad.calibration.threshold import Calibration
+from dmad.calibration.calibration import Calibration
 from dmad.data.footage import same_rate
 from dmad.data.zones import ALL, Zone
 from dmad.inference.detector import Detector

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from dmad.calibration.threshold import Calibration
+from dmad.calibration.calibration import Calibration
 from dmad.drawing.pictures import rgb
 from dmad.drawing.video_writer import VideoWriter, annotate
 from dmad.errors import brief
@@ -73,7 +73,7 @@ class Film(VideoWriter):
 
     def _begin(self) -> None:
         """What follows has no past."""
-        self._live = self._calibration.scorer.live() if self._calibration else None
+        self._live = self._calibration.live() if self._calibration else None
 
     def _clock(self, index: int) -> str:
         return f"frame {index}, {self._second(index):.1f} s"

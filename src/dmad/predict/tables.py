@@ -10,8 +10,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from dmad.calibration.hysteresis import Event, find_events
-from dmad.calibration.threshold import Calibration
+from dmad.calibration.alarms import Event, find_events
+from dmad.calibration.calibration import Calibration
 from dmad.inference.detector import Explained
 
 
@@ -84,14 +84,14 @@ class Table:
         """Once all frames are there: the score that the threshold is for, else that of Eq. 14."""
         if not self.calibration:
             return self.column(1)
-        return self.calibration.scorer(self.column(2), self.column(3), self._lengths)
+        return self.calibration.score(self.column(2), self.column(3), self._lengths)
 
     @cached_property
     def events(self) -> list[Event]:
         """Once all frames are there: the alarms; none without a threshold."""
         if not self.calibration:
             return []
-        return find_events(self.judged, self.calibration.rule, self._lengths)
+        return self.calibration.events(self.judged, self._lengths)
 
     @property
     def _lengths(self) -> NDArray[np.int64]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dmad.calibration.threshold import read_calibration
+from dmad.calibration.calibration import read_calibration
 from dmad.config import DataConfig
 from dmad.console import progress_bar
 from dmad.data.reading.decode import aspect, decode, probe

@@ -142,7 +142,7 @@ class Post:
         self._pass(judged.time, 0.0)
         self._gap_from = None
         self._announce(self.events.push(judged))
-        if self.events.finder.rising is None:
+        if self.events.finder.candidate is None:
             self.recent.push(judged)
 
     def film(self, shot: Shot) -> None:

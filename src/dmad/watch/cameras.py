@@ -7,7 +7,7 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-from dmad.calibration.threshold import Calibration, read_calibration
+from dmad.calibration.calibration import Calibration, read_calibration
 from dmad.data.reading.sources import plain_name
 from dmad.data.zones import ALL, Zone
 from dmad.errors import DmadError, require

@@ -11,9 +11,9 @@ from typing import Any, Literal
 import numpy as np
 from scipy.ndimage import label
 
-from dmad.calibration.hysteresis import EventFinder
+from dmad.calibration.alarms import EventFinder
 from dmad.calibration.standardisation import Scorer
-from dmad.calibration.threshold import Calibration
+from dmad.calibration.calibration import Calibration
 from dmad.config import ScoreConfig, plain
 from dmad.evaluation.pixel_metrics import EIGHT
 from dmad.evaluation.region_metrics import boxes
@@ -105,14 +105,14 @@ class LiveEvents:
 
     def finish(self) -> Iterator[Told]:
         """No frame comes any more."""
-        if self.finder.finish():
+        if self.finder.end_clip():
             yield self._tell("end")
 
     def _step(self, score: float, judged: Judged | None) -> Iterator[Told]:
-        ended = self.finder.push(score)
+        ended = self.finder.add_score(score)
         if ended:
             yield self._tell("end")
-        rising, here, self._frame = self.finder.rising, self._frame, self._frame + 1
+        rising, here, self._frame = self.finder.candidate, self._frame, self._frame + 1
         if judged is None or rising is None:
             return
         if rising.start == here:

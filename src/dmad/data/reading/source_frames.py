@@ -11,7 +11,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from dmad.calibration.threshold import Calibration
+from dmad.calibration.calibration import Calibration
 from dmad.config import DataConfig
 from dmad.data.footage import same_rate
 from dmad.data.reading.video_files import shrink, turned

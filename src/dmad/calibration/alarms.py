@@ -1,0 +1,202 @@
+"""Alarms: what counts as one, and the rule that turns scores into events, frame by frame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from dmad.data.series import check_finite, split_clips
+from dmad.errors import require
+
+
+@dataclass(frozen=True)
+class AlarmRule:
+    """When an event starts and ends. Every decision uses past frames only.
+
+    A frame is active if its score is at or above `on`, or if the frame before it was active and
+    its score is at or above `off`. Active frames with at most `gap` inactive frames between them
+    belong to the same event. The event raises its alarm at its `minimum`-th active frame; stretches
+    with fewer active frames are dropped. No event starts in the `cooldown` frames after the end of
+    an event; if the score is still at or above `on` after that time, an event starts then. A frame
+    without a score (NaN) is not active.
+
+    Args:
+        on: Score at or above which an event starts: the threshold.
+        off: Score at or above which an event continues, at most `on`.
+        minimum: Number of active frames that make an event, at least 1.
+        gap: Number of inactive frames in a row that do not end an event.
+        cooldown: Number of frames after an event's last active frame in which no event starts.
+    """
+
+    on: float
+    off: float
+    minimum: int = 1
+    gap: int = 0
+    cooldown: int = 0
+
+    def __post_init__(self) -> None:
+        require(
+            self.off <= self.on,
+            f"event threshold off = {self.off} with on = {self.on}; give an off of at most on",
+        )
+        require(self.minimum >= 1, f"event minimum is {self.minimum} frames; give 1 or more")
+        for name in ("gap", "cooldown"):
+            value = getattr(self, name)
+            require(value >= 0, f"event {name} is {value} frames; give 0 or more")
+
+
+@dataclass(frozen=True)
+class AlarmShape:
+    """What counts as one alarm, in seconds, so that it holds for every frame rate.
+
+    Args:
+        smoothing: Seconds of the past over which scores are averaged. 0 does not smooth.
+        hysteresis: Share of the threshold by which a score must fall below it to end an alarm.
+        minimum: Seconds that an alarm must last; shorter ones are dropped.
+        gap: Seconds below the threshold that do not end an alarm.
+        cooldown: Seconds after an alarm in which no other alarm starts.
+    """
+
+    smoothing: float = 0.8
+    hysteresis: float = 0.2
+    minimum: float = 0.2
+    gap: float = 1.0
+    cooldown: float = 2.0
+
+    def __post_init__(self) -> None:
+        for name in ("smoothing", "minimum", "gap", "cooldown"):
+            value = getattr(self, name)
+            require(value >= 0, f"{name} is {value} s; give 0 or more")
+        share = self.hysteresis
+        require(0 <= share < 1, f"hysteresis is {share}; give a share of at least 0, below 1")
+
+    def window(self, fps: float) -> int:
+        """Number of frames over which scores are averaged, at least 1."""
+        return max(1, round(self.smoothing * fps))
+
+    def rule(self, threshold: float, fps: float) -> AlarmRule:
+        """Return the rule in frames, at a threshold and a number of frames per second."""
+        return AlarmRule(
+            on=threshold,
+            off=threshold - self.hysteresis * abs(threshold),
+            minimum=max(1, round(self.minimum * fps)),
+            gap=round(self.gap * fps),
+            cooldown=round(self.cooldown * fps),
+        )
+
+
+DEFAULT_SHAPE = AlarmShape()
+
+SINGLE_IMAGES = AlarmShape(smoothing=0, hysteresis=0, minimum=0, gap=0, cooldown=0)
+
+
+@dataclass(frozen=True)
+class Event:
+    """A stretch of frames that is reported as one alarm."""
+
+    start: int  # first frame
+    end: int  # frame after the last active one
+    peak: int  # frame with the highest score; the first one if several have it
+    score: float  # score of the peak
+    alarm: int  # frame at which the alarm was raised: the `minimum`-th active one
+
+
+class EventFinder:
+    """Finds events while scores arrive, one frame at a time."""
+
+    def __init__(self, rule: AlarmRule) -> None:
+        self.rule = rule
+        self._frame = 0  # index of the next frame
+        self._earliest_start = 0  # first frame at which an event may start
+        self._candidate: Event | None = None  # its end is the last active frame + 1
+        self._active_frames = 0  # number of active frames of the candidate
+
+    @property
+    def candidate(self) -> Event | None:
+        """The current stretch of active frames, even if it is still too short for an event."""
+        return self._candidate
+
+    @property
+    def current(self) -> Event | None:
+        """The event in progress, as known so far; None before its alarm."""
+        return self._candidate if self._active_frames >= self.rule.minimum else None
+
+    def add_score(self, score: float) -> Event | None:
+        """Add the score of the next frame.
+
+        Returns:
+            The event that has just ended, if one has. An event has ended when more than `gap`
+            frames in a row are inactive.
+        """
+        frame = self._frame
+        self._frame += 1
+        if self._is_active(frame, score):
+            self._extend(frame, score)
+        elif self._candidate and frame - self._candidate.end >= self.rule.gap:
+            return self._close()
+        return None
+
+    def end_clip(self) -> Event | None:
+        """End the clip. The next clip continues the frame numbers and nothing else.
+
+        Returns:
+            The event that was in progress, if any.
+        """
+        event = self._close()
+        self._earliest_start = 0
+        return event
+
+    def _is_active(self, frame: int, score: float) -> bool:
+        if self._candidate is None:
+            return frame >= self._earliest_start and score >= self.rule.on
+        previous_was_active = self._candidate.end == frame
+        return score >= (self.rule.off if previous_was_active else self.rule.on)
+
+    def _extend(self, frame: int, score: float) -> None:
+        self._active_frames += 1
+        event = self._candidate or Event(frame, frame, frame, score, frame)
+        if score > event.score:
+            event = replace(event, peak=frame, score=score)
+        if self._active_frames <= self.rule.minimum:
+            event = replace(event, alarm=frame)
+        self._candidate = replace(event, end=frame + 1)
+
+    def _close(self) -> Event | None:
+        event = self.current
+        self._candidate, self._active_frames = None, 0
+        if event:
+            self._earliest_start = event.end + self.rule.cooldown
+        return event
+
+
+def find_events(
+    scores: np.ndarray, rule: AlarmRule, clip_lengths: Sequence[int] | np.ndarray | None = None
+) -> list[Event]:
+    """Return the events of whole clips, in order; none extends beyond its clip.
+
+    Args:
+        scores: (N,) larger = more anomalous; NaN if a frame has no score.
+        rule: When an event starts and ends.
+        clip_lengths: Frames of each clip, summing to N; None for a single clip. Events number the
+            frames of all clips together, from 0.
+
+    Raises:
+        DmadError: A score is infinite, or the lengths do not sum to N.
+    """
+    check_finite(scores)
+    finder = EventFinder(rule)
+    events: list[Event | None] = []
+    for clip in split_clips(scores, clip_lengths):
+        events += [finder.add_score(score) for score in clip.tolist()]
+        events.append(finder.end_clip())
+    return [event for event in events if event]
+
+
+def frames_in_events(count: int, events: Sequence[Event]) -> np.ndarray:
+    """Return a bool array (count,): True for the frames of an event."""
+    inside = np.zeros(count, bool)
+    for event in events:
+        inside[event.start : event.end] = True
+    return inside

@@ -1,0 +1,125 @@
+"""A calibration: the threshold of a model, and how to score and raise alarms with it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dmad.calibration.alarms import AlarmRule, AlarmShape, Event, find_events, frames_in_events
+from dmad.calibration.budget import Budget
+from dmad.calibration.standardisation import Scorer, Standardisation
+from dmad.config import plain
+from dmad.data.zones import ALL, Zone
+from dmad.errors import DmadError, require
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A threshold, how it was chosen, and all that is needed to use it."""
+
+    scorer: Scorer  # raw terms to scores
+    rule: AlarmRule  # scores to events, in frames; `rule.on` is the threshold
+    budget: Budget  # false alarms that the threshold was chosen for
+    fps: float  # frames per second of the held-out footage
+    interval: tuple[float, float]  # 90 % bootstrap interval of the threshold
+    margin: float  # part of the threshold that was added because there are few clips
+    frames: int  # held-out frames with a score
+    clips: int  # held-out clips with a score
+    observed: int  # events, frames or images of the held-out footage at the threshold
+    warnings: tuple[str, ...]  # what a user must know, one sentence each
+    scene: str = ""  # name of the view that it was set for
+    zone: Zone = ALL  # part of the view that counted
+
+    @property
+    def threshold(self) -> float:
+        """Scores at or above it start an event."""
+        return self.rule.on
+
+    @property
+    def shape(self) -> AlarmShape:
+        """What counts as one alarm, in seconds."""
+        rule, fps = self.rule, self.fps
+        return AlarmShape(
+            smoothing=self.scorer.window / fps,
+            hysteresis=(rule.on - rule.off) / abs(rule.on) if rule.on else 0.0,
+            minimum=rule.minimum / fps,
+            gap=rule.gap / fps,
+            cooldown=rule.cooldown / fps,
+        )
+
+    def score(
+        self,
+        reconstruction: np.ndarray,
+        deformation: np.ndarray,
+        clip_lengths: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Return the calibrated scores (N,), for which the threshold is; NaN without a score.
+
+        Args:
+            reconstruction: (N,) raw first term of Eq. 14 or 22.
+            deformation: (N,) raw second term before α.
+            clip_lengths: Frames of each clip, (K,), summing to N; None for a single clip.
+        """
+        return self.scorer.score(reconstruction, deformation, clip_lengths)
+
+    def live(self) -> Callable[[float, float], float]:
+        """Return a function that takes both raw terms of the next frame and returns its score."""
+        return self.scorer.live()
+
+    def events(self, scores: np.ndarray, clip_lengths: np.ndarray | None = None) -> list[Event]:
+        """Return the events of calibrated scores (N,), as `find_events` does."""
+        return find_events(scores, self.rule, clip_lengths)
+
+    def alarm(self, scores: np.ndarray, clip_lengths: np.ndarray | None = None) -> np.ndarray:
+        """Return a bool array (N,): True for frames of an event, or for rejected images."""
+        return frames_in_events(len(scores), self.events(scores, clip_lengths))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the calibration as JSON stores it."""
+        tree: dict[str, Any] = plain(self)
+        return tree
+
+    @classmethod
+    def from_dict(cls, tree: dict[str, Any]) -> Calibration:
+        """Return the calibration that `to_dict` stored."""
+        scorer = dict(tree["scorer"])
+        for term in ("reconstruction", "deformation"):
+            scorer[term] = Standardisation(**scorer[term])
+        low, high = tree["interval"]
+        values = {
+            "scorer": Scorer(**scorer),
+            "rule": AlarmRule(**tree["rule"]),
+            "budget": Budget(**tree["budget"]),
+            "interval": (low, high),
+            "warnings": tuple(tree["warnings"]),
+            "zone": Zone.from_dict(tree["zone"]) if tree.get("zone") else ALL,
+        }
+        return cls(**tree | values)
+
+
+def read_calibration(path: Path, scene: str | None = None) -> Calibration:
+    """Return the calibration that `dmad calibrate --out` wrote.
+
+    Args:
+        path: The file.
+        scene: Name of the view that it must be for; None accepts any view.
+
+    Raises:
+        DmadError: The file does not exist, holds no calibration, or is for another view. Another
+            view has another background template.
+    """
+    require(path.is_file(), f"{path} is not a file; give one that `dmad calibrate --out` wrote")
+    try:
+        calibration = Calibration.from_dict(json.loads(path.read_text()))
+    except (OSError, AttributeError, ValueError, TypeError, KeyError) as error:
+        raise DmadError(
+            f"{path} holds no calibration; give one that `dmad calibrate --out` wrote"
+        ) from error
+    view = f"for view {calibration.scene}" if calibration.scene else "without a view"
+    require(scene in (None, calibration.scene), f"{path} was set {view}; give the same view here")
+    return calibration
