@@ -1,8 +1,9 @@
 # Every target sets itself up: a virtual environment in .venv, the package and its tools.
 PYTHON ?= python3
 BIN := .venv/bin
+BUILD_DOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict  # to site/
 
-.PHONY: demo test check bench results format clean
+.PHONY: demo test check docs bench results format clean
 
 $(BIN)/dmad: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -20,6 +21,10 @@ check: $(BIN)/dmad
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest tests/test_house.py
+	$(BUILD_DOCS)
+
+docs: $(BIN)/dmad
+	$(BUILD_DOCS)
 
 bench: $(BIN)/dmad
 	$(BIN)/dmad bench train
@@ -35,4 +40,4 @@ format: $(BIN)/dmad
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf .venv build dist demo
+	rm -rf .venv build dist demo site
