@@ -18,7 +18,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 
 from dmad.errors import DmadError, require
 from dmad.evaluation.ledger import Row
-from dmad.evaluation.tables import blocks, markdown_lines
+from dmad.evaluation.ledger_tables import ledger_tables
+from dmad.evaluation.table import markdown_rows
 from dmad.files import write_whole
 
 TEMPLATE = "page.md"
@@ -77,7 +78,7 @@ class StoredResults:
     def table(self, name: str) -> str:
         """A whole table, its notes, and the machine: `table("ablation")`."""
         stored = self.read(name)
-        paragraphs = [markdown_lines(stored["names"], stored["lines"]), *stored.get("notes", ())]
+        paragraphs = [markdown_rows(stored["names"], stored["lines"]), *stored.get("notes", ())]
         if stored.get("machine"):
             paragraphs.append(f"*{stored['machine']}*")
         return "\n\n".join(paragraphs)
@@ -111,7 +112,7 @@ class StoredResults:
         for outcome in outcomes:
             results = [format_number(value) for value in outcome["figures"].values()]
             rows.append([f"{outcome['seed']}", f"{outcome['minutes']:.1f}", *results])
-        return markdown_lines(columns, rows)
+        return markdown_rows(columns, rows)
 
     def points(self, name: str, variant: str, other: str, column: str) -> str:
         """How many hundredths of a result a variant has more than another one, such as "-2.1".
@@ -144,8 +145,8 @@ class StoredResults:
         if metrics:
             rows = [row for row in rows if row.metric in metrics]
         require(bool(rows), f"{name} has no block {block!r} with such metrics")
-        (only,) = blocks(rows)
-        table = markdown_lines(only.columns, only.rows)
+        (only,) = ledger_tables(rows)
+        table = markdown_rows(only.columns, only.rows)
         notes = "; ".join(dict.fromkeys(row.note for row in rows if row.note))
         return f"{table}\n\n{notes}." if notes else table
 
@@ -166,7 +167,7 @@ class StoredResults:
         rows = []
         for epoch in self.read(name)["history"]:
             rows.append([f"{epoch['epoch']:.0f}", *(format_number(epoch[c]) for c in curves)])
-        return markdown_lines(["epoch", *curves], rows)
+        return markdown_rows(["epoch", *curves], rows)
 
     def _read(self, name: str) -> dict[str, Any]:
         path = self.folder / f"{name}.json"

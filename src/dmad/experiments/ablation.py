@@ -1,7 +1,8 @@
-"""The paper's ablations: Table 4 of video, the parts of PPDM, and γ₃ of Table 5; resumable."""
+"""The ablations of the paper: Table 4 for video, the parts of PPDM for images, γ₃ (Table 5)."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from dmad.config import Config, changed
@@ -9,11 +10,12 @@ from dmad.errors import require
 from dmad.evaluation.image_ledger import LARGER
 from dmad.evaluation.result import CALIBRATED, RAW, RAW_13
 from dmad.experiments.effort import Effort
-from dmad.experiments.grid import Figure, Grid, Outcome, base_of, run_grid
+from dmad.experiments.grid import TRAINING, Column, Grid, Outcome
+from dmad.experiments.run_grid import base_config, run_grid
 from dmad.forms.images.evaluation import IMAGE_RAW
 
 GAMMA3 = (0.0, 0.1, 0.25, 0.5, 1.0, 2.0)  # of Table 5
-TABLE_4 = {  # frame AUROC on Ped2, and points lost by each part that is left out
+TABLE_4 = {  # frame AUROC on Ped2, and the points that are lost without each part
     "full": ["0.997"],
     "- PDM": ["-9.4"],
     "K = 1": ["-0.4"],
@@ -22,82 +24,80 @@ TABLE_4 = {  # frame AUROC on Ped2, and points lost by each part that is left ou
     "- strength": ["-1.4"],
     "- smoothness": ["-1.4"],
 }
-IMAGE_HEADS = ("paper, image AUROC", "paper, pixel AUROC")
-TABLE_5 = {  # means of all 15 categories
-    f"γ₃ = {g:g}": [image, pixel]
-    for g, image, pixel in zip(
-        GAMMA3,
-        ("0.979", "0.994", "0.994", "0.995", "0.996", "0.994"),
-        ("0.966", "0.980", "0.982", "0.980", "0.977", "0.976"),
-        strict=True,
-    )
+PAPER_IMAGE_COLUMNS = ("paper, image AUROC", "paper, pixel AUROC")
+TABLE_5 = {  # means over all 15 categories
+    "γ₃ = 0": ["0.979", "0.966"],
+    "γ₃ = 0.1": ["0.994", "0.980"],
+    "γ₃ = 0.25": ["0.994", "0.982"],
+    "γ₃ = 0.5": ["0.995", "0.980"],
+    "γ₃ = 1": ["0.996", "0.977"],
+    "γ₃ = 2": ["0.994", "0.976"],
 }
+VIDEO_COLUMNS = (
+    Column("published", "paper", "published {recipe} protocol", "micro_AUROC"),
+    Column("Eq. 14 raw", "deployable", RAW, "micro_AUROC"),
+    Column("deployable", "deployable", CALIBRATED, "micro_AUROC"),
+    Column("Eq. 13 alone", "deployable", RAW_13, "micro_AUROC"),
+    Column("reconstruction", TRAINING, "", "reconstruction"),
+    Column("strength", TRAINING, "", "strength"),
+    Column("perplexity", TRAINING, "", "perplexity"),
+)
+IMAGE_COLUMNS = (
+    Column("image AUROC", "deployable", IMAGE_RAW, "image_AUROC"),
+    Column("pixel AUROC", "deployable", IMAGE_RAW, "pixel_AUROC"),
+    Column("AUPRO", "deployable", IMAGE_RAW, "AUPRO"),
+    Column("image AUROC (paper)", "paper", LARGER, "image_AUROC"),
+    Column("pixel AUROC (paper)", "paper", LARGER, "pixel_AUROC"),
+)
+COLUMNS = {"video": VIDEO_COLUMNS, "images": IMAGE_COLUMNS}  # by form
 
 
 def video_parts(base: Config) -> dict[str, Config]:
-    """Table 4, and beside it a memory with full skips, as MNAD has them."""
+    """The variants of Table 4, and a memory with full skips, as in MNAD."""
     reductions, displacements = base.model.reductions, base.model.displacements
     return {
         "full": base,
-        "- PDM": undeformed(base),
+        "- PDM": without_deformation(base),
         "K = 1": changed(base, reductions=reductions[-1:], displacements=displacements[-1:]),
         "- memory": changed(base, memory=False),
         "- background": changed(base, model_background=False),
         "- strength": changed(base, strength=0.0),
         "- smoothness": changed(base, smoothness=0.0),
-        "memory + skips": skips(base),
+        "memory + skips": memory_with_skips(base),
     }
 
 
-def skips(base: Config) -> Config:
-    """The baseline of Eq. 2: a memory with full skips, no deformation, no background."""
-    return changed(undeformed(base), skips="full", model_background=False)
+def memory_with_skips(base: Config) -> Config:
+    """The baseline of Eq. 2: a memory with full skips, no deformation and no background."""
+    return changed(without_deformation(base), skips="full", model_background=False)
 
 
-def undeformed(base: Config) -> Config:
-    """Without any head."""
+def without_deformation(base: Config) -> Config:
+    """The same settings without any deformation head."""
     return changed(base, reductions=(), displacements=())
 
 
 def image_parts(base: Config) -> dict[str, Config]:
-    """Reverse distillation without and with a memory, + PPDM, − cycle, − VQ."""
-    flat = undeformed(base)
+    """Reverse distillation (RD) alone and with a memory (VQ); PPDM, whole and without two parts."""
+    plain = without_deformation(base)
     return {
-        "RD": changed(flat, memory=False),
-        "RD + VQ": flat,
+        "RD": changed(plain, memory=False),
+        "RD + VQ": plain,
         "+ PPDM": base,
         "- cycle": changed(base, gamma3=0.0),
         "- VQ": changed(base, memory=False),
     }
 
 
-def gamma3(base: Config) -> dict[str, Config]:
-    """A weight of the cycle consistency each."""
-    return {f"γ₃ = {g:g}": changed(base, gamma3=g) for g in GAMMA3}
+PARTS: dict[str, Callable[[Config], dict[str, Config]]] = {  # by form
+    "video": video_parts,
+    "images": image_parts,
+}
 
 
-def figures(config: Config) -> list[Figure]:
-    """What the tables show of a run of these settings."""
-    if config.model.teacher:
-        return [
-            *(Figure(title, "deployable", IMAGE_RAW, metric)
-              for title, metric in (("image AUROC", "image_AUROC"), ("pixel AUROC", "pixel_AUROC"),
-                                    ("AUPRO", "AUPRO"))),
-            Figure("image AUROC (paper)", "paper", LARGER, "image_AUROC"),
-            Figure("pixel AUROC (paper)", "paper", LARGER, "pixel_AUROC"),
-        ]  # fmt: skip
-    signals = {
-        "published": ("paper", "published {recipe} protocol"),
-        "Eq. 14 raw": ("deployable", RAW),
-        "deployable": ("deployable", CALIBRATED),
-        "Eq. 13 alone": ("deployable", RAW_13),
-    }
-    return [
-        *(Figure(title, *place, "micro_AUROC") for title, place in signals.items()),
-        Figure("reconstruction", "training", "", "reconstruction"),
-        Figure("strength", "training", "", "strength"),
-        Figure("perplexity", "training", "", "perplexity"),
-    ]
+def gamma3_values(base: Config) -> dict[str, Config]:
+    """A variant for each weight γ₃ of the cycle consistency in Table 5."""
+    return {f"γ₃ = {weight:g}": changed(base, gamma3=weight) for weight in GAMMA3}
 
 
 def ablation(
@@ -108,29 +108,44 @@ def ablation(
     root: Path | None = None,
     cache: Path | None = None,
 ) -> list[Outcome]:
-    """Train and judge every variant of a run's settings.
+    """Train and evaluate every variant of the settings of a run.
 
     Args:
         name: `ablation` or `gamma3`.
         run: Run folder whose settings are varied.
-        out: Folder for the variants; what lies there already is not done again.
-        effort: How much of it.
-        root: Folder of the data set; the one trained on where None.
+        out: Folder for the variants. Finished runs in it are not repeated.
+        effort: The seeds, epochs, size and variants to run.
+        root: Folder of the data set. None is the folder that the run was trained on.
         cache: Folder for decoded frames.
 
     Raises:
         DmadError: The run has no deformation to leave out, or a variant cannot be trained.
     """
-    base = base_of(run, root, cache)
+    base = base_config(run, root, cache)
     require(bool(base.model.reductions), f"{run} has no deformation; give a run that has")
-    return run_grid(declared(name, base, run), out, effort)
+    grid = parts_grid(base) if name == "ablation" else gamma3_grid(base, run)
+    return run_grid(grid, out, effort)
 
 
-def declared(name: str, base: Config, run: Path) -> Grid:
-    """The grid of an experiment's name, with what the paper has of it."""
-    if name == "gamma3":
-        require(bool(base.model.teacher), f"{run} is no run of images, and only their loss has γ₃")
-        return Grid(name, gamma3(base), figures(base), paper=IMAGE_HEADS, published=TABLE_5)
-    if base.model.teacher:
-        return Grid(name, image_parts(base), figures(base))
-    return Grid(name, video_parts(base), figures(base), paper=["paper"], published=TABLE_4)
+def parts_grid(base: Config) -> Grid:
+    """The grid in which each part of the model is left out."""
+    variants, columns = PARTS[base.form](base), COLUMNS[base.form]
+    if base.form != "video":
+        return Grid("ablation", variants, columns)
+    return Grid("ablation", variants, columns, paper_columns=["paper"], paper_rows=TABLE_4)
+
+
+def gamma3_grid(base: Config, run: Path) -> Grid:
+    """The grid of Table 5.
+
+    Raises:
+        DmadError: The run is not of the form `images`, whose loss alone has γ₃.
+    """
+    require(base.form == "images", f"{run} is no run of images, and only their loss has γ₃")
+    return Grid(
+        "gamma3",
+        gamma3_values(base),
+        IMAGE_COLUMNS,
+        paper_columns=PAPER_IMAGE_COLUMNS,
+        paper_rows=TABLE_5,
+    )

@@ -1,4 +1,8 @@
-"""Anomaly-like normals: normal images bent ever further, beside abnormal ones left as they are."""
+"""Normal test images that look like anomalies: they are bent further and further.
+
+The abnormal test images stay as they are. The AUROC shows how well a model still tells the two
+apart.
+"""
 
 from __future__ import annotations
 
@@ -9,30 +13,31 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from dmad.config import Config
 from dmad.data.splits import LabelledFootage
 from dmad.evaluation.metrics import micro_auroc
-from dmad.experiments.drawing import draw
-from dmad.experiments.grid import Figure, Grid, Outcome, in_order, outcomes_in, write
+from dmad.experiments.grid import Column, Grid, Outcome, PlannedRun, read_outcomes, sort_outcomes
+from dmad.experiments.grid_figure import draw_grid
+from dmad.experiments.grid_table import write_grid_table
+from dmad.experiments.tables import print_table
 from dmad.inference.detector import Detector, load
 from dmad.model.deformation import grid_units, resize, warp
 
 NAME = "anomaly-like"
 BENDS = (0.0, 1.0, 2.0, 3.0)  # px
-KNOTS = 4  # places each way at which a bend is drawn
+KNOTS = 4  # in each direction; a displacement is drawn for each of the 4 x 4 knots
 BATCH = 64
 
 
-def bent(images: np.ndarray, pixels: float, seed: int = 0) -> np.ndarray:
-    """Images bent smoothly at random.
+def bend(images: np.ndarray, pixels: float, seed: int = 0) -> np.ndarray:
+    """Bend images smoothly at random.
 
     Args:
         images: (N, S, S, C) uint8.
         pixels: Standard deviation of the displacement along each axis, at the knots.
-        seed: Of the draw; another bend with the same seed has the same shape.
+        seed: Seed of the random displacements. With the same seed only their length differs.
 
     Returns:
-        As `images`.
+        The bent images, (N, S, S, C) uint8.
     """
     random = torch.Generator().manual_seed(seed)
     knots = torch.randn(len(images), 2, KNOTS, KNOTS, generator=random)
@@ -44,42 +49,42 @@ def bent(images: np.ndarray, pixels: float, seed: int = 0) -> np.ndarray:
 
 def anomaly_like(
     grid: Grid,
-    cells: Sequence[tuple[str, Config, Path]],
+    runs: Sequence[PlannedRun],
     outcomes: Sequence[Outcome],
     test: LabelledFootage,
     out: Path,
 ) -> None:
-    """AUROC of finished runs where the normal test images are bent; write table and figure.
+    """Evaluate finished runs on bent normal images; print and write a table and a figure.
 
-    Runs judged by an earlier call stay in the table and are not judged again.
+    Results of an earlier call stay in the table and are not computed again.
 
     Args:
-        grid: That was run.
-        cells: Variant, settings and folder of its runs.
-        outcomes: Of these runs.
+        grid: The grid that was run.
+        runs: Its runs.
+        outcomes: Their outcomes.
         test: Labelled single images.
         out: Folder for `anomaly-like.json`, `.csv`, `.md`, `.png` and `.pdf`.
     """
-    known = {(one.variant, one.seed): one for one in outcomes}
-    folders = {(title, config.train.seed): folder for title, config, folder in cells}
-    kept = {(one.variant, one.seed): one for one in outcomes_in(out / f"{NAME}.json")}
-    for which in (known.keys() & folders.keys()) - kept.keys():
-        kept[which] = replace(known[which], figures=areas(load(folders[which]), test))
-    judged = in_order(kept.values(), grid.variants)
-    titles = list(judged[0].figures)
-    of = Grid(NAME, grid.variants, [Figure(title, "", "", "") for title in titles])
-    write(of, judged, out).show()
-    draw(judged, titles, out / NAME)
+    folders = {(run.variant, run.seed): run.folder for run in runs}
+    results = {one.key: one for one in read_outcomes(out / f"{NAME}.json")}
+    for one in outcomes:
+        if one.key in folders and one.key not in results:
+            results[one.key] = replace(one, values=auroc_by_bend(load(folders[one.key]), test))
+    ordered = sort_outcomes(results.values(), grid.variants)
+    columns = [Column(title, "", "", "") for title in ordered[0].values]
+    bent_grid = Grid(NAME, grid.variants, columns)
+    print_table(write_grid_table(bent_grid, ordered, out))
+    draw_grid(ordered, bent_grid.titles, out / NAME)
 
 
-def areas(detector: Detector, test: LabelledFootage) -> dict[str, float]:
-    """AUROC of Eq. 14 by how far the normal images are bent, in [0, 1]."""
+def auroc_by_bend(detector: Detector, test: LabelledFootage) -> dict[str, float]:
+    """AUROC of Eq. 14, in [0, 1], for each strength by which the normal images are bent."""
     assert test.labels is not None
-    found = {}
+    results = {}
     for pixels in BENDS:
         frames = np.array(test.footage.frames)
         normal = test.labels == 0
-        frames[normal] = bent(frames[normal], pixels)
+        frames[normal] = bend(frames[normal], pixels)
         parts = [part.columns()[0] for part in detector.explain(frames, batch=BATCH)]
-        found[f"bent by {pixels:g} px"] = micro_auroc(np.concatenate(parts), test.labels)
-    return found
+        results[f"bent by {pixels:g} px"] = micro_auroc(np.concatenate(parts), test.labels)
+    return results

@@ -1,4 +1,4 @@
-"""Tables 1 to 3: every data set and category that lies there, beside the paper's figures."""
+"""Tables 1 to 3 of the paper: every data set and category that is present."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from dmad import recipes
-from dmad.categories import TEXTURES, of_one
+from dmad.categories import TEXTURES, config_of_category
 from dmad.data.layouts.images import categories
 from dmad.errors import require
-from dmad.experiments.ablation import IMAGE_HEADS, figures
+from dmad.experiments.ablation import COLUMNS, PAPER_IMAGE_COLUMNS
 from dmad.experiments.effort import Effort
-from dmad.experiments.grid import Grid, Outcome, base_of, placed, run_grid
+from dmad.experiments.grid import Grid, Outcome
+from dmad.experiments.run_grid import base_config, run_grid, with_data
 
 TABLE_1 = {"ped2": ["0.997"], "avenue": ["0.928"], "shanghaitech": ["0.788"]}  # frame AUROC
 LEFT_OUT = {
@@ -30,27 +31,28 @@ CATEGORIES = (
 
 
 def video(root: Path, out: Path, effort: Effort, cache: Path | None = None) -> list[Outcome]:
-    """Table 1 over the data sets that are there.
+    """Train and evaluate on the data sets of Table 1 that are present.
 
     Args:
-        root: A folder that holds folders called ped2, avenue, shanghaitech, as many as there are.
-        out: Folder for runs and table.
-        effort: How much of it.
+        root: A folder that holds one or more of the folders ped2, avenue and shanghaitech.
+        out: Folder for the runs and the table.
+        effort: The seeds, epochs, size and variants to run.
         cache: Folder for decoded frames.
 
     Raises:
-        DmadError: None of the three is there.
+        DmadError: None of the three folders exists.
     """
-    found = [name for name in TABLE_1 if (root / name).is_dir()]
-    require(bool(found), f"{root} holds no folder called {', '.join(TABLE_1)}")
-    variants = {name: placed(recipes.get(name), root / name, cache) for name in found}
+    present = [name for name in TABLE_1 if (root / name).is_dir()]
+    require(bool(present), f"{root} holds no folder called {', '.join(TABLE_1)}")
+    variants = {name: with_data(recipes.get(name), root / name, cache) for name in present}
+    left_out = [LEFT_OUT[name] for name in present if name in LEFT_OUT]
     grid = Grid(
         "video",
         variants,
-        figures(variants[found[0]]),
-        paper=["paper"],
-        published=TABLE_1,
-        missing=[*absent(TABLE_1, found), *(LEFT_OUT[name] for name in found if name in LEFT_OUT)],
+        COLUMNS["video"],
+        paper_columns=["paper"],
+        paper_rows=TABLE_1,
+        notes=[*note_of_missing(TABLE_1, present), *left_out],
     )
     return run_grid(grid, out, effort)
 
@@ -58,41 +60,41 @@ def video(root: Path, out: Path, effort: Effort, cache: Path | None = None) -> l
 def mvtec(
     root: Path, out: Path, effort: Effort, run: Path | None = None, cache: Path | None = None
 ) -> list[Outcome]:
-    """Tables 2 and 3 over the categories that are there.
+    """Train and evaluate on the categories of Tables 2 and 3 that are present.
 
     Args:
         root: Folder of MVTec AD.
-        out: Folder for runs and table.
-        effort: How much of it.
-        run: A run whose settings are taken for every category; those of the recipe where None.
+        out: Folder for the runs and the table.
+        effort: The seeds, epochs, size and variants to run.
+        run: A run whose settings are used for every category. None uses the recipe `mvtec`.
         cache: Folder for decoded frames.
 
     Raises:
-        DmadError: No category is there, or the run is none of images.
+        DmadError: No category is present, or the run is not of recipe mvtec.
     """
-    base = base_of(run) if run else recipes.get("mvtec")
+    base = base_config(run) if run else recipes.get("mvtec")
     require(base.data.layout == "mvtec", f"{run} is no run of recipe mvtec")
-    found = categories(root)
-    require(bool(found), f"{root} holds no category of MVTec; dmad data {root} says more")
-    ours = set(found) <= set(CATEGORIES)  # else a set of another name in the same layout
-    whole = CATEGORIES if ours else found
+    present = categories(root)
+    require(bool(present), f"{root} holds no category of MVTec; dmad data {root} says more")
+    is_mvtec = set(present) <= set(CATEGORIES)  # else another data set in the same layout
+    expected = CATEGORIES if is_mvtec else present
     grid = Grid(
         "mvtec",
-        {name: of_one(placed(base, root, cache), name) for name in found},
-        figures(base),
+        {name: config_of_category(with_data(base, root, cache), name) for name in present},
+        COLUMNS["images"],
         means={
-            "mean of textures": [name for name in whole if name in TEXTURES],
-            "mean of objects": [name for name in whole if name not in TEXTURES],
-            "mean of all": whole,
+            "mean of textures": [name for name in expected if name in TEXTURES],
+            "mean of objects": [name for name in expected if name not in TEXTURES],
+            "mean of all": expected,
         },
-        paper=IMAGE_HEADS,
-        published=TABLE_2_3 if ours else {},
-        missing=absent(whole, found),
+        paper_columns=PAPER_IMAGE_COLUMNS,
+        paper_rows=TABLE_2_3 if is_mvtec else {},
+        notes=note_of_missing(expected, present),
     )
     return run_grid(grid, out, effort)
 
 
-def absent(wanted: Iterable[str], found: Iterable[str]) -> list[str]:
-    """One line that names what is not there."""
-    left = sorted(set(wanted) - set(found))
-    return [f"Not there, and so not run: {', '.join(left)}."] if left else []
+def note_of_missing(wanted: Iterable[str], present: Iterable[str]) -> list[str]:
+    """One line that names what is missing; empty if nothing is."""
+    missing = sorted(set(wanted) - set(present))
+    return [f"Missing, so not run: {', '.join(missing)}."] if missing else []

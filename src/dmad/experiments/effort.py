@@ -1,9 +1,9 @@
-"""How much an experiment does: seeds, epochs, size, and what a budget of time leaves of them."""
+"""How much an experiment does: seeds, epochs, size, variants, and a budget of time."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,25 +12,24 @@ from dmad.config import Config, changed
 from dmad.data.splits import load_split
 from dmad.data.windows import Windows
 from dmad.errors import require
+from dmad.experiments.grid import PlannedRun, Variants
 from dmad.files import write_whole
 from dmad.runs import find_model, read_card
 from dmad.training.train import train
 
-PACE = 24  # samples by which a machine's speed is told
-Variants = Mapping[str, Config]
+TIMED_SAMPLES = 24  # of a short training that measures the speed of this machine
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How much to do, and where.
+    """How much to do.
 
     Args:
-        epochs: Passes over the data; those of the settings where None.
-        size: Pixels; those of the settings where None.
-        seeds: The settings' own where empty.
-        only: Titles of the variants to run; all where empty.
-        budget: Seconds that training may take in all; None trains in full.
-        ray: Share the runs among the workers of a Ray cluster, or of this machine.
+        epochs: Passes over the data. None keeps those of the settings.
+        size: Size of the images in pixels. None keeps that of the settings.
+        seeds: Each variant is trained once with each seed. Empty keeps the seed of the settings.
+        only: Titles of the variants to run. Empty runs all.
+        budget: Seconds that all trainings may take together. None trains in full.
     """
 
     epochs: int | None = None
@@ -38,92 +37,105 @@ class Effort:
     seeds: Sequence[int] = ()
     only: Sequence[str] = ()
     budget: float | None = None
-    ray: bool = False
 
     def variants(self, declared: Variants, out: Path) -> dict[str, Config]:
-        """What of the declared variants is run, as long and as large as asked for.
+        """Return the variants to run, with the epochs and size to use.
 
         Raises:
-            DmadError: None of them has such a title.
+            DmadError: A title in `only` is not declared.
         """
         unknown = [title for title in self.only if title not in declared]
         require(not unknown, f"no variant is called {unknown}; there are {list(declared)}")
         kept = {
-            title: resized(config, self.epochs, self.size)
+            title: changed(
+                config,
+                size=self.size or config.data.size,
+                epochs=self.epochs or config.train.epochs,
+            )
             for title, config in declared.items()
-            if title in (self.only or declared)
+            if not self.only or title in self.only
         }
         if self.budget is None:
             return kept
-        return fitted(kept, self.budget / max(1, len(self.seeds)), out)
+        return fit_to_budget(kept, self.budget / max(1, len(self.seeds)), out)
 
-    def cells(self, variants: Variants, out: Path) -> Iterator[tuple[str, Config, Path]]:
-        """Title, settings and folder of every run."""
+    def runs(self, variants: Variants, out: Path) -> list[PlannedRun]:
+        """Return a run for each variant and seed, with its folder under `out`."""
+        runs = []
         for title, config in variants.items():
-            for seed in self.seeds or (config.train.seed,):
+            for seed in self.seeds or [config.train.seed]:
                 folder = out / title.replace("/", "-") / f"seed{seed}"
-                yield title, changed(config, seed=seed), folder
+                runs.append(PlannedRun(title, changed(config, seed=seed), folder))
+        return runs
 
 
-def resized(config: Config, epochs: int | None, size: int | None) -> Config:
-    """Settings with other epochs and size, where they are given."""
-    return changed(config, size=size or config.data.size, epochs=epochs or config.train.epochs)
+def samples_per_epoch(config: Config) -> int:
+    """Number of training samples in an epoch."""
+    footage = load_split(config.data, "train").footage
+    return len(Windows(footage, config.data.history, limit=config.data.limit))
 
 
-def samples_of(config: Config) -> int:
-    """Samples of an epoch."""
-    footage = load_split(config.data, "train")
-    return len(Windows(footage.footage, config.data.history, limit=config.data.limit))
-
-
-def seconds_a_sample(config: Config, out: Path) -> float:
-    """Seconds that training takes for one sample on this machine, from a few steps."""
-    batch = min(config.train.batch_size, PACE // 3)
-    few = changed(config, limit=PACE, epochs=2, batch_size=batch)
+def seconds_per_sample(config: Config, out: Path) -> float:
+    """Seconds that training takes for one sample on this machine, measured over a few steps."""
+    batch = min(config.train.batch_size, TIMED_SAMPLES // 3)
+    short = changed(config, limit=TIMED_SAMPLES, epochs=2, batch_size=batch)
     out.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=out) as folder:
-        history = read_card(find_model(train(few, folder).folder))["history"]
-    return float(history[-1]["seconds"]) / PACE
+        history = read_card(find_model(train(short, folder).folder))["history"]
+    return float(history[-1]["seconds"]) / TIMED_SAMPLES
 
 
-def fitted(variants: Variants, budget: float, out: Path) -> dict[str, Config]:
-    """Variants with fewer epochs, and below one epoch fewer samples, so that all fit a budget.
+def fit_to_budget(variants: Variants, budget: float, out: Path) -> dict[str, Config]:
+    """Shorten all variants by the same share, so that they fit a budget together.
 
-    What the budget made of them is kept in `budget.json`, so that a restart asks for the same.
+    The result is stored in `budget.json`, so that a second call shortens in the same way.
 
     Args:
         variants: Settings by title.
         budget: Seconds.
         out: Folder of the experiment.
+
+    Raises:
+        DmadError: `budget.json` was written for another budget or for other variants.
     """
-    kept = out / "budget.json"
-    if kept.exists():
-        told = json.loads(kept.read_text())
-        cuts = told["cuts"]
+    path = out / "budget.json"
+    if path.exists():
+        stored = json.loads(path.read_text())
+        lengths = stored["cuts"]
         require(
-            list(cuts) == list(variants) and told["seconds"] == budget,
-            f"{kept} was written for another budget or other variants; choose another --out",
+            list(lengths) == list(variants) and stored["seconds"] == budget,
+            f"{path} was written for another budget or other variants; choose another --out",
         )
     else:
-        costs = {
-            title: (seconds_a_sample(config, out), samples_of(config), config.train.epochs)
-            for title, config in variants.items()
-        }
-        full = sum(seconds * samples * epochs for seconds, samples, epochs in costs.values())
-        share = min(1.0, budget / full)
-        cuts = {title: cut(epochs, samples, share) for title, (_, samples, epochs) in costs.items()}
-        write_whole(kept, json.dumps({"seconds": budget, "cuts": cuts}))
-    return {title: shortened(config, *cuts[title]) for title, config in variants.items()}
+        lengths = _shortened_lengths(variants, budget, out)
+        write_whole(path, json.dumps({"seconds": budget, "cuts": lengths}))
+    return {title: with_length(config, *lengths[title]) for title, config in variants.items()}
 
 
-def cut(epochs: int, samples: int, share: float) -> tuple[int, int]:
-    """Epochs, and samples an epoch (0: all), for a share of a training."""
+def _shortened_lengths(variants: Variants, budget: float, out: Path) -> dict[str, tuple[int, int]]:
+    samples = {title: samples_per_epoch(config) for title, config in variants.items()}
+    total = 0.0
+    for title, config in variants.items():
+        seconds = seconds_per_sample(config, out)
+        total += seconds * samples[title] * config.train.epochs
+    share = min(1.0, budget / total)
+    return {
+        title: shortened_length(config.train.epochs, samples[title], share)
+        for title, config in variants.items()
+    }
+
+
+def shortened_length(epochs: int, samples: int, share: float) -> tuple[int, int]:
+    """Epochs, and samples per epoch (0: all), of a share of a training.
+
+    Below one epoch, the number of samples is reduced.
+    """
     left = share * epochs
     if left >= 1:
         return int(left), 0
     return 1, max(1, int(left * samples))
 
 
-def shortened(config: Config, epochs: int, limit: int) -> Config:
-    """Settings with other epochs and, but for 0, fewer samples."""
+def with_length(config: Config, epochs: int, limit: int) -> Config:
+    """The settings with other epochs and a limit of samples. A limit of 0 changes nothing."""
     return changed(config, epochs=epochs, limit=limit or config.data.limit)

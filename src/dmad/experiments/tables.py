@@ -1,67 +1,69 @@
-"""Tables of experiments: on screen, as Markdown, and as JSON for the page of results."""
+"""Tables of experiments: in a terminal, as Markdown, and as JSON for the page of results."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
 from math import isnan
 from pathlib import Path
 from typing import Any
 
-from rich import box
-from rich import table as rich
-from rich.console import Console
-
-from dmad.evaluation.tables import markdown_lines
+from dmad.console import show_table
+from dmad.evaluation.table import Table
 from dmad.files import write_whole
 from dmad.hardware import describe, usual_device
 
 
-def strict(value: Any) -> Any:
-    """The same with None for NaN, which JSON has no word for."""
+def write_table(table: Table, path: Path, **more: Any) -> None:
+    """Write a table to `path.md` and `path.json`.
+
+    Args:
+        table: The table.
+        path: Path of the files without their suffix.
+        **more: Other entries of the JSON file. Without `machine`, it names this machine.
+    """
+    stored = {
+        "title": table.title,
+        "names": table.columns,
+        "lines": table.rows,
+        "notes": table.notes,
+        "machine": describe(usual_device()),
+        **more,
+    }
+    text = json.dumps(without_nan(stored), indent=1, ensure_ascii=False)
+    write_whole(path.with_name(f"{path.name}.json"), text)
+    write_whole(path.with_name(f"{path.name}.md"), table.markdown() + "\n")
+
+
+def without_nan(value: Any) -> Any:
+    """Replace NaN by None at any depth, since JSON has no NaN."""
     if isinstance(value, dict):
-        return {key: strict(item) for key, item in value.items()}
+        return {key: without_nan(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [strict(item) for item in value]
+        return [without_nan(item) for item in value]
     return None if isinstance(value, float) and isnan(value) else value
 
 
-@dataclass(frozen=True)
-class Table:
-    """What an experiment found."""
+def print_table(table: Table) -> None:
+    """Print a table. Columns with the same value in every row are shown in its title."""
+    narrow = move_shared_columns(table)
+    show_table(narrow.title, narrow.columns, narrow.rows, narrow.notes)
 
-    title: str
-    names: Sequence[str]  # of the columns; the first one names the lines
-    lines: Sequence[Sequence[str]]
-    notes: Sequence[str] = ()  # to be read with it
 
-    def write(self, path: Path, **more: Any) -> None:
-        """`path.md`, and `path.json` with the machine and whatever else is given."""
-        found = strict({**vars(self), "machine": describe(usual_device()), **more})
-        write_whole(
-            path.with_name(f"{path.name}.json"), json.dumps(found, indent=1, ensure_ascii=False)
-        )
-        write_whole(path.with_name(f"{path.name}.md"), self.markdown() + "\n")
-
-    def markdown(self) -> str:
-        """As Markdown, the notes below."""
-        return "\n\n".join([markdown_lines(self.names, self.lines), *self.notes])
-
-    def show(self) -> None:
-        """On screen: what all lines share stands above, so that the rest is narrow."""
-        columns = list(zip(self.names, *self.lines, strict=True))
-        alike = [column for column in columns[1:] if len({*column[1:]}) == 1 and column[1]]
-        shared = alike if self.lines[1:] else []
-        kept = [column for column in columns if column not in shared]
-        words = ", ".join(f"{name} {cell}" for name, cell, *_ in shared)
-        shown = rich.Table(title=f"{self.title}: {words}" if words else self.title, box=box.SIMPLE)
-        for name, *cells in kept:
-            longest = max(len(word) for cell in (name, *cells) for word in (*cell.split(), ""))
-            shown.add_column(name, justify="right" if shown.columns else "left", min_width=longest)
-        for line in zip(*(column[1:] for column in kept), strict=True):
-            shown.add_row(*line)
-        narrowest = Console().measure(shown).minimum
-        Console(width=max(Console().width, narrowest)).print(shown)  # nothing is cut off
-        for note in self.notes:
-            Console().print(note, highlight=False)
+def move_shared_columns(table: Table) -> Table:
+    """Return the table with its constant columns moved to its title. The first column stays."""
+    if len(table.rows) < 2:
+        return table
+    kept, shared = [0], []
+    for index in range(1, len(table.columns)):
+        values = {row[index] for row in table.rows}
+        constant = len(values) == 1 and values != {""}
+        if constant:
+            shared.append(f"{table.columns[index]} {table.rows[0][index]}")
+        else:
+            kept.append(index)
+    return Table(
+        title=f"{table.title}: {', '.join(shared)}" if shared else table.title,
+        columns=[table.columns[index] for index in kept],
+        rows=[[row[index] for index in kept] for row in table.rows],
+        notes=table.notes,
+    )

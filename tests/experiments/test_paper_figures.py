@@ -7,6 +7,15 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from dmad.experiments.figures import (
+    figures,
+    frames_of_fig7,
+    of_digits,
+    of_images,
+    of_video,
+    ranked,
+    rows_of_fig2,
+)
 from PIL import Image
 
 from dmad import recipes
@@ -17,15 +26,6 @@ from dmad.data.windows import to_model
 from dmad.drawing import pictures as visualize
 from dmad.errors import DmadError
 from dmad.evaluation.metrics import micro_auroc
-from dmad.experiments.figures import (
-    figures,
-    frames_of_fig7,
-    of_digits,
-    of_images,
-    of_video,
-    ranked,
-    rows_of_fig2,
-)
 from dmad.experiments.toy import pick
 from dmad.inference.detector import Detector, load
 from dmad.model.pdm import PDM

@@ -1,0 +1,173 @@
+"""Run a grid: train and evaluate each variant with each seed once, and write a table and a figure.
+
+Finished runs in the output folder are not repeated, so a stopped experiment can be started again.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dmad.categories import ledger_value
+from dmad.config import Config
+from dmad.data.splits import lying
+from dmad.errors import require
+from dmad.experiments.effort import Effort
+from dmad.experiments.grid import (
+    TRAINING,
+    Column,
+    Grid,
+    Outcome,
+    PlannedRun,
+    Variants,
+    read_outcomes,
+    sort_outcomes,
+)
+from dmad.experiments.grid_figure import draw_grid
+from dmad.experiments.grid_table import write_grid_table
+from dmad.experiments.tables import print_table
+from dmad.forms.video.evaluation import evaluate
+from dmad.runs import Run, find_model, read_card, read_config
+from dmad.thresholds import complete
+
+logger = logging.getLogger(__name__)
+
+PRECISIONS = {"bf16-mixed": "bf16", "32-true": "fp32"}  # Lightning's names, and those of a card
+
+Rows = list[dict[str, Any]]  # of a `ledger.json`
+
+
+def run_grid(grid: Grid, out: Path, effort: Effort) -> list[Outcome]:
+    """Run every variant with every seed, print the table, and write it with its figure.
+
+    Args:
+        grid: The variants and the columns of the table.
+        out: Folder for a run of each variant and seed, and for `NAME.json`, `.csv`, `.md`, `.png`
+            and `.pdf`. Outcomes of an earlier call stay in the table.
+        effort: The seeds, epochs, size and variants to run.
+
+    Raises:
+        DmadError: The folder holds runs with other settings, or a variant cannot be trained.
+    """
+    variants = effort.variants(grid.variants, out)
+    outcomes = {one.key: one for one in read_outcomes(out / f"{grid.name}.json")}
+    _check_earlier(grid, effort, variants, list(outcomes.values()), out)
+    for run in effort.runs(variants, out):
+        logger.info(f"{run.variant}, seed {run.seed}")
+        outcome = read_outcome(run, finish_run(run), grid.columns)
+        before = outcomes.get(outcome.key)
+        if before and not outcome.machine:
+            outcome = replace(outcome, machine=before.machine)
+        outcomes[outcome.key] = outcome
+        ordered = sort_outcomes(outcomes.values(), grid.variants)
+        table = write_grid_table(grid, ordered, out)  # after every run, in case of a stop
+    print_table(table)
+    draw_grid(ordered, grid.titles, out / grid.name)
+    return ordered
+
+
+def _check_earlier(
+    grid: Grid, effort: Effort, variants: Variants, earlier: Sequence[Outcome], out: Path
+) -> None:
+    """Check that the outcomes of earlier calls belong into the same table.
+
+    Raises:
+        DmadError: They have other columns, or come from other settings.
+    """
+    if effort.budget is None:  # a budget shortens only the variants that are run
+        variants = replace(effort, only=()).variants(grid.variants, out)
+    for one in earlier:
+        lacking = [title for title in grid.titles if title not in one.values]
+        require(not lacking, f"{out} holds {one.variant!r} without {lacking}; choose another --out")
+        if one.variant in variants:
+            _check_length(one, variants[one.variant], out)
+    keys = {one.key for one in earlier}
+    seeds = sorted({one.seed for one in earlier})
+    for run in replace(effort, seeds=seeds).runs(variants, out):
+        if (run.variant, run.seed) in keys and Run(run.folder).config.exists():
+            _check_settings(run)
+
+
+def _check_length(earlier: Outcome, config: Config, out: Path) -> None:
+    epochs, size = config.train.epochs, config.data.size
+    require(
+        (epochs, size) == (earlier.epochs, earlier.size),
+        f"{out} holds {earlier.variant!r} of {earlier.epochs} epochs at {earlier.size} px, "
+        f"not {epochs} at {size}; choose another folder with --out",
+    )
+
+
+def _check_settings(run: PlannedRun) -> None:
+    require(
+        read_config(run.folder) == run.config,
+        f"{run.folder} holds a run of other settings; choose another folder with --out",
+    )
+
+
+def finish_run(run: PlannedRun) -> Rows:
+    """Train and evaluate a run as far as that is not done; return the rows of its ledger."""
+    folder = Run(run.folder)
+    if folder.config.exists():
+        _check_settings(run)
+    complete(run.config, run.folder)
+    ledger = folder.evaluation / "ledger.json"
+    if not ledger.exists():
+        evaluate(run.folder)
+    rows: Rows = json.loads(ledger.read_text())["rows"]
+    return rows
+
+
+def read_outcome(run: PlannedRun, rows: Rows, columns: Sequence[Column]) -> Outcome:
+    """The outcome of a finished run, from its model card and the rows of its ledger."""
+    card = read_card(find_model(run.folder))
+    history = card["history"]
+    recipe = run.config.recipe
+    return Outcome(
+        variant=run.variant,
+        seed=run.seed,
+        epochs=run.config.train.epochs,
+        size=run.config.data.size,
+        samples=card["data"].get("samples", 0),
+        minutes=sum(epoch.get("seconds", np.nan) for epoch in history) / 60,
+        values={column.title: look_up(column, recipe, rows, history[-1]) for column in columns},
+        precision=PRECISIONS[card["precision"]],
+        machine=card.get("machine", ""),
+    )
+
+
+def look_up(column: Column, recipe: str, rows: Rows, epoch: Mapping[str, float]) -> float:
+    """The value of a column for one run; NaN if there is none.
+
+    Args:
+        column: The column.
+        recipe: Recipe of the run.
+        rows: Rows of its ledger.
+        epoch: The training curves at its last epoch.
+    """
+    if column.block == TRAINING:
+        return epoch.get(column.metric, np.nan)
+    return ledger_value(rows, column.block, column.signal.format(recipe=recipe), column.metric)
+
+
+def base_config(run: Path, root: Path | None = None, cache: Path | None = None) -> Config:
+    """The settings of a run, to be varied and trained from scratch.
+
+    Args:
+        run: Run folder.
+        root: Folder of the data set. None is the folder that the run was trained on.
+        cache: Folder for decoded frames.
+    """
+    config = read_config(run)
+    scratch = replace(config, train=replace(config.train, start=None))
+    return with_data(scratch, root, cache)
+
+
+def with_data(config: Config, root: Path | None, cache: Path | None) -> Config:
+    """The same settings with other folders for data and cache. None keeps a folder."""
+    return replace(config, data=lying(config.data, root, cache))
