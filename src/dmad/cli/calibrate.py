@@ -9,7 +9,7 @@ from dmad.calibration.request import CalibrationRequest
 from dmad.cli.options import AS_IN_TRAINING, DataFolders, ZoneOptions
 
 
-def calibrate(
+def calibrate_command(
     run: str,
     *footage: Path,
     request: CalibrationRequest,

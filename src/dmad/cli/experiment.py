@@ -1,156 +1,306 @@
-"""`dmad experiment`: options to an experiment. Heavy imports stay inside."""
+"""`dmad experiment NAME`: one function for each experiment."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jsonargparse import Namespace
-
-from dmad.cli.parsing import Parser, add_places
+from dmad.cli.options import AS_IN_TRAINING, DataFolders
+from dmad.cli.parsing import Verb
 from dmad.errors import require
 
 if TYPE_CHECKING:
     from dmad.experiments.effort import Effort
 
-WHAT = """toy: Sec. 4.2 and Fig. 6, three variants on digits; ablation: the parts of a run (Table 4,
-or those of PPDM); gamma3: Table 5; contamination: abnormal events in training (Sec. 4.6); video,
-mvtec: Tables 1 to 3 over the data that is there; figures: Figs. 2, 6 and 7 of any run or shipped
-model; deployable: which score, without labels; budgets: false alarms promised and realised; page: a
-page of results from stored ones"""
-
-GRIDS = """toy, ablation, gamma3, contamination, video and mvtec are grids of runs: stopped and
-started again, they repeat no finished run, and write their table as .md, .csv and .json and their
-figure as .png and .pdf."""
+SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 
-def experiment(arguments: Sequence[str]) -> None:
-    """Run an experiment of the paper, or one on the choices made here; one command a table."""
-    parser = Parser(prog="dmad experiment", description=experiment.__doc__, epilog=GRIDS)
-    runs = {
-        "toy": _toy,
-        "ablation": _ablation,
-        "gamma3": _ablation,
-        "contamination": _contamination,
-        "video": _video,
-        "mvtec": _mvtec,
-        "figures": _figures,
-        "deployable": _deployable,
-        "budgets": _budgets,
-        "page": _page,
-    }
-    parser.add_argument("name", choices=tuple(runs), help=WHAT)
-    parser.add_argument("--run", type=Path | None, help="run to draw, or whose settings are varied")
-    add_places(parser)
-    parser.add_argument("--data.size", type=int | None, help="grids: pixels")
-    parser.add_argument("--train.epochs", type=int | None, help="grids: passes over the data")
-    parser.add_argument("--seeds", type=list[int], default=[], help="grids: such as [0,1,2]")
-    parser.add_argument(
-        "--variants", type=list[str], default=[], help='grids: some alone, as ["full","- PDM"]'
-    )
-    parser.add_argument("--budget", type=str, help="grids: time to train in all, such as 20m")
-    parser.add_argument(
-        "--ray", type=bool, default=False, help="grids: share the runs among Ray's workers"
-    )
-    parser.add_argument("--recipe", type=str, default="digits", help="toy: digits or mnist")
-    parser.add_argument(
-        "--hours", type=float, default=1.0, help="budgets: street footage filmed, and as much again"
-    )
-    parser.add_argument("--out", type=Path | None, help="where to write (default: its name)")
-    asked = parser.parse_args(list(arguments))
-    runs[asked.name](asked, asked.out or Path(asked.name))
+@dataclass(frozen=True)
+class GridSettings:
+    """Which runs of a grid are trained.
+
+    Args:
+        seeds: Seeds to train each variant with, such as [0,1,2]. Empty: the seed of the settings.
+        variants: Titles of the variants to train, such as ["full","- PDM"]. Empty: all.
+        budget: Time that all trainings together may take, such as 90s, 20m or 8h.
+        out: Folder to write to (default: the name of the experiment).
+    """
+
+    seeds: list[int] | None = None
+    variants: list[str] | None = None
+    budget: str = ""
+    out: Path | None = None
 
 
-def _toy(asked: Namespace, out: Path) -> None:
-    from dmad import recipes as book
-    from dmad.experiments.grid import placed
-    from dmad.experiments.toy import toy as run
+@dataclass(frozen=True)
+class GridData:
+    """The data of all runs.
 
-    run(placed(book.get(asked.recipe), asked.data.root, asked.data.cache), out, _effort(asked))
+    Args:
+        root: Folder of the data set, if it is not where it was in training.
+        cache: Folder for decoded frames.
+        size: Size of the images in pixels (default: that of the settings).
+    """
+
+    root: Path | None = None
+    cache: Path | None = None
+    size: int | None = None
 
 
-def _ablation(asked: Namespace, out: Path) -> None:
+@dataclass(frozen=True)
+class GridTraining:
+    """The training of all runs.
+
+    Args:
+        epochs: Passes over the data (default: those of the settings).
+    """
+
+    epochs: int | None = None
+
+
+DATA, TRAINING = GridData(), GridTraining()
+
+
+def toy_command(
+    grid: GridSettings,
+    data: GridData = DATA,
+    train: GridTraining = TRAINING,
+    recipe: str = "digits",
+) -> None:
+    """Compare three variants on digits (Sec. 4.2 and Fig. 6 of the paper).
+
+    Example: dmad experiment toy --seeds [0,1,2]
+
+    Args:
+        grid: Which runs are trained.
+        data: The data of all runs.
+        train: The training of all runs.
+        recipe: The recipe, digits or mnist.
+    """
+    from dmad import recipes
+    from dmad.experiments.run_grid import with_data
+    from dmad.experiments.toy import toy
+
+    config = with_data(recipes.get(recipe), data.root, data.cache)
+    toy(config, grid.out or Path("toy"), effort(grid, data, train))
+
+
+def ablation_command(
+    grid: GridSettings,
+    *,
+    run: str,
+    data: GridData = DATA,
+    train: GridTraining = TRAINING,
+) -> None:
+    """Train a run again without each of its parts (Table 4 of the paper).
+
+    A grid that was stopped goes on where it stopped. It writes its table as .md, .csv and
+    .json, and its figure as .png and .pdf.
+
+    Example: dmad experiment ablation --run RUN --train.epochs 4 --seeds [0,1]
+
+    Args:
+        grid: Which runs are trained.
+        run: Run whose settings are varied.
+        data: The data of all runs.
+        train: The training of all runs.
+    """
+    _ablation("ablation", grid, run, data, train)
+
+
+def gamma3_command(
+    grid: GridSettings,
+    *,
+    run: str,
+    data: GridData = DATA,
+    train: GridTraining = TRAINING,
+) -> None:
+    """Train a run of images with six weights of the cycle consistency (Table 5 of the paper).
+
+    Example: dmad experiment gamma3 --run RUN --train.epochs 5
+
+    Args:
+        grid: Which runs are trained.
+        run: Run whose settings are varied.
+        data: The data of all runs.
+        train: The training of all runs.
+    """
+    _ablation("gamma3", grid, run, data, train)
+
+
+def _ablation(name: str, grid: GridSettings, run: str, data: GridData, train: GridTraining) -> None:
     from dmad.experiments.ablation import ablation
 
-    places = (asked.data.root, asked.data.cache)
-    ablation(asked.name, _run(asked), out, _effort(asked), *places)
+    out = grid.out or Path(name)
+    ablation(name, Path(run), out, effort(grid, data, train), data.root, data.cache)
 
 
-def _contamination(asked: Namespace, out: Path) -> None:
+def contamination_command(
+    grid: GridSettings,
+    *,
+    run: str,
+    data: GridData = DATA,
+    train: GridTraining = TRAINING,
+) -> None:
+    """Train a run of video with abnormal events among its training data (Sec. 4.6 of the paper).
+
+    Example: dmad experiment contamination --run RUN --train.epochs 4
+
+    Args:
+        grid: Which runs are trained.
+        run: Run whose settings are varied.
+        data: The data of all runs.
+        train: The training of all runs.
+    """
     from dmad.experiments.contamination import contamination
 
-    contamination(_run(asked), out, _effort(asked), asked.data.root, asked.data.cache)
+    out = grid.out or Path("contamination")
+    contamination(Path(run), out, effort(grid, data, train), data.root, data.cache)
 
 
-def _video(asked: Namespace, out: Path) -> None:
+def video_command(
+    grid: GridSettings, data: GridData = DATA, train: GridTraining = TRAINING
+) -> None:
+    """Train on every video data set in a folder (Table 1 of the paper).
+
+    The folder has one or more of the folders ped2, avenue and shanghaitech.
+
+    Example: dmad experiment video --data.root DATA --seeds [0,1,2]
+
+    Args:
+        grid: Which runs are trained.
+        data: The data of all runs.
+        train: The training of all runs.
+    """
     from dmad.experiments.benchmarks import video
 
-    video(_root(asked), out, _effort(asked), asked.data.cache)
+    root = _folder("video", data)
+    video(root, grid.out or Path("video"), effort(grid, data, train), data.cache)
 
 
-def _mvtec(asked: Namespace, out: Path) -> None:
+def mvtec_command(
+    grid: GridSettings,
+    data: GridData = DATA,
+    train: GridTraining = TRAINING,
+    run: Path | None = None,
+) -> None:
+    """Train on every category of MVTec AD (Tables 2 and 3 of the paper).
+
+    Example: dmad experiment mvtec --data.root MVTEC
+
+    Args:
+        grid: Which runs are trained.
+        data: The data of all runs.
+        train: The training of all runs.
+        run: Run whose settings are used (default: those of recipe mvtec).
+    """
     from dmad.experiments.benchmarks import mvtec
 
-    mvtec(_root(asked), out, _effort(asked), asked.run, asked.data.cache)
+    root = _folder("mvtec", data)
+    mvtec(root, grid.out or Path("mvtec"), effort(grid, data, train), run, data.cache)
 
 
-def _figures(asked: Namespace, out: Path) -> None:
+def figures_command(
+    *, run: str, data: DataFolders = AS_IN_TRAINING, out: Path = Path("figures")
+) -> None:
+    """Draw the figures of the paper for a run or a shipped model (Figs. 2, 6 and 7).
+
+    Example: dmad experiment figures --run RUN
+
+    Args:
+        run: Run folder, .safetensors file or shipped model.
+        data: Where the data set is.
+        out: Folder to write to.
+    """
     from dmad.experiments.figures import figures
 
-    for path in figures(_run(asked), out, asked.data.root, asked.data.cache):
+    for path in figures(run, out, data.root, data.cache):
         print(path)
 
 
-def _deployable(asked: Namespace, out: Path) -> None:
-    from dmad.experiments.deployable import deployable as run
+def deployable_command(
+    *, run: str, data: DataFolders = AS_IN_TRAINING, out: Path = Path("deployable")
+) -> None:
+    """Compare scores that need no label, on synthetic anomalies.
 
-    run(_run(asked), out, root=asked.data.root, cache=asked.data.cache)
+    Example: dmad experiment deployable --run RUN
 
+    Args:
+        run: Run of video.
+        data: Where the data set is.
+        out: Folder to write to.
+    """
+    from dmad.experiments.deployable import deployable
 
-def _budgets(asked: Namespace, out: Path) -> None:
-    from dmad.experiments.budgets import budgets as run
-
-    run(_run(asked), out, asked.hours, asked.data.root, asked.data.cache)
-
-
-def _page(asked: Namespace, out: Path) -> None:
-    from dmad.experiments.page import page
-
-    print(page(out))
-
-
-def _run(asked: Namespace) -> Path:
-    require(asked.run is not None, f"say which run: dmad experiment {asked.name} --run RUN")
-    return Path(asked.run)
+    deployable(Path(run), out, root=data.root, cache=data.cache)
 
 
-def _root(asked: Namespace) -> Path:
-    root = asked.data.root
-    require(root is not None, f"say where: dmad experiment {asked.name} --data.root DIR")
-    require(Path(root).is_dir(), f"{root} is no folder; give that of the data as --data.root")
-    return Path(root)
+def budgets_command(
+    *,
+    run: str,
+    hours: float = 1.0,
+    data: DataFolders = AS_IN_TRAINING,
+    out: Path = Path("budgets"),
+) -> None:
+    """Count the false alarms of several budgets on fresh normal footage.
+
+    Example: dmad experiment budgets --run RUN
+
+    Args:
+        run: Run of video.
+        hours: Hours of footage to render for recipe street, once to calibrate and once to count.
+        data: Where the data set is.
+        out: Folder to write to.
+    """
+    from dmad.experiments.budgets import budgets
+
+    budgets(Path(run), out, hours, data.root, data.cache)
 
 
-def _effort(asked: Namespace) -> Effort:
+EXPERIMENTS: dict[str, Verb] = {
+    "toy": toy_command,
+    "ablation": ablation_command,
+    "gamma3": gamma3_command,
+    "contamination": contamination_command,
+    "video": video_command,
+    "mvtec": mvtec_command,
+    "figures": figures_command,
+    "deployable": deployable_command,
+    "budgets": budgets_command,
+}
+
+
+def effort(grid: GridSettings, data: GridData, train: GridTraining) -> Effort:
+    """What the options ask of an experiment."""
     from dmad.experiments.effort import Effort
 
     return Effort(
-        asked.train.epochs,
-        asked.data.size,
-        asked.seeds,
-        asked.variants,
-        _seconds(asked.budget),
-        asked.ray,
+        epochs=train.epochs,
+        size=data.size,
+        seeds=grid.seeds or (),
+        only=grid.variants or (),
+        budget=seconds(grid.budget) if grid.budget else None,
     )
 
 
-def _seconds(budget: str | None) -> float | None:
-    """A time such as 90s, 20m or 8h in seconds."""
-    if budget is None:
-        return None
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", budget.strip())
-    require(found is not None, f"--budget {budget} is no time; write 90s, 20m or 8h")
-    assert found is not None
-    return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
+def seconds(budget: str) -> float:
+    """Seconds of a time such as 90s, 20m or 8h.
+
+    Raises:
+        DmadError: It is not written in this way.
+    """
+    number, unit = budget[:-1], budget[-1:]
+    is_time = unit in SECONDS and number.replace(".", "", 1).isdigit()
+    require(is_time, f"--budget is {budget}; write a time such as 90s, 20m or 8h")
+    return float(number) * SECONDS[unit]
+
+
+def _folder(name: str, data: GridData) -> Path:
+    require(
+        data.root is not None,
+        f"--data.root is missing; write dmad experiment {name} --data.root DIR",
+    )
+    root = Path(str(data.root))
+    require(root.is_dir(), f"{root} is no folder; give the folder of the data with --data.root")
+    return root

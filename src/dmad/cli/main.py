@@ -1,77 +1,143 @@
-"""`dmad VERB ...`: which verb, and what becomes of its errors."""
+"""`dmad VERB ...`: the table of verbs, and what becomes of their errors."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from io import TextIOWrapper
+from typing import TypeVar
 
-from dmad.cli.verbs import VERBS
-from dmad.console import set_up_logging
+from dmad.cli.bench import bench_command
+from dmad.cli.calibrate import calibrate_command
+from dmad.cli.data import data_command
+from dmad.cli.demo import demo_command
+from dmad.cli.evaluate import evaluate_command
+from dmad.cli.experiment import EXPERIMENTS
+from dmad.cli.export import export_command
+from dmad.cli.ledger import ledger_command
+from dmad.cli.parsing import Verb, call, parser_of
+from dmad.cli.predict import predict_command
+from dmad.cli.process import prepare_to_compute, set_up_streams
+from dmad.cli.recipes import recipes_command
+from dmad.cli.train import parse_train, train_command
+from dmad.cli.watch import watch_command
 from dmad.errors import DmadError, require
 
+T = TypeVar("T")
 
-def usage() -> str:
-    """What `dmad --help` prints."""
-    lines = [f"  {name:11} {(verb.__doc__ or '').strip()}" for name, verb in VERBS.items()]
-    return "\n".join(
-        [
-            "dmad finds what is not normal in video from fixed cameras and in images of parts, "
-            "and shows why.",
-            "",
-            "usage: dmad VERB ...     (dmad VERB --help tells more)",
-            "",
-            *lines,
-            "",
-            "start:     dmad demo",
-            "own data:  dmad train video --data.root FOLDER",
-            "           dmad predict RUN VIDEO",
-            "camera:    dmad watch RUN rtsp://camera/stream",
-            "images:    dmad train images --data.root FOLDER",
-            "           dmad predict RUN FOLDER",
-        ]
-    )
+VERBS: dict[str, Verb | dict[str, Verb]] = {
+    "demo": demo_command,
+    "recipes": recipes_command,
+    "data": data_command,
+    "train": train_command,
+    "calibrate": calibrate_command,
+    "evaluate": evaluate_command,
+    "ledger": ledger_command,
+    "predict": predict_command,
+    "watch": watch_command,
+    "export": export_command,
+    "bench": bench_command,
+    "experiment": EXPERIMENTS,
+}
 
+QUICK = (recipes_command, data_command, ledger_command)  # verbs that compute nothing with a model
 
-def run(arguments: Sequence[str]) -> None:
-    """Dispatch to a verb."""
-    from dmad import __version__
+EXPERIMENT = "Repeat an experiment of the paper. `dmad experiment` lists them."
 
-    verb = arguments[0] if arguments else "--help"
-    if verb in ("-h", "--help"):
-        print(usage())
-    elif verb == "--version":
-        print(__version__)
-    else:
-        near = get_close_matches(verb, VERBS, 1)
-        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(VERBS)}"
-        require(verb in VERBS, f"unknown verb {verb!r}; {hint}")
-        VERBS[verb](arguments[1:])
+INTRODUCTION = """dmad finds what is not normal in video from fixed cameras and in images of parts,
+and shows why.
+
+usage: dmad VERB [options]     (dmad VERB --help explains a verb)
+"""
+
+EXAMPLES = """
+start:     dmad demo
+own data:  dmad train video --data.root FOLDER
+           dmad predict RUN VIDEO
+camera:    dmad watch RUN rtsp://camera/stream
+images:    dmad train images --data.root FOLDER
+           dmad predict RUN FOLDER"""
 
 
 def main() -> None:
-    """Entry point: bad input is one line on standard error and exit code 2."""
-    if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="surrogateescape")  # names of files need not be UTF-8
-    set_up_logging()
+    """Run a verb. Bad input is one line on standard error and exit code 2."""
+    set_up_streams()
     try:
         run(sys.argv[1:])
     except DmadError as error:
-        print(f"dmad: {error}", file=sys.stderr)
-        sys.exit(2)
-    except BrokenPipeError:  # whoever read the output has gone, as `head` does
+        _stop(str(error), 2)
+    except BrokenPipeError:  # the reader of the output has gone, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
-        print(f"dmad: {place}{error.strerror or error}", file=sys.stderr)
-        sys.exit(2)
+        _stop(f"{place}{error.strerror or error}", 2)
     except KeyboardInterrupt:
-        print("dmad: stopped", file=sys.stderr)
-        sys.exit(130)
+        _stop("stopped", 130)
 
 
-if __name__ == "__main__":
-    main()
+def _stop(message: str, code: int) -> None:
+    print(f"dmad: {message}", file=sys.stderr)
+    sys.exit(code)
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Run the verb that the arguments begin with."""
+    first, *rest = [*arguments] or ["--help"]
+    if first in ("-h", "--help"):
+        print("\n".join([INTRODUCTION, *described(VERBS), EXAMPLES]))
+    elif first == "--version":
+        from dmad import __version__
+
+        print(__version__)
+    else:
+        verb = named(first, VERBS, "verb")
+        if isinstance(verb, dict):
+            run_experiment(rest)
+        else:
+            run_verb(first, verb, rest)
+
+
+def run_experiment(arguments: Sequence[str]) -> None:
+    """Run the experiment that the arguments begin with."""
+    first, *rest = [*arguments] or ["--help"]
+    if first in ("-h", "--help"):
+        print("\n".join(["usage: dmad experiment NAME [options]\n", *described(EXPERIMENTS)]))
+    else:
+        run_verb(f"experiment {first}", named(first, EXPERIMENTS, "experiment"), rest)
+
+
+def run_verb(name: str, verb: Verb, arguments: Sequence[str]) -> None:
+    """Parse the arguments of a verb and call it."""
+    if verb is train_command:
+        settings = parse_train(arguments)
+        prepare_to_compute()
+        train_command(*settings)
+        return
+    parser = parser_of(name, verb)
+    given = parser.instantiate(parser.parse_args(list(arguments)))
+    if verb not in QUICK:
+        prepare_to_compute()
+    call(verb, given)
+
+
+def described(verbs: Mapping[str, Verb | dict[str, Verb]]) -> list[str]:
+    """One line for each verb: its name and the first line of its docstring."""
+    lines = []
+    for name, verb in verbs.items():
+        text = EXPERIMENT if isinstance(verb, dict) else (verb.__doc__ or "").splitlines()[0]
+        lines.append(f"  {name:14}{text}")
+    return lines
+
+
+def named(name: str, verbs: Mapping[str, T], kind: str) -> T:
+    """The entry of a table of verbs.
+
+    Raises:
+        DmadError: No verb has this name. The message proposes the nearest one.
+    """
+    near = get_close_matches(name, verbs, 1)
+    hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(verbs)}"
+    require(name in verbs, f"unknown {kind} {name!r}; {hint}")
+    return verbs[name]

@@ -1,74 +1,213 @@
-"""A parser whose errors are one line."""
+"""From a function's signature and docstring to options of the command line.
+
+A parameter without a default is a positional argument; after `*`, it is an option that must be
+given. A parameter with a default is an option. `*names` takes any number of positional arguments.
+The fields of a dataclass are options too: `--data.root` if the parameter has a default, and
+`--root` if it has none.
+"""
 
 from __future__ import annotations
 
-import re
-from argparse import HelpFormatter
+import json
+from argparse import SUPPRESS as HIDDEN
+from argparse import Action, RawDescriptionHelpFormatter
+from collections.abc import Callable, Sequence
+from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
+from inspect import BoundArguments, Parameter, getdoc, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from types import NoneType
+from typing import Any, Literal, NoReturn, get_args, get_origin, get_type_hints
 
-from jsonargparse import ArgumentParser
+import docstring_parser
+from jsonargparse import ArgumentParser, DefaultHelpFormatter, Namespace
 
 from dmad.errors import DmadError
 
-if TYPE_CHECKING:
-    from jsonargparse import Namespace
+Verb = Callable[..., None]
 
-    from dmad.data.zones import Zone
+EXPECTED = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 
-RUN = "run folder, export, .safetensors file or shipped model"
 
-SCENE = "a view trained on; by any other name one never trained on, its template from its own past"
+class HelpText(RawDescriptionHelpFormatter, DefaultHelpFormatter):
+    """Help with a short usage line, one name for each option, and no default that is empty."""
+
+    def _get_help_string(self, action: Action) -> str:
+        text = action.help or ""
+        text = text[:1].upper() + text[1:]
+        default = written(action.default) if action.option_strings else ""
+        return f"{text} (default: {default})" if default else text
+
+    def _format_action_invocation(self, action: Action) -> str:
+        if action.nargs == 0 or not action.option_strings:
+            return super()._format_action_invocation(action)
+        metavar = self._get_default_metavar_for_optional(action)
+        return f"{action.option_strings[0]} {self._format_args(action, metavar)}"
+
+    def _format_usage(self, usage: str | None, actions: Any, *layout: Any) -> str:
+        needed = [action for action in actions if action.required or not action.option_strings]
+        line = super()._format_usage(usage, needed, *layout).rstrip()
+        return f"{line} [options]\n\n"
 
 
 class Parser(ArgumentParser):
-    """A parser whose errors are one line."""
+    """A parser that is described by a verb's docstring and raises `DmadError`, in one line."""
+
+    def __init__(self, name: str = "", verb: Verb | None = None, **options: Any) -> None:
+        options["description"] = (getdoc(verb) or "").partition("\nArgs:")[0].strip()
+        super().__init__(prog=f"dmad {name}", formatter_class=HelpText, **options)
+
+    def add_argument(self, *names: Any, **options: Any) -> Any:
+        """Add an argument of a signature, as it is written on a command line.
+
+        A positional list and a list of paths are given as several words. A dataclass that can be
+        given as text is given as text. An option of two words is written with a dash.
+        """
+        name, kind = names[0], getattr(options.get("action"), "_typehint", options.get("type"))
+        is_option = name.startswith("--")
+        if _is_list(kind) and (not is_option or Path in _item_types(kind)):
+            options.pop("action", None)
+            options |= {"type": Path if is_option else _item_types(kind)[0], "nargs": "+"}
+        elif str in get_args(kind) and any(map(is_dataclass, get_args(kind))):
+            options.pop("action", None)
+            options["type"] = str
+        if is_option and kind is not None and "." not in name:
+            names = tuple(dict.fromkeys([name.replace("_", "-"), *names]))
+        return super().add_argument(*names, **options)
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Say what is wrong and, where a name is nearly right, what was meant."""
-        raise DmadError(_one_line(message, self))
+        """Raise what is wrong in one line and, if a name is nearly right, the right one."""
+        raise DmadError(self._explained(str(message))) from ex
 
-    def format_help(self, formatter: HelpFormatter | None = None) -> str:
-        """Types by names that are not of Python alone."""
-        return _plain(super().format_help(formatter))
+    def _explained(self, message: str) -> str:
+        see_help = f"see `{self.prog} --help`"
+        _, _, rest = message.partition(": ")
+        if message.startswith("the following arguments are required: "):
+            missing = [self._called(key) for key in rest.split(", ")]
+            return f"{' and '.join(missing)} is missing; {see_help}"
+        if message.startswith("unrecognized arguments: "):
+            word = rest.split("=")[0].split()[0]
+            near = self._nearest(word)
+            return f"unknown argument {word}; " + (f"did you mean {near}?" if near else see_help)
+        if message.startswith('Parser key "'):
+            return self._explained_value(message)
+        return f"{' '.join(message.split())}; {see_help}"
+
+    def _explained_value(self, message: str) -> str:
+        """What value an argument has, and what is expected."""
+        key = message.split('"')[1]
+        action = next((action for action in self._actions if action.dest == key), None)
+        kind = getattr(action, "_typehint", None) or getattr(action, "type", None)
+        if kind is None:
+            return " ".join(message.split())
+        value = message.rpartition("value: ")[2].strip()
+        return f"{self._called(key)} is {value!r}; give {expected(kind)}"
+
+    def _called(self, key: str) -> str:
+        """The name of an argument as a user writes it."""
+        names = [a.option_strings[0] for a in self._actions if a.dest == key and a.option_strings]
+        return names[0] if names else key.upper()
+
+    def _nearest(self, word: str) -> str | None:
+        """The option that was probably meant: `--data.root` for `--root` or `--data.rot`."""
+        options = [name for action in self._actions for name in action.option_strings]
+        inner = [name for name in options if name.endswith(f".{word.removeprefix('--')}")]
+        near = inner or get_close_matches(word, options, 1, 0.65)
+        return near[0] if near else None
 
 
-def add_zone(parser: Parser) -> None:
-    """Options for the part of the view that counts."""
-    zone = "of corners x,y in [0, 1], or a list of them"
-    kind = str | list[str]
-    parser.add_argument("--include", type=kind, default=[], help=f'"0,0 1,0 1,1": polygon {zone}')
-    parser.add_argument("--exclude", type=kind, default=[], help="the same, of what does not count")
+def _is_list(kind: Any) -> bool:
+    return get_origin(kind) in (list, tuple, Sequence)
 
 
-def add_places(parser: Parser) -> None:
-    """Options for where the data lie."""
-    parser.add_argument("--data.root", type=Path | None, help="folder of the data set")
-    parser.add_argument("--data.cache", type=Path | None, help="folder for decoded frames")
+def _item_types(kind: Any) -> tuple[Any, ...]:
+    """The types of the items of a list: (str, Path) for `list[str | Path]`."""
+    item = get_args(kind)[0]
+    return get_args(item) or (item,)
 
 
-def zone_of(asked: Namespace) -> Zone:
-    """The part of the view that those options say."""
-    from dmad.data.zones import Zone
-
-    return Zone.parse(asked.include, asked.exclude)
-
-
-def _plain(text: str) -> str:
-    """Without classes, null, defaults that say nothing, and the parser's word for an option."""
-    named = re.sub(r"<class\s+'(?:\w+\.)*(\w+)'>", r"\1", text)
-    named = re.sub(r"\s+\|\s+null(?=[,)])|,\s+default:\s*(?:null|\[\])?(?=\))", "", named)
-    named = named.replace("typing.Literal", "one of ").replace("Expected a ", "expected ")
-    return re.sub(r'Parser key "([^"]+)":', r"--\1:", named)
+def written(value: Any) -> str:
+    """A value as a user writes it on the command line; empty for None, "" and empty lists."""
+    if value is None or value == HIDDEN or (isinstance(value, str | list | tuple) and not value):
+        return ""
+    if isinstance(value, bool | list | tuple):
+        return json.dumps(value, separators=(",", ":"))
+    if isinstance(value, float):
+        return f"{value:g}"
+    return str(value)
 
 
-def _one_line(message: str, parser: ArgumentParser) -> str:
-    words = " ".join(_plain(str(message)).split())
-    wrong = next((w for w in words.split() if w.startswith("--")), None)
-    options = [o for action in parser._actions for o in action.option_strings]
-    word = (wrong or "").split("=")[0].rstrip(":")
-    near = [o for o in options if "." in o and o.rpartition(".")[2] == word.removeprefix("--")]
-    near = near[:1] or get_close_matches(word, options, 1, 0.65)
-    hint = f"; did you mean {near[0]}?" if near and near[0] != (wrong or "").rstrip(":") else ""
-    return f"{words}{hint}" if hint else f"{words}; see --help"
+def expected(kind: Any) -> str:
+    """What a user may write for an argument of a type."""
+    kinds = get_args(kind)
+    if get_origin(kind) is Literal:
+        return "one of " + ", ".join(map(str, kinds))
+    if NoneType in kinds:
+        return expected(kinds[0])
+    if _is_list(kind):
+        return "a list, such as [4,1]"
+    return EXPECTED.get(kind, "another value")
+
+
+def parser_of(name: str, verb: Verb) -> Parser:
+    """The parser for the signature of a verb."""
+    parser = Parser(name, verb)
+    add_options(parser, verb)
+    return parser
+
+
+def add_options(parser: Parser, verb: Verb, skip: set[str] | None = None) -> None:
+    """Add the arguments of a verb, but for those to skip."""
+    skip = skip or set()
+    flat = {name: kind for name, kind in _flat_dataclasses(verb).items() if name not in skip}
+    words = _any_number(verb)
+    left_out = {*flat, *words, *skip}
+    parser.add_function_arguments(verb, as_group=False, as_positional=True, skip=left_out)
+    params = docstring_parser.parse(getdoc(verb) or "").params
+    texts = {param.arg_name: param.description for param in params}
+    for name, kind in words.items():
+        parser.add_argument(name, nargs="*", type=kind, default=[], help=texts.get(name))
+    for kind in flat.values():
+        parser.add_class_arguments(kind, as_group=False, skip=_given_elsewhere(verb, kind))
+    hide_files_of_groups(parser)
+
+
+def hide_files_of_groups(parser: Parser) -> None:
+    """Hide options such as `--data FILE`, which read a whole group of options from a file."""
+    for action in parser._actions:
+        if any(other.dest.startswith(f"{action.dest}.") for other in parser._actions):
+            action.help = HIDDEN
+
+
+def call(verb: Verb, given: Namespace) -> None:
+    """Call a verb with parsed arguments."""
+    values = {name: given[name] for name in signature(verb).parameters if name in given}
+    for name, kind in _flat_dataclasses(verb).items():
+        names = {item.name for item in fields(kind)} - _given_elsewhere(verb, kind)
+        values[name] = kind(**{name: given[name] for name in names})
+    bound = BoundArguments(signature(verb), values)  # type: ignore[arg-type]
+    verb(*bound.args, **bound.kwargs)
+
+
+def _flat_dataclasses(verb: Verb) -> dict[str, Any]:
+    """Parameters whose fields are options without a prefix."""
+    hints = get_type_hints(verb)
+    required = [name for name, p in signature(verb).parameters.items() if p.default is p.empty]
+    return {name: hints[name] for name in required if is_dataclass(hints[name])}
+
+
+def _any_number(verb: Verb) -> dict[str, Any]:
+    """The parameter `*names`, if there is one."""
+    hints = get_type_hints(verb)
+    found = signature(verb).parameters.items()
+    return {name: hints[name] for name, p in found if p.kind is Parameter.VAR_POSITIONAL}
+
+
+def _given_elsewhere(verb: Verb, kind: Any) -> set[str]:
+    """Fields of a dataclass that other parameters of a verb give already."""
+    hints = get_type_hints(verb)
+    names = set(signature(verb).parameters)
+    for hint in hints.values():
+        if is_dataclass(hint) and hint is not kind:
+            names |= {item.name for item in fields(hint)}
+    return names & {item.name for item in fields(kind)}

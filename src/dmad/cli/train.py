@@ -1,93 +1,148 @@
-"""`dmad train`: options to settings, a run or one a category, and its threshold."""
+"""`dmad train`."""
 
 from __future__ import annotations
 
+from argparse import ArgumentParser
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
+from typing import Literal
 
-from jsonargparse import Namespace
+from dmad import recipes
+from dmad.cli.parsing import Parser, add_options, hide_files_of_groups
+from dmad.config import SECTIONS, Config, VideoConfig, restore, section_classes
+from dmad.errors import DmadError, brief, require
 
-from dmad.cli.parsing import Parser
-from dmad.config import SECTIONS, Config, restore
-from dmad.errors import require
+RUNS = Path("runs")
 
 
-def parser_train(recipe: str | None, base: Config | None = None) -> Parser:
-    """Options of `dmad train`, with the numbers of the recipe, or of `base`, as defaults."""
-    from dmad import recipes
+def train_command(config: Config, out: Path = RUNS, resume: Path | None = None) -> None:
+    """Train a model from normal data, and set its threshold.
 
-    parser = Parser(
-        prog="dmad train",
-        description="Train a model from normal footage or images. The run folder is printed last. "
-        "`dmad train RECIPE --help` shows the numbers of that recipe.",
-        epilog="Example: dmad train ped2 --data.root UCSDped2 --data.size 128 --train.epochs 4",
+    The run folder is printed last. A recipe gives the settings to start from: `dmad
+    recipes` lists them, and `dmad train RECIPE --help` lists the settings of one. A
+    training that was stopped is resumed with --resume.
+
+    Examples:
+      dmad train video --data.root FOOTAGE
+      dmad train ped2 --data.root UCSDped2 --data.size 128 --train.epochs 4
+      dmad train --resume runs/ped2/20260101-120000-000
+
+    Args:
+        config: All settings.
+        out: Folder for new runs.
+        resume: Run folder to resume.
+    """
+    from dmad import api, categories
+    from dmad.training.train import is_first_process
+
+    names = categories.categories_of(config)
+    if len(names) > 1:
+        folder = categories.train_categories(config, names, out, resume)
+    else:
+        one = categories.config_of_category(config, names[0]) if names else config
+        folder = api.train_and_calibrate(one, out, resume)
+    if is_first_process():
+        print(folder)
+
+
+def parse_train(arguments: Sequence[str]) -> tuple[Config, Path, Path | None]:
+    """Return the arguments of `train_command`. Which options there are depends on the recipe.
+
+    Raises:
+        DmadError: An unknown recipe or setting, or no recipe.
+    """
+    base = _base_settings(arguments)
+    given = parser_of_settings(base or VideoConfig()).parse_args(list(arguments))
+    require(
+        base is not None,
+        "name a recipe to train: dmad train RECIPE; `dmad recipes` lists them",
     )
+    sections = {name: given[name].as_dict() for name in SECTIONS}
+    config = restore({"form": given.form, "recipe": given.recipe, **sections})
+    if given.resume:
+        _check_resumed(config, given.resume)
+    return config, given.out, given.resume
+
+
+def parser_of_settings(base: Config) -> Parser:
+    """The parser of `dmad train` for the settings of one form, with `base` as defaults."""
+    parser = Parser("train", train_command)
     known = ", ".join(recipes.names())
-    start = f"where the settings start from: {known}"
-    parser.add_argument("recipe", nargs="?", default=recipe, help=start)
-    parser.add_argument("--config", action="config", help="YAML file of settings")
-    parser.add_argument("--out", type=Path, default=Path("runs"), help="folder for new runs")
-    parser.add_argument("--resume", type=Path | None, help="run folder to go on with")
-    base = base or (recipes.get(recipe) if recipe else Config())
-    for name, section in SECTIONS.items():
-        parser.add_class_arguments(section, name)
-        values = vars(getattr(base, name))
-        parser.set_defaults({f"{name}.{key}": value for key, value in values.items()})
+    parser.add_argument(
+        "recipe", nargs="?", default=base.recipe, help=f"Settings to start from: {known}."
+    )
+    form = Literal[base.form]  # type: ignore[valid-type]
+    parser.add_argument("--form", type=form, default=base.form, help="Form of the recipe.")
+    parser.add_argument("--config", action="config", help="YAML file of settings.")
+    add_options(parser, train_command, skip={"config"})
+    for name in SECTIONS:
+        section = getattr(base, name)
+        parser.add_class_arguments(type(section), name)
+        parser.set_defaults({f"{name}.{key}": value for key, value in vars(section).items()})
+    hide_files_of_groups(parser)
     return parser
 
 
-def train(arguments: Sequence[str]) -> None:
-    """Train a model from normal data; prints its run folder last."""
-    named = next((a for a in arguments[:1] if not a.startswith("-")), None)
-    recipe = _recipe_behind(arguments, named)
-    asked = parser_train(recipe).parse_args(list(arguments))
+def _base_settings(arguments: Sequence[str]) -> Config | None:
+    """The settings to start from: of the run to resume, or of the recipe; None if none is named.
+
+    Raises:
+        DmadError: Several recipes are named, or an unknown one.
+    """
+    first = _first_parser()
+    given, others = first.parse_known_args(list(arguments))
+    if given.resume:
+        from dmad.runs import read_config
+
+        return read_config(Path(given.resume))
+    words = [given.recipe, *(word for word in others if not word.startswith("-"))]
+    named = next((word for word in words if word in recipes.names()), given.recipe)
+    wanted = {name for name in (named, *map(_recipe_in, given.config)) if name}
     require(
-        bool(asked.recipe or asked.resume),
-        "say what to train: dmad train RECIPE; `dmad recipes` lists them",
+        len(wanted) < 2, f"recipes {' and '.join(sorted(wanted))} are named; leave one of them out"
     )
-    config = _resumed(arguments, asked.resume) if asked.resume else _config(asked)
-    from dmad import categories
-    from dmad.thresholds import set_threshold
-    from dmad.training import train as training
-
-    names = categories.asked(config)
-    if len(names) > 1:
-        folder = categories.train_each(config, names, asked.out, asked.resume)
-    else:
-        config = categories.of_one(config, names[0]) if names else config
-        folder = training.train(config, asked.out, asked.resume).folder
-        set_threshold(folder)
-    print(folder)
+    return recipes.get(wanted.pop()) if wanted else None
 
 
-def _resumed(arguments: Sequence[str], run: Path) -> Config:
-    """The settings of a stopped run; only where its data lies may be said anew."""
+def _recipe_in(file: str) -> str:
+    """The recipe that a YAML file of settings names; "" if it names none."""
+    import yaml
+
+    try:
+        content = yaml.safe_load(Path(file).read_text())
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise DmadError(f"{file} is not a YAML file: {brief(error)}") from error
+    return str(content.get("recipe") or "") if isinstance(content, dict) else ""
+
+
+def _first_parser() -> ArgumentParser:
+    """A parser for what decides on the other options. It knows which options take a value."""
+    parser = ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("recipe", nargs="?")
+    parser.add_argument("--config", action="append", default=[])
+    for option in ("--resume", "--out", "--form"):
+        parser.add_argument(option)
+    for flag in ("-h", "--help", "--print_config"):
+        parser.add_argument(flag, action="store_true")
+    settings = {
+        f"--{name}.{item.name}"
+        for form in ("video", "images")
+        for name, section in section_classes(form).items()
+        for item in fields(section)
+    }
+    for option in sorted(settings):
+        parser.add_argument(option)
+    return parser
+
+
+def _check_resumed(config: Config, run: Path) -> None:
     from dmad.runs import read_config
     from dmad.training.warm_start import same_run
 
-    base = read_config(run)
-    asked = _config(parser_train(base.recipe, base).parse_args(list(arguments)))
-    same = asked.recipe == base.recipe
-    require(same, f"{run} is a run of {base.recipe}, not of {asked.recipe}; leave that out")
-    same_run(asked, run)
-    return asked
-
-
-def _recipe_behind(arguments: Sequence[str], named: str | None) -> str | None:
-    """The recipe named first, or behind the options, or in the file of settings."""
-    import yaml
-
-    if named and not any(a.startswith("--config") for a in arguments):
-        return named
-    rest = [a for a in arguments if not a.startswith(("-h", "--help", "--print_config"))]
-    asked = parser_train(named).parse_args(rest)
-    files = [yaml.safe_load(Path(str(file)).read_text()) or {} for file in asked.config or ()]
-    inside = [str(found["recipe"]) for found in files if found.get("recipe")]
-    wanted = {*inside, *filter(None, (named, asked.recipe))}
-    require(len(wanted) < 2, f"recipes {' and '.join(sorted(wanted))} are asked for; leave one out")
-    return next(iter(wanted), None)
-
-
-def _config(asked: Namespace) -> Config:
-    sections = {name: asked[name].as_dict() for name in SECTIONS}
-    return restore({"recipe": asked.recipe, **sections})
+    recipe = read_config(run).recipe
+    require(
+        config.recipe == recipe,
+        f"{run} is a run of {recipe}, not of {config.recipe}; leave the recipe out",
+    )
+    same_run(config, run)

@@ -1,0 +1,21 @@
+"""`dmad data`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def data_command(path: Path) -> None:
+    """Describe a data folder: its contents, what is missing, and where to get it.
+
+    It names the recipe that fits the folder, counts clips and images, and says where
+    labels belong.
+
+    Example: dmad data UCSDped2
+
+    Args:
+        path: Folder to describe.
+    """
+    from dmad.data.layouts.describe import describe
+
+    print(describe(path))

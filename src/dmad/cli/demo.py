@@ -1,0 +1,21 @@
+"""`dmad demo`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def demo_command(out: Path = Path("demo")) -> None:
+    """Train three small models without any data, and draw what they learned.
+
+    It trains on digits, on a rendered street and on three textures. This takes some
+    minutes on two cores. Start with OUT/README.txt, which explains the pictures.
+
+    Example: dmad demo --out demo
+
+    Args:
+        out: Folder for the pictures and models.
+    """
+    from dmad.demo import demo
+
+    demo(out)

@@ -1,0 +1,33 @@
+"""`dmad evaluate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dmad.cli.ledger import print_ledger
+from dmad.cli.options import AS_IN_TRAINING, DataFolders
+from dmad.console import show_table
+from dmad.errors import require
+
+
+def evaluate_command(run: str, data: DataFolders = AS_IN_TRAINING, out: Path | None = None) -> None:
+    """Score labelled test data, print the results and write a report.
+
+    It writes `report.html`, `ledger.json`, `ledger.md` and `scores.npz`. A folder with a
+    run for each category gets a table of all categories as well.
+
+    Example: dmad evaluate runs/ped2/20260101-120000-000
+
+    Args:
+        run: Run folder, export, .safetensors file or shipped model.
+        data: Where the data set is.
+        out: Folder to write to (default: RUN/evaluation).
+    """
+    from dmad import api, categories
+
+    if Path(run).is_dir() and categories.has_category_runs(Path(run)):
+        require(out is None, "--out is for a single run; categories are written to their own runs")
+        for table in categories.evaluate_categories(Path(run), data.root, data.cache):
+            show_table(table.title, table.columns, table.rows, table.notes)
+    else:
+        print_ledger(api.evaluate(run, data.root, data.cache, out).ledger)

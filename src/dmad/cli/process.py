@@ -1,0 +1,31 @@
+"""Settings of the whole process, which only a program may make and not a library."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import warnings
+from io import TextIOWrapper
+
+from dmad.console import set_up_logging
+
+NOISY = ("lightning", "lightning.pytorch", "lightning.fabric", "huggingface_hub", "nncf")
+
+
+def set_up_streams() -> None:
+    """Show messages on standard error. Names of files that are not UTF-8 can be printed."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")
+    set_up_logging()
+
+
+def prepare_to_compute() -> None:
+    """Make this process fast, quiet and easy to stop, before a verb computes something."""
+    from dmad.hardware import quicken
+
+    quicken()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C, so that files are closed
+    for name in NOISY:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="lightning")
