@@ -1,56 +1,63 @@
-"""x_bg of a view never trained on, from its own past frames; numpy alone."""
+"""Background templates (x_bg) of views: medians of training frames or of a view's own past."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from dmad.data.footage import Footage, scene_of_frames, thin
+from dmad.data.reading.frame_format import Frame, Frames
 
-SAMPLES = 96
+SAMPLES = 96  # most frames of which a median is taken
 
-Frame = NDArray[np.uint8]  # (H, W, C)
-
-REFRESH = 32  # frames after which a template from the past is computed anew
+REFRESH = 32  # frames after which a template from the past is computed again
 
 
-def template_of(scene: str, scenes: Sequence[str]) -> int | None:
-    """Which of a model's templates a view has; None for a view never trained on.
+def template_index(scene: str, scenes: Sequence[str]) -> int | None:
+    """Index of the template of a view; None if the model was not trained on this view.
 
-    Where the model knows one view alone, a clip without a view's name is of that one.
+    If the model knows only one view, a clip without the name of a view belongs to that one.
     """
     if not scene and len(scenes) == 1:
         return 0
     return scenes.index(scene) if scene in scenes else None
 
 
-def median_template(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Per-pixel median over time: (N, H, W, C) uint8 to (C, H, W) float32 in [-1, 1]."""
+def templates(footage: Footage, scenes: Sequence[str]) -> NDArray[np.float32]:
+    """One template for each view, (S, C, H, W) in [-1, 1], from frames spread over its footage."""
+    scene_indices = scene_of_frames(footage, scenes)
+    medians = []
+    for index in range(len(scenes)):
+        sample = thin(np.flatnonzero(scene_indices == index), SAMPLES)
+        medians.append(median_template(footage.frames[sample]))
+    return np.stack(medians)
+
+
+def median_template(frames: Frames) -> NDArray[np.float32]:
+    """Median of each pixel over time: (N, H, W, C) uint8 to (C, H, W) float32 in [-1, 1]."""
     median: NDArray[np.float32] = np.median(frames, axis=0).astype(np.float32)
     median = median.transpose(2, 0, 1)
     median = median / np.float32(127.5) - np.float32(1)
     return median
 
 
-class Past:
-    """Frames of the past, kept so that their median can be asked for at any time.
+class PastFrames:
+    """A sample of all frames so far, for their median.
 
-    At most `SAMPLES`: when full, every second is dropped and the spacing doubles, so memory is
-    constant and all of the past is covered evenly.
+    It keeps at most `SAMPLES` frames. When it is full, it drops every second frame and doubles the
+    spacing. So memory is constant, and all of the past is covered evenly.
     """
 
     def __init__(self) -> None:
-        self.kept: list[NDArray[np.uint8]] = []
+        self.kept: list[Frame] = []
         self.spacing = 1
         self.seen = 0
         self._median: NDArray[np.float32] | None = None
 
-    def push(self, frame: NDArray[np.uint8]) -> None:
-        """Take note of a frame (H, W, C) uint8."""
+    def add_frame(self, frame: Frame) -> None:
+        """Add the next frame (H, W, C)."""
         if self.seen % self.spacing == 0:
             self.kept.append(np.array(frame))
         self.seen += 1
@@ -62,23 +69,11 @@ class Past:
 
     @property
     def until_refresh(self) -> int:
-        """How many more frames the present template serves, 1 to `REFRESH`."""
+        """Number of frames for which the present template remains valid, 1 to `REFRESH`."""
         return REFRESH - self.seen % REFRESH
 
-    def push_all(self, frames: Sequence[NDArray[np.uint8]]) -> None:
-        """Take note of several frames, oldest first."""
-        for frame in frames:
-            self.push(frame)
-
     def median(self) -> NDArray[np.float32]:
-        """(C, H, W) in [-1, 1]: median of the frames up to the last refresh, at least one."""
+        """Median (C, H, W) in [-1, 1] of the frames up to the last refresh. Needs one frame."""
         if self._median is None:
             self._median = median_template(np.stack(self.kept))
         return self._median
-
-
-def templates(footage: Footage, scenes: Sequence[str]) -> Tensor:
-    """One template a view, (S, C, H, W) in [-1, 1], from frames spread over its footage."""
-    index = scene_of_frames(footage, scenes)
-    picks = [thin(np.flatnonzero(index == scene), SAMPLES) for scene in range(len(scenes))]
-    return torch.from_numpy(np.stack([median_template(footage.frames[pick]) for pick in picks]))

@@ -1,4 +1,4 @@
-"""`dmad export`: a trained model as ONNX or OpenVINO, refused unless it says what PyTorch says."""
+"""`dmad export`: a model as ONNX or OpenVINO, refused if its scores differ from PyTorch's."""
 
 from __future__ import annotations
 
@@ -15,55 +15,73 @@ from typing import Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from dmad.config import Config, DataConfig
+from dmad.config import DataConfig
 from dmad.data.footage import Footage
-from dmad.data.splits import LabelledFootage, load_split, lying
+from dmad.data.splits import load_split, lying
 from dmad.errors import DmadError, require
-from dmad.evaluation.metrics import micro_auroc
-from dmad.export.graph import Graph, example, outputs
-from dmad.export.quantise import inputs_of, quantised
+from dmad.export.compare import compare_ranking, compare_terms
+from dmad.export.graph import Graph, example_inputs
+from dmad.export.quantise import quantise, sample_inputs
 from dmad.files import make_folder
-from dmad.inference import runtime
-from dmad.inference.detector import Detector, load
-from dmad.inference.result import AnomalyResult
-from dmad.model.pdm import PDM
-from dmad.model.ppdm import PPDM
-from dmad.runs import GRAPHS, find_model, is_exported, portable, read_card
+from dmad.inference.detector import Detector
+from dmad.inference.loading import TEMPLATES, load_detector
+from dmad.inference.torch_backend import TorchBackend
+from dmad.runs import GRAPHS, ModelFiles, find_model, portable, read_card
 
 logger = logging.getLogger(__name__)
 
 Format = Literal["onnx", "openvino"]
-
 Precision = Literal["fp32", "bf16", "int8"]
 
-NEAR = {"fp32": 1e-3, "bf16": 2e-2}  # largest difference of a term, as a share of its mean
-
-LOSS = 0.005  # of AUROC that int8 may cost
-
-COMPARED = 32  # frames
-
-PARTS = (*GRAPHS.values(), "model.bin", runtime.BACKGROUND)
-
-TERMS = "model.npz"  # beside a card: of the footage that its threshold was set on
+LARGEST_DIFFERENCE = {"fp32": 1e-3, "bf16": 2e-2}  # of a term, as a share of its mean
+CARD = "model.json"
+HELD_OUT_TERMS = "model.npz"  # beside a card: of the footage that its threshold was set on
+WRITTEN = (*GRAPHS.values(), "model.bin", TEMPLATES)
 
 
 @dataclass(frozen=True)
-class Export:
+class ExportOptions:
+    """What to write, and where the data to compare with is.
+
+    Args:
+        format: For ONNX Runtime or OpenVINO.
+        precision: Numbers it computes with. int8 takes its ranges from normal clips held out.
+        out: Folder to write to. None: `RUN/export/FORMAT-PRECISION`.
+        root: Folder of the data set. None: where it was in training.
+        cache: Folder for decoded frames.
+        auroc_loss: AUROC that int8 may cost.
+    """
+
+    format: Format
+    precision: Precision = "fp32"
+    out: Path | None = None
+    root: Path | None = None
+    cache: Path | None = None
+    auroc_loss: float = 0.005
+
+    def __post_init__(self) -> None:
+        require(
+            (self.format, self.precision) != ("onnx", "bf16"),
+            "ONNX Runtime has no bf16 on CPUs; give --format openvino or --precision fp32",
+        )
+
+
+@dataclass(frozen=True)
+class ExportReport:
     """What was written, and how far it is from PyTorch."""
 
     folder: Path
     format: Format
     precision: Precision
-    difference: float  # largest of a term on real normal frames, as a share of the term's mean
+    difference: float  # largest of a term on normal frames, as a share of the term's mean
     frames: int  # compared
-    auroc: float | None = None  # of int8, where the test split has labels
+    auroc: float | None = None  # of int8, if the test split has labels
     auroc_pytorch: float | None = None
     largest: float | None = None  # change of a score on the test split, as a share of their mean
 
     def lines(self) -> Iterator[str]:
-        """What a person wants to know."""
+        """Yield the comparison as text."""
         yield f"largest difference from PyTorch {self.difference:.1e} on {self.frames} frames"
         if self.auroc is not None and self.auroc_pytorch is not None:
             change = 100 * (self.auroc - self.auroc_pytorch)
@@ -72,222 +90,199 @@ class Export:
         elif self.precision == "int8":
             yield "no labelled test split: what int8 costs in AUROC is not known"
 
+    def entry(self) -> dict[str, object]:
+        """Return what the card of the export keeps."""
+        return {name: value for name, value in asdict(self).items() if name != "folder"}
 
-def export(
-    run: str | Path,
-    form: Format,
-    precision: Precision = "fp32",
-    out: Path | None = None,
-    root: Path | None = None,
-    cache: Path | None = None,
-) -> Export:
-    """Write a model's graph, card and templates into a folder, and compare it with PyTorch.
+
+def export(detector: Detector, files: ModelFiles, options: ExportOptions) -> ExportReport:
+    """Write a model's graph, card and templates into a folder, and compare them with PyTorch.
 
     Args:
-        run: Run folder, `.safetensors` file or name of a shipped model.
-        form: For ONNX Runtime or OpenVINO.
-        precision: Of the computation; int8 takes its ranges from normal clips held out.
-        out: Where to write; `RUN/export/FORMAT-PRECISION` where None.
-        root: Folder of the data set; the one trained on where None.
-        cache: Folder for decoded frames.
+        detector: The model, loaded for the CPU with `fast=False`.
+        files: Its files.
+        options: What to write.
 
     Raises:
-        DmadError: The export differs from PyTorch by more than `NEAR`, or costs more AUROC than
-            `LOSS`; no frames to compare with; `out` is a run; a package is missing.
+        DmadError: The export differs from PyTorch by more than `LARGEST_DIFFERENCE`, or costs too
+            much AUROC; there are no frames to compare; `out` holds other files; a package is
+            missing; the model is an export itself.
     """
+    backend = detector.backend
     require(
-        (form, precision) != ("onnx", "bf16"),
-        "ONNX Runtime has no bf16 on CPUs; give --format openvino or --precision fp32",
+        isinstance(backend, TorchBackend),
+        f"{files.weights.parent} is an export itself; give the run it came from",
     )
-    require(not is_exported(run), f"{run} is an export itself; give the run it came from")
-    detector = load(run, fast=False, device="cpu")
-    data = lying(detector.config.data, root, cache)
-    out = out or usual_place(Path(run)) / f"{form}-{precision}"
-    weights = out / "model.safetensors"
-    require(not weights.exists(), f"{weights} has a card beside it already; give another --out DIR")
-    others = ", ".join(foreign(out))
-    require(not others, f"{out} holds {others} of something else; give another --out DIR")
+    assert isinstance(backend, TorchBackend)
+    data = lying(detector.config.data, options.root, options.cache)
+    out = options.out or usual_folder(files) / f"{options.format}-{options.precision}"
+    check_folder(out)
     make_folder(out.parent)
     normal = normal_clips(data)
-    with TemporaryDirectory(dir=out.parent) as beside, missing_packages():
-        written = write(run, detector, form, precision, Path(beside), normal)
-        ready = runtime.load(beside)
-        found = Export(out, form, precision, *compare(detector, ready, normal))
-        limit = NEAR.get(precision, np.inf)
-        require(
-            found.difference <= limit,
-            f"the {form} {precision} export differs from PyTorch by {found.difference:.1e} of a "
-            f"term's mean, more than {limit:g}; nothing was written, try --precision fp32",
+    with TemporaryDirectory(dir=out.parent) as name, missing_packages():
+        folder = Path(name)
+        write_graph(
+            backend, options.format, options.precision, folder, sample_inputs(detector, normal)
         )
-        if precision == "int8":
-            found = check_ranking(found, detector, ready, data)
-        note = {"format": form, "precision": precision} | {
-            name: value for name, value in asdict(found).items() if name != "folder"
-        }
-        (Path(beside) / runtime.CARD).write_text(json.dumps(written | {"export": note}, indent=1))
-        put(Path(beside), out)
-    return found
+        card = write_card(files, backend, options, folder)
+        exported = load_detector(find_model(folder), detector.form)
+        report = ExportReport(
+            out, options.format, options.precision, *compare_terms(detector, exported, normal)
+        )
+        check_difference(report)
+        if options.precision == "int8":
+            report = check_ranking(report, detector, exported, data, options.auroc_loss)
+        (folder / CARD).write_text(json.dumps(card | {"export": report.entry()}, indent=1))
+        move_files(folder, out)
+    return report
 
 
-def foreign(out: Path) -> list[str]:
-    """Files of a folder that are called as an export's and are none's."""
-    there = [name for name in (*PARTS, runtime.CARD, TERMS) if (out / name).exists()]
+def usual_folder(files: ModelFiles) -> Path:
+    """Return `export` in the run folder; for other models, a folder of their name."""
+    if files.weights.name == "model.safetensors":
+        return files.weights.parent / "export"
+    return Path("export") / files.weights.stem
+
+
+def check_folder(out: Path) -> None:
+    """Check that an export may be written into a folder.
+
+    Raises:
+        DmadError: It holds a trained model, or files of another program.
+    """
+    weights = out / "model.safetensors"
+    require(not weights.exists(), f"{weights} has a card beside it already; give another --out DIR")
     try:
-        ours = "export" in json.loads((out / runtime.CARD).read_text())
+        is_export = "export" in json.loads((out / CARD).read_text())
     except (OSError, ValueError, TypeError):
-        ours = False
-    return [] if ours else there
-
-
-def put(export: Path, out: Path) -> None:
-    """Move an export's files to their folder, in place of another's that lie there."""
-    make_folder(out)
-    for old in (*PARTS, TERMS):
-        (out / old).unlink(missing_ok=True)
-    for file in export.iterdir():
-        shutil.move(file, out / file.name)
-
-
-def usual_place(run: Path) -> Path:
-    """Within a run's folder; here for a model that is none."""
-    return run / "export" if run.is_dir() else Path("export") / run.name
+        is_export = False
+    others = [name for name in (*WRITTEN, CARD, HELD_OUT_TERMS) if (out / name).exists()]
+    require(
+        is_export or not others,
+        f"{out} holds {', '.join(others)} of something else; give another --out DIR",
+    )
 
 
 def normal_clips(data: DataConfig) -> Footage:
-    """What the training held out; what it saw where that was nothing."""
+    """Return the clips held out of training; the training clips if there are none."""
     try:
         return load_split(data, "held_out").footage
     except DmadError as error:
         footage = load_split(data, "train").footage
-        logger.warning(f"compared on training clips instead: {error}")
+        logger.warning("compared on training clips instead: %s", error)
         return footage
 
 
 @contextmanager
 def missing_packages() -> Iterator[None]:
-    """Say in one line what to install."""
+    """Turn the ImportError of a package into a `DmadError` that says how to install it."""
     try:
         yield
     except ImportError as error:
-        told = f"export needs {error.name}; pip install '.[export]' in dmad's folder"
-        raise DmadError(told) from error
+        message = f"export needs {error.name}; pip install '.[export]' in dmad's folder"
+        raise DmadError(message) from error
 
 
-def write(
-    run: str | Path,
-    detector: Detector,
-    form: Format,
-    precision: Precision,
-    folder: Path,
-    normal: Footage,
-) -> dict[str, object]:
-    """Graph, card and templates into a folder; the card."""
-    build(detector.model, detector.config, form, precision, folder, inputs_of(detector, normal))
-    if detector.model.background is not None:
-        np.save(folder / runtime.BACKGROUND, detector.model.background.detach().numpy())
-    card = portable(read_card(find_model(run)))
-    card["export"] = {"format": form, "precision": precision}
-    (folder / runtime.CARD).write_text(json.dumps(card))
-    return card
-
-
-def build(
-    model: PDM | PPDM,
-    config: Config,
-    form: Format,
+def write_graph(
+    backend: TorchBackend,
+    format: Format,
     precision: Precision,
     folder: Path,
     inputs: Sequence[dict[str, np.ndarray]],
 ) -> None:
-    """The graph alone, `model.onnx` or `model.xml`.
+    """Write the graph alone, as `model.onnx` or `model.xml`.
 
     Args:
-        model: The network.
-        config: Its settings.
-        form: For which runtime.
-        precision: bf16 is the same graph as fp32, computed otherwise.
+        backend: The network, on the CPU and with `fast=False`.
+        format: For which program.
+        precision: bf16 is the same graph as fp32, computed in another precision.
         folder: Where to write.
-        inputs: Real ones, which set the ranges of int8.
+        inputs: Real inputs, which set the ranges of int8.
     """
     import onnx
 
-    shown = example(config, model.background is not None)
-    file, names = folder / "model.onnx", ["frames", "background"][: len(shown)]
-    with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")  # tracing tells of every constant
-        graph = Graph(model, config).eval()
-        torch.onnx.export(
-            graph,
-            shown,
-            str(file),
-            input_names=names,
-            output_names=outputs(config),
-            opset_version=17,
-            dynamo=False,
-        )
-    if form == "onnx":
+    file = folder / "model.onnx"
+    _write_onnx(backend, file)
+    if format == "onnx":
         if precision == "int8":
-            onnx.save(quantised(onnx.load(file), inputs), file)
+            onnx.save(quantise(onnx.load(file), inputs), file)
         return
     import openvino
 
-    ready = openvino.Core().read_model(file)
+    graph = openvino.Core().read_model(file)
     if precision == "int8":
-        ready = quantised(ready, inputs)
-    openvino.save_model(ready, folder / "model.xml", compress_to_fp16=False)
+        graph = quantise(graph, inputs)
+    openvino.save_model(graph, folder / "model.xml", compress_to_fp16=False)
     file.unlink()
 
 
-def compare(detector: Detector, ready: runtime.Runtime, normal: Footage) -> tuple[float, int]:
-    """Largest difference of a term as a share of its mean, and frames compared."""
-    differences, count, history = [], 0, detector.config.data.history
-    for clip in normal.clips[:COMPARED]:
-        frames = normal.frames[clip.span][: history + max(1, COMPARED // len(normal.clips))]
-        pairs = zip(columns(detector(frames, clip.scene)), columns(ready(frames, clip.scene)),
-                    strict=True)  # fmt: skip
-        for ours, theirs in pairs:
-            scale = np.abs(ours[history:]).mean() + 1e-9
-            differences.append(np.abs(theirs - ours)[history:].max(initial=0.0) / scale)
-        count += len(frames) - history
-    require(count > 0, "no frames to compare with; give normal clips with --data.root DIR")
-    return float(max(differences)), count
+def _write_onnx(backend: TorchBackend, file: Path) -> None:
+    inputs = example_inputs(backend.config, backend.templates is not None)
+    graph = Graph(backend.model, backend.config, backend.form).eval()
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # tracing warns of every constant
+        torch.onnx.export(
+            graph,
+            tuple(inputs.values()),
+            str(file),
+            input_names=list(inputs),
+            output_names=list(graph.outputs(**inputs)),
+            opset_version=17,
+            dynamo=False,
+        )
 
 
-def columns(result: AnomalyResult) -> list[NDArray[np.float64]]:
-    """Score, its terms and the released ones."""
-    return [result.score, result.reconstruction, result.deformation, *result.released.values()]
+def write_card(
+    files: ModelFiles, backend: TorchBackend, options: ExportOptions, folder: Path
+) -> dict[str, object]:
+    """Write card and templates into a folder; return the card."""
+    if backend.templates is not None:
+        np.save(folder / TEMPLATES, backend.templates)
+    card = portable(read_card(files))
+    card["export"] = {"format": options.format, "precision": options.precision}
+    (folder / CARD).write_text(json.dumps(card))
+    return card
 
 
-def ranked(judge: Detector | runtime.Runtime, footage: Footage) -> NDArray[np.float64]:
-    """Eq. 14 of each frame, or Eq. 22 of each image, whose tiles count by their highest terms."""
-    found = [judge(footage.frames[clip.span], clip.scene) for clip in footage.clips]
-    if not judge.config.model.teacher:
-        return np.concatenate([one.score for one in found])
-    alpha = judge.config.score.alpha
-    return np.array([one.reconstruction.max() + alpha * one.deformation.max() for one in found])
+def check_difference(report: ExportReport) -> None:
+    """Check that an export computes what PyTorch computes; of int8 its ranking counts instead.
+
+    Raises:
+        DmadError: It does not.
+    """
+    limit = LARGEST_DIFFERENCE.get(report.precision, np.inf)
+    require(
+        report.difference <= limit,
+        f"the {report.format} {report.precision} export differs from PyTorch by "
+        f"{report.difference:.1e} of a term's mean, more than {limit:g}; nothing was written, try "
+        "--precision fp32",
+    )
 
 
 def check_ranking(
-    found: Export, detector: Detector, ready: runtime.Runtime, data: DataConfig
-) -> Export:
-    """What int8 does to the AUROC of the test split, where it has labels.
+    report: ExportReport, detector: Detector, exported: Detector, data: DataConfig, loss: float
+) -> ExportReport:
+    """Add to a report what int8 does to the AUROC of the test split, if it has labels.
 
     Raises:
-        DmadError: It falls by more than `LOSS`.
+        DmadError: The AUROC falls by more than `loss`.
     """
-    try:
-        test: LabelledFootage = load_split(data, "test")
-    except DmadError:
-        return found
-    if test.labels is None or len(np.unique(test.labels)) < 2:
-        return found
-    ours, theirs = (ranked(judge, test.footage) for judge in (detector, ready))
-    seen = np.isfinite(ours)
-    before, after = (micro_auroc(s[seen], test.labels[seen]) for s in (ours, theirs))
-    largest = float(np.abs(theirs - ours)[seen].max() / np.abs(ours[seen]).mean())
+    change = compare_ranking(detector, exported, data)
+    if change is None:
+        return report
+    before, after = change.auroc_pytorch, change.auroc
     require(
-        after >= before - LOSS,
+        after >= before - loss,
         f"int8 costs {100 * (before - after):.2f} points of AUROC ({before:.4f} to {after:.4f}), "
-        f"more than {100 * LOSS:g}; nothing was written, try --precision bf16",
+        f"more than {100 * loss:g}; nothing was written, try --precision bf16",
     )
-    return replace(found, auroc=after, auroc_pytorch=before, largest=largest)
+    return replace(report, auroc=after, auroc_pytorch=before, largest=change.largest_change)
+
+
+def move_files(folder: Path, out: Path) -> None:
+    """Move the files of an export to `out`, in place of those of an earlier export."""
+    make_folder(out)
+    for old in (*WRITTEN, HELD_OUT_TERMS):
+        (out / old).unlink(missing_ok=True)
+    for file in folder.iterdir():
+        shutil.move(file, out / file.name)

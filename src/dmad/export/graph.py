@@ -1,6 +1,8 @@
-"""The trained model as one graph from bytes to scores, for other runtimes to carry."""
+"""A trained model as one graph, from frames in uint8 to scores, maps and drawings."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -8,71 +10,55 @@ from torch.nn import functional as F
 
 from dmad.config import Config
 from dmad.data.windows import to_model
+from dmad.form import Form
 from dmad.inference.folding import fold
 from dmad.model.coordinates import CoordConv2d
-from dmad.model.pdm import PDM
-from dmad.model.ppdm import PPDM
-from dmad.model.scoring import pixel_map, pixel_map_plus, released_terms, score, score_plus
-
-OUTPUTS = ("terms", "map", "reconstruction_map", "deformation_map")
-
-DRAWN = ("reference", "reconstructions", "offsets")  # of video besides; the last with heads alone
-
-BENT = ("deformed", "forward", "backward")  # of images besides; the fields with heads alone
 
 
 class Graph(nn.Module):
     """Pre-processing, model, scores and maps of one window.
 
     Args:
-        model: The network; a folded copy is kept, its positions laid out for its size.
+        model: The network; a folded copy is kept.
         config: Its settings.
+        form: The form it belongs to.
     """
 
-    def __init__(self, model: PDM | PPDM, config: Config) -> None:
+    def __init__(self, model: nn.Module, config: Config, form: Form[Any, Any]) -> None:
         super().__init__()
-        self.model, self.config = place(fold(model.cpu())), config
+        self.model = with_fixed_positions(fold(model.cpu()))
+        self.config, self.form = config, form
 
-    def forward(self, frames: Tensor, background: Tensor | None = None) -> tuple[Tensor, ...]:
-        """One window to its scores.
+    def outputs(self, frames: Tensor, background: Tensor | None = None) -> dict[str, Tensor]:
+        """Judge one window.
 
         Args:
             frames: (1, T + 1, H, W, C) uint8, oldest first; (1, 1, H, W, C) for images.
-            background: (1, C, H, W) template in [-1, 1], of models with one.
+            background: (1, C, H, W) template in [-1, 1], for models with one.
 
         Returns:
-            As `OUTPUTS` name them: terms (1, 3 or 6), the score, its two terms and the released
-            ones; then, (1, H, W) each, the map of Eq. 14 or 23 and those of its terms. Of video
-            also `DRAWN`: (1, C, H, W), (1, K, C, H, W) and, in grid units, (1, K, 2, H, W); of
-            images `BENT`: (1, 3, H, W) and, in grid units, (1, K, 2, H, W) each.
+            The outputs of the form by name, and `map` (1, H, W): the map of Eq. 14 or 23.
         """
         x, target = to_model(frames)
-        settings = self.config.score
-        if isinstance(self.model, PPDM):
-            bent = self.model(x)
-            found = score_plus(bent, settings)
-            whole, more = pixel_map_plus(found, settings), []
-            first, layers = bent.deformed, [bent.forward, bent.backward]
-        else:
-            output = self.model(x, target, background)
-            found = score(target, output, settings, self.config.loss.gradient)
-            released = released_terms(target, output, self.config.data.layout)
-            whole = pixel_map(found, settings)
-            more = [released.deformation, released.reconstruction, released.gradient]
-            first, layers = output.reference, [output.reconstructions, output.offsets]
-        drawn = [first, *(torch.stack(layer, 1) for layer in layers if layer)]
-        terms = torch.stack([found.score, found.reconstruction, found.deformation, *more], 1)
-        return terms, whole, found.reconstruction_map, found.deformation_map, *drawn
+        outputs = self.form.outputs(self.model, self.config, x, target, background)
+        maps = outputs["reconstruction_map"], outputs["deformation_map"]
+        score_map = self.form.score_map(*maps, self.config)
+        return {"terms": outputs.pop("terms"), "map": score_map, **outputs}
+
+    def forward(self, frames: Tensor, background: Tensor | None = None) -> tuple[Tensor, ...]:
+        """Return the values of `outputs`; an exported graph has no dictionaries."""
+        return tuple(self.outputs(frames, background).values())
 
 
-class Placed(nn.Module):
-    """A convolution over PE(x) with its positions as one constant row and one constant column."""
+class FixedPositions(nn.Module):
+    """A convolution over PE(x) that adds its positions as one constant row and column."""
 
     def __init__(self, conv: CoordConv2d) -> None:
         super().__init__()
         assert conv.position is not None
         self.weight, self.bias = conv.weight, conv.bias
-        self.across, self.down = (way[:, None, None] for way in conv.position.detach().unbind(1))
+        across, down = conv.position.detach().unbind(1)
+        self.across, self.down = across[:, None, None], down[:, None, None]
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, in, H, W) to (B, out, H, W)."""
@@ -82,26 +68,20 @@ class Placed(nn.Module):
         return F.conv2d(x, self.weight, self.bias, padding=1) + (row + column)
 
 
-def place(model: PDM | PPDM) -> PDM | PPDM:
-    """Lay out the positions of a folded model, in place."""
+def with_fixed_positions(model: nn.Module) -> nn.Module:
+    """Replace the convolutions over PE(x) of a folded model, in place."""
     for parent in list(model.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, CoordConv2d) and child.position is not None:
-                setattr(parent, name, Placed(child))
+                setattr(parent, name, FixedPositions(child))
     return model
 
 
-def outputs(config: Config) -> list[str]:
-    """Names of what `Graph.forward` gives."""
-    drawn, flat = (BENT, BENT[:1]) if config.model.teacher else (DRAWN, DRAWN[:2])
-    return [*OUTPUTS, *(drawn if config.model.reductions else flat)]
-
-
-def example(config: Config, templated: bool) -> tuple[Tensor, ...]:
-    """Inputs of the right shape."""
+def example_inputs(config: Config, has_background: bool) -> dict[str, Tensor]:
+    """Return zeros as inputs of the right shape, by name."""
     data = config.data
-    frames = torch.zeros(
-        1, data.history + 1, data.size, data.size, data.channels, dtype=torch.uint8
-    )
-    template = torch.zeros(1, data.channels, data.size, data.size)
-    return (frames, template) if templated else (frames,)
+    shape = (1, data.history + 1, data.size, data.size, data.channels)
+    inputs = {"frames": torch.zeros(shape, dtype=torch.uint8)}
+    if has_background:
+        inputs["background"] = torch.zeros(1, data.channels, data.size, data.size)
+    return inputs

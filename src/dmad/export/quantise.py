@@ -1,35 +1,40 @@
-"""int8 for `dmad export`: what NNCF computes in 8 bit, and the real inputs that set its ranges."""
+"""int8 for exports: what NNCF computes in 8 bit, and the real inputs that set its ranges."""
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Sequence
 
 import numpy as np
 
 from dmad.data.footage import Footage, thin
-from dmad.data.templates import template_of
+from dmad.data.windows import window_starts
 from dmad.inference.detector import Detector
 
 SAMPLES = 128  # windows that set the ranges of int8
 
 CONVOLUTIONS = {"Convolution", "ConvolutionBackpropData", "Conv", "ConvTranspose"}
 
-KEPT = CONVOLUTIONS | {"Relu", "MaxPool", "Concat", "Constant", "Parameter", "Result"}
+IN_INT8 = CONVOLUTIONS | {"Relu", "MaxPool", "Concat", "Constant", "Parameter", "Result"}
 
-# Layers that draw fields, image and mask
-FINE = r".*/(heads\.\d+/final|final/final\.3|mask/layers/layers\.3)/.*"
+# Layers whose output is a deformation field, an image or the mask. They stay in float.
+DRAWING_LAYERS = r".*/(heads\.\d+/final|final/final\.3|mask/layers/layers\.3)/.*"
 
 
-def quantised(graph: object, inputs: Sequence[dict[str, np.ndarray]]) -> object:
-    """A graph with its convolutions in int8: all but those that draw fields, mask and image."""
-    import logging
+def quantise(graph: object, inputs: Sequence[dict[str, np.ndarray]]) -> object:
+    """Return a graph whose convolutions are in int8, except the `DRAWING_LAYERS`.
 
+    Args:
+        graph: A model of ONNX or OpenVINO.
+        inputs: Real inputs that set the ranges.
+    """
     import nncf
 
     logging.getLogger("nncf").setLevel(logging.ERROR)
-    nodes = graph.graph.node if hasattr(graph, "graph") else ()
-    types = {node.op_type for node in nodes} or {op.get_type_name() for op in graph.get_ops()}  # type: ignore[attr-defined]
+    scope = nncf.IgnoredScope(
+        types=sorted(_operations(graph) - IN_INT8), patterns=[DRAWING_LAYERS], validate=False
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return nncf.quantize(
@@ -37,22 +42,31 @@ def quantised(graph: object, inputs: Sequence[dict[str, np.ndarray]]) -> object:
             nncf.Dataset(list(inputs)),
             subset_size=len(inputs),
             preset=nncf.QuantizationPreset.MIXED,
-            ignored_scope=nncf.IgnoredScope(
-                types=sorted(types - KEPT), patterns=[FINE], validate=False
-            ),
+            ignored_scope=scope,
         )
 
 
-def inputs_of(detector: Detector, footage: Footage) -> list[dict[str, np.ndarray]]:
-    """Inputs of the graph for windows spread over footage, at most `SAMPLES`."""
-    history, templates = detector.config.data.history, detector.model.background
-    found = []
-    starts = [(c, s) for c in footage.clips for s in range(c.start, c.start + c.length - history)]
-    for pick in thin(np.arange(len(starts)), SAMPLES):
-        clip, start = starts[pick]
+def _operations(graph: object) -> set[str]:
+    """The types of operation in a graph."""
+    if hasattr(graph, "graph"):  # of ONNX
+        return {node.op_type for node in graph.graph.node}
+    return {operation.get_type_name() for operation in graph.get_ops()}  # type: ignore[attr-defined]
+
+
+def sample_inputs(detector: Detector, footage: Footage) -> list[dict[str, np.ndarray]]:
+    """Return inputs of the graph for windows spread over footage, at most `SAMPLES`."""
+    history, templates = detector.config.data.history, detector.backend.templates
+    windows = [
+        (clip, start)
+        for clip in footage.clips
+        for start in window_starts([clip], history).tolist()
+    ]
+    samples = []
+    for pick in thin(np.arange(len(windows)), SAMPLES):
+        clip, start = windows[pick]
         inputs = {"frames": np.array(footage.frames[start : start + history + 1])[None]}
         if templates is not None:
-            view = template_of(clip.scene, detector.scenes) or 0
-            inputs["background"] = templates[view : view + 1].detach().numpy()
-        found.append(inputs)
-    return found
+            template = detector.template(clip.scene)
+            inputs["background"] = (templates[0] if template is None else template)[None]
+        samples.append(inputs)
+    return samples

@@ -3,238 +3,203 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from copy import copy
+from dataclasses import replace
+from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
 from dmad.calibration.calibration import Calibration
-from dmad.config import Config, ScoreConfig, config_of_card
+from dmad.config import Config, DataConfig
 from dmad.data.templates import Past, template_of
-from dmad.data.windows import to_model
 from dmad.data.zones import Zone
-from dmad.errors import DmadError
-from dmad.hardware import has_fast_bf16, quicken, usual_device
-from dmad.inference.folding import fold
-from dmad.inference.packing import can_pack, pack
-from dmad.inference.result import RELEASED, AnomalyResult, check_frames
-from dmad.inference.windowing import causal
-from dmad.model.pdm import PDM, Drawn
-from dmad.model.ppdm import PPDM, Bent
-from dmad.model.scoring import ReleasedTerms, Scores, released_terms, score, score_plus, within
-from dmad.runs import find_model, is_exported, read_card, read_weights
+from dmad.errors import require
+from dmad.inference.backend import Backend
+from dmad.inference.result import AnomalyResult, JudgedFrames
+from dmad.inference.windowing import Window, WindowMaker
 
 if TYPE_CHECKING:
-    from dmad.inference.streaming import Judged
-
-
-@dataclass(frozen=True)
-class Explained:
-    """A batch of B scored frames, with all that the model made of them."""
-
-    index: np.ndarray  # (B,): position of each frame in its clip
-    frames: np.ndarray  # (B, H, W, C) uint8: what was judged
-    output: Drawn | Bent
-    scores: Scores
-    released: ReleasedTerms | None  # PDM only
-
-    def within(self, mask: Tensor | None, config: ScoreConfig) -> Explained:
-        """With the scores of a part of the view alone, (H, W) bool; as it is where None."""
-        return self if mask is None else replace(self, scores=within(self.scores, config, mask))
-
-    def columns(self) -> list[np.ndarray]:
-        """Score, its two terms and the `RELEASED` terms, (B,) float64 each."""
-        own = [self.scores.score, self.scores.reconstruction, self.scores.deformation]
-        released = self.released
-        all_of_them = own + ([getattr(released, name) for name in RELEASED] if released else [])
-        return [column.double().cpu().numpy() for column in all_of_them]
+    from dmad.form import Form
+    from dmad.inference.streaming import JudgedFrame
 
 
 class Detector:
     """A trained model, ready to judge.
 
     Args:
-        model: The network.
-        config: Its settings.
-        scenes: Names of the views it has templates for, in their order.
-        device: Where to compute.
-        fast: Fold the network and use 16 bit where the machine is quick in it.
-        calibration: Its threshold, where one was set.
-        levels: Of images: thresholds for several false-positive rates, by their budgets.
+        backend: Computes the scores.
+        config: The settings of the model.
+        form: The form that the settings belong to.
+        scenes: Names of the views that it has templates for, in their order.
+        calibration: Its threshold, if one was set.
+        levels: For images: thresholds for several false-positive rates, by their budgets.
     """
 
     def __init__(
         self,
-        model: PDM | PPDM,
+        backend: Backend,
         config: Config,
+        form: Form[Any, Any],
         scenes: Sequence[str] = ("",),
-        device: str | torch.device | None = None,
-        fast: bool = True,
         calibration: Calibration | None = None,
         levels: Mapping[str, float] | None = None,
     ) -> None:
-        quicken()
-        self.levels = levels or {}
-        self.calibration = calibration
-        self.config, self.scenes = config, tuple(scenes)
-        self.device = torch.device(device or usual_device())
-        self.model: PDM | PPDM = fold(model) if fast else model.eval()
-        self.model.to(self.device)
-        self.bf16 = fast and has_fast_bf16(self.device.type)
-        if self.bf16:
-            self.model.to(memory_format=torch.channels_last)
-        self.packed = fast and can_pack(self.device)
-        if self.packed:
-            self.model = pack(self.model, torch.bfloat16 if self.bf16 else torch.float32)
-        self.templates: Tensor | None = self.model.background
+        self.backend, self.form = backend, form
+        self.config: Any = config  # of the class that belongs to the form
+        self.scenes = tuple(scenes)
+        self.calibration, self.levels = calibration, levels or {}
+
+    def with_calibration(self, calibration: Calibration | None) -> Detector:
+        """Return a detector with another threshold that shares the network."""
+        other = copy(self)
+        other.calibration = calibration
+        return other
 
     @property
-    def weight(self) -> float:
-        """Of the standardised deformation: of the calibration, else of the settings."""
-        return self.calibration.scorer.weight if self.calibration else self.config.score.weight
+    def fps(self) -> float:
+        """Frames a second of the footage that its threshold was set on, else of its training.
+
+        0 if that is unknown. A model of video only.
+        """
+        return float(self.calibration.fps if self.calibration else self.config.data.fps)
 
     def __call__(self, frames: np.ndarray, scene: str = "") -> AnomalyResult:
-        """Score one clip, or a stack of images where the model was trained on images.
+        """Score one clip, or a stack of images if the model was trained on images.
+
+        If the threshold is for a zone, only the zone is scored.
 
         Args:
             frames: (N, H, W, C) uint8 at the model's size and channels, oldest first.
-            scene: Name of the view; one the model does not know gets its template from its own
+            scene: Name of the view. A view that was not trained on gets its template from its own
                 past frames.
 
         Raises:
-            DmadError: Shape or type is not what the model takes.
+            DmadError: The frames do not have the shape or type that the model takes.
         """
         check_frames(frames, self.config.data)
-        return AnomalyResult.of(self.explain(frames, scene), self.config.data.history)
+        batches = self.judge(frames, scene)
+        calibration = self.calibration
+        if calibration:
+            batches = (self.inside(calibration.zone, judged) for judged in batches)
+        result = AnomalyResult.from_batches(batches, self.config.data.history)
+        return result.with_threshold(calibration, self.form.judges) if calibration else result
 
-    def explain(
+    def judge(
         self, frames: Iterable[np.ndarray | None], scene: str = "", batch: int = 8
-    ) -> Iterator[Explained]:
-        """Score frames as they come, causally, with constant memory.
+    ) -> Iterator[JudgedFrames]:
+        """Judge whole frames as they come, from past frames alone, with constant memory.
 
         Args:
-            frames: (H, W, C) uint8 each, oldest first; any number. A None stands where the next
+            frames: (H, W, C) uint8 each, oldest first; any number. None marks a gap: the next frame
                 does not follow the last.
             scene: As in `__call__`.
-            batch: Frames judged at once; 1 for the least delay.
+            batch: Frames judged together; 1 for the shortest delay.
 
         Yields:
-            The judged frames in order; the first T of a clip are not judged.
+            The judged frames in order. The first T of a clip, and after a gap, are not judged.
         """
-        past = Past() if self.needs_template(scene) else None
-        for position, window in causal(frames, self.config.data.history, past, batch):
-            yield self._explain(window, position, scene, past)
+        windows = self.window_maker(scene).windows(frames)
+        while chunk := list(islice(windows, batch)):
+            yield self.judge_windows(chunk)
 
-    def stream(self, source: str | Path, scene: str = "") -> Iterator[Judged]:
+    def judge_windows(self, windows: Sequence[Window]) -> JudgedFrames:
+        """Judge windows in one batch; they may be of several views."""
+        frames = [frame for window in windows for frame in window.frames]
+        stacked = np.stack(frames).reshape(len(windows), -1, *frames[0].shape)
+        outputs = self.backend(stacked, _backgrounds(windows))
+        index = np.array([window.index for window in windows])
+        return JudgedFrames.from_outputs(index, stacked[:, -1], outputs)
+
+    def inside(self, zone: Zone, judged: JudgedFrames) -> JudgedFrames:
+        """Return judged frames with the maps and scores of a part of the view alone.
+
+        The terms of the released code stay those of the whole view.
+        """
+        mask = _mask(zone, self.config.data.size)
+        if mask is None:
+            return judged
+        reconstruction_map = judged.reconstruction_map * mask
+        deformation_map = judged.deformation_map * mask
+        terms = self.form.rescore(reconstruction_map, deformation_map, self.config)
+        score, reconstruction, deformation = (term.astype(np.float64) for term in terms)
+        return replace(
+            judged,
+            score=score,
+            reconstruction=reconstruction,
+            deformation=deformation,
+            reconstruction_map=reconstruction_map,
+            deformation_map=deformation_map,
+        )
+
+    def stream(self, source: str | Path, scene: str = "") -> Iterator[JudgedFrame]:
         """Judge a video, folder of frames, camera or stream as its frames come.
 
         Args:
-            source: As `dmad.inference.sources.open_source` takes it.
+            source: As `dmad.data.reading.sources.open_source` takes it.
             scene: As in `__call__`.
 
         Yields:
-            Each judged frame; the first T and those around a gap are not.
+            Each judged frame. The first T, and those after a gap, are not judged.
         """
         from dmad.inference.streaming import follow
 
         return follow(self, str(source), scene)
 
-    def _explain(
-        self, frames: list[np.ndarray], position: int, scene: str, past: Past | None
-    ) -> Explained:
-        stack = torch.from_numpy(np.stack(frames))
-        length = self.config.data.history + 1
-        windows = stack.unfold(0, length, 1).movedim(-1, 1).to(self.device)
-        background = self.background(scene, past)
-        if background is not None:
-            background = background.to(self.device).expand(len(windows), -1, -1, -1)
-        output, scores, released = self.run(windows, background)
-        index = np.arange(position, position + len(windows))
-        return Explained(index, stack[length - 1 :].numpy(), output, scores, released)
-
-    @torch.inference_mode()
-    def run(
-        self, windows: Tensor, background: Tensor | None
-    ) -> tuple[Drawn | Bent, Scores, ReleasedTerms | None]:
-        """Judge a batch.
-
-        Args:
-            windows: (B, T + 1, H, W, C) uint8: frames with their pasts.
-            background: (B, C, H, W) template of each; the first view's where None.
-        """
-        x, target = to_model(windows)
-        if self.bf16:
-            x = x.contiguous(memory_format=torch.channels_last)
-        cast = self.bf16 and not self.packed
-        with torch.autocast(self.device.type, torch.bfloat16) if cast else nullcontext():
-            return self._compute(x, target, background)
-
-    def _compute(
-        self, x: Tensor, target: Tensor, background: Tensor | None
-    ) -> tuple[Drawn | Bent, Scores, ReleasedTerms | None]:
-        if isinstance(self.model, PPDM):
-            restored = self.model(x)
-            return restored, score_plus(restored, self.config.score), None
-        output = self.model(x, target, background)
-        scores = score(target, output, self.config.score, self.config.loss.gradient)
-        return output, scores, released_terms(target, output, self.config.data.layout)
-
-    def mask(self, zone: Zone) -> Tensor | None:
-        """A zone as `Explained.within` takes it."""
-        mask = zone.mask(self.config.data.size)
-        return None if mask is None else torch.from_numpy(mask).to(self.device)
+    def window_maker(self, scene: str) -> WindowMaker:
+        """Return a maker of the windows of one view, with no frame yet."""
+        past = Past() if self.needs_template(scene) else None
+        return WindowMaker(self.config.data.history, self.template(scene), past)
 
     def needs_template(self, scene: str) -> bool:
-        """Whether a view's template comes from its own past: one not trained on."""
-        return self.templates is not None and template_of(scene, self.scenes) is None
+        """True if the template of a view must come from its own past: it was not trained on."""
+        return self.backend.templates is not None and template_of(scene, self.scenes) is None
 
-    def background(self, scene: str, past: Past | None) -> Tensor | None:
-        """x_bg of a view, (1, C, H, W) in [-1, 1]; None where the model has none."""
-        if self.templates is None:
-            return None
-        if past is not None:
-            return torch.from_numpy(past.median())[None]
-        known = template_of(scene, self.scenes)
-        assert known is not None, "a view never trained on needs its past"
-        return self.templates[known : known + 1]
+    def template(self, scene: str) -> NDArray[np.float32] | None:
+        """Return the background template x_bg of a view, (C, H, W) in [-1, 1].
+
+        None if the model has no templates, or the view was not trained on.
+        """
+        index = template_of(scene, self.scenes)
+        templates = self.backend.templates
+        return None if templates is None or index is None else templates[index]
 
 
-def load(run: str | Path, **options: Any) -> Detector:
-    """A trained model by run folder, `.safetensors` file or shipped name, such as "ped2".
+def check_frames(frames: np.ndarray, data: DataConfig) -> None:
+    """Check that frames are (N, H, W, C) uint8 as a model with these settings takes them.
 
-    Args:
-        run: Which; a folder that `dmad export` wrote gives an `Exported`.
-        **options: As `Detector` takes them: `device`, `fast`; not of exports.
+    Raises:
+        DmadError: They are not, or there are fewer than T + 1.
     """
-    if is_exported(run):
-        from dmad.inference.exported import Exported
-
-        return Exported(run)
-    files = find_model(run)
-    card = read_card(files)
-    config, scenes = config_of_card(card), card["scenes"]
-    model = network(config, len(scenes))
-    try:
-        model.load_state_dict(read_weights(files))
-    except RuntimeError as error:
-        raise DmadError(
-            f"{files.weights} does not fit {files.card.name} beside it; keep each with "
-            "its own, or train again where they come from an earlier version"
-        ) from error
-    tree = card.get("calibration")
-    calibration = Calibration.from_dict(tree) if tree else None
-    levels = card.get("levels")
-    return Detector(model, config, scenes, calibration=calibration, levels=levels, **options)
+    shape = (data.size, data.size, data.channels)
+    expected = f"uint8 (N, {shape[0]}, {shape[1]}, {shape[2]})"
+    expected = f"give {expected}, as dmad.data.reading.decode.decode"
+    require(
+        isinstance(frames, np.ndarray),
+        f"frames are a {type(frames).__name__}; {expected} reads them from a file, or use stream",
+    )
+    require(
+        frames.ndim == 4 and frames.shape[1:] == shape and frames.dtype == np.uint8,
+        f"frames are {frames.dtype} {frames.shape}; {expected} reads them",
+    )
+    least = data.history + 1
+    require(len(frames) >= least, f"{len(frames)} frames are given, and {least} are needed")
 
 
-def network(config: Config, scenes: int = 1) -> PDM | PPDM:
-    """A network of these settings, for weights to be loaded into."""
-    data = config.data
-    if config.model.teacher:
-        return PPDM(config.model, data.size)
-    views = scenes if config.model.background else 1
-    return PDM(config.model, data.size, data.channels, data.history, views)
+def _backgrounds(windows: Sequence[Window]) -> NDArray[np.float32] | None:
+    """The templates of windows, (B, C, H, W), or (1, C, H, W) if all have the same."""
+    backgrounds = [window.background for window in windows]
+    first = backgrounds[0]
+    if first is None:
+        return None
+    if all(background is first for background in backgrounds):
+        return first[None]
+    return np.stack([background for background in backgrounds if background is not None])
+
+
+@lru_cache
+def _mask(zone: Zone, size: int) -> np.ndarray | None:
+    return zone.mask(size)

@@ -1,31 +1,82 @@
-"""`dmad.load`: a trained or an exported model, whichever lies there; torch only for the former."""
+"""A saved model as a detector: weights for PyTorch, or an exported graph without torch."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from dmad.inference import runtime
-from dmad.runs import is_exported
+import numpy as np
 
-if TYPE_CHECKING:
-    from dmad.inference.detector import Detector
+from dmad.calibration.calibration import Calibration
+from dmad.config import Config, config_of_card
+from dmad.errors import DmadError
+from dmad.form import Form
+from dmad.inference.backend import Backend
+from dmad.inference.detector import Detector
+from dmad.runs import GRAPHS, ModelFiles, read_card, read_weights
+
+TEMPLATES = "background.npy"  # beside an exported graph
 
 
-def load(run: str | Path, **options: Any) -> Detector | runtime.Runtime:
-    """A model ready to judge, called the same way in either form.
+def load_detector(
+    files: ModelFiles,
+    form: Form[Any, Any],
+    *,
+    device: str | None = None,
+    fast: bool = True,
+    threads: int = 0,
+) -> Detector:
+    """Load a trained or an exported model.
 
     Args:
-        run: Run folder, `.safetensors` file, name of a shipped model such as "ped2", or a folder
-            that `dmad export` wrote.
-        **options: Of a run as `Detector` takes them (`device`, `fast`); of an export
-            `threads`.
+        files: Its files.
+        form: The form that its settings belong to.
+        device: Where PyTorch computes, such as "cpu" or "cuda". None: a GPU if there is one.
+        fast: Fold and pack the network, and use 16 bit if the device is fast in it.
+        threads: Processor cores that an exported model uses; 0 is all.
 
     Raises:
-        DmadError: No such model, or a package that it needs is missing.
+        DmadError: The files are damaged or do not fit each other, or a package is missing.
     """
-    if is_exported(run):
-        return runtime.load(run, **options)
-    from dmad.inference.detector import load as load_run
+    card = read_card(files)
+    config, scenes = config_of_card(card), card["scenes"]
+    backend: Backend
+    if files.weights.name in GRAPHS.values():
+        backend = _exported_backend(files, card, threads)
+    else:
+        from dmad.inference.torch_backend import TorchBackend
 
-    return load_run(run, **options)
+        model = _load_network(files, form, config, len(scenes))
+        backend = TorchBackend(model, config, form, device, fast)
+    calibration = card.get("calibration")
+    return Detector(
+        backend,
+        config,
+        form,
+        scenes=scenes,
+        calibration=Calibration.from_dict(calibration) if calibration else None,
+        levels=card.get("levels"),
+    )
+
+
+def _exported_backend(files: ModelFiles, card: dict[str, Any], threads: int) -> Backend:
+    from dmad.inference.exported_backend import ExportedBackend, load_graph
+
+    precision = card.get("export", {}).get("precision", "fp32")
+    graph = load_graph(files.weights, precision, threads)
+    templates = files.weights.with_name(TEMPLATES)
+    return ExportedBackend(
+        graph, np.load(templates, allow_pickle=False) if templates.is_file() else None
+    )
+
+
+def _load_network(files: ModelFiles, form: Form[Any, Any], config: Config, scenes: int) -> Any:
+    """The network of a saved model, with its weights."""
+    model = form.network(config, scenes)
+    try:
+        model.load_state_dict(read_weights(files))
+    except RuntimeError as error:
+        raise DmadError(
+            f"{files.weights} does not fit {files.card.name} beside it; keep each with its own, "
+            "or train again if they come from an earlier version"
+        ) from error
+    return model

@@ -1,73 +1,127 @@
-"""Scores of a clip or of images; numpy alone."""
+"""What a detector returns: judged frames with their maps, and the scores of a whole clip."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from dmad.config import DataConfig
-from dmad.errors import require
+from dmad.calibration.calibration import Calibration
+from dmad.inference.backend import SCORES_AND_MAPS, LazyArrays
 
-RELEASED = ("deformation", "reconstruction", "gradient")  # the released code's frame scores
-
-
-def check_frames(frames: np.ndarray, data: DataConfig) -> None:
-    """`DmadError` unless frames are (N, H, W, C) uint8 as a model of these settings takes them."""
-    shape = (data.size, data.size, data.channels)
-    wanted = f"give uint8 (N, {shape[0]}, {shape[1]}, {shape[2]}), as dmad.data.decoding.decode"
-    require(
-        isinstance(frames, np.ndarray),
-        f"frames are a {type(frames).__name__}; {wanted} reads them of a file, or use stream",
-    )
-    require(
-        frames.ndim == 4 and frames.shape[1:] == shape and frames.dtype == np.uint8,
-        f"frames are {frames.dtype} {frames.shape}; {wanted} reads them",
-    )
-    least = data.history + 1
-    require(len(frames) >= least, f"{len(frames)} frames are given, and {least} are needed")
+RELEASED = ("deformation", "reconstruction", "gradient")  # the frame scores of the released code
 
 
-class Part(Protocol):
-    """A batch of judged frames."""
+@dataclass(frozen=True)
+class JudgedFrames:
+    """A batch of B judged frames or images; larger scores are more anomalous."""
 
-    def columns(self) -> list[np.ndarray]:
-        """Score, its two terms and the `RELEASED` terms, (B,) float64 each."""
+    index: NDArray[np.int64]  # (B,): position of each frame in its clip
+    frames: NDArray[np.uint8]  # (B, H, W, C): what was judged
+    score: NDArray[np.float64]  # (B,): Eq. 14 or 22, raw
+    reconstruction: NDArray[np.float64]  # (B,): its first term
+    deformation: NDArray[np.float64]  # (B,): its second term before α
+    released: dict[str, NDArray[np.float64]]  # (B,) each, by the names `RELEASED`; {} of images
+    reconstruction_map: NDArray[np.float32]  # (B, H, W): Eq. 12 or 20
+    deformation_map: NDArray[np.float32]  # (B, H, W): Eq. 13 or 21; grid units
+    drawings: Mapping[str, np.ndarray]  # (B, ...) each: what the form draws, see its `outputs`
+
+    @classmethod
+    def from_outputs(
+        cls, index: np.ndarray, frames: np.ndarray, outputs: Mapping[str, np.ndarray]
+    ) -> JudgedFrames:
+        """Return judged frames from what a `Backend` returns for them."""
+        score, reconstruction, deformation, *released = outputs["terms"].T.astype(np.float64)
+        drawings = [name for name in outputs if name not in SCORES_AND_MAPS]
+        return cls(
+            index=index,
+            frames=frames,
+            score=score,
+            reconstruction=reconstruction,
+            deformation=deformation,
+            released=dict(zip(RELEASED, released, strict=False)),
+            reconstruction_map=outputs["reconstruction_map"],
+            deformation_map=outputs["deformation_map"],
+            drawings=LazyArrays(drawings, outputs.__getitem__),
+        )
+
+    def frame(self, row: int) -> JudgedFrames:
+        """Return one frame as a batch of one."""
+        one = slice(row, row + 1)
+        return JudgedFrames(
+            index=self.index[one],
+            frames=self.frames[one],
+            score=self.score[one],
+            reconstruction=self.reconstruction[one],
+            deformation=self.deformation[one],
+            released={name: values[one] for name, values in self.released.items()},
+            reconstruction_map=self.reconstruction_map[one],
+            deformation_map=self.deformation_map[one],
+            drawings=LazyArrays(self.drawings, lambda name: self.drawings[name][one]),
+        )
 
 
 @dataclass(frozen=True)
 class AnomalyResult:
-    """Scores of a clip of N frames, or of N images (Eq. 22); larger is more anomalous.
+    """Scores of a clip of N frames, or of N images; larger is more anomalous.
 
     The first T frames of a clip have no past to be predicted from: their scores are NaN.
+    `calibrated`, `alarm` and `verdict` are None without a threshold.
     """
 
-    score: np.ndarray  # (N,) float64: Eq. 14
-    reconstruction: np.ndarray  # (N,) float64: its first term
-    deformation: np.ndarray  # (N,) float64: its second term before α
-    released: dict[str, np.ndarray]  # the released code's three terms, (N,) each; PDM only
+    score: NDArray[np.float64]  # (N,): Eq. 14 or 22, raw
+    reconstruction: NDArray[np.float64]  # (N,): its first term
+    deformation: NDArray[np.float64]  # (N,): its second term before α
+    released: dict[str, NDArray[np.float64]]  # (N,) each, by the names `RELEASED`; {} of images
+    calibrated: NDArray[np.float64] | None = None  # (N,): the score that the threshold is for
+    alarm: NDArray[np.bool_] | None = None  # (N,), of video: True for the frames of an event
+    verdict: NDArray[np.str_] | None = None  # (N,), of images: "good" or "anomalous"
 
     @classmethod
-    def of(cls, parts: Iterable[Part], gap: int) -> AnomalyResult:
-        """The batches of one clip, with NaN for the `gap` frames before the first."""
-        rows = [part.columns() for part in parts]  # of each batch only the scores are kept
-        columns = [
-            np.concatenate([np.full(gap, np.nan), *column]) for column in zip(*rows, strict=True)
+    def from_batches(cls, batches: Iterable[JudgedFrames], history: int) -> AnomalyResult:
+        """Return the raw scores of one clip.
+
+        Args:
+            batches: Its judged frames, at least one. Of each batch only the scores are kept.
+            history: T, the frames before the first judged one; their scores are NaN.
+        """
+        parts = [
+            cls(batch.score, batch.reconstruction, batch.deformation, batch.released)
+            for batch in batches
         ]
-        score, reconstruction, deformation, *released = columns
-        return cls(score, reconstruction, deformation, dict(zip(RELEASED, released, strict=False)))
+        none = np.full(history, np.nan)
+        unscored = cls(none, none, none, dict.fromkeys(parts[0].released, none))
+        return cls.join([unscored, *parts])
 
     @classmethod
     def join(cls, results: Sequence[AnomalyResult]) -> AnomalyResult:
-        """Clips one after another."""
-        parts = {
-            name: np.concatenate([getattr(result, name) for result in results])
-            for name in ("score", "reconstruction", "deformation")
-        }
-        released = {
-            name: np.concatenate([result.released[name] for result in results])
-            for name in results[0].released
-        }
-        return cls(released=released, **parts)
+        """Return the raw scores of several clips, one after another."""
+        return cls(
+            score=np.concatenate([result.score for result in results]),
+            reconstruction=np.concatenate([result.reconstruction for result in results]),
+            deformation=np.concatenate([result.deformation for result in results]),
+            released={
+                name: np.concatenate([result.released[name] for result in results])
+                for name in results[0].released
+            },
+        )
+
+    def with_threshold(
+        self, calibration: Calibration, judges: Literal["frames", "images"]
+    ) -> AnomalyResult:
+        """Return the result of one clip with calibrated scores and what reaches the threshold.
+
+        Args:
+            calibration: The threshold.
+            judges: "frames" sets `alarm`, "images" sets `verdict`.
+        """
+        calibrated = calibration.score(self.reconstruction, self.deformation)
+        if judges == "frames":
+            return replace(self, calibrated=calibrated, alarm=calibration.alarm(calibrated))
+        anomalous = calibrated >= calibration.threshold
+        return replace(
+            self, calibrated=calibrated, verdict=np.where(anomalous, "anomalous", "good")
+        )

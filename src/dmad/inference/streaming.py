@@ -1,43 +1,41 @@
-"""Causal scores: one frame in, one score out, with constant memory, for one view or many."""
+"""Frames judged as they come: one frame in, one score out, with constant memory."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass, replace
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby, islice
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from dmad.calibration.calibration import Calibration
-from dmad.data.reading.source_frames import Form
+from dmad.data.reading.frame_format import FrameFormat
 from dmad.data.reading.sources import open_source
-from dmad.data.templates import Past
 from dmad.data.zones import ALL, Zone
-from dmad.inference.detector import Detector, Explained
+from dmad.inference.detector import Detector
+from dmad.inference.result import JudgedFrames
 
 
 @dataclass(frozen=True)
-class Judged:
-    """One judged frame; larger is more anomalous."""
+class JudgedFrame:
+    """One judged frame of a stream; larger scores are more anomalous."""
 
     score: float  # Eq. 14, raw
     reconstruction: float  # its first term
-    deformation: float  # its second, before α
+    deformation: float  # its second term before α
     calibrated: float  # the score that the threshold is for; NaN without a calibration
-    found: Explained = field(repr=False)  # all that the model made of it, as a batch of one
-    time: float = float("nan")  # seconds, as its source has it
+    batch: JudgedFrames = field(repr=False)  # its maps and drawings, as a batch of one
+    time: float = float("nan")  # seconds, as its source gives it
 
 
 class Stream:
-    """Scores of one view, frame after frame, as `Detector.__call__` gives them for a whole clip.
+    """Judges the frames of one view in turn, as `Detector.__call__` judges a whole clip.
 
     Args:
         detector: The model; many streams may share one.
-        scene: As `Detector.__call__` takes it.
-        calibration: Of this view; the model's own where None.
-        zone: The part of the view that counts; where none is said that of the calibration.
+        scene: As in `Detector.__call__`.
+        calibration: The threshold of this view. None: that of the model.
+        zone: The part of the view that counts. `ALL`: that of the calibration.
     """
 
     def __init__(
@@ -47,93 +45,92 @@ class Stream:
         calibration: Calibration | None = None,
         zone: Zone = ALL,
     ) -> None:
-        self.detector, self.scene = detector, scene
+        self.detector = detector
         self.calibration = calibration or detector.calibration
-        self.mask = detector.mask(zone or (self.calibration.zone if self.calibration else ALL))
-        self._past = Past() if detector.needs_template(scene) else None
-        self.frames = 0  # taken so far
+        self.zone = zone
+        if self.calibration and not zone:
+            self.zone = self.calibration.zone
+        self.windows = detector.window_maker(scene)
         self.restart()
 
     def restart(self) -> None:
-        """The next frame does not follow the last: forget those, and keep the template."""
-        self._window: list[np.ndarray] = []
-        self._live = self.calibration.live() if self.calibration else None
+        """Forget the last frames, because the next does not follow them. The template is kept."""
+        self.windows.restart()
+        self._calibrated_score = self.calibration.live() if self.calibration else None
 
-    def push(self, frame: np.ndarray) -> float | None:
-        """Eq. 14 of the next frame (H, W, C) uint8; None for the first T, which have no past."""
-        (judged,) = push_all([self], [frame])
-        return judged.score if judged else None
+    def add_frame(self, frame: np.ndarray) -> JudgedFrame | None:
+        """Judge the next frame (H, W, C) uint8; None if there are not yet T frames before it."""
+        (judged,) = add_frames([self], [frame])
+        return judged
 
-    def take(self, frame: np.ndarray) -> tuple[np.ndarray, Tensor | None] | None:
-        """The frame with its past (T + 1, H, W, C) and x_bg (1, C, H, W), once there is a past."""
-        history = self.detector.config.data.history
-        self.frames += 1
-        self._window = [*self._window, frame][-history - 1 :]
-        ready = len(self._window) > history
-        if self._past and (not ready or not self._past.seen):
-            self._past.push(frame)
-        if not ready:
-            return None
-        background = self.detector.background(self.scene, self._past)
-        if self._past:
-            self._past.push(frame)
-        return np.stack(self._window), background
-
-    def conclude(self, found: Explained) -> Judged:
-        """What a judged frame, a batch of one, means in this view."""
-        found = found.within(self.mask, self.detector.config.score)
-        score, reconstruction, deformation = (float(v[0]) for v in found.columns()[:3])
-        calibrated = self._live(reconstruction, deformation) if self._live else np.nan
-        return Judged(score, reconstruction, deformation, calibrated, found)
+    def finish(self, judged: JudgedFrames) -> JudgedFrame:
+        """Return the scores of a judged frame, a batch of one, in this view."""
+        judged = self.detector.inside(self.zone, judged)
+        reconstruction, deformation = float(judged.reconstruction[0]), float(judged.deformation[0])
+        calibrated = np.nan
+        if self._calibrated_score:
+            calibrated = self._calibrated_score(reconstruction, deformation)
+        score = float(judged.score[0])
+        return JudgedFrame(score, reconstruction, deformation, calibrated, judged)
 
 
-def push_all(streams: Sequence[Stream], frames: Sequence[np.ndarray]) -> list[Judged | None]:
-    """The next frame of each of several streams of one model, judged in one batch.
+def add_frames(streams: Sequence[Stream], frames: Sequence[np.ndarray]) -> list[JudgedFrame | None]:
+    """Judge the next frame of each of several streams of one model in one batch.
 
     Args:
-        streams: Of one detector.
-        frames: (H, W, C) uint8, one for each.
+        streams: Streams of one detector.
+        frames: (H, W, C) uint8, one for each stream.
 
     Returns:
-        What was found in each; None where a stream has no past yet.
+        One judged frame for each stream; None if it does not yet have T frames.
     """
-    taken = [stream.take(frame) for stream, frame in zip(streams, frames, strict=True)]
-    ready = [k for k, item in enumerate(taken) if item is not None]
-    found: list[Judged | None] = [None] * len(streams)
-    if not ready:
-        return found
-    detector = streams[0].detector
-    pasts, templates = zip(*(item for item in taken if item is not None), strict=True)
-    windows = torch.from_numpy(np.stack(pasts)).to(detector.device)
-    there = [template.to(detector.device) for template in templates if template is not None]
-    background = torch.cat(there) if there else None
-    outcome = detector.run(windows, background)
-    for row, k in enumerate(ready):
-        index = np.array([streams[k].frames - 1])
-        parts = (one_of(part, row) for part in outcome)
-        found[k] = streams[k].conclude(Explained(index, frames[k][None], *parts))
-    return found
+    windows = [
+        stream.windows.add_frame(frame) for stream, frame in zip(streams, frames, strict=True)
+    ]
+    complete = [window for window in windows if window is not None]
+    if not complete:
+        return [None] * len(streams)
+    batch = streams[0].detector.judge_windows(complete)
+    rows = iter(range(len(complete)))
+    return [
+        stream.finish(batch.frame(next(rows))) if window is not None else None
+        for stream, window in zip(streams, windows, strict=True)
+    ]
 
 
-def one_of(batch: Any, row: int) -> Any:
-    """One sample of a batch of tensors, however nested, as a batch of one."""
-    if isinstance(batch, Tensor):
-        return batch[row : row + 1]
-    if isinstance(batch, tuple):
-        return tuple(one_of(part, row) for part in batch)
-    if is_dataclass(batch) and not isinstance(batch, type):
-        parts = {f.name: one_of(getattr(batch, f.name), row) for f in fields(batch)}
-        return replace(batch, **parts)
-    return batch
+def judge_clip(
+    detector: Detector, frames: Iterable[np.ndarray | None], scene: str = "", batch: int = 8
+) -> Iterator[JudgedFrame]:
+    """Judge the frames of a clip in batches, each with its calibrated score.
 
+    Only the zone of the detector's calibration is scored.
 
-def follow(detector: Detector, source: str, scene: str = "") -> Iterator[Judged]:
-    """Judge a source as its frames come; it is closed at the end, or with the iterator."""
+    Args:
+        detector: The model.
+        frames: As in `Detector.judge`. After a gap, the smoothing of the score starts again.
+        scene: As in `Detector.__call__`.
+        batch: Frames judged together.
+    """
     stream = Stream(detector, scene)
-    with open_source(source, Form.of(detector.config.data, detector.calibration)) as opened:
-        for shot in opened:
-            if shot.gap:
+    for present, part in groupby(frames, key=lambda frame: frame is not None):
+        if not present:
+            stream.restart()
+            continue
+        windows = stream.windows.windows(part)
+        while chunk := list(islice(windows, batch)):
+            judged = detector.judge_windows(chunk)
+            for row in range(len(chunk)):
+                yield stream.finish(judged.frame(row))
+
+
+def follow(detector: Detector, source: str, scene: str = "") -> Iterator[JudgedFrame]:
+    """Judge a source as its frames come. The source is closed at the end, or with the iterator."""
+    stream = Stream(detector, scene)
+    frame_format = FrameFormat.from_settings(detector.config.data)
+    with open_source(source, frame_format, detector.fps) as frames:
+        for frame in frames:
+            if frame.gap:
                 stream.restart()
-            (judged,) = push_all([stream], [shot.image])
-            if judged:
-                yield replace(judged, time=shot.time)
+            judged = stream.add_frame(frame.image)
+            if judged is not None:
+                yield replace(judged, time=frame.time)

@@ -1,63 +1,76 @@
-"""x_bg of a view never trained on, from its own past frames; numpy alone."""
+"""Windows of frames as they come: each frame with the T frames before it and its template."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
-from itertools import chain, islice
+from dataclasses import dataclass
 
-from dmad.data.templates import Frame, Past
+import numpy as np
+from numpy.typing import NDArray
 
+from dmad.data.templates import Past
 
-def at_once(past: Past | None, batch: int) -> int:
-    """How many frames may be judged with the present template.
-
-    The first frame of a model of single images is shown to `past` before it is judged and after.
-    """
-    return min(batch, past.until_refresh - (past.seen == 0)) if past else batch
+Frame = NDArray[np.uint8]  # (H, W, C)
 
 
-def stretches(frames: Iterable[Frame | None]) -> Iterator[Iterator[Frame]]:
-    """The frames up to each None, as they come; each is to be used up before the next."""
-    source = iter(frames)
-    for first in source:
-        if first is not None:
-            yield chain([first], _to_the_next(source))
+@dataclass(frozen=True)
+class Window:
+    """A frame and what it is judged with."""
+
+    index: int  # position of the frame, counted from the first frame of its view
+    frames: tuple[Frame, ...]  # T + 1, oldest first; the last is the one to be judged
+    background: NDArray[np.float32] | None  # (C, H, W) template in [-1, 1], if the model has any
 
 
-def _to_the_next(frames: Iterator[Frame | None]) -> Iterator[Frame]:
-    for frame in frames:
-        if frame is None:
-            return
-        yield frame
-
-
-def causal(
-    frames: Iterable[Frame | None], history: int, past: Past | None, batch: int = 1
-) -> Iterator[tuple[int, list[Frame]]]:
-    """Frames as they come, each with those before it; none is kept longer than it is needed.
+class WindowMaker:
+    """Makes a window of each frame of one view, from this frame and earlier ones alone.
 
     Args:
-        frames: (H, W, C) uint8 each, oldest first; any number. A None stands where the next does
-            not follow the last.
-        history: How many frames T stand before each that is judged.
-        past: Told of every frame once it was judged, so that a template never sees what it is
-            laid behind; the first frame of a model of single images is its own past.
-        batch: Frames to be judged at once, at most; fewer where a template has to be refreshed.
-
-    Yields:
-        Position of the first frame to be judged, and all of them with the T frames before.
+        history: T, the number of frames before the one that is judged.
+        template: Background template (C, H, W) of a view that was trained on.
+        past: Collects the frames of a view that was not trained on; its template is their median.
+            A frame is added after it was judged, so that no template contains the frame that is
+            judged with it. (The first frame of a model of single images is its own past.)
     """
-    position = 0
-    for stretch in stretches(frames):
-        window = list(islice(stretch, history))
-        position += len(window)
-        if past:
-            past.push_all(window)
-        while chunk := list(islice(stretch, at_once(past, batch))):
-            if past and not past.seen:
-                past.push(chunk[0])
-            yield position, window + chunk
-            if past:
-                past.push_all(chunk)
-            position += len(chunk)
-            window = (window + chunk)[len(chunk) :]
+
+    def __init__(
+        self, history: int, template: NDArray[np.float32] | None = None, past: Past | None = None
+    ) -> None:
+        self.history = history
+        self.count = 0  # frames so far
+        self._template, self._past = template, past
+        self._frames: deque[Frame] = deque(maxlen=history + 1)
+
+    def restart(self) -> None:
+        """Forget the last frames, because the next does not follow them. The template is kept."""
+        self._frames.clear()
+
+    def add_frame(self, frame: Frame) -> Window | None:
+        """Return the window of the next frame; None if there are not yet T frames before it."""
+        self._frames.append(frame)
+        self.count += 1
+        complete = len(self._frames) > self.history
+        window = None
+        if complete:
+            background = self._template if self._past is None else self._median(frame)
+            window = Window(self.count - 1, tuple(self._frames), background)
+        if self._past is not None:
+            self._past.push(frame)
+        return window
+
+    def _median(self, frame: Frame) -> NDArray[np.float32]:
+        assert self._past is not None
+        if not self._past.seen:
+            self._past.push(frame)
+        return self._past.median()
+
+    def windows(self, frames: Iterable[Frame | None]) -> Iterator[Window]:
+        """Yield the windows of frames as they come; None marks a gap before the next frame."""
+        for frame in frames:
+            if frame is None:
+                self.restart()
+                continue
+            window = self.add_frame(frame)
+            if window is not None:
+                yield window

@@ -1,0 +1,85 @@
+"""An export compared with PyTorch: its terms on normal frames, its AUROC on a test split."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmad.config import DataConfig
+from dmad.data.footage import Footage
+from dmad.data.splits import LabelledFootage, load_split
+from dmad.errors import DmadError, require
+from dmad.evaluation.metrics import micro_auroc
+from dmad.inference.detector import Detector
+from dmad.inference.result import AnomalyResult
+
+COMPARED = 32  # frames
+
+
+@dataclass(frozen=True)
+class RankingChange:
+    """How an export ranks a labelled test split."""
+
+    auroc: float  # of the export
+    auroc_pytorch: float
+    largest_change: float  # of a score, as a share of their mean
+
+
+def compare_terms(detector: Detector, exported: Detector, normal: Footage) -> tuple[float, int]:
+    """Compare the scores and terms of two detectors on the first frames of normal clips.
+
+    Returns:
+        The largest difference of a term as a share of its mean, and the number of frames compared.
+
+    Raises:
+        DmadError: There are no frames to compare.
+    """
+    history = detector.config.data.history
+    length = history + max(1, COMPARED // max(1, len(normal.clips)))
+    differences, count = [0.0], 0
+    for clip in normal.clips[:COMPARED]:
+        frames = normal.frames[clip.span][:length]
+        expected = _columns(detector(frames, clip.scene))
+        actual = _columns(exported(frames, clip.scene))
+        for ours, theirs in zip(expected, actual, strict=True):
+            difference = np.abs(theirs - ours)[history:].max()
+            differences.append(difference / (np.abs(ours[history:]).mean() + 1e-9))
+        count += len(frames) - history
+    require(count > 0, "no frames to compare with; give normal clips with --data.root DIR")
+    return float(max(differences)), count
+
+
+def _columns(result: AnomalyResult) -> list[NDArray[np.float64]]:
+    """Score, its terms and the released ones."""
+    return [result.score, result.reconstruction, result.deformation, *result.released.values()]
+
+
+def compare_ranking(
+    detector: Detector, exported: Detector, data: DataConfig
+) -> RankingChange | None:
+    """Compare the AUROC of two detectors on the test split; None if it has no labels."""
+    try:
+        test: LabelledFootage = load_split(data, "test")
+    except DmadError:
+        return None
+    if test.labels is None or len(np.unique(test.labels)) < 2:
+        return None
+    ours, theirs = ranked_scores(detector, test.footage), ranked_scores(exported, test.footage)
+    scored = np.isfinite(ours)
+    ours, theirs, labels = ours[scored], theirs[scored], test.labels[scored]
+    return RankingChange(
+        auroc=micro_auroc(theirs, labels),
+        auroc_pytorch=micro_auroc(ours, labels),
+        largest_change=float(np.abs(theirs - ours).max() / np.abs(ours).mean()),
+    )
+
+
+def ranked_scores(detector: Detector, footage: Footage) -> NDArray[np.float64]:
+    """Return Eq. 14 of each frame, or Eq. 22 of each image with the highest terms of its tiles."""
+    results = [detector(footage.frames[clip.span], clip.scene) for clip in footage.clips]
+    if detector.form.judges == "frames":
+        return np.concatenate([result.score for result in results])
+    alpha = detector.config.score.alpha
+    return np.array([one.reconstruction.max() + alpha * one.deformation.max() for one in results])

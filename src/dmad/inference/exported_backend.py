@@ -1,0 +1,106 @@
+"""An exported graph as a backend, run by ONNX Runtime or OpenVINO on the CPU, without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmad.errors import DmadError, require
+from dmad.inference.backend import SCORES_AND_MAPS
+
+Graph = Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]]  # inputs to outputs, by name
+
+
+class ExportedBackend:
+    """Judges windows with an exported graph, one at a time.
+
+    Args:
+        graph: The graph, as `load_graph` returns it.
+        templates: Background templates (S, C, H, W) in [-1, 1]; None for a model without.
+    """
+
+    def __init__(self, graph: Graph, templates: NDArray[np.float32] | None) -> None:
+        self.graph, self.templates = graph, templates
+
+    def __call__(
+        self, windows: NDArray[np.uint8], backgrounds: NDArray[np.float32] | None
+    ) -> Mapping[str, np.ndarray]:
+        """As `Backend.__call__`, with the entry `map` (B, H, W) besides."""
+        if backgrounds is None and self.templates is not None:
+            backgrounds = self.templates[:1]
+        rows = []
+        for index in range(len(windows)):
+            inputs: dict[str, np.ndarray] = {"frames": windows[index : index + 1]}
+            if backgrounds is not None:
+                own = index if len(backgrounds) > 1 else 0
+                inputs["background"] = backgrounds[own : own + 1]
+            rows.append(self.graph(inputs))
+        if len(rows) == 1:
+            return rows[0]
+        return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+
+
+def load_graph(path: Path, precision: str, threads: int = 0) -> Graph:
+    """Load a graph: `.onnx` with ONNX Runtime, `.xml` with OpenVINO.
+
+    Args:
+        path: The file.
+        precision: For "bf16" and "int8", OpenVINO computes in bf16 what is not in int8, if the
+            processor has it. For "fp32" it computes in float32.
+        threads: Processor cores to use; 0 is all.
+
+    Raises:
+        DmadError: The package is missing, the file is damaged, or it was written by a version
+            whose exports hold no drawings.
+    """
+    openvino = path.suffix == ".xml"
+    package = "openvino" if openvino else "onnxruntime"
+    load = _load_openvino if openvino else _load_onnx
+    try:
+        graph, names = load(path, precision, threads)
+    except ImportError as error:
+        raise DmadError(f"{path} needs {package}; pip install {package}") from error
+    except Exception as error:  # each package raises its own kinds
+        reason = " ".join(str(error).split())[:160]
+        raise DmadError(f"{path} cannot be read ({reason}); export it again") from error
+    require(len(names) > len(SCORES_AND_MAPS), f"{path} holds no drawings; export it again")
+    return graph
+
+
+def _load_onnx(path: Path, precision: str, threads: int) -> tuple[Graph, list[str]]:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.log_severity_level = threads, 3
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+
+    def run(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return dict(zip(names, session.run(names, inputs), strict=True))
+
+    return run, names
+
+
+def _load_openvino(path: Path, precision: str, threads: int) -> tuple[Graph, list[str]]:
+    import openvino
+
+    core = openvino.Core()
+    has_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    hints: dict[str, Any] = {
+        "INFERENCE_PRECISION_HINT": "bf16" if precision != "fp32" and has_bf16 else "f32",
+        "PERFORMANCE_HINT": "LATENCY",
+    }
+    if threads:
+        hints["INFERENCE_NUM_THREADS"] = threads
+    compiled = core.compile_model(str(path), "CPU", hints)
+    names = [output.any_name for output in compiled.outputs]
+
+    def run(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        outputs = compiled(dict(inputs)).values()
+        return {name: np.array(value) for name, value in zip(names, outputs, strict=True)}
+
+    return run, names
