@@ -40,13 +40,13 @@ def test_only_normal_images_are_bent(ramps):
     """A detector that scores every change calls more and more of them abnormal."""
     labels = np.repeat([0, 1], 25)
 
-    def explain(frames: np.ndarray, batch: int) -> Iterator[SimpleNamespace]:
+    def judge(frames: np.ndarray, batch: int) -> Iterator[SimpleNamespace]:
         change = np.abs(frames.astype(float) - ramps).mean((1, 2, 3))
         assert (change[labels == 1] == 0).all()
         for part in np.split(np.where(labels, 4.0, change), 2):
-            yield SimpleNamespace(columns=lambda part=part: [part])
+            yield SimpleNamespace(score=part)
 
-    detector = SimpleNamespace(explain=explain)
+    detector = SimpleNamespace(judge=judge)
     found = list(
         auroc_by_bend(detector, LabelledFootage(Footage(ramps, (), ()), labels, "")).values()
     )

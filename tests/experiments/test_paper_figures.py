@@ -1,39 +1,40 @@
-"""The paper's figures of a run: which rows they show, what the tiles hold, and the numbers."""
+"""The paper's figures of a run: the rows that are chosen, the tiles and the numbers."""
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from dmad.experiments.figures import (
-    figures,
-    frames_of_fig7,
-    of_digits,
-    of_images,
-    of_video,
-    ranked,
-    rows_of_fig2,
-)
 from PIL import Image
 
 from dmad import recipes
-from dmad.cli.main import main
-from dmad.data.footage import Clip, Footage
-from dmad.data.splits import LabelledFootage, load_split
+from dmad.api import load
+from dmad.data.footage import Clip, Footage, LabelledFootage
+from dmad.data.splits import load_split
 from dmad.data.windows import to_model
-from dmad.drawing import pictures as visualize
+from dmad.drawing import charts as chart_drawing
+from dmad.drawing import pictures as drawing
 from dmad.errors import DmadError
 from dmad.evaluation.metrics import micro_auroc
-from dmad.experiments.toy import pick
-from dmad.inference.detector import Detector, load
+from dmad.experiments.paper_figures import (
+    draw_clips,
+    draw_figures,
+    draw_images,
+    draw_single_images,
+    frames_of_fig7,
+    item_at_rank,
+    rows_of_fig2,
+)
+from dmad.forms import form_of
+from dmad.inference.detector import Detector
+from dmad.inference.torch_backend import TorchBackend
 from dmad.model.pdm import PDM
 
 
 @dataclass
-class Drawn:
-    """What a panel was made of."""
+class DrawnPanel:
+    """The content of a panel."""
 
     rows: list[list[np.ndarray]]
     titles: list[str]
@@ -45,40 +46,42 @@ class Drawn:
 
 
 @pytest.fixture
-def panels(monkeypatch) -> list[Drawn]:
-    """Every panel drawn in a test."""
-    found, panel = [], visualize.panel
+def panels(monkeypatch) -> list[DrawnPanel]:
+    """The content of every panel that a test draws."""
+    found, panel = [], drawing.panel
 
     def record(rows, titles, names=None):
-        found.append(Drawn(rows, titles, names))
+        found.append(DrawnPanel(rows, titles, names))
         return panel(rows, titles, names)
 
-    monkeypatch.setattr(visualize, "panel", record)
+    monkeypatch.setattr(drawing, "panel", record)
     return found
 
 
 @pytest.fixture
 def charts(monkeypatch) -> list:
-    """Every matplotlib figure drawn in a test."""
-    found, rendered = [], visualize.rendered
+    """Every matplotlib figure that a test draws."""
+    found, rendered = [], chart_drawing.rendered
 
     def record(figure, dpi=120):
         found.append(figure)
         return rendered(figure, dpi)
 
-    monkeypatch.setattr(visualize, "rendered", record)
+    monkeypatch.setattr(chart_drawing, "rendered", record)
     return found
 
 
 def detector_of(config, shaken, history: int) -> Detector:
     torch.manual_seed(0)
     net = PDM(config.model, config.data.size, config.data.channels, history)
-    return Detector(shaken(net) if net.estimator else net.eval(), config)
+    net = shaken(net) if net.estimator else net.eval()
+    form = form_of(config)
+    return Detector(TorchBackend(net, config, form), config, form)
 
 
 @pytest.fixture(scope="module")
 def digits(shaken) -> Detector:
-    """A network of digits with random weights, that deforms."""
+    """A network for digits with random weights that deforms."""
     return detector_of(recipes.digits(), shaken, 0)
 
 
@@ -94,23 +97,22 @@ def digits_test(digits) -> LabelledFootage:
 
 @pytest.fixture(scope="module")
 def errors(digits, digits_test) -> np.ndarray:
-    """Squared error of the references, averaged over 8 x 8 px, its maximum: with loops."""
+    """The maximum of the squared error of each reference, averaged over 8 x 8 px."""
     frames = digits_test.footage.frames
-    reference = np.concatenate(
-        [f.output.reference.numpy() for f in digits.explain(frames, batch=64)]
-    )
+    batches = digits.judge(frames, batch=64)
+    reference = np.concatenate([judged.drawings["reference"] for judged in batches])
     square = ((frames[..., 0] / 127.5 - 1) - reference[:, 0]) ** 2
     padded = np.pad(square, ((0, 0), (3, 4), (3, 4)))
     windows = np.lib.stride_tricks.sliding_window_view(padded, (8, 8), (1, 2))
     return windows.mean((3, 4)).max((1, 2))
 
 
-def test_a_rank_among_some() -> None:
+def test_an_item_is_chosen_by_its_rank_among_some() -> None:
     scores, among = np.array([5.0, 1, 4, 2, 3, 9]), np.array([1, 1, 1, 1, 1, 0], bool)
-    assert [ranked(scores, among, share) for share in (0, 0.5, 1)] == [1, 4, 0]
+    assert [item_at_rank(scores, among, share) for share in (0, 0.5, 1)] == [1, 4, 0]
 
 
-def test_rows_of_fig2_are_chosen_by_pixel_wise_error() -> None:
+def test_the_rows_of_fig2_are_chosen_by_the_pixel_wise_error() -> None:
     errors, labels = np.array([1.0, 2, 9, 4, 5, 6]), np.array([0, 0, 0, 1, 1, 1])
     assert rows_of_fig2(errors, labels) == {"normal": 1, "unusual\nnormal": 2, "abnormal": 4}
     assert list(rows_of_fig2(errors, 0 * labels)) == ["normal", "unusual\nnormal"]
@@ -119,21 +121,15 @@ def test_rows_of_fig2_are_chosen_by_pixel_wise_error() -> None:
     assert all("no labels" in name for name in unlabelled)
 
 
-def test_fig6_shows_a_digit_a_class(digits) -> None:
-    test = load_split(digits.config.data, "test")
-    assert test.classes[pick(test)].tolist() == [1, 3, 5, 7, 9, 0, 2, 4, 6, 8]
-    assert len(set(pick(replace(test, labels=None, classes=None)))) == 10
-
-
-def test_figs_2_and_6_of_digits(digits, digits_test, errors, panels, charts) -> None:
-    drawn = of_digits(digits, digits_test)
+def test_figs_2_and_6_draw_single_images(digits, digits_test, errors, panels, charts) -> None:
+    drawn = draw_single_images(digits, digits_test)
     assert list(drawn) == ["fig2.png", "fig2-scores.png", "fig6.png"]
     fig2, fig6 = panels
     assert "".join(title[0] for title in fig2.titles) == "abcdefg"
     shown = list(rows_of_fig2(errors, digits_test.labels).values())
     for index, tile in zip(shown, fig2.column("input"), strict=True):
         assert np.array_equal(tile, digits_test.footage.frames[index])
-    full = visualize.error_image(np.ones((1, 1)), 1.0)[0, 0]
+    full = drawing.error_image(np.ones((1, 1)), 1.0)[0, 0]
     at_full = [(tile == full).all(-1).any() for tile in fig2.column("diversity")]
     assert sum(at_full) == 1  # one scale for all rows
     assert [name.split("\n")[0] for name in fig6.titles] == list("1357902468")
@@ -147,15 +143,11 @@ def test_figs_2_and_6_of_digits(digits, digits_test, errors, panels, charts) -> 
     assert drawn["fig2-scores.png"].shape[1] == 5.5 * 200
 
 
-def test_maps_carry_their_scores(digits, digits_test, errors, panels, monkeypatch) -> None:
-    told = []
-    monkeypatch.setattr(
-        "dmad.forms.video.pictures.annotate", lambda x, lines, size: told.append(lines[0]) or x
-    )
-    of_digits(digits, digits_test)
+def test_the_pixel_wise_map_is_brightest_at_the_largest_error(
+    digits, digits_test, errors, panels
+) -> None:
+    draw_single_images(digits, digits_test)
     shown = list(rows_of_fig2(errors, digits_test.labels).values())
-    found = digits(digits_test.footage.frames[shown])
-    assert told == [f"{s:.3f}" for s in [*found.score, *errors[shown]]]
     _, x = to_model(torch.from_numpy(digits_test.footage.frames[shown])[:, None])
     tile = panels[0].column("pixel-wise")[1].astype(int).sum(-1)[::5, ::5]
     reference = panels[0].column("reference")[1][..., 0] / 127.5 - 1
@@ -167,7 +159,7 @@ def test_digits_without_labels_or_deformation(shaken, digits_test, panels) -> No
     config = recipes.digits()
     config = replace(config, model=replace(config.model, reductions=(), displacements=()))
     stiff = detector_of(config, shaken, 0)
-    of_digits(stiff, replace(digits_test, labels=None, classes=None))
+    draw_single_images(stiff, replace(digits_test, labels=None, classes=None))
     assert panels[0].names == ["median\nno labels", "strongest\nno labels"]
     assert set(panels[1].titles) == {"no labels"}
     assert all(tile.max() < 10 for tile in panels[0].column("diversity"))
@@ -200,7 +192,7 @@ def test_frames_of_fig7_without_labels_are_the_strongest() -> None:
 def test_fig7_of_video(trained, panels) -> None:
     detector = load(trained)
     test = load_split(detector.config.data, "test")
-    drawn = of_video(detector, test)
+    drawn = draw_clips(detector, test)
     assert list(drawn) == ["fig7.png", "wheel.png"]
     (fig7,) = panels
     scores = [detector(test.footage.frames[clip.span]).score for clip in test.footage.clips]
@@ -217,12 +209,11 @@ def test_fig7_of_video(trained, panels) -> None:
     assert " ".join(heads) == "input reference coarse fine deformation arrows error heat"
 
 
-def test_videos_without_labels_or_deformation(tiny, normal_data, panels) -> None:
+def test_videos_without_labels_or_deformation(tiny, normal_data, shaken, panels) -> None:
     config = tiny(normal_data)
     config = replace(config, model=replace(config.model, reductions=(), displacements=()))
-    torch.manual_seed(0)
-    detector = Detector(PDM(config.model, 32, 1, 4), config)
-    of_video(detector, replace(load_split(config.data, "test"), labels=None))
+    detector = detector_of(config, shaken, 4)
+    draw_clips(detector, replace(load_split(config.data, "test"), labels=None))
     assert all(name.startswith("no labels\n") for name in panels[0].names)
     assert all((tile == 255).all() for tile in panels[0].column("deformation"))
     assert "full colour: 0.1 px" in " ".join(panels[0].titles)
@@ -232,7 +223,7 @@ def test_a_view_never_trained_on_keeps_its_score(trained, panels) -> None:
     detector = load(trained)
     test = load_split(detector.config.data, "test")
     detector.scenes = ("another",)
-    of_video(detector, test)
+    draw_clips(detector, test)
     scores = detector(test.footage.frames[test.footage.clips[0].span]).score
     assert f"score {scores[6:].max():.3f}\n" in panels[0].names[0]
 
@@ -240,7 +231,7 @@ def test_a_view_never_trained_on_keeps_its_score(trained, panels) -> None:
 def test_fig7_of_images_shows_each_kind(trained_images, panels) -> None:
     detector = load(trained_images)
     test = load_split(detector.config.data, "test")
-    of_images(detector, test)
+    draw_images(detector, test)
     (fig7,) = panels
     kinds = [name.split("\n")[0] for name in fig7.names]
     assert kinds == ["good", "spot"]
@@ -250,25 +241,21 @@ def test_fig7_of_images_shows_each_kind(trained_images, panels) -> None:
     green = np.flatnonzero((spot == (0, 230, 90)).all(-1).any(1))
     assert (green.min(), green.max()) == (24, 33)  # as the mask lies
     assert fig7.column("bent")[0].shape == (64, 64, 3)
-    of_images(detector, replace(test, masks=None))
+    draw_images(detector, replace(test, masks=None))
     assert "marked" not in panels[1].titles
 
 
-def test_files_and_their_paths(trained, tmp_path, capsys) -> None:
-    main_arguments = ["dmad", "experiment", "figures", "--run", str(trained), "--out"]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sys.argv", [*main_arguments, str(tmp_path / "drawn")])
-        main()
-    told = [Path(line) for line in capsys.readouterr().out.splitlines()]
-    assert [path.name for path in told] == ["fig7.png", "wheel.png"]
-    with Image.open(told[0]) as picture:
+def test_the_pictures_are_written_and_their_paths_returned(trained, tmp_path) -> None:
+    paths = draw_figures(trained, tmp_path / "drawn")
+    assert [path.name for path in paths] == ["fig7.png", "wheel.png"]
+    with Image.open(paths[0]) as picture:
         assert picture.size[0] > 8 * 160
     assert not list(tmp_path.rglob("*.part*"))
 
 
-def test_without_test_data(trained, tmp_path) -> None:
+def test_without_test_data_nothing_is_written(trained, tmp_path) -> None:
     with pytest.raises(DmadError, match="ped2 needs its data"):
-        figures("ped2", tmp_path / "out")
+        draw_figures("ped2", tmp_path / "out")
     with pytest.raises(DmadError, match="does not exist"):
-        figures(trained, tmp_path / "out", root=tmp_path / "none")
+        draw_figures(trained, tmp_path / "out", root=tmp_path / "none")
     assert not (tmp_path / "out").exists()

@@ -17,30 +17,13 @@ SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 
 @dataclass(frozen=True)
-class GridSettings:
-    """Which runs of a grid are trained.
-
-    Args:
-        seeds: Seeds to train each variant with, such as [0,1,2]. Empty: the seed of the settings.
-        variants: Titles of the variants to train, such as ["full","- PDM"]. Empty: all.
-        budget: Time that all trainings together may take, such as 90s, 20m or 8h.
-        out: Folder to write to (default: the name of the experiment).
-    """
-
-    seeds: list[int] | None = None
-    variants: list[str] | None = None
-    budget: str = ""
-    out: Path | None = None
-
-
-@dataclass(frozen=True)
 class GridData:
     """The data of all runs.
 
     Args:
         root: Folder of the data set, if it is not where it was in training.
         cache: Folder for decoded frames.
-        size: Size of the images in pixels (default: that of the settings).
+        size: Size of the images in pixels (default: as in the settings).
     """
 
     root: Path | None = None
@@ -53,115 +36,128 @@ class GridTraining:
     """The training of all runs.
 
     Args:
-        epochs: Passes over the data (default: those of the settings).
+        epochs: Passes over the data (default: as in the settings).
     """
 
     epochs: int | None = None
 
 
-DATA, TRAINING = GridData(), GridTraining()
+@dataclass(frozen=True)
+class GridOptions:
+    """Which runs of a grid are trained, and how.
+
+    A grid that was stopped goes on where it stopped. It writes its table as .md, .csv and .json,
+    and its figure as .png and .pdf.
+
+    Args:
+        seeds: Seeds to train each variant with, such as [0,1,2] (default: as in the settings).
+        variants: Titles of the variants to train, such as ["full"] (default: all).
+        budget: Time that all trainings together may take, such as 90s, 20m or 8h.
+        out: Folder to write to (default: the name of the experiment).
+        data: The data of all runs.
+        train: The training of all runs.
+    """
+
+    seeds: list[int] | None = None
+    variants: list[str] | None = None
+    budget: str = ""
+    out: Path | None = None
+    data: GridData = GridData()
+    train: GridTraining = GridTraining()
+
+    def effort(self) -> Effort:
+        """What an experiment is asked to do.
+
+        Raises:
+            DmadError: The budget is no time.
+        """
+        from dmad.experiments.effort import Effort
+
+        return Effort(
+            epochs=self.train.epochs,
+            size=self.data.size,
+            seeds=self.seeds or (),
+            only=self.variants or (),
+            budget=seconds(self.budget) if self.budget else None,
+        )
 
 
-def toy_command(
-    grid: GridSettings,
-    data: GridData = DATA,
-    train: GridTraining = TRAINING,
-    recipe: str = "digits",
-) -> None:
+def seconds(time: str) -> float:
+    """Seconds of a time such as 90s, 20m or 8h.
+
+    Raises:
+        DmadError: It is not written in this way.
+    """
+    number, unit = time[:-1], time[-1:]
+    is_time = unit in SECONDS and number.replace(".", "", 1).isdigit()
+    require(is_time, f"--budget is {time}; write a time such as 90s, 20m or 8h")
+    return float(number) * SECONDS[unit]
+
+
+def toy_command(grid: GridOptions, recipe: str = "digits") -> None:
     """Compare three variants on digits (Sec. 4.2 and Fig. 6 of the paper).
 
     Example: dmad experiment toy --seeds [0,1,2]
 
     Args:
-        grid: Which runs are trained.
-        data: The data of all runs.
-        train: The training of all runs.
+        grid: Which runs are trained, and how.
         recipe: The recipe, digits or mnist.
     """
     from dmad import recipes
     from dmad.experiments.run_grid import with_data
     from dmad.experiments.toy import toy
 
-    config = with_data(recipes.get(recipe), data.root, data.cache)
-    toy(config, grid.out or Path("toy"), effort(grid, data, train))
+    config = with_data(recipes.get(recipe), grid.data.root, grid.data.cache)
+    toy(config, grid.out or Path("toy"), grid.effort())
 
 
-def ablation_command(
-    grid: GridSettings,
-    *,
-    run: str,
-    data: GridData = DATA,
-    train: GridTraining = TRAINING,
-) -> None:
+def ablation_command(grid: GridOptions, *, run: str) -> None:
     """Train a run again without each of its parts (Table 4 of the paper).
-
-    A grid that was stopped goes on where it stopped. It writes its table as .md, .csv and
-    .json, and its figure as .png and .pdf.
 
     Example: dmad experiment ablation --run RUN --train.epochs 4 --seeds [0,1]
 
     Args:
-        grid: Which runs are trained.
+        grid: Which runs are trained, and how.
         run: Run whose settings are varied.
-        data: The data of all runs.
-        train: The training of all runs.
     """
-    _ablation("ablation", grid, run, data, train)
+    _vary_parts("ablation", grid, run)
 
 
-def gamma3_command(
-    grid: GridSettings,
-    *,
-    run: str,
-    data: GridData = DATA,
-    train: GridTraining = TRAINING,
-) -> None:
+def gamma3_command(grid: GridOptions, *, run: str) -> None:
     """Train a run of images with six weights of the cycle consistency (Table 5 of the paper).
 
     Example: dmad experiment gamma3 --run RUN --train.epochs 5
 
     Args:
-        grid: Which runs are trained.
+        grid: Which runs are trained, and how.
         run: Run whose settings are varied.
-        data: The data of all runs.
-        train: The training of all runs.
     """
-    _ablation("gamma3", grid, run, data, train)
+    _vary_parts("gamma3", grid, run)
 
 
-def _ablation(name: str, grid: GridSettings, run: str, data: GridData, train: GridTraining) -> None:
+def _vary_parts(name: str, grid: GridOptions, run: str) -> None:
     from dmad.experiments.ablation import ablation
 
     out = grid.out or Path(name)
-    ablation(name, Path(run), out, effort(grid, data, train), data.root, data.cache)
+    ablation(name, Path(run), out, grid.effort(), grid.data.root, grid.data.cache)
 
 
-def contamination_command(
-    grid: GridSettings,
-    *,
-    run: str,
-    data: GridData = DATA,
-    train: GridTraining = TRAINING,
-) -> None:
+def contamination_command(grid: GridOptions, *, run: str) -> None:
     """Train a run of video with abnormal events among its training data (Sec. 4.6 of the paper).
 
     Example: dmad experiment contamination --run RUN --train.epochs 4
 
     Args:
-        grid: Which runs are trained.
+        grid: Which runs are trained, and how.
         run: Run whose settings are varied.
-        data: The data of all runs.
-        train: The training of all runs.
     """
     from dmad.experiments.contamination import contamination
 
     out = grid.out or Path("contamination")
-    contamination(Path(run), out, effort(grid, data, train), data.root, data.cache)
+    contamination(Path(run), out, grid.effort(), grid.data.root, grid.data.cache)
 
 
-def video_command(
-    grid: GridSettings, data: GridData = DATA, train: GridTraining = TRAINING
-) -> None:
+def video_command(grid: GridOptions) -> None:
     """Train on every video data set in a folder (Table 1 of the paper).
 
     The folder has one or more of the folders ped2, avenue and shanghaitech.
@@ -169,36 +165,36 @@ def video_command(
     Example: dmad experiment video --data.root DATA --seeds [0,1,2]
 
     Args:
-        grid: Which runs are trained.
-        data: The data of all runs.
-        train: The training of all runs.
+        grid: Which runs are trained, and how.
     """
+    root = _data_folder(grid, "video")
     from dmad.experiments.benchmarks import video
 
-    root = _folder("video", data)
-    video(root, grid.out or Path("video"), effort(grid, data, train), data.cache)
+    video(root, grid.out or Path("video"), grid.effort(), grid.data.cache)
 
 
-def mvtec_command(
-    grid: GridSettings,
-    data: GridData = DATA,
-    train: GridTraining = TRAINING,
-    run: Path | None = None,
-) -> None:
+def mvtec_command(grid: GridOptions, run: Path | None = None) -> None:
     """Train on every category of MVTec AD (Tables 2 and 3 of the paper).
 
     Example: dmad experiment mvtec --data.root MVTEC
 
     Args:
-        grid: Which runs are trained.
-        data: The data of all runs.
-        train: The training of all runs.
+        grid: Which runs are trained, and how.
         run: Run whose settings are used (default: those of recipe mvtec).
     """
+    root = _data_folder(grid, "mvtec")
     from dmad.experiments.benchmarks import mvtec
 
-    root = _folder("mvtec", data)
-    mvtec(root, grid.out or Path("mvtec"), effort(grid, data, train), run, data.cache)
+    mvtec(root, grid.out or Path("mvtec"), grid.effort(), run, grid.data.cache)
+
+
+def _data_folder(grid: GridOptions, name: str) -> Path:
+    root = grid.data.root
+    missing = f"--data.root is missing; write dmad experiment {name} --data.root DIR"
+    require(root is not None, missing)
+    root = Path(str(root))
+    require(root.is_dir(), f"{root} is no folder; give the folder of the data with --data.root")
+    return root
 
 
 def figures_command(
@@ -213,9 +209,9 @@ def figures_command(
         data: Where the data set is.
         out: Folder to write to.
     """
-    from dmad.experiments.figures import figures
+    from dmad.experiments.paper_figures import draw_figures
 
-    for path in figures(run, out, data.root, data.cache):
+    for path in draw_figures(run, out, data.root, data.cache):
         print(path)
 
 
@@ -269,38 +265,3 @@ EXPERIMENTS: dict[str, Verb] = {
     "deployable": deployable_command,
     "budgets": budgets_command,
 }
-
-
-def effort(grid: GridSettings, data: GridData, train: GridTraining) -> Effort:
-    """What the options ask of an experiment."""
-    from dmad.experiments.effort import Effort
-
-    return Effort(
-        epochs=train.epochs,
-        size=data.size,
-        seeds=grid.seeds or (),
-        only=grid.variants or (),
-        budget=seconds(grid.budget) if grid.budget else None,
-    )
-
-
-def seconds(budget: str) -> float:
-    """Seconds of a time such as 90s, 20m or 8h.
-
-    Raises:
-        DmadError: It is not written in this way.
-    """
-    number, unit = budget[:-1], budget[-1:]
-    is_time = unit in SECONDS and number.replace(".", "", 1).isdigit()
-    require(is_time, f"--budget is {budget}; write a time such as 90s, 20m or 8h")
-    return float(number) * SECONDS[unit]
-
-
-def _folder(name: str, data: GridData) -> Path:
-    require(
-        data.root is not None,
-        f"--data.root is missing; write dmad experiment {name} --data.root DIR",
-    )
-    root = Path(str(data.root))
-    require(root.is_dir(), f"{root} is no folder; give the folder of the data with --data.root")
-    return root

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from dmad.config import Config, changed
 from dmad.errors import require
-from dmad.evaluation.image_ledger import LARGER
+from dmad.evaluation.image_ledger import LARGER_OF_BOTH
 from dmad.evaluation.result import CALIBRATED, RAW, RAW_13
 from dmad.experiments.effort import Effort
 from dmad.experiments.grid import TRAINING, Column, Grid, Outcome
 from dmad.experiments.run_grid import base_config, run_grid
-from dmad.forms.images.evaluation import IMAGE_RAW
+from dmad.forms.images.evaluation import RAW as RAW_OF_IMAGES
 
 GAMMA3 = (0.0, 0.1, 0.25, 0.5, 1.0, 2.0)  # of Table 5
 TABLE_4 = {  # frame AUROC on Ped2, and the points that are lost without each part
@@ -43,11 +43,11 @@ VIDEO_COLUMNS = (
     Column("perplexity", TRAINING, "", "perplexity"),
 )
 IMAGE_COLUMNS = (
-    Column("image AUROC", "deployable", IMAGE_RAW, "image_AUROC"),
-    Column("pixel AUROC", "deployable", IMAGE_RAW, "pixel_AUROC"),
-    Column("AUPRO", "deployable", IMAGE_RAW, "AUPRO"),
-    Column("image AUROC (paper)", "paper", LARGER, "image_AUROC"),
-    Column("pixel AUROC (paper)", "paper", LARGER, "pixel_AUROC"),
+    Column("image AUROC", "deployable", RAW_OF_IMAGES, "image_AUROC"),
+    Column("pixel AUROC", "deployable", RAW_OF_IMAGES, "pixel_AUROC"),
+    Column("AUPRO", "deployable", RAW_OF_IMAGES, "AUPRO"),
+    Column("image AUROC (paper)", "paper", LARGER_OF_BOTH, "image_AUROC"),
+    Column("pixel AUROC (paper)", "paper", LARGER_OF_BOTH, "pixel_AUROC"),
 )
 COLUMNS = {"video": VIDEO_COLUMNS, "images": IMAGE_COLUMNS}  # by form
 

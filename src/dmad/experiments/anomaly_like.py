@@ -13,13 +13,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from dmad.data.splits import LabelledFootage
+from dmad.api import load
+from dmad.data.footage import LabelledFootage
 from dmad.evaluation.metrics import micro_auroc
 from dmad.experiments.grid import Column, Grid, Outcome, PlannedRun, read_outcomes, sort_outcomes
 from dmad.experiments.grid_figure import draw_grid
 from dmad.experiments.grid_table import write_grid_table
 from dmad.experiments.tables import print_table
-from dmad.inference.detector import Detector, load
+from dmad.inference.detector import Detector
 from dmad.model.deformation import grid_units, resize, warp
 
 NAME = "anomaly-like"
@@ -85,6 +86,6 @@ def auroc_by_bend(detector: Detector, test: LabelledFootage) -> dict[str, float]
         frames = np.array(test.footage.frames)
         normal = test.labels == 0
         frames[normal] = bend(frames[normal], pixels)
-        parts = [part.columns()[0] for part in detector.explain(frames, batch=BATCH)]
-        results[f"bent by {pixels:g} px"] = micro_auroc(np.concatenate(parts), test.labels)
+        scores = np.concatenate([judged.score for judged in detector.judge(frames, batch=BATCH)])
+        results[f"bent by {pixels:g} px"] = micro_auroc(scores, test.labels)
     return results

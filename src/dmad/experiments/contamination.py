@@ -11,9 +11,10 @@ import numpy as np
 from dmad.config import Config, DataConfig
 from dmad.data.footage import thin
 from dmad.data.layouts.videos import find_split
+from dmad.data.locations import required_root
 from dmad.data.reading.paths import image_files
 from dmad.data.series import runs
-from dmad.data.splits import MIXED, load_split, needed_root
+from dmad.data.splits import MIXED, load_split
 from dmad.errors import require
 from dmad.experiments.ablation import VIDEO_COLUMNS, memory_with_skips
 from dmad.experiments.effort import Effort
@@ -88,7 +89,7 @@ def mix_data(data: DataConfig, share: float, out: Path) -> Path:
     Raises:
         DmadError: The test clips have no labels, or are not folders of frames.
     """
-    root = needed_root(data).resolve()
+    root = required_root(data).resolve()
     train = find_split(data.layout, root, "train").sources
     normal_frames = sum(len(image_files(clip.path)) for clip in train)
     chosen = choose_abnormal_clips(data, round(share / (1 - share) * normal_frames))
@@ -107,7 +108,7 @@ def choose_abnormal_clips(data: DataConfig, frames: int) -> list[AbnormalClip]:
     Raises:
         DmadError: The test clips have no labels, or are not folders of frames.
     """
-    root = needed_root(data).resolve()
+    root = required_root(data).resolve()
     test = load_split(data, "test")
     require(test.labels is not None, f"{root} has no labels, so no event is known")
     assert test.labels is not None

@@ -1,100 +1,156 @@
-"""Which deployable score? Chosen on held-out normal clips and synthetic anomalies, without labels.
+"""Which score should a camera use? Compared on synthetic anomalies, without labels.
 
-Each choice is changed alone, the others as shipped, so that the table shows what each is worth.
+Each choice is changed alone, and the others stay as shipped. So the table shows what each is worth.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dmad.api import load
 from dmad.calibration.standardisation import Scorer
-from dmad.data.splits import load_split, lying
+from dmad.data.locations import with_locations
+from dmad.data.splits import load_split
 from dmad.data.synthetic.anomalies import Kind, sequences
 from dmad.errors import require
 from dmad.evaluation.result import RAW, RAW_12, RAW_13
-from dmad.experiments.tables import Table
-from dmad.forms.video.weight import KINDS, WEIGHTS, Terms, long_enough, terms_of, told_apart
-from dmad.inference.detector import load
+from dmad.evaluation.table import Table
+from dmad.experiments.tables import print_table, write_table
+from dmad.forms.video.weight import (
+    KINDS,
+    WEIGHTS,
+    Terms,
+    auroc_of_kinds,
+    check_length,
+    sequence_terms,
+    usual_weight,
+)
 
-SCORED = 12  # frames scored in each sequence; the last one is judged
-SHIPPED_WINDOW = 8  # `AlarmShape.smoothing` at 10 frames a second, where no threshold tells it
+SCORED_FRAMES = 12  # of each sequence; the last one is compared
+SHIPPED_WINDOW = 8  # frames of the causal mean if no threshold states it: 0.8 s at 10 fps
+SMALL, MIDDLE, LARGE = 0, 1, 2  # kernels; the middle one is shipped
+WINDOWS = (3, 5, 12)  # other lengths of the causal mean
+
+KernelTerms = Mapping[Kind, Sequence[Terms]]  # of each kind of sequence: terms by kernel
 
 
 @dataclass(frozen=True)
-class Choice:
-    """One line of the table."""
+class Comparison:
+    """One row of the table: how well a score finds synthetic anomalies."""
 
     name: str
-    fast: float  # AUROC of the kind against normal sequences, in [0, 1]
-    large: float
+    fast: float  # AUROC of fast things against normal sequences, in [0, 1]
+    large: float  # of large things
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """The choices that are shipped."""
+
+    alpha: float  # of Eq. 14
+    weight: float  # of the standardised deformation
+    window: int  # frames of the causal mean
 
 
 def deployable(
     run: Path, out: Path, count: int = 60, root: Path | None = None, cache: Path | None = None
-) -> list[Choice]:
-    """Compare choices and write `deployable.md` under `out`.
+) -> list[Comparison]:
+    """Compare several scores and write `deployable.md`.
 
     Args:
-        run: A run that held out normal clips.
-        out: Where to write.
-        count: Sequences of each kind.
-        root: Folder of the data set; the one trained on where None.
+        run: A run of video that held out normal clips.
+        out: Folder to write to.
+        count: Number of sequences of each kind.
+        root: Folder of the data set. None is the folder that the run was trained on.
         cache: Folder for decoded frames.
+
+    Raises:
+        DmadError: The run is not of video, or no held-out clip is long enough.
     """
     detector = load(run)
-    score = detector.config.score
-    require(detector.config.data.history > 0, f"{run} is no model of video; give one that is")
-    footage = load_split(lying(detector.config.data, root, cache), "held_out").footage
-    length = detector.config.data.history + SCORED - 1
-    long_enough(footage, length, "the least for synthetic anomalies")
-    made = {kind: sequences(footage, length, count, kind) for kind in KINDS}
-    rows, columns = score.kernel
+    config = detector.config
+    require(config.data.history > 0, f"{run} is no model of video; give one that is")
+    footage = load_split(with_locations(config.data, root, cache), "held_out").footage
+    length = config.data.history + SCORED_FRAMES - 1
+    check_length(footage, length, "the least for synthetic anomalies")
+    rows, columns = config.score.kernel
     kernels = [(rows // 2, columns // 2), (rows, columns), (2 * rows, 2 * columns)]
-    terms = {kind: terms_of(detector, made[kind], kernels, kind) for kind in KINDS}
-    shipped = detector.calibration.scorer.window if detector.calibration else SHIPPED_WINDOW
-    choices = compare(terms, kernels, score.alpha, detector.weight, min(shipped, SCORED))
-    lines = [(c.name, f"{c.fast:.4f}", f"{c.large:.4f}") for c in choices]
-    names = ("choice", "fast", "large")
-    table = Table("AUROC on synthetic anomalies", names, lines)
-    table.show()
-    table.write(out / "deployable")
-    return choices
+    terms = {}
+    for kind in KINDS:
+        made = sequences(footage, length, count, kind)
+        terms[kind] = sequence_terms(detector, made, kernels, kind)
+    window = detector.calibration.scorer.window if detector.calibration else SHIPPED_WINDOW
+    shipped = Shipped(config.score.alpha, usual_weight(detector), min(window, SCORED_FRAMES))
+    comparisons = compare_scores(terms, kernels, shipped)
+    cells = [(one.name, f"{one.fast:.4f}", f"{one.large:.4f}") for one in comparisons]
+    table = Table("AUROC on synthetic anomalies", ("choice", "fast", "large"), cells)
+    print_table(table)
+    write_table(table, out / "deployable")
+    return comparisons
 
 
-def compare(
-    terms: dict[Kind, list[Terms]],
-    kernels: Sequence[tuple[int, int]],
-    alpha: float,
-    weight: float,
-    window: int = SHIPPED_WINDOW,
-) -> list[Choice]:
-    """All choices; the middle kernel, the weight and the window are the shipped ones."""
+def compare_scores(
+    terms: KernelTerms, kernels: Sequence[tuple[int, int]], shipped: Shipped
+) -> list[Comparison]:
+    """Compare the shipped choices with others.
 
-    def plain(name: str, reconstruction: float, deformation: float) -> Choice:
-        last = {
-            kind: reconstruction * found[1][0][:, -1] + deformation * found[1][1][:, -1]
-            for kind, found in terms.items()
-        }
-        return Choice(name, *told_apart(last))
+    Args:
+        terms: Both terms of all sequences, averaged with each kernel.
+        kernels: The three kernels, small to large, as rows and columns in pixels.
+        shipped: The shipped choices.
+    """
+    weight, window = shipped.weight, shipped.window
+    comparisons = [
+        compare_raw(terms, RAW, 1, shipped.alpha),
+        compare_raw(terms, RAW_12, 1, 0),
+        compare_raw(terms, RAW_13, 0, 1),
+        compare_standardised(terms, f"standardised, weight {weight:g}", weight, 1),
+        compare_standardised(
+            terms, f"as shipped: the same, causal mean of {window}", weight, window
+        ),
+    ]
+    for other in WEIGHTS:
+        if other != weight:
+            comparisons.append(compare_standardised(terms, f"weight {other:g}", other, window))
+    for other in WINDOWS:
+        if other != window:
+            name = f"causal mean of {other}"
+            comparisons.append(compare_standardised(terms, name, weight, other))
+    for kernel in (SMALL, LARGE):
+        name = "kernel {} x {}".format(*kernels[kernel])
+        comparisons.append(compare_standardised(terms, name, weight, window, kernel))
+    return comparisons
 
-    def standardised(name: str, factor: float, mean: int, kernel: int = 1) -> Choice:
-        normal = terms["normal"][kernel]
-        scorer = Scorer.fit(normal[0].ravel(), normal[1].ravel(), factor)
-        last = {
-            kind: scorer.combine(*found[kernel])[:, -mean:].mean(1) for kind, found in terms.items()
-        }
-        return Choice(name, *told_apart(last))
 
-    others = [factor for factor in WEIGHTS if factor != weight]
-    return [
-        plain(RAW, 1, alpha),
-        plain(RAW_12, 1, 0),
-        plain(RAW_13, 0, 1),
-        standardised(f"standardised, weight {weight:g}", weight, 1),
-        standardised(f"as shipped: the same, causal mean of {window}", weight, window),
-        *(standardised(f"weight {f:g}", f, window) for f in others),
-        *(standardised(f"causal mean of {n}", weight, n) for n in (3, 5, 12) if n != window),
-        *(standardised("kernel {} x {}".format(*kernels[k]), weight, window, k) for k in (0, 2)),
-    ]  # fmt: skip
+def compare_raw(
+    terms: KernelTerms, name: str, reconstruction: float, deformation: float
+) -> Comparison:
+    """Compare a weighted sum of both raw terms of the last frame."""
+    scores = {}
+    for kind, by_kernel in terms.items():
+        first, second = by_kernel[MIDDLE]
+        scores[kind] = reconstruction * first[:, -1] + deformation * second[:, -1]
+    return Comparison(name, *auroc_of_kinds(scores))
+
+
+def compare_standardised(
+    terms: KernelTerms, name: str, weight: float, window: int, kernel: int = MIDDLE
+) -> Comparison:
+    """Compare the mean of the last standardised scores.
+
+    Args:
+        terms: As for `compare_scores`.
+        name: Name of the choice.
+        weight: Weight of the standardised deformation.
+        window: Number of frames of the mean.
+        kernel: Index of the kernel.
+    """
+    reconstruction, deformation = terms["normal"][kernel]
+    scorer = Scorer.fit(reconstruction.ravel(), deformation.ravel(), weight)
+    scores = {
+        kind: scorer.combine(*by_kernel[kernel])[:, -window:].mean(1)
+        for kind, by_kernel in terms.items()
+    }
+    return Comparison(name, *auroc_of_kinds(scores))

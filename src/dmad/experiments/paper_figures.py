@@ -1,190 +1,288 @@
-"""The paper's Figs. 2, 6 and 7 of any run; what they show is never chosen by how it looks."""
+"""Figs. 2, 6 and 7 of the paper, for any run.
+
+What they show is chosen by a rule, never by how it looks.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from dmad.api import load
 from dmad.console import progress_bar
-from dmad.data.footage import thin
+from dmad.data.footage import Clip, LabelledFootage, thin
+from dmad.data.locations import with_locations
 from dmad.data.series import runs
-from dmad.data.splits import LabelledFootage, load_split, lying
-from dmad.drawing import pictures as visualize
+from dmad.data.splits import load_split
+from dmad.drawing import charts
+from dmad.drawing import pictures as drawing
 from dmad.errors import require
 from dmad.evaluation.metrics import micro_auroc
-from dmad.experiments.toy import NAMES, figure, pick, show, titles
+from dmad.experiments.toy import LABELS, choose_examples, draw_fig6, example_titles, judge_examples
 from dmad.files import make_folder
-from dmad.forms.images.pictures import Judged, Pictures, judge_image, outline
-from dmad.forms.images.summary import tiles_of
+from dmad.forms.images.pictures import ImagePictures, JudgedImage, draw_outline, judge_image
+from dmad.forms.images.summary import judged_tiles
 from dmad.forms.video.evaluation import score_clips
-from dmad.forms.video.pictures import Image, Limits, diversity_panel, reference_error
-from dmad.forms.video.summary import draw
-from dmad.inference.detector import Detector, load
+from dmad.forms.video.pictures import (
+    ColourScale,
+    Image,
+    Picture,
+    diversity_panel,
+    picture_of_frame,
+    reference_error,
+)
+from dmad.inference.detector import Detector
 from dmad.inference.result import AnomalyResult
 
-# Rows of Fig. 2: label, and where in the order of pixel-wise errors the image is taken.
+# Rows of Fig. 2: the label, and the position among the sorted pixel-wise errors of that label.
 ROWS = {"normal": (0, 0.5), "unusual\nnormal": (0, 1.0), "abnormal": (1, 0.5)}
-UNLABELLED = {"median\nno labels": (0, 0.5), "strongest\nno labels": (0, 1.0)}
-EVENTS, ORDINARY = 4, 2  # rows of Fig. 7 of videos
-FAINT = 0.1  # px: fields that are all shorter are not enlarged to full colour
-MARKED = (0, 230, 90)
+ROWS_WITHOUT_LABELS = {"median\nno labels": (0, 0.5), "strongest\nno labels": (0, 1.0)}
+ABNORMAL_ROWS, NORMAL_ROWS = 4, 2  # of Fig. 7 of video
+SHORTEST_SCALE = 0.1  # px: shorter fields are not enlarged to full colour
+MASK_COLOUR = (0, 230, 90)
 
 
-def figures(
+def draw_figures(
     run: str | Path, out: Path, root: Path | None = None, cache: Path | None = None
 ) -> list[Path]:
-    """Draw the test split of a run as the paper does; write PNG files and print their paths.
+    """Draw the test split of a run as in the paper, and write PNG files.
 
-    Single images give `fig2.png`, `fig2-scores.png` and `fig6.png`. Videos, and images with a
-    teacher, give `fig7.png`, and `wheel.png`: what the colours of its fields mean.
+    Single images give `fig2.png`, `fig2-scores.png` and `fig6.png`. Video, and images with a
+    teacher, give `fig7.png` and `wheel.png`, the key to the colours of its fields.
 
     Args:
         run: Run folder, `.safetensors` file or name of a shipped model.
-        out: Where to write.
-        root: Folder of the data set; the one trained on where None.
+        out: Folder to write to.
+        root: Folder of the data set. None is the folder that the run was trained on.
         cache: Folder for decoded frames.
+
+    Returns:
+        The paths of the files.
 
     Raises:
         DmadError: No such model, no test data, or `out` cannot be written.
     """
     detector = load(run)
-    data = lying(detector.config.data, root, cache)
+    data = with_locations(detector.config.data, root, cache)
     test = load_split(data, "test")
     require(bool(test.footage.clips), f"{data.root} holds no test data; give --data.root DIR")
     make_folder(out)
-    of_frames = of_video if data.history else of_digits
-    drawn = (of_images if detector.config.model.teacher else of_frames)(detector, test)
-    for name, image in drawn.items():
-        visualize.save(image, out / name)
-    return [out / name for name in drawn]
+    pictures = DRAWERS[detector.config.form](detector, test)
+    for name, image in pictures.items():
+        drawing.save(image, out / name)
+    return [out / name for name in pictures]
 
 
-def of_digits(detector: Detector, test: LabelledFootage) -> dict[str, Image]:
+def draw_video_form(detector: Detector, test: LabelledFootage) -> dict[str, Image]:
+    """Fig. 7 of a model of clips, or Figs. 2 and 6 of a model of single images, by file name."""
+    if detector.config.data.history:
+        return draw_clips(detector, test)
+    return draw_single_images(detector, test)
+
+
+def draw_single_images(detector: Detector, test: LabelledFootage) -> dict[str, Image]:
     """Figs. 2 and 6 of a PDM of single images, by file name."""
     plain, augmented = both_scores(detector, test)
-    rows, chosen = rows_of_fig2(plain, test.labels), pick(test)
-    shown = [show(detector, test.footage.frames[which]) for which in ([*rows.values()], chosen)]
+    rows = rows_of_fig2(plain, test.labels)
+    row_indices = list(rows.values())
+    in_fig2 = judge_examples(detector, test.footage.frames[row_indices])
+    examples = choose_examples(test)
+    in_fig6 = judge_examples(detector, test.footage.frames[examples])
     return {
-        "fig2.png": diversity_panel(shown[0], detector.config.score, list(rows)),
-        "fig2-scores.png": scatter(plain, augmented, test.labels, list(rows.values())),
-        "fig6.png": figure({"": shown[1]}, titles(test, chosen)),
+        "fig2.png": diversity_panel(in_fig2, detector.config.score, list(rows)),
+        "fig2-scores.png": scatter_plot(plain, augmented, test.labels, row_indices),
+        "fig6.png": draw_fig6({"": in_fig6}, example_titles(test, examples)),
     }
 
 
 def both_scores(detector: Detector, test: LabelledFootage) -> np.ndarray:
-    """Pixel-wise error and Eq. 14 of N images, (2, N)."""
-    found = np.empty((2, len(test.footage.frames)))
+    """The pixel-wise error and Eq. 14 of N images, (2, N)."""
+    scores = np.empty((2, len(test.footage.frames)))
     for clip in test.footage.clips:
-        for part in detector.explain(test.footage.frames[clip.span], clip.scene, batch=64):
-            _, plain = reference_error(part, detector.config.score)
-            found[:, clip.start + part.index] = plain, part.columns()[0]
-    return found
+        frames = test.footage.frames[clip.span]
+        for judged in detector.judge(frames, clip.scene, batch=64):
+            _, plain = reference_error(judged, detector.config.score)
+            scores[0, clip.start + judged.index] = plain
+            scores[1, clip.start + judged.index] = judged.score
+    return scores
 
 
-def ranked(scores: np.ndarray, among: np.ndarray, share: float) -> int:
-    """Which of some items lies at a share of their order: 0.5 the median, 1 the highest."""
+def item_at_rank(scores: np.ndarray, among: np.ndarray, rank: float) -> int:
+    """Index of the item at a rank of the sorted scores: 0 is the lowest, 1 the highest.
+
+    Args:
+        scores: (N,).
+        among: (N,) bool: True for the items that count.
+        rank: In [0, 1]; 0.5 is the median.
+    """
     places = np.flatnonzero(among)
     order = np.argsort(scores[places], kind="stable")
-    return int(places[order[round(share * (len(places) - 1))]])
+    return int(places[order[round(rank * (len(places) - 1))]])
 
 
 def rows_of_fig2(errors: np.ndarray, labels: np.ndarray | None) -> dict[str, int]:
-    """Title and index of the images that Fig. 2 shows, by their pixel-wise errors (N,)."""
-    known, rows = (np.zeros(len(errors)), UNLABELLED) if labels is None else (labels, ROWS)
-    shown = {name: place for name, place in rows.items() if place[0] in known}
-    return {n: ranked(errors, known == label, share) for n, (label, share) in shown.items()}
+    """Title and index of the images in Fig. 2.
+
+    Args:
+        errors: Pixel-wise errors (N,).
+        labels: (N,) 1 = abnormal. None if unknown.
+    """
+    rows = ROWS
+    if labels is None:
+        rows, labels = ROWS_WITHOUT_LABELS, np.zeros(len(errors))
+    return {
+        title: item_at_rank(errors, labels == label, rank)
+        for title, (label, rank) in rows.items()
+        if label in labels
+    }
 
 
-def scatter(
-    plain: np.ndarray, augmented: np.ndarray, labels: np.ndarray | None, ringed: Sequence[int]
+def scatter_plot(
+    plain: np.ndarray, augmented: np.ndarray, labels: np.ndarray | None, circled: Sequence[int]
 ) -> Image:
-    """Both scores of all images (N,), 200 dpi; those of Fig. 2 are ringed."""
-    drawing, (axis,) = visualize.lay_out(5.5, [4.5], 1)
-    known = np.zeros(len(plain)) if labels is None else labels
-    colors = (visualize.BLUE, visualize.RED)
-    for label, (name, color) in enumerate(zip(NAMES, colors, strict=True)):
-        some, text = known == label, "no labels" if labels is None else name
-        if some.any():
-            axis.scatter(plain[some], augmented[some], 12, color, alpha=0.6, lw=0, label=text)
-    axis.scatter(plain[ringed], augmented[ringed], 70, "none", edgecolors="k", label="in Fig. 2")
+    """Plot both scores (N,) of all images at 200 dpi. A circle marks each image of Fig. 2."""
+    figure, (axis,) = charts.lay_out(5.5, [4.5], 1)
+    if labels is None:
+        axis.scatter(plain, augmented, 12, charts.BLUE, alpha=0.6, lw=0, label="no labels")
+    else:
+        for label, colour in enumerate((charts.BLUE, charts.RED)):
+            chosen = labels == label
+            if chosen.any():
+                points = (plain[chosen], augmented[chosen])
+                axis.scatter(*points, 12, colour, alpha=0.6, lw=0, label=LABELS[label])
+    axis.scatter(plain[circled], augmented[circled], 70, "none", edgecolors="k", label="in Fig. 2")
     axis.set_axisbelow(True)
     axis.set(xlabel="pixel-wise error", ylabel="deformation-augmented score")
-    if 0 < known.mean() < 1:
-        areas = [micro_auroc(values, known) for values in (plain, augmented)]
-        text = "AUROC: {:.3f} pixel-wise, {:.3f} deformation-augmented".format(*areas)
-        axis.set_title(text, loc="left", fontsize=10)
+    if labels is not None and 0 < labels.mean() < 1:
+        before, after = micro_auroc(plain, labels), micro_auroc(augmented, labels)
+        title = f"AUROC: {before:.3f} pixel-wise, {after:.3f} deformation-augmented"
+        axis.set_title(title, loc="left", fontsize=10)
     axis.legend()
-    return visualize.rendered(drawing, dpi=200)
+    return charts.rendered(figure, dpi=200)
 
 
-def of_video(detector: Detector, test: LabelledFootage) -> dict[str, Image]:
-    """Fig. 7 of videos: abnormal events at their strongest, and ordinary frames."""
-    found, config = AnomalyResult.join(score_clips(detector, test.footage)), detector.config
-    frames = frames_of_fig7(found.score, test)
-    reach = found.deformation[frames].max() * (config.data.size - 1) / 2
-    limits = Limits(config, float(np.nanmedian(found.reconstruction)), max(reach, FAINT))
-    rows, names = [], []
+def draw_clips(detector: Detector, test: LabelledFootage) -> dict[str, Image]:
+    """Fig. 7 of video, by file name: abnormal events at their strongest, and ordinary frames."""
+    result = AnomalyResult.join(score_clips(detector, test.footage))
+    frames = frames_of_fig7(result.score, test)
+    half_size = (detector.config.data.size - 1) / 2  # pixels in a grid unit
+    longest = max(result.deformation[frames].max() * half_size, SHORTEST_SCALE)
+    usual_peak = float(np.nanmedian(result.reconstruction))
+    scale = ColourScale(detector.config, usual_peak, longest)
+    pictures, names = [], []
     for frame in frames:
-        clip = next(c for c in test.footage.clips if frame < c.start + c.length)
-        rows.append(draw(detector, test, clip, frame, limits))
-        kind = "no labels" if test.labels is None else NAMES[test.labels[frame]]
-        names.append(f"{kind}\n{clip.name}, {rows[-1].label()}")
+        clip = clip_of_frame(test, frame)
+        picture = picture_of_frame(detector, test.footage, clip, frame, scale)
+        kind = "no labels" if test.labels is None else LABELS[test.labels[frame]]
+        pictures.append(picture)
+        names.append(f"{kind}\n{clip.name}, {picture.label()}")
+    rows = [picture.tiles() for picture in pictures]
+    panel = drawing.panel(rows, titles_with_scale(pictures[0], scale), names)
+    return {"fig7.png": panel, "wheel.png": drawing.wheel_legend()}
+
+
+def clip_of_frame(test: LabelledFootage, frame: int) -> Clip:
+    """The clip that a frame belongs to."""
+    return next(clip for clip in test.footage.clips if frame < clip.start + clip.length)
+
+
+def titles_with_scale(picture: Picture, scale: ColourScale) -> list[str]:
+    """The titles of the tiles, with the scale at which fields are drawn."""
     scales = {
-        "deformation": f"full colour: {limits.field:.2g} px",
-        "arrows": f"{limits.gain:.0f} times as long",
+        "deformation": f"full colour: {scale.longest_field:.2g} px",
+        "arrows": f"{scale.arrow_gain:.0f} times as long",
     }
-    heads = [f"{head}\n{scales.get(head, '')}".strip() for head in rows[0].titles()]
-    panel = visualize.panel([row.tiles() for row in rows], heads, names)
-    return {"fig7.png": panel, "wheel.png": visualize.wheel_legend()}
+    return [f"{title}\n{scales.get(title, '')}".strip() for title in picture.titles()]
 
 
 def frames_of_fig7(scores: np.ndarray, test: LabelledFootage) -> list[int]:
-    """The highest frame of some abnormal events, and the median normal one of some clips.
+    """The highest frame of four abnormal events, and the median normal frame of two clips.
 
-    Events are spread over the clips. Without labels every clip is one, and the highest are taken.
+    Events are spread over the clips. Without labels each clip counts as one event, and those with
+    the highest scores are taken.
     """
-    known, labels = np.isfinite(scores), test.labels  # a gap of unknown ones starts each clip
-    abnormal, normal = (
-        (known, known) if labels is None else (known & (labels > 0), known & (labels == 0))
-    )
-    clip_of = np.repeat(np.arange(len(test.footage.clips)), [c.length for c in test.footage.clips])
+    scored = np.isfinite(scores)  # the first frames of a clip have no score: events end there
+    abnormal = normal = scored
+    if test.labels is not None:
+        abnormal, normal = scored & (test.labels > 0), scored & (test.labels == 0)
+    lengths = [clip.length for clip in test.footage.clips]
+    clip_index = np.repeat(np.arange(len(lengths)), lengths)
     peaks = [start + int(scores[start:stop].argmax()) for start, stop in runs(abnormal)]
-    if labels is None:
-        peaks = sorted(peaks, key=lambda frame: -scores[frame])[:EVENTS]
-    firsts = list({clip_of[frame]: frame for frame in peaks[::-1]}.values())[::-1]
-    later = [frame for frame in peaks if frame not in firsts]
-    medians = [ranked(scores, normal & (clip_of == k), 0.5) for k in np.unique(clip_of[normal])]
-    events = [*thin(np.array(firsts, int), EVENTS), *later[: max(0, EVENTS - len(firsts))]]
-    return [int(frame) for frame in (*events, *thin(np.array(medians, int), ORDINARY))]
+    if test.labels is None:
+        peaks = sorted(peaks, key=lambda frame: -scores[frame])[:ABNORMAL_ROWS]
+    first_peaks: dict[int, int] = {}  # of each clip
+    for frame in peaks:
+        first_peaks.setdefault(int(clip_index[frame]), frame)
+    firsts = list(first_peaks.values())
+    others = [frame for frame in peaks if frame not in firsts]
+    medians = [
+        item_at_rank(scores, normal & (clip_index == index), 0.5)
+        for index in np.unique(clip_index[normal])
+    ]
+    return [
+        *thin(np.array(firsts, int), ABNORMAL_ROWS).tolist(),
+        *others[: max(0, ABNORMAL_ROWS - len(firsts))],
+        *thin(np.array(medians, int), NORMAL_ROWS).tolist(),
+    ]
 
 
-def of_images(detector: Detector, test: LabelledFootage) -> dict[str, Image]:
-    """Fig. 7 of images: of each kind the one with the median score, good ones first."""
+@dataclass(frozen=True)
+class ScoredImages:
+    """The scores of N test images."""
+
+    scores: np.ndarray  # (N,)
+    longest_fields: np.ndarray  # (N,) px
+
+
+def draw_images(detector: Detector, test: LabelledFootage) -> dict[str, Image]:
+    """Fig. 7 of images, by file name: the image with the median score of each kind, good first."""
     assert test.labels is not None
     assert test.classes is not None
-    clips, drawing = test.footage.clips, Pictures(detector)
-    shown = progress_bar(clips, "judging")
-    found = (judge_image(detector, [*test.footage.frames[c.span]], c.name) for c in shown)
-    scores, reaches = np.array([(one.score, one.reach) for one in found]).T
-    kinds = dict.fromkeys(test.classes[np.argsort(test.labels, kind="stable")].tolist())
-    chosen = [ranked(scores, test.classes == kind, 0.5) for kind in kinds]
-    drawing.field = max(reaches[chosen].max(), FAINT)
-    rows = [row_of_fig7(*tiles_of(detector, test, clips[index], drawing)) for index in chosen]
-    names = [f"{kind}\n{name}" for kind, (name, _) in zip(kinds, rows, strict=True)]
-    scale = f"field\nfull colour: {drawing.field:.2g} px"
-    heads = [head.replace("field", scale) for head in rows[0][1]]
-    panel = visualize.panel([list(tiles.values()) for _, tiles in rows], heads, names)
-    return {"fig7.png": panel, "wheel.png": visualize.wheel_legend()}
+    images = score_images(detector, test)
+    sorted_classes = test.classes[np.argsort(test.labels, kind="stable")]
+    kinds = list(dict.fromkeys(sorted_classes.tolist()))
+    chosen = [item_at_rank(images.scores, test.classes == kind, 0.5) for kind in kinds]
+    draw = ImagePictures(detector)
+    draw.longest_field = max(images.longest_fields[chosen].max(), SHORTEST_SCALE)
+    rows, names = [], []
+    for kind, index in zip(kinds, chosen, strict=True):
+        judged, tiles = judged_tiles(detector, test, test.footage.clips[index], draw)
+        rows.append(row_of_fig7(judged, tiles))
+        names.append(f"{kind}\n{score_and_verdict(judged)}")
+    scale = f"field\nfull colour: {draw.longest_field:.2g} px"
+    titles = [title.replace("field", scale) for title in rows[0]]
+    panel = drawing.panel([list(row.values()) for row in rows], titles, names)
+    return {"fig7.png": panel, "wheel.png": drawing.wheel_legend()}
 
 
-def row_of_fig7(found: Judged, tiles: dict[str, Image]) -> tuple[str, dict[str, Image]]:
-    """Score and verdict; and the pictures, with the bent image and the defect's outline."""
-    tiles = {**tiles, "bent forward": found.deformed}
+def score_images(detector: Detector, test: LabelledFootage) -> ScoredImages:
+    """Score every test image."""
+    scores, longest_fields = [], []
+    for clip in progress_bar(test.footage.clips, "scoring"):
+        judged = judge_image(detector, list(test.footage.frames[clip.span]), clip.name)
+        scores.append(judged.score)
+        longest_fields.append(judged.reach)
+    return ScoredImages(np.array(scores), np.array(longest_fields))
+
+
+def score_and_verdict(judged: JudgedImage) -> str:
+    """The score, and the verdict if a threshold was set."""
+    verdict = f"\njudged {judged.verdict}" if judged.verdict else ""
+    return f"score {judged.score:.2f}{verdict}"
+
+
+def row_of_fig7(judged: JudgedImage, tiles: dict[str, Image]) -> dict[str, Image]:
+    """The pictures of an image by their titles, with the bent image and the outline of the mask."""
+    row = {title: tile for title, tile in tiles.items() if title != "marked"}
+    row["bent forward"] = judged.deformed
     if "marked" in tiles:
-        truth = tiles.pop("marked")[..., 0] > 0
-        tiles["marked"] = tiles["input"].copy()
-        outline(tiles["marked"], truth, MARKED)
-    verdict = f"\njudged {found.verdict}" if found.verdict else ""
-    return f"score {found.score:.2f}{verdict}", tiles
+        outlined = tiles["input"].copy()
+        draw_outline(outlined, tiles["marked"][..., 0] > 0, MASK_COLOUR)
+        row["marked"] = outlined
+    return row
+
+
+DRAWERS = {"video": draw_video_form, "images": draw_images}  # by form

@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from dmad.api import complete, evaluate
 from dmad.categories import ledger_value
 from dmad.config import Config
-from dmad.data.splits import lying
+from dmad.data.locations import with_locations
 from dmad.errors import require
 from dmad.experiments.effort import Effort
 from dmad.experiments.grid import (
@@ -32,9 +33,7 @@ from dmad.experiments.grid import (
 from dmad.experiments.grid_figure import draw_grid
 from dmad.experiments.grid_table import write_grid_table
 from dmad.experiments.tables import print_table
-from dmad.forms.video.evaluation import evaluate
 from dmad.runs import Run, find_model, read_card, read_config
-from dmad.thresholds import complete
 
 logger = logging.getLogger(__name__)
 
@@ -170,4 +169,4 @@ def base_config(run: Path, root: Path | None = None, cache: Path | None = None) 
 
 def with_data(config: Config, root: Path | None, cache: Path | None) -> Config:
     """The same settings with other folders for data and cache. None keeps a folder."""
-    return replace(config, data=lying(config.data, root, cache))
+    return replace(config, data=with_locations(config.data, root, cache))

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from dmad.api import load
 from dmad.config import Config, changed
-from dmad.data.splits import LabelledFootage, load_split
-from dmad.drawing import pictures as visualize
+from dmad.data.footage import LabelledFootage
+from dmad.data.splits import load_split
+from dmad.drawing import pictures as drawing
 from dmad.evaluation.result import RAW
 from dmad.experiments.ablation import without_deformation
 from dmad.experiments.anomaly_like import anomaly_like
@@ -17,7 +19,8 @@ from dmad.experiments.effort import Effort
 from dmad.experiments.grid import Column, Grid, Outcome
 from dmad.experiments.run_grid import run_grid
 from dmad.forms.video.pictures import stages
-from dmad.inference.detector import Detector, Explained, load
+from dmad.inference.detector import Detector
+from dmad.inference.result import JudgedFrames
 from dmad.runs import has_model, read_config
 
 SHOWN = 10  # one digit of each class
@@ -53,9 +56,10 @@ def toy(config: Config, out: Path, effort: Effort | None = None) -> list[Outcome
             anomaly_like(grid, runs, outcomes, test, out)
         chosen = choose_examples(test)
         examples = test.footage.frames[chosen]
-        explained = {title: explain(load(folder), examples) for title, folder in first_seed.items()}
-        shown = {title: explained[title] for title in grid.variants}
-        visualize.save(draw_fig6(shown, example_titles(test, chosen)), out / "fig6.png")
+        judged = {
+            title: judge_examples(load(first_seed[title]), examples) for title in grid.variants
+        }
+        drawing.save(draw_fig6(judged, example_titles(test, chosen)), out / "fig6.png")
     return outcomes
 
 
@@ -79,23 +83,23 @@ def example_titles(test: LabelledFootage, chosen: np.ndarray) -> list[str]:
     return titles
 
 
-def explain(detector: Detector, examples: np.ndarray) -> Explained:
-    """What a model computes for all examples, as one batch."""
-    return next(detector.explain(examples, batch=len(examples)))
+def judge_examples(detector: Detector, examples: np.ndarray) -> JudgedFrames:
+    """Judge all examples in one batch."""
+    return next(detector.judge(examples, batch=len(examples)))
 
 
-def draw_fig6(shown: Mapping[str, Explained], titles: list[str]) -> np.ndarray:
+def draw_fig6(shown: Mapping[str, JudgedFrames], titles: list[str]) -> np.ndarray:
     """Draw Fig. 6: the images, what each model makes of them, and all stages of the last model.
 
     Args:
-        shown: The output of each model for the same images, by the name of the model. The name is
-            empty if there is only one.
+        shown: The same images judged by each model, by its name. The name is empty if there is only
+            one model.
         titles: Titles of the images.
     """
     *plain, (last, deformed) = shown.items()
     rows = {"input": list(deformed.frames)}
-    for name, output in plain:
-        rows[name] = list(stages(output).values())[-1]
+    for name, judged in plain:
+        rows[name] = list(stages(judged).values())[-1]
     for stage, row in stages(deformed).items():
         rows[f"{last}\n{stage}".strip()] = row
-    return visualize.panel(list(rows.values()), titles, list(rows))
+    return drawing.panel(list(rows.values()), titles, list(rows))
