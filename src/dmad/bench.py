@@ -1,14 +1,18 @@
-"""`dmad bench`: speed as shipped beside the same model in plain eager float32, in one run."""
+"""`dmad bench`: the speed of the package beside the same network in plain 32-bit PyTorch.
+
+All networks have random weights, and all frames are generated. What is compared runs in turn, so
+that a drift of the machine's speed affects all alike.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Literal
 
 import numpy as np
 import torch
@@ -16,75 +20,106 @@ import torch
 from dmad import recipes
 from dmad.config import Config, changed
 from dmad.data.reading.decode import decode
+from dmad.data.reading.frame_format import FrameFormat
 from dmad.data.synthetic.street import Street, normal_clip
+from dmad.data.windows import Batch
 from dmad.drawing.pictures import save
 from dmad.drawing.video_writer import VideoWriter
-from dmad.experiments.tables import Table
-from dmad.export.export import Format, Precision, build, missing_packages
-from dmad.hardware import Plan, plan, quicken
+from dmad.evaluation.table import Table
+from dmad.export.export import Format, Precision, missing_packages, write_graph
+from dmad.forms import form_of
+from dmad.hardware import Plan, plan
 from dmad.inference.detector import Detector
-from dmad.inference.runtime import Runtime, session
-from dmad.model.losses import total_loss
-from dmad.model.pdm import PDM
-from dmad.model.ppdm import PPDM
+from dmad.inference.exported_backend import ExportedBackend, load_graph
+from dmad.inference.torch_backend import TorchBackend
 from dmad.runs import GRAPHS
 
 ROUNDS = 7
+BATCH = 8  # samples of a training step
+FRAMES = 24  # of the video
+IMAGES = 4  # judged in a round
 
-BATCH = 8  # of the timed training steps
+PLAIN = "PyTorch, plain float32"
+EXPORTS: dict[str, tuple[Format, Precision]] = {
+    "ONNX Runtime fp32": ("onnx", "fp32"),
+    "OpenVINO fp32": ("openvino", "fp32"),
+    "OpenVINO bf16": ("openvino", "bf16"),
+    "OpenVINO int8": ("openvino", "int8"),
+}
 
-FRAMES = 24  # of the timed video
+What = Literal["train", "predict", "images", "deploy"]
+Job = Callable[[], float]  # does the work once and returns seconds
 
-IMAGES = 4
 
+def bench(what: What, sizes: Sequence[int], rounds: int = ROUNDS, frames: int = FRAMES) -> Table:
+    """Measure the speed of training, prediction, images or exports.
 
-def bench(what: str, sizes: Sequence[int]) -> Table:
-    """Time `train` or `predict` of recipe ped2, or `images`.
+    Args:
+        what: `train` and `predict` use recipe ped2, `images` its own recipe. `deploy` judges a
+            video with PyTorch and with every kind of export.
+        sizes: Height and width of the frames in pixels.
+        rounds: How often each is timed; medians are shown.
+        frames: Length of the video.
 
     Returns:
-        For each size the milliseconds, plain and as shipped, and how many times faster the shipped
-        way is.
+        One row for each size; for `deploy`, for each size and kind of export.
     """
-    quicken()
-    lines = []
+    if what == "deploy":
+        return bench_exports(sizes, rounds, frames)
+    rows = []
     for size in sizes:
-        base = recipes.images() if what == "images" else recipes.ped2()
-        config = changed(base, size=size)
-        plain, shipped = JOBS[what](config)
-        slow, quick = in_turn(plain, shipped)
-        cells = (f"{1e3 * median(times):.1f}" for times in (slow, quick))
-        ratio = median(a / b for a, b in zip(slow, quick, strict=True))
-        lines.append([f"{size}", *cells, f"{ratio:.2f}"])
-    return Table(f"dmad bench {what}", ["size", "plain ms", "shipped ms", "times faster"], lines)
+        with TemporaryDirectory() as folder:
+            plain, shipped = make_jobs(what, size, frames, Path(folder))
+            seconds = time_in_turn({"plain": plain, "shipped": shipped}, rounds)
+        milliseconds = [f"{1e3 * median(times):.1f}" for times in seconds.values()]
+        ratios = [a / b for a, b in zip(seconds["plain"], seconds["shipped"], strict=True)]
+        rows.append([f"{size}", *milliseconds, f"{median(ratios):.2f}"])
+    return Table(f"dmad bench {what}", ["size", "plain ms", "shipped ms", "times faster"], rows)
 
 
-def in_turn(
-    plain: Callable[[], float], shipped: Callable[[], float]
-) -> tuple[list[float], list[float]]:
-    """Seconds of each, run in turn so that a drift of the machine's speed hits both alike."""
-    plain(), shipped()
-    pairs = [(plain(), shipped()) for _ in range(ROUNDS)]
-    return [a for a, _ in pairs], [b for _, b in pairs]
+def make_jobs(what: What, size: int, frames: int, folder: Path) -> tuple[Job, Job]:
+    """Return the job in plain 32-bit PyTorch, and the same job as the package does it."""
+    if what == "images":
+        config: Config = changed(recipes.images(), size=size)
+        return image_job(config, False, folder), image_job(config, True, folder)
+    config = changed(recipes.ped2(), size=size)
+    if what == "train":
+        eager = Plan("32-true", compile=False, channels_last=False)
+        return training_job(config, eager, False), training_job(
+            config, plan(config.train, "cpu"), True
+        )
+    video = write_video(folder / "street.mp4", frames)
+    return video_job(config, False, video), video_job(config, True, video)
 
 
-def training_steps(config: Config) -> tuple[Callable[[], float], Callable[[], float]]:
-    """One step of `BATCH` samples, plain and as shipped."""
-    plain = Plan("32-true", compile=False, channels_last=False)
-    return _step(config, plain, fused=False), _step(config, plan(config.train, "cpu"), fused=True)
+def time_in_turn(jobs: dict[str, Job], rounds: int) -> dict[str, list[float]]:
+    """Return the seconds of each job, one a round. A first round warms up and does not count."""
+    seconds: dict[str, list[float]] = {name: [] for name in jobs}
+    for turn in range(1 + rounds):
+        for name, job in jobs.items():
+            spent = job()
+            if turn > 0:
+                seconds[name].append(spent)
+    return seconds
 
 
-def _step(config: Config, compute: Plan, fused: bool) -> Callable[[], float]:
+def training_job(config: Config, compute: Plan, fused: bool) -> Job:
+    """Return a job that takes one training step of `BATCH` samples."""
     torch.manual_seed(0)
-    size = config.data.size
-    model = PDM(config.model, size, config.data.channels, config.data.history)
-    x, target = torch.rand(BATCH, 4, size, size) * 2 - 1, torch.rand(BATCH, 1, size, size) * 2 - 1
+    size, history = config.data.size, config.data.history
+    form = form_of(config)
+    model = form.network(config)
+    x = torch.rand(BATCH, history, size, size) * 2 - 1
+    target = torch.rand(BATCH, 1, size, size) * 2 - 1
+    batch = Batch(torch.empty(0), torch.zeros(BATCH, dtype=torch.long))
     if compute.channels_last:
         model.to(memory_format=torch.channels_last)
         x = x.contiguous(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(model.parameters(), fused=fused)
 
     def loss() -> torch.Tensor:
-        return total_loss(target, model(x, target), config.loss).total
+        _, losses = form.losses(model, config, batch, x, target)
+        return losses.total
 
     forward = torch.compile(loss) if compute.compile else loss
 
@@ -102,150 +137,117 @@ def _step(config: Config, compute: Plan, fused: bool) -> Callable[[], float]:
     return step
 
 
-def single_frames(config: Config) -> tuple[Callable[[], float], Callable[[], float]]:
-    """A short video, decoded and judged frame by frame; seconds a frame, plain and as shipped."""
+def random_detector(config: Config, fast: bool) -> Detector:
+    """Return a detector for the CPU with the same random weights at every call."""
     torch.manual_seed(0)
-    model = PDM(config.model, config.data.size, config.data.channels, config.data.history)
-    plain = Detector(model, config, device="cpu", fast=False)
-    shipped = Detector(model, config, device="cpu")
-    return _judging(plain), _judging(shipped)
+    form = form_of(config)
+    backend = TorchBackend(form.network(config), config, form, "cpu", fast)
+    return Detector(backend, config, form)
 
 
-def single_images(config: Config) -> tuple[Callable[[], float], Callable[[], float]]:
-    """A picture, decoded and judged by itself; seconds each, plain and as shipped."""
-    torch.manual_seed(0)
-    model = PPDM(config.model, config.data.size)
-    detectors = (Detector(model, config, device="cpu", fast=fast) for fast in (False, True))
-    plain, shipped = map(_inspecting, detectors)
-    return plain, shipped
-
-
-def _inspecting(detector: Detector) -> Callable[[], float]:
-    data = detector.config.data
-    noise = np.random.default_rng(0).integers(0, 255, (2 * data.size, 2 * data.size, 3), np.uint8)
+def image_job(config: Config, fast: bool, folder: Path) -> Job:
+    """Return a job that decodes and judges image files; it returns seconds an image."""
+    detector, size = random_detector(config, fast), 2 * config.data.size
+    path = folder / "part.png"
+    save(np.random.default_rng(0).integers(0, 255, (size, size, 3), np.uint8), path)
 
     def judge() -> float:
-        with TemporaryDirectory() as folder:
-            save(noise, path := Path(folder) / "part.png")
-            start = time.perf_counter()
-            for _ in range(IMAGES):
-                list(detector.explain(decode(path, data.size, data.channels)))
-            return (time.perf_counter() - start) / IMAGES
+        start = time.perf_counter()
+        for _ in range(IMAGES):
+            list(detector.judge(decode(path, FrameFormat.from_settings(config.data))))
+        return (time.perf_counter() - start) / IMAGES
 
     return judge
 
 
-def _judging(detector: Detector) -> Callable[[], float]:
-    data = detector.config.data
+def video_job(config: Config, fast: bool, video: Path) -> Job:
+    """Return a job that decodes a video and judges it frame by frame; seconds a judged frame."""
+    detector = random_detector(config, fast)
 
     def judge() -> float:
-        with TemporaryDirectory() as folder:
-            path = film(Path(folder))
-            start = time.perf_counter()
-            frames = decode(path, data.size, data.channels, antialias=data.antialias)
-            count = sum(len(found.index) for found in detector.explain(frames, batch=1))
-            return (time.perf_counter() - start) / count
+        start = time.perf_counter()
+        frames = decode(video, FrameFormat.from_settings(config.data))
+        count = len(list(detector.judge(frames, batch=1)))
+        return (time.perf_counter() - start) / count
 
     return judge
 
 
-JOBS = {"train": training_steps, "predict": single_frames, "images": single_images}
-
-
-def film(folder: Path) -> Path:
-    """A clip of the street as a video of 360 x 360."""
-    clip = normal_clip(Street(size=120, frames=FRAMES), 0)
-    path = folder / "street.mp4"
-    with VideoWriter(path, 10) as film:
+def write_video(path: Path, frames: int) -> Path:
+    """Write a clip of the street as a video of 360 x 360 pixels."""
+    clip = normal_clip(Street(size=120, frames=frames), 0)
+    with VideoWriter(path, 10) as video:
         for frame in clip.frames:
-            film.write(np.repeat(np.repeat(frame, 3, 0), 3, 1))
+            video.write(np.repeat(np.repeat(frame, 3, 0), 3, 1))
     return path
 
 
-ROUNDS = 5
-
-PLAIN = "PyTorch, plain float32"
-
-FORMS: dict[str, tuple[Format, Precision]] = {
-    "ONNX Runtime fp32": ("onnx", "fp32"),
-    "OpenVINO fp32": ("openvino", "fp32"),
-    "OpenVINO bf16": ("openvino", "bf16"),
-    "OpenVINO int8": ("openvino", "int8"),
-}
-
-Judge = Callable[[Iterable[np.ndarray]], Iterator[Any]]
-
-
-def deploy(sizes: Sequence[int]) -> Table:
-    """Time each form on the same video, one frame at a time, decoding included.
-
-    Recipe ped2 with random weights. Forms run in turn, so that a drift of the machine's speed
-    hits all alike.
-
-    Returns:
-        For each form and size the milliseconds, and how many times faster than plain eager float32
-        PyTorch it is.
-    """
-    quicken()
-    lines = []
+def bench_exports(sizes: Sequence[int], rounds: int, frames: int) -> Table:
+    """Time PyTorch and every kind of export on one video, frame by frame, decoding included."""
+    rows = []
     for size in sizes:
-        config = recipes.recipe("ped2", size=size)
-        with TemporaryDirectory() as folder, missing_packages():
-            path = film(Path(folder))
-            times = in_rounds(forms(config, Path(folder), path), path, config)
-        plain = 1e3 * np.median(times[PLAIN])
-        for form, spent in times.items():
+        config = changed(recipes.ped2(), size=size)
+        with TemporaryDirectory() as name, missing_packages():
+            folder = Path(name)
+            video = write_video(folder / "street.mp4", frames)
+            seconds = frame_seconds(make_detectors(config, folder, video), video, rounds)
+        plain = 1e3 * np.median(seconds[PLAIN])
+        for runtime, spent in seconds.items():
             middle, late = 1e3 * np.percentile(spent, (50, 95))
-            figures = (f"{middle:.1f}", f"{late:.1f}", f"{1e3 / middle:.1f}")
-            lines.append([form, f"{size}", *figures, f"{plain / middle:.2f}"])
-    names = ["form", "size", "median ms", "95th percentile", "frames a second", "times faster"]
-    return Table("dmad bench deploy", names, lines)
+            figures = [f"{middle:.1f}", f"{late:.1f}", f"{1e3 / middle:.1f}"]
+            rows.append([runtime, f"{size}", *figures, f"{plain / middle:.2f}"])
+    columns = [
+        "runtime", "size", "median ms", "95th percentile", "frames a second", "times faster"
+    ]  # fmt: skip
+    return Table("dmad bench deploy", columns, rows)
 
 
-def forms(config: Config, folder: Path, path: Path) -> dict[str, Judge]:
-    """The same network in every form, by name; a video gives the ranges of int8."""
-    torch.manual_seed(0)
-    data = config.data
-    model = PDM(config.model, data.size, data.channels, data.history)
-    assert model.background is not None
-    background = model.background.detach().numpy()
-    frames = np.stack(list(decode(path, data.size, data.channels, antialias=data.antialias)))
-    length = data.history + 1
-    windows = [frames[start : start + length][None] for start in range(len(frames) - length + 1)]
-    inputs = [{"frames": window, "background": background} for window in windows]
-    found = {
-        PLAIN: one_by_one(Detector(model, config, device="cpu", fast=False)),
-        "PyTorch as shipped": one_by_one(Detector(model, config, device="cpu")),
-    }
-    for name, (form, precision) in FORMS.items():
+def make_detectors(config: Config, folder: Path, video: Path) -> dict[str, Detector]:
+    """Return the same network in PyTorch and in every kind of export, by name.
+
+    Args:
+        config: Its settings.
+        folder: Where the exports are written.
+        video: A video that sets the ranges of int8.
+    """
+    plain = random_detector(config, fast=False)
+    backend = plain.backend
+    assert isinstance(backend, TorchBackend)
+    frames = decode(video, FrameFormat.from_settings(config.data))
+    inputs = []
+    for window in plain.window_maker("").windows(frames):
+        assert window.background is not None
+        stacked = np.stack(window.frames)
+        inputs.append({"frames": stacked[None], "background": window.background[None]})
+    detectors = {PLAIN: plain, "PyTorch as shipped": random_detector(config, fast=True)}
+    for name, (format, precision) in EXPORTS.items():
         place = folder / name
         place.mkdir()
-        build(model, config, form, precision, place, inputs)
-        run = session(place / GRAPHS[form], precision, torch.get_num_threads())
-        found[name] = Runtime(run, config, ("",), background).explain
-    return found
+        write_graph(backend, format, precision, place, inputs)
+        graph = load_graph(place / GRAPHS[format], precision, torch.get_num_threads())
+        exported = ExportedBackend(graph, backend.templates)
+        detectors[name] = Detector(exported, config, plain.form)
+    return detectors
 
 
-def one_by_one(detector: Detector) -> Judge:
-    """Judges each frame by itself."""
-    return lambda frames: detector.explain(frames, batch=1)
+def frame_seconds(
+    detectors: dict[str, Detector], video: Path, rounds: int
+) -> dict[str, list[float]]:
+    """Return the seconds of every frame of a video. A first round warms up and does not count."""
+    seconds: dict[str, list[float]] = {name: [] for name in detectors}
+    for turn in range(1 + rounds):
+        for name, detector in detectors.items():
+            spent = list(_seconds_between_frames(detector, video))
+            if turn > 0:
+                seconds[name] += spent
+    return seconds
 
 
-def in_rounds(judges: dict[str, Judge], path: Path, config: Config) -> dict[str, list[float]]:
-    """Seconds of every frame of a video, by form; the first round warms up and does not count."""
-    times: dict[str, list[float]] = {name: [] for name in judges}
-    for turn in range(1 + ROUNDS):
-        for name, judge in judges.items():
-            spent = list(seconds(judge, path, config))
-            times[name] += spent if turn else []
-    return times
-
-
-def seconds(judge: Judge, path: Path, config: Config) -> Iterator[float]:
-    """Of each judged frame but the first: the time since the one before it was judged."""
-    data = config.data
-    judged = judge(decode(path, data.size, data.channels, antialias=data.antialias))
-    for _ in islice(judged, 1):  # opening the file and filling the window
+def _seconds_between_frames(detector: Detector, video: Path) -> Iterator[float]:
+    """For each judged frame but the first, the time since the one before it was judged."""
+    frames = decode(video, FrameFormat.from_settings(detector.config.data))
+    judged = detector.judge(frames, batch=1)
+    for _ in islice(judged, 1):  # the time to open the file does not count
         start = time.perf_counter()
     for _ in judged:
         now = time.perf_counter()

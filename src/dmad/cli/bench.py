@@ -25,11 +25,12 @@ def bench_command(
         sizes: Sizes of the images in pixels.
         out: Folder for the table, as bench-WHAT.json and bench-WHAT.md.
     """
-    from dmad.bench import bench, deploy
+    from dmad.bench import bench
+    from dmad.experiments.tables import print_table, write_table
     from dmad.hardware import describe
 
-    table = deploy(sizes) if what == "deploy" else bench(what, sizes)
-    table.show()
+    table = bench(what, sizes)
+    print_table(table)
     print(describe("cpu"))
     if out:
-        table.write(out / f"bench-{what}", machine=describe("cpu"))
+        write_table(table, out / f"bench-{what}", machine=describe("cpu"))

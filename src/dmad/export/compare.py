@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from dmad.config import DataConfig
 from dmad.data.footage import Footage
-from dmad.data.splits import LabelledFootage, load_split
+from dmad.data.splits import load_split
+from dmad.data.footage import LabelledFootage
 from dmad.errors import DmadError, require
 from dmad.evaluation.metrics import micro_auroc
 from dmad.inference.detector import Detector
@@ -61,7 +62,7 @@ def compare_ranking(
 ) -> RankingChange | None:
     """Compare the AUROC of two detectors on the test split; None if it has no labels."""
     try:
-        test: LabelledFootage = load_split(data, "test")
+        test = load_split(data, "test")
     except DmadError:
         return None
     if test.labels is None or len(np.unique(test.labels)) < 2:

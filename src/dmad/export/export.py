@@ -18,7 +18,8 @@ import torch
 
 from dmad.config import DataConfig
 from dmad.data.footage import Footage
-from dmad.data.splits import load_split, lying
+from dmad.data.splits import load_split
+from dmad.data.locations import with_locations
 from dmad.errors import DmadError, require
 from dmad.export.compare import compare_ranking, compare_terms
 from dmad.export.graph import Graph, example_inputs
@@ -114,7 +115,7 @@ def export(detector: Detector, files: ModelFiles, options: ExportOptions) -> Exp
         f"{files.weights.parent} is an export itself; give the run it came from",
     )
     assert isinstance(backend, TorchBackend)
-    data = lying(detector.config.data, options.root, options.cache)
+    data = with_locations(detector.config.data, options.root, options.cache)
     out = options.out or usual_folder(files) / f"{options.format}-{options.precision}"
     check_folder(out)
     make_folder(out.parent)

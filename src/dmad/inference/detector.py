@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from dmad.calibration.calibration import Calibration
 from dmad.config import Config, DataConfig
-from dmad.data.templates import Past, template_of
+from dmad.data.templates import PastFrames, template_index
 from dmad.data.zones import Zone
 from dmad.errors import require
 from dmad.inference.backend import Backend
@@ -151,19 +151,19 @@ class Detector:
 
     def window_maker(self, scene: str) -> WindowMaker:
         """Return a maker of the windows of one view, with no frame yet."""
-        past = Past() if self.needs_template(scene) else None
+        past = PastFrames() if self.needs_template(scene) else None
         return WindowMaker(self.config.data.history, self.template(scene), past)
 
     def needs_template(self, scene: str) -> bool:
         """True if the template of a view must come from its own past: it was not trained on."""
-        return self.backend.templates is not None and template_of(scene, self.scenes) is None
+        return self.backend.templates is not None and template_index(scene, self.scenes) is None
 
     def template(self, scene: str) -> NDArray[np.float32] | None:
         """Return the background template x_bg of a view, (C, H, W) in [-1, 1].
 
         None if the model has no templates, or the view was not trained on.
         """
-        index = template_of(scene, self.scenes)
+        index = template_index(scene, self.scenes)
         templates = self.backend.templates
         return None if templates is None or index is None else templates[index]
 

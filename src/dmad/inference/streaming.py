@@ -10,6 +10,7 @@ import numpy as np
 
 from dmad.calibration.calibration import Calibration
 from dmad.data.reading.frame_format import FrameFormat
+from dmad.data.reading.source_frames import SourceFrame
 from dmad.data.reading.sources import open_source
 from dmad.data.zones import ALL, Zone
 from dmad.inference.detector import Detector
@@ -123,14 +124,18 @@ def judge_clip(
                 yield stream.finish(judged.frame(row))
 
 
+def judge_source_frames(stream: Stream, frames: Iterable[SourceFrame]) -> Iterator[JudgedFrame]:
+    """Judge the frames of a source as they come, with their times."""
+    for frame in frames:
+        if frame.gap:
+            stream.restart()
+        judged = stream.add_frame(frame.image)
+        if judged is not None:
+            yield replace(judged, time=frame.time)
+
+
 def follow(detector: Detector, source: str, scene: str = "") -> Iterator[JudgedFrame]:
     """Judge a source as its frames come. The source is closed at the end, or with the iterator."""
-    stream = Stream(detector, scene)
     frame_format = FrameFormat.from_settings(detector.config.data)
     with open_source(source, frame_format, detector.fps) as frames:
-        for frame in frames:
-            if frame.gap:
-                stream.restart()
-            judged = stream.add_frame(frame.image)
-            if judged is not None:
-                yield replace(judged, time=frame.time)
+        yield from judge_source_frames(Stream(detector, scene), frames)

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dmad.data.templates import Past
-
-Frame = NDArray[np.uint8]  # (H, W, C)
+from dmad.data.reading.frame_format import Frame
+from dmad.data.templates import PastFrames
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,10 @@ class WindowMaker:
     """
 
     def __init__(
-        self, history: int, template: NDArray[np.float32] | None = None, past: Past | None = None
+        self,
+        history: int,
+        template: NDArray[np.float32] | None = None,
+        past: PastFrames | None = None,
     ) -> None:
         self.history = history
         self.count = 0  # frames so far
@@ -56,13 +58,13 @@ class WindowMaker:
             background = self._template if self._past is None else self._median(frame)
             window = Window(self.count - 1, tuple(self._frames), background)
         if self._past is not None:
-            self._past.push(frame)
+            self._past.add_frame(frame)
         return window
 
     def _median(self, frame: Frame) -> NDArray[np.float32]:
         assert self._past is not None
         if not self._past.seen:
-            self._past.push(frame)
+            self._past.add_frame(frame)
         return self._past.median()
 
     def windows(self, frames: Iterable[Frame | None]) -> Iterator[Window]:
