@@ -5,7 +5,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from dmad.data.templates import template_of
+from dmad.data.templates import template_index
 from dmad.errors import DmadError
 from dmad.inference.detector import Detector, load
 from dmad.model.pdm import PDM
@@ -116,8 +116,8 @@ def test_a_clip_without_a_view_is_of_the_only_one(random_model, tiny, frames_of)
     frames = frames_of(3, 12)
     judge = Detector(random_model, tiny(None), ("known",), device="cpu")
     np.testing.assert_array_equal(judge(frames).score, judge(frames, "known").score)
-    assert template_of("", ("a", "b")) is None
-    assert template_of("b", ("a", "b")) == 1
+    assert template_index("", ("a", "b")) is None
+    assert template_index("b", ("a", "b")) == 1
 
 
 def test_images_of_an_unseen_scene_have_scores(tiny, frames_of):

@@ -1,0 +1,97 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from dmad.inference.result import RELEASED, AnomalyResult, JudgedFrames
+
+
+def judged(first: int, count: int, columns: int = 6) -> JudgedFrames:
+    """A batch whose terms, maps and drawings are numbered."""
+    index = np.arange(first, first + count)
+    terms = index[:, None] + np.arange(columns, dtype=np.float32) / 10
+    maps = np.ones((count, 4, 4), np.float32) * index[:, None, None].astype(np.float32)
+    outputs = {
+        "terms": terms,
+        "map": maps,
+        "reconstruction_map": maps,
+        "deformation_map": maps / 2,
+        "reference": maps[:, None],
+    }
+    return JudgedFrames.from_outputs(index, np.zeros((count, 4, 4, 1), np.uint8), outputs)
+
+
+def test_terms_are_named_in_double_precision():
+    batch = judged(4, 3)
+    assert batch.score.dtype == np.float64
+    assert batch.score == pytest.approx([4, 5, 6])
+    assert batch.reconstruction == pytest.approx([4.1, 5.1, 6.1])
+    assert batch.deformation == pytest.approx([4.2, 5.2, 6.2])
+    assert tuple(batch.released) == RELEASED
+    assert batch.released["gradient"] == pytest.approx([4.5, 5.5, 6.5])
+
+
+def test_drawings_are_what_is_neither_score_nor_map():
+    assert list(judged(4, 3).drawings) == ["reference"]
+
+
+def test_images_have_no_released_terms():
+    assert judged(0, 2, columns=3).released == {}
+
+
+def test_one_frame_of_a_batch_is_a_batch_of_one():
+    one = judged(4, 3).frame(1)
+    assert one.index.tolist() == [5]
+    assert one.score == pytest.approx([5])
+    assert one.released["deformation"] == pytest.approx([5.3])
+    assert one.frames.shape == (1, 4, 4, 1)
+    assert one.deformation_map[0, 0, 0] == 2.5
+    assert one.drawings["reference"].shape == (1, 1, 4, 4)
+    assert one.drawings["reference"].max() == 5
+
+
+def test_frames_before_the_first_judged_one_have_no_score():
+    result = AnomalyResult.from_batches([judged(2, 3), judged(5, 1)], history=2)
+    np.testing.assert_allclose(result.score, [np.nan, np.nan, 2, 3, 4, 5])
+    np.testing.assert_allclose(
+        result.released["deformation"], [np.nan, np.nan, 2.3, 3.3, 4.3, 5.3], rtol=1e-6
+    )
+    assert result.calibrated is result.alarm is result.verdict is None
+
+
+def test_results_of_clips_are_joined_in_order():
+    first = AnomalyResult.from_batches([judged(1, 2)], history=1)
+    second = AnomalyResult.from_batches([judged(0, 2)], history=0)
+    joined = AnomalyResult.join([first, second])
+    np.testing.assert_allclose(joined.score, [np.nan, 1, 2, 0, 1])
+    assert len(joined.released["gradient"]) == 5
+
+
+def test_a_threshold_marks_the_frames_of_an_event(calibration_of):
+    calibration = calibration_of(10.0)  # two frames make an event
+    result = AnomalyResult.from_batches([judged(1, 12, columns=3)], history=1)
+    result = result.with_threshold(calibration, "frames")
+    expected = result.reconstruction + 0.5 * result.deformation
+    np.testing.assert_allclose(result.calibrated, expected)
+    assert result.alarm.dtype == bool
+    assert result.alarm.tolist() == [False, *(expected[1:] >= 10.0)]
+    assert result.verdict is None
+
+
+def test_a_single_frame_above_the_threshold_is_no_event(calibration_of):
+    result = AnomalyResult.from_batches([judged(1, 7, columns=3)], history=0)
+    result = result.with_threshold(calibration_of(10.5), "frames")
+    assert (result.calibrated >= 10.5).sum() == 1
+    assert not result.alarm.any()
+
+
+def test_a_threshold_gives_images_a_verdict(calibration_of):
+    result = AnomalyResult.from_batches([judged(0, 4, columns=3)], history=0)
+    result = result.with_threshold(calibration_of(3.3), "images")
+    assert result.verdict.tolist() == ["good", "good", "good", "anomalous"]
+    assert result.alarm is None
+
+
+def test_scores_can_be_replaced_without_the_drawings(calibration_of):
+    batch = judged(0, 2)
+    assert replace(batch, score=batch.score + 1).drawings is batch.drawings
