@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dmad.calibration.calibration import Calibration, read_calibration
 from dmad.calibration.request import CalibrationRequest
-from dmad.calibration.threshold import Calibration, read_calibration
 from dmad.config import Config, config_of_card
-from dmad.data.reading.paths import own_name
-from dmad.data.splits import load_split, lying
+from dmad.data.reading.paths import real_name
+from dmad.data.splits import load_split
+from dmad.data.locations import with_locations
 from dmad.errors import DmadError, require
 from dmad.evaluation.result import Evaluation
 from dmad.evaluation.score_file import write_scores
-from dmad.evaluation.tables import write as write_ledger
+from dmad.evaluation.ledger_file import write_ledger
 from dmad.files import make_folder, write_whole
 from dmad.forms import form_of
 from dmad.report.page import render
@@ -133,7 +134,7 @@ def choose_weight(run: str | Path, root: Path | None = None, cache: Path | None 
         DmadError: No such run, or nothing was held out.
     """
     detector = load(run)
-    normal = load_split(lying(detector.config.data, root, cache), "held_out").footage
+    normal = load_split(with_locations(detector.config.data, root, cache), "held_out").footage
     update_card(find_model(run), detector.form.choose_weight(detector, normal))
 
 
@@ -195,7 +196,7 @@ def evaluate(
         require(Path(run).is_dir(), f"{run} is no run folder; give a folder with --out DIR")
         out = Run(Path(run)).evaluation
     out, card = Path(out), read_card(find_model(run))
-    data = lying(detector.config.data, root, cache)
+    data = with_locations(detector.config.data, root, cache)
     test = load_split(data, "test")
     _check_labels(test.labels, test.label_name, data.root)
     make_folder(out)
@@ -205,7 +206,7 @@ def evaluate(
         test = replace(test, label_name=f"{test.label_name}; {overlap}")
     evaluation = detector.form.evaluate(detector, test)
     write_evaluation(evaluation, out)
-    title = own_name(Path(run))
+    title = real_name(Path(run))
     report = detector.form.summarise(title, detector, test, evaluation, card)
     write_whole(out / "report.html", render(report))
     return evaluation

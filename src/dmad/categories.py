@@ -15,19 +15,19 @@ import numpy as np
 
 from dmad.api import complete, evaluate
 from dmad.config import Config, changed
-from dmad.data.layouts.images import chosen
-from dmad.data.splits import needed_root
+from dmad.data.layouts.images import chosen_categories
+from dmad.data.locations import required_root
 from dmad.errors import DmadError, StoppedError, require
-from dmad.evaluation.image_ledger import LARGER
-from dmad.evaluation.summary import Block
-from dmad.evaluation.tables import READ_IMAGES, markdown_table
+from dmad.evaluation.image_ledger import LARGER_OF_BOTH
+from dmad.evaluation.ledger_tables import HOW_TO_READ_IMAGES
+from dmad.evaluation.table import Table
 from dmad.files import make_folder, write_whole
 from dmad.forms.images.evaluation import RAW
 from dmad.runs import Run, has_model, new_run, read_config
 
 TEXTURES = ("carpet", "grid", "leather", "tile", "wood")
 SHOWN_METRICS: dict[str, dict[str, tuple[str, ...]]] = {  # by block and signal
-    "paper": {LARGER: ("image_AUROC", "pixel_AUROC", "AUPRO")},
+    "paper": {LARGER_OF_BOTH: ("image_AUROC", "pixel_AUROC", "AUPRO")},
     "deployable": {
         RAW: ("image_AUROC", "pixel_AUROC", "AUPRO"),
         "at 1 %": ("recall", "false_positive_rate"),
@@ -43,7 +43,7 @@ def categories_of(config: Config) -> list[str]:
     """The categories that these settings ask for; none if the data has no categories."""
     if config.data.layout != "mvtec":
         return []
-    return chosen(config.data, needed_root(config.data))
+    return chosen_categories(config.data, required_root(config.data))
 
 
 def config_of_category(config: Config, name: str) -> Config:
@@ -96,7 +96,7 @@ def train_categories(
 
 def evaluate_categories(
     folder: Path, root: Path | None = None, cache: Path | None = None
-) -> list[Block]:
+) -> list[Table]:
     """Evaluate every trained category that has no evaluation yet; write one table of all.
 
     Args:
@@ -133,7 +133,7 @@ def _is_outdated(ledger: Path, card: Path) -> bool:
     return not ledger.exists() or ledger.stat().st_mtime < card.stat().st_mtime
 
 
-def table_of_block(block: str, ledgers: Mapping[str, LedgerRows]) -> Block:
+def table_of_block(block: str, ledgers: Mapping[str, LedgerRows]) -> Table:
     """One block of all categories, with the averages of textures, objects and all."""
     columns = [
         (signal, metric) for signal, metrics in SHOWN_METRICS[block].items() for metric in metrics
@@ -152,7 +152,7 @@ def table_of_block(block: str, ledgers: Mapping[str, LedgerRows]) -> Block:
             values[f"mean of {group}"] = list(np.mean([values[name] for name in names], axis=0))
     lines = [[name, *(f"{value:.4f}" for value in row)] for name, row in values.items()]
     titles = [TITLES.get(metric, metric.replace("_", " ")) for _, metric in columns]
-    return Block(block, READ_IMAGES[block], ["category", *titles], lines)
+    return Table(block, ["category", *titles], lines, [HOW_TO_READ_IMAGES[block]])
 
 
 def ledger_value(rows: LedgerRows, block: str, signal: str, metric: str) -> float:
@@ -163,11 +163,11 @@ def ledger_value(rows: LedgerRows, block: str, signal: str, metric: str) -> floa
     return float("nan")
 
 
-def _write(folder: Path, ledgers: Mapping[str, LedgerRows], tables: list[Block]) -> None:
+def _write(folder: Path, ledgers: Mapping[str, LedgerRows], tables: list[Table]) -> None:
     """Write the tables as Markdown, and all ledgers as JSON."""
     out = Run(folder).evaluation
     make_folder(out)
     title = f"{read_config(folder).recipe}: {len(ledgers)} categories"
-    page = "\n\n".join([f"# {title}", *(markdown_table(block) for block in tables)])
+    page = "\n\n".join([f"# {title}", *(table.markdown_section() for table in tables)])
     write_whole(out / "categories.md", page + "\n")
     write_whole(out / "categories.json", json.dumps(ledgers, indent=1))

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
-from dmad.calibration.request import CalibrationRequest
 from dmad.calibration.calibration import Calibration
+from dmad.calibration.request import CalibrationRequest
 from dmad.config import Config, DataConfig
 from dmad.data.footage import Footage
-from dmad.data.splits import LabelledFootage
+from dmad.data.footage import LabelledFootage
 from dmad.evaluation.result import Evaluation
 from dmad.evaluation.summary import Report
 from dmad.runs import ModelFiles

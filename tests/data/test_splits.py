@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from dmad.config import VideoDataConfig
-from dmad.data.footage import stack
-from dmad.data.splits import MIXED, hold_out, load_split
+from dmad.data.footage import footage_from_arrays
+from dmad.data.splits import MIXED_PREFIX, hold_out, load_split
 from dmad.data.synthetic.anomalies import sequences
 from dmad.errors import DmadError
 
 
 def footage(*lengths: int):
-    return stack([np.full((n, 16, 16, 1), i, np.uint8) for i, n in enumerate(lengths)], 10)
+    return footage_from_arrays([np.full((n, 16, 16, 1), i, np.uint8) for i, n in enumerate(lengths)], 10)
 
 
 def spans(part) -> list[tuple[int, int]]:
@@ -29,7 +29,7 @@ def test_each_view_gives_clips_and_mixed_events_none():
     whole = footage(*[10] * 18)
     views = ["a"] * 8 + ["b"] * 8 + ["a"] * 2
     clips = [replace(clip, scene=view) for clip, view in zip(whole.clips, views, strict=True)]
-    clips[16:] = [replace(clip, name=f"{MIXED}{clip.name}") for clip in clips[16:]]
+    clips[16:] = [replace(clip, name=f"{MIXED_PREFIX}{clip.name}") for clip in clips[16:]]
     train, held = hold_out(replace(whole, clips=tuple(clips)), 0.125, 4)
     assert held.clips == (clips[4], clips[12])
     assert list(train.clips) == [clip for clip in clips if clip not in held.clips]
@@ -105,7 +105,7 @@ def walkers(seed: int = 0):
         for t, frame in enumerate(frames):
             frame[row : row + 8, t : t + 4] = 230
         clips.append(frames)
-    return stack(clips)
+    return footage_from_arrays(clips)
 
 
 @pytest.mark.parametrize("kind", ["normal", "fast", "large"])
@@ -139,7 +139,7 @@ def test_abnormal_windows_change_one_place_alone():
 
 def test_what_is_pasted_is_of_the_same_view():
     clips = [np.full((40, 32, 32, 1), grey, np.uint8) for grey in (20, 200)]
-    whole = stack(clips)
+    whole = footage_from_arrays(clips)
     views = tuple(replace(c, scene=s) for c, s in zip(whole.clips, ("dark", "bright"), strict=True))
     made = sequences(replace(whole, clips=views), 4, 12, "fast")
     assert set(made.scenes) == {"dark", "bright"}

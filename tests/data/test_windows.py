@@ -2,17 +2,16 @@ import numpy as np
 import pytest
 import torch
 
-from dmad.data.footage import Clip, Footage, stack, thin
-from dmad.data.templates import REFRESH, SAMPLES, Past, median_template, templates
+from dmad.data.footage import Clip, Footage, footage_from_arrays, thin
+from dmad.data.templates import REFRESH, SAMPLES, PastFrames, median_template, templates
 from dmad.data.windows import Windows, to_model
-from dmad.inference.windowing import causal
 
 
 def numbered(*lengths: int) -> Footage:
     """Clips whose pixels say which frame of all they are."""
     frames = np.arange(sum(lengths), dtype=np.uint8)[:, None, None, None]
     clips = np.split(np.broadcast_to(frames, (len(frames), 4, 4, 1)), np.cumsum(lengths)[:-1])
-    return stack(clips)
+    return footage_from_arrays(clips)
 
 
 def two_scenes(count: int = 6) -> Footage:
@@ -79,7 +78,7 @@ def test_a_passer_by_is_not_in_the_template():
 
 def test_past_template_is_the_median_of_what_was_pushed_up_to_the_last_refresh():
     frames = np.random.default_rng(0).integers(0, 256, (2 * REFRESH, 4, 4, 1), np.uint8)
-    past = Past()
+    past = PastFrames()
     past.push_all(frames[:4])
     first = past.median()
     np.testing.assert_allclose(first, median_template(frames[:4]))
@@ -92,36 +91,14 @@ def test_past_template_is_the_median_of_what_was_pushed_up_to_the_last_refresh()
 
 
 def test_past_template_keeps_its_own_copy():
-    past, frame = Past(), np.zeros((4, 4, 1), np.uint8)
+    past, frame = PastFrames(), np.zeros((4, 4, 1), np.uint8)
     past.push(frame)
     frame[:] = 255
     assert (past.median() == -1).all()
 
 
-def test_no_frame_is_judged_over_a_break():
-    frames = [np.full((1, 1, 1), k, np.uint8) for k in range(12)]
-    broken = [*frames[:5], None, *frames[5:7], None, None, *frames[7:], None]
-    found = [
-        (at, [int(frame[0, 0, 0]) for frame in window])
-        for at, window in causal(broken, 2, None, batch=4)
-    ]
-    assert found == [(2, [0, 1, 2, 3, 4]), (9, [7, 8, 9, 10, 11])]
-
-
-def test_the_first_image_is_its_own_past_once():
-    frames = [np.full((1, 1, 1), k, np.uint8) for k in range(70)]
-
-    def medians(batch: int) -> list[float]:
-        past, found = Past(), []
-        for _, window in causal(frames, 0, past, batch):
-            found += [past.median().item()] * len(window)
-        return found
-
-    assert medians(64) == medians(1)
-
-
 def test_past_template_has_constant_memory_and_covers_all_of_the_past():
-    past = Past()
+    past = PastFrames()
     count = 20 * SAMPLES
     for index in range(count):
         past.push(np.full((1, 1, 1), index * 255 // count, np.uint8))

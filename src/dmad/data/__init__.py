@@ -1,1 +1,1 @@
-"""Where frames, images and labels come from."""
+"""Footage and images: finding them, decoding them once, and giving them to a model."""

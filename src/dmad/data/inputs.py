@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from dmad.data.layouts.images import ImageFile, scan
-from dmad.data.reading.paths import holds_frames, image_files, is_clip, natural, own_name
-from dmad.errors import require
+from dmad.data.layouts.image_folders import ImageFile, scan
+from dmad.data.reading.paths import holds_frames, image_files, is_clip, natural_key, real_name
+from dmad.errors import DmadError, require
 from dmad.files import no_two_alike
 
 logger = logging.getLogger(__name__)
@@ -30,12 +30,12 @@ def find_clips(source: Path) -> list[Path]:
     if loose_images:
         logger.warning("%s: %d images beside its clips left out", source, loose_images)
     require(bool(clips), f"{source} holds no videos, frames or folders of frames")
-    return sorted(clips, key=natural)
+    return sorted(clips, key=natural_key)
 
 
 def clip_names(clips: Sequence[Path]) -> list[str]:
     """A unique name for each clip: `street`, `street-2`."""
-    return no_two_alike(own_name(clip) if clip.is_dir() else clip.stem for clip in clips)
+    return no_two_alike(real_name(clip) if clip.is_dir() else clip.stem for clip in clips)
 
 
 def find_images(sources: Sequence[Path]) -> list[ImageFile]:
@@ -46,22 +46,21 @@ def find_images(sources: Sequence[Path]) -> list[ImageFile]:
     Raises:
         DmadError: A path does not exist or contains no image.
     """
-    missing = [source for source in sources if not source.exists()]
-    require(
-        not missing,
-        f"{missing[0] if missing else None} does not exist; give images or folders of them",
-    )
+    for source in sources:
+        if not source.exists():
+            raise DmadError(f"{source} does not exist; give images or folders of them")
     unique = {Path(os.path.abspath(source)): source for source in sources}
     folders = {path: path if path.is_dir() else path.parent for path in unique}
     different = list(dict.fromkeys(folders.values()))
-    labels = dict(zip(different, no_two_alike(map(own_name, different)), strict=True))
+    names = no_two_alike(real_name(folder) for folder in different)
+    name_of = dict(zip(different, names, strict=True))
     file_names = [source.name for source in unique.values() if source.is_file()]
     files_share_a_name = len(set(file_names)) < len(file_names)
     found: list[ImageFile] = []
     for path, source in unique.items():
-        label = f"{labels[folders[path]]}/" if path.is_dir() or files_share_a_name else ""
+        prefix = f"{name_of[folders[path]]}/" if path.is_dir() or files_share_a_name else ""
         images = scan(source)
         for note in images.notes:
             logger.warning(note)
-        found += [replace(file, name=f"{label}{file.name}") for file in images.files]
+        found += [replace(file, name=f"{prefix}{file.name}") for file in images.files]
     return found

@@ -1,4 +1,4 @@
-"""Pixel masks in the forms in which data sets bring them."""
+"""Reads pixel masks in the forms in which data sets store them."""
 
 from __future__ import annotations
 
@@ -14,40 +14,42 @@ from dmad.data.reading.image_files import open_image, upright
 from dmad.data.reading.paths import image_files
 from dmad.errors import DmadError, brief
 
-Mask = NDArray[np.bool_]
+Mask = NDArray[np.bool_]  # True = abnormal
+
+BLACK_IN_JPEG = 127  # JPEG blurs what it stores, so grey levels up to this count as black
 
 
-def masks_in(path: Path) -> Iterator[Mask]:
-    """Masks (H, W) of a clip, frame by frame, at their own size, True = abnormal.
+def read_masks_of_clip(path: Path) -> Iterator[Mask]:
+    """The masks (H, W) of a clip, frame by frame, in their own size.
 
     Args:
         path: Folder of images, `.npy` file (frames, H, W), or `.mat` file with `volLabel`, a cell
             array of masks.
 
     Raises:
-        DmadError: the masks are unreadable.
+        DmadError: The masks are unreadable.
     """
     if path.is_dir():
         return (read_mask(file) for file in image_files(path))
-    masks = _volume(path) if path.suffix == ".mat" else load_array(path)
+    masks = _read_volume(path) if path.suffix == ".mat" else load_array(path)
     return (np.asarray(mask) > 0 for mask in masks)
 
 
 def read_mask(path: Path) -> Mask:
-    """An image file as a mask (H, W), upright, True where it is not black or transparent.
+    """Read an image file as a mask (H, W), upright: True where it is not black or transparent.
 
     Raises:
-        DmadError: It is unreadable.
+        DmadError: The file is unreadable.
     """
     try:
         with open_image(path) as image:
-            dark = 127 if image.format == "JPEG" else 0  # which blurs what it stores
-            return np.asarray(upright(image, "L")) > dark
+            black = BLACK_IN_JPEG if image.format == "JPEG" else 0
+            return np.asarray(upright(image, "L")) > black
     except Exception as error:  # Pillow raises many kinds on broken files
         raise DmadError(f"{path} is not a readable mask ({brief(error)})") from error
 
 
-def _volume(path: Path) -> NDArray[np.object_]:
+def _read_volume(path: Path) -> NDArray[np.object_]:
     try:
         return np.asarray(loadmat(path)["volLabel"], object).ravel()
     except KeyError as error:
@@ -56,13 +58,17 @@ def _volume(path: Path) -> NDArray[np.object_]:
         raise DmadError(f"{path} is not a readable MATLAB file ({brief(error)})") from error
 
 
-def shrink(mask: Mask, size: int) -> Mask:
-    """Resize a mask (H, W) to (size, size), nearest neighbour."""
+def resize_mask(mask: Mask, size: int) -> Mask:
+    """Resize a mask (H, W) to (size, size) by nearest neighbour."""
     return np.asarray(Image.fromarray(mask).resize((size, size), Image.Resampling.NEAREST))
 
 
 def load_array(path: Path) -> NDArray[np.generic]:
-    """Map a `.npy` file into memory; anything else raises `DmadError`."""
+    """Map a `.npy` file into memory.
+
+    Raises:
+        DmadError: The file is not a NumPy array.
+    """
     try:
         return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
     except (OSError, ValueError, EOFError) as error:

@@ -1,4 +1,4 @@
-"""What is abnormal: labels a frame and masks a pixel, and how they meet the decoded clips."""
+"""Series of one value a frame over several clips: runs, clip by clip, causal smoothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dmad.errors import require
 
 
 def runs(abnormal: np.ndarray) -> list[tuple[int, int]]:
-    """First frame and frame after the last of each run of values above 0 in (N,)."""
+    """First frame, and frame after the last, of each run of values above 0 in (N,)."""
     borders = np.flatnonzero(np.diff(np.pad(abnormal > 0, 1).astype(np.int8)))
     return [(start, stop) for start, stop in borders.reshape(-1, 2).tolist()]
 
@@ -18,7 +18,7 @@ def runs(abnormal: np.ndarray) -> list[tuple[int, int]]:
 def split_clips(
     values: np.ndarray, clip_lengths: Sequence[int] | np.ndarray | None
 ) -> list[np.ndarray]:
-    """Values (N, ...) clip by clip; one clip where `clip_lengths` is None.
+    """Split values (N, ...) into clips. If `clip_lengths` is None, there is one clip.
 
     Raises:
         DmadError: The lengths do not sum to N.
@@ -32,7 +32,7 @@ def split_clips(
 
 
 def check_finite(scores: np.ndarray) -> None:
-    """Refuse infinite scores; NaN passes."""
+    """Raise `DmadError` if a score is infinite. NaN is allowed."""
     infinite = int(np.isinf(scores).sum())
     require(
         infinite == 0,
@@ -45,7 +45,7 @@ def by_clip(
     scores: np.ndarray,
     clip_lengths: np.ndarray | None,
 ) -> np.ndarray:
-    """Apply a function to each clip by itself: (N,) to (N,); a clip of no frames stays one.
+    """Apply a function to the scores of each clip: (N,) to (N,). Empty clips are left out.
 
     Raises:
         DmadError: The lengths do not sum to N.
@@ -55,12 +55,12 @@ def by_clip(
 
 
 def causal(scores: np.ndarray, window: int, clip_lengths: np.ndarray | None = None) -> np.ndarray:
-    """Mean over the last `window` frames of the same clip, fewer at its start.
+    """Mean over the last `window` frames of the same clip; over fewer at the start of a clip.
 
     Args:
-        scores: (N,). A NaN stays NaN and is not averaged into its neighbours.
-        window: Frames, 1 or more; 1 changes nothing.
-        clip_lengths: Frames of each clip, (K,), summing to N; one clip where None.
+        scores: (N,). A NaN stays NaN and is left out of the means of its neighbours.
+        window: Frames, 1 or more. 1 changes nothing.
+        clip_lengths: Frames of each clip, (K,), summing to N. None for one clip.
 
     Returns:
         (N,) float64, in the unit of the scores.
@@ -71,10 +71,10 @@ def causal(scores: np.ndarray, window: int, clip_lengths: np.ndarray | None = No
     require(window >= 1, "a smoothing window has no frame; give 1 or more")
     kernel = np.ones(window)
 
-    def one(clip: np.ndarray) -> np.ndarray:
+    def smooth(clip: np.ndarray) -> np.ndarray:
         known = ~np.isnan(clip)
         total = np.convolve(np.where(known, clip, 0.0), kernel)[: len(clip)]
         count = np.convolve(known.astype(float), kernel)[: len(clip)]
         return np.where(known, total / np.maximum(count, 1), np.nan)
 
-    return by_clip(one, scores, clip_lengths)
+    return by_clip(smooth, scores, clip_lengths)

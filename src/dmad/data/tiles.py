@@ -1,62 +1,66 @@
-"""Large images as overlapping tiles, and their maps blended into one."""
+"""Cuts large images into overlapping tiles, and blends the maps of the tiles into one."""
 
 from __future__ import annotations
 
 import numpy as np
 from PIL import Image
 
-OVERLAP = 0.25  # share of a tile's side that its neighbour sees too
+from dmad.data.reading.frame_format import Frame
+
+OVERLAP = 0.25  # share of a tile's side that the neighbouring tile covers too
 
 
-def spans(tiles: int) -> tuple[np.ndarray, float]:
-    """Starts (tiles,) and length of the tiles along a side, as shares of it."""
+def tile_starts(tiles: int) -> tuple[np.ndarray, float]:
+    """Starts (tiles,) and length of the tiles along a side, as shares of the side."""
     length = 1 / (1 + (tiles - 1) * (1 - OVERLAP))
     return np.linspace(0, 1 - length, tiles), length
 
 
-def cut(image: Image.Image, tiles: int, size: int) -> list[np.ndarray]:
-    """An image as tiles x tiles pieces of `size` pixels, row by row: (size, size, C) uint8 each."""
-    starts, length = spans(tiles)
+def cut_tiles(image: Image.Image, tiles: int, size: int) -> list[Frame]:
+    """Cut an image into tiles x tiles pieces, row by row: (size, size, C) each."""
+    starts, length = tile_starts(tiles)
     width, height = image.size
-    pieces = [
-        image.resize(
-            (size, size),
-            Image.Resampling.BILINEAR,
-            (x * width, y * height, (x + length) * width, (y + length) * height),
-        )
-        for y in starts
-        for x in starts
-    ]
-    return [np.asarray(piece).reshape(size, size, -1) for piece in pieces]
+    pieces = []
+    for y in starts:
+        for x in starts:
+            box = (x * width, y * height, (x + length) * width, (y + length) * height)
+            piece = image.resize((size, size), Image.Resampling.BILINEAR, box)
+            pieces.append(np.asarray(piece).reshape(size, size, -1))
+    return pieces
 
 
 def blend(maps: np.ndarray, size: int) -> np.ndarray:
-    """Maps of all tiles as one; where tiles overlap, each fades out towards its border.
+    """Blend the maps of all tiles into one map of the whole image.
+
+    Where tiles overlap, the weight of each falls towards its border.
 
     Args:
         maps: (tiles², h, w), row by row.
         size: Height and width of the result.
 
     Returns:
-        (size, size) float32; a single map of that size as it is.
+        (size, size) float32. A single map of that size is returned unchanged.
     """
     tiles = round(len(maps) ** 0.5)
     if tiles == 1 and maps.shape[1:] == (size, size):
         return np.asarray(maps[0])
-    starts, length = spans(tiles)
-    edges = [(round(size * s), round(size * (s + length))) for s in starts]
-    places = [(slice(*rows), slice(*columns)) for rows in edges for columns in edges]
-    total, weight = np.zeros((size, size), np.float32), np.zeros((size, size), np.float32)
-    for one, place in zip(maps, places, strict=True):
-        height, width = weight[place].shape
-        fade = np.outer(_fade(height), _fade(width))
-        drawn = Image.fromarray(np.asarray(one, np.float32))
-        total[place] += fade * np.asarray(drawn.resize((width, height), Image.Resampling.BILINEAR))
-        weight[place] += fade
-    return np.asarray(total / weight)
+    starts, length = tile_starts(tiles)
+    sides = [slice(round(size * start), round(size * (start + length))) for start in starts]
+    places = [(rows, columns) for rows in sides for columns in sides]
+    total = np.zeros((size, size), np.float32)
+    total_weight = np.zeros((size, size), np.float32)
+    for tile_map, place in zip(maps, places, strict=True):
+        height, width = total[place].shape
+        weight = np.outer(_weights(height), _weights(width))
+        image = Image.fromarray(np.asarray(tile_map, np.float32))
+        resized = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR))
+        total[place] += weight * resized
+        total_weight[place] += weight
+    return np.asarray(total / total_weight)
 
 
-def _fade(length: int) -> np.ndarray:
-    """(length,) rising from the border to 1 within the overlap, never 0."""
-    place = (np.arange(length) + 0.5) / length
-    return np.asarray(np.clip(np.minimum(place, 1 - place) / OVERLAP, 1e-3, 1), np.float32)
+def _weights(length: int) -> np.ndarray:
+    """Weights (length,) that rise from the border to 1 within the overlap and are never 0."""
+    position = (np.arange(length) + 0.5) / length
+    distance = np.minimum(position, 1 - position)
+    return np.asarray(np.clip(distance / OVERLAP, 1e-3, 1), np.float32)

@@ -1,4 +1,4 @@
-"""What the trainer draws: windows of T past frames and the frame to predict."""
+"""Training samples: windows of T past frames and the frame to predict."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from dmad.data.footage import Clip, Footage, scene_of_frames, thin
 
 
 class Batch(NamedTuple):
-    """Windows as they come from the cache; a tuple, because Lightning moves those to devices."""
+    """A batch of windows. It is a tuple because Lightning moves tuples to devices."""
 
     frames: Tensor  # (B, T + 1, H, W, C) uint8, oldest first; (B, 1, H, W, C) for images
     scene: Tensor  # (B,) int64: index of the fixed view
-    features: tuple[Tensor, ...] = ()  # 3 x (B, C_i, h_i, w_i): the teacher's, where kept
+    features: tuple[Tensor, ...] = ()  # 3 x (B, C_i, h_i, w_i) of the teacher, if stored
 
 
 def window_starts(clips: Sequence[Clip], history: int) -> np.ndarray:
-    """First frame of every window of `history` + 1 frames that lies within one clip."""
-    spans = [np.arange(clip.start, clip.start + clip.length - history) for clip in clips]
-    return np.concatenate(spans) if spans else np.empty(0, int)
+    """First frame of every window of `history` + 1 frames that is inside one clip."""
+    starts = [np.arange(clip.start, clip.start + clip.length - history) for clip in clips]
+    return np.concatenate(starts) if starts else np.empty(0, int)
 
 
 class Windows(Dataset[Batch]):
-    """Windows over decoded footage; a batch is read at once, as bytes.
+    """Windows of decoded footage. A whole batch is read at once.
 
     Args:
         footage: Decoded frames.
         history: T, the past frames of a window.
         scenes: Names of the views, in the order of the templates.
-        limit: Use at most this many windows, evenly spread; 0 uses all.
-        features: The teacher's of every frame, (N, C_i, h_i, w_i) each, where they are kept.
+        limit: Use at most this many windows, evenly spread. 0 uses all.
+        features: Stored features of the teacher for every frame, (N, C_i, h_i, w_i) each.
     """
 
     def __init__(
@@ -59,26 +59,26 @@ class Windows(Dataset[Batch]):
         return self.__getitems__([index])
 
     def __getitems__(self, indices: list[int]) -> Batch:
-        """One batch: all windows of the given indices."""
+        """One batch with the windows of the given indices."""
         starts = self.starts[indices]
         frames = self.frames[starts[:, None] + self.steps]
-        kept = tuple(torch.from_numpy(stage[starts]) for stage in self.features)
-        return Batch(torch.from_numpy(frames), torch.from_numpy(self.scene[starts]), kept)
+        features = tuple(torch.from_numpy(stage[starts]) for stage in self.features)
+        return Batch(torch.from_numpy(frames), torch.from_numpy(self.scene[starts]), features)
 
 
 def as_is(batch: Any) -> Any:
-    """Collate nothing: `Windows` already returns a `Batch`."""
+    """Return a batch unchanged: `Windows` has already put it together."""
     return batch
 
 
 def to_model(frames: Tensor) -> tuple[Tensor, Tensor]:
-    """Bytes to what the model takes.
+    """Convert frames to the input and target of the model.
 
     Args:
         frames: (B, T + 1, H, W, C) uint8; (B, 1, H, W, C) for single images.
 
     Returns:
-        Input (B, T·C, H, W) and target (B, C, H, W), float32 in [-1, 1]; a single image is both.
+        Input (B, T·C, H, W) and target (B, C, H, W), float32 in [-1, 1]. A single image is both.
     """
     x = frames.permute(0, 1, 4, 2, 3).float().div(127.5).sub(1)
     past = x[:, :-1] if x.shape[1] > 1 else x

@@ -1,4 +1,4 @@
-"""Which part of the view counts: polygons in relative coordinates."""
+"""Zones: the part of a view that counts, as polygons in relative coordinates."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ Polygon = tuple[tuple[float, float], ...]
 
 @dataclass(frozen=True)
 class Zone:
-    """What lies in any of `include` (all where there are none) and in none of `exclude`.
+    """The pixels inside any polygon of `include` and outside all polygons of `exclude`.
 
     Args:
-        include: Polygons, corners (x, y) in [0, 1] from the upper left to the lower right.
-        exclude: The same.
+        include: Polygons with corners (x, y), from (0, 0) at the upper left to (1, 1) at the lower
+            right. Empty includes the whole view.
+        exclude: Polygons in the same form.
     """
 
     include: tuple[Polygon, ...] = ()
@@ -28,55 +29,63 @@ class Zone:
 
     @classmethod
     def parse(cls, include: str | Sequence[str], exclude: str | Sequence[str]) -> Self:
-        """From one polygon a side or several, as `parse_polygon` takes them."""
-        sides = ([side] if isinstance(side, str) else side for side in (include, exclude))
-        return cls(*(tuple(map(parse_polygon, side)) for side in sides))
+        """A zone from texts as `parse_polygon` takes them, one or several each."""
+        return cls(_parse_polygons(include), _parse_polygons(exclude))
 
     @classmethod
     def from_dict(cls, tree: Mapping[str, Iterable[Iterable[tuple[float, float]]]]) -> Self:
-        """From what JSON made of one."""
-        sides = (tree["include"], tree["exclude"])
-        return cls(*(tuple(tuple((x, y) for x, y in p) for p in side) for side in sides))
+        """A zone from the lists that JSON made of it."""
+        return cls(_polygons(tree["include"]), _polygons(tree["exclude"]))
 
     def __bool__(self) -> bool:
-        """Whether only a part of the view counts."""
+        """True if only a part of the view counts."""
         return bool(self.include or self.exclude)
 
     def mask(self, size: int) -> np.ndarray | None:
-        """(size, size) bool, True where the view counts; None where all of it does.
+        """(size, size) bool, True for pixels that count; None if all do.
 
         Raises:
-            DmadError: Nothing is left.
+            DmadError: No pixel counts.
         """
         if not self:
             return None
-        mask = Image.new("1", (size, size), not self.include)
-        draw = ImageDraw.Draw(mask)
-        for polygons, inside in ((self.include, 1), (self.exclude, 0)):
+        image = Image.new("1", (size, size), not self.include)
+        draw = ImageDraw.Draw(image)
+        for polygons, counts in ((self.include, 1), (self.exclude, 0)):
             for polygon in polygons:
-                draw.polygon([(x * (size - 1), y * (size - 1)) for x, y in polygon], fill=inside)
-        found = np.array(mask, bool)
-        require(bool(found.any()), "the polygons leave nothing of the view; include more of it")
-        return found
+                corners = [(x * (size - 1), y * (size - 1)) for x, y in polygon]
+                draw.polygon(corners, fill=counts)
+        mask = np.array(image, bool)
+        require(bool(mask.any()), "the polygons leave nothing of the view; include more of it")
+        return mask
 
 
-ALL = Zone()  # of the view
+ALL = Zone()  # the whole view
 
 
 def parse_polygon(text: str) -> Polygon:
-    """From "0,0.5 1,0.5 1,1 0,1": corners x,y from the upper left (0,0) to the lower right (1,1).
+    """A polygon from a text such as "0,0.5 1,0.5 1,1 0,1": corners x,y from 0 to 1.
 
     Raises:
-        DmadError: Fewer than three corners, or one that is no pair of numbers from 0 to 1.
+        DmadError: There are fewer than three corners, or one is not a pair of numbers from 0 to 1.
     """
     try:
-        corners = tuple(tuple(map(float, corner.split(","))) for corner in text.split())
+        corners = [[float(number) for number in corner.split(",")] for corner in text.split()]
     except ValueError:
-        corners = ()
-    good = [corner for corner in corners if len(corner) == 2 and all(0 <= v <= 1 for v in corner)]
+        corners = []
+    valid = [len(corner) == 2 and all(0 <= number <= 1 for number in corner) for corner in corners]
     require(
-        len(corners) >= 3 and len(good) == len(corners),
+        len(corners) >= 3 and all(valid),
         f"cannot read the polygon {text!r}; give three corners x,y or more from 0 to 1, "
         'such as "0,0.5 1,0.5 1,1"',
     )
-    return tuple((corner[0], corner[1]) for corner in good)
+    return tuple((x, y) for x, y in corners)
+
+
+def _parse_polygons(texts: str | Sequence[str]) -> tuple[Polygon, ...]:
+    listed = [texts] if isinstance(texts, str) else texts
+    return tuple(parse_polygon(text) for text in listed)
+
+
+def _polygons(lists: Iterable[Iterable[tuple[float, float]]]) -> tuple[Polygon, ...]:
+    return tuple(tuple((x, y) for x, y in polygon) for polygon in lists)

@@ -17,7 +17,8 @@ from dmad.config import DataConfig
 from dmad.console import progress_bar
 from dmad.data.footage import frame_rate
 from dmad.data.locations import with_locations
-from dmad.data.splits import STREET_PEOPLE, load_split
+from dmad.data.splits import load_split
+from dmad.data.layouts.street import STREET_PEOPLE
 from dmad.data.synthetic.street import Street, normal_clip
 from dmad.errors import require
 from dmad.evaluation.event_metrics import AlarmMetrics, alarm_metrics

@@ -14,7 +14,7 @@ from dmad.data.layouts.videos import find_split
 from dmad.data.locations import required_root
 from dmad.data.reading.paths import image_files
 from dmad.data.series import runs
-from dmad.data.splits import MIXED, load_split
+from dmad.data.splits import MIXED_PREFIX, load_split
 from dmad.errors import require
 from dmad.experiments.ablation import VIDEO_COLUMNS, memory_with_skips
 from dmad.experiments.effort import Effort
@@ -123,7 +123,7 @@ def choose_abnormal_clips(data: DataConfig, frames: int) -> list[AbnormalClip]:
         files = image_files(sources[clip.name])
         spans = first_abnormal_frames(test.labels[clip.span] > 0, per_clip)
         for number, span in enumerate(spans):
-            name = f"{MIXED}{clip.name.replace('/', '-')}-{number}"
+            name = f"{MIXED_PREFIX}{clip.name.replace('/', '-')}-{number}"
             chosen.append(AbnormalClip(name, [files[frame] for frame in span]))
     return chosen
 

@@ -19,7 +19,8 @@ from torch.utils.data import DataLoader, DistributedSampler
 
 from dmad.config import Config, TrainConfig, with_absolute_paths
 from dmad.data.footage import fingerprint
-from dmad.data.splits import LabelledFootage, load_split
+from dmad.data.splits import load_split
+from dmad.data.footage import LabelledFootage
 from dmad.data.windows import Batch, Windows, as_is
 from dmad.errors import DmadError, StoppedError, brief, require
 from dmad.files import make_folder

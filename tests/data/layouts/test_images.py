@@ -9,10 +9,13 @@ import pytest
 from PIL import Image
 
 from dmad.config import ImageDataConfig
-from dmad.data.layouts.describe import describe_images, describe_loose
-from dmad.data.layouts.images import categories, find_images, image_size, scan
+from dmad.data.layouts.describe import describe_images, describe_loose_images
+from dmad.data.layouts.images import categories, find_images
+from dmad.data.reading.image_files import image_size
+from dmad.data.layouts.image_folders import scan
 from dmad.data.masks import read_mask
-from dmad.data.splits import LabelledFootage, load_split
+from dmad.data.splits import load_split
+from dmad.data.footage import LabelledFootage
 from dmad.errors import DmadError
 
 SIZE = 32
@@ -111,8 +114,8 @@ def test_a_folder_is_described(put, mask, tmp_path) -> None:
     assert describe_images(tmp_path / "data" / "bottle") == [f"images: bottle: {said}"]
     put("frames/clip/000.png")
     assert describe_images(tmp_path / "data" / "frames") == []
-    assert describe_loose(tmp_path / "data" / "frames") == []
-    loose = describe_loose(tmp_path / "data" / "frames" / "clip")
+    assert describe_loose_images(tmp_path / "data" / "frames") == []
+    loose = describe_loose_images(tmp_path / "data" / "frames" / "clip")
     assert loose == ["or, for recipe images: 1 good images to train on"]
 
 
@@ -328,7 +331,7 @@ def test_pictures_of_other_kinds_alone_are_named(tmp_path) -> None:
     (tmp_path / "IMG_1.HEIC").write_bytes(b"other")
     with pytest.raises(DmadError, match=r"holds no images; .* 1 pictures of other kinds .*heic"):
         scan(tmp_path)
-    assert "1 pictures of other kinds" in describe_loose(tmp_path)[0]
+    assert "1 pictures of other kinds" in describe_loose_images(tmp_path)[0]
 
 
 def test_unusable_files_are_told_and_skipped(put, loaded, logged) -> None:

@@ -12,11 +12,13 @@ from dmad import recipes
 from dmad.config import VideoDataConfig
 from dmad.data.cache import load_footage
 from dmad.data.footage import Clip
-from dmad.data.labels import Split, align, read_labels, read_masks
+from dmad.data.labels import Split, align, read_masks
+from dmad.data.label_files import read_clip_labels
 from dmad.data.layouts.describe import describe
 from dmad.data.layouts.videos import find_split
 from dmad.data.masks import Mask
-from dmad.data.splits import load_split, trained_on
+from dmad.data.splits import load_split
+from dmad.data.layouts.videos import tests_on_training_clips
 from dmad.errors import DmadError
 
 DATA = Path(os.environ.get("DMAD_DATA", Path(__file__).parents[2] / ".." / "shared" / "data"))
@@ -351,12 +353,12 @@ def test_bad_tables(mine, text, message):
 def test_a_bad_first_row_is_no_header(tmp_path):
     (tmp_path / "a.csv").write_text("0,x\n2,3\n")
     with pytest.raises(DmadError, match="row '0,x'"):
-        read_labels(tmp_path / "a.csv")
+        read_clip_labels(tmp_path / "a.csv")
 
 
 def test_a_table_of_a_spreadsheet_begins_with_a_mark(tmp_path):
     (tmp_path / "a.csv").write_text("1,1\n", encoding="utf-8-sig")
-    assert read_labels(tmp_path / "a.csv").over("a", 3).tolist() == [0, 1, 0]
+    assert read_clip_labels(tmp_path / "a.csv").over("a", 3).tolist() == [0, 1, 0]
 
 
 def test_a_row_that_may_be_of_several_clips(write_frames, tmp_path):
@@ -387,7 +389,7 @@ def test_one_folder_for_both_trains_on_what_holds_nothing_abnormal(write_frames,
     assert found.labels is None
     assert "clip a holds labelled anomalies: not trained on" in logged()
     assert load_split(data, "test").labels.tolist() == [0, 0, 1, 1, *[0] * 14]
-    assert trained_on(data)
+    assert tests_on_training_clips(data)
     (tmp_path / "mine" / "labels.csv").write_text("a,2,3\nb,0,0\nc,5,5\n")
     with pytest.raises(DmadError, match="every clip holds labelled anomalies"):
         load_split(data, "train")

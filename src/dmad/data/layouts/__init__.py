@@ -1,1 +1,1 @@
-"""What the folders of each known data set look like."""
+"""Finds and loads the clips, images and labels of each known data set."""

@@ -1,111 +1,126 @@
-"""What a folder of data holds, what is missing, and where to get it: what `dmad data` prints."""
+"""What a folder of data holds, what is missing, and where to get it: the text of `dmad data`."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import get_args
 
+from dmad.data.footage import SplitName
 from dmad.data.labels import Split
-from dmad.data.layouts.images import ABNORMAL, NORMAL, categories, normal_images, scan, unread
-from dmad.data.layouts.videos import BENCHMARKS, SplitName, existing, find_split
+from dmad.data.layouts.digits import is_mnist
+from dmad.data.layouts.image_folders import ABNORMAL, NORMAL, notes_on_unread, scan
+from dmad.data.layouts.images import categories, normal_images
+from dmad.data.layouts.videos import BENCHMARKS, find_split
 from dmad.data.reading.decode import probe
-from dmad.data.reading.paths import is_image, own_name
+from dmad.data.reading.paths import is_image, real_name
 from dmad.errors import DmadError, require
 
-LABELS = (
+HOW_TO_LABEL = (
     "to evaluate, give labels.csv (clip,start,end; frames from 0, end included), labels.npy "
     "(0 or 1 a frame), NAME.csv (start,end) or NAME.npy beside a clip, or masks/NAME/"
 )
 
-OTHERS = (
+OTHER_DATA = (
     "MNIST (mnist), MNIST/raw/train-images-idx3-ubyte[.gz]: http://yann.lecun.com/exdb/mnist/",
     "MVTec AD (mvtec), bottle/train/good/*.png: https://www.mvtec.com/company/research/datasets",
     "your own (video): video files or folders of frame images",
     "your own (images): photographs of good parts, or folders named normal and abnormal",
 )
 
-SHORT = 5  # frames; a clip of fewer makes no window of the usual settings
+SHORTEST = 5  # frames; a clip of fewer makes no window of the usual settings
+
+Splits = dict[SplitName, Split | str]  # for each split, its clips, or why there are none
 
 
 def describe(root: Path) -> str:
-    """What a folder holds, what is missing and where to get it: what `dmad data` prints.
+    """What a folder holds, what is missing and where to get it, in several lines.
 
     Raises:
-        DmadError: there is no such folder or file.
+        DmadError: There is no such folder or file.
     """
     require(root.exists(), f"{root} does not exist; give a folder of data or a video")
-    inner = sorted(path for path in root.iterdir() if _is_set(path)) if root.is_dir() else []
-    if len(inner) > 1 or (inner and _is_bare(root)):
+    inner = sorted(path for path in root.iterdir() if _is_data_set(path)) if root.is_dir() else []
+    if len(inner) > 1 or (inner and _holds_nothing_else(root)):
         return "\n".join(describe(path) for path in inner)
     return "\n".join([f"{root} holds", *(f"  {line}" for line in _lines(root))])
 
 
-def _is_bare(root: Path) -> bool:
-    """Whether a folder is nothing but the place where another lies."""
-    return not _is_set(root) and _counts(_look("video", root)) == (0, 0)
+def _holds_nothing_else(root: Path) -> bool:
+    """True if a folder is no data set itself and holds no clips."""
+    return not _is_data_set(root) and _clip_counts(_find("video", root)) == (0, 0)
 
 
-def _is_set(root: Path) -> bool:
-    """Whether a folder is, whole, a data set known by its form."""
+def _is_data_set(root: Path) -> bool:
+    """True if a folder is a complete data set of a known form."""
     if not root.is_dir():
         return False
-    counts = (_counts(_look(name, root)) == bench.clips for name, bench in BENCHMARKS.items())
-    return _is_mnist(root) or bool(categories(root)) or any(counts)
-
-
-def _is_mnist(root: Path) -> bool:
-    images = root / "MNIST" / "raw" / "train-images-idx3-ubyte"
-    return existing(images, images.with_suffix(".gz")) is not None
+    if is_mnist(root) or categories(root):
+        return True
+    return any(_is_complete(name, _find(name, root)) for name in BENCHMARKS)
 
 
 def _lines(root: Path) -> list[str]:
     images = describe_images(root)
     if images:
         return images
-    if _is_mnist(root):
+    if is_mnist(root):
         return ["mnist: MNIST, the original IDX files"]
-    found = {name: _look(name, root) for name in BENCHMARKS}
-    full = [name for name, bench in BENCHMARKS.items() if _counts(found[name]) == bench.clips]
-    some = [name for name in BENCHMARKS if any(_counts(found[name])) and _named(name, found)]
-    chosen = {name: found[name] for name in full or some}
-    if not full:
-        chosen["video"] = _look("video", root)
-    lines = [line for name, splits in chosen.items() for line in _describe(name, splits)]
-    if not any(_counts(splits) != (0, 0) for splits in chosen.values()):
-        lines = ["no data known here; expected one of", *_catalogue()]
-        if is_image(root):
-            lines = ["a single image: give the folder that it lies in"]
-    return lines + describe_loose(root)
+    found = {name: _find(name, root) for name in BENCHMARKS}
+    complete = {name: splits for name, splits in found.items() if _is_complete(name, splits)}
+    partial = {
+        name: splits
+        for name, splits in found.items()
+        if any(_clip_counts(splits)) and _names_fit(name, splits)
+    }
+    chosen = complete or {**partial, "video": _find("video", root)}
+    lines = []
+    if any(_clip_counts(splits) != (0, 0) for splits in chosen.values()):
+        for name, splits in chosen.items():
+            lines += _describe_layout(name, splits)
+    elif is_image(root):
+        lines = ["a single image: give the folder that it lies in"]
+    else:
+        lines = ["no data known here; expected one of", *_known_data()]
+    return lines + describe_loose_images(root)
 
 
-def _look(layout: str, root: Path) -> dict[str, Split | str]:
-    """Both splits, or why there is none."""
-    return {split: _try(layout, root, split) for split in get_args(SplitName)}
+def _find(layout: str, root: Path) -> Splits:
+    splits: Splits = {}
+    for split in get_args(SplitName):
+        try:
+            splits[split] = find_split(layout, root, split)
+        except DmadError as error:
+            splits[split] = str(error)
+    return splits
 
 
-def _try(layout: str, root: Path, split: SplitName) -> Split | str:
-    try:
-        return find_split(layout, root, split)
-    except DmadError as error:
-        return str(error)
+def _clip_counts(splits: Splits) -> tuple[int, int]:
+    """Number of clips for training and for testing."""
+    train, test = splits["train"], splits["test"]
+    return (
+        0 if isinstance(train, str) else len(train.sources),
+        0 if isinstance(test, str) else len(test.sources),
+    )
 
 
-def _counts(splits: dict[str, Split | str]) -> tuple[int, int]:
-    counts = {name: 0 if isinstance(it, str) else len(it.sources) for name, it in splits.items()}
-    return counts["train"], counts["test"]
+def _is_complete(layout: str, splits: Splits) -> bool:
+    return _clip_counts(splits) == BENCHMARKS[layout].clips
 
 
-def _named(layout: str, found: dict[str, dict[str, Split | str]]) -> bool:
-    """Whether the clips' names speak for ShanghaiTech (scene_clip), or for the others."""
-    splits = [split for split in found[layout].values() if isinstance(split, Split)]
-    names = [clip.name for split in splits for clip in split.sources]
-    return all(re.fullmatch(r"\d+_\d+", name) for name in names) == (layout == "shanghaitech")
+def _names_fit(layout: str, splits: Splits) -> bool:
+    """True if the clips are named as those of ShanghaiTech (VIEW_NUMBER), or unlike them."""
+    found = [split for split in splits.values() if isinstance(split, Split)]
+    names = [clip.name for split in found for clip in split.sources]
+    like_shanghaitech = all(re.fullmatch(r"\d+_\d+", name) for name in names)
+    return like_shanghaitech == (layout == "shanghaitech")
 
 
-def _describe(layout: str, splits: dict[str, Split | str]) -> list[str]:
-    bench = BENCHMARKS.get(layout)
-    lines = [f"{layout}: {bench.title if bench else 'videos or folders of frame images'}"]
+def _describe_layout(layout: str, splits: Splits) -> list[str]:
+    benchmark = BENCHMARKS.get(layout)
+    title = benchmark.title if benchmark else "videos or folders of frame images"
+    lines = [f"{layout}: {title}"]
     train, test = splits["train"], splits["test"]
     if isinstance(train, Split) and isinstance(test, Split) and train.sources == test.sources:
         lines.append(
@@ -113,10 +128,11 @@ def _describe(layout: str, splits: dict[str, Split | str]) -> list[str]:
         )
     lines += [f"  {name}: {_describe_split(name, split)}" for name, split in splits.items()]
     if layout == "video" and isinstance(test, Split) and not test.label_name:
-        lines.append(f"  {LABELS}")
-    if bench and _counts(splits) != bench.clips:
-        lines.append(f"  published with {bench.clips[0]} training and {bench.clips[1]} test clips")
-        lines.append(f"  get what is missing at {bench.home}")
+        lines.append(f"  {HOW_TO_LABEL}")
+    if benchmark and not _is_complete(layout, splits):
+        train_clips, test_clips = benchmark.clips
+        lines.append(f"  published with {train_clips} training and {test_clips} test clips")
+        lines.append(f"  get what is missing at {benchmark.home}")
     return lines
 
 
@@ -125,48 +141,61 @@ def _describe_split(name: str, split: Split | str) -> str:
         return split
     probed = [probe(clip.path) for clip in split.sources]
     clips, frames = len(probed), sum(count for _, count in probed)
-    short = sum(0 < count < SHORT for _, count in probed)
-    broken = sum(known == (0.0, 0) for known in probed)
-    notes = f", {short} of fewer than {SHORT}" * bool(short)
-    notes += f"; {broken} unreadable" * bool(broken)
-    masked = sum(mask is not None for mask in split.masks)
-    truth = f"; labels: {split.label_name or 'none'}; masks: {masked} of {clips} clips"
-    return f"{clips} clips, {frames} frames{notes}{truth if name == 'test' else ''}"
+    text = f"{clips} clips, {frames} frames"
+    short = sum(0 < count < SHORTEST for _, count in probed)
+    if short:
+        text += f", {short} of fewer than {SHORTEST}"
+    unreadable = sum(stated == (0.0, 0) for stated in probed)
+    if unreadable:
+        text += f"; {unreadable} unreadable"
+    if name == "test":
+        with_masks = sum(masks is not None for masks in split.masks)
+        text += f"; labels: {split.label_name or 'none'}; masks: {with_masks} of {clips} clips"
+    return text
 
 
-def _catalogue() -> list[str]:
-    homes = [f"{it.title} ({name}), {it.form}: {it.home}" for name, it in BENCHMARKS.items()]
-    return [*homes, *OTHERS]
+def _known_data() -> list[str]:
+    published = [
+        f"{benchmark.title} ({name}), {benchmark.form}: {benchmark.home}"
+        for name, benchmark in BENCHMARKS.items()
+    ]
+    return [*published, *OTHER_DATA]
 
 
 def describe_images(root: Path) -> list[str]:
-    """What a folder holds for the recipes of images, one line a category; none where nothing."""
+    """What a folder holds for the recipes of images, one line for each category; may be empty."""
     if not root.is_dir():
         return []
     known = categories(root)
-    folders = {name: root / name for name in known} or {own_name(root): root}
     recipe = "mvtec" if known else "images"
-    return [f"{recipe}: {name}: {line}" for name, it in folders.items() if (line := _counted(it))]
+    folders: Mapping[str, Path] = {name: root / name for name in known} or {real_name(root): root}
+    lines = []
+    for name, folder in folders.items():
+        counts = _count_images(folder)
+        if counts:
+            lines.append(f"{recipe}: {name}: {counts}")
+    return lines
 
 
-def describe_loose(root: Path) -> list[str]:
-    """How many images lie right in a folder: frames of a clip, or photographs of good parts."""
+def describe_loose_images(root: Path) -> list[str]:
+    """How many images are directly inside a folder: frames of a clip, or images of good parts."""
     files = list(root.iterdir()) if root.is_dir() else []
-    count = sum(map(is_image, files))
+    count = sum(is_image(path) for path in files)
     good = [f"or, for recipe images: {count} good images to train on"] if count else []
-    return [*good, *unread(files)]
+    return [*good, *notes_on_unread(files)]
 
 
-def _counted(root: Path) -> str:
+def _count_images(root: Path) -> str:
+    """How many images a folder holds; empty if no folder is named normal or abnormal."""
     try:
-        there = scan(root)
-        good = len(normal_images(there.files, root))
+        scanned = scan(root)
+        good = len(normal_images(scanned.files, root))
     except DmadError:
         return ""
-    files = there.files
-    if not any({*Path(file.name.lower()).parts} & (NORMAL | ABNORMAL) for file in files):
-        return ""  # clips, perhaps
-    notes = "".join(f"; {note.removeprefix(f'{root}: ')}" for note in there.notes)
-    bad = sum(file.kind == "abnormal" for file in files)
-    masks = sum(file.kind == "mask" for file in files)
-    return f"{good} good images to train on, {bad} abnormal ones, {masks} masks{notes}"
+    folders = {part for file in scanned.files for part in Path(file.name.lower()).parts}
+    if not folders & (NORMAL | ABNORMAL):
+        return ""  # it may hold clips
+    abnormal = sum(file.kind == "abnormal" for file in scanned.files)
+    masks = sum(file.kind == "mask" for file in scanned.files)
+    notes = "".join(f"; {note.removeprefix(f'{root}: ')}" for note in scanned.notes)
+    return f"{good} good images to train on, {abnormal} abnormal ones, {masks} masks{notes}"

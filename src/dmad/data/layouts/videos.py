@@ -1,24 +1,42 @@
-"""How each data set lies on disk."""
+"""Video data sets on disk: UCSD Ped2, CUHK Avenue, ShanghaiTech, and folders of a user's own."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import get_args
 
-from dmad.data.footage import ClipSource
-from dmad.data.labels import Split, labelled, unlabelled
-from dmad.data.reading.paths import holds_frames, is_clip, natural
+import numpy as np
+
+from dmad.config import DataConfig
+from dmad.data.cache import decode_clips
+from dmad.data.footage import ClipSource, LabelledFootage, SplitName
+from dmad.data.labels import (
+    LabelPlaces,
+    Split,
+    align,
+    labelled,
+    normal_clips,
+    read_masks,
+    unlabelled,
+)
+from dmad.data.locations import required_root
+from dmad.data.reading.paths import holds_frames, is_clip, natural_key
 from dmad.errors import DmadError, require
-
-SplitName = Literal["train", "test"]
 
 
 @dataclass(frozen=True)
 class Benchmark:
-    """A published data set: its name, clips for training and test, form on disk, and home."""
+    """A published data set.
+
+    Args:
+        title: Its name.
+        clips: Number of clips for training and for testing.
+        form: Examples of its files.
+        home: Where to get it.
+    """
 
     title: str
     clips: tuple[int, int]
@@ -28,180 +46,237 @@ class Benchmark:
 
 BENCHMARKS = {
     "ped2": Benchmark(
-        "UCSD Ped2",
-        (16, 12),
-        "UCSDped2/Train/Train001/*.tif or training/frames/01/*.jpg",
-        "http://www.svcl.ucsd.edu/projects/anomaly/dataset.html",
+        title="UCSD Ped2",
+        clips=(16, 12),
+        form="UCSDped2/Train/Train001/*.tif or training/frames/01/*.jpg",
+        home="http://www.svcl.ucsd.edu/projects/anomaly/dataset.html",
     ),
     "avenue": Benchmark(
-        "CUHK Avenue",
-        (16, 21),
-        "training_videos/01.avi or training/frames/01/*.jpg",
-        "https://www.cse.cuhk.edu.hk/leojia/projects/detectabnormal/dataset.html",
+        title="CUHK Avenue",
+        clips=(16, 21),
+        form="training_videos/01.avi or training/frames/01/*.jpg",
+        home="https://www.cse.cuhk.edu.hk/leojia/projects/detectabnormal/dataset.html",
     ),
     "shanghaitech": Benchmark(
-        "ShanghaiTech Campus",
-        (330, 107),
-        "training/videos/01_001.avi and testing/frames/01_0014/*.jpg",
-        "https://svip-lab.github.io/dataset/campus_dataset.html",
+        title="ShanghaiTech Campus",
+        clips=(330, 107),
+        form="training/videos/01_001.avi and testing/frames/01_0014/*.jpg",
+        home="https://svip-lab.github.io/dataset/campus_dataset.html",
     ),
 }
 
 
+def load_videos(data: DataConfig, split: SplitName) -> LabelledFootage:
+    """Decode the clips of one split, with their labels.
+
+    Clips to train on are those without labelled anomalies.
+
+    Raises:
+        DmadError: The data is missing, or labels do not fit the clips.
+    """
+    found = find_split(data.layout, required_root(data), split)
+    footage = decode_clips(found.sources, data)
+    if split == "train" and found.label_name:
+        return LabelledFootage(normal_clips(found, footage), labels=None, label_name="")
+    clips = {clip.name: clip for clip in footage.clips}
+
+    def masks(name: str) -> np.ndarray:
+        return read_masks(found, clips[name], data.size)
+
+    return LabelledFootage(
+        footage,
+        labels=align(found, footage),
+        label_name=found.label_name,
+        masks=masks if all(found.masks) else None,
+    )
+
+
+def tests_on_training_clips(data: DataConfig) -> bool:
+    """True if the training and test splits are the same clips.
+
+    Clips of the test split without labelled anomalies were then trained on.
+    """
+    if data.layout != "video":
+        return False
+    root = required_root(data)
+    train, test = (find_split(data.layout, root, split) for split in get_args(SplitName))
+    return train.sources == test.sources
+
+
 def find_split(layout: str, root: Path, split: SplitName) -> Split:
-    """Find the clips of one split of a data set, with labels and masks where it has them.
+    """Find the clips of one split of a data set, with their labels and masks.
 
     Args:
         layout: `ped2`, `avenue`, `shanghaitech` or `video`.
-        root: Folder of the data set; for `video` also one video file.
+        root: Folder of the data set. For `video` it may also be a video file.
         split: `train` or `test`.
 
     Raises:
-        DmadError: the folder does not look like that, or its labels do not fit its clips.
+        DmadError: The folder does not have this layout, or its labels do not fit its clips.
     """
-    finders = {"ped2": _ped2, "avenue": _avenue, "shanghaitech": _shanghaitech, "video": _video}
+    finders = {
+        "ped2": _find_ped2,
+        "avenue": _find_avenue,
+        "shanghaitech": _find_shanghaitech,
+        "video": _find_own_videos,
+    }
     require(layout in finders, f"unknown layout {layout!r}; known: {', '.join(finders)}")
     require(root.exists(), f"{root} does not exist; give the data set's folder as --data.root")
     found = finders[layout](root, split)
     if not found.sources:
-        raise DmadError(_nothing(layout, root, split))
+        raise DmadError(_no_clips(layout, root, split))
     return found
 
 
-def _nothing(layout: str, root: Path, split: str) -> str:
-    bench = BENCHMARKS.get(layout)
-    form = bench.form if bench else "video files or folders of frame images"
-    source = f"; get it at {bench.home}" if bench else ""
-    held = sorted(path.name for path in root.iterdir())[:6] if root.is_dir() else [root.name]
-    inside = ", ".join(held) or "nothing"
-    return (
-        f"{root} has no {split} clips of layout {layout}: found {inside}; expected {form}{source}"
-    )
+def _no_clips(layout: str, root: Path, split: str) -> str:
+    benchmark = BENCHMARKS.get(layout)
+    form = benchmark.form if benchmark else "video files or folders of frame images"
+    home = f"; get it at {benchmark.home}" if benchmark else ""
+    names = sorted(path.name for path in root.iterdir())[:6] if root.is_dir() else [root.name]
+    inside = ", ".join(names) or "nothing"
+    return f"{root} has no {split} clips of layout {layout}: found {inside}; expected {form}{home}"
 
 
-def _ped2(root: Path, split: SplitName) -> Split:
-    base = next((path for path in (root, root / "UCSDped2") if (path / "Train").is_dir()), None)
-    if base is None:
-        return _tree("ped2", root, split)
-    folder = base / split.capitalize()
+def _find_ped2(root: Path, split: SplitName) -> Split:
+    """`Train/Train001/*.tif` and `Test/Test001/*.tif` with masks in `Test/Test001_gt`."""
+    bases = [path for path in (root, root / "UCSDped2") if (path / "Train").is_dir()]
+    if not bases:
+        return _find_frame_folders("ped2", root, split)
+    folder = bases[0] / split.capitalize()
     clips = [clip for clip in _clips(folder) if not clip.name.endswith("_gt")]
     if split == "train":
         return unlabelled(clips)
-    masks = [existing(folder / f"{clip.name}_gt") for clip in clips]
-    return labelled(clips, masks, prefix="ped2")
+    masks = [first_existing(folder / f"{clip.name}_gt") for clip in clips]
+    return labelled(clips, LabelPlaces(masks, data_set="ped2"))
 
 
-def _avenue(root: Path, split: SplitName) -> Split:
-    bases = (root, root / "Avenue Dataset", root / "avenue")
-    base = next((path for path in bases if (path / "training_videos").is_dir()), None)
-    if base is None:
-        return _tree("avenue", root, split)
+def _find_avenue(root: Path, split: SplitName) -> Split:
+    """`training_videos/01.avi`, and masks in `testing_label_mask/1_label.mat`."""
+    bases = [root, root / "Avenue Dataset", root / "avenue"]
+    bases = [path for path in bases if (path / "training_videos").is_dir()]
+    if not bases:
+        return _find_frame_folders("avenue", root, split)
+    base = bases[0]
     clips = _clips(base / f"{split}ing_videos")
     if split == "train":
         return unlabelled(clips)
-    places = [
+    folders = [
         place / middle / "testing_label_mask"
         for place in (base, root)
         for middle in ("ground_truth_demo", "")
     ]
-    folder = next((place for place in places if place.is_dir()), places[0])
-    return labelled(clips, [_volume(folder, clip.name) for clip in clips], prefix="avenue")
+    folder = first_existing(*folders) or folders[0]
+    masks = [
+        first_existing(folder / f"{int(clip.name)}_label.mat") if clip.name.isdecimal() else None
+        for clip in clips
+    ]
+    return labelled(clips, LabelPlaces(masks, data_set="avenue"))
 
 
-def _volume(folder: Path, name: str) -> Path | None:
-    return existing(folder / f"{int(name)}_label.mat") if name.isdecimal() else None
+def _find_shanghaitech(root: Path, split: SplitName) -> Split:
+    return _find_frame_folders("shanghaitech", root, split)
 
 
-def _shanghaitech(root: Path, split: SplitName) -> Split:
-    return _tree("shanghaitech", root, split)
-
-
-def _tree(layout: str, root: Path, split: SplitName) -> Split:
-    """`training/frames/NAME/*.jpg` (or `training/videos/NAME.avi`), and so for `testing`."""
+def _find_frame_folders(layout: str, root: Path, split: SplitName) -> Split:
+    """`training/frames/NAME/*.jpg` or `training/videos/NAME.avi`, and the same in `testing`."""
     folder = root / f"{split}ing"
     clips = _clips(folder / "videos") or _clips(folder / "frames")
-    if layout == "shanghaitech":
+    if layout == "shanghaitech":  # clips are named VIEW_NUMBER
         clips = [ClipSource(clip.name, clip.path, clip.name.split("_")[0]) for clip in clips]
     if split == "train":
         return unlabelled(clips)
-    masks = [_masks_of(folder, clip.name) for clip in clips]
-    each = [[folder / "test_frame_mask" / f"{clip.name}.npy"] for clip in clips]
-    whole = [root / "frame_labels.npy", root / f"frame_labels_{layout}.npy"]
-    return labelled(clips, masks, whole, each, prefix=layout)
+    places = LabelPlaces(
+        masks=[_masks_of(folder, clip.name) for clip in clips],
+        all_clips=[root / "frame_labels.npy", root / f"frame_labels_{layout}.npy"],
+        each_clip=[[folder / "test_frame_mask" / f"{clip.name}.npy"] for clip in clips],
+        data_set=layout,
+    )
+    return labelled(clips, places)
 
 
 def _masks_of(folder: Path, name: str) -> Path | None:
-    return existing(folder / "masks" / name, folder / "test_pixel_mask" / f"{name}.npy")
+    return first_existing(folder / "masks" / name, folder / "test_pixel_mask" / f"{name}.npy")
 
 
-def existing(*paths: Path) -> Path | None:
-    """The first that is there."""
+def first_existing(*paths: Path) -> Path | None:
+    """The first path that exists; None if none does."""
     return next((path for path in paths if path.exists()), None)
 
 
-def _video(root: Path, split: SplitName) -> Split:
-    """Any videos and folders of frames; `train` and `test` folders, where there are some.
+def _find_own_videos(root: Path, split: SplitName) -> Split:
+    """Any videos and folders of frames, in folders named `train` and `test` if there are any.
 
-    Without them both splits are the same clips, with their labels.
+    Without such folders both splits are the same clips, with their labels.
     """
     if root.is_file():
         clips = [ClipSource(root.stem, root)] if is_clip(root) else []
-        return _with_labels(clips, root.parent, [])
-    train = _child(root, ("train", "training", "normal"))
-    test = _child(root, ("test", "testing"))
-    folder = root if train is None and test is None else train if split == "train" else test
-    clips = _scan(folder) if folder else []
-    if folder is None or (split == "train" and folder is not root):
+        return _with_own_labels(clips, root.parent, [])
+    train = _inner_folder(root, ("train", "training", "normal"))
+    test = _inner_folder(root, ("test", "testing"))
+    if train is None and test is None:
+        folder: Path | None = root
+    else:
+        folder = train if split == "train" else test
+    if folder is None:
+        return unlabelled([])
+    clips = _clips_of_views(folder)
+    if split == "train" and folder != root:
         return unlabelled(clips)
     places = dict.fromkeys((folder, root))
-    whole = [place / name for place in places for name in ("labels.npy", "labels.csv")]
-    return _with_labels(clips, folder, whole)
+    files = [place / name for place in places for name in ("labels.npy", "labels.csv")]
+    return _with_own_labels(clips, folder, files)
 
 
-def _with_labels(clips: Sequence[ClipSource], folder: Path, whole: Sequence[Path]) -> Split:
-    each = [list(_own_labels(clip)) for clip in clips]
-    return labelled(clips, [_masks_of(folder, clip.name) for clip in clips], whole, each)
+def _with_own_labels(clips: Sequence[ClipSource], folder: Path, all_clips: Sequence[Path]) -> Split:
+    places = LabelPlaces(
+        masks=[_masks_of(folder, clip.name) for clip in clips],
+        all_clips=all_clips,
+        each_clip=[_own_label_files(clip.path) for clip in clips],
+    )
+    return labelled(clips, places)
 
 
-def _own_labels(clip: ClipSource) -> Iterable[Path]:
-    name = clip.path.name if clip.path.is_dir() else clip.path.stem
-    for suffix in (".npy", ".csv"):
-        yield clip.path.parent / f"{name}{suffix}"
-        yield clip.path / f"{name}{suffix}"
+def _own_label_files(clip: Path) -> list[Path]:
+    """Files beside or inside a clip that may label it."""
+    folders = (clip.parent, clip)
+    return [folder / f"{_stem(clip)}{suffix}" for suffix in (".npy", ".csv") for folder in folders]
 
 
-def _child(root: Path, names: Sequence[str]) -> Path | None:
+def _inner_folder(root: Path, names: Sequence[str]) -> Path | None:
     folders = {path.name.lower(): path for path in root.iterdir() if path.is_dir()}
     return next((folders[name] for name in names if name in folders), None)
 
 
-def _scan(folder: Path) -> list[ClipSource]:
-    """Clips of a folder, of its scenes' folders, or the folder itself where it holds frames."""
+def _clips_of_views(folder: Path) -> list[ClipSource]:
+    """The clips in a folder and in its folders, which are views; or the folder if it is a clip."""
     if holds_frames(folder):
         return [ClipSource(folder.name, folder)]
-    known = [path for path in (folder / "frames", folder / "videos") if path.is_dir()] or [folder]
-    scenes = [p for place in known for p in _entries(place) if p.is_dir() and not is_clip(p)]
-    inner = [
-        ClipSource(f"{scene.name}/{clip.name}", clip.path, scene.name)
-        for scene in scenes
-        if scene.name != "masks"
-        for clip in _clips(scene)
-    ]
-    return _clips(*known) + inner
+    bases = [path for path in (folder / "frames", folder / "videos") if path.is_dir()] or [folder]
+    clips = _clips(*bases)
+    for base in bases:
+        for view in _visible(base):
+            if view.is_dir() and not is_clip(view) and view.name != "masks":
+                clips += [
+                    ClipSource(f"{view.name}/{clip.name}", clip.path, view.name)
+                    for clip in _clips(view)
+                ]
+    return clips
 
 
 def _clips(*folders: Path) -> list[ClipSource]:
-    """Video files and folders of frames right inside folders, in natural order."""
-    paths = [path for folder in folders for path in _entries(folder) if is_clip(path)]
-    stems = Counter(_stem(path) for path in paths)
-    names = [_stem(path) if stems[_stem(path)] == 1 else path.name for path in paths]
-    return [ClipSource(name, path) for name, path in zip(names, paths, strict=True)]
+    """Video files and folders of frames directly inside folders, in natural order."""
+    paths = [path for folder in folders for path in _visible(folder) if is_clip(path)]
+    counts = Counter(_stem(path) for path in paths)
+    return [
+        ClipSource(_stem(path) if counts[_stem(path)] == 1 else path.name, path) for path in paths
+    ]
 
 
 def _stem(path: Path) -> str:
     return path.name if path.is_dir() else path.stem
 
 
-def _entries(folder: Path) -> list[Path]:
+def _visible(folder: Path) -> list[Path]:
+    """Everything in a folder that is not hidden, in natural order; nothing if it is no folder."""
     inside = folder.iterdir() if folder.is_dir() else ()
-    return sorted((path for path in inside if not path.name.startswith(".")), key=natural)
+    return sorted((path for path in inside if not path.name.startswith(".")), key=natural_key)

@@ -1,1 +1,1 @@
-"""Frames out of video files, image files, folders and cameras."""
+"""Reads frames from video files, image files, folders and cameras."""

@@ -1,132 +1,134 @@
-"""Frames out of video files and folders of images, one at a time."""
+"""Decodes a video file, a folder of frame images or a single image into frames for a model."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import av
-from PIL import Image
 
-from dmad.data.reading.image_files import Frames, open_image, sampled, upright
-from dmad.data.reading.paths import IMAGES, image_files, is_image
-from dmad.data.reading.video_files import quarters, rate_told, shrink, video_frames, video_stream
-from dmad.data.tiles import cut
+from dmad.data.reading.frame_format import Frame, FrameFormat
+from dmad.data.reading.image_files import open_image, resize_without_antialiasing, upright
+from dmad.data.reading.paths import IMAGE_SUFFIXES, image_files, is_image
+from dmad.data.reading.video_files import (
+    quarter_turns,
+    resize_frame,
+    stated_rate,
+    video_frames,
+    video_stream,
+)
+from dmad.data.tiles import cut_tiles
 from dmad.errors import DmadError, brief, require
 
-LEAST = 8  # pixels on a side; fewer show nothing
+SMALLEST = 8  # pixels on a side; smaller images show nothing
 
 
 def probe(path: Path) -> tuple[float, int]:
-    """Frames a second and number of frames, as far as the file tells them; 0 where unknown."""
-    if path.is_dir() or is_image(path):
-        return 0.0, len(image_files(path)) if path.is_dir() else 1
+    """Frames a second and number of frames, as the file states them; 0 if unknown."""
+    if path.is_dir():
+        return 0.0, len(image_files(path))
+    if is_image(path):
+        return 0.0, 1
     try:
         with av.open(str(path)) as container:
             stream = video_stream(container)
-            rate = rate_told(stream)
+            rate = stated_rate(stream)
             seconds = (container.duration or 0) / av.time_base
             return rate, stream.frames or round(rate * seconds)
     except (av.FFmpegError, ValueError):
         return 0.0, 0
 
 
-def aspect(path: Path) -> float:
-    """Width by height of the frames of a video or folder; 1 where that cannot be told."""
+def aspect_ratio(path: Path) -> float:
+    """Width divided by height of the frames of a video or folder; 1 if unknown."""
     try:
         if path.is_dir():
-            with Image.open(image_files(path)[0]) as image:
+            with open_image(image_files(path)[0]) as image:
                 width, height = image.size
         else:
             frame = next(video_frames(path, lambda line: None))
-            sides = (frame.width, frame.height)
-            width, height = sides[::-1] if quarters(frame) % 2 else sides
+            width, height = frame.width, frame.height
+            if quarter_turns(frame) % 2:
+                width, height = height, width
         return width / height
     except (DmadError, OSError, IndexError, ZeroDivisionError):
         return 1.0
 
 
 def decode(
-    path: Path,
-    size: int,
-    channels: int,
-    report: Callable[[str], None] = lambda line: None,
-    tiles: int = 1,
-    antialias: bool = True,
-) -> Iterator[Frames]:
-    """Decode a video, a folder of images or a single image, one frame at a time.
+    path: Path, frame_format: FrameFormat, report: Callable[[str], None] = lambda line: None
+) -> Iterator[Frame]:
+    """Decode a video, a folder of frame images or a single image, one frame at a time.
 
-    An unreadable image is replaced by the one before it (at the start: by the first readable
-    one), so that indices stay right, and so are damaged frames of a video whose frames tell their
-    time. A video cut off ends at its last good frame.
+    An unreadable image is replaced by the one before it, or at the start by the first readable
+    one, so that indices stay right. So are damaged frames of a video whose frames state their
+    time. A video that is cut off ends at its last good frame.
 
     Args:
         path: Video file, folder of frame images, or image.
-        size: Height and width in pixels.
-        channels: 1 for grey, 3 for colour.
+        frame_format: Size and colours of the frames.
         report: Called with one line for each thing that was damaged.
-        tiles: Cut a single image into tiles x tiles frames.
-        antialias: Resize videos and folders with antialiasing.
 
     Returns:
-        Frames (size, size, channels), 0 to 255. 16-bit images keep their high byte.
+        Frames (size, size, channels), 0 to 255.
 
     Raises:
-        DmadError: nothing is there, a folder holds no images or a video cannot be opened.
+        DmadError: Nothing is there, a folder holds no images or a video cannot be opened.
     """
     require(path.exists(), f"{path} does not exist; give a video or a folder of frame images")
     if is_image(path):
-        return _decode_images([path], size, channels, report, tiles)
+        return _decode_images([path], replace(frame_format, antialias=True), report)
     if not path.is_dir():
-        return _decode_video(path, size, channels, report, antialias)
+        return _decode_video(path, frame_format, report)
     files = image_files(path)
-    require(
-        len(files) > 0, f"{path} holds no frame images; expected {', '.join(sorted(IMAGES))} files"
-    )
-    return _decode_images(files, size, channels, report, antialias=antialias)
+    suffixes = ", ".join(sorted(IMAGE_SUFFIXES))
+    require(len(files) > 0, f"{path} holds no frame images; expected {suffixes} files")
+    return _decode_images(files, replace(frame_format, tiles=1), report)
 
 
 def _decode_images(
-    files: Sequence[Path],
-    size: int,
-    channels: int,
-    report: Callable[[str], None],
-    tiles: int = 1,
-    antialias: bool = True,
-) -> Iterator[Frames]:
-    last: list[Frames] = []
-    waiting = 0  # unreadable images before the first readable one
+    files: Sequence[Path], frame_format: FrameFormat, report: Callable[[str], None]
+) -> Iterator[Frame]:
+    frames: list[Frame] = []  # of the last readable image
+    unreadable_at_start = 0
     sizes = set()
     for path in files:
         try:
-            last, original = _read_image(path, size, channels, tiles, antialias)
+            frames, size = _read_image(path, frame_format)
         except Exception as error:  # Pillow raises many kinds on broken files
-            stands_in = "a neighbouring frame stands in" if len(files) > 1 else "left out"
-            report(f"{path} is unreadable ({brief(error)}): {stands_in}")
-            waiting += not last
+            result = "a neighbouring frame stands in" if len(files) > 1 else "left out"
+            report(f"{path} is unreadable ({brief(error)}): {result}")
+            if not frames:
+                unreadable_at_start += 1
         else:
-            sizes.add(original)
-        if last:
-            yield from last * (waiting + 1)
-            waiting = 0
+            sizes.add(size)
+        if frames:
+            yield from frames * (unreadable_at_start + 1)
+            unreadable_at_start = 0
     if len(sizes) > 1:
-        report(f"{files[0].parent} mixes frames of {len(sizes)} sizes: all resized to {size}")
+        folder, size = files[0].parent, frame_format.size
+        report(f"{folder} mixes frames of {len(sizes)} sizes: all resized to {size}")
 
 
-def _read_image(
-    path: Path, size: int, channels: int, tiles: int, antialias: bool
-) -> tuple[list[Frames], tuple[int, int]]:
+def _read_image(path: Path, frame_format: FrameFormat) -> tuple[list[Frame], tuple[int, int]]:
+    """The frames of an image file, one for each tile, and its width and height as stored."""
+    size, tiles = frame_format.size, frame_format.tiles
     with open_image(path) as opened:
-        original = opened.size
-        require(min(original) >= LEAST, f"{original[0]} x {original[1]} pixels, too few to judge")
-        if antialias:  # a JPEG is decoded no finer than needed
+        width, height = opened.size
+        require(min(width, height) >= SMALLEST, f"{width} x {height} pixels, too few to judge")
+        if frame_format.antialias:  # a JPEG is decoded no finer than needed
             opened.draft(None, (2 * size * tiles, 2 * size * tiles))
-        image = upright(opened, "L" if channels == 1 else "RGB")
-        return cut(image, tiles, size) if antialias else [sampled(image, size)], original
+        image = upright(opened, frame_format.image_mode)
+        if frame_format.antialias:
+            frames = cut_tiles(image, tiles, size)
+        else:
+            frames = [resize_without_antialiasing(image, size)]
+        return frames, (width, height)
 
 
 def _decode_video(
-    path: Path, size: int, channels: int, report: Callable[[str], None], antialias: bool
-) -> Iterator[Frames]:
+    path: Path, frame_format: FrameFormat, report: Callable[[str], None]
+) -> Iterator[Frame]:
     for frame in video_frames(path, report):
-        yield shrink(frame, size, channels, antialias)
+        yield resize_frame(frame, frame_format)

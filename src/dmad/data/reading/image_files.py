@@ -1,4 +1,4 @@
-"""An image file as pixels: opened however large, upright, of 8 bits."""
+"""Image files: opening them, turning them upright, 16-bit and transparent images, resizing."""
 
 from __future__ import annotations
 
@@ -7,53 +7,102 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from dmad.errors import require
+from dmad.data.reading.frame_format import Frame
+from dmad.errors import DmadError, require
 
-Frames = NDArray[np.uint8]
+MOST_PIXELS = 1_000_000_000  # of one image; a larger one would need more than 3 GB of memory
+
+ORIENTATION = 0x0112  # the EXIF tag
+
+ORIENTATIONS_ON_THE_SIDE = (5, 6, 7, 8)  # they swap width and height
+
+
+def allow_large_images() -> None:
+    """Replace Pillow's limit of 179 million pixels by `MOST_PIXELS`, for the whole process.
+
+    Only the command line calls this. A program that uses this package sets
+    `PIL.Image.MAX_IMAGE_PIXELS` itself.
+    """
+    Image.MAX_IMAGE_PIXELS = None
 
 
 @contextmanager
 def open_image(path: Path) -> Iterator[Image.Image]:
-    """An image file, however large."""
-    usual, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    """Open an image file. Its pixels are not decoded yet.
+
+    Raises:
+        DmadError: The image has more pixels than `MOST_PIXELS`, or than Pillow allows.
+        OSError: The file is not an image. Pillow raises other errors too.
+    """
     try:
-        with Image.open(path) as image:
-            yield image
-    finally:
-        Image.MAX_IMAGE_PIXELS = usual
+        opened = Image.open(path)
+    except Image.DecompressionBombError as error:
+        raise DmadError(
+            "too large for Pillow: raise PIL.Image.MAX_IMAGE_PIXELS or give smaller images"
+        ) from error
+    with opened as image:
+        require(
+            image.width * image.height <= MOST_PIXELS,
+            f"{image.width} x {image.height} pixels are too many; give smaller images",
+        )
+        yield image
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Width and height of an image after it is turned upright."""
+    with open_image(path) as image:
+        on_its_side = image.getexif().get(ORIENTATION) in ORIENTATIONS_ON_THE_SIDE
+        return image.size[::-1] if on_its_side else image.size
 
 
 def upright(image: Image.Image, mode: str) -> Image.Image:
-    """An image as `mode` L or RGB, turned as its EXIF says, black where it is transparent.
+    """Convert an image to 8 bits, upright as its EXIF data states, black where transparent.
 
-    Of more than 8 bits the highest 8 are kept: of 12 where no value needs more, else of 16.
+    Of 16-bit images the highest 8 bits are kept: bits 8 to 15, or bits 4 to 11 if no value needs
+    more than 12 bits. Values that all fit in 8 bits are kept as they are.
+
+    Args:
+        image: As opened.
+        mode: `L` for grey, `RGB` for colour.
+
+    Raises:
+        DmadError: The pixels are floating-point numbers.
     """
     require(image.mode != "F", "its pixels are fractions; save it with 8 or 16 bits")
     image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I"):  # which Pillow would clip
-        values = np.asarray(image).astype(np.int64)
-        top = values.max()
-        spare = 0 if top < 2**8 else 4 if top < 2**12 else 8
-        image = Image.fromarray((values >> spare).clip(0, 255).astype(np.uint8))
+    if image.mode.startswith("I"):
+        image = _eight_bits(image)
     if image.has_transparency_data:
-        seen = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", seen.size, "black"), seen)
+        colours = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", colours.size, "black"), colours)
     return image.convert(mode)
 
 
-def sampled(image: Image.Image, size: int) -> Frames:
-    """Resize without antialiasing, as the released loaders do: (size, size, C).
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Pillow itself would clip 16-bit values at 255."""
+    values = np.asarray(image).astype(np.int64)
+    largest = values.max()
+    if largest < 2**8:
+        surplus = 0
+    elif largest < 2**12:
+        surplus = 4
+    else:
+        surplus = 8
+    return Image.fromarray((values >> surplus).clip(0, 255).astype(np.uint8))
 
-    Each pixel is interpolated between the four nearest, so that thin things stay sharp.
+
+def resize_without_antialiasing(image: Image.Image, size: int) -> Frame:
+    """Resize as the authors' released loaders do: (size, size, C).
+
+    Each pixel is interpolated between the four nearest pixels, so thin objects stay sharp.
     """
-    across, down = image.width / size, image.height / size
-    small = image.transform(
+    x_scale, y_scale = image.width / size, image.height / size
+    resized = image.transform(
         (size, size),
         Image.Transform.AFFINE,
-        (across, 0, 0, 0, down, 0),
+        (x_scale, 0, 0, 0, y_scale, 0),
         Image.Resampling.BILINEAR,
     )
-    return np.asarray(small).reshape(size, size, -1)
+    return np.asarray(resized).reshape(size, size, -1)

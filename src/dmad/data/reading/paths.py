@@ -1,4 +1,4 @@
-"""Frames out of video files and folders of images, one at a time."""
+"""Which files are images and videos, and in which order frames follow each other."""
 
 from __future__ import annotations
 
@@ -6,46 +6,46 @@ import os
 import re
 from pathlib import Path
 
-VIDEOS = frozenset((".avi", ".mp4", ".m4v", ".mkv", ".mov", ".webm", ".mpg", ".mpeg", ".wmv",
-                    ".flv", ".ts", ".mts", ".m2ts", ".3gp"))  # fmt: skip
+VIDEO_SUFFIXES = frozenset((".avi", ".mp4", ".m4v", ".mkv", ".mov", ".webm", ".mpg", ".mpeg",
+                            ".wmv", ".flv", ".ts", ".mts", ".m2ts", ".3gp"))  # fmt: skip
 
-IMAGES = frozenset((".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp"))
+IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp"))
 
 
-def natural(path: Path) -> tuple[list[str | int], str]:
+def natural_key(path: Path) -> tuple[list[str | int], str]:
     """Sort key that puts `frame2` before `frame10`."""
     parts = re.split(r"([0-9]+)", path.name.lower())
     return [int(part) if i % 2 else part for i, part in enumerate(parts)], path.name
 
 
-def own_name(path: Path) -> str:
-    """What a file or folder is called where it lies, also by `.` and `..`."""
+def real_name(path: Path) -> str:
+    """The name of a file or folder, even if the path is `.` or ends in `..`."""
     return Path(os.path.abspath(path)).name or "root"
 
 
 def image_files(folder: Path) -> list[Path]:
-    """Images right inside a folder, in natural order, without hidden files."""
-    return sorted((path for path in folder.iterdir() if is_image(path)), key=natural)
+    """The images directly inside a folder, in natural order. Hidden files are left out."""
+    return sorted((path for path in folder.iterdir() if is_image(path)), key=natural_key)
 
 
 def holds_images(folder: Path) -> bool:
-    """Whether images lie right inside a folder."""
+    """True if images are directly inside a folder."""
     return any(is_image(path) for path in folder.iterdir())
 
 
 def holds_frames(folder: Path) -> bool:
-    """Whether a folder that is given is a clip by itself: images, and no clips beside them."""
-    beside = (path for path in folder.iterdir() if path.name != "masks")
-    return holds_images(folder) and not any(map(is_clip, beside))
+    """True if a folder is one clip: it holds images and no other clips (`masks` is none)."""
+    others = (path for path in folder.iterdir() if path.name != "masks")
+    return holds_images(folder) and not any(is_clip(path) for path in others)
 
 
 def is_image(path: Path) -> bool:
-    """Whether a path is named like an image and not hidden."""
-    return path.suffix.lower() in IMAGES and not path.name.startswith(".")
+    """True if a path has the suffix of an image and is not hidden."""
+    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
 
 
 def is_clip(path: Path) -> bool:
-    """Whether a path is a clip: a folder of images, or named like a video; not hidden."""
+    """True if a path is a folder of images or has the suffix of a video, and is not hidden."""
     if path.name.startswith("."):
         return False
-    return holds_images(path) if path.is_dir() else path.suffix.lower() in VIDEOS
+    return holds_images(path) if path.is_dir() else path.suffix.lower() in VIDEO_SUFFIXES

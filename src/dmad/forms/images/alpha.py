@@ -51,7 +51,9 @@ def choose_alpha(detector: Detector, good: Footage) -> AlphaChoice:
     no_defect = np.zeros((len(images), *images[0].shape[:2]), bool)
     masks = np.concatenate((no_defect, [mask for _, mask in defects]))
     normal = slice(len(images))
-    unit = Scorer.fit(scored.reconstruction[normal], scored.deformation[normal], 1.0).alpha_per_weight
+    unit = Scorer.fit(
+        scored.reconstruction[normal], scored.deformation[normal], 1.0
+    ).alpha_per_weight
     deformed = scored.deformation.max() > scored.deformation.min()
     weights = WEIGHTS if deformed else WEIGHTS[:1]
     tried = [try_alpha(scored, masks, weight, weight * unit) for weight in weights]

@@ -11,9 +11,9 @@ import torch
 from dmad.config import ImageConfig
 from dmad.console import progress_bar
 from dmad.data.footage import Footage
-from dmad.data.splits import LabelledFootage
+from dmad.data.footage import LabelledFootage
 from dmad.data.tiles import blend
-from dmad.evaluation.image_ledger import draw_up, larger, paper_alpha
+from dmad.evaluation.image_ledger import build_image_ledger, larger_rows, paper_alpha
 from dmad.evaluation.ledger import BlockName, Row
 from dmad.evaluation.pixel_metrics import PixelMetrics
 from dmad.evaluation.result import Evaluation
@@ -98,7 +98,7 @@ def evaluate(detector: Detector, test: LabelledFootage) -> Evaluation:
     scores = ScoreSet(channels, test.labels, lengths, 0.0, test.label_name)
     paper = paper_signals(detector.config)
     signals = deployable_signals(detector, scored)
-    ledger = draw_up(
+    ledger = build_image_ledger(
         scores,
         {name: scored.score(paper_alpha) for name, paper_alpha in paper.items()},
         signals,
@@ -110,7 +110,7 @@ def evaluate(detector: Detector, test: LabelledFootage) -> Evaluation:
             rows += pixel_rows("paper", name, scored, paper_alpha, test)
         rows += pixel_rows("deployable", RAW, scored, alpha, test)
     with_deformation, without = paper
-    rows = larger(rows, (with_deformation, without)) + rows
+    rows = larger_rows(rows, (with_deformation, without)) + rows
     return Evaluation(replace(ledger, rows=rows), scores, signals, detector.calibration)
 
 
@@ -152,4 +152,4 @@ def pixel_rows(
     if not used:
         return []
     note = f"{used} of {len(test.footage.clips)} images"
-    return [Row(block, signal, name, value, note) for name, value in metrics.figures().items()]
+    return [Row(block, signal, name, value, note) for name, value in metrics.to_dict().items()]

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from dmad.calibration.request import CalibrationRequest
 from dmad.calibration.calibration import Calibration
+from dmad.calibration.request import CalibrationRequest
 from dmad.config import DataConfig, ImageConfig
 from dmad.data.footage import Footage, fingerprint
-from dmad.data.splits import LabelledFootage, load_split
+from dmad.data.splits import load_split
+from dmad.data.footage import LabelledFootage
 from dmad.errors import DmadError
 from dmad.evaluation.result import Evaluation
 from dmad.evaluation.summary import Report

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 from scipy.ndimage import binary_erosion
 
-from dmad.calibration.threshold import Calibration
+from dmad.calibration.calibration import Calibration
 from dmad.data.reading.image_files import open_image, upright
 from dmad.data.tiles import blend
 from dmad.drawing import pictures as drawing

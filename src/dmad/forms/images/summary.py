@@ -12,10 +12,10 @@ from dmad.calibration.standardisation import Scorer
 from dmad.config import plain
 from dmad.data.footage import Clip
 from dmad.data.series import runs
-from dmad.data.splits import LabelledFootage
+from dmad.data.footage import LabelledFootage
 from dmad.evaluation.result import Evaluation
 from dmad.evaluation.summary import Panel, Report, Series
-from dmad.evaluation.tables import blocks
+from dmad.evaluation.ledger_tables import ledger_tables
 from dmad.forms.images.pictures import ImagePictures, JudgedImage, join_tiles, judge_image
 from dmad.forms.video.pictures import Image
 from dmad.forms.video.summary import fingerprint, roc_curves, threshold_notes
@@ -48,7 +48,7 @@ def summarise(
         title=f"{detector.config.recipe} / {title}",
         subtitle=subtitle(detector, test),
         headline=headline(evaluation),
-        blocks=blocks(evaluation.ledger.rows),
+        tables=ledger_tables(evaluation.ledger.rows),
         series=[series(test, evaluation)],
         threshold=calibration.threshold if calibration else None,
         fps=None,

@@ -9,18 +9,19 @@ from pathlib import Path
 import numpy as np
 
 from dmad.calibration.budget import Budget
+from dmad.calibration.calibration import Calibration
 from dmad.calibration.held_out import HeldOut
 from dmad.calibration.request import CalibrationRequest
 from dmad.calibration.standardisation import Scorer
-from dmad.calibration.calibration import Calibration
 from dmad.calibration.threshold import choose_threshold
 from dmad.config import DataConfig
 from dmad.console import warn_about
-from dmad.data.cache import read
-from dmad.data.footage import ClipSource, Footage, digest, unseen
+from dmad.data.cache import decode_clips
+from dmad.data.footage import ClipSource, Footage, clip_digest, without_repeats
 from dmad.data.inputs import find_images
-from dmad.data.layouts.images import called_good
-from dmad.data.splits import LEAST, load_split, lying
+from dmad.data.layouts.images import good_images
+from dmad.data.splits import FEWEST_HELD_OUT, load_split
+from dmad.data.locations import with_locations
 from dmad.errors import DmadError, require
 from dmad.forms.images.evaluation import score_images
 from dmad.forms.video.threshold import terms_file
@@ -55,7 +56,7 @@ def calibrate(detector: Detector, files: ModelFiles, request: CalibrationRequest
 
 def _good_images(detector: Detector, request: CalibrationRequest) -> Footage:
     """The images asked for, else those held out of training."""
-    data = lying(detector.config.data, request.root, request.cache)
+    data = with_locations(detector.config.data, request.root, request.cache)
     if not request.footage:
         return load_split(data, "held_out").footage
     good = read_images(request.footage, data)
@@ -70,14 +71,14 @@ def read_images(sources: Sequence[str | Path], data: DataConfig) -> Footage:
         DmadError: No images, or all are in folders named abnormal or masks.
     """
     given = [find_images([Path(source)]) for source in sources]
-    good = list(dict.fromkeys(file.path for files in given for file in called_good(files)))
+    good = list(dict.fromkeys(file.path for files in given for file in good_images(files)))
     left_out = len({file.path for files in given for file in files}) - len(good)
     require(bool(good), f"all {left_out} images are in folders named abnormal or masks")
     if left_out:
         logger.warning("%d images left out: their folders are not named as good", left_out)
-    footage = read([ClipSource(str(path), path) for path in good], data)
+    footage = decode_clips([ClipSource(str(path), path) for path in good], data)
     warn_about(footage.skipped, logger)
-    return unseen(footage)
+    return without_repeats(footage)
 
 
 def _trained_on(good: Footage, trained: DataConfig) -> list[str]:
@@ -86,8 +87,8 @@ def _trained_on(good: Footage, trained: DataConfig) -> list[str]:
         known = load_split(trained, "train").footage
     except DmadError:
         return []
-    seen = {digest(known, clip) for clip in known.clips}
-    count = sum(digest(good, clip) in seen for clip in good.clips)
+    seen = {clip_digest(known, clip) for clip in known.clips}
+    count = sum(clip_digest(good, clip) in seen for clip in good.clips)
     if not count:
         return []
     return [
@@ -101,7 +102,7 @@ def image_terms(detector: Detector, good: Footage) -> HeldOut:
     scored = score_images(detector, good)
     count = len(scored.reconstruction)
     require(
-        count >= LEAST,
+        count >= FEWEST_HELD_OUT,
         f"{count} good images are too few for a threshold; give three or more, better thirty",
     )
     ones = np.ones(count, np.int64)

@@ -11,9 +11,10 @@ import torch
 
 from dmad.console import progress_bar, warn_about
 from dmad.data.footage import Clip, Footage, frame_rate
-from dmad.data.splits import LabelledFootage
+from dmad.data.footage import LabelledFootage
 from dmad.data.zones import ALL, Zone
-from dmad.evaluation.ledger import Row, draw_up
+from dmad.evaluation.frame_ledger import build_frame_ledger
+from dmad.evaluation.ledger import Row
 from dmad.evaluation.pixel_metrics import PixelMetrics
 from dmad.evaluation.region_metrics import region_criteria
 from dmad.evaluation.result import CALIBRATED, RAW, RAW_12, RAW_13, Evaluation
@@ -21,7 +22,7 @@ from dmad.evaluation.score_file import ScoreSet
 from dmad.files import room
 from dmad.inference.detector import Detector
 from dmad.inference.result import AnomalyResult, JudgedFrames
-from dmad.inference.warnings import rate_notes
+from dmad.inference.warnings import rate_warnings
 
 logger = logging.getLogger(__name__)
 
@@ -36,11 +37,13 @@ def evaluate(detector: Detector, test: LabelledFootage) -> Evaluation:
     rules = {}
     calibration = detector.calibration
     if calibration:
-        warn_about(rate_notes(calibration, scores.fps), logger)
+        warn_about(rate_warnings(calibration, scores.fps), logger)
         calibrated = calibration.score(reconstruction, deformation, scores.clip_lengths)
         signals = {CALIBRATED: calibrated, **signals}
         rules[CALIBRATED] = calibration.rule
-    ledger = draw_up(scores, config.recipe, signals, rules, ordered=config.data.history > 0)
+    ledger = build_frame_ledger(
+        scores, signals, config.recipe, rules, ordered=config.data.history > 0
+    )
     if maps is not None:
         ledger = replace(ledger, rows=[*ledger.rows, *pixel_rows(maps, test)])
     return Evaluation(ledger, scores, signals, calibration)
@@ -60,7 +63,7 @@ def pixel_rows(maps: np.ndarray, test: LabelledFootage) -> list[Row]:
     for scores, mask in frames:
         metrics.update(scores, mask)
     regions = region_criteria(frames, [clip.length for clip in test.footage.clips])
-    figures = metrics.figures() | {"RBDC": regions.rbdc, "TBDC": regions.tbdc}
+    figures = metrics.to_dict() | {"RBDC": regions.rbdc, "TBDC": regions.tbdc}
     notes = {"RBDC": f"{regions.regions} regions", "TBDC": f"{regions.tracks} tracks"}
     return [
         Row("deployable", RAW, name, value, notes.get(name, "")) for name, value in figures.items()

@@ -226,9 +226,7 @@ def reference_error(judged: JudgedFrames, config: VideoScoreConfig) -> tuple[Ten
     return error, average(error, config.kernel).amax((1, 2))
 
 
-def diversity_panel(
-    judged: JudgedFrames, config: VideoScoreConfig, names: Sequence[str]
-) -> Image:
+def diversity_panel(judged: JudgedFrames, config: VideoScoreConfig, names: Sequence[str]) -> Image:
     """The paper's Fig. 2: one row an image. The colours of a column mean the same in all rows.
 
     Args:

@@ -10,13 +10,13 @@ import numpy as np
 from dmad.calibration.alarms import AlarmRule, Event, find_events
 from dmad.calibration.standardisation import Scorer
 from dmad.data.footage import Clip, frame_rate
-from dmad.data.splits import LabelledFootage
+from dmad.data.footage import LabelledFootage
 from dmad.drawing.pictures import rgb
 from dmad.evaluation.event_metrics import alarm_curve
 from dmad.evaluation.metrics import roc
 from dmad.evaluation.result import CALIBRATED, RAW, Evaluation
 from dmad.evaluation.summary import Panel, Report, Series
-from dmad.evaluation.tables import blocks, footnotes
+from dmad.evaluation.ledger_tables import footnotes, ledger_tables
 from dmad.forms.video.pictures import ColourScale, picture_of_frame
 from dmad.inference.detector import Detector
 
@@ -50,7 +50,7 @@ def summarise(
         title=f"{detector.config.recipe} / {title}",
         subtitle=subtitle(detector, test),
         headline=headline(evaluation),
-        blocks=blocks(evaluation.ledger.rows),
+        tables=ledger_tables(evaluation.ledger.rows),
         series=[series(clip, evaluation, shown_events) for clip in test.footage.clips],
         threshold=rule.on if calibration else None,
         fps=scores.fps or None,

@@ -10,18 +10,19 @@ from pathlib import Path
 
 import numpy as np
 
+from dmad.calibration.alarms import AlarmShape
 from dmad.calibration.budget import Budget
+from dmad.calibration.calibration import Calibration, read_calibration
 from dmad.calibration.held_out import HeldOut
 from dmad.calibration.request import CalibrationRequest
-from dmad.calibration.alarms import AlarmShape
-from dmad.calibration.calibration import Calibration, read_calibration
 from dmad.calibration.threshold import choose_threshold
 from dmad.config import DataConfig
 from dmad.console import warn_about
-from dmad.data.cache import read
-from dmad.data.footage import ClipSource, Footage, digest, frame_rate, same_rate, unseen
+from dmad.data.cache import decode_clips
+from dmad.data.footage import ClipSource, Footage, clip_digest, frame_rate, same_rate, without_repeats
 from dmad.data.inputs import clip_names, find_clips
-from dmad.data.splits import load_split, lying
+from dmad.data.splits import load_split
+from dmad.data.locations import with_locations
 from dmad.data.zones import ALL, Zone
 from dmad.errors import require
 from dmad.files import make_folder, write_whole
@@ -166,10 +167,10 @@ def _store(files: ModelFiles, out: Path | None, held: HeldOut, calibration: Cali
 
 def _held_out(detector: Detector, stored: Path, request: CalibrationRequest, view: View) -> HeldOut:
     """Terms of the footage asked for; else of the last calibration; else held out of training."""
-    data = lying(detector.config.data, request.root, request.cache)
+    data = with_locations(detector.config.data, request.root, request.cache)
     seen = View(request.scene or view.scene, view.zone)
     if request.footage:
-        footage = unseen(read_clips(request.footage, data, seen.scene))
+        footage = without_repeats(read_clips(request.footage, data, seen.scene))
         held = terms_of(detector, footage, request.fps, seen.zone)
     elif stored.is_file():
         held = HeldOut.read(stored)
@@ -182,7 +183,7 @@ def _held_out(detector: Detector, stored: Path, request: CalibrationRequest, vie
         held = terms_of(detector, load_split(data, "held_out").footage, request.fps, seen.zone)
     if not request.normal:
         return held
-    new = unseen(read_clips(request.normal, data, seen.scene), held.digests.tolist())
+    new = without_repeats(read_clips(request.normal, data, seen.scene), held.digests.tolist())
     if not new.clips:
         return held
     return held.joined(terms_of(detector, new, request.fps, seen.zone))
@@ -192,7 +193,7 @@ def read_clips(sources: Sequence[str | Path], data: DataConfig, scene: str = "")
     """Decode videos, frame folders and folders of these, all of one view."""
     clips = [clip for source in sources for clip in find_clips(Path(source))]
     named = zip(clip_names(clips), clips, strict=True)
-    footage = read([ClipSource(name, path, scene) for name, path in named], data)
+    footage = decode_clips([ClipSource(name, path, scene) for name, path in named], data)
     warn_about(footage.skipped, logger)
     return footage
 
@@ -214,5 +215,5 @@ def terms_of(detector: Detector, normal: Footage, fps: float = 0.0, zone: Zone =
     require(rate > 0, "the frame rate of the footage is unknown; give it with --fps")
     result = AnomalyResult.join(score_clips(detector, normal, zone=zone))
     lengths = np.array([clip.length for clip in normal.clips])
-    digests = np.array([digest(normal, clip) for clip in normal.clips])
+    digests = np.array([clip_digest(normal, clip) for clip in normal.clips])
     return HeldOut(result.reconstruction, result.deformation, lengths, rate, digests)

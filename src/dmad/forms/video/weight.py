@@ -60,6 +60,12 @@ def choose_weight(detector: Detector, footage: Footage) -> WeightChoice:
     return WeightChoice(best, {f"{weight:g}": tried[weight] for weight in sorted(tried)})
 
 
+def usual_weight(detector: Detector) -> float:
+    """The weight of the standardised deformation: of the calibration, else of the settings."""
+    calibration = detector.calibration
+    return calibration.scorer.weight if calibration else float(detector.config.score.weight)
+
+
 def check_length(footage: Footage, length: int, consequence: str) -> None:
     """Check that sequences of this many past frames can be made at every speed.
 

@@ -1,0 +1,31 @@
+"""The synthetic street as a data set: normal clips to train on, abnormal clips to test on."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dmad.config import DataConfig
+from dmad.data.footage import LabelledFootage, SplitName, footage_from_arrays
+from dmad.data.synthetic.street import Street, abnormal_clip, normal_clip
+
+STREET_CLIPS = {"train": 24, "test": 10}
+
+STREET_PEOPLE = 2.0  # average number on view: a quiet street
+
+
+def street_from_settings(data: DataConfig) -> Street:
+    """The street whose clips are the data set."""
+    return Street(size=data.size, channels=data.channels, people=STREET_PEOPLE)
+
+
+def load_street(data: DataConfig, split: SplitName) -> LabelledFootage:
+    """Render the clips of one split."""
+    street = street_from_settings(data)
+    render = normal_clip if split == "train" else abnormal_clip
+    clips = [render(street, index) for index in range(STREET_CLIPS[split])]
+    return LabelledFootage(
+        footage_from_arrays([clip.frames for clip in clips], street.fps),
+        labels=np.concatenate([clip.labels for clip in clips]),
+        label_name="street script",
+        masks=lambda name: clips[int(name)].masks,
+    )

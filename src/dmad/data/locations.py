@@ -1,0 +1,35 @@
+"""The folders of the data and of the cache in the settings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+from dmad.config import DataConfig
+from dmad.errors import DmadError, require
+
+AnyDataConfig = TypeVar("AnyDataConfig", bound=DataConfig)
+
+
+def with_locations(data: AnyDataConfig, root: Path | None, cache: Path | None) -> AnyDataConfig:
+    """The same settings with other folders, as absolute paths. None keeps the stored folder."""
+    root, cache = root or data.root, cache or data.cache
+    return replace(
+        data,
+        root=Path(root).absolute() if root else None,
+        cache=Path(cache).absolute() if cache else None,
+    )
+
+
+def required_root(data: DataConfig) -> Path:
+    """The folder `data.root`.
+
+    Raises:
+        DmadError: It is not given, or does not exist.
+    """
+    if data.root is None:
+        raise DmadError(f"{data.layout} needs its data; give --data.root PATH")
+    root = Path(data.root)
+    require(root.exists(), f"--data.root {root} does not exist; give the folder of the data set")
+    return root

@@ -1,0 +1,46 @@
+"""The size and colours in which frames are given to a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmad.config import DataConfig
+
+Frame = NDArray[np.uint8]  # (H, W, C), 0 to 255
+Frames = NDArray[np.uint8]  # (N, H, W, C), 0 to 255
+
+
+@dataclass(frozen=True)
+class FrameFormat:
+    """How frames are resized and stored.
+
+    Args:
+        size: Height and width in pixels.
+        channels: 1 for grey, 3 for colour.
+        antialias: Resize with antialiasing. A single image file is always resized with it.
+        tiles: Cut a single image file into tiles x tiles frames. Other sources ignore it.
+    """
+
+    size: int
+    channels: int = 3
+    antialias: bool = True
+    tiles: int = 1
+
+    @classmethod
+    def from_settings(cls, data: DataConfig) -> Self:
+        """The format that a model with these settings takes."""
+        return cls(data.size, data.channels, data.antialias, data.tiles)
+
+    @property
+    def image_mode(self) -> Literal["L", "RGB"]:
+        """The name that Pillow gives to these colours."""
+        return "L" if self.channels == 1 else "RGB"
+
+    @property
+    def pixel_format(self) -> Literal["gray", "rgb24"]:
+        """The name that FFmpeg gives to these colours."""
+        return "gray" if self.channels == 1 else "rgb24"
