@@ -6,7 +6,7 @@ from scipy.ndimage import label
 from sklearn.metrics import roc_auc_score
 
 from dmad.errors import DmadError
-from dmad.evaluation.pixel_metrics import Distribution, PixelMetrics, area_up_to
+from dmad.evaluation.pixel_metrics import PixelMetrics, ScoreHistogram, area_up_to
 
 
 def make(count: int, size: int, seed: int = 0, places: int = 1) -> tuple[np.ndarray, np.ndarray]:
@@ -23,9 +23,9 @@ def make(count: int, size: int, seed: int = 0, places: int = 1) -> tuple[np.ndar
     return maps, masks
 
 
-def collected(maps, masks, cells: int = 2**20) -> PixelMetrics:
+def collected(maps, masks, max_scores: int = 2**20) -> PixelMetrics:
     """The metrics of some maps."""
-    metrics = PixelMetrics(cells)
+    metrics = PixelMetrics(max_scores)
     for scores, mask in zip(maps, masks, strict=True):
         metrics.update(scores, mask)
     return metrics
@@ -62,7 +62,7 @@ def test_small_maps_match_slow_computations(seed):
         assert metrics.aupro(limit) == pytest.approx(slow_aupro(maps, masks, limit))
 
 
-def test_reading_in_between_changes_nothing():
+def test_reading_results_in_between_changes_nothing():
     maps, masks = make(6, 12)
     metrics = PixelMetrics()
     for scores, mask in zip(maps, masks, strict=True):
@@ -73,19 +73,19 @@ def test_reading_in_between_changes_nothing():
 
 
 @pytest.mark.parametrize("change", [lambda s: s + 30, lambda s: 1e6 * s, np.exp])
-@pytest.mark.parametrize("cells", [50, 2**20])
-def test_only_the_order_of_scores_counts(change, cells):
+@pytest.mark.parametrize("max_scores", [50, 2**20])
+def test_only_the_order_of_the_scores_matters(change, max_scores):
     maps, masks = make(10, 24, places=3)
     results = []
     for scores in (maps, change(maps)):
-        results.append(collected(scores, masks, cells).figures())
+        results.append(collected(scores, masks, max_scores).to_dict())
     assert results[0] == results[1]
 
 
 def test_perfect_constant_and_opposite_maps():
     mask = np.zeros((20, 20), bool)
     mask[3:6, 4:9] = mask[12, 12] = True
-    found = [collected([m], [mask]).figures() for m in (mask, 0.0 * mask, ~mask)]
+    found = [collected([m], [mask]).to_dict() for m in (mask, 0.0 * mask, ~mask)]
     values = [tuple(figures.values()) for figures in found]
     assert values == [(1, 1), (0.5, pytest.approx(0.15)), (0, 0)]
 
@@ -108,27 +108,27 @@ def test_pixels_that_touch_at_a_corner_are_one_region():
     assert collected([scores], [mask]).aupro(1) == pytest.approx((0.25 + 1) / 2)
 
 
-def test_fifty_maps_with_few_cells_are_close_to_exact():
+def test_fifty_maps_with_merged_scores_are_close_to_exact():
     maps, masks = make(50, 64, places=6)
     known = ~np.isnan(maps)
     exact = roc_auc_score(masks[known], maps[known])
     fine = collected(maps, masks)
-    assert fine.auroc() == pytest.approx(exact, abs=1e-12)  # fewer scores than cells
-    coarse = collected(maps, masks, cells=4000)
-    folds = maps.size / 4 / 4000
-    assert coarse.auroc() == pytest.approx(exact, abs=folds / 4000)
+    assert fine.auroc() == pytest.approx(exact, abs=1e-12)  # fewer scores than the limit
+    coarse = collected(maps, masks, max_scores=4000)
+    merges = maps.size / 4 / 4000
+    assert coarse.auroc() == pytest.approx(exact, abs=merges / 4000)
     assert coarse.auroc() != exact
-    assert coarse.aupro() == pytest.approx(fine.aupro(), abs=folds / 4000 / 0.3)
+    assert coarse.aupro() == pytest.approx(fine.aupro(), abs=merges / 4000 / 0.3)
 
 
-def test_distribution_stays_small_and_close():
+def test_histogram_stays_small_and_close():
     random = np.random.default_rng(0)
     scores, weights = random.normal(size=100_000), random.random(100_000)
-    distribution = Distribution(cells=1000)
+    histogram = ScoreHistogram(max_scores=1000)
     for start in range(0, 100_000, 500):
-        distribution.add(scores[start : start + 500], weights[start : start + 500])
-        assert distribution._count < 4000
-    found, mass = distribution.cells()
+        histogram.add(scores[start : start + 500], weights[start : start + 500])
+        assert histogram._new_scores < 4000
+    found, mass = histogram.scores_and_weights()
     assert len(found) <= 1000
     assert (np.diff(found) > 0).all()
     assert mass.sum() == pytest.approx(weights.sum())
@@ -137,11 +137,11 @@ def test_distribution_stays_small_and_close():
         assert abs(mass[found >= threshold].sum() - exact) / weights.sum() < 26 / 1000
 
 
-def test_distribution_is_exact_over_few_different_scores():
-    distribution = Distribution(cells=3)
+def test_histogram_is_exact_over_few_different_scores():
+    histogram = ScoreHistogram(max_scores=3)
     for value in [2.0, 1, 1, 3, 2, 2] * 9:
-        distribution.add(np.array([value]), np.array([0.5]))
-    scores, weights = distribution.cells()
+        histogram.add(np.array([value]), np.array([0.5]))
+    scores, weights = histogram.scores_and_weights()
     assert scores.tolist() == [1, 2, 3]
     assert weights.tolist() == [9, 13.5, 4.5]
 
@@ -150,11 +150,11 @@ def test_a_map_without_scores_changes_nothing():
     maps, masks = make(4, 12)
     empty = np.full((12, 12), np.nan)
     more = collected([*maps, empty, empty], [*masks, masks[1], ~masks[1]])
-    assert more.figures() == collected(maps, masks).figures()
+    assert more.to_dict() == collected(maps, masks).to_dict()
 
 
 @pytest.mark.parametrize("metric", [PixelMetrics.auroc, PixelMetrics.aupro])
-def test_masks_of_one_kind_are_refused(metric):
+def test_masks_with_one_kind_of_pixels_are_refused(metric):
     for mask in (np.zeros((4, 4)), np.ones((4, 4))):
         with pytest.raises(DmadError, match="one kind"):
             metric(collected([np.ones((4, 4))], [mask]))
@@ -162,7 +162,7 @@ def test_masks_of_one_kind_are_refused(metric):
         metric(PixelMetrics())
 
 
-def test_bad_input_is_one_clear_line():
+def test_bad_input_is_refused():
     some = np.eye(4, dtype=bool)
     with pytest.raises(DmadError, match=r"\(4, 4\) for a mask \(4, 5\)"):
         PixelMetrics().update(np.ones((4, 4)), np.ones((4, 5), bool))
@@ -172,7 +172,7 @@ def test_bad_input_is_one_clear_line():
         collected([np.ones((4, 4))], [some]).aupro(0)
 
 
-def test_area_goes_on_level_beyond_the_curve():
+def test_the_area_continues_at_the_last_height_of_the_curve():
     x, y = np.array([0, 0, 0.5]), np.array([0, 0.2, 0.4])
     assert area_up_to(1, x, y) == pytest.approx(0.5 * 0.3 + 0.5 * 0.4)
     assert area_up_to(0.25, x, y) == pytest.approx(0.25)

@@ -1,11 +1,12 @@
-"""A report with everything in it, and one with nothing."""
+"""A report with all parts, and one without any."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from dmad.evaluation.summary import Block, Panel, Report, Series
+from dmad.evaluation.summary import Panel, Report, Series
+from dmad.evaluation.table import Table
 from dmad.report.page import render
 
 NAUGHTY = "<script>alert('1')</script> & \"co\" </title>{{ 7*7 }}"
@@ -33,10 +34,12 @@ def report() -> Report:
         title="ped2 / 20260101",
         subtitle="2 clips",
         headline=[("0.941", "micro AUROC", "one seed"), ("3.1", "false alarms an hour", "")],
-        blocks=[
-            Block("paper", "To compare.", ["signal", "AUROC", "note"], [["Eq. 14", "0.96", "ok"]]),
-            Block("deployable", "To expect.", ["signal", "AUROC"], [["Eq. 14", "0.94 ± 0.01"]]),
-            Block("blind", "To beat.", ["signal", "AUROC"], [["constant", "0.5"]]),
+        tables=[
+            Table(
+                "paper", ["signal", "AUROC", "note"], [["Eq. 14", "0.96", "ok"]], ["To compare."]
+            ),
+            Table("deployable", ["signal", "AUROC"], [["Eq. 14", "0.94 ± 0.01"]], ["To expect."]),
+            Table("blind", ["signal", "AUROC"], [["constant", "0.5"]], ["To beat."]),
         ],
         series=[series("Test001", 1), series(NAUGHTY, 2), series("Test003", 3)],
         threshold=2.5,

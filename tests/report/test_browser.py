@@ -1,4 +1,4 @@
-"""The report in a browser: it works from disk, asks nothing of the network, fits every screen."""
+"""The page in a browser: it works from disk, sends no requests and fits every screen."""
 
 import json
 import re
@@ -38,16 +38,16 @@ class Browser:
     def open(self, file: Path, width: int, scheme: str = "light", touch: bool = False) -> None:
         size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": touch}
         feature = {"name": "prefers-color-scheme", "value": scheme}
-        self.tell("Emulation.setDeviceMetricsOverride", **size)
-        self.tell("Emulation.setTouchEmulationEnabled", enabled=touch, maxTouchPoints=2)
-        self.tell("Emulation.setEmulatedMedia", features=[feature])
+        self.send("Emulation.setDeviceMetricsOverride", **size)
+        self.send("Emulation.setTouchEmulationEnabled", enabled=touch, maxTouchPoints=2)
+        self.send("Emulation.setEmulatedMedia", features=[feature])
         self.driver.get(file.as_uri())
-        self.ask("document.documentElement.style.scrollBehavior = 'auto'")
+        self.run("document.documentElement.style.scrollBehavior = 'auto'")
 
-    def tell(self, command: str, **arguments: Any) -> None:
+    def send(self, command: str, **arguments: Any) -> None:
         self.driver.execute_cdp_cmd(command, arguments)
 
-    def ask(self, script: str) -> Any:
+    def run(self, script: str) -> Any:
         return self.driver.execute_script(script)
 
     def find(self, selector: str) -> Any:
@@ -56,15 +56,15 @@ class Browser:
     def until(self, script: str) -> Any:
         from selenium.webdriver.support.ui import WebDriverWait
 
-        return WebDriverWait(self.driver, 30, 0.05).until(lambda _: self.ask(script))
+        return WebDriverWait(self.driver, 30, 0.05).until(lambda _: self.run(script))
 
     def draw(self, selector: str) -> None:
         """Scroll a chart into view and wait until it is drawn."""
-        self.ask(f"document.querySelector('{selector}').scrollIntoView({{block: 'center'}})")
+        self.run(f"document.querySelector('{selector}').scrollIntoView({{block: 'center'}})")
         self.until(f"return !!document.querySelector('{selector} .xtick')")
 
     def range(self) -> tuple[float, float]:
-        low, high = self.ask("return document.getElementById('timeline').layout.xaxis.range")
+        low, high = self.run("return document.getElementById('timeline').layout.xaxis.range")
         return float(low), float(high)
 
     def zoomed(self) -> tuple[float, float]:
@@ -72,7 +72,7 @@ class Browser:
         return self.range()
 
     def requests(self) -> list[str]:
-        """Addresses the page asked for since the last call; not those of the browser's own tab."""
+        """Addresses that the page, not the browser itself, requested since the last call."""
         logged = [json.loads(entry["message"]) for entry in self.driver.get_log("performance")]
         messages = [entry["message"] for entry in logged]
         sent = [m["params"] for m in messages if m["method"] == "Network.requestWillBeSent"]
@@ -99,7 +99,7 @@ def file(html: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def quiet(browser: Browser) -> Iterator[None]:
-    """The page writes nothing to the console and asks nothing of the network."""
+    """The page writes nothing to the console and sends no request to the network."""
     browser.requests()
     yield
     assert browser.driver.get_log("browser") == []
@@ -109,7 +109,7 @@ def quiet(browser: Browser) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("quiet")
-def test_a_timeline_zooms_and_goes_back(browser: Browser, file: Path) -> None:
+def test_the_timeline_zooms_in_and_out(browser: Browser, file: Path) -> None:
     from selenium.webdriver.common.action_chains import ActionChains
 
     browser.open(file, 1280)
@@ -129,7 +129,7 @@ def test_a_timeline_zooms_and_goes_back(browser: Browser, file: Path) -> None:
 
 
 @pytest.mark.usefixtures("quiet")
-def test_hover_names_frame_time_and_values(browser: Browser, file: Path) -> None:
+def test_hover_shows_frame_time_and_values(browser: Browser, file: Path) -> None:
     from selenium.webdriver.common.action_chains import ActionChains
 
     browser.open(file, 1280)
@@ -141,21 +141,21 @@ def test_hover_names_frame_time_and_values(browser: Browser, file: Path) -> None
 
 
 @pytest.mark.usefixtures("quiet")
-def test_every_clip_is_reached_by_list_button_and_picture(browser: Browser, file: Path) -> None:
+def test_a_clip_is_selected_by_list_button_or_thumbnail(browser: Browser, file: Path) -> None:
     browser.open(file, 1280)
     browser.draw("#timeline")
     chosen = "return document.getElementById('clip').value"
     browser.find("#next").click()
-    assert browser.ask(chosen) == "1"
-    assert "2 events found" in browser.find("#clip-words").text
+    assert browser.run(chosen) == "1"
+    assert "2 events detected" in browser.find("#clip-words").text
     browser.find("[data-clip='2']").click()
-    assert browser.ask(chosen) == "2"
+    assert browser.run(chosen) == "2"
     browser.find("#clip option[value='0']").click()
-    assert browser.ask("return document.querySelector('[aria-current=true]').dataset.clip") == "0"
+    assert browser.run("return document.querySelector('[aria-current=true]').dataset.clip") == "0"
 
 
 @pytest.mark.usefixtures("quiet")
-def test_keys_move_and_zoom(browser: Browser, file: Path) -> None:
+def test_keys_move_and_zoom_the_timeline(browser: Browser, file: Path) -> None:
     from selenium.webdriver.common.keys import Keys
 
     browser.open(file, 1280)
@@ -170,10 +170,10 @@ def test_keys_move_and_zoom(browser: Browser, file: Path) -> None:
 
 
 @pytest.mark.usefixtures("quiet")
-def test_fingers_pinch_the_plot_and_scroll_the_page(browser: Browser, file: Path) -> None:
+def test_two_fingers_zoom_the_timeline_and_one_scrolls(browser: Browser, file: Path) -> None:
     def touch(kind: str, *points: tuple[float, float]) -> None:
         fingers = [{"x": x, "y": y, "id": i} for i, (x, y) in enumerate(points)]
-        browser.tell("Input.dispatchTouchEvent", type=kind, touchPoints=fingers)
+        browser.send("Input.dispatchTouchEvent", type=kind, touchPoints=fingers)
 
     browser.open(file, 360, touch=True)
     browser.draw("#timeline")
@@ -183,7 +183,7 @@ def test_fingers_pinch_the_plot_and_scroll_the_page(browser: Browser, file: Path
     touch("touchEnd")
     browser.until("const [a, b] = timeline.layout.xaxis.range; return b - a < 6")
     low, high = browser.range()
-    top = browser.ask("return scrollY")
+    top = browser.run("return scrollY")
     touch("touchStart", (200, 500))
     for step in range(1, 9):
         touch("touchMove", (200, 500 - 20 * step))
@@ -193,25 +193,25 @@ def test_fingers_pinch_the_plot_and_scroll_the_page(browser: Browser, file: Path
 
 
 @pytest.mark.usefixtures("quiet")
-def test_a_phone_never_scrolls_sideways(browser: Browser, file: Path) -> None:
+def test_the_page_fits_the_width_of_a_phone(browser: Browser, file: Path) -> None:
     browser.open(file, 360, touch=True)
     for chart in ("#timeline", ".square", ".small.chart"):
         browser.draw(chart)
     browser.find("summary").click()
-    assert browser.ask("return document.documentElement.scrollWidth") <= 360
+    assert browser.run("return document.documentElement.scrollWidth") <= 360
 
 
 @pytest.mark.usefixtures("quiet")
-def test_the_page_and_its_plots_follow_the_colour_scheme(browser: Browser, file: Path) -> None:
+def test_page_and_charts_follow_the_colour_scheme(browser: Browser, file: Path) -> None:
     ground = "return getComputedStyle(document.body).backgroundColor"
     text = "return getComputedStyle(document.querySelector('#timeline .xtick text')).fill"
     browser.open(file, 1280, "dark")
     browser.draw("#timeline")
-    assert brightness(browser.ask(ground)) < 40 < 140 < brightness(browser.ask(text))
+    assert brightness(browser.run(ground)) < 40 < 140 < brightness(browser.run(text))
     feature = {"name": "prefers-color-scheme", "value": "light"}
-    browser.tell("Emulation.setEmulatedMedia", features=[feature])
+    browser.send("Emulation.setEmulatedMedia", features=[feature])
     browser.until(f"{text} === 'rgb(90, 96, 102)'")
-    assert brightness(browser.ask(ground)) > 240
+    assert brightness(browser.run(ground)) > 240
 
 
 def brightness(colour: str) -> float:
@@ -219,13 +219,13 @@ def brightness(colour: str) -> float:
 
 
 @pytest.mark.usefixtures("quiet")
-def test_pictures_enlarge_and_close(browser: Browser, file: Path) -> None:
+def test_pictures_are_enlarged_and_closed(browser: Browser, file: Path) -> None:
     from selenium.webdriver.common.keys import Keys
 
     browser.open(file, 1280)
     browser.find(".enlarge").click()
     assert browser.find("#viewer-title").text == "Clip 1, frame 70"
-    assert browser.ask("return document.getElementById('viewer-image').naturalWidth") == 256
+    assert browser.run("return document.getElementById('viewer-image').naturalWidth") == 256
     browser.find("#viewer-next").click()
     assert browser.find("#viewer-title").text == "Clip 2, frame 80"
     browser.find("#viewer-next").send_keys(Keys.ESCAPE)
@@ -233,7 +233,7 @@ def test_pictures_enlarge_and_close(browser: Browser, file: Path) -> None:
 
 
 @pytest.mark.usefixtures("quiet")
-def test_a_bare_report_works_too(browser: Browser, empty: Report, tmp_path: Path) -> None:
+def test_a_page_without_scores_works(browser: Browser, empty: Report, tmp_path: Path) -> None:
     none = np.full(5, np.nan)
     bare = replace(empty, series=[Series("gaps", none, none, none, None, [])], history=[{"x": 1.0}])
     path = tmp_path / "bare.html"

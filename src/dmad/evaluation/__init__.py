@@ -1,1 +1,1 @@
-"""What a score is worth: metrics, the published protocols, and the ledger that holds them apart."""
+"""How good scores are: metrics, published protocols, and the ledger that collects the results."""

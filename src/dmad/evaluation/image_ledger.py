@@ -1,4 +1,4 @@
-"""The ledger of images: detection, localisation, and what the threshold does to good parts."""
+"""The ledger of images: detection, localisation, and how many good images are rejected."""
 
 from __future__ import annotations
 
@@ -8,75 +8,83 @@ import numpy as np
 from scipy.stats import binomtest
 
 from dmad.calibration.budget import Budget
-from dmad.evaluation.ledger import BlockName, Ledger, Row, label_set
+from dmad.evaluation.ledger import BlockName, LabelSet, Ledger, Row
 from dmad.evaluation.metrics import average_precision, f1_max, micro_auroc
 from dmad.evaluation.score_file import ScoreSet
 
-GEOMETRIC = ("screw", "carpet", "metal_nut")  # categories of which the paper says α = 0.2
+GEOMETRIC_CATEGORIES = ("screw", "carpet", "metal_nut")  # for which the paper uses α = 0.2
 
-LARGER = "the larger, as published"
+LARGER_OF_BOTH = "the larger, as published"  # name of a signal
 
 CONFIDENCE = 0.95
 
 
 def paper_alpha(category: str) -> float:
-    """α by the paper's own rule: whether the defects of a category are said to be geometric."""
-    return 0.2 if category in GEOMETRIC else 0.05
+    """Return α by the paper's rule, which asks if the defects of a category are geometric."""
+    return 0.2 if category in GEOMETRIC_CATEGORIES else 0.05
 
 
-def draw_up(
+def build_image_ledger(
     scores: ScoreSet,
     paper: Mapping[str, np.ndarray],
     deployable: Mapping[str, np.ndarray],
     thresholds: Mapping[str, tuple[str, float]],
 ) -> Ledger:
-    """Rows of the paper's and the deployable block, without those of pixels.
+    """Return the ledger of image scores, without pixel metrics.
 
     Args:
-        scores: Of N images; each is a clip of its own.
-        paper: Name and values (N,) of each signal of the paper's block.
-        deployable: The same of the deployable block.
-        thresholds: For each false-positive rate, such as "0.01/image", the deployable signal it
-            cuts, and where.
+        scores: Scores of N images; each image is a clip of its own.
+        paper: Name and values (N,) of each signal of the paper block.
+        deployable: Name and values (N,) of each signal of the deployable block.
+        thresholds: For each budget, such as "0.01/image", the name of the deployable signal that
+            it applies to, and the threshold.
     """
-    rows = [
-        row
-        for block, signals in (("paper", paper), ("deployable", deployable))
-        for name, values in signals.items()
-        for row in image_rows(block, name, values, scores.labels)  # type: ignore[arg-type]
-    ]
-    for budget, (name, level) in thresholds.items():
-        share = 100 * Budget.parse(budget).rate
-        rows += threshold_rows(f"at {share:g} %", deployable[name] >= level, scores.labels)
-    return Ledger(rows, label_set(scores), scores.missing)
+    rows = []
+    for name, values in paper.items():
+        rows += image_rows("paper", name, values, scores.labels)
+    for name, values in deployable.items():
+        rows += image_rows("deployable", name, values, scores.labels)
+    for budget, (name, threshold) in thresholds.items():
+        percent = 100 * Budget.parse(budget).rate
+        rejected = deployable[name] >= threshold
+        rows += threshold_rows(f"at {percent:g} %", rejected, scores.labels)
+    labels = LabelSet.from_labels(scores.label_name, scores.labels)
+    return Ledger(rows, labels, scores.frames_without_score)
 
 
 def image_rows(block: BlockName, signal: str, values: np.ndarray, labels: np.ndarray) -> list[Row]:
-    """Image AUROC, AP and F1-max of one signal (N,)."""
+    """Return image AUROC, AP and F1-max of a signal (N,)."""
     metrics = {"image_AUROC": micro_auroc, "AP": average_precision, "F1_max": f1_max}
     return [Row(block, signal, name, metric(values, labels)) for name, metric in metrics.items()]
 
 
-def threshold_rows(signal: str, raised: np.ndarray, labels: np.ndarray) -> list[Row]:
-    """Recall and false-positive rate of verdicts (N,) bool, with binomial intervals."""
+def threshold_rows(signal: str, rejected: np.ndarray, labels: np.ndarray) -> list[Row]:
+    """Return recall and false-positive rate of verdicts (N,) bool, True = rejected."""
     return [
-        share_row(signal, "recall", raised[labels == 1], "abnormal"),
-        share_row(signal, "false_positive_rate", raised[labels == 0], "good"),
+        share_row(signal, "recall", rejected[labels == 1], "abnormal"),
+        share_row(signal, "false_positive_rate", rejected[labels == 0], "good"),
     ]
 
 
-def share_row(signal: str, metric: str, raised: np.ndarray, of: str) -> Row:
-    """The share of images that are raised, and the exact interval of it."""
-    count, total = int(raised.sum()), len(raised)
+def share_row(signal: str, metric: str, rejected: np.ndarray, kind: str) -> Row:
+    """Return the share of rejected images; the note gives its exact binomial interval.
+
+    Args:
+        signal: Name of the signal.
+        metric: Name of the metric.
+        rejected: (N,) bool.
+        kind: What the images are, for the note.
+    """
+    count, total = int(rejected.sum()), len(rejected)
     low, high = binomtest(count, total).proportion_ci(CONFIDENCE)
-    note = f"{signal}: {count} of {total} {of}, {CONFIDENCE:.0%} interval {low:.3f} to {high:.3f}"
+    note = f"{signal}: {count} of {total} {kind}, {CONFIDENCE:.0%} interval {low:.3f} to {high:.3f}"
     return Row("deployable", signal, metric, count / total, note)
 
 
-def larger(rows: list[Row], signals: tuple[str, str]) -> list[Row]:
-    """The paper's rule: of each metric the larger value of two signals."""
-    found: dict[str, float] = {}
+def larger_rows(rows: list[Row], signals: tuple[str, str]) -> list[Row]:
+    """Return for each metric the larger value of two signals of the paper block, as published."""
+    largest: dict[str, float] = {}
     for row in rows:
         if row.signal in signals and row.block == "paper":
-            found[row.metric] = max(row.value, found.get(row.metric, 0.0))
-    return [Row("paper", LARGER, metric, value) for metric, value in found.items()]
+            largest[row.metric] = max(row.value, largest.get(row.metric, 0.0))
+    return [Row("paper", LARGER_OF_BOTH, metric, value) for metric, value in largest.items()]

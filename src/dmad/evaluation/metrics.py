@@ -1,7 +1,8 @@
-"""Metrics of frames and images over raw scores, by scikit-learn; without a score they are left out.
+"""Metrics of frame or image scores: AUROC, average precision, F1 and the ROC curve.
 
-Everywhere: `scores` (N,) larger = more anomalous, NaN where there is none; `labels` (N,) 1 =
-abnormal; `clip_lengths` sums to N. Only the order of the scores counts.
+In all functions `scores` (N,) are raw, larger = more anomalous, NaN = no score; `labels` (N,) are
+1 = abnormal; `clip_lengths` sum to N. Frames without a score are left out. Only the order of the
+scores matters.
 """
 
 from __future__ import annotations
@@ -23,104 +24,110 @@ from dmad.errors import require
 
 @dataclass(frozen=True)
 class MacroAUROC:
-    """The mean of the clips' AUROC, and how many clips have one."""
+    """The mean AUROC of the clips that have one."""
 
     value: float  # in [0, 1]
-    clips: int  # clips averaged: those that hold frames of both kinds
-    of: int  # clips there are
+    averaged_clips: int  # clips that hold normal and abnormal frames
+    clips: int  # all clips
 
 
 @dataclass(frozen=True)
 class Roc:
     """The ROC curve from (0, 0) to (1, 1), without points on a straight line between others."""
 
-    fpr: np.ndarray  # (T,) share of the normal at or above the threshold, in [0, 1]
-    tpr: np.ndarray  # (T,) share of the abnormal at or above the threshold, in [0, 1]
+    fpr: np.ndarray  # (T,) share of the normal frames at or above the threshold, in [0, 1]
+    tpr: np.ndarray  # (T,) share of the abnormal frames at or above the threshold, in [0, 1]
     thresholds: np.ndarray  # (T,) falling; the first is infinity
 
 
 def micro_auroc(scores: np.ndarray, labels: np.ndarray) -> float:
-    """Area under the ROC curve over all frames together, in [0, 1].
+    """Return the area under the ROC curve of all frames together, in [0, 1].
 
     Raises:
-        DmadError: Lengths differ, a score is infinite, or only one label is left.
+        DmadError: The lengths differ, a score is infinite, or all labels are equal.
     """
-    scores, labels = both_kinds(scores, labels)
+    scores, labels = scored_frames(scores, labels)
     return float(roc_auc_score(labels, scores))
 
 
 def macro_auroc(
     scores: np.ndarray, labels: np.ndarray, clip_lengths: Sequence[int] | np.ndarray
 ) -> MacroAUROC:
-    """Mean AUROC of the clips that hold frames of both kinds; the others have none.
+    """Return the mean AUROC of the clips that hold normal and abnormal frames.
 
     Raises:
-        DmadError: Lengths differ, a score is infinite, or no clip holds both kinds.
+        DmadError: The lengths differ, a score is infinite, or no clip holds both kinds.
     """
     scores, labels = _checked(scores, labels)
-    clips = zip(split_clips(scores, clip_lengths), split_clips(labels, clip_lengths), strict=True)
-    known = [(one[~np.isnan(one)], truth[~np.isnan(one)]) for one, truth in clips]
-    values = [roc_auc_score(truth, one) for one, truth in known if _mixed(truth)]
+    clip_scores = split_clips(scores, clip_lengths)
+    clip_labels = split_clips(labels, clip_lengths)
+    values = []
+    for one_scores, one_labels in zip(clip_scores, clip_labels, strict=True):
+        scored = ~np.isnan(one_scores)
+        if _has_both_kinds(one_labels[scored]):
+            values.append(roc_auc_score(one_labels[scored], one_scores[scored]))
+    count = len(clip_scores)
     require(
         len(values) > 0,
-        f"macro AUROC needs a clip with frames of both kinds; none of {len(known)} clips is one",
+        f"macro AUROC needs a clip with frames of both kinds; none of {count} clips is one",
     )
-    return MacroAUROC(float(np.mean(values)), len(values), len(known))
+    return MacroAUROC(float(np.mean(values)), averaged_clips=len(values), clips=count)
 
 
 def average_precision(scores: np.ndarray, labels: np.ndarray) -> float:
-    """Area under the precision-recall curve as a step function, in [0, 1].
+    """Return the area under the precision-recall curve as a step function, in [0, 1].
 
     Raises:
-        DmadError: Lengths differ, a score is infinite, or only one label is left.
+        DmadError: The lengths differ, a score is infinite, or all labels are equal.
     """
-    scores, labels = both_kinds(scores, labels)
+    scores, labels = scored_frames(scores, labels)
     return float(average_precision_score(labels, scores))
 
 
 def f1_max(scores: np.ndarray, labels: np.ndarray) -> float:
-    """F1 at the threshold that is best on these very labels, in (0, 1]: an upper bound.
+    """Return F1 at the threshold that is best for these labels, in (0, 1]: an upper limit.
 
     Raises:
-        DmadError: Lengths differ, a score is infinite, or only one label is left.
+        DmadError: The lengths differ, a score is infinite, or all labels are equal.
     """
-    scores, labels = both_kinds(scores, labels)
+    scores, labels = scored_frames(scores, labels)
     precision, recall, _ = precision_recall_curve(labels, scores)
     total = np.maximum(precision + recall, np.finfo(float).tiny)
     return float((2 * precision * recall / total).max())
 
 
 def roc(scores: np.ndarray, labels: np.ndarray) -> Roc:
-    """The ROC curve over all frames together.
+    """Return the ROC curve of all frames together.
 
     Raises:
-        DmadError: Lengths differ, a score is infinite, or only one label is left.
+        DmadError: The lengths differ, a score is infinite, or all labels are equal.
     """
-    scores, labels = both_kinds(scores, labels)
-    return Roc(*roc_curve(labels, scores))
+    scores, labels = scored_frames(scores, labels)
+    fpr, tpr, thresholds = roc_curve(labels, scores)
+    return Roc(fpr, tpr, thresholds)
 
 
-def both_kinds(scores: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Scores and labels (bool) of the frames that have a score.
+def scored_frames(scores: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return scores and labels (bool) of the frames that have a score.
 
     Raises:
-        DmadError: Lengths differ, a score is infinite, or only one label is left.
+        DmadError: The lengths differ, a score is infinite, or all labels are equal.
     """
     scores, labels = _checked(scores, labels)
-    known = ~np.isnan(scores)
-    require(bool(known.any()), "no frame has a score")
+    scored = ~np.isnan(scores)
+    require(bool(scored.any()), "no frame has a score")
     require(
-        _mixed(labels[known]),
+        _has_both_kinds(labels[scored]),
         "AUROC needs frames of both kinds; these labels hold one kind only",
     )
-    return scores[known], labels[known]
+    return scores[scored], labels[scored]
 
 
 def top_scores(scores: np.ndarray, points: int) -> np.ndarray:
-    """At most `points` of the scores, falling, from the largest to the smallest: as thresholds.
+    """Return at most `points` of the scores, falling from the largest to the smallest.
 
-    Their ranks grow geometrically, so that most lie where alarms are rare. They are scores that
-    occur, so a monotone map of the scores maps them alike.
+    Their ranks grow geometrically, so that most of them are near the largest. Used as thresholds,
+    they show most detail where alarms are rare.
     """
     falling = np.sort(scores[~np.isnan(scores)])[::-1]
     if not len(falling):
@@ -135,5 +142,5 @@ def _checked(scores: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.nda
     return np.asarray(scores), np.asarray(labels, bool)
 
 
-def _mixed(labels: np.ndarray) -> bool:
+def _has_both_kinds(labels: np.ndarray) -> bool:
     return bool(labels.any() and not labels.all())

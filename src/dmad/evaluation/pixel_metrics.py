@@ -1,7 +1,7 @@
-"""Pixel metrics over score maps, in memory that does not grow with their number.
+"""Pixel metrics of score maps: AUROC and AUPRO, with memory that does not grow with their number.
 
-Scores are raw, larger = more anomalous; pixels with NaN are left out. Only their order counts: a
-monotone map of all scores changes nothing.
+Scores are raw, larger = more anomalous. Pixels with NaN are left out. Only the order of the scores
+matters.
 """
 
 from __future__ import annotations
@@ -13,82 +13,87 @@ from sklearn.metrics import auc, roc_curve
 from dmad.data.series import check_finite
 from dmad.errors import require
 
-EIGHT = np.ones((3, 3), int)  # pixels that touch at a corner belong together
+# For `scipy.ndimage.label`: pixels that touch at a side or a corner belong to one region.
+TOUCHING = np.ones((3, 3), int)
 
-CELLS = 2**20
+MAX_SCORES = 2**20
 
 
-class Distribution:
-    """Weighted scores, exact up to `cells` different ones.
+class ScoreHistogram:
+    """Scores and their weights, exact up to `max_scores` different scores.
 
-    Beyond that, each fold lets scores that are neighbours share a cell, the largest standing for
-    all of them, so that it moves less than 1 / `cells` of the weight past any threshold. There is a
-    fold every 4 `cells` scores: with the default, 2,000 maps of 256 x 256 take 32 of them, and a
-    rate is off by less than 4e-5.
+    With more, neighbouring scores are merged into the largest of them. A merge moves less than
+    1 / `max_scores` of the weight past any threshold, and there is one merge every 4 `max_scores`
+    scores. With the default, 2,000 maps of 256 x 256 take 32 merges, and the error of a rate is
+    below 4e-5.
 
     Args:
-        cells: The resolution; memory grows with it, and not with the number of scores.
+        max_scores: Largest number of different scores that are kept.
     """
 
-    def __init__(self, cells: int = CELLS) -> None:
-        self._limit = cells
-        self._scores = np.empty(0)  # (cells,) rising
-        self._weights = np.empty(0)  # (cells,)
-        self._waiting: list[tuple[np.ndarray, np.ndarray]] = []
-        self._count = 0  # scores that wait
+    def __init__(self, max_scores: int = MAX_SCORES) -> None:
+        self._max_scores = max_scores
+        self._scores = np.empty(0)  # (S,) rising
+        self._weights = np.empty(0)  # (S,)
+        self._new_parts: list[tuple[np.ndarray, np.ndarray]] = []  # not merged yet
+        self._new_scores = 0  # number of scores in them
 
     def add(self, scores: np.ndarray, weights: np.ndarray) -> None:
-        """Take in scores (n,) that are numbers, and their weights (n,) above 0."""
+        """Add scores (n,) without NaN, and their weights (n,) above 0."""
         order = np.argsort(scores)
-        self._waiting.append((scores[order], weights[order]))
-        self._count += len(scores)
-        if self._count >= 4 * self._limit:
-            self._fold()
+        self._new_parts.append((scores[order], weights[order]))
+        self._new_scores += len(scores)
+        if self._new_scores >= 4 * self._max_scores:
+            self._merge_new_parts()
 
-    def cells(self) -> tuple[np.ndarray, np.ndarray]:
-        """Different scores, rising, and the weight of each: (cells,), (cells,)."""
-        self._fold()
+    def scores_and_weights(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the different scores (S,), rising, and the weight (S,) of each."""
+        self._merge_new_parts()
         return self._scores, self._weights
 
-    def _fold(self) -> None:
-        parts = [(self._scores, self._weights), *self._waiting]
-        self._waiting, self._count = [], 0
-        scores, weights = (np.concatenate(part, dtype=float) for part in zip(*parts, strict=True))
-        order = np.argsort(scores, kind="stable")  # timsort: fast, as all parts are sorted
-        scores, weights = _merge(scores[order], weights[order])
-        if len(scores) > self._limit:
-            before = np.cumsum(weights) - weights
-            scores, weights = _merge(scores, weights, before // (weights.sum() / self._limit))
+    def _merge_new_parts(self) -> None:
+        parts = [(self._scores, self._weights), *self._new_parts]
+        self._new_parts, self._new_scores = [], 0
+        scores = np.concatenate([part[0] for part in parts], dtype=float)
+        weights = np.concatenate([part[1] for part in parts], dtype=float)
+        order = np.argsort(scores, kind="stable")  # timsort: fast, because all parts are sorted
+        scores, weights = scores[order], weights[order]
+        scores, weights = _merge_neighbours(scores, weights, group=scores)
+        if len(scores) > self._max_scores:
+            weight_before = np.cumsum(weights) - weights
+            group = weight_before // (weights.sum() / self._max_scores)
+            scores, weights = _merge_neighbours(scores, weights, group)
         self._scores, self._weights = scores, weights
 
 
-def _merge(
-    scores: np.ndarray, weights: np.ndarray, group: np.ndarray | None = None
+def _merge_neighbours(
+    scores: np.ndarray, weights: np.ndarray, group: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Join neighbours of equal group (of equal score where None) under their last score."""
+    """Merge neighbours of equal group into the last score of the group."""
     if not len(scores):
         return scores, weights
-    last = np.append(np.flatnonzero(np.diff(scores if group is None else group)), len(scores) - 1)
-    return scores[last], np.add.reduceat(weights, np.append(0, last[:-1] + 1))
+    last = np.append(np.flatnonzero(np.diff(group)), len(scores) - 1)
+    first = np.append(0, last[:-1] + 1)
+    return scores[last], np.add.reduceat(weights, first)
 
 
 class PixelMetrics:
-    """Pixel AUROC and AUPRO of score maps that come one after the other.
+    """Pixel AUROC and AUPRO of score maps that are added one by one.
 
     Args:
-        cells: Resolution, see `Distribution`; up to as many different scores, results are exact.
+        max_scores: As in `ScoreHistogram`. Up to as many different scores, results are exact.
     """
 
-    def __init__(self, cells: int = CELLS) -> None:
-        self._normal = Distribution(cells)
-        self._abnormal = Distribution(cells)
-        self._regions = Distribution(cells)  # abnormal pixels again, each region weighing 1 in all
+    def __init__(self, max_scores: int = MAX_SCORES) -> None:
+        self._normal = ScoreHistogram(max_scores)
+        self._abnormal = ScoreHistogram(max_scores)
+        self._regions = ScoreHistogram(max_scores)  # abnormal pixels, total weight 1 per region
 
     def update(self, scores: np.ndarray, mask: np.ndarray) -> None:
-        """Take in one map and mask (H, W), which is True where abnormal.
+        """Add a map (H, W) and its mask (H, W), True = abnormal.
 
         Raises:
-            DmadError: Shapes differ, or a score is infinite.
+            DmadError: The shapes differ, or a score is infinite.
         """
         scores, mask = np.asarray(scores), np.asarray(mask, bool)
         require(
@@ -96,61 +101,63 @@ class PixelMetrics:
             f"a score map {scores.shape} for a mask {mask.shape}; give both as (H, W)",
         )
         check_finite(scores)
-        known = ~np.isnan(scores)
-        normal, abnormal = scores[known & ~mask], scores[known & mask]
+        scored = ~np.isnan(scores)
+        normal, abnormal = scores[scored & ~mask], scores[scored & mask]
         self._normal.add(normal, np.ones(len(normal)))
         if not len(abnormal):
             return
-        region = label(mask, EIGHT)[0][known & mask]
         self._abnormal.add(abnormal, np.ones(len(abnormal)))
+        region = label(mask, TOUCHING)[0][scored & mask]
         self._regions.add(abnormal, 1 / np.bincount(region)[region])
 
     def auroc(self) -> float:
-        """Area under the ROC curve over the pixels of all maps, in [0, 1].
+        """Return the area under the ROC curve of the pixels of all maps, in [0, 1].
 
         Raises:
-            DmadError: The masks hold normal or abnormal pixels only.
+            DmadError: All pixels are normal, or all are abnormal.
         """
         return float(auc(*self._curve(self._abnormal)))
 
     def aupro(self, limit: float = 0.3) -> float:
-        """Area under the per-region overlap curve, in [0, 1].
+        """Return the area under the per-region overlap curve, in [0, 1].
 
-        The overlap is the share of a region that lies at or above the threshold, averaged over the
-        regions of all masks, large and small alike; a region is a set of abnormal pixels that touch
-        at a side or a corner. It is integrated over the false positive rate of all normal pixels
-        from 0 to `limit`, linearly between thresholds, and divided by `limit` (Bergmann et al.,
-        The MVTec Anomaly Detection Dataset, IJCV 2021).
+        The overlap is the share of a region at or above the threshold, averaged over the regions
+        of all masks. A region is a set of abnormal pixels that touch at a side or a corner; large
+        and small regions count equally. The overlap is integrated over the false positive rate of
+        all normal pixels from 0 to `limit`, linearly between thresholds, and divided by `limit`
+        (Bergmann et al., The MVTec Anomaly Detection Dataset, IJCV 2021).
 
         Raises:
-            DmadError: `limit` is not in (0, 1], or the masks hold one kind of pixels only.
+            DmadError: `limit` is not in (0, 1], all pixels are normal, or all are abnormal.
         """
         require(0 < limit <= 1, f"AUPRO up to a false positive rate of {limit}; give one in (0, 1]")
         return area_up_to(limit, *self._curve(self._regions))
 
-    def figures(self) -> dict[str, float]:
-        """Both, by the names of the ledger."""
+    def to_dict(self) -> dict[str, float]:
+        """Return both metrics by their names in the ledger."""
         return {"pixel_AUROC": self.auroc(), "AUPRO": self.aupro()}
 
-    def _curve(self, positives: Distribution) -> tuple[np.ndarray, np.ndarray]:
+    def _curve(self, positives: ScoreHistogram) -> tuple[np.ndarray, np.ndarray]:
         """False positive rate and true positive rate at every threshold."""
-        parts = [self._normal.cells(), positives.cells()]
+        normal_scores, normal_weights = self._normal.scores_and_weights()
+        positive_scores, positive_weights = positives.scores_and_weights()
         require(
-            all(len(scores) for scores, _ in parts),
+            len(normal_scores) > 0 and len(positive_scores) > 0,
             "pixel metrics need normal and abnormal pixels; these masks hold one kind only",
         )
-        labels = np.repeat([False, True], [len(scores) for scores, _ in parts])
-        scores, weights = map(np.concatenate, zip(*parts, strict=True))
+        labels = np.repeat([False, True], [len(normal_scores), len(positive_scores)])
+        scores = np.concatenate([normal_scores, positive_scores])
+        weights = np.concatenate([normal_weights, positive_weights])
         fpr, tpr, _ = roc_curve(labels, scores, sample_weight=weights)
         return fpr, tpr
 
 
 def area_up_to(limit: float, x: np.ndarray, y: np.ndarray) -> float:
-    """Area under a curve for x in [0, limit], over `limit`.
+    """Return the area under a curve for x in [0, limit], divided by `limit`.
 
     Args:
         limit: Above 0.
-        x: (T,) rising from 0; where it ends before `limit`, the curve goes on level.
+        x: (T,) rising from 0. If it ends below `limit`, the curve continues at its last height.
         y: (T,).
     """
     inside = x <= limit

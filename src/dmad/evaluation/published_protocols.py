@@ -1,6 +1,7 @@
-"""The published post-processing of each data set, protocol `paper`, to compare with others.
+"""The published post-processing of each data set, for comparison with the literature.
 
-All of it uses the test set itself (min-max) and the future (smoothing): never for deployment.
+All protocols use the test set itself (min-max) and future frames (smoothing), so none of them can
+be deployed.
 """
 
 from __future__ import annotations
@@ -29,67 +30,68 @@ WEIGHTS = {"deformation": 0.2, "reconstruction": 0.4, "gradient": 0.6}
 def published(
     recipe: str, channels: Channels, clip_lengths: np.ndarray, smooth: bool = True
 ) -> np.ndarray:
-    """Frame scores (N,) under the published post-processing of a data set.
+    """Return frame scores (N,) under the published post-processing of a data set.
 
     Args:
         recipe: One of `PROTOCOLS`: `ped2`, `avenue`, `shanghaitech`.
-        channels: `deformation`, `reconstruction` and (all but Avenue) `gradient`, each (N,), of
-            every frame that has a score: no gaps.
-        clip_lengths: Frames of each clip, (K,); they sum to N.
-        smooth: False leaves all temporal smoothing out.
+        channels: `deformation`, `reconstruction` and (except for Avenue) `gradient`, (N,) each,
+            without NaN: only frames that have a score.
+        clip_lengths: Frames of each clip, (K,), summing to N.
+        smooth: False leaves out all temporal smoothing.
 
     Raises:
-        DmadError: No such protocol, a channel is missing, of another length, or has gaps.
+        DmadError: There is no such protocol, or a channel is missing, has another length or gaps.
     """
     known = ", ".join(PROTOCOLS)
     require(recipe in PROTOCOLS, f"no published protocol for {recipe!r}; there is one for {known}")
+    needed = NEEDED_CHANNELS[recipe]
     total = int(np.sum(clip_lengths))
-    for name in NEEDED[recipe]:
+    for name in needed:
+        require(name in channels, f"no channel {name!r}; {recipe} needs {', '.join(needed)}")
+        values = channels[name]
         require(
-            name in channels, f"no channel {name!r}; {recipe} needs {', '.join(NEEDED[recipe])}"
-        )
-        found = channels[name]
-        require(
-            found.shape == (total,) and bool(np.isfinite(found).all()),
-            f"channel {name!r} has shape {found.shape} or gaps; give a number for each of the "
-            f"{total} frames, leaving out those without a score",
+            values.shape == (total,) and bool(np.isfinite(values).all()),
+            f"channel {name!r} has shape {values.shape} or gaps; give a number for each of the "
+            f"{total} frames, without frames that have no score",
         )
     return PROTOCOLS[recipe](channels, clip_lengths, smooth)
 
 
 def ped2(channels: Channels, clip_lengths: np.ndarray, smooth: bool = True) -> np.ndarray:
-    """Min-max per clip, `smooth_ped2` on each channel, sum of .2 / .4 / .6."""
+    """Min-max per clip, `smooth_ped2` for each channel, then the sum weighted .2 / .4 / .6."""
 
     def prepare(channel: np.ndarray) -> np.ndarray:
         scaled = min_max_per_clip(channel, clip_lengths)
         return smooth_ped2(scaled) if smooth else scaled
 
-    return _weighted(channels, NEEDED["ped2"], prepare)
+    return _weighted(channels, NEEDED_CHANNELS["ped2"], prepare)
 
 
 def avenue(channels: Channels, clip_lengths: np.ndarray, smooth: bool = True) -> np.ndarray:
-    """Min-max over the whole test set; `smooth_avenue` on both channels and on their sum.
+    """Min-max over the whole test set; `smooth_avenue` for both channels and for their sum.
 
-    The sum is .2 deformation + .4 reconstruction ("patch"). Silent in the source: that the smoother
-    runs over the concatenated clips, as on Ped2, and chooses and averages as `smooth_ped2` does.
+    The sum is .2 deformation + .4 reconstruction ("patch"). The source does not say, and it is
+    assumed here, that the smoother runs over the concatenated clips, as for Ped2, and that it
+    selects and averages as `smooth_ped2` does.
     """
 
     def prepare(channel: np.ndarray) -> np.ndarray:
         return smooth_avenue(min_max(channel)) if smooth else min_max(channel)
 
-    total = _weighted(channels, NEEDED["avenue"], prepare)
+    total = _weighted(channels, NEEDED_CHANNELS["avenue"], prepare)
     return smooth_avenue(total) if smooth else total
 
 
 def shanghaitech(channels: Channels, clip_lengths: np.ndarray, smooth: bool = True) -> np.ndarray:
-    """Min-max per clip, four smoothers, sum of .2 / .4 / .6.
+    """Min-max per clip, four smoothers, and the sum weighted .2 / .4 / .6.
 
-    Each channel: window 69 keeping 36 % per clip, then window 55 keeping 90 % over the
-    concatenation; their sum: window 55 keeping half, then a Kalman filter per clip. Silent in the
-    source, so read in the simplest way: min-max comes first; the constant "normal" is written by
-    the first smoother alone and blurred by those after it; no weights within a window; shares are
-    rounded down to whole frames; the joined windows pad with the value at the end; the Kalman
-    filter starts each clip at its first value.
+    Each channel is smoothed per clip (window 69, nearest 36 %), then over the concatenated clips
+    (window 55, nearest 90 %). Their sum is smoothed over the concatenated clips (window 55, nearest
+    half), then by a Kalman filter per clip. The source does not say the following, and the simplest
+    choice is taken: min-max comes first; only the first smoother writes the constant "normal", and
+    the later ones blur it; windows have no weights; shares are rounded down to whole frames; joined
+    windows are padded with the value at each end; the Kalman filter starts each clip at its first
+    value.
     """
 
     def prepare(channel: np.ndarray) -> np.ndarray:
@@ -98,7 +100,7 @@ def shanghaitech(channels: Channels, clip_lengths: np.ndarray, smooth: bool = Tr
             return scaled
         return smooth_joined(by_clip(smooth_whole_windows, scaled, clip_lengths), 0.9)
 
-    total = _weighted(channels, NEEDED["shanghaitech"], prepare)
+    total = _weighted(channels, NEEDED_CHANNELS["shanghaitech"], prepare)
     return by_clip(kalman, smooth_joined(total, 0.5), clip_lengths) if smooth else total
 
 
@@ -115,4 +117,8 @@ PROTOCOLS: dict[str, Callable[[Channels, np.ndarray, bool], np.ndarray]] = {
     "shanghaitech": shanghaitech,
 }
 
-NEEDED = {"ped2": tuple(WEIGHTS), "avenue": tuple(WEIGHTS)[:2], "shanghaitech": tuple(WEIGHTS)}
+NEEDED_CHANNELS = {
+    "ped2": ("deformation", "reconstruction", "gradient"),
+    "avenue": ("deformation", "reconstruction"),
+    "shanghaitech": ("deformation", "reconstruction", "gradient"),
+}

@@ -1,22 +1,23 @@
-"""Region- and track-based detection criteria: were the right things found, not only their frames?
+"""Region and track metrics, RBDC and TBDC: were the abnormal objects found, not only their frames?
 
 Ramachandra and Jones, Street Scene: A new dataset and evaluation protocol for video anomaly
-detection, WACV 2020. What the paper leaves open is settled as follows.
+detection, WACV 2020. Where the paper leaves a choice, this module does the following.
 
-- A region is the bounding box of pixels that touch at a side or a corner: of a mask (the truth), or
-  of scores above a threshold (detected). Objects that touch in a mask are one region.
-- A true region is detected if its IoU with a detected region is at least beta; a detected region is
-  false if its IoU with every true region of the frame is below beta. One detected region may
-  detect several true ones, and several may detect the same.
-- A track is what a chain of true regions makes that share a pixel from one frame of a clip to the
-  next. It is detected if at least a share alpha of its regions is. Where objects meet, their tracks
-  become one; an object that vanishes for a frame starts a new one.
-- The curve gives, for each number of false regions per frame, the best rate of any threshold with
-  no more of them, since neither falls or rises steadily with the threshold. It is linear between
-  thresholds, starts at (0, 0), and goes on level after the last threshold with at most one false
-  region per frame. Thresholds with more are given up.
-- A frame whose map is all NaN has no score: neither it nor its true regions count, though tracks
-  run through it. Other NaN pixels lie below every threshold.
+- A region is the bounding box of pixels that touch at a side or a corner. True regions come from
+  a mask, detected regions from the scores above a threshold. Objects that touch in a mask are one
+  region.
+- A true region is found if its IoU with a detected region is at least beta. A detected region is
+  false if its IoU with every true region of the frame is below beta. One detected region may find
+  several true regions, and several may find the same one.
+- A track is a chain of true regions that share a pixel from one frame of a clip to the next. It is
+  found if at least a share alpha of its regions is found. If objects meet, their tracks become
+  one. An object that disappears for a frame starts a new track.
+- Neither rate is monotone in the threshold. For each number of false regions per frame, the curve
+  therefore gives the best rate of all thresholds with at most as many. It is linear between
+  thresholds, starts at (0, 0), and stays constant after the last threshold with at most one false
+  region per frame. Thresholds with more false regions are not used.
+- A frame whose map is all NaN has no score: neither the frame nor its true regions count, but
+  tracks continue through it. Other NaN pixels are below every threshold.
 """
 
 from __future__ import annotations
@@ -32,26 +33,26 @@ from scipy.sparse.csgraph import connected_components
 from dmad.data.series import check_finite
 from dmad.errors import require
 from dmad.evaluation.metrics import top_scores
-from dmad.evaluation.pixel_metrics import EIGHT, area_up_to
+from dmad.evaluation.pixel_metrics import TOUCHING, area_up_to
 
 Frames = Iterable[tuple[np.ndarray, np.ndarray]]
 
-RANKS = 16  # scores that a frame proposes as thresholds
+SCORES_PER_FRAME = 16  # that are considered as thresholds
 
 
 @dataclass(frozen=True)
 class RegionCriteria:
     """RBDC and TBDC, and the points of their curves."""
 
-    rbdc: float  # area under region_rate for at most one false region per frame, in [0, 1]
-    tbdc: float  # the same under track_rate
-    regions: int  # true regions
-    tracks: int  # true tracks
-    frames: int  # frames with a score
+    rbdc: float  # area under region_rate up to one false region per frame, in [0, 1]
+    tbdc: float  # area under track_rate up to one false region per frame, in [0, 1]
+    regions: int  # number of true regions
+    tracks: int  # number of true tracks
+    frames: int  # number of frames with a score
     thresholds: np.ndarray  # (T,) falling; those with at most one false region per frame
     false_per_frame: np.ndarray  # (T,) false regions per frame, in [0, 1]
-    region_rate: np.ndarray  # (T,) share of true regions detected
-    track_rate: np.ndarray  # (T,) share of tracks detected
+    region_rate: np.ndarray  # (T,) share of true regions found
+    track_rate: np.ndarray  # (T,) share of true tracks found
 
 
 def region_criteria(
@@ -61,140 +62,155 @@ def region_criteria(
     alpha: float = 0.1,
     beta: float = 0.1,
 ) -> RegionCriteria:
-    """RBDC and TBDC of score maps; the module says how. Only the order of the scores counts.
+    """Return RBDC and TBDC of score maps, as the module describes them.
+
+    Only the order of the scores matters.
 
     Args:
-        frames: One (score map, mask) per frame, each (H, W); scores larger = more anomalous, masks
-            True = abnormal. It is gone through twice and may read each frame as it is asked for;
-            no map is kept.
+        frames: A score map and a mask per frame, each (H, W); scores larger = more anomalous,
+            masks True = abnormal. It is iterated twice and may load each frame when asked; no map
+            is kept.
         clip_lengths: Frames of each clip.
-        points: Thresholds tried, about: half are quantiles of the frames' maxima, half of scores
-            at geometrically spaced ranks of each frame.
-        alpha: Share of its regions that makes a track detected, in (0, 1].
-        beta: IoU that makes a region detected, in (0, 1].
+        points: Approximate number of thresholds. Half of them are quantiles of the maxima of the
+            frames, half are quantiles of scores at geometrically spaced ranks of each frame.
+        alpha: Share of the regions of a track that must be found, in (0, 1].
+        beta: Smallest IoU at which a region is found, in (0, 1].
 
     Raises:
-        DmadError: Frames that can be gone through only once, or are not as many as the clips have;
-            a map and a mask of two sizes; an infinite score; no frame with a score, or no abnormal
-            pixel in one.
+        DmadError: `frames` can be iterated only once or does not fit the clip lengths, a map and
+            its mask differ in size, a score is infinite, no frame has a score, or no frame with a
+            score has an abnormal pixel.
     """
-    require(iter(frames) is not frames, "frames can be gone through only once; give a list")
+    require(iter(frames) is not frames, "the frames can be iterated only once; give a list")
     require(0 < alpha <= 1 and 0 < beta <= 1, f"alpha {alpha}, beta {beta}; give them in (0, 1]")
-    top = [top_scores(scores, RANKS) for scores, _ in frames]
+    top = [top_scores(scores, SCORES_PER_FRAME) for scores, _ in frames]
     total = int(np.sum(clip_lengths))
-    require(len(top) == total, f"{len(top)} frames for clips of {total} in all; give one each")
-    search = _Search(choose_thresholds(top, points), sum(len(scores) > 0 for scores in top), beta)
-    for (scores, mask), first in zip(frames, _first_of_clip(clip_lengths), strict=True):
-        search.update(scores, np.asarray(mask, bool), first)
+    require(len(top) == total, f"{len(top)} frames for clips of {total} in total; give one each")
+    scored_frames = sum(len(scores) > 0 for scores in top)
+    search = _RegionSearch(choose_thresholds(top, points), scored_frames, beta)
+    for (scores, mask), is_first in zip(frames, _first_of_clip(clip_lengths), strict=True):
+        search.add_frame(scores, np.asarray(mask, bool), is_first)
     return search.result(alpha)
 
 
 def choose_thresholds(top: Sequence[np.ndarray], points: int) -> np.ndarray:
-    """About `points` thresholds (T,), falling, out of each frame's `top_scores`."""
-    known = [scores for scores in top if len(scores)]
-    require(len(known) > 0, "no score map holds a score; score the frames first")
+    """Return about `points` thresholds (T,), falling, from the `top_scores` of each frame."""
+    scored = [scores for scores in top if len(scores)]
+    require(len(scored) > 0, "no score map holds a score; score the frames first")
     shares = np.linspace(0, 1, max(points // 2, 2))
-    pools = [np.array([scores[0] for scores in known]), np.concatenate(known)]
-    chosen = [np.quantile(pool, shares, method="inverted_cdf") for pool in pools]
-    return np.unique(np.concatenate(chosen))[::-1]
+    maxima = np.array([scores[0] for scores in scored])
+    of_maxima = np.quantile(maxima, shares, method="inverted_cdf")
+    of_all = np.quantile(np.concatenate(scored), shares, method="inverted_cdf")
+    return np.unique(np.concatenate([of_maxima, of_all]))[::-1]
 
 
 def boxes(labels: np.ndarray) -> np.ndarray:
-    """Boxes (n, 4) of regions 1 to n in labels (H, W): top, left, bottom, right; ends exclusive."""
+    """Return boxes (n, 4) of the regions 1 to n in labels (H, W): top, left, bottom, right.
+
+    Bottom and right are exclusive.
+    """
     corners = [(y.start, x.start, y.stop, x.stop) for y, x in find_objects(labels)]
     return np.array(corners, int).reshape(-1, 4)
 
 
 def iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Intersection over union of boxes (n, 4) with boxes (m, 4): (n, m), in [0, 1]."""
+    """Return the intersection over union of boxes (n, 4) with boxes (m, 4): (n, m), in [0, 1]."""
     start = np.maximum(first[:, None, :2], second[:, :2])
     end = np.minimum(first[:, None, 2:], second[:, 2:])
-    common = np.maximum(end - start, 0).prod(-1)
-    areas = [(box[:, 2:] - box[:, :2]).prod(-1) for box in (first, second)]
-    overlap: np.ndarray = common / (areas[0][:, None] + areas[1] - common)
+    intersection = np.maximum(end - start, 0).prod(-1)
+    first_area = (first[:, 2:] - first[:, :2]).prod(-1)
+    second_area = (second[:, 2:] - second[:, :2]).prod(-1)
+    overlap: np.ndarray = intersection / (first_area[:, None] + second_area - intersection)
     return overlap
 
 
 def area_under(false_per_frame: np.ndarray, rate: np.ndarray) -> float:
-    """Area under the curve of (T,) points, as the module describes it, in [0, 1]."""
+    """Return the area under the curve of (T,) points, as the module describes it, in [0, 1]."""
     order = np.lexsort((rate, false_per_frame))
-    best = np.maximum.accumulate(rate[order])
-    return area_up_to(1, np.append(0, false_per_frame[order]), np.append(0, best))
+    best_rate = np.maximum.accumulate(rate[order])
+    return area_up_to(1, np.append(0, false_per_frame[order]), np.append(0, best_rate))
 
 
 def _first_of_clip(clip_lengths: Sequence[int] | np.ndarray) -> Iterator[bool]:
+    """For every frame, True if it is the first of its clip."""
     return (frame == 0 for length in clip_lengths for frame in range(length))
 
 
-class _Search:
-    """True regions and tracks, and what each threshold finds of them, frame by frame."""
+class _RegionSearch:
+    """Collects true regions and tracks, and what each threshold finds, frame by frame."""
 
-    def __init__(self, thresholds: np.ndarray, frames: int, beta: float) -> None:
+    def __init__(self, thresholds: np.ndarray, scored_frames: int, beta: float) -> None:
         self.thresholds = thresholds
-        self.frames = frames  # with a score
+        self.scored_frames = scored_frames
         self.beta = beta
-        self.false = np.zeros(len(thresholds), int)  # false regions so far
-        self.found: list[np.ndarray] = []  # of each true region (T,), by which thresholds
-        self.scored: list[bool] = []  # of each true region, whether its frame has a score
-        self.links = [np.empty((0, 2), int)]  # pairs of true regions that are of one track
-        self.before = np.empty(0, int)  # (H, W) true regions of the frame before; none = -1
+        self.false_regions = np.zeros(len(thresholds), int)  # so far, for each threshold
+        self.found: list[np.ndarray] = []  # for each true region: (T,) found by which thresholds
+        self.is_scored: list[bool] = []  # for each true region: its frame has a score
+        self.links = [np.empty((0, 2), int)]  # pairs of true regions that belong to one track
+        self.regions_before = np.empty(0, int)  # (H, W) true regions of the last frame; none = -1
 
-    def update(self, scores: np.ndarray, mask: np.ndarray, first: bool) -> None:
-        """Take in the next frame, the first of its clip or not."""
+    def add_frame(self, scores: np.ndarray, mask: np.ndarray, is_first: bool) -> None:
+        """Add the next frame; `is_first` if it is the first of its clip."""
         require(
             scores.shape == mask.shape,
             f"score map {scores.shape} for mask {mask.shape}; give both the same size",
         )
         check_finite(scores)
-        labels, count = label(mask, EIGHT)
-        self._link(np.where(mask, labels + (len(self.found) - 1), -1), first)
-        self.scored += [not np.isnan(scores).all()] * count
-        self.found += list(self._search(scores, boxes(labels)))
+        labels, count = label(mask, TOUCHING)
+        regions = np.where(mask, labels + (len(self.found) - 1), -1)
+        if not is_first:
+            self._link_to_frame_before(regions)
+        self.regions_before = regions
+        self.is_scored += [not np.isnan(scores).all()] * count
+        self.found += list(self._find(scores, boxes(labels)))
 
-    def _link(self, regions: np.ndarray, first: bool) -> None:
-        if not first:
-            both = (regions >= 0) & (self.before >= 0)
-            self.links.append(np.unique(np.stack([self.before[both], regions[both]], 1), axis=0))
-        self.before = regions
+    def _link_to_frame_before(self, regions: np.ndarray) -> None:
+        both = (regions >= 0) & (self.regions_before >= 0)
+        pairs = np.stack([self.regions_before[both], regions[both]], 1)
+        self.links.append(np.unique(pairs, axis=0))
 
-    def _search(self, scores: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    def _find(self, scores: np.ndarray, truth: np.ndarray) -> np.ndarray:
         """Which true regions (n, 4) are found by which thresholds: (n, T)."""
         found = np.zeros((len(truth), len(self.thresholds)), bool)
-        worth = (self.thresholds < np.nanmax(scores, initial=-np.inf)) & self._kept()
-        for index in np.flatnonzero(worth):
-            detected = boxes(label(scores > self.thresholds[index], EIGHT)[0])
+        is_used = (self.thresholds < np.nanmax(scores, initial=-np.inf)) & self._is_kept()
+        for index in np.flatnonzero(is_used):
+            detected = boxes(label(scores > self.thresholds[index], TOUCHING)[0])
             match = iou(truth, detected) >= self.beta
             found[:, index] = match.any(1)
-            self.false[index] += (~match.any(0)).sum()
+            self.false_regions[index] += (~match.any(0)).sum()
         return found
 
-    def _kept(self) -> np.ndarray:
-        kept: np.ndarray = self.false <= self.frames
+    def _is_kept(self) -> np.ndarray:
+        """(T,) True for thresholds with at most one false region per frame so far."""
+        kept: np.ndarray = self.false_regions <= self.scored_frames
         return kept
 
     def result(self, alpha: float) -> RegionCriteria:
-        """Rates and areas over all frames so far."""
-        scored, kept = np.array(self.scored, bool), self._kept()
-        require(any(scored), "no frame with a score holds an abnormal pixel; give masks with some")
-        found = np.array(self.found)[scored][:, kept]
-        tracks = self._tracks()[scored]
-        shares = [found[tracks == track].mean(0) for track in np.unique(tracks)]
-        false = self.false[kept] / self.frames
-        region_rate, track_rate = found.mean(0), (np.array(shares) >= alpha).mean(0)
+        """Return rates and areas of all frames so far."""
+        is_scored, kept = np.array(self.is_scored, bool), self._is_kept()
+        require(
+            any(is_scored), "no frame with a score holds an abnormal pixel; give masks with some"
+        )
+        found = np.array(self.found)[is_scored][:, kept]
+        tracks = self._track_index()[is_scored]
+        found_shares = np.array([found[tracks == track].mean(0) for track in np.unique(tracks)])
+        false_per_frame = self.false_regions[kept] / self.scored_frames
+        region_rate = found.mean(0)
+        track_rate = (found_shares >= alpha).mean(0)
         return RegionCriteria(
-            rbdc=area_under(false, region_rate),
-            tbdc=area_under(false, track_rate),
+            rbdc=area_under(false_per_frame, region_rate),
+            tbdc=area_under(false_per_frame, track_rate),
             regions=len(found),
-            tracks=len(shares),
-            frames=self.frames,
+            tracks=len(found_shares),
+            frames=self.scored_frames,
             thresholds=self.thresholds[kept],
-            false_per_frame=false,
+            false_per_frame=false_per_frame,
             region_rate=region_rate,
             track_rate=track_rate,
         )
 
-    def _tracks(self) -> np.ndarray:
-        """The track of each true region: (regions,)."""
+    def _track_index(self) -> np.ndarray:
+        """The index of the track of each true region: (regions,)."""
         first, second = np.concatenate(self.links).T
         size = (len(self.found), len(self.found))
         graph = coo_array((np.ones(len(first), int), (first, second)), size)

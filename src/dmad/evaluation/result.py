@@ -1,4 +1,4 @@
-"""A model on a test split: everything that the ledger and the report are made of."""
+"""What the evaluation of a model on a test split returns."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from dmad.calibration.calibration import Calibration
 from dmad.evaluation.ledger import Ledger
 from dmad.evaluation.score_file import ScoreSet
 
+# Names of the signals of video.
 CALIBRATED = "standardised, causal"  # the signal that has a threshold
-
 RAW, RAW_12, RAW_13 = "Eq. 14 raw", "Eq. 12 alone, raw", "Eq. 13 alone, raw"
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A model on a test split of N frames."""
+    """A model on a test split of N frames or images."""
 
     ledger: Ledger
     scores: ScoreSet  # every channel
-    deployable: dict[str, np.ndarray]  # (N,) each: the signals of the deployable block
+    deployable: dict[str, np.ndarray]  # (N,) each: the signals of the deployable block, by name
     calibration: Calibration | None
 
     @property
     def signal(self) -> str:
-        """The signal to look at: the first, which is the one with a threshold if there is one."""
+        """Name of the main signal: the one with a threshold if there is one, else the raw score."""
         return next(iter(self.deployable))

@@ -1,9 +1,9 @@
-"""Frame scores of a test split, ours or anybody's, as they lie in a `.npz` file."""
+"""Frame scores of a test split, from this package or any detector, and their `.npz` file."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,92 +15,114 @@ from dmad.data.series import split_clips
 from dmad.errors import DmadError, require
 from dmad.files import write_whole
 
-NAMES = ("score", "reconstruction", "deformation", "gradient")
+CHANNELS = ("score", "reconstruction", "deformation", "gradient")
 
 
 @dataclass(frozen=True)
 class ScoreSet:
-    """Every channel of scores, the labels, and where clips end. N frames, K clips."""
+    """All channels of scores, the labels and the clips: N frames in K clips."""
 
     channels: Mapping[str, np.ndarray]  # (N,) each, larger = more anomalous, NaN = no score
     labels: np.ndarray  # (N,) uint8, 1 = abnormal
     clip_lengths: np.ndarray  # (K,) int64, summing to N
-    fps: float = 0.0  # frames a second; 0 = unknown
+    fps: float = 0.0  # frames per second; 0 = unknown
     label_name: str = "labels"
 
     @cached_property
-    def missing(self) -> int:
-        """Frames without a score in some channel."""
-        return int((~self._known).sum())
+    def frames_without_score(self) -> int:
+        """Number of frames without a score in at least one channel."""
+        return int((~self._is_complete).sum())
 
     @cached_property
-    def known(self) -> ScoreSet:
+    def complete_frames(self) -> ScoreSet:
         """The frames that have a score in every channel; clips shrink accordingly."""
-        keep = self._known
-        clips = split_clips(keep, self.clip_lengths)
+        complete = self._is_complete
+        clips = split_clips(complete, self.clip_lengths)
         return ScoreSet(
-            {name: values[keep] for name, values in self.channels.items()},
-            self.labels[keep],
-            np.array([clip.sum() for clip in clips]),
-            self.fps,
-            self.label_name,
+            channels={name: values[complete] for name, values in self.channels.items()},
+            labels=self.labels[complete],
+            clip_lengths=np.array([clip.sum() for clip in clips]),
+            fps=self.fps,
+            label_name=self.label_name,
         )
 
     @cached_property
-    def _known(self) -> np.ndarray:
-        known: np.ndarray = np.isfinite(np.stack(list(self.channels.values()))).all(0)
-        return known
+    def _is_complete(self) -> np.ndarray:
+        complete: np.ndarray = np.isfinite(np.stack(list(self.channels.values()))).all(0)
+        return complete
 
 
 def write_scores(scores: ScoreSet, path: Path) -> None:
-    """Write a `.npz` that `read_scores` takes, whole or not at all."""
-    buffer = io.BytesIO()
-    arrays = {"labels": scores.labels, "clip_lengths": scores.clip_lengths}
-    arrays |= {"fps": np.array(scores.fps), **scores.channels}
-    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
-    write_whole(path, buffer.getvalue())
+    """Write a `.npz` file that `read_scores` reads."""
+    arrays = {
+        "labels": scores.labels,
+        "clip_lengths": scores.clip_lengths,
+        "fps": np.array(scores.fps),
+        **scores.channels,
+    }
+    content = io.BytesIO()
+    np.savez_compressed(content, **arrays)  # type: ignore[arg-type]
+    write_whole(path, content.getvalue())
 
 
 def read_scores(path: Path) -> ScoreSet:
-    """Scores from a `.npz` file; nothing in it is executed.
+    """Read scores from a `.npz` file. Nothing in the file is executed.
 
     Args:
-        path: Arrays of one length N, one a channel: any of `score`, `reconstruction`,
-            `deformation`, `gradient`; `labels` (N,) of 0 and 1; `clip_lengths` (K,). Others are
-            passed over.
+        path: A file of arrays: one or more of `score`, `reconstruction`, `deformation` and
+            `gradient`, (N,) each; `labels` (N,) of 0 and 1; `clip_lengths` (K,). Other arrays are
+            ignored.
 
     Raises:
-        DmadError: No such file, no such arrays, or arrays that do not fit together.
+        DmadError: There is no such file, an array is missing, or arrays do not fit together.
     """
-    arrays = _arrays(path)
-    given = [name for name in ("labels", "clip_lengths") if name not in arrays]
-    require(not given, f"{path} holds no {' and no '.join(given)}; it holds {_list(arrays)}")
-    labels, lengths = arrays["labels"], arrays["clip_lengths"]
-    whole = lengths.ndim == 1 and bool(np.isfinite(lengths).all())
-    whole = whole and bool((lengths == lengths.round()).all() and (lengths > 0).all())
-    require(whole, f"{path}: clip_lengths must be whole numbers above 0, one a clip")
-    channels = {name: arrays[name] for name in NAMES if name in arrays}
-    require(bool(channels), f"{path} holds none of {_list(NAMES)}; it holds {_list(arrays)}")
+    arrays = _read_arrays(path)
+    missing = [name for name in ("labels", "clip_lengths") if name not in arrays]
+    require(not missing, f"{path} holds no {' and no '.join(missing)}; it holds {_listed(arrays)}")
+    lengths = arrays["clip_lengths"]
+    require(
+        _are_counts(lengths),
+        f"{path}: clip_lengths must be whole numbers above 0, one for each clip",
+    )
+    total = int(lengths.sum())
+    channels = {name: arrays[name] for name in CHANNELS if name in arrays}
+    require(bool(channels), f"{path} holds none of {_listed(CHANNELS)}; it holds {_listed(arrays)}")
+    labels = arrays["labels"]
     for name, values in {"labels": labels, **channels}.items():
         require(
-            values.shape == (total := int(lengths.sum()),),
+            values.shape == (total,),
             f"{path}: {name} has shape {values.shape}, but clip_lengths sum to {total}; "
-            "give one value a frame",
+            "give one value per frame",
         )
     require(bool(np.isin(labels, (0, 1)).all()), f"{path}: labels must be 0 or 1")
-    return ScoreSet(channels, labels.astype(np.uint8), lengths.astype(np.int64), 0.0, path.stem)
+    return ScoreSet(
+        channels=channels,
+        labels=labels.astype(np.uint8),
+        clip_lengths=lengths.astype(np.int64),
+        label_name=path.stem,
+    )
 
 
-def _arrays(path: Path) -> dict[str, np.ndarray]:
-    require(path.is_file(), f"{path} is no file; give a .npz as `dmad ledger --help` describes it")
+def _are_counts(lengths: np.ndarray) -> bool:
+    """True for a list of whole numbers above 0."""
+    if lengths.ndim != 1 or not np.isfinite(lengths).all():
+        return False
+    return bool((lengths == lengths.round()).all() and (lengths > 0).all())
+
+
+def _read_arrays(path: Path) -> dict[str, np.ndarray]:
+    help_text = "`dmad ledger --help` describes the file"
+    require(path.is_file(), f"{path} is not a file; give a .npz file: {help_text}")
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: np.asarray(archive[name]) for name in archive.files}
     except (OSError, ValueError, EOFError, BadZipFile, TypeError, AttributeError) as error:
-        said = str(error).splitlines()[0] if str(error) else type(error).__name__
-        why = "" if "pickle" in said else f" ({said})"  # numpy would advise to load it unsafely
-        told = f"{path} is not a readable .npz of numbers{why}; see `dmad ledger --help`"
-        raise DmadError(told) from error
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        if "pickle" in reason:  # NumPy advises to load the file in an unsafe way
+            reason = "it holds Python objects"
+        raise DmadError(
+            f"{path} is not a readable .npz file of numbers ({reason}); {help_text}"
+        ) from error
     for name, values in arrays.items():
         require(
             values.dtype.kind in "fiub",
@@ -109,5 +131,5 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
     return {name: values.astype(np.float64) for name, values in arrays.items()}
 
 
-def _list(names: Mapping[str, object] | tuple[str, ...]) -> str:
+def _listed(names: Iterable[str]) -> str:
     return ", ".join(names) or "nothing"

@@ -1,4 +1,7 @@
-"""What a report holds. A part that is missing (None or empty) leaves no hole in the page."""
+"""What the page of an evaluation shows, as arrays and text. `report` renders it as HTML.
+
+Parts that are None or empty do not appear on the page.
+"""
 
 from __future__ import annotations
 
@@ -9,68 +12,61 @@ from typing import Any, Literal
 import numpy as np
 
 from dmad.errors import require
+from dmad.evaluation.table import Table
 
 
 @dataclass(frozen=True)
 class Series:
-    """One clip, frame by frame."""
+    """The scores of one clip, frame by frame, or of all test images.
+
+    Raises:
+        DmadError: The parts have different lengths.
+    """
 
     name: str
-    score: np.ndarray  # (N,) the deployable score, NaN where missing
+    score: np.ndarray  # (N,) main deployable score; NaN without a score
     reconstruction: np.ndarray  # (N,) standardised term
     deformation: np.ndarray  # (N,) standardised term
-    labels: np.ndarray | None  # (N,) above 0 where the ground truth is abnormal
-    events: Sequence[tuple[int, int]] | None  # found, frames [start, end); None: no threshold
-    names: Sequence[str] = ()  # of each frame, where they have names, as images do
+    labels: np.ndarray | None  # (N,) above 0 if the labels say abnormal
+    events: Sequence[tuple[int, int]] | None  # detected, frames [start, end); None: no threshold
+    names: Sequence[str] = ()  # name of each frame, if they have names, as images do
 
     def __post_init__(self) -> None:
         labels = [] if self.labels is None else [self.labels]
         parts = [self.score, self.reconstruction, self.deformation, *labels]
         lengths = [len(part) for part in parts]
-        require(len(set(lengths)) == 1, f"clip {self.name} has parts of {lengths} frames; give one")
-
-
-@dataclass(frozen=True)
-class Block:
-    """One table of the ledger."""
-
-    name: str
-    how_to_read: str  # one plain sentence
-    columns: Sequence[str]
-    rows: Sequence[Sequence[str]]  # as many cells as columns; the first names the row
-
-    def __post_init__(self) -> None:
-        widths = {len(row) for row in self.rows} - {len(self.columns)}
-        columns = len(self.columns)
-        require(not widths, f"table {self.name} has {columns} columns and rows of {widths} cells")
+        require(
+            len(set(lengths)) == 1,
+            f"clip {self.name} has parts of {lengths} frames; give parts of one length",
+        )
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One explained event."""
+    """The pictures that explain one event or image."""
 
-    title: str  # "Test004, frame 123 (12.3 s)"
+    title: str  # such as "Test004, frame 123 (12.3 s)"
     caption: str
-    image: np.ndarray  # (H, W, 3) uint8: the tiles side by side, all of one width
-    tiles: Sequence[str] = ("input", "reference", "deformation", "error")  # written above them
+    image: np.ndarray  # (H, W, 3) uint8: tiles of one width, side by side
+    tiles: Sequence[str] = ("input", "reference", "deformation", "error")  # names of the tiles
 
 
 @dataclass(frozen=True)
 class Report:
-    """All of it."""
+    """Everything that the page shows."""
 
     title: str
     subtitle: str
-    headline: Sequence[tuple[str, str, str]]  # figure, what it is, small print
-    blocks: Sequence[Block]
+    headline: Sequence[tuple[str, str, str]]  # main figures: value, name, remark
+    tables: Sequence[Table]  # of the ledger
     series: Sequence[Series]
-    threshold: float | None  # of the score
-    fps: float | None  # frames a second
-    panels: Sequence[Panel]  # strongest event first
+    threshold: float | None  # of the main score
+    fps: float | None  # frames per second
+    panels: Sequence[Panel]  # highest score first
     roc: Sequence[tuple[str, np.ndarray, np.ndarray]]  # name, false and true positive rate (K,)
     alarms: tuple[np.ndarray, np.ndarray] | None  # false alarms per hour, event recall (K,)
-    history: Sequence[Mapping[str, float]]  # one an epoch: "epoch" and its figures
+    history: Sequence[Mapping[str, float]]  # one entry per epoch: "epoch" and its figures
     settings: Mapping[str, Any]  # nested
-    fingerprint: Mapping[str, str]
-    notes: Sequence[str] = ()  # plain warnings
+    fingerprint: Mapping[str, str]  # hashes and versions
+    notes: Sequence[str] = ()  # warnings
     unit: Literal["frame", "image"] = "frame"  # what has a score

@@ -1,9 +1,4 @@
-"""One self-contained HTML page a run: what was found, how far to trust it, and why.
+"""The page of an evaluation: one HTML file that needs no network.
 
-Data in, string out: the page needs no network, and this package knows no model, disk or argv.
+`render` takes a `dmad.evaluation.summary.Report` and returns the text of the page.
 """
-
-from dmad.evaluation.summary import Block, Panel, Report, Series
-from dmad.report.page import render
-
-__all__ = ["Block", "Panel", "Report", "Series", "render"]

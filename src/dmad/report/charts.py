@@ -1,9 +1,9 @@
-"""What the page draws, as plain data: curves for `page.js`, and small ones as SVG paths."""
+"""The charts of the page as data: curves for `page.js`, and thumbnails as SVG paths."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any
@@ -18,7 +18,11 @@ Values = NDArray[np.floating[Any]]
 
 Spans = list[tuple[int, int]]
 
-WIDTH, HEIGHT = 160, 40  # of a thumbnail's drawing, in its own units
+WIDTH, HEIGHT = 160, 40  # of a thumbnail, in SVG units
+
+TOP, BOTTOM = 2, 8  # space above and below the curve of a thumbnail; marks are drawn below
+
+NARROWEST_MARK = 1.5  # SVG units
 
 LOSSES = {
     "total": "Total loss",
@@ -35,18 +39,18 @@ MEMORY = {"perplexity": "Perplexity", "items_used": "Items used"}
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """A clip at a glance, in units of WIDTH x HEIGHT."""
+    """A small picture of the scores of a clip, in SVG units of WIDTH x HEIGHT."""
 
     name: str
-    path: str  # of the score
-    threshold: float | None  # height of the line, where it lies in the picture
-    truth: list[tuple[float, float]]  # x and width
-    found: list[tuple[float, float]]
-    words: str  # the same in words
+    path: str  # SVG path of the score
+    threshold: float | None  # height of the threshold
+    truth: list[tuple[float, float]]  # left edge and width of each labelled stretch
+    found: list[tuple[float, float]]  # left edge and width of each detected event
+    caption: str  # number of events
 
 
-def as_json(report: Report) -> str:
-    """All that `page.js` draws, as JSON that is safe inside a script element."""
+def page_data(report: Report) -> str:
+    """Return the data that `page.js` draws, as JSON that is safe inside a script element."""
     data = {
         "fps": report.fps,
         "unit": report.unit,
@@ -54,102 +58,132 @@ def as_json(report: Report) -> str:
         "clips": [_clip(series) for series in report.series],
         "roc": [_curve(x, y, name) for name, x, y in report.roc],
         "alarms": _curve(*report.alarms, "alarms") if report.alarms else None,
-        "losses": epochs(report, LOSSES, others=True),
-        "memory": epochs(report, MEMORY),
+        "losses": loss_curves(report),
+        "memory": memory_curves(report),
     }
     text = json.dumps(data, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c")
 
 
-def epochs(report: Report, names: Mapping[str, str], others: bool = False) -> list[dict[str, Any]]:
-    """The training curves of these figures, and of all that nobody named if `others`."""
-    known = list(dict.fromkeys(key for epoch in report.history for key in epoch))
-    wanted = [name for name in names if name in known]
-    if others:
-        wanted += [name for name in known if name not in {"epoch", "seconds", *LOSSES, *MEMORY}]
-    steps = [epoch.get("epoch", i + 1) for i, epoch in enumerate(report.history)]
+def loss_curves(report: Report) -> list[dict[str, Any]]:
+    """Return the training curves of the losses, known ones first."""
+    recorded = _recorded(report)
+    known = [name for name in LOSSES if name in recorded]
+    others = [name for name in recorded if name not in {"epoch", "seconds", *LOSSES, *MEMORY}]
+    return [_training_curve(report, name, LOSSES.get(name, name)) for name in [*known, *others]]
+
+
+def memory_curves(report: Report) -> list[dict[str, Any]]:
+    """Return the training curves of the memory."""
+    recorded = _recorded(report)
     return [
-        _curve(steps, [epoch.get(name, np.nan) for epoch in report.history], names.get(name, name))
-        for name in wanted
+        _training_curve(report, name, title) for name, title in MEMORY.items() if name in recorded
     ]
 
 
+def _recorded(report: Report) -> list[str]:
+    """Names of all figures of the training history, in order."""
+    return list(dict.fromkeys(name for epoch in report.history for name in epoch))
+
+
+def _training_curve(report: Report, name: str, title: str) -> dict[str, Any]:
+    epochs = [epoch.get("epoch", index + 1) for index, epoch in enumerate(report.history)]
+    return _curve(epochs, [epoch.get(name, np.nan) for epoch in report.history], title)
+
+
 def thumbnails(series: Sequence[Series], threshold: float | None) -> Iterator[Thumbnail]:
-    """Every clip's score in small, all on one scale."""
-    known = np.concatenate([one.score[np.isfinite(one.score)] for one in series] + [np.zeros(0)])
-    marks = known if threshold is None else np.append(known, threshold)
-    low, high = (float(marks.min()), float(marks.max())) if marks.size else (0.0, 1.0)
+    """Yield the thumbnails of all clips, on the same scale."""
+    values = [one.score[np.isfinite(one.score)] for one in series]
+    if threshold is not None:
+        values.append(np.array([threshold]))
+    joined = np.concatenate(values) if values else np.zeros(0)
+    low, high = (float(joined.min()), float(joined.max())) if joined.size else (0.0, 1.0)
     scale = (high - low) or 1.0
-    line = None if threshold is None else _height((threshold - low) / scale)
     for one in series:
-        path = _path((_pooled(one.score) - low) / scale)
-        truth, found = _scaled(spans(one.labels), one), _scaled(one.events or [], one)
-        yield Thumbnail(one.name, path, line, truth, found, _words(one))
+        yield Thumbnail(
+            name=one.name,
+            path=_svg_path((_shortened(one.score) - low) / scale),
+            threshold=None if threshold is None else _height((threshold - low) / scale),
+            truth=_marks(label_spans(one.labels), len(one.score)),
+            found=_marks(one.events or [], len(one.score)),
+            caption=_caption(one),
+        )
 
 
-def spans(labels: np.ndarray | None) -> Spans:
-    """The runs of labels above 0; none where there are no labels."""
+def label_spans(labels: np.ndarray | None) -> Spans:
+    """Return start and end of each stretch of labels above 0; none without labels."""
     return [] if labels is None else runs(labels)
 
 
-def numbers(values: ArrayLike) -> list[float | None]:
-    """Five significant digits; what is not finite is None."""
+def json_numbers(values: ArrayLike) -> list[float | None]:
+    """Return numbers with five significant digits; None if a value is not finite."""
     plain: list[float] = np.asarray(values, np.float64).tolist()
-    return [_short(value) if isfinite(value) else None for value in plain]
+    return [_rounded(value) if isfinite(value) else None for value in plain]
 
 
-def _short(value: float) -> float:
+def _rounded(value: float) -> float:
     rounded = float(f"{value:.5g}")
     return int(rounded) if rounded.is_integer() and abs(rounded) < 1e15 else rounded
 
 
 def _curve(x: ArrayLike, y: ArrayLike, name: str) -> dict[str, Any]:
-    return {"name": name, "x": numbers(x), "y": numbers(y)}
+    return {"name": name, "x": json_numbers(x), "y": json_numbers(y)}
 
 
 def _clip(series: Series) -> dict[str, Any]:
+    events = series.events
     return {
         "name": series.name,
-        "score": numbers(series.score),
-        "reconstruction": numbers(series.reconstruction),
-        "deformation": numbers(series.deformation),
-        "truth": None if series.labels is None else spans(series.labels),
-        "found": None if series.events is None else [[int(a), int(b)] for a, b in series.events],
+        "score": json_numbers(series.score),
+        "reconstruction": json_numbers(series.reconstruction),
+        "deformation": json_numbers(series.deformation),
+        "truth": None if series.labels is None else label_spans(series.labels),
+        "found": None if events is None else [[int(start), int(end)] for start, end in events],
         "names": list(series.names),
     }
 
 
-def _words(series: Series) -> str:
-    found = [] if series.events is None else [f"{len(series.events)} found"]
-    marked = [] if series.labels is None else [f"{len(spans(series.labels))} labelled"]
-    return ", ".join(found + marked)
+def _caption(series: Series) -> str:
+    parts = []
+    if series.events is not None:
+        parts.append(f"{len(series.events)} detected")
+    if series.labels is not None:
+        parts.append(f"{len(label_spans(series.labels))} labelled")
+    return ", ".join(parts)
 
 
-def _pooled(score: Values) -> Values:
-    """The highest score of each of at most WIDTH equal stretches, NaN where there is none."""
+def _shortened(score: Values) -> Values:
+    """The highest score in each of at most WIDTH equal stretches; -inf without a score."""
     count = min(WIDTH, len(score))
-    starts = np.arange(count) * len(score) // max(count, 1)
-    known = np.where(np.isfinite(score), score, -np.inf)
-    return np.maximum.reduceat(known, starts) if count else known
+    if not count:
+        return score
+    starts = np.arange(count) * len(score) // count
+    return np.maximum.reduceat(np.where(np.isfinite(score), score, -np.inf), starts)
 
 
-def _height(unit: float) -> float:
-    """From 0 (low) to 1 (high), to a place in the picture, with room for the marks below."""
-    return round(2 + (1 - unit) * (HEIGHT - 10), 2)
+def _height(share: float) -> float:
+    """SVG height of a score, given as a share of the scale from 0 (low) to 1 (high)."""
+    return round(TOP + (1 - share) * (HEIGHT - TOP - BOTTOM), 2)
 
 
-def _path(units: Values) -> str:
-    """Connected runs of finite values as one SVG path."""
-    step, words = WIDTH / max(len(units), 1), []
-    for start, stop in runs(np.isfinite(units)):
-        line = (
-            f"{(i + 0.5) * step:.4g} {_height(float(units[i])):.4g}" for i in range(start, stop)
-        )
-        words.append(f"M{'L'.join(line)}")
-        words += ["h0"] if stop - start == 1 else []  # which its round end makes a dot
-    return "".join(words)
+def _svg_path(shares: Values) -> str:
+    """Unbroken stretches of finite values as one SVG path."""
+    step = WIDTH / max(len(shares), 1)
+    stretches = []
+    for start, stop in runs(np.isfinite(shares)):
+        points = [
+            f"{(index + 0.5) * step:.4g} {_height(float(shares[index])):.4g}"
+            for index in range(start, stop)
+        ]
+        dot = "h0" if len(points) == 1 else ""  # the round end of a line without length
+        stretches.append(f"M{'L'.join(points)}{dot}")
+    return "".join(stretches)
 
 
-def _scaled(found: Iterable[Sequence[int]], series: Series) -> list[tuple[float, float]]:
-    step = WIDTH / max(len(series.score), 1)
-    return [(round(a * step, 2), round(max((b - a) * step, 1.5), 2)) for a, b in found]
+def _marks(spans: Iterable[Sequence[int]], frames: int) -> list[tuple[float, float]]:
+    """Left edge and width of spans [start, end) in SVG units."""
+    step = WIDTH / max(frames, 1)
+    return [
+        (round(start * step, 2), round(max((end - start) * step, NARROWEST_MARK), 2))
+        for start, end in spans
+    ]

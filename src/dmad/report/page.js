@@ -1,5 +1,6 @@
 "use strict";
-// Draws #data. Charts wait until they come near the window, and follow the colour scheme.
+// Draws the charts of the data in #data. A chart is drawn when it is scrolled near the window, and
+// again when the colour scheme changes.
 (() => {
   const byId = (id) => document.getElementById(id);
   const data = JSON.parse(byId("data").textContent);
@@ -7,28 +8,28 @@
   const config = { displayModeBar: false, responsive: true, doubleClick: "reset", showTips: false };
   const LINES = [["score", "solid"], ["reconstruction", "dash"], ["deformation", "dot"], ["found", "dashdot"]];
 
-  // ------------------------------------------------------------------ parts all charts share
+  // ------------------------------------------------------------------ parts of all charts
 
-  const plain = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+  const escapeHtml = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 
-  const axis = (more) => ({
+  const axis = (options) => ({
     gridcolor: colour("rule"), linecolor: colour("soft"), zeroline: false, ticks: "",
-    exponentformat: "e", automargin: false, ...more,
+    exponentformat: "e", automargin: false, ...options,
   });
 
-  const titled = (text) => ({ text, standoff: 8, font: { size: 13, color: colour("soft") } });
+  const axisTitle = (text) => ({ text, standoff: 8, font: { size: 13, color: colour("soft") } });
 
-  const layout = (more) => ({
+  const layout = (options) => ({
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", showlegend: false,
     font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: colour("soft") },
     hoverlabel: { bgcolor: colour("paper"), bordercolor: colour("soft"), font: { color: colour("ink"), size: innerWidth < 640 ? 11 : 13 }, align: "left" },
-    margin: { l: 52, r: 12, t: 10, b: 46 }, ...more,
+    margin: { l: 52, r: 12, t: 10, b: 46 }, ...options,
   });
 
   const ofImages = data.unit === "image";
 
-  const line = (name, dash, more) => ({
-    type: "scatter", mode: "lines", line: { color: colour(name), dash, width: 2 }, ...more,
+  const line = (name, dash, options) => ({
+    type: "scatter", mode: "lines", line: { color: colour(name), dash, width: 2 }, ...options,
   });
 
   // ------------------------------------------------------------------ the timeline of a clip
@@ -36,36 +37,36 @@
   const view = { clip: 0, range: null };
   const perFrame = 1 / (data.fps || 1);
   const clip = () => data.clips[view.clip];
-  const limits = () => [-0.5 * perFrame, (Math.max(clip().score.length, 1) - 0.5) * perFrame];
-  const edge = (frame) => (frame - 0.5) * perFrame;
-  const time = (frame) => (data.fps ? `${(frame * perFrame).toFixed(1)}\u00a0s` : `${data.unit} ${frame}`);
+  const wholeClip = () => [-0.5 * perFrame, (Math.max(clip().score.length, 1) - 0.5) * perFrame];
+  const frameStart = (frame) => (frame - 0.5) * perFrame;
+  const timeText = (frame) => (data.fps ? `${(frame * perFrame).toFixed(1)}\u00a0s` : `${data.unit} ${frame}`);
 
-  function bounds(lists) {
+  function rangeWithMargin(lists) {
     const known = lists.flat().filter((value) => value !== null);
     const low = known.length ? known.reduce((a, b) => Math.min(a, b)) : 0;
     const high = known.length ? known.reduce((a, b) => Math.max(a, b)) : 1;
-    const room = 0.08 * (high - low || 1);
-    return [low - room, high + room];
+    const margin = 0.08 * (high - low || 1);
+    return [low - margin, high + margin];
   }
 
-  // Frames whose value has no neighbours, so that it makes no line.
-  function alone(values) {
+  // Frames whose neighbours have no value. A line does not show them.
+  function isolated(values) {
     const known = (i) => values[i] !== null && values[i] !== undefined;
     return values.flatMap((_, i) => (known(i) && !known(i - 1) && !known(i + 1) ? [i] : []));
   }
 
-  function marks(one) {
+  function marksAndSpans(one) {
     const rows = [["found", one.found], ["truth", one.truth]].filter(([, spans]) => spans);
     const shapes = (one.truth || []).flatMap(([start, end]) => ["y domain", "y2 domain"].map((yref) => ({
-      type: "rect", layer: "below", yref, y0: 0, y1: 1, x0: edge(start), x1: edge(end),
+      type: "rect", layer: "below", yref, y0: 0, y1: 1, x0: frameStart(start), x1: frameStart(end),
       fillcolor: colour("shade"), line: { width: 0 },
     })));
     rows.forEach(([name, spans], i) => spans.forEach(([start, end]) => shapes.push({
-      type: "rect", yref: "paper", y0: 0.385 - 0.05 * i, y1: 0.36 - 0.05 * i, x0: edge(start), x1: edge(end),
+      type: "rect", yref: "paper", y0: 0.385 - 0.05 * i, y1: 0.36 - 0.05 * i, x0: frameStart(start), x1: frameStart(end),
       fillcolor: colour(name), line: { color: colour(name), width: 1 },
     })));
     const annotations = rows.map(([name], i) => ({
-      text: name === "found" ? "found" : "labels", xref: "paper", x: 0, xanchor: "right", xshift: -6,
+      text: name === "found" ? "detected" : "labels", xref: "paper", x: 0, xanchor: "right", xshift: -6,
       yref: "paper", y: 0.3725 - 0.05 * i, yanchor: "middle", showarrow: false, font: { size: 11 },
     }));
     if (data.threshold !== null) {
@@ -85,14 +86,14 @@
       yaxis: "y3", hovertemplate: "frame %{customdata}<extra></extra>", hoverlabel: { namelength: 0 },
     };
     const marker = (name) => ({ color: colour(name), size: 5, symbol: ofImages && name === "deformation" ? "diamond-open" : "circle" });
-    const term = (name, dash, more) => line(name, dash, {
-      x, y: one[name], ...(ofImages && { mode: "markers", marker: marker(name) }), hovertemplate: `${name} %{y:.4g}<extra></extra>`, ...more,
+    const term = (name, dash, options) => line(name, dash, {
+      x, y: one[name], ...(ofImages && { mode: "markers", marker: marker(name) }), hovertemplate: `${name} %{y:.4g}<extra></extra>`, ...options,
     });
-    const dots = (name, more) => { // a trace of its own, as markers of all frames would be slow
-      const at = ofImages ? [] : alone(one[name]);
-      return at.length ? [{ type: "scatter", mode: "markers", x: at.map((i) => x[i]), y: at.map((i) => one[name][i]), marker: marker(name), hoverinfo: "skip", ...more }] : [];
+    const dots = (name, options) => { // a separate trace, because markers for all frames would be slow
+      const at = ofImages ? [] : isolated(one[name]);
+      return at.length ? [{ type: "scatter", mode: "markers", x: at.map((i) => x[i]), y: at.map((i) => one[name][i]), marker: marker(name), hoverinfo: "skip", ...options }] : [];
     };
-    if (one.names.length) Object.assign(frames, { customdata: one.names.map(plain), hovertemplate: "%{customdata}<extra></extra>" });
+    if (one.names.length) Object.assign(frames, { customdata: one.names.map(escapeHtml), hovertemplate: "%{customdata}<extra></extra>" });
     const traces = data.fps || one.names.length ? [frames] : [];
     traces.push(
       term("score", "solid", {}),
@@ -101,14 +102,14 @@
       ...dots("score", {}), ...dots("reconstruction", { yaxis: "y2" }), ...dots("deformation", { yaxis: "y2" }),
     );
     return [traces, layout({
-      ...marks(one),
+      ...marksAndSpans(one),
       xaxis: axis({
-        range: view.range || limits(), anchor: "y2", title: titled(data.fps ? "time in seconds" : data.unit),
+        range: view.range || wholeClip(), anchor: "y2", title: axisTitle(data.fps ? "time in seconds" : data.unit),
         showgrid: false, showline: true, ticks: "outside", unifiedhovertitle: { text: data.fps ? "%{x:.2f} s" : `${data.unit} %{x}` },
         showspikes: true, spikemode: "across", spikethickness: 1, spikedash: "solid", spikecolor: colour("soft"), spikesnap: "hovered data",
       }),
-      yaxis: axis({ domain: [0.42, 1], range: bounds([one.score, [data.threshold]]), fixedrange: true, title: titled("score"), nticks: 6 }),
-      yaxis2: axis({ domain: [0, 0.29], range: bounds([one.reconstruction, one.deformation]), fixedrange: true, title: titled("parts"), nticks: 4 }),
+      yaxis: axis({ domain: [0.42, 1], range: rangeWithMargin([one.score, [data.threshold]]), fixedrange: true, title: axisTitle("score"), nticks: 6 }),
+      yaxis2: axis({ domain: [0, 0.29], range: rangeWithMargin([one.reconstruction, one.deformation]), fixedrange: true, title: axisTitle("parts"), nticks: 4 }),
       yaxis3: { domain: [0.3, 0.41], visible: false, fixedrange: true },
       hovermode: "x unified", hoversubplots: "axis", dragmode: "zoom",
     })];
@@ -117,25 +118,25 @@
   function describe() {
     const one = clip();
     const known = one.score.filter((value) => value !== null);
-    const length = `${one.score.length} ${data.unit}s${data.fps ? `, ${time(one.score.length)}` : ""}`;
+    const length = `${one.score.length} ${data.unit}s${data.fps ? `, ${timeText(one.score.length)}` : ""}`;
     const top = known.reduce((a, b) => Math.max(a, b), -Infinity);
-    const peak = known.length ? `; highest score ${top.toPrecision(3)} at ${time(one.score.indexOf(top))}` : "; no score";
+    const peak = known.length ? `; highest score ${top.toPrecision(3)} at ${timeText(one.score.indexOf(top))}` : "; no score";
     const found = one.found || [];
     const rejected = found.reduce((sum, [start, end]) => sum + end - start, 0);
-    const judged = ofImages ? `${rejected} rejected.` : { 0: "no event found.", 1: "1 event found:" }[found.length] || `${found.length} events found:`;
-    const events = one.found ? judged : "no threshold.";
+    const result = ofImages ? `${rejected} rejected.` : { 0: "no event detected.", 1: "1 event detected:" }[found.length] || `${found.length} events detected:`;
+    const events = one.found ? result : "no threshold.";
     byId("clip-words").textContent = `${length}${peak}; ${events}`;
     byId("clip-events").replaceChildren(...(ofImages ? [] : found).map(([start, end]) => {
       const [item, button] = ["li", "button"].map((tag) => document.createElement(tag));
       button.type = "button";
       button.textContent = data.fps ? `${(start * perFrame).toFixed(1)} – ${(end * perFrame).toFixed(1)} s` : `${start} – ${end - 1}`;
-      button.onclick = () => show(edge(start) - (end - start) * perFrame, edge(end) + (end - start) * perFrame);
+      button.onclick = () => showRange(frameStart(start) - (end - start) * perFrame, frameStart(end) + (end - start) * perFrame);
       item.append(button);
       return item;
     }));
   }
 
-  function choose(index) {
+  function chooseClip(index) {
     view.clip = (index + data.clips.length) % data.clips.length;
     view.range = null;
     byId("clip").value = view.clip;
@@ -148,40 +149,40 @@
 
   // ------------------------------------------------------------------ zoom: buttons, keys, fingers
 
-  function shown() {
+  function visibleRange() {
     const plot = byId("timeline");
-    return plot.layout ? plot.layout.xaxis.range.map(Number) : limits();
+    return plot.layout ? plot.layout.xaxis.range.map(Number) : wholeClip();
   }
 
-  function show(low, high) {
-    const [first, last] = limits();
+  function showRange(low, high) {
+    const [first, last] = wholeClip();
     const width = Math.min(Math.max(high - low, 4 * perFrame), last - first);
     const start = Math.min(Math.max((low + high - width) / 2, first), last - width);
     Plotly.relayout(byId("timeline"), { "xaxis.range": [start, start + width] });
   }
 
   function zoom(factor) {
-    const [low, high] = shown();
+    const [low, high] = visibleRange();
     const middle = (low + high) / 2;
     const half = (factor * (high - low)) / 2;
-    show(middle - half, middle + half);
+    showRange(middle - half, middle + half);
   }
 
   function move(share) {
-    const [low, high] = shown();
-    show(low + share * (high - low), high + share * (high - low));
+    const [low, high] = visibleRange();
+    showRange(low + share * (high - low), high + share * (high - low));
   }
 
   const KEYS = {
-    "+": () => zoom(0.5), "=": () => zoom(0.5), "-": () => zoom(2), 0: () => show(...limits()),
+    "+": () => zoom(0.5), "=": () => zoom(0.5), "-": () => zoom(2), 0: () => showRange(...wholeClip()),
     ArrowLeft: () => move(-0.25), ArrowRight: () => move(0.25),
   };
 
-  // One finger moves and two pinch: what lay under a finger stays under it.
-  function fingers(plot) {
+  // One finger moves the chart and two fingers zoom it. The value under a finger stays under it.
+  function addTouch(plot) {
     let [down, waiting] = [new Map(), false];
     const value = (x) => {
-      const [low, high] = shown();
+      const [low, high] = visibleRange();
       const { _offset: left, _length: width } = plot._fullLayout.xaxis;
       return low + ((x - plot.getBoundingClientRect().left - left) / width) * (high - low);
     };
@@ -191,10 +192,10 @@
       const [a, b] = [...down.values()];
       if (!a) return;
       const { _offset: left, _length: width } = plot._fullLayout.xaxis;
-      const [low, high] = shown();
+      const [low, high] = visibleRange();
       const scale = b && b.x !== a.x ? Math.abs((b.value - a.value) / (b.x - a.x)) : (high - low) / width;
       const start = a.value - (a.x - plot.getBoundingClientRect().left - left) * scale;
-      show(start, start + width * scale);
+      showRange(start, start + width * scale);
     };
     plot.addEventListener("pointerdown", (event) => {
       if (event.pointerType !== "touch" || !plot._fullLayout) return;
@@ -223,12 +224,12 @@
     const chance = line("soft", "solid", { x: [0, 1], y: [0, 1], hoverinfo: "skip", line: { color: colour("soft"), width: 1 } });
     const curves = data.roc.map((curve, i) => {
       const [name, dash] = LINES[i % LINES.length];
-      const words = `${plain(curve.name)}<br>found %{y:.3f}<br>wrongly reported %{x:.3f}<extra></extra>`;
-      return line(name, dash, { x: curve.x, y: curve.y, hovertemplate: words });
+      const hover = `${escapeHtml(curve.name)}<br>found %{y:.3f}<br>false positives %{x:.3f}<extra></extra>`;
+      return line(name, dash, { x: curve.x, y: curve.y, hovertemplate: hover });
     });
     return [[chance, ...curves], layout({
-      xaxis: axis({ range: [-0.01, 1.01], title: titled("false positive rate"), nticks: 6 }),
-      yaxis: axis({ range: [-0.01, 1.02], title: titled("true positive rate"), nticks: 6 }),
+      xaxis: axis({ range: [-0.01, 1.01], title: axisTitle("false positive rate"), nticks: 6 }),
+      yaxis: axis({ range: [-0.01, 1.02], title: axisTitle("true positive rate"), nticks: 6 }),
       hovermode: "closest", dragmode: "zoom",
     })];
   }
@@ -237,10 +238,10 @@
     const { x, y } = data.alarms;
     const best = y.indexOf(y.reduce((a, b) => Math.max(a, b), 0));
     const last = x[best] || x.reduce((a, b) => Math.max(a, b), 0) || 1;
-    const words = "found %{y:.3f}<br>%{x:.4g} false alarms an hour<extra></extra>";
-    return [[line("score", "solid", { x, y, mode: "lines+markers", marker: { size: 4, color: colour("score") }, hovertemplate: words })], layout({
-      xaxis: axis({ range: [-0.02 * last, 1.15 * last], title: titled("false alarms per hour"), nticks: 6 }),
-      yaxis: axis({ range: [-0.01, 1.02], title: titled("event recall"), nticks: 6 }),
+    const hover = "found %{y:.3f}<br>%{x:.4g} false alarms per hour<extra></extra>";
+    return [[line("score", "solid", { x, y, mode: "lines+markers", marker: { size: 4, color: colour("score") }, hovertemplate: hover })], layout({
+      xaxis: axis({ range: [-0.02 * last, 1.15 * last], title: axisTitle("false alarms per hour"), nticks: 6 }),
+      yaxis: axis({ range: [-0.01, 1.02], title: axisTitle("event recall"), nticks: 6 }),
       hovermode: "closest", dragmode: "zoom",
     })];
   }
@@ -253,7 +254,7 @@
         fixedrange: true, showgrid: false, showline: true, range: [curve.x[0] - 0.5, curve.x.at(-1) + 0.5],
         ...(curve.x.length < 6 ? { tickvals: curve.x } : { nticks: 6, tickformat: "d" }),
       }),
-      yaxis: axis({ nticks: 4, fixedrange: true, range: bounds([curve.y]) }),
+      yaxis: axis({ nticks: 4, fixedrange: true, range: rangeWithMargin([curve.y]) }),
       hovermode: "x", dragmode: false,
     }),
   ];
@@ -272,16 +273,16 @@
     const made = Plotly.react(plot, ...DRAW[plot.dataset.chart](plot), config);
     if (plot.dataset.chart === "timeline" && !plot.dataset.ready) {
       plot.dataset.ready = "yes";
-      made.then(() => plot.on("plotly_relayout", () => { view.range = shown(); }));
+      made.then(() => plot.on("plotly_relayout", () => { view.range = visibleRange(); }));
     }
   }
 
-  // Fingers scroll the page, and pinch the timeline (above). Plotly would take both for its own
-  // drags and double clicks, so it hears of a tap only, as the mouse events that follow it.
-  const hush = (event) => { if (event.target.closest("[data-chart]")) event.stopPropagation(); };
+  // Touch scrolls the page and zooms the timeline (above). Plotly would read both as its own drags and
+  // double clicks. It therefore gets no touch events, only the mouse events that follow a tap.
+  const hideFromPlotly = (event) => { if (event.target.closest("[data-chart]")) event.stopPropagation(); };
 
-  function charts() {
-    addEventListener("touchstart", hush, { capture: true, passive: true });
+  function drawWhenNear() {
+    addEventListener("touchstart", hideFromPlotly, { capture: true, passive: true });
     const near = new IntersectionObserver((entries) => {
       for (const entry of entries.filter((each) => each.isIntersecting)) {
         near.unobserve(entry.target);
@@ -289,30 +290,30 @@
       }
     }, { rootMargin: "300px" });
     document.querySelectorAll("[data-chart]").forEach((plot) => near.observe(plot));
-    const again = () => drawn.forEach(draw);
-    for (const query of ["(prefers-color-scheme: dark)", "print"]) matchMedia(query).addEventListener("change", again);
+    const redraw = () => drawn.forEach(draw);
+    for (const query of ["(prefers-color-scheme: dark)", "print"]) matchMedia(query).addEventListener("change", redraw);
     addEventListener("beforeprint", () => document.querySelectorAll("[data-chart]").forEach(draw));
   }
 
-  function clips() {
+  function setUpClips() {
     const plot = byId("timeline");
-    byId("clip").onchange = (event) => choose(Number(event.target.value));
-    byId("previous").onclick = () => choose(view.clip - 1);
-    byId("next").onclick = () => choose(view.clip + 1);
+    byId("clip").onchange = (event) => chooseClip(Number(event.target.value));
+    byId("previous").onclick = () => chooseClip(view.clip - 1);
+    byId("next").onclick = () => chooseClip(view.clip + 1);
     byId("zoom-in").onclick = KEYS["+"];
     byId("zoom-out").onclick = KEYS["-"];
     byId("reset").onclick = KEYS[0];
-    const thumbnail = (button) => { button.onclick = () => choose(Number(button.dataset.clip)); };
+    const thumbnail = (button) => { button.onclick = () => chooseClip(Number(button.dataset.clip)); };
     document.querySelectorAll("[data-clip]").forEach(thumbnail);
     plot.addEventListener("keydown", (event) => {
       if (!KEYS[event.key] || event.ctrlKey || event.metaKey || event.altKey) return;
       event.preventDefault();
       KEYS[event.key]();
     });
-    fingers(plot);
-    choose(Math.max(data.clips.findIndex((one) => (one.found || []).length), 0));
+    addTouch(plot);
+    chooseClip(Math.max(data.clips.findIndex((one) => (one.found || []).length), 0));
   }
 
-  if (data.clips.length) clips();
-  charts();
+  if (data.clips.length) setUpClips();
+  drawWhenNear();
 })();

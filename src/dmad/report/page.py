@@ -1,4 +1,4 @@
-"""The page: `page.html` filled in, with its style, its script and the plots' library inside."""
+"""The page: `page.html` filled in, with its style, its scripts and the plotting library inside."""
 
 from __future__ import annotations
 
@@ -14,111 +14,115 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 from PIL import Image
 
-from dmad.evaluation.summary import Block, Report
+from dmad.evaluation.summary import Report
+from dmad.evaluation.table import Table
 from dmad.report import charts
 
-LARGEST = 2400  # width of a panel in pixels; larger ones are shrunk
+LARGEST_PICTURE = 2400  # pixels; larger panels are shrunk to this width or height
 
-QUALITY = 90  # of the panels, WebP
+QUALITY = 90  # of the pictures, WebP
 
-PLOTTED = {"scores", "thresholds", "training"}  # sections that need the plots' library
+PLOTTED_SECTIONS = {"scores", "thresholds", "training"}  # which need the plotting library
 
 _NUMBER = re.compile(r"[+\-−]?[\d.,]+(\s*%|\s*(±|\+/-)\s*[\d.,]+)?")
 
-_EMPTY = {"", "-", "–", "—", "n/a"}
+_EMPTY_CELLS = {"", "-", "–", "—", "n/a"}
 
 
 def render(report: Report) -> str:
-    """One HTML page that needs nothing beside it and asks nothing of the network."""
+    """Return the report as an HTML page that needs no other file and no network."""
     shown = sections(report)
     return _template().render(
         report=report,
         sections=shown,
-        blocks=[(block, numeric(block)) for block in report.blocks if block.rows],
+        tables=[(table, numeric_columns(table)) for table in report.tables if table.rows],
         thumbnails=list(charts.thumbnails(report.series, report.threshold)),
-        panels=[(panel, picture(panel.image)) for panel in report.panels],
-        losses=charts.epochs(report, charts.LOSSES, others=True),
-        memory=charts.epochs(report, charts.MEMORY),
-        groups=groups(report.settings),
+        panels=[(panel, embedded_picture(panel.image)) for panel in report.panels],
+        losses=charts.loss_curves(report),
+        memory=charts.memory_curves(report),
+        groups=setting_groups(report.settings),
         style=Markup(_text("page.css")),
         script=Markup(_text("page.js")),
         viewer=Markup(_text("viewer.js")),
-        data=Markup(charts.as_json(report)),
-        plotly=Markup(_plotly()) if shown.keys() & PLOTTED else None,
+        data=Markup(charts.page_data(report)),
+        plotly=Markup(_plotly()) if shown.keys() & PLOTTED_SECTIONS else None,
     )
 
 
 def sections(report: Report) -> dict[str, str]:
-    """Anchor and name of every section that has something to show."""
+    """Return anchor and title of every section that has content."""
     of_images = report.unit == "image"
-    shown = {
-        "results": ("Results", any(block.rows for block in report.blocks)),
+    has_curves = any(set(epoch) - {"epoch", "seconds"} for epoch in report.history)
+    all_sections = {
+        "results": ("Results", any(table.rows for table in report.tables)),
         "scores": ("Scores" if of_images else "Scores over time", report.series),
         "events": ("Highest scores" if of_images else "Strongest events", report.panels),
         "thresholds": ("Thresholds", report.roc or report.alarms),
-        "training": (
-            "Training",
-            any(set(epoch) - {"epoch", "seconds"} for epoch in report.history),
-        ),
+        "training": ("Training", has_curves),
         "settings": ("Settings", report.settings),
         "fingerprint": ("Fingerprint", report.fingerprint),
     }
-    return {anchor: name for anchor, (name, content) in shown.items() if content}
+    return {anchor: title for anchor, (title, content) in all_sections.items() if content}
 
 
-def numeric(block: Block) -> list[bool]:
-    """Which columns hold numbers, and are set flush right."""
-    columns = zip(*block.rows, strict=True)
-    return [all(map(_is_number, column)) for column in columns]
+def numeric_columns(table: Table) -> list[bool]:
+    """Return for each column if it holds only numbers. Such columns are aligned right."""
+    return [all(map(_is_number, column)) for column in zip(*table.rows, strict=True)]
 
 
 def _is_number(cell: str) -> bool:
-    return cell.strip() in _EMPTY or bool(_NUMBER.fullmatch(cell.strip()))
+    return cell.strip() in _EMPTY_CELLS or bool(_NUMBER.fullmatch(cell.strip()))
 
 
-def picture(image: np.ndarray) -> dict[str, Any]:
-    """An image (H, W, 3) uint8 as a data address with its size."""
-    drawn = Image.fromarray(np.ascontiguousarray(image, np.uint8))
-    drawn.thumbnail((LARGEST, LARGEST), Image.Resampling.LANCZOS)
+def embedded_picture(image: np.ndarray) -> dict[str, Any]:
+    """Return an image (H, W, 3) uint8 as a data URL, with its width and height."""
+    picture = Image.fromarray(np.ascontiguousarray(image, np.uint8))
+    picture.thumbnail((LARGEST_PICTURE, LARGEST_PICTURE), Image.Resampling.LANCZOS)
     file = BytesIO()
-    drawn.save(file, format="WebP", quality=QUALITY, method=4)
+    picture.save(file, format="WebP", quality=QUALITY, method=4)
     source = "data:image/webp;base64," + b64encode(file.getvalue()).decode()
-    return {"source": source, "width": drawn.width, "height": drawn.height}
+    return {"source": source, "width": picture.width, "height": picture.height}
 
 
-def groups(settings: Mapping[str, Any]) -> dict[str, list[tuple[str, str]]]:
-    """Name and value of every setting, by the top level of the nesting; plain ones first."""
-    plain = [(key, words(value)) for key, value in settings.items() if not _nested(value)]
-    nested = {key: list(flat(value)) for key, value in settings.items() if _nested(value)}
-    return ({"general": plain} if plain else {}) | nested
+def setting_groups(settings: Mapping[str, Any]) -> dict[str, list[tuple[str, str]]]:
+    """Return names and values of all settings, grouped by section; "general" is first."""
+    general = [
+        (name, setting_text(value)) for name, value in settings.items() if not _is_section(value)
+    ]
+    groups = {"general": general} if general else {}
+    for name, value in settings.items():
+        if _is_section(value):
+            groups[name] = list(flat_settings(value))
+    return groups
 
 
-def _nested(value: object) -> bool:
+def _is_section(value: object) -> bool:
     return isinstance(value, Mapping) and bool(value)
 
 
-def flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Dotted name and value of every setting."""
-    for key, value in settings.items():
-        if isinstance(value, Mapping) and value:
-            yield from flat(value, f"{prefix}{key}.")
+def flat_settings(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the dotted name and the value of every setting."""
+    for name, value in settings.items():
+        if _is_section(value):
+            yield from flat_settings(value, f"{prefix}{name}.")
         else:
-            yield f"{prefix}{key}", words(value)
+            yield f"{prefix}{name}", setting_text(value)
 
 
-def words(value: object) -> str:
-    """A setting as `config.yaml` writes it."""
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
+def setting_text(value: object) -> str:
+    """Return a setting as text, as `config.yaml` writes it."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return ", ".join(map(words, value)) or "none"
+        return ", ".join(map(setting_text, value)) or "none"
     return str(value)
 
 
 def _template() -> Template:
-    loader = PackageLoader("dmad", "report")
     environment = Environment(
-        loader=loader,
+        loader=PackageLoader("dmad", "report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

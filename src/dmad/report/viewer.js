@@ -1,14 +1,14 @@
 "use strict";
-// The strongest events' pictures, enlarged: one after the other, by button or arrow key.
+// Shows the pictures of the strongest events enlarged. Buttons and arrow keys go to the next picture.
 (() => {
   const byId = (id) => document.getElementById(id);
   const box = byId("viewer");
   const buttons = [...document.querySelectorAll(".enlarge")];
-  let at = 0;
-  const turn = (index) => {
-    at = (index + buttons.length) % buttons.length;
-    const figure = buttons[at].closest("figure");
-    const [image, words] = [figure.querySelector("img"), figure.querySelector("figcaption")];
+  let current = 0;
+  const showPicture = (index) => {
+    current = (index + buttons.length) % buttons.length;
+    const figure = buttons[current].closest("figure");
+    const [image, caption] = [figure.querySelector("img"), figure.querySelector("figcaption")];
     byId("viewer-image").src = image.src;
     byId("viewer-image").alt = image.alt;
     box.style.setProperty("--natural", `${image.getAttribute("width")}px`);
@@ -16,15 +16,15 @@
     box.querySelector(".tiles").replaceChildren(...tiles);
     box.style.setProperty("--tiles", tiles.length || 1);
     byId("viewer-title").textContent = figure.querySelector("h3").textContent;
-    byId("viewer-caption").textContent = words ? words.textContent : "";
+    byId("viewer-caption").textContent = caption ? caption.textContent : "";
   };
-  buttons.forEach((button, i) => { button.onclick = () => { turn(i); box.showModal(); }; });
-  byId("viewer-previous").onclick = () => turn(at - 1);
-  byId("viewer-next").onclick = () => turn(at + 1);
+  buttons.forEach((button, i) => { button.onclick = () => { showPicture(i); box.showModal(); }; });
+  byId("viewer-previous").onclick = () => showPicture(current - 1);
+  byId("viewer-next").onclick = () => showPicture(current + 1);
   byId("viewer-close").onclick = () => box.close();
   box.addEventListener("keydown", (event) => {
-    if (event.key === "ArrowLeft" && event.target.className !== "stage") turn(at - 1);
-    if (event.key === "ArrowRight" && event.target.className !== "stage") turn(at + 1);
+    if (event.key === "ArrowLeft" && event.target.className !== "stage") showPicture(current - 1);
+    if (event.key === "ArrowRight" && event.target.className !== "stage") showPicture(current + 1);
   });
-  box.addEventListener("close", () => buttons[at].focus());
+  box.addEventListener("close", () => buttons[current].focus());
 })();
