@@ -30,7 +30,7 @@ from dmad.forms.video.pictures import ColourScale, HighestPictures, Picture, pic
 from dmad.inference.detector import Detector
 from dmad.model.distillation import Teacher
 from dmad.model.teacher_weights import load_teacher
-from dmad.predict.film import Film
+from dmad.predict.annotated_video import AnnotatedVideo
 from dmad.runs import Run, find_model, read_card
 
 STREET_EPOCHS, TEXTURE_EPOCHS = 6, 6  # so that the whole demo takes six minutes on two cores
@@ -128,11 +128,11 @@ def write_film(
     """Write the annotated video of a clip. Returns the picture of its highest score."""
     highest = HighestPictures(1)
     frames = test.footage.frames[clip.span]
-    with Film(path, clip.fps) as film:
+    with AnnotatedVideo(path, clip.fps) as film:
         for judged in detector.judge(frames, clip.scene):
-            for row, picture in enumerate(pictures(judged, scale)):
+            for picture in pictures(judged, scale):
                 highest.offer(picture)
-                film.judged(picture, judged.reconstruction[row], judged.deformation[row])
+                film.add_scored(picture, picture.index / clip.fps)
     return highest.pictures[0]
 
 

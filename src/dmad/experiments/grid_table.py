@@ -11,8 +11,7 @@ import numpy as np
 from dmad.evaluation.table import Table
 from dmad.experiments.grid import Grid, Outcome
 from dmad.experiments.tables import write_table
-from dmad.files import write_whole
-from dmad.predict.tables import as_csv
+from dmad.files import csv_text, write_whole
 
 RUN_COLUMNS = ("variant", "seeds", "epochs", "samples", "px", "precision", "min")
 
@@ -32,7 +31,7 @@ def write_grid_table(grid: Grid, outcomes: Sequence[Outcome], out: Path) -> Tabl
         ]
         for one in outcomes
     ]
-    write_whole(out / f"{grid.name}.csv", as_csv(names, rows))
+    write_whole(out / f"{grid.name}.csv", csv_text(names, rows))
     return table
 
 

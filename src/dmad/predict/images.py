@@ -1,140 +1,138 @@
-"""`dmad predict` on images: verdicts as CSV; overlay, raw map and fields as pictures."""
+"""Scores images with a model of images: verdicts as a table; overlays, maps and fields."""
 
 from __future__ import annotations
 
 import csv
 import logging
-import os
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
-from dmad.console import progress_bar, warn_about
-from dmad.data.layouts.images import DRAWN, ImageFile, scan
+from dmad.console import progress_bar
+from dmad.data.inputs import find_images
+from dmad.data.layouts.image_folders import RESULT_FOLDERS, ImageFile
 from dmad.data.reading.decode import decode
-from dmad.data.reading.paths import own_name
+from dmad.data.reading.frame_format import Frame, FrameFormat
 from dmad.errors import DmadError, require
-from dmad.files import no_two_alike, write_whole
-from dmad.forms.images.pictures import (
-    COLUMNS,
-    NO_THRESHOLD,
-    VERDICTS,
-    Judged,
-    Pictures,
-    file_of,
-    judge_image,
-)
-from dmad.forms.video.pictures import Image
+from dmad.files import csv_text, write_whole
+from dmad.forms.images.pictures import ImagePictures, JudgedImage, judge_image, picture_name
 from dmad.inference.detector import Detector
-from dmad.predict.tables import as_csv
 
 logger = logging.getLogger(__name__)
 
+COLUMNS = ("image", "score", "threshold", "verdict", "reconstruction", "deformation")
+
 
 def predict_images(detector: Detector, sources: Sequence[Path], out: Path) -> Path:
-    """Judge image files, and all images in folders, and write what a person wants to see.
+    """Score images, and write a table and pictures.
 
     Args:
         detector: A model of images.
-        sources: Image files and folders.
-        out: Where to write `scores.csv`, and `overlays`, `maps` and `fields` with a picture of
+        sources: Images, and folders of images.
+        out: Folder that gets `scores.csv`, and `overlays`, `maps` and `fields` with a picture of
             each image.
 
     Returns:
         `out`.
 
     Raises:
-        DmadError: No source holds an image, or none could be read.
+        DmadError: No image was found or none could be read, or `scores.csv` exists and was not
+            written by this function.
     """
-    files, table = _parts(sources), out / "scores.csv"
-    require(_is_ours(table), f"{table} is none of ours; choose another folder with --out")
-    shown = Pictures(detector)
-    rows: list[list[str]] = []
-    clear(table)
+    files = _without_masks(find_images(sources))
+    table = out / "scores.csv"
+    require(
+        _may_be_replaced(table),
+        f"{table} was not written by `dmad predict`; choose another folder to write to",
+    )
+    _remove_pictures(table)
+    pictures = ImagePictures(detector)
+    results: list[JudgedImage] = []
     try:
-        for file, found in judge_files(detector, files):
-            rows.append(found.row())
+        for file, judged in judge_files(detector, files):
+            results.append(judged)
             try:
-                shown.write(file.path, found, out)
+                pictures.write(file.path, judged, out)
             except OSError as error:  # such as a name too long
                 logger.warning(f"no pictures of {file.name}: {error.strerror}")
-    finally:  # also of what a full disk or Ctrl-C ends
-        if rows:
-            write_whole(table, as_csv(COLUMNS, rows))
-    require(bool(rows), f"none of {len(files)} images could be read; give intact ones")
-    if skipped := len(files) - len(rows):
+    finally:  # even if a full disk or Ctrl-C ends it
+        if results:
+            write_whole(table, csv_text(COLUMNS, [_row(judged) for judged in results]))
+    require(bool(results), f"none of {len(files)} images could be read; give intact ones")
+    skipped = len(files) - len(results)
+    if skipped:
         logger.warning(f"{skipped} of {len(files)} images were skipped")
-    bad = sum(row[COLUMNS.index("verdict")] == VERDICTS[True] for row in rows)
-    verdict = f"{bad} of {len(rows)} images are anomalous"
-    logger.info(verdict if detector.calibration else NO_THRESHOLD)
+    logger.info(_summary(results))
     return out
 
 
-def clear(table: Path) -> None:
-    """Remove the pictures of images judged in a call before, as its table names them."""
-    if not table.exists():
-        return
-    with table.open(newline="", errors="surrogateescape") as file:
-        names = [row[0] for row in csv.reader(file) if row][1:]
-    for folder in DRAWN:
-        for name in names:
-            picture = table.parent / folder / file_of(name)
-            if ".." not in picture.parts:
-                picture.unlink(missing_ok=True)
+def judge_files(
+    detector: Detector, files: Sequence[ImageFile]
+) -> Iterator[tuple[ImageFile, JudgedImage]]:
+    """Yield each image and its result. Unreadable ones are reported and left out."""
+    for file in progress_bar(files, "judging", len(files)):
+        frames = _read(file, FrameFormat.from_settings(detector.config.data))
+        if frames:
+            yield file, judge_image(detector, frames, file.name)
 
 
-def _parts(sources: Sequence[Path]) -> list[ImageFile]:
-    """The images of all sources, without the masks that lie beside them."""
-    files = named(sources)
-    found = [file for file in files if file.kind != "mask"] or files  # masks alone are meant
-    if masks := len(files) - len(found):
-        logger.warning(f"{masks} masks left out")
-    return found
+def _read(file: ImageFile, frame_format: FrameFormat) -> list[Frame]:
+    """The image, or its tiles; nothing if it is unreadable."""
+    problems: list[str] = []
+    frames: list[Frame] = []
+    try:
+        frames = list(decode(file.path, frame_format, problems.append))
+    except DmadError as error:
+        problems.append(str(error))
+    for problem in problems:
+        logger.warning(f"skipped: {problem}")
+    return frames
 
 
-def _is_ours(table: Path) -> bool:
-    """Whether a table may be written anew: there is none, or one of images judged before."""
+def _without_masks(files: list[ImageFile]) -> list[ImageFile]:
+    """The images that are no masks; all of them if there are only masks."""
+    images = [file for file in files if file.kind != "mask"]
+    if not images:
+        return files
+    if len(images) < len(files):
+        logger.warning(f"{len(files) - len(images)} masks left out")
+    return images
+
+
+def _may_be_replaced(table: Path) -> bool:
+    """True if there is no such table, or it is one of an earlier call."""
     if not table.exists():
         return True
     with table.open(errors="replace") as file:
         return file.readline().strip() == ",".join(COLUMNS)
 
 
-def named(sources: Sequence[Path]) -> list[ImageFile]:
-    """The images of all sources, those of a folder called by it too, and so files named alike."""
-    missing = next((source for source in sources if not source.exists()), None)
-    require(missing is None, f"{missing} does not exist; give images or folders of them")
-    whole = {Path(os.path.abspath(source)): source for source in sources}  # each once
-    sources = list(whole.values())
-    places = [path if path.is_dir() else path.parent for path in whole]
-    folders = list(dict.fromkeys(places))
-    labels = dict(zip(folders, no_two_alike(map(own_name, folders)), strict=True))
-    loose = [source.name for source in sources if source.is_file()]
-    found: list[ImageFile] = []
-    for source, place in zip(sources, places, strict=True):
-        labelled = source.is_dir() or len(set(loose)) < len(loose)
-        start = f"{labels[place]}/" if labelled else ""
-        there = scan(source)
-        warn_about(there.notes, logger)
-        found += [replace(file, name=f"{start}{file.name}") for file in there.files]
-    return found
+def _remove_pictures(table: Path) -> None:
+    """Remove the pictures of an earlier call, as its table names them."""
+    if not table.exists():
+        return
+    with table.open(newline="", errors="surrogateescape") as file:
+        rows = [row for row in csv.reader(file) if row]
+    for name, *_ in rows[1:]:
+        for folder in RESULT_FOLDERS:
+            picture = table.parent / folder / picture_name(name)
+            if ".." not in picture.parts:
+                picture.unlink(missing_ok=True)
 
 
-def judge_files(
-    detector: Detector, files: Sequence[ImageFile]
-) -> Iterator[tuple[ImageFile, Judged]]:
-    """Judge files one by one; those that cannot be read are told and left out."""
-    for file in progress_bar(files, "judging", len(files)):
-        if frames := _read(detector, file):
-            yield file, judge_image(detector, frames, file.name)
+def _row(judged: JudgedImage) -> list[str]:
+    """The cells of an image, as `COLUMNS` name them."""
+    return [
+        judged.name,
+        f"{judged.score:.6g}",
+        "" if judged.threshold is None else f"{judged.threshold:.6g}",
+        judged.verdict,
+        f"{judged.reconstruction:.6g}",
+        f"{judged.deformation:.6g}",
+    ]
 
 
-def _read(detector: Detector, file: ImageFile) -> list[Image]:
-    data, notes, frames = detector.config.data, list[str](), list[Image]()
-    try:
-        frames = list(decode(file.path, data.size, data.channels, notes.append, data.tiles))
-    except DmadError as error:
-        notes.append(str(error))
-    for note in notes:
-        logger.warning(f"skipped: {note}")
-    return frames
+def _summary(results: Sequence[JudgedImage]) -> str:
+    if results[0].threshold is None:
+        return "no threshold is set, so no image is called good or anomalous; see dmad calibrate"
+    anomalous = sum(judged.verdict == "anomalous" for judged in results)
+    return f"{anomalous} of {len(results)} images are anomalous"

@@ -1,4 +1,4 @@
-"""One camera at work: what follows from its frames, in lines, films and pictures."""
+"""Watches one camera: reads its frames, checks its health, and reports its events."""
 
 from __future__ import annotations
 
@@ -6,237 +6,214 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
-from pathlib import Path
 
-import av
-import numpy as np
-
-from dmad.data.reading.source_frames import Form, Shot, Source
+from dmad.calibration.calibration import Calibration
+from dmad.data.reading.frame_format import FrameFormat
+from dmad.data.reading.source_frames import Source, SourceFrame
 from dmad.data.reading.sources import open_source
-from dmad.drawing import pictures as visualize
-from dmad.errors import DmadError, brief, require
-from dmad.forms.video.pictures import Limits, pictures
+from dmad.errors import DmadError, require
+from dmad.forms.video.pictures import ColourScale
 from dmad.inference.detector import Detector
-from dmad.inference.streaming import Judged, Stream
-from dmad.inference.warnings import busy, rate_notes, unjudged, view_notes
+from dmad.inference.streaming import JudgedFrame, Stream
+from dmad.inference.warnings import rate_warnings, view_warnings
+from dmad.watch.camera_state import ReportedState, UnscoredTime
 from dmad.watch.cameras import Camera
-from dmad.watch.event_films import Clips
-from dmad.watch.events import LiveEvents, Recent, Told, as_line
-from dmad.watch.health import Health, known_template
+from dmad.watch.drift import RecentScores
+from dmad.watch.event_films import EventFilms
+from dmad.watch.event_media import EventMedia
+from dmad.watch.events import EventUpdate, LiveEvents
+from dmad.watch.health import health_of_view
+from dmad.watch.messages import CountMessage, Message
+from dmad.watch.settings import WatchSettings
+from dmad.watch.warnings import no_scores_warning, too_slow_warning
 
 logger = logging.getLogger(__name__)
 
-BUSY = 0.1  # share of frames without time for them, from which on that is said
+TOO_MANY_DROPPED = 0.1  # share of frames without time for them, from which on it warns
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """What to write beside the lines.
+class CameraWorker:
+    """Watches one camera. For each frame, call its methods in this order:
 
-    Args:
-        out: Folder for films and thumbnails of events; none are made where None.
-        before: Seconds of a film before the event.
-        after: Seconds of it after the event.
-        every: Seconds between two lines of counts and drift.
-    """
-
-    out: Path | None = None
-    before: float = 3.0
-    after: float = 3.0
-    every: float = 60.0
-
-    def __post_init__(self) -> None:
-        for name in ("before", "after"):
-            value = getattr(self, name)
-            require(value >= 0, f"{name} is {value} s; give 0 or more")
-        require(self.every > 0, f"every is {self.every} s; give more than 0")
-
-
-class Post:
-    """One camera at work.
+    `next_frame`, `check_frame`, `add_result` if the frame was judged, `add_picture`.
 
     Args:
-        detector: The model, shared.
-        camera: Its settings.
-        tell: Takes lines.
-        wanted: What else to write.
-        wake: As `Live` takes it.
+        detector: The model. Many workers share its network.
+        camera: The camera and its settings.
+        send: Takes messages.
+        settings: What is written beside the messages.
+        wake: Set whenever a live source has a new frame or another state.
+
+    Raises:
+        DmadError: There is no threshold, or no such source.
     """
 
     def __init__(
         self,
         detector: Detector,
         camera: Camera,
-        tell: Callable[[str], None],
-        wanted: Wanted,
+        send: Callable[[Message], None],
+        settings: WatchSettings,
         wake: threading.Event,
     ) -> None:
-        data = detector.config.data
         calibration = camera.read_calibration() or detector.calibration
         require(
             calibration is not None and calibration.budget.unit != "image",
             f"no threshold for {camera.name}: set one with `dmad calibrate RUN`",
         )
         assert calibration is not None
-        self.name, self.config = camera.name, detector.config
-        self.stream = Stream(detector, camera.scene, calibration, camera.zone)
-        self.events = LiveEvents(camera.name, calibration, detector.config.score)
-        self.health = Health(known_template(detector, camera.scene))
-        self.recent, self.limits = Recent(), Limits.of(detector)
-        self._tell, self._wanted, self._sent = tell, wanted, time.monotonic()
-        self._state, self._why, self._time = "ok", "", 0.0
-        self._gap_from: float | None = None  # since when nothing is scored
-        self.frames = self.scored = self.count = 0
-        self._slow = False  # whether that was said
-        self.problem = ""  # why a recording could not be read
-        form = Form.of(data, calibration, camera.fps)
-        self.clips = None
-        if wanted.out:
-            folder, fps = wanted.out / "clips", form.rate or calibration.fps
-            self.clips = Clips(folder, fps, wanted.before, wanted.after)
-        self.source: Source = open_source(camera.source, form, camera.fps, wake, self.note)
-        self.note(*view_notes(detector, calibration, camera.scene, camera.zone))
+        detector = detector.with_calibration(calibration)
+        data = detector.config.data
+        self.name = camera.name
+        self.stream = Stream(detector, camera.scene, zone=camera.zone)
+        self.problem = ""  # why a recording cannot be read
+        self.events = 0
+        self.frames = 0
+        self._scored_frames = 0
+        self._send = send
+        self._settings = settings
+        self._calibration: Calibration = calibration
+        self._frames_needed = data.history + 1
+        self._time = 0.0  # of the last frame
+        self._state = ReportedState(camera.name)
+        self._health = health_of_view(detector, camera.scene)
+        self._unscored = UnscoredTime()
+        self._live_events = LiveEvents(camera.name, calibration, detector.config.score.kernel)
+        self._recent_scores = RecentScores()
+        self._counts_sent = time.monotonic()
+        self._warned_too_slow = False
+        fps = camera.fps or detector.fps
+        self._media = self._open_media(detector, fps)
+        frame_format = FrameFormat.from_settings(data)
+        self.source: Source = open_source(camera.source, frame_format, fps, wake, self._warn)
+        for warning in view_warnings(detector, camera.scene, camera.zone):
+            self._warn(warning)
 
-    def note(self, *lines: str) -> None:
-        """Say something about this camera on standard error."""
-        for line in lines:
-            logger.warning(f"{self.name}: {line}")
-
-    def take(self) -> Shot | None:
-        """The next frame, if there is one now."""
+    def next_frame(self) -> SourceFrame | None:
+        """Return the next frame if there is one now. Reports a lost or an unreadable source."""
         try:
-            shot = self.source.take()
+            frame = self.source.next_frame()
         except DmadError as error:
-            self.problem, self.source.done = str(error), True
-            self._enter("unreadable", self.problem)
+            self.problem = str(error)
+            self.source.stop()
+            self._change_state("unreadable", reason=self.problem)
             return None
-        if shot is None and self.source.lost:
-            self._enter("lost", self.source.lost)
-            self._miss(self._time, time.time())
-        if time.monotonic() - self._sent >= self._wanted.every:
-            self.report()
-        return shot
+        if frame is None and self.source.outage:
+            self._change_state("lost", reason=self.source.outage)
+            self._add_gap(self._time, time.time())
+        if time.monotonic() - self._counts_sent >= self._settings.every:
+            self._send_counts()
+        return frame
 
-    def look(self, shot: Shot) -> bool:
-        """Whether a frame may be scored: nothing is missing before it that ends what goes on."""
+    def check_frame(self, frame: SourceFrame) -> bool:
+        """Return True if a frame can be scored. Reports gaps and the health of the camera."""
         self.frames += 1
         if self.frames == 1:
-            self.note(*rate_notes(self.events.calibration, self.source.rate))
-        before, self._time = self._time, shot.time
-        if shot.gap:
-            self._miss(shot.time - shot.gap, shot.time)
-            self._enter("back", gap=shot.gap)
-        good = self.health.push(shot.image, shot.time)
-        self._enter(self.health.state)
-        if not good and not self.health.hesitates:
-            self._pause(before or shot.time)
-            self._pass(shot.time)
-        return good
+            for warning in rate_warnings(self._calibration, self.source.fps):
+                self._warn(warning)
+        last_time, self._time = self._time, frame.time
+        if frame.gap:
+            self._add_gap(frame.time - frame.gap, frame.time)
+            self._change_state("back", gap=frame.gap)
+        can_be_scored = self._health.add_frame(frame.image, frame.time)
+        self._change_state(self._health.state)
+        if not can_be_scored and not self._health.is_repeated:
+            self._stop_scoring(last_time or frame.time)
+            self._count_unscored_time(frame.time)
+        return can_be_scored
 
-    def conclude(self, judged: Judged) -> None:
-        """What follows from a judged frame."""
-        self.scored += 1
-        self.limits.heat(judged.reconstruction)
-        self._pass(judged.time, 0.0)
-        self._gap_from = None
-        self._announce(self.events.push(judged))
-        if self.events.finder.candidate is None:
-            self.recent.push(judged)
+    def add_result(self, judged: JudgedFrame) -> None:
+        """Add the result of a frame, and report what it changes in an event."""
+        self._scored_frames += 1
+        seconds = self._unscored.stop(judged.time)
+        if seconds is not None:
+            self._report(self._live_events.skip(seconds))
+        self._report(self._live_events.add_frame(judged))
+        if self._live_events.is_quiet:
+            self._recent_scores.add_score(judged.calibrated, judged.time)
 
-    def film(self, shot: Shot) -> None:
-        """Keep the picture for films."""
-        if self.clips:
-            with self._noting():
-                self.clips.push(shot.picture, shot.time)
+    def add_picture(self, frame: SourceFrame) -> None:
+        """Add the picture of a frame to films."""
+        if self._media:
+            self._media.add_picture(frame.picture, frame.time)
 
-    def _miss(self, since: float, now: float) -> None:
-        """Nothing came for a time: neither scores nor films go on over it."""
-        self._pause(since)
-        self._pass(now)
-        if self.clips:
-            with self._noting():
-                self.clips.skip()
-
-    def report(self) -> None:
-        """One line: frames, what was lost, and how recent scores compare with the calibration."""
-        self._sent = time.monotonic()
-        source, recent = self.source, self.recent
-        if not self._slow and source.dropped > BUSY * (self.frames + source.dropped):
-            self._slow = True
-            self.note(busy(self.frames, source.dropped))
-        entries = {"source": self.name, "time": self._time, "state": self._state}
-        entries |= {"frames": self.frames, "scored": self.scored, "dropped": source.dropped}
-        entries |= {"gaps": source.gaps, "gap_seconds": source.gap_seconds, "events": self.count}
-        entries |= {"median": recent.median, "drifted": recent.drifted}
-        entries |= {"threshold": self.events.calibration.threshold}
-        self._tell(as_line("count", entries))
+    def stop(self) -> None:
+        """Read no more frames. Returns at once."""
+        self.source.stop()
 
     def close(self) -> None:
-        """End what goes on, close films and source, and give the last counts."""
+        """End the event in progress, close films and source, and send the last counts."""
         try:
-            self._announce(self.events.finish())
-        finally:  # also where nobody reads the lines any more
-            if self.clips:
-                with self._noting():
-                    self.clips.close()
-            self.source.close()  # last: a camera that does not answer takes seconds
-        if self.frames and not self.scored:
-            self.note(unjudged(self._state, self.frames, self.config.data.history + 1))
-        self.report()
+            self._report(self._live_events.finish())
+        finally:  # even if nobody reads the messages any more
+            if self._media:
+                self._media.close()
+            self.source.close()  # last: takes seconds if the camera does not answer
+        if self.frames and not self._scored_frames:
+            self._warn(no_scores_warning(self._state.state, self.frames, self._frames_needed))
+        self._send_counts()
 
-    @contextmanager
-    def _noting(self) -> Iterator[None]:
-        """Films and pictures that cannot be written, as on a full disk, end; nothing else does."""
-        try:
-            yield
-        except (OSError, av.FFmpegError, DmadError) as error:
-            self.note(f"no film or picture: {brief(error)}")
-            with suppress(OSError, av.FFmpegError, DmadError):
-                if self.clips:
-                    self.clips.close()
+    def _open_media(self, detector: Detector, fps: float) -> EventMedia | None:
+        settings = self._settings
+        if settings.out is None:
+            return None
+        folder = settings.out / "clips"
+        fps = fps or self._calibration.fps
+        films = EventFilms(folder, fps, settings.before, settings.after)
+        scale = ColourScale.from_detector(detector)
+        return EventMedia(films, settings.out / "thumbnails", scale, self._warn)
 
-    def _pause(self, since: float) -> None:
-        """Scores stop, and the next frame does not follow the last."""
-        if self._gap_from is None:
-            self._gap_from = since
+    def _warn(self, warning: str) -> None:
+        logger.warning(f"{self.name}: {warning}")
+
+    def _change_state(self, state: str, reason: str = "", gap: float = 0.0) -> None:
+        now = self._time or (time.time() if self.source.live else 0.0)
+        message = self._state.change(state, now, reason, gap)
+        if message:
+            self._send(message)
+
+    def _add_gap(self, start: float, end: float) -> None:
+        """Nothing came for a time. Scores, events and films do not continue over it."""
+        self._stop_scoring(start)
+        self._count_unscored_time(end)
+        if self._media:
+            self._media.add_gap()
+
+    def _stop_scoring(self, since: float) -> None:
+        """Forget the last frames: the next scored frame does not follow them."""
+        self._unscored.start(since)
         self.stream.restart()
 
-    def _pass(self, now: float, least: float = 1.0) -> None:
-        """Time goes by without scores; counted once it is `least` seconds."""
-        if self._gap_from is not None and now - self._gap_from >= least:
-            self._announce(self.events.skip(now - self._gap_from))
-            self._gap_from = now
+    def _count_unscored_time(self, now: float) -> None:
+        seconds = self._unscored.count(now)
+        if seconds is not None:
+            self._report(self._live_events.skip(seconds))
 
-    def _enter(self, state: str, why: str = "", gap: float = 0.0) -> None:
-        """Tell of another state of the camera."""
-        if (state, why) == (self._state, self._why) or (state == "back" and not gap):
-            return
-        now = self._time or (time.time() if self.source.live else 0.0)
-        told = {"source": self.name, "time": now, "state": state, "why": why, "gap": gap}
-        told["scoring"] = state in ("ok", "back")
-        self._state, self._why = "ok" if state == "back" else state, why
-        self._tell(as_line("health", told))
+    def _report(self, updates: Iterator[EventUpdate]) -> None:
+        for update in updates:
+            if update.message.state == "new":
+                self.events += 1
+            self._send(self._media.add_event(update) if self._media else update.message)
 
-    def _announce(self, news: Iterator[Told]) -> None:
-        for told in news:
-            if told.state == "new":
-                self.count += 1
-            self._tell(self._pictured(told).line())
-
-    def _pictured(self, told: Told) -> Told:
-        """With the film and the thumbnail, where they are wanted."""
-        if not self.clips or not self._wanted.out:
-            return told
-        thumbnail = self._wanted.out / "thumbnails" / f"{told.id}.png"
-        with self._noting():
-            if told.state == "new":
-                self.clips.start(told.id)
-            if told.end is not None:
-                self.clips.end(told.id, told.end)
-            if peak := self.events.peak:
-                (picture,) = pictures(peak.found, self.limits)
-                visualize.save(np.hstack((picture.heat, picture.arrows)), thumbnail)
-            return replace(told, clip=str(self.clips.path(told.id)), thumbnail=str(thumbnail))
-        return told
+    def _send_counts(self) -> None:
+        self._counts_sent = time.monotonic()
+        dropped = self.source.dropped
+        if dropped > TOO_MANY_DROPPED * (self.frames + dropped) and not self._warned_too_slow:
+            self._warned_too_slow = True
+            self._warn(too_slow_warning(self.frames, dropped))
+        self._send(
+            CountMessage(
+                source=self.name,
+                time=self._time,
+                state=self._state.state,
+                frames=self.frames,
+                scored=self._scored_frames,
+                dropped=dropped,
+                gaps=self.source.gaps,
+                gap_seconds=self.source.gap_seconds,
+                events=self.events,
+                median=self._recent_scores.median,
+                drifted=self._recent_scores.drifted,
+                threshold=self._calibration.threshold,
+            )
+        )

@@ -1,19 +1,22 @@
-"""Cameras and their settings: from the command line, or many in one YAML file."""
+"""The cameras of a watch: from sources given one by one, or many in one YAML file."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from math import inf
 from pathlib import Path
 from typing import Any
 
 from dmad.calibration.calibration import Calibration, read_calibration
-from dmad.data.reading.sources import plain_name
+from dmad.data.reading.sources import source_name
 from dmad.data.zones import ALL, Zone
 from dmad.errors import DmadError, require
 from dmad.files import no_two_alike
+from dmad.watch.settings import CameraSettings
 
 YAML = (".yaml", ".yml")
+ZONE_KEYS = ("include", "exclude")
 
 
 @dataclass(frozen=True)
@@ -21,13 +24,14 @@ class Camera:
     """One source to watch.
 
     Args:
-        source: As `open_source` takes it.
-        name: In lines and files; from the source where empty.
-        scene: View trained on; one the model does not know gets its template from its own past.
-        calibration: File that `dmad calibrate --out` wrote; the model's own where None.
-        zone: What of the view counts; that of the calibration where none is said.
-        fps: Frames a second: of a recording that does not say, and to which faster ones are
-            thinned; that of the calibration where 0.
+        source: A source as `open_source` takes it.
+        name: Name in messages and files (default: made from the source).
+        scene: Name of the view. A view that the model was not trained on gets its background
+            template from its own past frames.
+        calibration: File that `dmad calibrate --out` wrote; None uses the model's own threshold.
+        zone: The part of the view that counts. `ALL` uses the zone of the calibration.
+        fps: Frames a second to judge. Faster sources are thinned to it. It is also the rate of a
+            recording that does not say its own. 0 uses the rate of the calibration.
     """
 
     source: str
@@ -40,25 +44,56 @@ class Camera:
     def __post_init__(self) -> None:
         require(0 <= self.fps < inf, f"fps is {self.fps}; give 0 (as calibrated) or more")
         if not self.name:
-            object.__setattr__(self, "name", plain_name(self.source))
-        require("/" not in self.name, f"camera {self.name}: its name is that of files; leave out /")
+            object.__setattr__(self, "name", source_name(self.source))
+        require("/" not in self.name, f"camera {self.name}: files get its name; leave out /")
 
     def read_calibration(self) -> Calibration | None:
-        """Its own, from the file; None where it has none."""
+        """The calibration in its file; None without a file."""
         return read_calibration(self.calibration, self.scene) if self.calibration else None
 
 
-def read_cameras(path: Path) -> list[Camera]:
-    """Cameras of a YAML file: a mapping from each name to its settings, or to its source alone.
+def cameras_from_sources(
+    sources: Sequence[str], settings: CameraSettings, zone: Zone = ALL
+) -> list[Camera]:
+    """Return the cameras of all sources, each with a unique name.
+
+    Args:
+        sources: Sources as `open_source` takes them, and YAML files of many cameras.
+        settings: The settings of every source that is not a YAML file.
+        zone: The zone of these sources.
 
     Raises:
-        DmadError: No such file, no YAML, or a setting that no camera has.
+        DmadError: A YAML file is wrong, or all sources are YAML files and settings are given.
+    """
+    values = {field.name: getattr(settings, field.name) for field in fields(settings)}
+    given = [name for name, value in [*values.items(), ("zone", zone)] if value]
+    require(
+        not given or not all(source.endswith(YAML) for source in sources),
+        f"{', '.join(given)} would count for no camera; write settings into the YAML file, for "
+        "each camera",
+    )
+    cameras: list[Camera] = []
+    for source in sources:
+        if source.endswith(YAML):
+            cameras += read_cameras(Path(source))
+        else:
+            cameras.append(Camera(source, zone=zone, **values))
+    names = no_two_alike(camera.name for camera in cameras)
+    return [replace(camera, name=name) for camera, name in zip(cameras, names, strict=True)]
+
+
+def read_cameras(path: Path) -> list[Camera]:
+    """Return the cameras of a YAML file: a mapping of names to settings, or to a source alone.
+
+    Raises:
+        DmadError: The file is missing or no YAML, or a camera has an unknown or wrong setting.
     """
     import yaml
 
     try:
         text = path.read_text()
-        tree, node = yaml.safe_load(text), yaml.compose(text)
+        tree = yaml.safe_load(text)
+        root = yaml.compose(text)
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise DmadError(f"{path} is not readable: {' '.join(str(error).split())}") from error
     require(
@@ -66,56 +101,55 @@ def read_cameras(path: Path) -> list[Camera]:
         f"{path} lists no cameras; write one a line, `gate: rtsp://host/stream`, or a mapping of "
         "its settings",
     )
-    twice = ", ".join(_twice(node))
-    require(not twice, f"{path} says {twice} twice in one place, and only the last would count")
-    return [_camera(str(name), entry, path) for name, entry in tree.items()]
+    repeated = ", ".join(_repeated_keys(root))
+    require(not repeated, f"{path} has {repeated} twice in one mapping; leave only one")
+    return [_camera_from_yaml(str(name), entry, path) for name, entry in tree.items()]
 
 
-def _twice(node: Any) -> list[str]:
-    """Keys that come more than once in one mapping of a YAML file: cameras, or their settings."""
-    if not isinstance(node.value, list):
-        return []
+def _repeated_keys(node: Any) -> list[str]:
+    """Keys that occur more than once in a mapping of a YAML tree; PyYAML keeps only the last."""
     if node.id == "sequence":
-        return [key for inner in node.value for key in _twice(inner)]
+        return [key for child in node.value for key in _repeated_keys(child)]
+    if node.id != "mapping":
+        return []
     keys = [key.value for key, _ in node.value]
-    again = sorted({key for key in keys if keys.count(key) > 1})
-    return again + [key for _, inner in node.value for key in _twice(inner)]
+    repeated = sorted({key for key in keys if keys.count(key) > 1})
+    return repeated + [key for _, child in node.value for key in _repeated_keys(child)]
 
 
-def _camera(name: str, entry: Any, path: Path) -> Camera:
-    if isinstance(entry, str | int):
+def _camera_from_yaml(name: str, entry: Any, path: Path) -> Camera:
+    if isinstance(entry, str | int):  # an int is the number of a webcam
         entry = {"source": entry}
-    require(isinstance(entry, dict), f"{path}: camera {name} has no source; give a path or URL")
-    entries: dict[str, Any] = dict(entry)
-    sides = ("include", "exclude")
-    known = [field.name for field in fields(Camera) if field.name not in ("name", "zone")]
-    known += sides
-    unknown = ", ".join(sorted(map(str, set(entries) - set(known))))
-    require(not unknown, f"{path}: camera {name} has {unknown}; known: {known}")
+    entries = entry if isinstance(entry, dict) else {}
+    known = ["source", *(field.name for field in fields(CameraSettings)), *ZONE_KEYS]
+    unknown = ", ".join(str(key) for key in entries if key not in known)
+    require(not unknown, f"{path}: camera {name} has {unknown}; known: {', '.join(known)}")
     require("source" in entries, f"{path}: camera {name} has no source; give a path or URL")
+    for key in ("source", "scene"):
+        is_empty = key in entries and entries[key] is None
+        require(not is_empty, f"{path}: camera {name} has an empty setting: {key}")
     try:
-        zone = Zone.parse(*(_corners(entries.pop(side, [])) for side in sides))
-        if "calibration" in entries:
-            entries["calibration"] = path.parent / entries["calibration"]
-        words = {word: str(entries.get(word, "")) for word in ("source", "scene")}
-        require("None" not in words.values(), f"{path}: camera {name} has an empty setting")
+        include, exclude = (_polygons(entries.get(key, [])) for key in ZONE_KEYS)
+        zone = Zone.parse(include, exclude)
         fps = float(entries.get("fps", 0))
+        calibration = path.parent / entries["calibration"] if "calibration" in entries else None
     except (TypeError, ValueError, LookupError) as error:
-        raise DmadError(f"{path}: camera {name} has a setting of another kind: {error}") from error
-    return Camera(**{**entries, **words, "fps": fps, "name": name, "zone": zone})
+        raise DmadError(f"{path}: camera {name} has a setting of a wrong type: {error}") from error
+    return Camera(
+        source=str(entries["source"]),
+        name=name,
+        scene=str(entries.get("scene", "")),
+        calibration=calibration,
+        zone=zone,
+        fps=fps,
+    )
 
 
-def _corners(given: Any) -> list[str]:
-    """Polygons as text, one or several, from text or from lists of pairs."""
-    if isinstance(given, str):
-        return [given]
-    if all(isinstance(item, str) for item in given):
-        return list(given)
-    polygons = given if isinstance(given[0][0], list) else [given]
+def _polygons(value: Any) -> list[str]:
+    """One or several polygons as `Zone.parse` takes them, from text or from lists of corners."""
+    if isinstance(value, str):
+        return [value]
+    if all(isinstance(item, str) for item in value):
+        return list(value)
+    polygons = value if isinstance(value[0][0], list) else [value]
     return [" ".join(f"{x},{y}" for x, y in polygon) for polygon in polygons]
-
-
-def named_apart(cameras: list[Camera]) -> list[Camera]:
-    """The same cameras, none named as another."""
-    names = no_two_alike(camera.name for camera in cameras)
-    return [replace(camera, name=name) for camera, name in zip(cameras, names, strict=True)]

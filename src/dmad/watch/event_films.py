@@ -1,4 +1,4 @@
-"""A film of each event, from some seconds before it to some after."""
+"""Films of events: each from some seconds before its event to some seconds after it."""
 
 from __future__ import annotations
 
@@ -11,80 +11,93 @@ from numpy.typing import NDArray
 
 from dmad.drawing.video_writer import VideoWriter
 
-LONGEST = 60.0  # seconds of a film, so that an event of hours fills no disk
+LONGEST_FILM = 60.0  # seconds, so that an event of hours does not fill the disk
+
+Pixels = NDArray[np.uint8]
 
 
-class Clips:
-    """Keeps the last seconds of one source, and films its events.
+class EventFilms:
+    """Keeps the last pictures of one camera, and films its events.
 
     Args:
-        folder: Where the films go.
-        fps: Frames a second.
-        before: Seconds before an event.
-        after: Seconds after it.
+        folder: Folder for the films.
+        fps: Pictures a second.
+        before: Seconds of a film before its event.
+        after: Seconds of a film after its event.
+        longest: Seconds of a film at most.
     """
 
-    def __init__(self, folder: Path, fps: float, before: float, after: float) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        fps: float,
+        before: float,
+        after: float,
+        longest: float = LONGEST_FILM,
+    ) -> None:
         self.folder, self.fps, self.after = folder, fps, after
-        self._past: deque[NDArray[np.uint8]] = deque(
-            maxlen=max(1, round(min(before, LONGEST) * fps))
-        )
-        self._films: list[_Film] = []
+        self._most_pictures = longest * fps
+        kept = max(1, round(min(before, longest) * fps))
+        self._past: deque[Pixels] = deque(maxlen=kept)
+        self._films: list[_Film] = []  # those that are not finished
 
-    def push(self, picture: NDArray[np.uint8], now: float) -> None:
-        """The next frame (h, w, 3), for the films that are not over by then."""
+    def path(self, event: str) -> Path:
+        """The file of the film of an event."""
+        return self.folder / f"{event}.mp4"
+
+    def add_picture(self, picture: Pixels, time: float) -> None:
+        """Add the next picture (h, w, 3) to the films that are not over at its time."""
         self._past.append(picture)
-        self._end(now)
+        self._close_films_over_at(time)
         for film in self._films:
-            film.write(picture)
+            film.add_picture(picture)
 
-    def skip(self) -> None:
-        """Nothing was seen: films of events that are over end, and others begin after it."""
+    def add_gap(self) -> None:
+        """Nothing was seen for a time: close the films of events that are over."""
         self._past.clear()
-        self._end(np.inf)
+        self._close_films_over_at(np.inf)
 
-    def _end(self, now: float) -> None:
-        for film in self._films:
-            if film.until < now or film.count >= LONGEST * self.fps:
-                film.close()
-        self._films = [film for film in self._films if not film.closed]
-
-    def path(self, name: str) -> Path:
-        """Where the film of an event lies."""
-        return self.folder / f"{name}.mp4"
-
-    def start(self, name: str) -> None:
-        """Film an event that has begun."""
-        film = _Film(name, self.path(name), self.fps)
+    def start_event(self, event: str) -> None:
+        """Start the film of an event with the pictures before it."""
+        film = _Film(event, VideoWriter(self.path(event), self.fps))
         self._films.append(film)
         for picture in self._past:
-            film.write(picture)
+            film.add_picture(picture)
 
-    def end(self, name: str, at: float) -> None:
-        """The event ended at a time in seconds; its film goes on for a while."""
+    def end_event(self, event: str, end: float) -> None:
+        """Set the end of an event in seconds; its film goes on for some seconds."""
         for film in self._films:
-            if film.name == name:
-                film.until = at + self.after
+            if film.event == event:
+                film.end = end + self.after
 
     def close(self) -> None:
-        """Close what is open; for the end of a source."""
-        with ExitStack() as stack:  # each, also where one cannot be
+        """Close all films."""
+        with ExitStack() as stack:  # closes each, even if another cannot be written
             for film in self._films:
                 stack.callback(film.close)
             self._films = []
 
+    def _close_films_over_at(self, time: float) -> None:
+        for film in self._films:
+            if film.end < time or film.count >= self._most_pictures:
+                film.close()
+        self._films = [film for film in self._films if not film.closed]
+
 
 class _Film:
-    def __init__(self, name: str, path: Path, fps: float) -> None:
-        self.name, self.path = name, path
-        self.until, self.count, self.closed = np.inf, 0, False
-        self._writer = VideoWriter(path, fps)
-        self._size: tuple[int, ...] = ()
+    def __init__(self, event: str, writer: VideoWriter) -> None:
+        self.event = event
+        self.end = np.inf  # seconds
+        self.count = 0  # pictures in it
+        self.closed = False
+        self._writer = writer
+        self._shape: tuple[int, ...] | None = None
 
-    def write(self, picture: NDArray[np.uint8]) -> None:
-        """A frame; of another size than the first it is left out."""
-        self._size = self._size or picture.shape
-        if picture.shape == self._size and not self.closed:
+    def add_picture(self, picture: Pixels) -> None:
+        """Add a picture, unless it has another size than the first."""
+        if self._shape is None:
+            self._shape = picture.shape
+        if picture.shape == self._shape and not self.closed:
             self._writer.write(picture)
             self.count += 1
 

@@ -1,4 +1,4 @@
-"""`dmad watch`: cameras, streams and files, judged together by one model as their frames come."""
+"""The loop of `dmad watch`: judges the frames of all cameras together as they come."""
 
 from __future__ import annotations
 
@@ -8,82 +8,109 @@ from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 
-from dmad.errors import brief, require
+from dmad.data.reading.source_frames import SourceFrame
+from dmad.errors import DmadError, brief, require
 from dmad.inference.detector import Detector
-from dmad.inference.streaming import push_all
-from dmad.watch.camera_worker import Post, Wanted
+from dmad.inference.streaming import add_frames
+from dmad.watch.camera_worker import CameraWorker
 from dmad.watch.cameras import Camera
+from dmad.watch.messages import Message
+from dmad.watch.settings import WatchSettings
 from dmad.watch.sinks import Sink
 
 logger = logging.getLogger(__name__)
 
-IDLE = 0.2  # seconds after which cameras without a frame are looked at again
+IDLE_SECONDS = 0.2  # until cameras without a new frame are asked again
+
+DEFAULT_SETTINGS = WatchSettings()
 
 
 def watch(
-    detector: Detector, cameras: Sequence[Camera], sinks: Sequence[Sink], wanted: Wanted
+    detector: Detector,
+    cameras: Sequence[Camera],
+    sinks: Sequence[Sink],
+    settings: WatchSettings = DEFAULT_SETTINGS,
 ) -> int:
-    """Judge cameras until all have ended, or Ctrl-C; tell of events, health and counts.
+    """Judge cameras until all have ended, or until Ctrl-C. Report events, health and counts.
 
     Args:
         detector: A model of video.
-        cameras: Each has its own past, template, calibration and zone.
-        sinks: Each gets every line; closed at the end.
-        wanted: What else to write.
+        cameras: The cameras. Each has its own past frames, template, calibration and zone.
+        sinks: Each gets every message. They are closed at the end.
+        settings: What is written beside the messages.
 
     Returns:
-        Events.
+        The number of events.
 
     Raises:
-        DmadError: A model of images, no threshold, a source that is not there, or not one source
+        DmadError: The model judges images, there is no threshold or no such source, or no source
             gave a frame.
     """
     require(
-        not detector.config.model.teacher,
+        detector.form.judges == "frames",
         "this is a model of single images; use `dmad predict`, or train one of video to watch",
     )
     wake = threading.Event()
-    full = set[Sink]()
-
-    def tell(line: str) -> None:
-        for sink in sinks:
-            try:
-                sink.put(line)
-                full.discard(sink)
-            except BrokenPipeError:  # nobody reads standard output any more
-                raise
-            except OSError as error:  # a full disk is no reason to stop
-                if sink not in full:
-                    logger.warning(f"a line could not be written: {brief(error)}")
-                full.add(sink)
-
+    outlet = _Outlet(sinks)
     with ExitStack() as stack:
         for sink in sinks:
             stack.callback(sink.close)
-        posts = list[Post]()
+        workers: list[CameraWorker] = []
         for camera in cameras:
-            posts.append(post := Post(detector, camera, tell, wanted, wake))
-            stack.callback(post.close)
+            worker = CameraWorker(detector, camera, outlet.send, settings, wake)
+            workers.append(worker)
+            stack.callback(worker.close)
         with suppress(KeyboardInterrupt):
-            _judge_all(posts, wake)
-        for post in posts:  # so that none waits for another
-            post.source.stop()
-    problems = [post.problem for post in posts if post.problem]
-    require(any(post.frames for post in posts) or not problems, "".join(problems[:1]))
-    return sum(post.count for post in posts)
+            _judge_until_done(workers, wake)
+        for worker in workers:  # all at once, so that no camera has to wait for another
+            worker.stop()
+    problems = [worker.problem for worker in workers if worker.problem]
+    if problems and not any(worker.frames for worker in workers):
+        raise DmadError(problems[0])
+    return sum(worker.events for worker in workers)
 
 
-def _judge_all(posts: Sequence[Post], wake: threading.Event) -> None:
-    """Judge whatever has come, all cameras in one batch, until none is left."""
-    while open_posts := [post for post in posts if not post.source.done]:
-        came = [(post, shot) for post in open_posts if (shot := post.take()) is not None]
-        good = [(post, shot) for post, shot in came if post.look(shot)]
-        streams, images = [post.stream for post, _ in good], [shot.image for _, shot in good]
-        for (post, shot), judged in zip(good, push_all(streams, images), strict=True):
-            if judged:
-                post.conclude(replace(judged, time=shot.time))
-        for post, shot in came:
-            post.film(shot)
-        if not came and all(post.source.live for post in open_posts):
-            wake.wait(IDLE)
+def _judge_until_done(workers: Sequence[CameraWorker], wake: threading.Event) -> None:
+    while True:
+        open_workers = [worker for worker in workers if not worker.source.done]
+        if not open_workers:
+            return
+        arrived = [(worker, worker.next_frame()) for worker in open_workers]
+        pairs = [(worker, frame) for worker, frame in arrived if frame is not None]
+        _judge(pairs)
+        for worker, frame in pairs:
+            worker.add_picture(frame)
+        if not pairs and all(worker.source.live for worker in open_workers):
+            wake.wait(IDLE_SECONDS)
             wake.clear()
+
+
+def _judge(pairs: Sequence[tuple[CameraWorker, SourceFrame]]) -> None:
+    """Judge new frames, at most one of each camera, in one batch."""
+    scorable = [(worker, frame) for worker, frame in pairs if worker.check_frame(frame)]
+    streams = [worker.stream for worker, _ in scorable]
+    results = add_frames(streams, [frame.image for _, frame in scorable])
+    for (worker, frame), judged in zip(scorable, results, strict=True):
+        if judged:
+            worker.add_result(replace(judged, time=frame.time))
+
+
+class _Outlet:
+    """Sends messages to all sinks. A sink that cannot write is reported once until it can again."""
+
+    def __init__(self, sinks: Sequence[Sink]) -> None:
+        self._sinks = sinks
+        self._failing: set[Sink] = set()
+
+    def send(self, message: Message) -> None:
+        line = message.to_json()
+        for sink in self._sinks:
+            try:
+                sink.send(line)
+                self._failing.discard(sink)
+            except BrokenPipeError:  # nobody reads standard output any more: end the watch
+                raise
+            except OSError as error:  # a full disk does not end it
+                if sink not in self._failing:
+                    logger.warning(f"a message could not be written: {brief(error)}")
+                self._failing.add(sink)

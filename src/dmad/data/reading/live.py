@@ -1,151 +1,176 @@
-"""Cameras and streams: read by a thread, the newest frame wins; what is lost is sought again."""
+"""Live sources: cameras and streams, read by a thread that reconnects whenever it loses one."""
 
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import av
 
-from dmad.data.reading.source_frames import Form, Pace, Shot, Source, picture_of
-from dmad.data.reading.video_files import video_stream
+from dmad.data.reading.frame_format import FrameFormat
+from dmad.data.reading.source_frames import (
+    RateLimiter,
+    Source,
+    SourceFrame,
+    picture_for_people,
+    shortest_gap,
+)
+from dmad.data.reading.stream_clock import StreamClock
+from dmad.data.reading.video_files import resize_frame, video_stream
 from dmad.errors import brief
 
-FIRST, LONGEST = 0.25, 2.0  # seconds between attempts to connect, doubled from one to the other
-
-PATIENCE = 5.0  # seconds without an answer or a frame after which a source is lost
-
-UNTIMED = ("mpjpeg", "mjpeg")  # to which FFmpeg gives times of 25 frames a second, whatever comes
-
-SLIP = 1.0  # seconds between a stream's clock and ours from which on ours is taken anew
+FIRST_PAUSE = 0.25  # seconds until the second attempt to connect; doubled after each failure
+LONGEST_PAUSE = 2.0  # seconds between two attempts at most
+TIMEOUT = 5.0  # seconds without an answer or a frame after which a source is lost
+UNTIMED_FORMATS = ("mpjpeg", "mjpeg")  # FFmpeg invents their times, at 25 frames a second
 
 
-class Live(Source):
+@dataclass(frozen=True)
+class _NewestFrame:
+    frame: av.VideoFrame
+    time: float  # seconds since 1970
+    gap: float  # seconds without a frame before it
+
+
+class LiveSource(Source):
     """A camera or stream, read by a thread.
 
     Args:
         url: What PyAV opens.
-        form: What the model takes.
+        frame_format: Size and colours of the frames.
+        target_fps: Frames a second to give; 0 gives all.
         wake: Set whenever a frame has come or the source is lost or done.
-        options: As `av.open` takes them, such as `format`.
+        options: Options of `av.open`, such as `format`.
     """
 
     live = True
 
     def __init__(
-        self, url: str, form: Form, wake: threading.Event | None = None, **options: Any
+        self,
+        url: str,
+        frame_format: FrameFormat,
+        target_fps: float = 0.0,
+        wake: threading.Event | None = None,
+        **options: Any,
     ) -> None:
-        super().__init__(form)
+        super().__init__(frame_format, target_fps)
         self.url, self.options = url, options
         self.wake = wake or threading.Event()
-        self.lost = "connecting"
-        self._pace, self._offset, self._timed = Pace(form.rate), 0.0, True
-        self._slot: tuple[av.VideoFrame, float, float] | None = None  # newest: time, gap
-        self._last = 0.0  # time of the newest frame
-        self._ahead = self._lead()
-        self._fresh, self._stop, self._lock = True, threading.Event(), threading.Lock()
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        self.outage = "connecting"
+        self.clock = StreamClock()
+        self._limiter = RateLimiter(target_fps)
+        self._newest: _NewestFrame | None = None  # until somebody takes it
+        self._restarted = True  # the next frame does not follow the last
+        self._stopping, self._lock = threading.Event(), threading.Lock()
+        self._thread = threading.Thread(target=self._read_until_stopped, daemon=True)
         self._thread.start()
 
-    def take(self) -> Shot | None:
-        """The newest frame; None after a moment without one."""
-        over = not self._thread.is_alive()  # asked first: then nothing comes after what is there
+    def next_frame(self) -> SourceFrame | None:
+        """Return the newest frame; None if no new one has come."""
+        ended = not self._thread.is_alive()  # read first: afterwards no frame can be added
         with self._lock:
-            slot, self._slot = self._slot, None
-        if slot is None:
-            self.done = self.done or over
+            newest, self._newest = self._newest, None
+        if newest is None:
+            self.done = self.done or ended
             return None
-        frame, now, gap = slot
-        return Shot(self.form.image(frame), picture_of(frame), now, gap)
+        return SourceFrame(
+            image=resize_frame(newest.frame, self.frame_format),
+            picture=picture_for_people(newest.frame),
+            time=newest.time,
+            gap=newest.gap,
+        )
 
     def stop(self) -> None:
-        """Let nothing more come; does not wait."""
+        """Give no more frames. Returns at once."""
         super().stop()
-        self._stop.set()
+        self._stopping.set()
 
     def close(self) -> None:
-        """Let go of it; what it waits for may take `PATIENCE`."""
+        """Stop, and wait for the thread: up to `TIMEOUT` if the camera does not answer."""
         super().close()
-        self._thread.join(PATIENCE + 1)
+        self._thread.join(TIMEOUT + 1)
 
-    def __iter__(self) -> Iterator[Shot]:
+    def __iter__(self) -> Iterator[SourceFrame]:
         while not self.done:
             self.wake.wait(0.2)
             self.wake.clear()
-            if (shot := self.take()) is not None:
-                yield shot
+            frame = self.next_frame()
+            if frame is not None:
+                yield frame
 
-    def _run(self) -> None:
-        pause = FIRST
-        while not self._stop.is_set():
-            before, self._fresh = self._last, True
+    def _read_until_stopped(self) -> None:
+        pause = FIRST_PAUSE
+        while not self._stopping.is_set():
+            before = self.clock.last
+            self._restarted = True
+            ended = False
             try:
                 ended = self._read()
             except (av.FFmpegError, OSError, ValueError) as error:
-                ended, self.lost = False, brief(error)
+                self.outage = brief(error)
             self.wake.set()
             if ended:
                 return
-            pause = FIRST if self._last > before else min(2 * pause, LONGEST)
-            self._stop.wait(pause)
+            had_frames = self.clock.last > before
+            pause = FIRST_PAUSE if had_frames else min(2 * pause, LONGEST_PAUSE)
+            self._stopping.wait(pause)
 
     def _read(self) -> bool:
-        """Read until the source ends; whether that is its end, as of a film."""
-        with av.open(self.url, timeout=(PATIENCE, PATIENCE), **self.options) as container:
-            stream = video_stream(container)
-            self._timed, reached = container.format.name not in UNTIMED, 0.0
-            self.fps = float(stream.average_rate or 0) if self._timed else 0.0
-            film = self.url.startswith("http") and container.duration is not None
-            for frame in container.decode(stream):
-                if film and frame.time:  # else it would come as fast as it can be fetched
-                    self._mind_the_clock()
-                    ahead = frame.time + self._offset - time.time()
-                    self._stop.wait(min(max(0.0, ahead), 2 * self.hole))
-                if self._stop.is_set():
-                    return True
-                self._offer(frame)
-                reached = frame.time or reached
-            self.lost = "the stream ended"
-            return film and reached > (container.duration or 0) / av.time_base - 1
+        """Read until the connection ends.
 
-    def _offer(self, frame: av.VideoFrame) -> None:
-        now, gap = self._stamp(frame), 0.0
-        if not self._pace.due(now):
+        Returns:
+            True if no frame can follow: the source was stopped, or a video file was read to its
+            end.
+        """
+        with av.open(self.url, timeout=(TIMEOUT, TIMEOUT), **self.options) as container:
+            stream = video_stream(container)
+            self.clock.trusts_stream = container.format.name not in UNTIMED_FORMATS
+            self.source_fps = 0.0
+            if self.clock.trusts_stream:
+                self.source_fps = float(stream.average_rate or 0)
+            is_file = self.url.startswith("http") and container.duration is not None
+            reached = 0.0
+            for frame in container.decode(stream):
+                if is_file and frame.time:
+                    self._wait_until_due(frame.time)
+                if self._stopping.is_set():
+                    return True
+                self.add_frame(frame)
+                reached = frame.time or reached
+            self.outage = "the stream ended"
+            return is_file and reached > (container.duration or 0) / av.time_base - 1
+
+    def _wait_until_due(self, stream_time: float) -> None:
+        """Play a file at its own speed; it would come as fast as it can be fetched."""
+        self._check_clock()
+        seconds = max(0.0, self.clock.seconds_until(stream_time))
+        self._stopping.wait(min(seconds, 2 * shortest_gap(self.fps)))
+
+    def _check_clock(self) -> None:
+        if self.clock.was_set():
+            self._limiter = RateLimiter(self.target_fps)
+            self._restarted = True
+
+    def add_frame(self, frame: av.VideoFrame) -> None:
+        """Make a frame the newest one, unless the rate limit leaves it out. The thread calls it."""
+        self._check_clock()
+        frame_time = self.clock.time_of(frame.time)
+        if not self._limiter.accepts(frame_time):
             return
-        if self._last and (self._fresh or now - self._last > self.hole):
-            gap = now - self._last
+        gap = 0.0
+        last = self.clock.last
+        if last and (self._restarted or frame_time - last > shortest_gap(self.fps)):
+            gap = frame_time - last
             self.gaps += 1
             self.gap_seconds += gap
-        self._fresh, self._last, self.lost = False, now, ""
+        self._restarted = False
+        self.clock.last = frame_time
+        self.outage = ""
         with self._lock:
-            if self._slot:
+            if self._newest:
                 self.dropped += 1
-                gap += self._slot[2]
-            self._slot = (frame, now, gap)
+                gap += self._newest.gap
+            self._newest = _NewestFrame(frame, frame_time, gap)
         self.wake.set()
-
-    @staticmethod
-    def _lead() -> float:
-        """Seconds by which the time of day is ahead of a clock that nobody sets."""
-        since_boot = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # asleep it goes on
-        return time.time() - time.clock_gettime(since_boot)
-
-    def _mind_the_clock(self) -> None:
-        """Where our clock was set, all times move with it, and what follows is a new beginning."""
-        lead = self._lead()
-        set_by, self._ahead = lead - self._ahead, lead
-        if abs(set_by) > SLIP and self._last:
-            self._last, self._offset = self._last + set_by, self._offset + set_by
-            self._pace, self._fresh = Pace(self.form.rate), True
-
-    def _stamp(self, frame: av.VideoFrame) -> float:
-        """The stream's own clock, set by ours where they part; never backwards."""
-        self._mind_the_clock()
-        here = time.time()
-        own = here if frame.time is None or not self._timed else frame.time + self._offset
-        if abs(own - here) > SLIP:
-            self._offset += here - own
-            own = here
-        return max(own, self._last + 1e-3)

@@ -1,4 +1,4 @@
-"""What every source gives: frames as the model takes them, with a time, at the trained rate."""
+"""What recorded and live sources share: frames with their times, at the rate of a model."""
 
 from __future__ import annotations
 
@@ -11,116 +11,89 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from dmad.calibration.calibration import Calibration
-from dmad.config import DataConfig
 from dmad.data.footage import same_rate
-from dmad.data.reading.video_files import shrink, turned
+from dmad.data.reading.frame_format import FrameFormat
+from dmad.data.reading.video_files import turn_upright
 
-SHOWN = 640  # longest side of what people see, pixels
-
-HOLE = 1.0  # seconds without a frame, after which nothing goes on as before
-
-SLACK = 0.25  # share of a frame's duration that it may come early
+LONGEST_SIDE = 640  # of a picture for people, pixels
+SHORTEST_GAP = 1.0  # seconds, at all but very low rates
+EARLY = 0.25  # share of a frame's duration that it may come early
 
 Pixels = NDArray[np.uint8]
 
 
-def hole_at(rate: float) -> float:
-    """Seconds without a frame that are a hole, at so many frames a second; 0 where unknown."""
-    return max(HOLE, 3 / (rate or HOLE))
+def shortest_gap(fps: float) -> float:
+    """Seconds without a frame that count as a gap, at a number of frames a second (0: unknown)."""
+    return max(SHORTEST_GAP, 3 / (fps or SHORTEST_GAP))
 
 
 @dataclass(frozen=True)
-class Form:
-    """What a model takes.
-
-    Args:
-        size: Height and width in pixels.
-        channels: 1 for grey, 3 for colour.
-        antialias: As in training.
-        rate: Frames a second of its training, to which faster sources are thinned; 0 takes all.
-    """
-
-    size: int
-    channels: int
-    antialias: bool = True
-    rate: float = 0.0
-
-    @classmethod
-    def of(cls, data: DataConfig, calibration: Calibration | None, rate: float = 0.0) -> Form:
-        """A model's; its rate is that of the footage its threshold was set on, unless given."""
-        trained = calibration.fps if calibration else data.fps
-        return cls(data.size, data.channels, data.antialias, rate or trained)
-
-    def image(self, frame: av.VideoFrame) -> Pixels:
-        """(size, size, channels)."""
-        return shrink(frame, self.size, self.channels, self.antialias)
-
-
-@dataclass(frozen=True)
-class Shot:
+class SourceFrame:
     """A frame of a source."""
 
     image: Pixels  # (size, size, channels), as the model takes it
-    picture: Pixels  # (h, w, 3), as people see it, no longer than `SHOWN`
-    time: float  # seconds: into a recording; since 1970 of a live source
-    gap: float = 0.0  # seconds that are missing before it
+    picture: Pixels  # (h, w, 3) for people, at most `LONGEST_SIDE` on a side
+    time: float  # seconds: into a recording; since 1970 for a live source
+    gap: float = 0.0  # seconds without a frame before it; 0 if it follows the last frame
 
 
-class Pace:
-    """Thins frames to a rate, evenly and without drifting.
+class RateLimiter:
+    """Thins frames to a rate, evenly and without drift.
 
     Args:
-        rate: Frames a second; 0 lets all through.
-        source: Frames a second of the source; 0 where unknown. At nearly the same all pass.
+        fps: Frames a second to accept. 0 accepts all.
+        source_fps: Frames a second of the source; 0 if unknown. All frames are accepted if both
+            rates are nearly the same.
     """
 
-    def __init__(self, rate: float, source: float = 0.0) -> None:
-        self.period = 1 / rate if rate and not same_rate(source, rate) else 0.0
-        self._next = -np.inf  # time of the next frame
+    def __init__(self, fps: float, source_fps: float = 0.0) -> None:
+        self.period = 1 / fps if fps and not same_rate(source_fps, fps) else 0.0
+        self._due = -np.inf  # time of the next frame to accept
 
-    def due(self, now: float) -> bool:
-        """Whether a frame of this time, in seconds, is taken."""
-        if now < self._next - SLACK * self.period:
+    def accepts(self, time: float) -> bool:
+        """True if the frame of a time in seconds is to be taken. Times must not decrease."""
+        if time < self._due - EARLY * self.period:
             return False
-        grid = self._next if np.isfinite(self._next) else now
-        self._next = max(grid, now - self.period) + self.period
+        planned = self._due if np.isfinite(self._due) else time
+        self._due = max(planned, time - self.period) + self.period
         return True
 
 
 class Source:
-    """What recorded and live sources share; close it, or use it in a `with` statement."""
+    """What recorded and live sources have in common. Close it, or use it in a `with` statement.
+
+    Args:
+        frame_format: Size and colours of the frames.
+        target_fps: Frames a second to give; faster sources are thinned. 0 gives all frames.
+    """
 
     live = False
 
-    def __init__(self, form: Form) -> None:
-        self.form, self.fps = form, 0.0  # frames a second, once known
-        self.done = False  # no frame will come any more
-        self.dropped = 0  # frames the model had no time for
-        self.gaps = 0  # times the source was lost
-        self.gap_seconds = 0.0  # missing in all
-        self.lost = ""  # why nothing comes at present; empty where something does
+    def __init__(self, frame_format: FrameFormat, target_fps: float = 0.0) -> None:
+        self.frame_format = frame_format
+        self.target_fps = target_fps
+        self.source_fps = 0.0  # frames a second of the source; 0 until known
+        self.done = False  # True if no frame follows
+        self.dropped = 0  # frames that were replaced by newer ones before anybody took them
+        self.gaps = 0
+        self.gap_seconds = 0.0  # of all gaps together
+        self.outage = ""  # why no frame comes at present; empty if frames come
 
     @property
-    def rate(self) -> float:
-        """Frames a second that are judged."""
-        return min(self.fps or self.form.rate, self.form.rate or self.fps)
+    def fps(self) -> float:
+        """Frames a second that it gives; 0 if unknown."""
+        return min(self.source_fps or self.target_fps, self.target_fps or self.source_fps)
 
-    @property
-    def hole(self) -> float:
-        """Seconds without a frame that are a gap."""
-        return hole_at(self.rate)
-
-    def take(self) -> Shot | None:
-        """The next frame, or None where there is none now."""
+    def next_frame(self) -> SourceFrame | None:
+        """Return the next frame, or None if there is none now."""
         raise NotImplementedError
 
     def stop(self) -> None:
-        """Let nothing more come; does not wait."""
+        """Give no more frames. Returns at once."""
         self.done = True
 
     def close(self) -> None:
-        """Let go of it."""
+        """Stop, and release the file or connection."""
         self.stop()
 
     def __enter__(self) -> Self:
@@ -134,15 +107,16 @@ class Source:
     ) -> None:
         self.close()
 
-    def __iter__(self) -> Iterator[Shot]:
+    def __iter__(self) -> Iterator[SourceFrame]:
         while not self.done:
-            if (shot := self.take()) is not None:
-                yield shot
+            frame = self.next_frame()
+            if frame is not None:
+                yield frame
 
 
-def picture_of(frame: av.VideoFrame) -> Pixels:
-    """A decoded frame for people: (h, w, 3), of even sides, no longer than `SHOWN`."""
-    scale = min(1.0, SHOWN / max(frame.width, frame.height))
+def picture_for_people(frame: av.VideoFrame) -> Pixels:
+    """A decoded frame as (h, w, 3): upright, with even sides of at most `LONGEST_SIDE`."""
+    scale = min(1.0, LONGEST_SIDE / max(frame.width, frame.height))
     width, height = (max(2, 2 * round(side * scale / 2)) for side in (frame.width, frame.height))
     small = frame.reformat(width, height, "rgb24", interpolation="BILINEAR")
-    return turned(np.asarray(small.to_ndarray(), np.uint8), frame)
+    return turn_upright(np.asarray(small.to_ndarray(), np.uint8), frame)

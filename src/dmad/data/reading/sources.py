@@ -1,7 +1,7 @@
-"""Where frames come from: video files, folders of frames, webcams, RTSP and HTTP streams.
+"""Opens a source of frames: video file, folder of images, webcam, RTSP or HTTP stream.
 
-A recorded source gives every frame. A live one is read in a thread of its own, and its newest frame
-wins: what the model had no time for is dropped and counted.
+A recorded source gives every frame. A live source is read by a thread; if the model has no time for
+a frame, a newer one replaces it, and it counts as dropped.
 """
 
 from __future__ import annotations
@@ -10,16 +10,24 @@ import logging
 import re
 import threading
 from collections.abc import Callable, Generator, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import av
 import numpy as np
 
 from dmad.data.reading.decode import decode, probe
-from dmad.data.reading.live import Live
-from dmad.data.reading.paths import own_name
-from dmad.data.reading.source_frames import Form, Pace, Shot, Source, picture_of
-from dmad.data.reading.video_files import video_frames
+from dmad.data.reading.frame_format import FrameFormat
+from dmad.data.reading.live import LiveSource
+from dmad.data.reading.paths import real_name
+from dmad.data.reading.source_frames import (
+    RateLimiter,
+    Source,
+    SourceFrame,
+    picture_for_people,
+    shortest_gap,
+)
+from dmad.data.reading.video_files import resize_frame, video_frames
 from dmad.errors import require
 
 logger = logging.getLogger(__name__)
@@ -27,93 +35,115 @@ logger = logging.getLogger(__name__)
 SCHEMES = ("rtsp", "rtsps", "http", "https", "rtmp", "udp", "tcp", "srt")
 
 
-class Recorded(Source):
-    """A video file or a folder of frames.
+class RecordedSource(Source):
+    """A video file or a folder of images.
 
     Args:
-        path: Which.
-        form: What the model takes.
-        fps: Frames a second where the source does not say; `form.rate` or 1 where 0.
+        path: The file or folder.
+        frame_format: Size and colours of the frames.
+        target_fps: Frames a second to give; 0 gives all. It is also the rate of a recording that
+            does not state its own.
         report: Called with one line for each thing that is damaged.
     """
 
     def __init__(
         self,
         path: Path,
-        form: Form,
-        fps: float = 0.0,
+        frame_format: FrameFormat,
+        target_fps: float = 0.0,
         report: Callable[[str], None] = logger.warning,
     ) -> None:
-        super().__init__(form)
+        super().__init__(frame_format, target_fps)
         require(path.exists(), f"{path} does not exist; give a video, a folder of frames or a URL")
         self.report = report
-        self.fps = probe(path)[0] or fps or form.rate or 1.0
-        self._shots = self._folder(path) if path.is_dir() else self._video(path)
+        self.source_fps = probe(path)[0] or target_fps or 1.0
+        self._frames = self._read_folder(path) if path.is_dir() else self._read_video(path)
 
-    def take(self) -> Shot | None:
-        """The next frame; `DmadError` where not one is readable."""
-        shot = next(self._shots, None)
-        self.done = shot is None
-        return shot
+    def next_frame(self) -> SourceFrame | None:
+        """Return the next frame, or None at the end.
+
+        Raises:
+            DmadError: No frame of the file is readable.
+        """
+        frame = next(self._frames, None)
+        self.done = frame is None
+        return frame
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Stop, and close the file."""
         super().close()
-        self._shots.close()
+        self._frames.close()
 
-    def _video(self, path: Path) -> Generator[Shot, None, None]:
-        pace = Pace(self.form.rate, self.fps)
-        for frame, now, missing in clocked(video_frames(path, self.report), self.fps):
-            gap = missing if missing > self.hole else 0.0
-            if pace.due(now):
-                yield Shot(self.form.image(frame), picture_of(frame), now, gap)
+    def _read_video(self, path: Path) -> Generator[SourceFrame, None, None]:
+        limiter = RateLimiter(self.target_fps, self.source_fps)
+        longest_pause = shortest_gap(self.fps)
+        for timed in with_times(video_frames(path, self.report), self.source_fps):
+            if limiter.accepts(timed.time):
+                yield SourceFrame(
+                    image=resize_frame(timed.frame, self.frame_format),
+                    picture=picture_for_people(timed.frame),
+                    time=timed.time,
+                    gap=timed.missing if timed.missing > longest_pause else 0.0,
+                )
 
-    def _folder(self, path: Path) -> Generator[Shot, None, None]:
-        form, pace = self.form, Pace(self.form.rate, self.fps)
-        frames = decode(path, form.size, form.channels, self.report, antialias=form.antialias)
-        for index, image in enumerate(frames):
-            if pace.due(index / self.fps):
-                shown = np.broadcast_to(image, (*image.shape[:2], 3))
-                yield Shot(image, shown, index / self.fps)
+    def _read_folder(self, path: Path) -> Generator[SourceFrame, None, None]:
+        limiter = RateLimiter(self.target_fps, self.source_fps)
+        for index, image in enumerate(decode(path, self.frame_format, self.report)):
+            time = index / self.source_fps
+            if limiter.accepts(time):
+                picture = np.broadcast_to(image, (*image.shape[:2], 3))
+                yield SourceFrame(image, picture, time)
 
 
-def clocked(
-    frames: Iterable[av.VideoFrame], fps: float
-) -> Generator[tuple[av.VideoFrame, float, float], None, None]:
-    """Frames of a recording, each with its seconds from the first and those missing before it.
+@dataclass(frozen=True)
+class TimedFrame:
+    """A frame of a recording and its place in time."""
 
-    Where recordings were joined, and their clock goes back, time goes on.
+    frame: av.VideoFrame
+    time: float  # seconds since the first frame
+    missing: float  # seconds without a frame before it, beyond the usual step
+
+
+def with_times(frames: Iterable[av.VideoFrame], fps: float) -> Generator[TimedFrame, None, None]:
+    """Add times to the frames of a recording.
+
+    Where the clock of the recording goes back, since recordings were joined, the time continues
+    after the last frame.
 
     Args:
-        frames: As they were stored.
-        fps: Frames a second, where they do not say their time.
+        frames: Frames in the order in which they are stored.
+        fps: Frames a second; used for frames without a time.
     """
-    step, last, ahead = 1 / fps, None, 0.0
+    step = 1 / fps
+    last: float | None = None
+    shift = 0.0  # from the clock of the recording to the time given
     for index, frame in enumerate(frames):
-        now = (index * step if frame.time is None else frame.time) + ahead
-        begun = 0.0 if last is None else last + step
-        if last is None or now < last:
-            ahead, now = ahead + begun - now, begun
-        yield frame, now, now - begun
-        last = now
+        time = (index * step if frame.time is None else frame.time) + shift
+        expected = 0.0 if last is None else last + step
+        if last is None or time < last:
+            shift += expected - time
+            time = expected
+        yield TimedFrame(frame, time, missing=time - expected)
+        last = time
 
 
 def open_source(
     name: str,
-    form: Form,
-    fps: float = 0.0,
+    frame_format: FrameFormat,
+    target_fps: float = 0.0,
     wake: threading.Event | None = None,
     report: Callable[[str], None] = logger.warning,
 ) -> Source:
     """Open a source by path, URL or device.
 
     Args:
-        name: Video file, folder of frames, URL (`SCHEMES`), `/dev/video0`, or `0` for it. A
-            camera or stream that is not there is waited for.
-        form: What the model takes.
-        fps: Frames a second where a recording does not say.
-        wake: As `Live` takes it.
-        report: As `Recorded` takes it.
+        name: Video file, folder of images, URL (`SCHEMES`), `/dev/video0`, or `0` for that device.
+            If a camera or stream cannot be reached, it is tried again and again.
+        frame_format: Size and colours of the frames.
+        target_fps: Frames a second to give; 0 gives all. It is also the rate of a recording that
+            does not state its own.
+        wake: Set whenever a live source has a new frame or another state.
+        report: Called with one line for each thing that is damaged in a recording.
 
     Raises:
         DmadError: There is no such file, or the scheme is unknown.
@@ -124,24 +154,25 @@ def open_source(
         options = {"analyzeduration": "1000000"}
         if scheme.startswith("rtsp"):
             options["rtsp_transport"] = "tcp"
-        return Live(name, form, wake, options=options)
+        return LiveSource(name, frame_format, target_fps, wake, options=options)
     device = f"/dev/video{name}" if name.isdigit() and not Path(name).exists() else name
     if device.startswith("/dev/video"):
-        return Live(device, form, wake, format="v4l2")
-    return Recorded(Path(name), form, fps, report)
+        return LiveSource(device, frame_format, target_fps, wake, format="v4l2")
+    return RecordedSource(Path(name), frame_format, target_fps, report)
 
 
-def plain_name(name: str) -> str:
-    """A source's name for people and files: without user, password and folders.
+def source_name(source: str) -> str:
+    """A name for people and files: without user, password and folders.
 
-    Of a URL its host and port, and its path where that looks like no secret: some cameras take the
-    password there, and RTMP the stream's key.
+    Of a URL: host, port and path. The path is left out if it may hold a secret: some cameras take
+    the password there, and RTMP the key of the stream.
     """
-    scheme, divider, place = name.partition("://")
+    scheme, divider, place = source.partition("://")
     if divider:
-        place, secret = place.rpartition("@")[2], scheme == "rtmp"  # no @ is left of the password
+        place = place.rpartition("@")[2]  # without user and password, which may contain @
         host, _, path = re.split(r"[?#]", place)[0].partition("/")
-        parts = [host] if secret or "=" in path or "&" in path else [host, *path.split("/")]
+        may_hold_secret = scheme == "rtmp" or "=" in path or "&" in path
+        parts = [host] if may_hold_secret else [host, *path.split("/")]
         return "-".join(part for part in parts if part).replace(":", "-")
-    path = Path(name)
-    return own_name(path) if path.is_dir() or name.startswith("/dev/") else path.stem
+    path = Path(source)
+    return real_name(path) if path.is_dir() or source.startswith("/dev/") else path.stem

@@ -1,0 +1,105 @@
+"""The scores and events of one clip, as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from math import nan
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmad.calibration.alarms import Event, frames_in_events
+from dmad.calibration.calibration import Calibration
+from dmad.files import csv_text
+from dmad.inference.streaming import JudgedFrame
+
+TERMS = ("score", "reconstruction", "deformation")
+
+
+class ClipScores:
+    """The scores of the frames of one clip.
+
+    Add every frame with `add_unscored` or `add_scored`, in order; then read the rest.
+
+    Args:
+        fps: Frames a second.
+        times: Seconds of every frame; may grow while frames are added.
+        gaps: Indices of the frames that do not follow the one before; may grow in the same way.
+        calibration: The threshold, if there is one.
+    """
+
+    def __init__(
+        self,
+        fps: float,
+        times: Sequence[float],
+        gaps: Sequence[int] = (),
+        calibration: Calibration | None = None,
+    ) -> None:
+        self.fps, self.times, self.gaps, self.calibration = fps, times, gaps, calibration
+        self.scored_frames = 0
+        self._values: dict[str, list[float]] = {name: [] for name in (*TERMS, "calibrated")}
+
+    def __len__(self) -> int:
+        return len(self._values["score"])
+
+    def add_unscored(self) -> None:
+        """Add a frame without a score: it has too few frames before it."""
+        for column in self._values.values():
+            column.append(nan)
+
+    def add_scored(self, judged: JudgedFrame) -> None:
+        """Add a scored frame."""
+        self.scored_frames += 1
+        for name, column in self._values.items():
+            column.append(getattr(judged, name))
+
+    def column(self, name: str) -> NDArray[np.float64]:
+        """`score`, `reconstruction`, `deformation` or `calibrated` (N,); NaN without a score."""
+        return np.array(self._values[name])
+
+    @property
+    def main_score(self) -> NDArray[np.float64]:
+        """The score that is compared with the threshold; the raw score without a threshold."""
+        return self.column("calibrated" if self.calibration else "score")
+
+    @cached_property
+    def events(self) -> list[Event]:
+        """The events, once all frames are added; none without a threshold."""
+        if not self.calibration:
+            return []
+        starts = [0, *(index for index in self.gaps if index < len(self))]
+        return self.calibration.events(self.main_score, np.diff([*starts, len(self)]))
+
+    def to_csv(self) -> str:
+        """A table of all frames; scores are empty for the frames without one."""
+        columns = {name: self.column(name) for name in TERMS}
+        if self.calibration:
+            calibrated = self.column("calibrated")
+            in_event = frames_in_events(len(self), self.events)
+            unknown = np.isnan(calibrated) & ~in_event
+            columns["calibrated"] = calibrated
+            columns["alarm"] = np.where(unknown, nan, in_event)
+        rows = []
+        for index in range(len(self)):
+            values = [column[index] for column in columns.values()]
+            cells = ["" if np.isnan(value) else f"{value:.6g}" for value in values]
+            rows.append([index, f"{self.times[index]:.3f}", *cells])
+        return csv_text(["frame", "time", *columns], rows)
+
+    def events_to_csv(self) -> str:
+        """A table of the events: start, end and peak in seconds, highest score, and threshold."""
+        assert self.calibration
+        threshold = f"{self.calibration.threshold:.4g}"
+        rows = []
+        for event in self.events:
+            seconds = (self.times[event.start], self._end_of(event), self.times[event.peak])
+            cells = [f"{second:.3f}" for second in seconds]
+            rows.append([*cells, f"{event.score:.4g}", threshold])
+        return csv_text(["start", "end", "peak", "score", "threshold"], rows)
+
+    def _end_of(self, event: Event) -> float:
+        """Seconds of the end of an event: of the next frame, unless there is a gap or the end."""
+        if event.end in self.gaps or event.end == len(self.times):
+            return self.times[event.end - 1] + 1 / self.fps
+        return self.times[event.end]

@@ -1,0 +1,209 @@
+"""Scores clips with a model of video: tables, a timeline, panels and an annotated video."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+
+import numpy as np
+
+from dmad.console import progress_bar
+from dmad.data.inputs import clip_names, find_clips
+from dmad.data.reading.decode import aspect_ratio, probe
+from dmad.data.reading.frame_format import FrameFormat
+from dmad.data.reading.paths import real_name
+from dmad.drawing import pictures as drawing
+from dmad.drawing.charts import timeline
+from dmad.errors import DmadError, require
+from dmad.files import write_whole
+from dmad.forms.video.pictures import ColourScale, HighestPictures, pictures
+from dmad.inference.detector import Detector
+from dmad.inference.streaming import judge_clip
+from dmad.inference.warnings import rate_warnings, view_warnings
+from dmad.predict.annotated_video import AnnotatedVideo
+from dmad.predict.clip_frames import ClipFrames
+from dmad.predict.clip_scores import ClipScores
+from dmad.predict.settings import PredictSettings
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_FPS = 10.0  # if neither source, settings nor model say it
+PANEL_SECONDS = 1.0  # between the frames of two panels, at least
+DOUBTFUL_SHARE = 0.5  # of frames above the threshold; then the clip may show another view
+
+
+def predict_clips(
+    detector: Detector, sources: Sequence[Path], out: Path, settings: PredictSettings
+) -> Iterator[Path]:
+    """Score videos and folders of frames.
+
+    Args:
+        detector: A model of video.
+        sources: Videos, folders of frames, or folders of these.
+        out: Folder to write to; each clip gets a folder in it, see `ClipPrediction`.
+        settings: What to write.
+
+    Yields:
+        The folder of each clip, when it is done.
+
+    Raises:
+        DmadError: No clip could be scored, or a clip would be overwritten.
+    """
+    clips = [clip for source in sources for clip in find_clips(source)]
+    folders = [out / name for name in clip_names(clips)]
+    for clip, folder in zip(clips, folders, strict=True):
+        require(
+            folder.resolve() != clip.resolve(),
+            f"{folder} is the clip itself; choose another folder to write to",
+        )
+    problems: list[str] = []
+    for clip, folder in zip(clips, folders, strict=True):
+        try:
+            ClipPrediction(detector, clip, folder, settings).run()
+            yield folder
+        except DmadError as error:
+            problems.append(str(error))
+            if len(clips) > 1:
+                logger.warning(f"skipped: {error}")
+    require(len(problems) < len(clips), problems[0] if problems else "give videos or folders")
+    if problems:
+        logger.warning(f"{len(problems)} of {len(clips)} clips were skipped")
+
+
+class ClipPrediction:
+    """Scores one clip and writes its folder.
+
+    The folder gets `scores.csv`, `timeline.png`, `annotated.mp4` and `panels/`, and `events.csv` if
+    the model has a threshold.
+
+    Args:
+        detector: A model of video.
+        source: Video or folder of frames.
+        out: The folder.
+        settings: What to write.
+    """
+
+    def __init__(
+        self, detector: Detector, source: Path, out: Path, settings: PredictSettings
+    ) -> None:
+        self.detector, self.source, self.out, self.settings = detector, source, out, settings
+        self.fps = probe(source)[0] or settings.fps or detector.fps or DEFAULT_FPS
+        self.warnings: list[str] = []  # logged at the end, below the progress bar
+        frame_format = FrameFormat.from_settings(detector.config.data)
+        self.frames = ClipFrames(source, frame_format, self.fps, self.warnings.append)
+        self.scores = ClipScores(
+            self.fps, self.frames.times, self.frames.gaps, detector.calibration
+        )
+        self.highest = HighestPictures(settings.panels, round(PANEL_SECONDS * self.fps))
+        self.video: AnnotatedVideo | None = None
+
+    def run(self) -> None:
+        """Score the clip and write its folder. Ctrl-C writes the scores of the frames so far.
+
+        Raises:
+            DmadError: The clip is unreadable, or too short to be scored.
+        """
+        self.warnings += rate_warnings(self.detector.calibration, self.fps)
+        self.warnings += view_warnings(self.detector, self.settings.scene)
+        try:
+            self._score()
+        except KeyboardInterrupt:
+            self.warnings.append(f"stopped after {self.scores.scored_frames} scored frames")
+            raise
+        finally:
+            gaps = len(self.frames.gaps)
+            if gaps:
+                self.warnings.append(
+                    f"{gaps} {'gap' if gaps == 1 else 'gaps'} in it, over which nothing was judged"
+                )
+            for warning in self.warnings:
+                logger.warning(warning)
+            if self.scores.scored_frames:
+                self._write()
+        needed = self.detector.config.data.history + 1
+        require(
+            self.scores.scored_frames > 0,
+            f"{self.source} is shorter than {needed} frames, the least that can be judged",
+        )
+        logger.info(f"{real_name(self.source)}: {self._summary()}")
+
+    def _score(self) -> None:
+        calibration = self.detector.calibration
+        scale = ColourScale.from_detector(self.detector)
+        if self.settings.video:
+            self.video = AnnotatedVideo(
+                path=self.out / "annotated.mp4",
+                fps=self.fps,
+                aspect_ratio=aspect_ratio(self.source),
+                threshold=calibration.threshold if calibration else None,
+                warn=self.warnings.append,
+            )
+        judged_frames = judge_clip(self.detector, self.frames, self.settings.scene)
+        count = probe(self.source)[1] or None
+        with self.video or nullcontext():
+            for judged in progress_bar(judged_frames, real_name(self.source), count):
+                self._add_unscored_until(int(judged.batch.index[0]))
+                self.frames.take()
+                self.scores.add_scored(judged)
+                (picture,) = pictures(judged.batch, scale)
+                self.highest.offer(picture)
+                if self.video:
+                    time = self.frames.times[picture.index]
+                    self.video.add_scored(picture, time, judged.calibrated)
+            if self.scores.scored_frames:
+                self._add_unscored_until(len(self.frames.times))
+
+    def _add_unscored_until(self, end: int) -> None:
+        """Add the frames before index `end` that were not added yet: they have no score."""
+        for index in range(self.frames.taken, end):
+            frame = self.frames.take()
+            self.scores.add_unscored()
+            if self.video:
+                self.video.add_unscored(frame, index, self.frames.times[index])
+
+    def _write(self) -> None:
+        old_panels = self.out.glob("panels/??-frame-*.png")
+        for old in (self.out / "events.csv", *old_panels):  # of an earlier call
+            old.unlink(missing_ok=True)
+        if not self.video or not self.video.complete:
+            (self.out / "annotated.mp4").unlink(missing_ok=True)
+        scores = self.scores
+        threshold = None
+        if scores.calibration:
+            threshold = scores.calibration.threshold
+            write_whole(self.out / "events.csv", scores.events_to_csv())
+        write_whole(self.out / "scores.csv", scores.to_csv())
+        terms = {name: scores.column(name) for name in ("reconstruction", "deformation")}
+        seconds = np.array(scores.times[: len(scores)])
+        chart = timeline(scores.main_score, None, terms, seconds, threshold)
+        drawing.save(chart, self.out / "timeline.png")
+        for rank, picture in enumerate(self.highest.pictures, 1):
+            name = f"{rank:02d}-frame-{picture.index:05d}.png"
+            drawing.save(picture.panel(), self.out / "panels" / name)
+
+    def _summary(self) -> str:
+        """The number of events and the strongest; the highest score without a threshold."""
+        scores = self.scores
+        highest = float(np.nanmax(scores.main_score))
+        if not scores.calibration:
+            time = scores.times[int(np.nanargmax(scores.main_score))]
+            return f"highest score {highest:.3f} at {time:.1f} s; no threshold is set"
+        threshold = scores.calibration.threshold
+        if not scores.events:
+            return f"no alarm (highest {highest:.1f}, threshold {threshold:.1f})"
+        strongest = max(scores.events, key=lambda event: event.score)
+        count = len(scores.events)
+        summary = (
+            f"{count} {'alarm' if count == 1 else 'alarms'}, the strongest at "
+            f"{scores.times[strongest.peak]:.1f} s ({strongest.score:.1f}, "
+            f"threshold {threshold:.1f})"
+        )
+        share = float((scores.main_score >= threshold).sum() / scores.scored_frames)
+        if share < DOUBTFUL_SHARE or self.detector.needs_template(self.settings.scene):
+            return summary
+        return (
+            f"{summary}; {share:.0%} of its frames are above it. Is this another view than the "
+            "model was trained on? Then give it a scene name (--scene NAME)"
+        )

@@ -1,0 +1,88 @@
+"""The film and the thumbnail of each event, as far as the disk can take them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from dmad.drawing import pictures as drawing
+from dmad.errors import DmadError, brief
+from dmad.forms.video.pictures import ColourScale, pictures
+from dmad.inference.streaming import JudgedFrame
+from dmad.watch.event_films import EventFilms
+from dmad.watch.events import EventUpdate
+from dmad.watch.messages import EventMessage
+
+WRITE_ERRORS = (OSError, av.FFmpegError, DmadError)
+
+
+class EventMedia:
+    """Writes the films and thumbnails of one camera's events.
+
+    If they cannot be written, for example because the disk is full, it warns and ends the films.
+    The watch itself goes on.
+
+    Args:
+        films: Writes the films.
+        thumbnails: Folder for the thumbnails.
+        scale: Colours of the thumbnails.
+        warn: Takes warnings.
+    """
+
+    def __init__(
+        self,
+        films: EventFilms,
+        thumbnails: Path,
+        scale: ColourScale,
+        warn: Callable[[str], None],
+    ) -> None:
+        self.films, self.thumbnails, self.scale = films, thumbnails, scale
+        self._warn = warn
+
+    def add_picture(self, picture: NDArray[np.uint8], time: float) -> None:
+        """Add the next picture (h, w, 3) of the camera."""
+        with self._errors_as_warnings():
+            self.films.add_picture(picture, time)
+
+    def add_gap(self) -> None:
+        """Nothing was seen for a time."""
+        with self._errors_as_warnings():
+            self.films.add_gap()
+
+    def add_event(self, update: EventUpdate) -> EventMessage:
+        """Start or end the film of an event, draw its peak, and return the message with files."""
+        message = update.message
+        thumbnail = self.thumbnails / f"{message.id}.png"
+        with self._errors_as_warnings():
+            if message.state == "new":
+                self.films.start_event(message.id)
+            if message.end is not None:
+                self.films.end_event(message.id, message.end)
+            self._save_thumbnail(update.peak, thumbnail)
+            film = self.films.path(message.id)
+            return replace(message, clip=str(film), thumbnail=str(thumbnail))
+        return message
+
+    def close(self) -> None:
+        """Close all films."""
+        with self._errors_as_warnings():
+            self.films.close()
+
+    def _save_thumbnail(self, peak: JudgedFrame, path: Path) -> None:
+        (picture,) = pictures(peak.batch, self.scale)
+        drawing.save(np.hstack((picture.heat, picture.arrows)), path)
+
+    @contextmanager
+    def _errors_as_warnings(self) -> Iterator[None]:
+        try:
+            yield
+        except WRITE_ERRORS as error:
+            self._warn(f"no film or thumbnail: {brief(error)}")
+            with suppress(*WRITE_ERRORS):
+                self.films.close()

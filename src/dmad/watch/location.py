@@ -1,0 +1,45 @@
+"""Where in a frame an anomaly is, and which term of the score found it."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from scipy.ndimage import label
+
+from dmad.calibration.standardisation import Scorer
+from dmad.evaluation.pixel_metrics import TOUCHING
+from dmad.evaluation.region_metrics import boxes
+from dmad.inference.streaming import JudgedFrame
+from dmad.model.scoring import average
+from dmad.watch.messages import Box, Term
+
+
+def locate(judged: JudgedFrame, scorer: Scorer, kernel: tuple[int, int]) -> tuple[Term, Box]:
+    """Return the term that contributes more to a frame's score, and the box of its maximum.
+
+    Args:
+        judged: The frame.
+        scorer: Weighs the terms.
+        kernel: Height and width in pixels over which the maps are averaged.
+    """
+    reconstruction = scorer.reconstruction(np.array(judged.reconstruction))
+    deformation = scorer.weight * scorer.deformation(np.array(judged.deformation))
+    term: Term = "deformation" if deformation > reconstruction else "reconstruction"
+    maps = {
+        "reconstruction": judged.batch.reconstruction_map,
+        "deformation": judged.batch.deformation_map,
+    }
+    smooth = average(torch.from_numpy(maps[term]), kernel)[0].numpy()
+    return term, box_of_maximum(smooth)
+
+
+def box_of_maximum(anomaly: np.ndarray) -> Box:
+    """Return the box of the region around the maximum in which a map (H, W) is at least half of it.
+
+    It is left, top, right and bottom, as shares of width and height.
+    """
+    height, width = anomaly.shape
+    labels, _ = label(anomaly >= anomaly.max() / 2, TOUCHING)
+    region = labels.flat[anomaly.argmax()]
+    top, left, bottom, right = boxes(labels)[region - 1].tolist()
+    return left / width, top / height, right / width, bottom / height

@@ -1,0 +1,95 @@
+"""The messages of a watch: about events, the health of a camera, and counts. One line of JSON each.
+
+Times are in seconds as the source gives them: into a recording, or since 1970 for a live source.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from dmad.config import plain
+
+Term = Literal["reconstruction", "deformation"]
+
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Message:
+    """What every message has.
+
+    Args:
+        source: Name of the camera.
+    """
+
+    kind: ClassVar[str]
+
+    source: str
+
+    def to_json(self) -> str:
+        """One line of JSON: its kind first, numbers rounded to 4 digits, unknown ones null."""
+        entries = {name: _rounded(value) for name, value in plain(self).items()}
+        return json.dumps({"kind": self.kind, **entries})
+
+
+@dataclass(frozen=True)
+class EventMessage(Message):
+    """An event has begun, its score has risen, or it has ended."""
+
+    kind: ClassVar[str] = "event"
+
+    id: str  # of the event: source and start
+    state: Literal["new", "update", "end"]
+    start: float
+    peak: float  # time of the highest score so far
+    end: float | None  # after its last frame; None while it goes on
+    score: float  # the highest calibrated score so far
+    threshold: float
+    term: Term  # the term of Eq. 14 that contributes more to the peak
+    box: Box  # left, top, right, bottom of the anomaly, as shares of width and height
+    clip: str = ""  # file of the film, complete some seconds after the end
+    thumbnail: str = ""  # picture file of the peak: heat and deformation
+
+
+@dataclass(frozen=True)
+class HealthMessage(Message):
+    """The state of a camera has changed."""
+
+    kind: ClassVar[str] = "health"
+
+    time: float
+    state: str  # a state of `Health`, or "lost", "back", "unreadable"
+    why: str  # reason of "lost" and "unreadable"
+    gap: float  # seconds without a frame, for "back"
+    scoring: bool  # whether frames are scored in this state
+
+
+@dataclass(frozen=True)
+class CountMessage(Message):
+    """Counts since the start, and how recent scores compare with the calibration."""
+
+    kind: ClassVar[str] = "count"
+
+    time: float
+    state: str
+    frames: int  # received
+    scored: int
+    dropped: int  # frames that this machine had no time for
+    gaps: int
+    gap_seconds: float
+    events: int
+    median: float  # `RecentScores.median`
+    drifted: bool | None  # `RecentScores.drifted`
+    threshold: float
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, 4) if np.isfinite(value) else None
+    if isinstance(value, list):
+        return [_rounded(item) for item in value]
+    return value

@@ -1,0 +1,96 @@
+"""The scene of a fixed camera, for telling whether the camera was moved or covered."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+LARGEST = 128  # pixels on a side that are compared
+TILES = 8  # on a side
+MOST_TILES = 0.6  # share of tiles that must have changed
+BLACK = 30.0  # grey value below which nearly all of a black frame is
+TEXTURE = 1.0  # grey values; smallest standard deviation of a tile with texture
+FEWEST_TEXTURED = 8  # tiles with texture that are needed to tell whether a camera is covered
+COVERED = 0.3  # correlation with the scene below which a tile is covered
+SAME_SCENE = 0.2  # correlation from which on a moved scene is recognised
+BETTER = 0.02  # correlation by which another place must fit better than the usual one
+FAINT = 0.3  # share of the scene's details below which its place cannot be told
+STILL = 2  # pixels; a smaller shift is no move
+
+
+class SceneTemplate:
+    """A background template, prepared for comparison with frames.
+
+    Args:
+        template: (H, W, C) in grey values, 0 to 255.
+    """
+
+    def __init__(self, template: np.ndarray) -> None:
+        grey = to_grey(template)
+        self.is_dark = bool(np.quantile(grey, 0.99) < 2 * BLACK)
+        self.details = details(grey)
+        self.textured = tiles(self.details).std((1, 3)) > TEXTURE  # (TILES, TILES)
+        self._window = fading_window(len(grey))
+        self._weight: np.ndarray | np.float32 = np.float32(1)
+        size = np.abs(self._spectrum_of(self.details))
+        # Long edges fit anywhere along their length, so their frequencies weigh less.
+        self._weight = 1 / np.sqrt(size + np.median(size) + 1e-6)
+        self._spectrum = self._spectrum_of(self.details)
+
+    def has_moved(self, frame_details: np.ndarray) -> bool:
+        """True if the details (h, w) of a frame fit the scene at another place than the usual."""
+        spectrum, shape = self._spectrum_of(frame_details), frame_details.shape
+        correlation = _correlation(spectrum, self._spectrum, shape)
+        frame_power = _correlation(spectrum, spectrum, shape)[0, 0]
+        scene_power = _correlation(self._spectrum, self._spectrum, shape)[0, 0]
+        correlation = correlation / (np.sqrt(frame_power * scene_power) + 1e-6)
+        best = np.unravel_index(correlation.argmax(), shape)
+        shift = max(min(int(p), len(correlation) - int(p)) for p in best)  # shifts wrap around
+        unmoved = np.roll(correlation, (STILL, STILL), (0, 1))[: 2 * STILL + 1, : 2 * STILL + 1]
+        needed = max(SAME_SCENE, float(unmoved.max()) + BETTER)
+        has_enough_details = frame_details.std() > FAINT * self.details.std()
+        return bool(shift > STILL and correlation.max() > needed and has_enough_details)
+
+    def is_covered(self, frame_details: np.ndarray) -> bool:
+        """True if most of the scene's texture is not in the details (h, w) of a frame."""
+        if self.textured.sum() < FEWEST_TEXTURED:
+            return False
+        here, there = tiles(frame_details), tiles(self.details)
+        norm = np.sqrt((here**2).sum((1, 3)) * (there**2).sum((1, 3))) + 1e-6
+        correlation = (here * there).sum((1, 3)) / norm
+        return bool((correlation[self.textured] < COVERED).mean() > MOST_TILES)
+
+    def _spectrum_of(self, image: np.ndarray) -> np.ndarray:
+        return np.asarray(np.fft.rfft2(image * self._window) * self._weight)
+
+
+def _correlation(first: np.ndarray, second: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """The correlation of two images at every shift, (h, w), from their spectra."""
+    return np.asarray(np.fft.irfft2(first * second.conj(), shape))
+
+
+def to_grey(frame: np.ndarray) -> np.ndarray:
+    """Grey values (h, w) float32 of a frame (H, W, C), at most about `LARGEST` on a side."""
+    grey = frame.mean(2, dtype=np.float32)
+    step = max(1, len(grey) // LARGEST)
+    side = len(grey) // step // TILES * TILES
+    blocks = grey[: side * step, : side * step].reshape(side, step, side, step)
+    return np.asarray(blocks.mean((1, 3)))
+
+
+def details(grey: np.ndarray) -> np.ndarray:
+    """Structures of one to four pixels, (h, w): without noise and without shades of light."""
+    return np.asarray(gaussian_filter(grey, 1, truncate=3) - gaussian_filter(grey, 4, truncate=2))
+
+
+def tiles(image: np.ndarray) -> np.ndarray:
+    """An image (h, w) as tiles (TILES, h / TILES, TILES, w / TILES)."""
+    side = len(image) // TILES
+    return image.reshape(TILES, side, TILES, side)
+
+
+def fading_window(side: int) -> np.ndarray:
+    """A window (side, side) that fades to 0 over the outer eighth, so that borders do not count."""
+    edge = np.minimum(np.arange(side) + 0.5, side - np.arange(side) - 0.5) / (side / 8)
+    ramp = np.sin(np.pi / 2 * np.clip(edge, 0, 1)) ** 2
+    return np.asarray(np.outer(ramp, ramp), np.float32)

@@ -1,0 +1,45 @@
+"""Sends messages to a webhook: one HTTP POST a message."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+import httpx
+
+from dmad.errors import require
+from dmad.watch.outbox import ANSWER_TIMEOUT, Deliver
+
+
+def webhook(url: str) -> Deliver:
+    """Return a function that posts a message as JSON, and raises unless the answer is 2xx.
+
+    A redirection is an error too, since it would become a GET without the message. Each message
+    carries an `Idempotency-Key` header, which is the same if the message must be sent again.
+
+    Args:
+        url: `http(s)://[user:password@]host…`; special characters of user and password are
+            percent-encoded, as in any URL.
+
+    Raises:
+        DmadError: The URL is not of this kind.
+    """
+    address = _parse(url)
+    require(address is not None, "this is no webhook; give http(s)://host/path")
+    assert address is not None
+    client = httpx.Client(timeout=ANSWER_TIMEOUT, follow_redirects=False)
+
+    def deliver(message: str) -> None:
+        key = sha256(message.encode()).hexdigest()[:32]
+        headers = {"Content-Type": "application/json", "Idempotency-Key": key}
+        client.post(address, content=message, headers=headers).raise_for_status()
+
+    return deliver
+
+
+def _parse(url: str) -> httpx.URL | None:
+    """The URL; None if it is no address of a web server."""
+    try:
+        address = httpx.URL(url)
+    except httpx.InvalidURL:
+        return None
+    return address if address.scheme in ("http", "https") and address.host else None
