@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,8 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch.utils.data import DataLoader, DistributedSampler
 
 from dmad.config import Config, TrainConfig, with_absolute_paths
-from dmad.data.footage import fingerprint
+from dmad.data.footage import LabelledFootage, fingerprint
 from dmad.data.splits import load_split
-from dmad.data.footage import LabelledFootage
 from dmad.data.windows import Batch, Windows, as_is
 from dmad.errors import DmadError, StoppedError, brief, require
 from dmad.files import make_folder
@@ -127,9 +127,12 @@ def train(
     loader = batches(config, footage, form.fixed_features(module.model, footage.footage))
     if compute.channels_last:
         module.model.to(memory_format=torch.channels_last)
-    trainer = _trainer(config.train, run, compute, len(loader))
     try:
-        trainer.fit(module, loader, ckpt_path=checkpoint, weights_only=True)
+        with warnings.catch_warnings():  # Lightning's advice does not apply here
+            warnings.filterwarnings("ignore", module="lightning")
+            warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+            trainer = _trainer(config.train, run, compute, len(loader))
+            trainer.fit(module, loader, ckpt_path=checkpoint, weights_only=True)
     except SystemExit as stop:  # Lightning raises it after Ctrl-C
         raise StoppedError(f"stopped; resume with: dmad train --resume {run.folder}") from stop
     if is_first_process():
