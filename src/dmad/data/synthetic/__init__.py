@@ -1,1 +1,1 @@
-"""Generated data: a street, textures, synthetic anomalies and defects."""
+"""Generated data: a street, textures with defects, and anomalies made in a user's own data."""

@@ -1,113 +1,120 @@
-"""Synthetic anomalies: normal sequences with one thing in them that moves or looks wrong.
+"""Synthetic anomalies of video: normal sequences with one place that moves or looks wrong.
 
-They need no labels, so settings can be chosen by them without a look at any test set.
+They need no labels, so settings can be chosen by them without any test set.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
+from numpy.random import Generator
 from scipy.ndimage import affine_transform, gaussian_filter
 
-from dmad.data.footage import Clip, Footage, scene_of_frames
+from dmad.data.footage import Footage, scene_of_frames
 
 Kind = Literal["normal", "fast", "large"]
 
-PLACE = 0.12  # radius of the place that is changed, as a share of the frame's height
+RADIUS = 0.12  # of the place that is changed, as a share of the frame's height
 
 GROWTH = 1.6  # factor of `large`
 
-SPEEDS = (2, 3)  # frames skipped for one, in `fast`
+SPEEDS = (2, 3)  # times the normal speed, of `fast` and `large`
+
+BACKGROUND_SAMPLES = 64  # most frames of which the background is the median
 
 
 @dataclass(frozen=True)
 class Sequences:
-    """What was made, and of which view each is."""
+    """Generated sequences, and the view of each."""
 
     frames: np.ndarray  # (count, T + 1, H, W, C) uint8, oldest frame first
     scenes: tuple[str, ...]  # (count,)
 
 
 def sequences(footage: Footage, past: int, count: int, kind: Kind, seed: int = 0) -> Sequences:
-    """Sequences drawn from normal clips, and one place in each made abnormal.
+    """Draw sequences from normal clips and make one place in each abnormal.
 
     Args:
-        footage: Normal clips; those shorter than 3 T + 1 frames are left out.
-        past: T, the frames of a sequence but for its last.
+        footage: Normal clips. Those shorter than 3 T + 1 frames are not used.
+        past: T, the number of frames of a sequence before its last.
         count: Number of sequences.
-        kind: `normal` leaves them as they are. In `fast`, whoever is in the place moves at two
-            or three times the speed; in `large`, they are also enlarged.
-        seed: Of the draw; the same for two kinds draws the same sequences.
+        kind: `normal` changes nothing. In `fast`, whatever moves in the place does so at two or
+            three times its speed. In `large`, it is also enlarged.
+        seed: Seed of the draw. The same seed draws the same sequences for every kind.
     """
-    grounds = _grounds(footage)
-    made = [_sequence(footage, past, kind, grounds, seed + index) for index in range(count)]
-    return Sequences(np.stack([frames for frames, _ in made]), tuple(scene for _, scene in made))
+    backgrounds = _backgrounds(footage)
+    frames, scenes = [], []
+    for index in range(count):
+        rng = np.random.default_rng(seed + index)
+        normal, scene = _draw(footage, past, 1, rng)
+        scenes.append(scene)
+        if kind == "normal":
+            frames.append(normal)
+            continue
+        same_view = [clip for clip in footage.clips if clip.scene == scene]
+        speed = int(rng.choice(SPEEDS))
+        fast, _ = _draw(replace(footage, clips=tuple(same_view)), past, speed, rng)
+        frames.append(_paste(normal, fast, backgrounds[scene], kind))
+    return Sequences(np.stack(frames), tuple(scenes))
 
 
-def _grounds(footage: Footage) -> dict[str, np.ndarray]:
-    """The median of each view, (H, W, C); where there is but one, of all frames."""
+def _backgrounds(footage: Footage) -> Mapping[str, np.ndarray]:
+    """The median (H, W, C) of each view. If there is one view, that of all frames."""
     scenes = sorted({clip.scene for clip in footage.clips})
-    known = scene_of_frames(footage, scenes) if len(scenes) > 1 else np.zeros(len(footage.frames))
-    seen = {scene: np.flatnonzero(known == index) for index, scene in enumerate(scenes)}
-    return {
-        scene: np.median(footage.frames[frames[:: max(1, len(frames) // 64)]], axis=0)
-        for scene, frames in seen.items()
-    }
+    if len(scenes) > 1:
+        scene_indices = scene_of_frames(footage, scenes)
+    else:
+        scene_indices = np.zeros(len(footage.frames))
+    medians = {}
+    for index, scene in enumerate(scenes):
+        own = np.flatnonzero(scene_indices == index)
+        step = max(1, len(own) // BACKGROUND_SAMPLES)
+        medians[scene] = np.median(footage.frames[own[::step]], axis=0)
+    return medians
 
 
-def _sequence(
-    footage: Footage, past: int, kind: Kind, grounds: Mapping[str, np.ndarray], seed: int
-) -> tuple[np.ndarray, str]:
-    rng = np.random.default_rng(seed)
-    base, scene = _draw(footage.clips, footage.frames, past, 1, rng)
-    if kind == "normal":
-        return base, scene
-    speed, ground = int(rng.choice(SPEEDS)), grounds[scene]
-    alike = [clip for clip in footage.clips if clip.scene == scene]
-    thing = _draw(alike, footage.frames, past, speed, rng)[0] - ground
-    centre = _liveliest(thing)
-    if kind == "large":
-        thing = np.stack([_enlarge(frame, centre) for frame in thing])
-    place = _place(base.shape[1:3], centre)[..., None]
-    mixed: np.ndarray = (1 - place) * base + place * (ground + thing)
-    return mixed.clip(0, 255).round().astype(np.uint8), scene
-
-
-def _draw(
-    clips: Sequence[Clip], frames: np.ndarray, past: int, speed: int, rng: np.random.Generator
-) -> tuple[np.ndarray, str]:
-    """T + 1 frames of a clip, each `speed` after the one before, (T + 1, H, W, C); its view."""
+def _draw(footage: Footage, past: int, speed: int, rng: Generator) -> tuple[np.ndarray, str]:
+    """T + 1 frames of a random clip, `speed` frames apart, (T + 1, H, W, C); and their view."""
     span = max(SPEEDS) * past + 1
-    long = [clip for clip in clips if clip.length >= span]
-    clip = long[rng.integers(len(long))]
+    long_enough = [clip for clip in footage.clips if clip.length >= span]
+    clip = long_enough[rng.integers(len(long_enough))]
     start = clip.start + rng.integers(clip.length - span + 1)
-    return frames[start + speed * np.arange(past + 1)], clip.scene
+    return footage.frames[start + speed * np.arange(past + 1)], clip.scene
 
 
-def _liveliest(thing: np.ndarray) -> tuple[int, int]:
-    """Row and column where most moves, of (T + 1, H, W, C) without background."""
-    motion = np.abs(np.diff(thing, axis=0)).mean((0, 3))
-    height = motion.shape[0]
-    row, column = np.unravel_index(
-        gaussian_filter(motion, PLACE * height / 2).argmax(), motion.shape
-    )
+def _paste(normal: np.ndarray, fast: np.ndarray, background: np.ndarray, kind: Kind) -> np.ndarray:
+    """A normal sequence (T + 1, H, W, C) with the place of a fast one where most moves."""
+    moving = fast - background
+    centre = _place_of_most_motion(moving)
+    if kind == "large":
+        moving = np.stack([_enlarge(frame, centre) for frame in moving])
+    weight = _soft_disc(normal.shape[1:3], centre)[..., None]
+    mixed: np.ndarray = (1 - weight) * normal + weight * (background + moving)
+    return mixed.clip(0, 255).round().astype(np.uint8)
+
+
+def _place_of_most_motion(moving: np.ndarray) -> tuple[int, int]:
+    """Row and column where most moves in (T + 1, H, W, C) without background."""
+    motion = np.abs(np.diff(moving, axis=0)).mean((0, 3))
+    smooth = gaussian_filter(motion, RADIUS * len(motion) / 2)
+    row, column = np.unravel_index(smooth.argmax(), motion.shape)
     return int(row), int(column)
 
 
-def _enlarge(frame: np.ndarray, centre: tuple[int, int]) -> np.ndarray:
-    """A frame (H, W, C), enlarged about a point."""
+def _enlarge(frame: np.ndarray, centre: Sequence[int]) -> np.ndarray:
+    """A frame (H, W, C) enlarged about a point."""
     scale = np.array([1 / GROWTH, 1 / GROWTH, 1])
     fixed = np.array([*centre, 0])
     enlarged: np.ndarray = affine_transform(frame, scale, fixed - scale * fixed, order=1)
     return enlarged
 
 
-def _place(shape: tuple[int, ...], centre: tuple[int, int]) -> np.ndarray:
+def _soft_disc(shape: tuple[int, ...], centre: Sequence[int]) -> np.ndarray:
     """(H, W) in [0, 1]: a disc with a soft edge."""
     rows, columns = np.indices(shape)
-    far = np.hypot(rows - centre[0], columns - centre[1]) / (PLACE * shape[0])
-    soft: np.ndarray = np.clip(2 * (1.5 - far), 0, 1)
-    return soft
+    distance = np.hypot(rows - centre[0], columns - centre[1]) / (RADIUS * shape[0])
+    disc: np.ndarray = np.clip(2 * (1.5 - distance), 0, 1)
+    return disc

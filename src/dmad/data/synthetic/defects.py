@@ -1,6 +1,6 @@
-"""Synthetic defects of images: good ones with one place bent, cut or scratched.
+"""Synthetic defects of images: good images with one place bent, cut or scratched.
 
-They need no labels, so settings can be chosen by them without a look at any test set.
+They need no labels, so settings can be chosen by them without any test set.
 """
 
 from __future__ import annotations
@@ -8,8 +8,11 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 import numpy as np
+from numpy.random import Generator
 from PIL import Image, ImageDraw
 from scipy.ndimage import gaussian_filter, map_coordinates
+
+from dmad.data.reading.frame_format import Frame
 
 Kind = Literal["bend", "cut", "scratch"]
 
@@ -17,83 +20,84 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 RADIUS = (0.06, 0.14)  # of a bent or cut place, as a share of the image's side
 
-SHIFT = (0.4, 0.8)  # how far its middle is bent, as a share of the radius
+SHIFT = (0.4, 0.8)  # displacement of the middle of a bent place, as a share of its radius
 
 LENGTH = (0.1, 0.3)  # of a scratch, as a share of the side
 
-CHANGE = (40, 100)  # brightness of a scratch against what it lies on
+CONTRAST = (40, 100)  # grey levels between a scratch and its surroundings
 
 VISIBLE = 8  # grey levels by which a pixel must change to belong to the defect
 
 
-def defective(image: np.ndarray, kind: Kind, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """A good image with one defect, and where it is.
+def defective(image: Frame, kind: Kind, seed: int) -> tuple[Frame, np.ndarray]:
+    """Make one defect in a good image.
 
     Args:
         image: (H, W, C) uint8.
-        kind: `bend` warps a disc locally, `cut` lays a turned piece of the image elsewhere,
-            `scratch` draws a thin broken line, darker or lighter than what it lies on.
-        seed: Of place, size and direction.
+        kind: `bend` warps a disc, `cut` pastes a turned piece of the image in another place,
+            `scratch` draws a thin broken line, darker or lighter than its surroundings.
+        seed: Seed of place, size and direction.
 
     Returns:
-        The image (H, W, C) uint8 and its mask (H, W), True where it was visibly changed.
+        The image (H, W, C) uint8 and its mask (H, W), True where it visibly changed.
     """
     rng = np.random.default_rng(seed)
     make = {"bend": _bend, "cut": _cut, "scratch": _scratch}[kind]
-    made = make(image, _place(image, rng), rng)
-    changed = np.abs(made.astype(int) - image).max(-1)
-    return made, np.asarray(changed >= VISIBLE)
+    changed = make(image, _place(image, rng), rng)
+    difference = np.abs(changed.astype(int) - image).max(-1)
+    return changed, np.asarray(difference >= VISIBLE)
 
 
-def _place(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Row and column, drawn where the image has structure."""
+def _place(image: Frame, rng: Generator) -> np.ndarray:
+    """A random row and column, more often where the image has details."""
     grey = image.mean(-1)
-    detail = gaussian_filter(np.hypot(*np.gradient(grey)), len(grey) / 64)
-    weight = detail.ravel() + 1e-6
+    details = gaussian_filter(np.hypot(*np.gradient(grey)), len(grey) / 64)
+    weight = details.ravel() + 1e-6
     drawn = rng.choice(weight.size, p=weight / weight.sum())
     return np.array(np.unravel_index(drawn, grey.shape))
 
 
-def _polar(image: np.ndarray, place: np.ndarray) -> np.ndarray:
-    """(2, H, W): rows and columns as seen from a place."""
+def _relative(image: Frame, place: np.ndarray) -> np.ndarray:
+    """Rows and columns relative to a place, (2, H, W)."""
     return np.asarray(np.indices(image.shape[:2]) - place[:, None, None])
 
 
-def _bend(image: np.ndarray, place: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _bend(image: Frame, place: np.ndarray, rng: Generator) -> Frame:
     radius = rng.uniform(*RADIUS) * len(image)
-    turn = rng.uniform(0, 2 * np.pi)
-    away = np.hypot(*_polar(image, place)) / radius
-    push = rng.uniform(*SHIFT) * radius * np.clip(1 - away**2, 0, 1) ** 2
-    moved = np.stack((push * np.sin(turn), push * np.cos(turn)))
-    points = np.indices(image.shape[:2]) + moved
-    return _sampled(image, points, away < 1)
+    direction = rng.uniform(0, 2 * np.pi)
+    distance = np.hypot(*_relative(image, place)) / radius
+    shift = rng.uniform(*SHIFT) * radius * np.clip(1 - distance**2, 0, 1) ** 2
+    shifts = np.stack((shift * np.sin(direction), shift * np.cos(direction)))
+    return _resample(image, np.indices(image.shape[:2]) + shifts, distance < 1)
 
 
-def _cut(image: np.ndarray, place: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _cut(image: Frame, place: np.ndarray, rng: Generator) -> Frame:
     radius = rng.uniform(*RADIUS) * len(image)
-    shape, turn = rng.uniform(0.4, 1, 2), rng.uniform(0, 2 * np.pi)
-    spin = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
-    there = np.tensordot(spin, _polar(image, place), 1)
-    inside = np.all(np.abs(there) < radius * shape[:, None, None], axis=0)
-    return _sampled(image, there + _place(image, rng)[:, None, None], np.asarray(inside))
+    shape, angle = rng.uniform(0.4, 1, 2), rng.uniform(0, 2 * np.pi)
+    rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    turned = np.tensordot(rotation, _relative(image, place), 1)
+    inside = np.all(np.abs(turned) < radius * shape[:, None, None], axis=0)
+    source = _place(image, rng)[:, None, None]
+    return _resample(image, turned + source, np.asarray(inside))
 
 
-def _sampled(image: np.ndarray, points: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """The image (H, W, C), and inside a region the image at points (2, H, W)."""
+def _resample(image: Frame, points: np.ndarray, inside: np.ndarray) -> Frame:
+    """The image (H, W, C), with the pixels inside a region taken from points (2, H, W)."""
     channels = np.moveaxis(image, -1, 0)
-    sampled = [map_coordinates(one, points, order=1, mode="reflect") for one in channels]
+    sampled = [map_coordinates(channel, points, order=1, mode="reflect") for channel in channels]
     return np.where(inside[..., None], np.stack(sampled, -1), image)
 
 
-def _scratch(image: np.ndarray, place: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _scratch(image: Frame, place: np.ndarray, rng: Generator) -> Frame:
     size = len(image)
-    steps, turn = int(rng.integers(3, 7)), rng.uniform(0, 2 * np.pi)
-    turns = turn + np.cumsum(rng.normal(0, 0.4, steps))
-    moves = np.stack((np.cos(turns), np.sin(turns)), 1) * rng.uniform(*LENGTH) * size / steps
-    line = place[::-1] + np.cumsum(np.vstack((np.zeros((1, 2)), moves)), 0)
-    drawn = Image.new("L", (image.shape[1], size))
+    steps, direction = int(rng.integers(3, 7)), rng.uniform(0, 2 * np.pi)
+    directions = direction + np.cumsum(rng.normal(0, 0.4, steps))
+    unit_moves = np.stack((np.cos(directions), np.sin(directions)), 1)
+    moves = unit_moves * rng.uniform(*LENGTH) * size / steps
+    points = place[::-1] + np.cumsum(np.vstack((np.zeros((1, 2)), moves)), 0)
+    line = Image.new("L", (image.shape[1], size))
     width = max(1, round(rng.uniform(0.5, 1.5) * size / 128))
-    ImageDraw.Draw(drawn).line([tuple(point) for point in line], 255, width)
-    soft = gaussian_filter(np.asarray(drawn) / 255, 0.5)[..., None]
-    change = rng.choice((-1, 1)) * rng.uniform(*CHANGE)
+    ImageDraw.Draw(line).line([tuple(point) for point in points], 255, width)
+    soft = gaussian_filter(np.asarray(line) / 255, 0.5)[..., None]
+    change = rng.choice((-1, 1)) * rng.uniform(*CONTRAST)
     return np.asarray(np.clip(image + change * soft, 0, 255).round(), np.uint8)

@@ -1,8 +1,9 @@
-"""People, a bicycle and a cart for the synthetic street, made of capsules, and how to draw them.
+"""The figures of the synthetic street: people, a bicycle and a cart, and drawing them.
 
-A figure is a list of capsules (thick lines), far ones first, so one function draws them all,
-anti-aliased, and knows how far each pixel has moved. It is built in body heights, x forward, y up,
-origin on the ground; `place` turns it into pixels of the frame. Colours are RGB, 0 to 255.
+A figure is a list of capsules (thick lines), far ones first. One function draws them all with
+antialiasing, and computes how far each pixel moved. Figures are built in body heights, x forward,
+y up, with the origin on the ground. `place` converts them into pixels of the frame. Colours are
+RGB, 0 to 255.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class Part(NamedTuple):
 
 
 class Path(NamedTuple):
-    """Where a figure stands at each frame."""
+    """The position of a figure in each frame."""
 
     x: Array  # (T,) pixels: the point on the ground
     y: Array  # (T,) pixels
@@ -55,10 +56,10 @@ class Pose(NamedTuple):
 
 
 class Gait(NamedTuple):
-    """How somebody walks."""
+    """The parameters of walking or running."""
 
     cycle: float  # length of two steps, body heights
-    stance: float  # share of the cycle a foot stands, 0 to 1
+    stance: float  # share of the cycle in which a foot is on the ground, 0 to 1
     lift: float  # of the swinging foot, body heights
     lean: float  # of the shoulders, forward, body heights
     swing: float  # of the arms, radians
@@ -82,13 +83,13 @@ class Figure:
     unusual: NDArray[np.bool_]  # (T,) whether it counts as an anomaly
 
     def near(self, t: int, width: int) -> bool:
-        """Whether it, or its shadow, may reach into a view of this width."""
+        """True if the figure or its shadow may be inside a view of this width."""
         margin = 0.95 * self.path.height[t]
         return bool(-margin < self.path.x[t] < width + margin)
 
 
 def place(parts: Sequence[Part], path: Path, channels: int, unusual: ArrayLike = False) -> Figure:
-    """Put parts, given in body heights, on a path in pixels."""
+    """A figure in pixels, from parts in body heights and a path in pixels."""
     scale = path.height[:, None]
     ends = np.stack([_ends(part, len(path.x)) for part in parts], axis=1)
     ground = np.stack([path.x, path.y], -1)[:, None, None]
@@ -104,13 +105,13 @@ def _ends(part: Part, frames: int) -> Array:
 
 
 def tint(rgb: ArrayLike, channels: int) -> Array:
-    """Turn colours (..., 3) into (..., 1) grey values, or leave them."""
+    """Colours (..., 3) as grey values (..., 1) for one channel, or unchanged for three."""
     rgb = np.asarray(rgb, float)
     return rgb if channels == 3 else rgb @ np.reshape(LUMA, (3, 1))
 
 
 def stride(path: Path, gait: Gait, phase: float) -> Pose:
-    """Walk or run: limbs follow the distance travelled, so feet do not slide, even backwards."""
+    """The pose of a walker or runner. It follows the distance travelled, so feet do not slide."""
     cycle = path.travelled / gait.cycle + phase
     hip = np.stack([0 * cycle, 0.5 - 0.012 * np.cos(4 * np.pi * cycle)], -1)
     shoulder = _beside(hip, gait.lean, 0.3)
@@ -121,7 +122,7 @@ def stride(path: Path, gait: Gait, phase: float) -> Pose:
 
 
 def ride(path: Path) -> Pose:
-    """Sit on a bicycle and turn the pedals."""
+    """The pose of a cyclist who turns the pedals."""
     still = np.zeros((len(path.x), 2))
     turn = -2 * np.pi * path.travelled / 2.2
     feet = [_hanging(turn + half) * 0.09 + (0.03, 0.22) for half in (0, np.pi)]
@@ -135,12 +136,12 @@ def _beside(point: Array, forward: float, up: float) -> Array:
 
 
 def _hanging(angle: Array) -> Array:
-    """Point down, turned forward by an angle in radians: (T, 2)."""
+    """A unit vector (T, 2) that points down, turned forward by an angle in radians."""
     return np.stack([np.sin(angle), -np.cos(angle)], -1)
 
 
 def _foot(cycle: Array, gait: Gait) -> Array:
-    """Stand and fall behind, then swing forward in an arc: (T, 2)."""
+    """The path (T, 2) of a foot: on the ground it moves back, in the air forward in an arc."""
     u = cycle % 1
     q = np.clip((u - gait.stance) / (1 - gait.stance), 0, 1)
     x = np.where(q > 0, -0.5 * np.cos(np.pi * q), 0.5 - u / gait.stance)
@@ -148,7 +149,7 @@ def _foot(cycle: Array, gait: Gait) -> Array:
 
 
 def _knee(hip: Array, foot: Array, bone: float = 0.245) -> Array:
-    """Bend a leg of two equal bones forward: (T, 2)."""
+    """The position (T, 2) of the knee of a leg of two equal bones, bent forward."""
     leg = foot - hip
     reach = np.linalg.norm(leg, axis=-1, keepdims=True)
     bend = np.sqrt(np.maximum(bone**2 - (reach / 2) ** 2, 0))
@@ -156,7 +157,7 @@ def _knee(hip: Array, foot: Array, bone: float = 0.245) -> Array:
 
 
 def look(rng: Generator) -> Look:
-    """Draw the colours of one person."""
+    """Random colours of one person."""
     return {
         "shirt": rng.uniform(25, 235) + rng.uniform(-45, 45, 3),
         "trousers": rng.uniform(20, 150) + rng.uniform(-20, 20, 3),
@@ -166,7 +167,7 @@ def look(rng: Generator) -> Look:
 
 
 def body(colours: Look, pose: Pose) -> list[Part]:
-    """Draw a person in a pose, far limbs in shade."""
+    """The parts of a person in a pose. The far limbs are darker."""
     far = _leg(colours, pose, 0, 0.7) + _arm(colours, pose, 0, 0.7)
     trunk = Part(
         colours["shirt"], 0.095, _beside(pose.hip, 0, 0.04), _beside(pose.shoulder, 0, -0.04)
@@ -204,7 +205,7 @@ def _arm(colours: Look, pose: Pose, side: int, shade: float) -> list[Part]:
 
 
 def bicycle(colour: ArrayLike) -> list[Part]:
-    """Two wheels and a frame, to be drawn before the rider."""
+    """The parts of a bicycle, to be drawn before the rider."""
     rear, front, pedals = (-0.29, 0.2), (0.33, 0.2), (0.03, 0.22)
     seat, bar = (-0.1, 0.5), (0.27, 0.6)
     wheels = [Part((25, 25, 25), 0.028, hub, hub, ring=0.18) for hub in (rear, front)]
@@ -213,7 +214,7 @@ def bicycle(colour: ArrayLike) -> list[Part]:
 
 
 def cart(colour: ArrayLike, driver: Look) -> list[Part]:
-    """A small open delivery cart with its driver; 1.9 body heights long."""
+    """The parts of a small open cart with its driver, 1.9 body heights long."""
     dark, paint = np.array((30.0, 30, 35)), np.asarray(colour, float)
     wheels = [
         Part(shade, radius, (x, 0.17), (x, 0.17))
@@ -233,7 +234,7 @@ def cart(colour: ArrayLike, driver: Look) -> list[Part]:
 
 
 class Canvas:
-    """One frame in the making, drawn over from far to near."""
+    """One frame on which figures are drawn, far figures first."""
 
     def __init__(self, scene: Array) -> None:
         self.image = scene.copy()  # (H, W, C) 0 to 255
@@ -241,7 +242,7 @@ class Canvas:
         self.unusual = np.zeros(scene.shape[:2], bool)  # pixels of anomalies
 
     def shade(self, figure: Figure, t: int) -> None:
-        """Darken the ground beside the feet of a figure, softly."""
+        """Draw the soft shadow of a figure on the ground."""
         size = figure.path.height[t]
         centre = np.array((figure.path.x[t], figure.path.y[t])) + np.array(SUN) * size
         spread = np.array((0.34, 0.09)) * size
@@ -250,7 +251,7 @@ class Canvas:
         self.image[window] *= 1 - 0.45 * np.exp(-falloff)[..., None]
 
     def draw(self, figure: Figure, t: int) -> None:
-        """Paint a figure and note what moved. A pixel belongs to it when covered by half."""
+        """Draw a figure and store its motion for all pixels that it covers by half or more."""
         joints, reach = figure.joints[t], (figure.radii[t] + figure.rings[t])[:, None, None] + 1
         window, x, y = self._window((joints - reach).min((0, 1)), (joints + reach).max((0, 1)))
         if not x.size or not y.size:
@@ -267,7 +268,7 @@ class Canvas:
         self.unusual[window][own] = figure.unusual[t]
 
     def _window(self, low: Array, high: Array) -> tuple[tuple[slice, slice], Array, Array]:
-        """Return the pixels of a box and their x (1, w) and y (h, 1)."""
+        """The pixels of a box as slices, and their x (1, w) and y (h, 1)."""
         height, width = self.image.shape[:2]
         x0, y0 = (max(int(v), 0) for v in np.floor(low))
         x1, y1 = max(min(int(high[0]) + 2, width), x0), max(min(int(high[1]) + 2, height), y0)
@@ -276,7 +277,7 @@ class Canvas:
 
 
 def _cover(figure: Figure, t: int, x: Array, y: Array) -> tuple[Array, Array]:
-    """Return how much of each pixel each part covers, and where along the part: (P, h, w) each."""
+    """The share of each pixel that each part covers, and the position along it: (P, h, w) each."""
     start, bone = figure.joints[t, :, 0], figure.joints[t, :, 1] - figure.joints[t, :, 0]
     column = (slice(None), None, None)
     dx, dy = x - start[:, 0][column], y - start[:, 1][column]
@@ -288,7 +289,7 @@ def _cover(figure: Figure, t: int, x: Array, y: Array) -> tuple[Array, Array]:
 
 
 def _moved(figure: Figure, t: int, weight: Array, along: Array) -> Array:
-    """Return how far the part seen most at each of n pixels moved since frame t-1: (2, n)."""
+    """The motion (2, n) since frame t-1 of the part that is most visible at each of n pixels."""
     top = weight.argmax(0)
     steps = (figure.joints[t] - figure.joints[max(t - 1, 0)])[top]
     share = along[top, np.arange(len(top))][:, None]

@@ -1,8 +1,8 @@
-"""A scripted street: a fixed camera over a walkway, drawn on the fly, with the truth beside it.
+"""A synthetic street: a fixed camera over a walkway, with labels, masks and true motion.
 
-Pedestrians cross a still scene; test clips add a runner, a cyclist, a vehicle, a loiterer or a
-thrown ball to the same kind of crowd. Lengths of the script are in pixels of a 64 x 64 frame and
-grow with the frame.
+Pedestrians cross a still background. Abnormal clips add a runner, a cyclist, a vehicle, a loiterer
+or a thrown ball to the same kind of crowd. Lengths in this module are in pixels of a 64 x 64 frame
+and are scaled to the frame's size.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ from dmad.errors import require
 
 KINDS = ("runner", "cyclist", "vehicle", "loiterer", "thrown")
 
-LEAD_IN, LEAD_OUT = 20, 10  # frames of a test clip before and after anything unusual
+LEAD_IN, LEAD_OUT = 20, 10  # frames of an abnormal clip before and after its anomalies
 
 NOISE = 1.5  # standard deviation of the camera's noise, of 255
 
-SEEN = 8  # pixels of a 64 x 64 frame that an anomaly must show to be labelled
+VISIBLE = 8  # pixels of a 64 x 64 frame that an anomaly must cover to be labelled
 
 
 @dataclass(frozen=True)
 class Street:
-    """The script of one scene. Clips of one seed share camera and background.
+    """The settings of one street. Clips of one seed share camera and background.
 
     Args:
         size: Height and width of a frame in pixels; figures and speeds grow with it.
         channels: 1 for grey, 3 for colour.
         seed: Seed of the background and of all clips.
-        frames: Frames T of a clip; test clips need about 100 to hold a whole anomaly.
-        fps: Frames a second, for whoever plays or times the clips.
-        people: Average number of pedestrians on view.
+        frames: Frames T of a clip. Abnormal clips need about 100 for a whole anomaly.
+        fps: Frames a second of the clips.
+        people: Average number of pedestrians in view.
     """
 
     size: int = 64
@@ -60,23 +60,23 @@ class Street:
 
 @dataclass(frozen=True)
 class StreetClip:
-    """A clip and its truth. Shadows and light belong to the background."""
+    """A clip with its ground truth. Shadows and light belong to the background."""
 
     frames: NDArray[np.uint8]  # (T, H, W, C)
-    labels: NDArray[np.uint8]  # (T,) 1 where enough of something unusual is on view
-    masks: NDArray[np.bool_]  # (T, H, W) its visible pixels; none where the label is 0
+    labels: NDArray[np.uint8]  # (T,) 1 if enough of an anomaly is in view
+    masks: NDArray[np.bool_]  # (T, H, W) visible pixels of anomalies; none if the label is 0
     displacement: NDArray[np.float32]  # (T, 2, H, W) pixels (x right, y down) since frame t-1
-    kinds: tuple[str, ...]  # what is unusual, of KINDS; empty in normal clips
+    kinds: tuple[str, ...]  # the anomalies, of KINDS; empty in normal clips
 
 
 def normal_clip(street: Street, index: int) -> StreetClip:
-    """Film pedestrians only. The same street and index always give the same clip."""
+    """A clip of pedestrians only. The same street and index always give the same clip."""
     rng = _stream(street, 1, index)
     return _film(street, _crowd(street, rng), (), rng)
 
 
 def abnormal_clip(street: Street, index: int) -> StreetClip:
-    """Film the same kind of crowd with one or two anomalies; the first is `KINDS[index % 5]`."""
+    """A clip of a crowd with one or two kinds of anomaly; the first is `KINDS[index % 5]`."""
     rng = _stream(street, 2, index)
     crowd = _crowd(street, rng)
     names, starts = _schedule(street, index, rng)
@@ -86,7 +86,7 @@ def abnormal_clip(street: Street, index: int) -> StreetClip:
 
 
 def background(street: Street) -> NDArray[np.uint8]:
-    """Return the scene without people and noise, in mean light: (H, W, C)."""
+    """The scene (H, W, C) without people and noise, in mean light."""
     return np.round(_scene(street)[0]).astype(np.uint8)
 
 
@@ -96,7 +96,7 @@ def _stream(street: Street, part: int, index: int) -> Generator:
 
 
 def _crowd(street: Street, rng: Generator) -> list[Figure]:
-    """Let pedestrians enter at random, many of them before the clip begins."""
+    """Pedestrians that enter at random times, many of them before the clip begins."""
     before, crossing = 180, 80.0  # frames: the slowest way in and out, the mean time on view
     count = rng.poisson(street.people * (before + street.frames) / crossing)
     entries = rng.uniform(-before, street.frames, count)
@@ -104,10 +104,10 @@ def _crowd(street: Street, rng: Generator) -> list[Figure]:
 
 
 def _schedule(street: Street, index: int, rng: Generator) -> tuple[list[str], Array]:
-    """Fill a test clip with acts, as many as it has room for, and return when each begins.
+    """The kinds of the anomalies of a clip, as many as fit, and the frame at which each begins.
 
-    One kind a clip, in turn; every other round of five clips mixes kinds. Spare time falls
-    between acts rather than around them, so that the middle of a clip tells little.
+    Clips show the five kinds in turn. In every other round of five, a clip shows several kinds.
+    Spare time is mostly between anomalies, so that the position in a clip says little.
     """
     step, room = 4 * (index // 5 % 2), street.frames - LEAD_IN - LEAD_OUT
     names = [KINDS[(index + step * act) % 5] for act in range(1 + street.frames // 40)]
@@ -118,7 +118,10 @@ def _schedule(street: Street, index: int, rng: Generator) -> tuple[list[str], Ar
 
 
 def _path(street: Street, rng: Generator, travelled: Array, tall: float = 1.0) -> Path:
-    """Come in from the left or right. Travelled is (T,), in body heights, 0 before the entry."""
+    """A path that begins at the left or right border.
+
+    `travelled` is the distance (T,) in body heights, 0 before the entry.
+    """
     facing, y, slope = rng.choice([-1.0, 1.0]), rng.uniform(29, 61), rng.uniform(-0.06, 0.06)
     height = 5 + y / 4
     along = (travelled - 1) * height * tall
@@ -128,7 +131,7 @@ def _path(street: Street, rng: Generator, travelled: Array, tall: float = 1.0) -
 
 
 def _zoom(street: Street, path: Path) -> Path:
-    """Turn pixels of a 64 x 64 frame into pixels of the street's."""
+    """Convert pixels of a 64 x 64 frame into pixels of the street's frames."""
     zoom = street.size / 64
     return path._replace(x=path.x * zoom, y=path.y * zoom, height=path.height * zoom)
 
@@ -159,7 +162,7 @@ def _vehicle(street: Street, rng: Generator, clock: Array) -> Figure:
 
 
 def _loiterer(street: Street, rng: Generator, clock: Array) -> Figure:
-    """Walk in as others do, stop for a moment, then from clock 0 on hurry backwards: unusual."""
+    """Walks in as others do, stops, and from clock 0 on hurries backwards, which is abnormal."""
     pace, rest = rng.uniform(0.06, 0.07), rng.uniform(8, 14)
     turn = rng.uniform(2.8, 3.4)
     travelled = turn - pace * _ramp(-clock - rest) - 2.5 * pace * _ramp(clock)
@@ -169,12 +172,12 @@ def _loiterer(street: Street, rng: Generator, clock: Array) -> Figure:
 
 
 def _ramp(clock: Array) -> Array:
-    """Return max(clock, 0) with a rounded corner."""
+    """max(clock, 0) with a rounded corner."""
     return np.asarray(1.5 * np.logaddexp(0, clock / 1.5))
 
 
 def _thrown(street: Street, rng: Generator, clock: Array) -> Figure:
-    """Fly across the view on a parabola."""
+    """A ball that flies across the view on a parabola."""
     travelled = rng.uniform(0.22, 0.28) * np.maximum(clock, 0)
     path = _path(street, rng, travelled)
     share = (travelled - 1) / 4
@@ -196,7 +199,7 @@ _LENGTH = {"runner": 36, "cyclist": 34, "vehicle": 52, "loiterer": 36, "thrown":
 
 @lru_cache(maxsize=8)
 def _scene(street: Street) -> tuple[Array, list[Figure]]:
-    """Return the empty street (H, W, C), with a pole and a kiosk, and these two as figures."""
+    """The street (H, W, C) with a pole and a kiosk but no people, and these two as figures."""
     rng = _stream(street, 0, 0)
     things = _furniture(street, rng)
     canvas = Canvas(_ground(street, rng))
@@ -231,7 +234,7 @@ def _stand(street: Street, parts: Sequence[Part], x: float, y: float) -> Figure:
 
 
 def _ground(street: Street, rng: Generator) -> Array:
-    """Paint wall, grass and tiled pavement at three times the size, and average: (H, W, C)."""
+    """Wall, grass and tiled pavement (H, W, C), drawn at three times the size and averaged."""
     n = 3 * street.size
     y, x = (np.mgrid[:n, :n] + 0.5) * 64 / n
     image = np.empty((n, n, 3))
@@ -248,12 +251,12 @@ def _ground(street: Street, rng: Generator) -> Array:
 
 
 def _joints(x: Array, y: Array, across: float, down: float) -> Array:
-    """Return the grid between bricks or tiles: 1 on a joint, else 0."""
+    """The joints between bricks or tiles: 1 on a joint, else 0."""
     return np.maximum(x % across < across * 0.08, y % down < down * 0.12).astype(float)
 
 
 def _grain(n: int, rng: Generator) -> Array:
-    """Return stains and grain (n, n) of a few grey values."""
+    """Stains and grain (n, n) of a few grey levels."""
     layers = ((7, n / 12), (6, n / 48), (5, n / 150))
     fields = [(size, gaussian_filter(rng.standard_normal((n, n)), w)) for size, w in layers]
     return np.asarray(sum(size * field / field.std() for size, field in fields))
@@ -262,13 +265,13 @@ def _grain(n: int, rng: Generator) -> Array:
 def _film(
     street: Street, cast: Sequence[Figure], kinds: tuple[str, ...], rng: Generator
 ) -> StreetClip:
-    """Draw the cast on every frame, far figures first, then let light drift and add noise."""
+    """Draw the figures on every frame, then apply the light and add noise."""
     scene, things = _scene(street)
     light = _light(street, rng)
     shots = [_shoot(scene, things, cast, t) for t in range(street.frames)]
     frames = [_expose(shot.image * gain, rng) for shot, gain in zip(shots, light, strict=True)]
     masks = np.stack([shot.unusual for shot in shots])
-    labels = masks.sum((1, 2)) >= SEEN * (street.size / 64) ** 2
+    labels = masks.sum((1, 2)) >= VISIBLE * (street.size / 64) ** 2
     masks[~labels] = False
     displacement = np.stack([shot.displacement for shot in shots])
     return StreetClip(np.stack(frames), labels.astype(np.uint8), masks, displacement, kinds)
@@ -285,7 +288,7 @@ def _shoot(scene: Array, things: Sequence[Figure], cast: Sequence[Figure], t: in
 
 
 def _light(street: Street, rng: Generator) -> Array:
-    """Let clouds pass: a gain (T,) around 1 that drifts slowly."""
+    """A gain (T,) around 1 that drifts slowly, as if clouds passed."""
     period, phase = rng.uniform(200, 500), rng.uniform(0, 2 * np.pi)
     return np.asarray(1 + 0.05 * np.sin(2 * np.pi * np.arange(street.frames) / period + phase))
 

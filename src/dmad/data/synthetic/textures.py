@@ -1,4 +1,4 @@
-"""Textures in MVTec's layout, cut from pictures that come with scikit-image, with made defects."""
+"""Textures in the layout of MVTec AD, cut from images of scikit-image, with synthetic defects."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from dmad.data.reading.frame_format import Frame
 from dmad.data.synthetic.defects import defective
 from dmad.errors import DmadError
 
@@ -14,16 +15,16 @@ TEXTURES = ("brick", "grass", "gravel")
 
 SIDE = 64  # pixels of a tile; a texture of 512 x 512 gives 64 that do not overlap
 
-TESTED = 16  # tiles kept for testing: good as they are, and each with every kind of defect
+TESTED = 16  # tiles kept for testing: unchanged, and with every kind of defect
 
 SPOT = (0.12, 0.25)  # radii of a spot of another texture, as a share of a tile
 
 
 def write_textures(out: Path) -> Path:
-    """Write a category a texture: good tiles to train on, other ones to test, and defects in them.
+    """Write one category for each texture: good training tiles, good test tiles and defects.
 
     Args:
-        out: Folder to write to, laid out as MVTec AD.
+        out: Folder to write to.
 
     Returns:
         `out`.
@@ -36,44 +37,46 @@ def write_textures(out: Path) -> Path:
     except ImportError as error:
         raise DmadError("the textures come with scikit-image; pip install scikit-image") from error
     tiles = {name: _tiles(getattr(data, name)()) for name in TEXTURES}
-    for name, other in zip(TEXTURES, (*TEXTURES[1:], TEXTURES[0]), strict=True):
-        _category(tiles[name], tiles[other], out / name)
+    others = (*TEXTURES[1:], TEXTURES[0])
+    for name, other in zip(TEXTURES, others, strict=True):
+        _write_category(tiles[name], tiles[other], out / name)
     return out
 
 
-def _tiles(texture: np.ndarray) -> list[np.ndarray]:
-    """All tiles (SIDE, SIDE, 3) uint8 of a grey texture, in an order without pattern."""
+def _tiles(texture: np.ndarray) -> list[Frame]:
+    """All tiles (SIDE, SIDE, 3) uint8 of a grey texture, in random order."""
     rows, columns = (length // SIDE for length in texture.shape)
-    cut = texture[: rows * SIDE, : columns * SIDE].reshape(rows, SIDE, columns, SIDE)
-    tiles = cut.swapaxes(1, 2).reshape(-1, SIDE, SIDE, 1).repeat(3, -1)
+    grid = texture[: rows * SIDE, : columns * SIDE].reshape(rows, SIDE, columns, SIDE)
+    tiles = grid.swapaxes(1, 2).reshape(-1, SIDE, SIDE, 1).repeat(3, -1)
     return list(np.random.default_rng(0).permutation(tiles))
 
 
-def _category(tiles: list[np.ndarray], others: list[np.ndarray], out: Path) -> None:
+def _write_category(tiles: list[Frame], others: list[Frame], out: Path) -> None:
     for index, tile in enumerate(tiles[TESTED:]):
-        _save(tile, out / f"train/good/{index:03}.png")
+        _write_image(tile, out / f"train/good/{index:03}.png")
     for index, tile in enumerate(tiles[:TESTED]):
-        _save(tile, out / f"test/good/{index:03}.png")
-        made = {
+        _write_image(tile, out / f"test/good/{index:03}.png")
+        defects = {
             "cut": defective(tile, "cut", index),
             "scratch": defective(tile, "scratch", index),
-            "spot": _spot(tile, others[index], index),
+            "spot": _with_spot(tile, others[index], index),
         }
-        for kind, (image, mask) in made.items():
-            _save(image, out / f"test/{kind}/{index:03}.png")
-            marked = mask.astype(np.uint8) * 255
-            _save(marked, out / f"ground_truth/{kind}/{index:03}_mask.png")
+        for kind, (image, mask) in defects.items():
+            _write_image(image, out / f"test/{kind}/{index:03}.png")
+            white = mask.astype(np.uint8) * 255
+            _write_image(white, out / f"ground_truth/{kind}/{index:03}_mask.png")
 
 
-def _spot(tile: np.ndarray, other: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """An ellipse of another texture on a tile, and where it lies."""
+def _with_spot(tile: Frame, other: Frame, seed: int) -> tuple[Frame, np.ndarray]:
+    """A tile with an ellipse of another texture, and the mask of the ellipse."""
     rng = np.random.default_rng(seed)
-    place = rng.uniform(0.25, 0.75, 2)[:, None, None] * SIDE
-    away = (np.indices((SIDE, SIDE)) - place) / (rng.uniform(*SPOT, 2)[:, None, None] * SIDE)
-    inside = np.asarray(np.hypot(*away) < 1)
+    centre = rng.uniform(0.25, 0.75, 2)[:, None, None] * SIDE
+    radii = rng.uniform(*SPOT, 2)[:, None, None] * SIDE
+    distance = np.hypot(*((np.indices((SIDE, SIDE)) - centre) / radii))
+    inside = np.asarray(distance < 1)
     return np.where(inside[..., None], other, tile), inside
 
 
-def _save(image: np.ndarray, path: Path) -> None:
+def _write_image(image: Frame, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(image).save(path)
