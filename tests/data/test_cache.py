@@ -14,7 +14,7 @@ from dmad.data import cache as module
 from dmad.data.cache import load_footage
 from dmad.data.footage import ClipSource
 from dmad.data.reading.decode import aspect, decode
-from dmad.data.reading.source_frames import picture_of
+from dmad.data.reading.source_frames import picture_for_people
 from dmad.drawing.video_writer import VideoWriter
 from dmad.errors import DmadError
 
@@ -432,4 +432,4 @@ def test_films_of_phones_are_turned_upright(tmp_path, told, turns):
     sides = (64, 96) if turns % 2 else (96, 64)
     assert aspect(path) == sides[0] / sides[1]
     with av.open(str(path)) as container:
-        assert picture_of(next(container.decode(video=0))).shape == (*sides[::-1], 3)
+        assert picture_for_people(next(container.decode(video=0))).shape == (*sides[::-1], 3)
