@@ -13,7 +13,7 @@ from dmad.categories import evaluate_categories, ledger_value, table_of_block, t
 from dmad.cli import main as cli
 from dmad.config import plain
 from dmad.errors import DmadError
-from dmad.evaluation.image_ledger import LARGER
+from dmad.evaluation.image_ledger import LARGER_OF_BOTH
 from dmad.runs import Run
 
 
@@ -87,7 +87,7 @@ def test_one_bad_category_does_not_stop_the_others(config, three, tmp_path, logg
 
 
 def rows(level: float) -> list[dict]:
-    signal = {"block": "paper", "signal": LARGER}
+    signal = {"block": "paper", "signal": LARGER_OF_BOTH}
     return [signal | {"metric": m, "value": level} for m in ("image_AUROC", "pixel_AUROC")]
 
 
@@ -97,4 +97,4 @@ def test_averages_of_textures_and_objects() -> None:
     assert lines["mean of textures"] == "0.8500"
     assert lines["mean of all"] == "0.7333"
     assert "mean of objects" not in lines  # of one there is no mean
-    assert np.isnan(ledger_value(found["tile"], "paper", LARGER, "AUPRO"))
+    assert np.isnan(ledger_value(found["tile"], "paper", LARGER_OF_BOTH, "AUPRO"))

@@ -69,7 +69,7 @@ def macro_auroc(
     count = len(clip_scores)
     require(
         len(values) > 0,
-        f"macro AUROC needs a clip with frames of both kinds; none of {count} clips is one",
+        f"macro AUROC needs a clip with normal and abnormal frames; none of {count} clips has both",
     )
     return MacroAUROC(float(np.mean(values)), averaged_clips=len(values), clips=count)
 
@@ -118,7 +118,7 @@ def scored_frames(scores: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, n
     require(bool(scored.any()), "no frame has a score")
     require(
         _has_both_kinds(labels[scored]),
-        "AUROC needs frames of both kinds; these labels hold one kind only",
+        "AUROC needs normal and abnormal frames; these labels hold one kind only",
     )
     return scores[scored], labels[scored]
 
