@@ -35,7 +35,7 @@ class ConsoleHandler(logging.Handler):
 @cache
 def error_console() -> Console:
     """The console on standard error. Bars and messages share it, so that they do not mix."""
-    return Console(stderr=True)
+    return Console(stderr=True, force_interactive=True)  # `bars_are_shown` decides on bars
 
 
 def set_up_logging() -> None:
@@ -54,8 +54,10 @@ def warn_about(notes: Sequence[str], logger: logging.Logger) -> None:
 
 
 def bars_are_shown() -> bool:
-    """True if standard error is a terminal and progress messages are shown in it."""
-    return error_console().is_terminal and PACKAGE.isEnabledFor(logging.INFO)
+    """True if standard error is a terminal that can redraw, and progress messages are shown."""
+    console = error_console()
+    can_redraw = console.is_terminal and not console.is_dumb_terminal
+    return can_redraw and PACKAGE.isEnabledFor(logging.INFO)
 
 
 def progress_bar(items: Iterable[T], title: str, total: float | None = None) -> Iterable[T]:
@@ -87,7 +89,8 @@ def show_table(
     for row in rows:
         table.add_row(*map(escape, row))
     console = Console()
-    console.width = max(console.width, console.measure(table).minimum)
+    needed = Console(width=10_000).measure(table).minimum
+    console.width = max(console.width, needed)
     console.print(table)
     for note in notes:
         console.print(note, highlight=False, markup=False)

@@ -8,7 +8,6 @@ from math import inf
 from pathlib import Path
 
 from dmad.calibration.alarms import AlarmShape
-from dmad.calibration.budget import Budget
 from dmad.data.zones import ALL, Zone
 from dmad.errors import require
 
@@ -50,25 +49,25 @@ class CalibrationRequest:
 
     Args:
         footage: Normal videos, frame folders or images that were not trained on, or folders of
-            them. Empty: the footage of the last calibration, else what the training held out.
+            them (default: those of the last calibration, else what the training held out).
         normal: Clips that raised alarms and are normal. They are added to that footage, each once.
             Video only.
         false_alarms: Budget of false alarms: `1/day`, `2/hour`, `0.001/frame`, or for images
-            `0.01/image`. Empty: the budget of the last calibration, else 1/hour or 0.01/image.
+            `0.01/image` (default: that of the last calibration, else 1/hour or 0.01/image).
         alarm: Changes to what counts as one alarm. Video only.
-        weight: Weight of the standardised deformation. None: that of the last calibration, else the
-            model's. Video only.
+        weight: Weight of the standardised deformation (default: that of the last calibration, else
+            the model's). Video only.
         fps: Frames a second of footage that does not state its rate. Video only.
         scene: View that the clips show. Video only.
         zone: Part of the view that counts. Video only.
-        out: File to store the threshold in, for one camera of several. None: the model's card.
+        out: File to store the threshold in, for one camera of several (default: the model's card).
         root: Folder of the data set, if it is not where it was in training.
         cache: Folder for decoded frames.
     """
 
     footage: Sequence[str | Path] = ()
     normal: Sequence[str | Path] = ()
-    false_alarms: str | Budget = ""
+    false_alarms: str = ""
     alarm: AlarmChanges = field(default_factory=AlarmChanges)
     weight: float | None = None
     fps: float = 0.0

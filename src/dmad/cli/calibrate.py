@@ -29,8 +29,8 @@ def calibrate_command(
 
     Args:
         run: Run folder, export, .safetensors file, or with --out a shipped model.
-        footage: Normal videos, folders of frames or images that were not trained on. Without any:
-            the footage of the last calibration, else what the training held out.
+        footage: Normal videos, folders of frames or images that were not trained on (default: those
+            of the last calibration, else what the training held out).
         request: What is asked.
         zone: Which part of the view counts.
         data: Where the data set is.

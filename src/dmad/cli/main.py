@@ -45,6 +45,12 @@ QUICK = (recipes_command, data_command, ledger_command)  # verbs that compute no
 
 EXPERIMENT = "Repeat an experiment of the paper. `dmad experiment` lists them."
 
+ABOUT_EXPERIMENTS = """usage: dmad experiment NAME [options]     (--help after NAME explains it)
+
+The first six train many models. If one of them is stopped and started again, it goes on where it
+stopped. It writes a table as .md, .csv and .json, and a figure as .png and .pdf.
+"""
+
 INTRODUCTION = """dmad finds what is not normal in video from fixed cameras and in images of parts,
 and shows why.
 
@@ -103,7 +109,7 @@ def run_experiment(arguments: Sequence[str]) -> None:
     """Run the experiment that the arguments begin with."""
     first, *rest = [*arguments] or ["--help"]
     if first in ("-h", "--help"):
-        print("\n".join(["usage: dmad experiment NAME [options]\n", *described(EXPERIMENTS)]))
+        print("\n".join([ABOUT_EXPERIMENTS, *described(EXPERIMENTS)]))
     else:
         run_verb(f"experiment {first}", named(first, EXPERIMENTS, "experiment"), rest)
 

@@ -60,17 +60,14 @@ class Parser(ArgumentParser):
     def add_argument(self, *names: Any, **options: Any) -> Any:
         """Add an argument of a signature, as it is written on a command line.
 
-        A positional list and a list of paths are given as several words. A dataclass that can be
-        given as text is given as text. An option of two words is written with a dash.
+        A positional list and a list of paths are given as several words. The name of an option may
+        be written with dashes.
         """
         name, kind = names[0], getattr(options.get("action"), "_typehint", options.get("type"))
         is_option = name.startswith("--")
         if _is_list(kind) and (not is_option or Path in _item_types(kind)):
             options.pop("action", None)
             options |= {"type": Path if is_option else _item_types(kind)[0], "nargs": "+"}
-        elif str in get_args(kind) and any(map(is_dataclass, get_args(kind))):
-            options.pop("action", None)
-            options["type"] = str
         if is_option and kind is not None and "." not in name:
             names = tuple(dict.fromkeys([name.replace("_", "-"), *names]))
         return super().add_argument(*names, **options)

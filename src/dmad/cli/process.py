@@ -10,7 +10,13 @@ from io import TextIOWrapper
 
 from dmad.console import set_up_logging
 
-NOISY = ("lightning", "lightning.pytorch", "lightning.fabric", "huggingface_hub", "nncf")
+# Loggers of other packages that report on themselves. Lightning sets the levels of its upper loggers
+# when it is imported, so the ones below them are named.
+NOISY = (
+    "lightning.pytorch.utilities.rank_zero",
+    "lightning.fabric.utilities.rank_zero",
+    "huggingface_hub",
+)
 
 
 def set_up_streams() -> None:

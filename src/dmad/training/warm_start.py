@@ -20,6 +20,8 @@ OF_VIDEO = tuple(
 
 TRAINING_ONLY = ("model.revive_after", "model.teacher_weights")  # no matter to a trained network
 
+PLACES = ("root", "cache", "workers", "teacher_weights")  # settings that may change on resuming
+
 
 def starting_weights(config: Config) -> dict[str, Tensor]:
     """Weights of `train.start`, all but the templates: those belong to the view it was trained on.
@@ -45,9 +47,10 @@ def same_run(config: Config, run: Path) -> None:
         DmadError: They are others.
     """
     base = read_config(run)
-    places = {name: getattr(config.data, name) for name in ("root", "cache", "workers")}
+    settings = {**vars(config.data), **vars(config.model)}
+    places = {name: settings[name] for name in PLACES if name in settings}
     require(
-        changed(base, **places, teacher_weights=config.model.teacher_weights) == config,
+        changed(base, **places) == config,
         "with --resume the run's own settings hold; only --data.root, --data.cache, --data.workers "
         "and --model.teacher_weights may be given; a new run goes on from this one with "
         f"--train.start {run}",
