@@ -6,16 +6,15 @@ from dmad.evaluation.published_smoothing import (
     kalman,
     mean_of_nearest,
     min_max,
-    min_max_per_clip,
     smooth_avenue,
     smooth_joined,
     smooth_whole_windows,
 )
 
 
-def test_min_max_scales_each_clip_separately():
-    scaled = min_max_per_clip(np.array([1.0, 2, 3, 30, 10, 5, 5]), np.array([3, 2, 0, 2]))
-    assert scaled.tolist() == [0, 0.5, 1, 1, 0, 0, 0]
+def test_min_max_scales_to_0_and_1():
+    assert min_max(np.array([1.0, 2, 3])).tolist() == [0, 0.5, 1]
+    assert min_max(np.array([5.0, 5])).tolist() == [0, 0]
     assert min_max(np.array([4.0, 2])).tolist() == [1, 0]
 
 

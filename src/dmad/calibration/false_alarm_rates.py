@@ -1,13 +1,13 @@
 """How often normal footage exceeds a level, and the level that it exceeds at a given rate.
 
 Rates are counted as far as the footage allows and extrapolated beyond. `EventRates` counts events
-per hour, `ShareRates` the share of frames or images.
+per hour, `ShareRates` the share of frames or images. Both take `draws` (blocks,): how often each
+block of the footage counts. It is all 1 for the footage, and a random draw for the bootstrap.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
@@ -16,34 +16,9 @@ from dmad.calibration.held_out import HeldOut
 from dmad.calibration.tails import SMALLEST_MEAN, pareto_excess
 
 LEVELS = 32  # levels at which events are counted
-
 SHARE_ABOVE_LOWEST_LEVEL = 0.25  # of the frames
-
 BOOTSTRAP_FACTOR = 4  # events are counted up to this many times the budget, for the bootstrap
-
 TAIL_EVENTS = 30  # events to which a tail is fitted, if there are as many
-
-
-class FalseAlarmRates(Protocol):
-    """The rate of false alarms of normal footage as a function of the level.
-
-    `draws` (blocks,) is how often each block of the footage counts: all 1 for the footage itself, a
-    random draw for the bootstrap.
-    """
-
-    @property
-    def blocks(self) -> int:
-        """Number of blocks of the footage."""
-
-    @property
-    def enough(self) -> float:
-        """Expected false alarms needed to measure a level; with fewer it is extrapolated."""
-
-    def expected(self, rate: float, draws: np.ndarray) -> float:
-        """Return how many false alarms the footage contains at this rate."""
-
-    def level(self, rate: float, draws: np.ndarray) -> float:
-        """Return the lowest level that is exceeded at this rate or less often."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +32,7 @@ class EventRates:
     tail: float  # level above which a tail is fitted
     peaks: np.ndarray  # (P,) peak scores of the events at that level
     peak_blocks: np.ndarray  # (P,) block of each peak
-    enough: float = 10.0
+    enough: float = 10.0  # expected events needed to measure a level; with fewer, extrapolate
 
     def expected(self, rate: float, draws: np.ndarray) -> float:
         """Return how many events the footage contains at `rate` events per hour."""
@@ -150,7 +125,7 @@ class ShareRates:
     blocks: int  # number of blocks of the footage
     scores: np.ndarray  # (N,) falling
     score_blocks: np.ndarray  # (N,) block of each score
-    enough: float = 1.0
+    enough: float = 1.0  # expected frames needed to measure a level; with fewer, extrapolate
 
     def expected(self, rate: float, draws: np.ndarray) -> float:
         """Return how many frames exceed the level at a share of `rate`, one new frame included."""
@@ -170,6 +145,9 @@ class ShareRates:
         excess = scores[:count] - scores[count]
         level = float(scores[count]) + pareto_excess(excess, (count + 1) / expected)
         return max(level, just_above(scores[0]))
+
+
+FalseAlarmRates = EventRates | ShareRates
 
 
 def sort_scores(scores: np.ndarray, block_index: np.ndarray) -> ShareRates:

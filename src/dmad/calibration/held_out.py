@@ -18,11 +18,8 @@ from dmad.errors import DmadError, require
 from dmad.files import write_whole
 
 MAX_FOLDS = 20  # with more clips, several are left out at once
-
 PARTS_OF_A_SINGLE_CLIP = 2  # a single clip is cut into parts that stand for clips
-
 BLOCKS = 20  # stretches that a bootstrap draws from if there are fewer clips
-
 QUANTILE = 0.9  # at which the quantiles of Student's t and of the normal distribution are compared
 
 

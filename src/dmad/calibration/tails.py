@@ -6,9 +6,7 @@ import numpy as np
 from scipy import stats
 
 FEWEST_FOR_A_SHAPE = 20  # with fewer excesses the tail is taken as exponential
-
 LARGEST_SHAPE = 0.5  # of a generalised Pareto tail
-
 SMALLEST_MEAN = 0.05  # of the excesses, in standardised units
 
 

@@ -23,7 +23,6 @@ from dmad.calibration.held_out import HeldOut
 from dmad.calibration.standardisation import Scorer
 
 FEW_CLIPS = 5  # with fewer, a warning is given
-
 DRAWS = 200  # of the bootstrap
 
 

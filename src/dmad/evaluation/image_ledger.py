@@ -15,7 +15,6 @@ from dmad.evaluation.score_file import ScoreSet
 GEOMETRIC_CATEGORIES = ("screw", "carpet", "metal_nut")  # for which the paper uses α = 0.2
 
 LARGER_OF_BOTH = "the larger, as published"  # name of a signal
-
 CONFIDENCE = 0.95
 
 

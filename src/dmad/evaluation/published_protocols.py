@@ -15,7 +15,6 @@ from dmad.errors import require
 from dmad.evaluation.published_smoothing import (
     kalman,
     min_max,
-    min_max_per_clip,
     smooth_avenue,
     smooth_joined,
     smooth_ped2,
@@ -61,7 +60,7 @@ def ped2(channels: Channels, clip_lengths: np.ndarray, smooth: bool = True) -> n
     """Min-max per clip, `smooth_ped2` for each channel, then the sum weighted .2 / .4 / .6."""
 
     def prepare(channel: np.ndarray) -> np.ndarray:
-        scaled = min_max_per_clip(channel, clip_lengths)
+        scaled = by_clip(min_max, channel, clip_lengths)
         return smooth_ped2(scaled) if smooth else scaled
 
     return _weighted(channels, NEEDED_CHANNELS["ped2"], prepare)
@@ -95,7 +94,7 @@ def shanghaitech(channels: Channels, clip_lengths: np.ndarray, smooth: bool = Tr
     """
 
     def prepare(channel: np.ndarray) -> np.ndarray:
-        scaled = min_max_per_clip(channel, clip_lengths)
+        scaled = by_clip(min_max, channel, clip_lengths)
         if not smooth:
             return scaled
         return smooth_joined(by_clip(smooth_whole_windows, scaled, clip_lengths), 0.9)

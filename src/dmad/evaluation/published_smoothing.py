@@ -7,18 +7,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from dmad.data.series import by_clip
-
 PED2_WEIGHTS = np.array([1, 1, 1, 1, 1.2, 1.6, 1.2, 1, 1, 1, 1])
 
 AVENUE_WEIGHTS = np.array([0.5, 0.8, 0.8, 1, 1, 2.5, 1, 1, 0.8, 0.8, 0.5])
 
 AVERAGED_FRAMES = 5  # of the 11 frames in a window of Ped2 and Avenue
-
 SHANGHAITECH_FRAMES_BEFORE = 35  # of the first ShanghaiTech window, 69 frames in total
-
 SHANGHAITECH_FRAMES_AFTER = 33
-
 NORMAL = 0.0  # the constant that the released code uses for "normal", after min-max
 
 
@@ -29,11 +24,6 @@ def min_max(scores: np.ndarray) -> np.ndarray:
     """
     low, high = scores.min(), scores.max()
     return (scores - low) / (high - low) if high > low else np.zeros_like(scores)
-
-
-def min_max_per_clip(scores: np.ndarray, clip_lengths: np.ndarray) -> np.ndarray:
-    """Apply `min_max` to each clip separately: (N,) to (N,)."""
-    return by_clip(min_max, scores, clip_lengths)
 
 
 def mean_of_nearest(padded: np.ndarray, weights: np.ndarray, count: int) -> np.ndarray:

@@ -19,11 +19,8 @@ Values = NDArray[np.floating[Any]]
 Spans = list[tuple[int, int]]
 
 WIDTH, HEIGHT = 160, 40  # of a thumbnail, in SVG units
-
 TOP, BOTTOM = 2, 8  # space above and below the curve of a thumbnail; marks are drawn below
-
 NARROWEST_MARK = 1.5  # SVG units
-
 LOSSES = {
     "total": "Total loss",
     "reconstruction": "Reconstruction",
@@ -118,12 +115,7 @@ def label_spans(labels: np.ndarray | None) -> Spans:
 def json_numbers(values: ArrayLike) -> list[float | None]:
     """Return numbers with five significant digits; None if a value is not finite."""
     plain: list[float] = np.asarray(values, np.float64).tolist()
-    return [_rounded(value) if isfinite(value) else None for value in plain]
-
-
-def _rounded(value: float) -> float:
-    rounded = float(f"{value:.5g}")
-    return int(rounded) if rounded.is_integer() and abs(rounded) < 1e15 else rounded
+    return [float(f"{value:.5g}") if isfinite(value) else None for value in plain]
 
 
 def _curve(x: ArrayLike, y: ArrayLike, name: str) -> dict[str, Any]:

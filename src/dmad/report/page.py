@@ -19,9 +19,7 @@ from dmad.evaluation.table import Table
 from dmad.report import charts
 
 LARGEST_PICTURE = 2400  # pixels; larger panels are shrunk to this width or height
-
 QUALITY = 90  # of the pictures, WebP
-
 PLOTTED_SECTIONS = {"scores", "thresholds", "training"}  # which need the plotting library
 
 _NUMBER = re.compile(r"[+\-−]?[\d.,]+(\s*%|\s*(±|\+/-)\s*[\d.,]+)?")
