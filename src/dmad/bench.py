@@ -28,11 +28,11 @@ from dmad.drawing.video_writer import VideoWriter
 from dmad.evaluation.table import Table
 from dmad.export.export import Format, Precision, missing_packages, write_graph
 from dmad.forms import form_of
-from dmad.hardware import Plan, plan
+from dmad.hardware import ComputeSettings, compute_settings
 from dmad.inference.detector import Detector
 from dmad.inference.exported_backend import ExportedBackend, load_graph
 from dmad.inference.torch_backend import TorchBackend
-from dmad.runs import GRAPHS
+from dmad.runs import GRAPH_FILES
 
 ROUNDS = 7
 BATCH = 8  # samples of a training step
@@ -84,9 +84,9 @@ def make_jobs(what: What, size: int, frames: int, folder: Path) -> tuple[Job, Jo
         return image_job(config, False, folder), image_job(config, True, folder)
     config = changed(recipes.ped2(), size=size)
     if what == "train":
-        eager = Plan("32-true", compile=False, channels_last=False)
+        eager = ComputeSettings("32-true", compile=False, channels_last=False)
         return training_job(config, eager, False), training_job(
-            config, plan(config.train, "cpu"), True
+            config, compute_settings(config.train, "cpu"), True
         )
     video = write_video(folder / "street.mp4", frames)
     return video_job(config, False, video), video_job(config, True, video)
@@ -103,7 +103,7 @@ def time_in_turn(jobs: dict[str, Job], rounds: int) -> dict[str, list[float]]:
     return seconds
 
 
-def training_job(config: Config, compute: Plan, fused: bool) -> Job:
+def training_job(config: Config, compute: ComputeSettings, fused: bool) -> Job:
     """Return a job that takes one training step of `BATCH` samples."""
     torch.manual_seed(0)
     size, history = config.data.size, config.data.history
@@ -224,7 +224,7 @@ def make_detectors(config: Config, folder: Path, video: Path) -> dict[str, Detec
         place = folder / name
         place.mkdir()
         write_graph(backend, format, precision, place, inputs)
-        graph = load_graph(place / GRAPHS[format], precision, torch.get_num_threads())
+        graph = load_graph(place / GRAPH_FILES[format], precision, torch.get_num_threads())
         exported = ExportedBackend(graph, backend.templates)
         detectors[name] = Detector(exported, config, plain.form)
     return detectors

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from dmad.config import Config, plain, restore
 from dmad.errors import DmadError, require
-from dmad.files import make_folder, write_whole
+from dmad.files import make_folder, write_atomically
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-GRAPHS = {"onnx": "model.onnx", "openvino": "model.xml"}  # of an exported model
+GRAPH_FILES = {"onnx": "model.onnx", "openvino": "model.xml"}  # of an exported model
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def write_config(config: Config, run: Run) -> None:
     """Write the settings into a run folder."""
     import yaml
 
-    write_whole(run.config, yaml.safe_dump(plain(config), sort_keys=False))
+    write_atomically(run.config, yaml.safe_dump(plain(config), sort_keys=False))
 
 
 def read_config(run: Path) -> Config:
@@ -105,7 +105,7 @@ def find_model(name: str | Path) -> ModelFiles:
     # a checkout keeps its models beside src, an installation beside this
     homes = [home / "models" for home in (here.parents[2], here.parent)]
     shipped = [home / f"{name}.safetensors" for home in homes]
-    graphs = [path / graph for graph in GRAPHS.values()]
+    graphs = [path / graph for graph in GRAPH_FILES.values()]
     places = (*graphs, path / "model.safetensors", path, *shipped)
     weights = next((place for place in places if place.is_file()), None)
     if weights is None:
@@ -131,7 +131,7 @@ def _instead(path: Path, shipped: Sequence[str]) -> str:
 
 def is_exported(folder: str | Path) -> bool:
     """Whether a folder holds an exported model."""
-    return any((Path(folder) / graph).is_file() for graph in GRAPHS.values())
+    return any((Path(folder) / graph).is_file() for graph in GRAPH_FILES.values())
 
 
 def save_model(
@@ -150,9 +150,9 @@ def save_model(
     settings = plain(config or read_config(folder))
     tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     (folder / "model.npz").unlink(missing_ok=True)
-    write_whole(folder / "model.safetensors", save(tensors))
+    write_atomically(folder / "model.safetensors", save(tensors))
     text = json.dumps({"config": settings, "versions": versions(), **card}, indent=1)
-    write_whole(folder / "model.json", text)
+    write_atomically(folder / "model.json", text)
 
 
 def read_card(files: ModelFiles) -> dict[str, Any]:
@@ -201,11 +201,12 @@ def versions() -> dict[str, str]:
     }
 
 
-def portable(card: dict[str, Any]) -> dict[str, Any]:
+def without_local_paths(card: dict[str, Any]) -> dict[str, Any]:
     """A card without paths of this machine; of a model it began with, the name stays."""
     config = card["config"]
     config["data"] |= {"root": None, "cache": None}
-    config["model"] |= {"teacher_weights": None}
+    if "teacher_weights" in config["model"]:
+        config["model"]["teacher_weights"] = None
     if start := config["train"].get("start"):
         config["train"]["start"] = Path(start).name
     return card
@@ -223,12 +224,12 @@ def ship(run: Path, weights: Path) -> None:
     files = find_model(run)
     tensors = read_weights(files)
     half = {n: t.half() if t.is_floating_point() else t for n, t in tensors.items()}
-    card = portable(read_card(files))
+    card = without_local_paths(read_card(files))
     card["ledger"] = json.loads((Run(run).evaluation / "ledger.json").read_text())
-    write_whole(weights, save(half))
-    write_whole(weights.with_suffix(".json"), json.dumps(card, indent=1) + "\n")
+    write_atomically(weights, save(half))
+    write_atomically(weights.with_suffix(".json"), json.dumps(card, indent=1) + "\n")
 
 
 def update_card(files: ModelFiles, entries: Mapping[str, Any]) -> None:
     """Write entries into a model's card."""
-    write_whole(files.card, json.dumps(read_card(files) | dict(entries), indent=1))
+    write_atomically(files.card, json.dumps(read_card(files) | dict(entries), indent=1))

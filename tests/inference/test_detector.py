@@ -1,26 +1,26 @@
-import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
-from safetensors.torch import load_file, save_file
 
 from dmad.data.templates import template_index
+from dmad.data.zones import ALL, Zone
 from dmad.errors import DmadError
-from dmad.inference.detector import Detector, load
+from dmad.inference.detector import Detector
 from dmad.model.pdm import PDM
-from dmad.runs import save_model
 
 TERMS = ("score", "reconstruction", "deformation")
 
+CORNER = Zone.parse("0,0 0.49,0 0.49,0.49 0,0.49", [])
+
 
 @pytest.fixture
-def detector(random_model, tiny) -> Detector:
-    return Detector(random_model, tiny(None), device="cpu")
+def detector(random_model, tiny, make_detector) -> Detector:
+    return make_detector(random_model, tiny(None))
 
 
-def scores(parts) -> np.ndarray:
-    return np.concatenate([part.scores.score.double().numpy() for part in parts])
+def scores(batches) -> np.ndarray:
+    return np.concatenate([batch.score for batch in batches])
 
 
 def test_frames_without_a_past_have_no_score(detector, frames_of):
@@ -36,26 +36,33 @@ def test_frames_without_a_past_have_no_score(detector, frames_of):
 
 
 @pytest.mark.parametrize("count", [0, 3, 4])
-def test_a_clip_too_short_has_no_scores(detector, frames_of, count):
+def test_a_clip_that_is_too_short_gives_no_judged_frame(detector, frames_of, count):
     frames = frames_of(3, 5)[:count]
-    assert list(detector.explain(frames)) == []
+    assert list(detector.judge(frames)) == []
 
 
 @pytest.mark.parametrize("batch", [1, 3, 100])
-def test_streamed_equals_batched(detector, frames_of, batch):
+def test_the_size_of_a_batch_does_not_change_the_scores(detector, frames_of, batch):
     frames = frames_of(3, 21)
-    parts = list(detector.explain(iter(frames), batch=batch))
-    np.testing.assert_allclose(scores(parts), detector(frames).score[4:], atol=1e-5)
-    assert np.concatenate([part.index for part in parts]).tolist() == list(range(4, 21))
-    assert (np.concatenate([part.frames for part in parts]) == frames[4:]).all()
+    batches = list(detector.judge(iter(frames), batch=batch))
+    np.testing.assert_allclose(scores(batches), detector(frames).score[4:], atol=1e-5)
+    assert np.concatenate([judged.index for judged in batches]).tolist() == list(range(4, 21))
+    assert (np.concatenate([judged.frames for judged in batches]) == frames[4:]).all()
 
 
-def test_a_stream_is_judged_as_it_comes(detector, frames_of):
+def test_frames_are_judged_as_they_come(detector, frames_of):
     frames, taken = frames_of(3, 9), []
     source = (taken.append(None) or frame for frame in frames)
-    judged = detector.explain(source, batch=1)
-    next(judged)
+    next(detector.judge(source, batch=1))
     assert len(taken) == 5
+
+
+def test_no_frame_is_judged_over_a_gap(detector, frames_of):
+    first, second = frames_of(3, 7), frames_of(4, 6)
+    judged = list(detector.judge([*first, None, *second]))
+    assert np.concatenate([batch.index for batch in judged]).tolist() == [4, 5, 6, 11, 12]
+    expected = [*detector(first).score[4:], *detector(second).score[4:]]
+    np.testing.assert_allclose(scores(judged), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -73,124 +80,134 @@ def test_frames_of_another_shape_are_refused(detector, wrong):
         detector(wrong)
 
 
-def test_an_unseen_scene_uses_only_its_own_past(detector, frames_of):
-    frames = frames_of(3, 24)
-    changed = frames.copy()
-    changed[17:] = 255 - changed[17:]
-    for batch in (1, 8):
-        whole = scores(detector.explain(frames, "elsewhere", batch))
-        other = scores(detector.explain(changed, "elsewhere", batch))
-        assert (whole[:13] == other[:13]).all()
-        assert (whole[13:] != other[13:]).any()
-
-
-@pytest.mark.parametrize("batch", [1, 5, 64])
-def test_an_unseen_scene_is_scored_alike_in_any_batch(detector, frames_of, batch):
-    frames = frames_of(3, 80)
-    whole = scores(detector.explain(frames, "elsewhere"))
-    np.testing.assert_allclose(
-        scores(detector.explain(frames, "elsewhere", batch)), whole, rtol=1e-4
-    )
-
-
-def test_an_unseen_scene_does_not_use_the_trained_template(random_model, tiny, frames_of):
-    frames = frames_of(3, 12)
-    found = []
-    for level in (-1.0, 1.0):
-        random_model.background.data.fill_(level)
-        judge = Detector(random_model, tiny(None), ("known",), device="cpu")
-        found.append([judge(frames, scene).score[4:] for scene in ("known", "elsewhere")])
-    (known, unseen), (known_too, unseen_too) = found
-    assert not np.allclose(known, known_too)
-    assert (unseen == unseen_too).all()
-
-
-def test_what_is_no_clip_is_refused(detector, frames_of):
+def test_too_few_frames_and_other_things_are_refused(detector, frames_of):
     with pytest.raises(DmadError, match="4 frames are given, and 5 are needed"):
         detector(frames_of(3, 4))
     with pytest.raises(DmadError, match="frames are a str"):
         detector("video.mp4")
 
 
-def test_a_clip_without_a_view_is_of_the_only_one(random_model, tiny, frames_of):
+def test_an_unknown_view_uses_only_its_own_past(detector, frames_of):
+    frames = frames_of(3, 24)
+    changed = frames.copy()
+    changed[17:] = 255 - changed[17:]
+    for batch in (1, 8):
+        whole = scores(detector.judge(frames, "elsewhere", batch))
+        other = scores(detector.judge(changed, "elsewhere", batch))
+        np.testing.assert_allclose(whole[:13], other[:13], rtol=1e-5)
+        assert (np.abs(whole[13:] - other[13:]) > 1e-3).any()
+
+
+@pytest.mark.parametrize("batch", [1, 5, 64])
+def test_an_unknown_view_has_the_same_scores_in_any_batch(detector, frames_of, batch):
+    frames = frames_of(3, 80)
+    whole = scores(detector.judge(frames, "elsewhere"))
+    np.testing.assert_allclose(scores(detector.judge(frames, "elsewhere", batch)), whole, rtol=1e-4)
+
+
+def test_an_unknown_view_does_not_use_the_trained_template(
+    random_model, tiny, make_detector, frames_of
+):
     frames = frames_of(3, 12)
-    judge = Detector(random_model, tiny(None), ("known",), device="cpu")
-    np.testing.assert_array_equal(judge(frames).score, judge(frames, "known").score)
+    known, unknown = [], []
+    for level in (-1.0, 1.0):
+        random_model.background.data.fill_(level)
+        detector = make_detector(random_model, tiny(None), ("known",))
+        known.append(detector(frames, "known").score[4:])
+        unknown.append(detector(frames, "elsewhere").score[4:])
+    assert not np.allclose(*known)
+    np.testing.assert_array_equal(*unknown)
+
+
+def test_a_clip_without_a_view_belongs_to_the_only_one(
+    random_model, tiny, make_detector, frames_of
+):
+    frames = frames_of(3, 12)
+    detector = make_detector(random_model, tiny(None), ("known",))
+    np.testing.assert_array_equal(detector(frames).score, detector(frames, "known").score)
     assert template_index("", ("a", "b")) is None
     assert template_index("b", ("a", "b")) == 1
 
 
-def test_images_of_an_unseen_scene_have_scores(tiny, frames_of):
+def test_only_a_view_that_was_not_trained_on_needs_a_template(random_model, tiny, make_detector):
+    detector = make_detector(random_model, tiny(None), ("known",))
+    assert not detector.needs_template("known")
+    assert detector.needs_template("elsewhere")
+    assert detector.template("elsewhere") is None
+    np.testing.assert_array_equal(detector.template("known"), random_model.background[0].detach())
+
+
+def test_single_images_of_an_unknown_view_have_scores(tiny, make_detector, frames_of):
     config = tiny(None, data={"history": 0})
-    judge = Detector(PDM(config.model, 32, 1, 0), config, ("known",), device="cpu")
-    assert np.isfinite(judge(frames_of(3, 10), "elsewhere").score).all()
+    detector = make_detector(PDM(config.model, 32, 1, 0), config, ("known",))
+    assert np.isfinite(detector(frames_of(3, 10), "elsewhere").score).all()
 
 
-def test_fast_computes_the_same(random_model, tiny, frames_of, monkeypatch):
-    monkeypatch.setattr("dmad.inference.detector.has_fast_bf16", lambda _: False)
-    frames = frames_of(3, 12)
-    quick, plain = (
-        Detector(random_model, tiny(None), device="cpu", fast=fast)(frames)
-        for fast in (True, False)
+def test_windows_of_several_views_are_judged_in_one_batch(detector, frames_of):
+    clips = {"": frames_of(1, 5), "elsewhere": frames_of(2, 5)}
+    windows = []
+    for scene, frames in clips.items():
+        windows += detector.window_maker(scene).windows(frames)
+    judged = detector.judge_windows(windows)
+    alone = [detector(frames, scene).score[4] for scene, frames in clips.items()]
+    np.testing.assert_allclose(judged.score, alone, atol=1e-5)
+
+
+def test_a_calibration_adds_the_calibrated_score_and_the_alarm(detector, frames_of, calibration_of):
+    frames = frames_of(3, 20)
+    plain = detector(frames)
+    assert plain.calibrated is plain.alarm is plain.verdict is None
+    calibration = calibration_of(float(np.nanmedian(plain.score)), window=5)
+    result = detector.with_calibration(calibration)(frames)
+    expected = calibration.score(plain.reconstruction, plain.deformation)
+    np.testing.assert_allclose(result.calibrated, expected)
+    assert result.alarm.tolist() == calibration.alarm(expected).tolist()
+    assert result.alarm.any()
+    assert result.verdict is None
+
+
+def test_a_detector_with_another_calibration_shares_the_network(detector, calibration_of):
+    other = detector.with_calibration(calibration_of(1.0))
+    assert detector.calibration is None
+    assert other.calibration == calibration_of(1.0)
+    assert other.backend is detector.backend
+
+
+def test_a_zone_is_cut_out_before_the_maximum(detector, frames_of):
+    (judged,) = detector.judge(frames_of(3, 9))
+    part = detector.inside(CORNER, judged)
+    assert (part.score < judged.score).all()
+    assert (part.reconstruction_map[:, 16:] == 0).all()
+    assert (part.deformation_map[:, :, 16:] == 0).all()
+    rows, columns = detector.config.score.kernel
+    corner = judged.reconstruction_map[-1] * CORNER.mask(32)
+    highest = max(
+        corner[max(y - 7, 0) : y + 9, max(x - 6, 0) : x + 8].sum() / (rows * columns)
+        for y in range(32)
+        for x in range(32)
     )
-    for term in TERMS:
-        np.testing.assert_allclose(
-            getattr(quick, term)[4:], getattr(plain, term)[4:], rtol=1e-4, err_msg=term
-        )
+    assert part.reconstruction[-1] == pytest.approx(highest, rel=1e-4)
+    np.testing.assert_array_equal(part.released["gradient"], judged.released["gradient"])
 
 
-def test_a_run_loads_by_folder_and_by_file(trained, frames_of):
+def test_a_zone_of_everything_changes_nothing(detector, frames_of):
+    (judged,) = detector.judge(frames_of(3, 9))
+    everything = detector.inside(Zone.parse("0,0 1,0 1,1 0,1", []), judged)
+    np.testing.assert_allclose(everything.score, judged.score, rtol=1e-6)
+    assert detector.inside(ALL, judged) is judged
+
+
+def test_a_call_scores_the_zone_of_the_calibration(detector, frames_of, calibration_of):
     frames = frames_of(3, 9)
-    by_folder, by_file = load(trained), load(str(trained / "model.safetensors"))
-    assert by_folder.config == by_file.config
-    assert (by_folder(frames).score[4:] == by_file(frames).score[4:]).all()
+    calibration = replace(calibration_of(7.0), zone=CORNER)
+    (judged,) = detector.judge(frames)
+    inside = detector.inside(CORNER, judged)
+    result = detector.with_calibration(calibration)(frames)
+    np.testing.assert_allclose(result.score[4:], inside.score)
 
 
-def test_half_precision_files_load(trained, tmp_path, frames_of):
-    half = {n: t.half() for n, t in load_file(trained / "model.safetensors").items()}
-    save_file(half, tmp_path / "small.safetensors")
-    (tmp_path / "small.json").write_text((trained / "model.json").read_text())
-    small, frames = load(tmp_path / "small.safetensors"), frames_of(3, 9)
-    assert {p.dtype for p in small.model.parameters()} == {torch.float32}
-    np.testing.assert_allclose(small(frames).score[4:], load(trained)(frames).score[4:], rtol=0.05)
-
-
-def test_a_saved_model_scores_as_before(random_model, tiny, tmp_path, frames_of):
-    config, frames = tiny(None), frames_of(3, 9)
-    save_model(tmp_path, random_model, {"scenes": [""]}, config)
-    np.testing.assert_array_equal(
-        load(tmp_path, device="cpu")(frames).score,
-        Detector(random_model, config, device="cpu")(frames).score,
+def test_a_stream_has_the_scores_of_the_clip(detector, write_clip, frames_of, tmp_path):
+    judged = list(detector.stream(write_clip(tmp_path / "clip", 3, 9)))
+    np.testing.assert_allclose(
+        [frame.score for frame in judged], detector(frames_of(3, 9)).score[4:], atol=1e-5
     )
-
-
-@pytest.mark.parametrize(
-    ("file", "content", "message"),
-    [
-        ("model.safetensors", b"\x00" * 20, "damaged"),
-        ("model.safetensors", b"", "damaged"),
-        ("model.json", b'{"config": ', "JSON"),
-        ("model.json", b"{}", "restore the file"),
-    ],
-)
-def test_damaged_models_are_refused(trained, tmp_path, file, content, message):
-    for name in ("model.safetensors", "model.json"):
-        (tmp_path / name).write_bytes((trained / name).read_bytes())
-    (tmp_path / file).write_bytes(content)
-    with pytest.raises(DmadError, match=message):
-        load(tmp_path)
-
-
-def test_weights_of_another_model_are_refused(trained, tmp_path):
-    card = json.loads((trained / "model.json").read_text())
-    card["config"]["model"]["memory_items"] = 7
-    (tmp_path / "model.json").write_text(json.dumps(card))
-    (tmp_path / "model.safetensors").write_bytes((trained / "model.safetensors").read_bytes())
-    with pytest.raises(DmadError, match=r"model\.json"):
-        load(tmp_path)
-
-
-def test_weights_without_their_card_are_refused(trained, tmp_path):
-    (tmp_path / "alone.safetensors").write_bytes((trained / "model.safetensors").read_bytes())
-    with pytest.raises(DmadError, match="keep the two together"):
-        load(tmp_path / "alone.safetensors")

@@ -27,10 +27,10 @@ def bench_command(
     """
     from dmad.bench import bench
     from dmad.experiments.tables import print_table, write_table
-    from dmad.hardware import describe
+    from dmad.hardware import describe_machine
 
     table = bench(what, sizes)
     print_table(table)
-    print(describe("cpu"))
+    print(describe_machine("cpu"))
     if out:
-        write_table(table, out / f"bench-{what}", machine=describe("cpu"))
+        write_table(table, out / f"bench-{what}", machine=describe_machine("cpu"))

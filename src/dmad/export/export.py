@@ -18,8 +18,8 @@ import torch
 
 from dmad.config import DataConfig
 from dmad.data.footage import Footage
-from dmad.data.splits import load_split
 from dmad.data.locations import with_locations
+from dmad.data.splits import load_split
 from dmad.errors import DmadError, require
 from dmad.export.compare import compare_ranking, compare_terms
 from dmad.export.graph import Graph, example_inputs
@@ -28,7 +28,7 @@ from dmad.files import make_folder
 from dmad.inference.detector import Detector
 from dmad.inference.loading import TEMPLATES, load_detector
 from dmad.inference.torch_backend import TorchBackend
-from dmad.runs import GRAPHS, ModelFiles, find_model, portable, read_card
+from dmad.runs import GRAPH_FILES, ModelFiles, find_model, read_card, without_local_paths
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ Precision = Literal["fp32", "bf16", "int8"]
 LARGEST_DIFFERENCE = {"fp32": 1e-3, "bf16": 2e-2}  # of a term, as a share of its mean
 CARD = "model.json"
 HELD_OUT_TERMS = "model.npz"  # beside a card: of the footage that its threshold was set on
-WRITTEN = (*GRAPHS.values(), "model.bin", TEMPLATES)
+WRITTEN = (*GRAPH_FILES.values(), "model.bin", TEMPLATES)
 
 
 @dataclass(frozen=True)
@@ -239,7 +239,7 @@ def write_card(
     """Write card and templates into a folder; return the card."""
     if backend.templates is not None:
         np.save(folder / TEMPLATES, backend.templates)
-    card = portable(read_card(files))
+    card = without_local_paths(read_card(files))
     card["export"] = {"format": options.format, "precision": options.precision}
     (folder / CARD).write_text(json.dumps(card))
     return card

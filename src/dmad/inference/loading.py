@@ -12,7 +12,7 @@ from dmad.errors import DmadError
 from dmad.form import Form
 from dmad.inference.backend import Backend
 from dmad.inference.detector import Detector
-from dmad.runs import GRAPHS, ModelFiles, read_card, read_weights
+from dmad.runs import GRAPH_FILES, ModelFiles, read_card, read_weights
 
 TEMPLATES = "background.npy"  # beside an exported graph
 
@@ -40,7 +40,7 @@ def load_detector(
     card = read_card(files)
     config, scenes = config_of_card(card), card["scenes"]
     backend: Backend
-    if files.weights.name in GRAPHS.values():
+    if files.weights.name in GRAPH_FILES.values():
         backend = _exported_backend(files, card, threads)
     else:
         from dmad.inference.torch_backend import TorchBackend

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from dmad.config import Config
 from dmad.data.windows import to_model
 from dmad.form import Form
-from dmad.hardware import has_fast_bf16, usual_device
+from dmad.hardware import default_device, has_fast_bf16
 from dmad.inference.backend import LazyArrays
 from dmad.inference.folding import fold
 from dmad.inference.packing import can_pack, pack
@@ -43,7 +43,7 @@ class TorchBackend:
         bf16: bool | None = None,
     ) -> None:
         self.config, self.form = config, form
-        self.device = torch.device(device or usual_device())
+        self.device = torch.device(device or default_device())
         if bf16 is None:
             bf16 = has_fast_bf16(self.device.type)
         self.bf16 = fast and bf16
