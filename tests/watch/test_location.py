@@ -1,0 +1,49 @@
+import numpy as np
+import pytest
+
+from dmad.inference.result import JudgedFrames
+from dmad.inference.streaming import JudgedFrame
+from dmad.watch.location import box_of_maximum, locate
+
+
+@pytest.mark.parametrize(
+    ("deformation", "term", "left"), [(1.9, "reconstruction", 10), (2.1, "deformation", 20)]
+)
+def test_the_term_that_contributes_more_gives_the_place(calibration_of, deformation, term, left):
+    maps = np.zeros((1, 20, 40), np.float32)
+    maps[0, 5:10, 10:20] = 1
+    batch = JudgedFrames(
+        index=np.array([0]),
+        frames=np.zeros((1, 20, 40, 1), np.uint8),
+        score=np.zeros(1),
+        reconstruction=np.ones(1),
+        deformation=np.array([deformation]),
+        released={},
+        reconstruction_map=maps,
+        deformation_map=maps[..., ::-1].copy(),
+        drawings={},
+    )
+    judged = JudgedFrame(0.0, 1.0, deformation, 0.0, batch)
+    scorer = calibration_of(1.0).scorer  # the deformation has half the weight
+    name, box = locate(judged, scorer, kernel=(3, 3))
+    assert name == term
+    assert 40 * box[0] == pytest.approx(left, abs=1.5)
+
+
+def test_the_box_holds_the_region_of_the_maximum_alone():
+    anomaly = np.zeros((10, 20))
+    anomaly[2:4, 5:10] = 1.0
+    anomaly[6:9, 15:18] = 0.9
+    assert box_of_maximum(anomaly) == pytest.approx((0.25, 0.2, 0.5, 0.4))
+
+
+def test_the_box_is_given_in_shares_of_width_and_height():
+    anomaly = np.zeros((10, 40))
+    anomaly[2:4, 30:36] = 1
+    assert box_of_maximum(anomaly) == (0.75, 0.2, 0.9, 0.4)
+
+
+def test_regions_that_touch_at_a_corner_are_one():
+    anomaly = np.zeros((10, 10))
+    anomaly[2, 2] = anomaly[3, 3] = 1
+    assert box_of_maximum(anomaly) == (0.2, 0.2, 0.4, 0.4)

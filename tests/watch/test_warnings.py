@@ -1,0 +1,21 @@
+import pytest
+
+from dmad.watch.warnings import no_scores_warning, too_slow_warning
+
+
+@pytest.mark.parametrize("state", ["ok", "lost", "unreadable"])
+def test_too_few_frames_are_the_reason_if_the_camera_looked_right(state):
+    assert no_scores_warning(state, 9, 5) == "none of 9 frames was scored: 5 in a row are needed"
+
+
+def test_a_fault_of_the_camera_is_the_reason():
+    assert no_scores_warning("black", 9, 5).endswith("the camera looked black at the end")
+
+
+@pytest.mark.parametrize("state", ["blocked", "moved"])
+def test_another_view_may_be_the_reason(state):
+    assert "is this another view" in no_scores_warning(state, 9, 5)
+
+
+def test_a_slow_machine_is_described_by_its_share_of_frames():
+    assert "had time for 8 of 10 frames" in too_slow_warning(8, 2)
