@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dmad.data.tiles import OVERLAP, blend, cut, spans
+from dmad.data.tiles import OVERLAP, blend, cut_tiles, tile_starts
 
 
 @pytest.mark.parametrize("tiles", [1, 2, 3, 5])
-def test_spans_cover_and_overlap(tiles: int) -> None:
-    starts, length = spans(tiles)
+def test_tiles_cover_a_side_and_overlap(tiles: int) -> None:
+    starts, length = tile_starts(tiles)
     assert starts[0] == 0
     assert starts[-1] + length == pytest.approx(1)
     steps = np.diff(starts)
@@ -18,18 +18,18 @@ def test_spans_cover_and_overlap(tiles: int) -> None:
 
 def test_one_tile_is_the_image() -> None:
     image = np.random.default_rng(0).integers(0, 255, (40, 40, 3), np.uint8)
-    (piece,) = cut(Image.fromarray(image), 1, 40)
+    (piece,) = cut_tiles(Image.fromarray(image), 1, 40)
     np.testing.assert_array_equal(piece, image)
     maps = np.random.default_rng(0).random((1, 40, 40), np.float32)
     np.testing.assert_array_equal(blend(maps, 40), maps[0])
 
 
 @pytest.mark.parametrize("tiles", [1, 2, 4])
-def test_cut_and_blended_is_the_picture(tiles: int) -> None:
+def test_tiles_that_are_cut_and_blended_give_the_image(tiles: int) -> None:
     """A ramp comes back, without steps where tiles meet."""
     ramp = np.linspace(0, 250, 160)
     image = np.round((ramp[:, None] + ramp) / 2).astype(np.uint8)
-    pieces = cut(Image.fromarray(image), tiles, 64)
+    pieces = cut_tiles(Image.fromarray(image), tiles, 64)
     assert {piece.shape for piece in pieces} == {(64, 64, 1)}
     whole = blend(np.stack(pieces)[..., 0], 160)
     np.testing.assert_allclose(whole, image, atol=3)

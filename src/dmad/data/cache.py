@@ -23,7 +23,7 @@ from dmad.data.footage import Clip, ClipSource, Footage
 from dmad.data.reading.decode import decode, probe
 from dmad.data.reading.frame_format import Frame, FrameFormat
 from dmad.data.reading.paths import image_files, is_image
-from dmad.errors import DmadError, brief, require
+from dmad.errors import DmadError, one_line, require
 
 logger = logging.getLogger(__name__)
 
@@ -107,13 +107,13 @@ def _open_entry(
                     _make_entry(entry, sources, frame_format, minimum)
         except OSError as error:
             raise DmadError(
-                f"cannot write the cache {entry.parent} ({brief(error)}); "
+                f"cannot write the cache {entry.parent} ({one_line(error)}); "
                 "give a writable folder with --data.cache or $DMAD_CACHE"
             ) from error
     try:
         index: dict[str, Any] = json.loads((entry / INDEX).read_text())
     except ValueError as error:
-        raise DmadError(f"{entry} is damaged ({brief(error)}); delete it and retry") from error
+        raise DmadError(f"{entry} is damaged ({one_line(error)}); delete it and retry") from error
     return index
 
 
@@ -128,7 +128,7 @@ def _map_frames(entry: Path, index: dict[str, Any], minimum: int) -> Footage:
     try:
         frames = np.memmap(entry / FRAMES, np.uint8, "r", shape=tuple(index["shape"]))
     except (OSError, ValueError) as error:
-        raise DmadError(f"{entry} is damaged ({brief(error)}); delete it and retry") from error
+        raise DmadError(f"{entry} is damaged ({one_line(error)}); delete it and retry") from error
     short = [
         f"clip {name} has {length} frames, fewer than the {minimum} needed: left out"
         for name, length in index["short"].items()

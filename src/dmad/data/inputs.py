@@ -11,7 +11,7 @@ from pathlib import Path
 from dmad.data.layouts.image_folders import ImageFile, scan
 from dmad.data.reading.paths import holds_frames, image_files, is_clip, natural_key, real_name
 from dmad.errors import DmadError, require
-from dmad.files import no_two_alike
+from dmad.files import unique_names
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ def find_clips(source: Path) -> list[Path]:
 
 def clip_names(clips: Sequence[Path]) -> list[str]:
     """A unique name for each clip: `street`, `street-2`."""
-    return no_two_alike(real_name(clip) if clip.is_dir() else clip.stem for clip in clips)
+    return unique_names(real_name(clip) if clip.is_dir() else clip.stem for clip in clips)
 
 
 def find_images(sources: Sequence[Path]) -> list[ImageFile]:
@@ -52,7 +52,7 @@ def find_images(sources: Sequence[Path]) -> list[ImageFile]:
     unique = {Path(os.path.abspath(source)): source for source in sources}
     folders = {path: path if path.is_dir() else path.parent for path in unique}
     different = list(dict.fromkeys(folders.values()))
-    names = no_two_alike(real_name(folder) for folder in different)
+    names = unique_names(real_name(folder) for folder in different)
     name_of = dict(zip(different, names, strict=True))
     file_names = [source.name for source in unique.values() if source.is_file()]
     files_share_a_name = len(set(file_names)) < len(file_names)

@@ -12,7 +12,7 @@ from scipy.io import loadmat
 
 from dmad.data.reading.image_files import open_image, upright
 from dmad.data.reading.paths import image_files
-from dmad.errors import DmadError, brief
+from dmad.errors import DmadError, one_line
 
 Mask = NDArray[np.bool_]  # True = abnormal
 
@@ -46,7 +46,7 @@ def read_mask(path: Path) -> Mask:
             black = BLACK_IN_JPEG if image.format == "JPEG" else 0
             return np.asarray(upright(image, "L")) > black
     except Exception as error:  # Pillow raises many kinds on broken files
-        raise DmadError(f"{path} is not a readable mask ({brief(error)})") from error
+        raise DmadError(f"{path} is not a readable mask ({one_line(error)})") from error
 
 
 def _read_volume(path: Path) -> NDArray[np.object_]:
@@ -55,7 +55,7 @@ def _read_volume(path: Path) -> NDArray[np.object_]:
     except KeyError as error:
         raise DmadError(f"{path} holds no `volLabel`; give the masks of Avenue") from error
     except Exception as error:  # scipy raises many kinds on broken files
-        raise DmadError(f"{path} is not a readable MATLAB file ({brief(error)})") from error
+        raise DmadError(f"{path} is not a readable MATLAB file ({one_line(error)})") from error
 
 
 def resize_mask(mask: Mask, size: int) -> Mask:
@@ -72,4 +72,4 @@ def load_array(path: Path) -> NDArray[np.generic]:
     try:
         return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
     except (OSError, ValueError, EOFError) as error:
-        raise DmadError(f"{path} is not a NumPy array ({brief(error)})") from error
+        raise DmadError(f"{path} is not a NumPy array ({one_line(error)})") from error

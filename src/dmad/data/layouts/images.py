@@ -90,7 +90,7 @@ def find_images(data: DataConfig, root: Path, split: SplitName) -> Images:
     if split == "train":
         normal = normal_images(scanned.files, root)
         return Images(tuple(normal), (*scanned.notes, *_training_notes(scanned, normal, root)))
-    tested = test_images(scanned.files, root)
+    tested = tested_images(scanned.files, root)
     masks = [file for file in scanned.files if file.kind == "mask"]
     images = with_masks(tested, masks) if masks else Images(tuple(tested), ())
     return replace(images, notes=(*images.notes, *scanned.notes))
@@ -155,7 +155,7 @@ def normal_images(files: Sequence[ImageFile], root: Path) -> list[ImageFile]:
     return of_train or [file for file in normal if file.name not in kept]
 
 
-def test_images(files: Sequence[ImageFile], root: Path) -> list[ImageFile]:
+def tested_images(files: Sequence[ImageFile], root: Path) -> list[ImageFile]:
     """The normal images that are not trained on, then the abnormal ones.
 
     Raises:

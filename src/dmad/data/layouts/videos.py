@@ -91,7 +91,7 @@ def load_videos(data: DataConfig, split: SplitName) -> LabelledFootage:
     )
 
 
-def tests_on_training_clips(data: DataConfig) -> bool:
+def splits_share_clips(data: DataConfig) -> bool:
     """True if the training and test splits are the same clips.
 
     Clips of the test split without labelled anomalies were then trained on.

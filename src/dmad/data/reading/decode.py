@@ -19,7 +19,7 @@ from dmad.data.reading.video_files import (
     video_stream,
 )
 from dmad.data.tiles import cut_tiles
-from dmad.errors import DmadError, brief, require
+from dmad.errors import DmadError, one_line, require
 
 SMALLEST = 8  # pixels on a side; smaller images show nothing
 
@@ -98,7 +98,7 @@ def _decode_images(
             frames, size = _read_image(path, frame_format)
         except Exception as error:  # Pillow raises many kinds on broken files
             result = "a neighbouring frame stands in" if len(files) > 1 else "left out"
-            report(f"{path} is unreadable ({brief(error)}): {result}")
+            report(f"{path} is unreadable ({one_line(error)}): {result}")
             if not frames:
                 unreadable_at_start += 1
         else:

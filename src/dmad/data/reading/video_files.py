@@ -11,7 +11,7 @@ from PIL import Image
 
 from dmad.data.reading.frame_format import Frame, FrameFormat
 from dmad.data.reading.image_files import resize_without_antialiasing
-from dmad.errors import brief, require
+from dmad.errors import one_line, require
 
 LONGEST_DAMAGE = 10.0  # seconds; after a longer gap the times of frames are not trusted
 
@@ -42,8 +42,8 @@ def video_frames(path: Path, report: Callable[[str], None]) -> Iterator[av.Video
                 yield frame
                 count += 1
     except (av.FFmpegError, ValueError) as error:
-        require(count > 0, f"{path} is not a readable video ({brief(error)})")
-        report(f"{path} is damaged after frame {count} ({brief(error)}): the rest is left out")
+        require(count > 0, f"{path} is not a readable video ({one_line(error)})")
+        report(f"{path} is damaged after frame {count} ({one_line(error)}): the rest is left out")
         return
     reason = errors[0] if errors else "it holds no frame"
     require(count > 0, f"{path} is not a readable video ({reason})")
@@ -79,7 +79,7 @@ def _decodable(
         try:
             yield from packet.decode()
         except av.FFmpegError as error:
-            errors.append(brief(error))
+            errors.append(one_line(error))
 
 
 def _fill_gaps(

@@ -1,0 +1,53 @@
+"""Masks are read in every form in which data sets store them."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dmad.data.masks import load_array, read_mask, read_masks_of_clip, resize_mask
+from dmad.errors import DmadError
+
+
+def test_folders_arrays_and_mat_files_hold_the_same_masks(write_masks, write_volume, tmp_path):
+    folder = write_masks(tmp_path / "masks", [0, 1, 1])
+    expected = np.stack(list(read_masks_of_clip(folder)))
+    assert expected.shape == (3, 20, 40)
+    assert expected.any((1, 2)).tolist() == [False, True, True]
+    np.save(tmp_path / "masks.npy", expected.astype(np.uint8) * 255)
+    volume = write_volume(tmp_path / "1_label.mat", [0, 1, 1])
+    for path in (tmp_path / "masks.npy", volume):
+        np.testing.assert_array_equal(list(read_masks_of_clip(path)), expected)
+
+
+@pytest.mark.parametrize("kind", ["turned", "transparent", "jpeg"])
+def test_turned_transparent_and_compressed_masks_are_read(tmp_path, kind) -> None:
+    drawn = np.zeros((40, 20), np.uint8)
+    drawn[:10, :10] = 255
+    path = tmp_path / ("mask.jpg" if kind == "jpeg" else "mask.png")
+    if kind == "turned":
+        exif = Image.Exif()
+        exif[0x0112] = 6  # to be turned by 90 degrees clockwise
+        Image.fromarray(np.rot90(drawn)).save(path, exif=exif)
+    elif kind == "transparent":
+        white = Image.new("RGBA", (20, 40), "white")
+        white.putalpha(Image.fromarray(drawn))
+        white.save(path)
+    else:
+        Image.fromarray(drawn).save(path, quality=30)
+    assert (read_mask(path) == (drawn > 0)).all()
+
+
+def test_a_mask_is_resized_by_nearest_neighbour():
+    mask = np.zeros((20, 40), bool)
+    mask[:, 30:] = True
+    resized = resize_mask(mask, 16)
+    assert resized.dtype == bool
+    assert resized[:, 12:].all()
+    assert not resized[:, :12].any()
+
+
+@pytest.mark.parametrize("read", [read_mask, load_array])
+def test_a_damaged_file_is_named(tmp_path, read):
+    (tmp_path / "mask.png").write_bytes(b"rubbish")
+    with pytest.raises(DmadError, match=r"mask\.png is not"):
+        read(tmp_path / "mask.png")
