@@ -11,8 +11,7 @@ import numpy as np
 from dmad.calibration.calibration import Calibration
 from dmad.calibration.request import CalibrationRequest
 from dmad.config import DataConfig, VideoConfig
-from dmad.data.footage import Footage
-from dmad.data.footage import LabelledFootage
+from dmad.data.footage import Footage, LabelledFootage
 from dmad.errors import DmadError
 from dmad.evaluation.result import Evaluation
 from dmad.evaluation.summary import Report
@@ -178,8 +177,8 @@ class Video:
         self, data: DataConfig, detector: Detector, card: Mapping[str, Any]
     ) -> str:
         """Return a warning if the normal clips of the test split were trained on."""
-        from dmad.data.layouts.videos import tests_on_training_clips
+        from dmad.data.layouts.videos import splits_share_clips
 
-        if data.root != detector.config.data.root or not tests_on_training_clips(data):
+        if data.root != detector.config.data.root or not splits_share_clips(data):
             return ""
         return "its normal clips were trained on too: put those to test on into a folder test"
