@@ -37,7 +37,7 @@ def test_a_disc_covers_its_area_and_has_moved_as_far_as_its_path():
     assert canvas.unusual.sum() == pytest.approx(np.pi * 5**2, rel=0.15)
     rows, columns = canvas.unusual.nonzero()
     assert (rows.mean(), columns.mean()) == pytest.approx((40, 24), abs=0.2)
-    np.testing.assert_allclose(canvas.displacement[:, canvas.unusual].T, (4, 0))
+    assert (canvas.displacement[:, canvas.unusual].T == (4, 0)).all()
     assert not canvas.displacement[:, ~canvas.unusual].any()
     assert (GROUND == 100).all()
 
