@@ -1,58 +1,108 @@
-"""How this machine computes: in what, and memory that is freed is there for the next step."""
+"""What the machine can compute, and the settings of the process that make it fast."""
 
 import platform
+import subprocess
+import sys
 
 import pytest
 import torch
 
-from dmad import hardware as machine
 from dmad.config import TrainConfig
-from dmad.hardware import Plan, plan, quicken
-
-PAGES = 64 * 2**20 // 4096
-
+from dmad.hardware import (
+    ComputeSettings,
+    compute_settings,
+    default_device,
+    describe_machine,
+    has_fast_bf16,
+)
 
 LIBC, VERSION = platform.libc_ver()
+
+# Prints how many pages of memory eight steps ask for, the least of five rounds; then a denormal.
+STEPS = """
+import resource, sys, torch
+from dmad.hardware import set_process_defaults
+
+def pages():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    torch.zeros(PAGES, 1024).add_(1)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+PAGES = 64 * 2**20 // 4096
+if sys.argv[1] == "set":
+    set_process_defaults()
+print(min(sum(pages() for _ in range(8)) for _ in range(5)) / PAGES)
+print((torch.tensor([1e-40]) * 1.0).item(), torch.get_float32_matmul_precision())
+"""
+
+
+def run_steps(option: str) -> list[str]:
+    """Output of `STEPS` in a process of its own, because it changes the whole process."""
+    command = [sys.executable, "-c", STEPS, option]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
 
 
 @pytest.mark.skipif(
     LIBC != "glibc" or tuple(map(int, VERSION.split("."))) < (2, 35),
-    reason="only glibc is told to keep memory, and older ones not so much",
+    reason="only glibc keeps memory on request, and older ones keep less",
 )
-def test_freed_memory_is_not_asked_for_anew() -> None:
-    import resource
+def test_process_defaults_keep_freed_memory_for_the_next_step() -> None:
+    pages, _ = run_steps("set")
+    assert float(pages) < 4  # of 8: a freed block that was used in part does not fit any more
+    pages, _ = run_steps("leave")
+    assert float(pages) >= 8
 
-    def step() -> int:
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-        torch.zeros(PAGES, 1024).add_(1)
-        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
-    quicken()
-    rounds = [sum(step() for _ in range(8)) for _ in range(5)]
-    assert min(rounds) < 4 * PAGES  # a freed block of which a little was used since fits no more
+def test_process_defaults_flush_denormals_and_allow_fast_matrix_products() -> None:
+    assert run_steps("set")[1] == "0.0 high"
+    denormal, precision = run_steps("leave")[1].split()
+    assert (float(denormal), precision) == (pytest.approx(1e-40, rel=1e-3), "highest")
+
+
+FAST, SLOW = True, False
 
 
 @pytest.mark.parametrize(
     ("device", "fast", "precision", "compiled", "layout", "expected"),
     [
-        ("cpu", True, "auto", "auto", "auto", Plan("bf16-mixed", False, True)),
-        ("cpu", False, "auto", "auto", "auto", Plan("32-true", False, False)),
-        ("cpu", True, "fp32", "auto", "auto", Plan("32-true", False, True)),
-        ("cpu", False, "bf16", "auto", "auto", Plan("bf16-mixed", False, False)),
-        ("cpu", True, "auto", "on", "off", Plan("bf16-mixed", True, False)),
-        ("cpu", False, "auto", "off", "on", Plan("32-true", False, True)),
-        ("cpu", True, "fp32", "off", "off", Plan("32-true", False, False)),
-        ("cpu", False, "bf16", "on", "on", Plan("bf16-mixed", True, True)),
-        ("cuda", True, "auto", "auto", "auto", Plan("bf16-mixed", True, True)),
-        ("cuda", False, "auto", "auto", "auto", Plan("32-true", True, False)),
-        ("cuda", True, "auto", "off", "auto", Plan("bf16-mixed", False, True)),
+        ("cpu", FAST, "auto", "auto", "auto", ("bf16-mixed", False, True)),
+        ("cpu", SLOW, "auto", "auto", "auto", ("32-true", False, False)),
+        ("cpu", FAST, "fp32", "auto", "auto", ("32-true", False, True)),
+        ("cpu", SLOW, "bf16", "auto", "auto", ("bf16-mixed", False, False)),
+        ("cpu", FAST, "auto", "on", "off", ("bf16-mixed", True, False)),
+        ("cpu", SLOW, "auto", "off", "on", ("32-true", False, True)),
+        ("cpu", FAST, "fp32", "off", "off", ("32-true", False, False)),
+        ("cpu", SLOW, "bf16", "on", "on", ("bf16-mixed", True, True)),
+        ("cuda", FAST, "auto", "auto", "auto", ("bf16-mixed", True, True)),
+        ("cuda", SLOW, "auto", "auto", "auto", ("32-true", True, False)),
+        ("cuda", FAST, "auto", "off", "auto", ("bf16-mixed", False, True)),
     ],
 )
-def test_what_is_left_open_follows_the_machine(
+def test_auto_follows_the_machine(
     monkeypatch, device, fast, precision, compiled, layout, expected
 ) -> None:
-    asked = []
-    monkeypatch.setattr(machine, "has_fast_bf16", lambda device: asked.append(device) or fast)
+    """Torch is made to see another machine than this one."""
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: fast)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False, raising=False)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: fast)
     train = TrainConfig(precision=precision, compile=compiled, channels_last=layout)
-    assert plan(train, device) == expected
-    assert asked == [device]
+    assert compute_settings(train, device) == ComputeSettings(*expected)
+
+
+def test_avx512_alone_is_fast_in_16_bit(monkeypatch) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True, raising=False)
+    assert has_fast_bf16("cpu")
+
+
+@pytest.mark.parametrize(("present", "expected"), [(True, "cuda"), (False, "cpu")])
+def test_a_gpu_is_used_if_there_is_one(monkeypatch, present, expected) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: present)
+    assert default_device() == expected
+
+
+def test_a_machine_is_described_in_one_line() -> None:
+    text = describe_machine("cpu")
+    assert text.count("\n") == 0
+    assert f"{torch.get_num_threads()} threads" in text
+    assert torch.__version__ in text

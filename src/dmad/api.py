@@ -12,14 +12,14 @@ import numpy as np
 from dmad.calibration.calibration import Calibration, read_calibration
 from dmad.calibration.request import CalibrationRequest
 from dmad.config import Config, config_of_card
+from dmad.data.locations import with_locations
 from dmad.data.reading.paths import real_name
 from dmad.data.splits import load_split
-from dmad.data.locations import with_locations
 from dmad.errors import DmadError, require
+from dmad.evaluation.ledger_file import write_ledger
 from dmad.evaluation.result import Evaluation
 from dmad.evaluation.score_file import write_scores
-from dmad.evaluation.ledger_file import write_ledger
-from dmad.files import make_folder, write_whole
+from dmad.files import make_folder, write_atomically
 from dmad.forms import form_of
 from dmad.report.page import render
 from dmad.runs import Run, find_model, has_model, read_card, read_config, update_card
@@ -208,7 +208,7 @@ def evaluate(
     write_evaluation(evaluation, out)
     title = real_name(Path(run))
     report = detector.form.summarise(title, detector, test, evaluation, card)
-    write_whole(out / "report.html", render(report))
+    write_atomically(out / "report.html", render(report))
     return evaluation
 
 

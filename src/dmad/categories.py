@@ -21,7 +21,7 @@ from dmad.errors import DmadError, StoppedError, require
 from dmad.evaluation.image_ledger import LARGER_OF_BOTH
 from dmad.evaluation.ledger_tables import HOW_TO_READ_IMAGES
 from dmad.evaluation.table import Table
-from dmad.files import make_folder, write_whole
+from dmad.files import make_folder, write_atomically
 from dmad.forms.images.evaluation import RAW
 from dmad.runs import Run, has_model, new_run, read_config
 
@@ -169,5 +169,5 @@ def _write(folder: Path, ledgers: Mapping[str, LedgerRows], tables: list[Table])
     make_folder(out)
     title = f"{read_config(folder).recipe}: {len(ledgers)} categories"
     page = "\n\n".join([f"# {title}", *(table.markdown_section() for table in tables)])
-    write_whole(out / "categories.md", page + "\n")
-    write_whole(out / "categories.json", json.dumps(ledgers, indent=1))
+    write_atomically(out / "categories.md", page + "\n")
+    write_atomically(out / "categories.json", json.dumps(ledgers, indent=1))

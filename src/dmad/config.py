@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
-from dmad.errors import checked, require
+from dmad.errors import check_settings, require
 
 VideoLayout = Literal["ped2", "avenue", "shanghaitech", "video", "street", "mnist", "digits"]
 ImageLayout = Literal["mvtec", "images"]
@@ -56,7 +56,7 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         require(self.size >= 16, f"data.size is {self.size}; give 16 pixels or more")
-        checked(self, "data", limit=0, workers=0)
+        check_settings(self, "data", limit=0, workers=0)
         require(0 <= self.held_out < 1, f"data.held_out is {self.held_out}; give 0 to below 1")
 
 
@@ -90,7 +90,7 @@ class VideoDataConfig(DataConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        checked(self, "data", history=0, fps=0)
+        check_settings(self, "data", history=0, fps=0)
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ class ModelConfig:
         return max((1, *self.reductions))
 
     def __post_init__(self) -> None:
-        checked(self, "model", memory_items=1, estimator_width=1)
+        check_settings(self, "model", memory_items=1, estimator_width=1)
         require(
             len(self.reductions) == len(self.displacements),
             f"model.reductions has {len(self.reductions)} entries and model.displacements "
@@ -214,7 +214,7 @@ class VideoModelConfig(ModelConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        checked(self, "model", skip_channels=1)
+        check_settings(self, "model", skip_channels=1)
         usable = len(self.widths) >= 2 and min(self.widths) >= 1
         require(usable, f"model.widths is {self.widths}; give channels for two levels or more")
 
@@ -271,7 +271,7 @@ class LossConfig:
     smoothness_window: int = 0
 
     def __post_init__(self) -> None:
-        checked(self, "loss", **dict.fromkeys((item.name for item in fields(self)), 0))
+        check_settings(self, "loss", **dict.fromkeys((item.name for item in fields(self)), 0))
         require(
             self.smoothness_window == 0 or self.smoothness_window in range(3, 1000, 2),
             f"loss.smoothness_window is {self.smoothness_window}; give 0, or an odd number above 1",
@@ -336,7 +336,7 @@ class ScoreConfig:
     choose: bool = True
 
     def __post_init__(self) -> None:
-        checked(self, "score", alpha=0)
+        check_settings(self, "score", alpha=0)
 
 
 @dataclass(frozen=True)
@@ -357,7 +357,7 @@ class VideoScoreConfig(ScoreConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        checked(self, "score", weight=0)
+        check_settings(self, "score", weight=0)
         require(min(self.kernel) >= 1, f"score.kernel is {self.kernel}; give 1 or more")
 
 
@@ -419,7 +419,7 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         least = {"epochs": 1, "batch_size": 1, "warmup": 0, "clip": 0, "weight_decay": 0}
-        checked(self, "train", **least, seed=0, background_lr=0)
+        check_settings(self, "train", **least, seed=0, background_lr=0)
         require(self.seed < 2**32, f"train.seed is {self.seed}; give less than 2^32")
         require(
             0 <= min(self.betas) <= max(self.betas) < 1,

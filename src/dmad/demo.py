@@ -24,7 +24,7 @@ from dmad.errors import DmadError
 from dmad.evaluation.ledger_tables import printed_tables
 from dmad.evaluation.table import Table
 from dmad.experiments.toy import toy
-from dmad.files import make_folder, write_whole
+from dmad.files import make_folder, write_atomically
 from dmad.forms.images.pictures import ImagePictures, judge_image
 from dmad.forms.video.pictures import ColourScale, HighestPictures, Picture, pictures
 from dmad.inference.detector import Detector
@@ -65,7 +65,7 @@ def demo(out: Path) -> None:
     street(out / "street")
     print_heading("textures: brick, grass and gravel with cuts, scratches and spots")
     textures(out / "textures")
-    write_whole(out / "README.txt", GUIDE)
+    write_atomically(out / "README.txt", GUIDE)
     print(f"pictures: {out} (start with {out / 'README.txt'})")
 
 
@@ -153,7 +153,7 @@ def textures(out: Path) -> None:
     for texture in TEXTURES:
         run = Run(folder / texture)
         report = (run.evaluation / "report.html").read_bytes()
-        write_whole(out / texture / "report.html", report)
+        write_atomically(out / texture / "report.html", report)
         detector = load(run.folder)
         for defect, tiles in draw_defects(detector, root / texture / "test"):
             rows.append(tiles)

@@ -1,4 +1,4 @@
-"""The one error that is meant for people: what was found, what was expected, what to do."""
+"""The errors that are shown to users: what was found, what was expected, and what to do."""
 
 from __future__ import annotations
 
@@ -6,31 +6,42 @@ from typing import Literal, get_args, get_origin, get_type_hints
 
 
 class DmadError(Exception):
-    """Bad input. The message is one line; the command line prints it and exits with code 2."""
+    """Wrong input or data. The message is one line. The command line exits with code 2."""
 
 
 class StoppedError(DmadError):
-    """Stopped by hand; says how to go on."""
+    """The user stopped the program. The message says how to resume."""
 
 
-def require(holds: bool, message: str) -> None:
+def require(condition: bool, message: str) -> None:
     """Raise `DmadError(message)` unless the condition holds."""
-    if not holds:
+    if not condition:
         raise DmadError(message)
 
 
-def brief(error: BaseException) -> str:
-    """What an exception says, in one line."""
-    told = getattr(error, "strerror", None) or str(error)
-    return " ".join(told.split()) or type(error).__name__
+def one_line(error: BaseException) -> str:
+    """The message of an exception in one line, or its type if it has no message."""
+    message = getattr(error, "strerror", None) or str(error)
+    return " ".join(message.split()) or type(error).__name__
 
 
-def checked(settings: object, section: str, **least: float) -> None:
-    """Raise `DmadError` where a setting is none of its type's words, or below its least value."""
+def check_settings(settings: object, section: str, **minimum: float) -> None:
+    """Check the settings of a dataclass.
+
+    Args:
+        settings: The dataclass. A field of type `Literal` must hold one of its values.
+        section: Its name in messages, such as "data".
+        **minimum: Smallest allowed value of each numeric field that has one.
+
+    Raises:
+        DmadError: A value is not allowed.
+    """
     for name, hint in get_type_hints(type(settings)).items():
-        words, value = get_args(hint), getattr(settings, name)
-        known = get_origin(hint) is not Literal or value in words
-        require(known, f"{section}.{name} is {value!r}; give one of {', '.join(map(str, words))}")
-    for name, bound in least.items():
+        if get_origin(hint) is not Literal:
+            continue
+        value, allowed = getattr(settings, name), get_args(hint)
+        choices = ", ".join(map(str, allowed))
+        require(value in allowed, f"{section}.{name} is {value!r}; give one of {choices}")
+    for name, bound in minimum.items():
         value = getattr(settings, name)
         require(value >= bound, f"{section}.{name} is {value}; give {bound} or more")

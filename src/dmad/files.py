@@ -1,4 +1,4 @@
-"""The run folder, and models on disk: safetensors and JSON, nothing that executes on loading."""
+"""Files that are written completely or not at all, names that do not repeat, and large arrays."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import io
 import os
 import tempfile
 from collections.abc import Iterable, Sequence
-from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,48 +19,58 @@ if TYPE_CHECKING:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder to write in; `DmadError` where that cannot be."""
+    """Make a folder and check that it is writable.
+
+    Raises:
+        DmadError: The folder cannot be made, or writing to it is not allowed.
+    """
     reason = "no permission"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        allowed = os.access(folder, os.W_OK)
+        writable = os.access(folder, os.W_OK)
     except OSError as error:
-        allowed, reason = False, error.strerror or str(error)
-    require(allowed, f"cannot write to {folder} ({reason}); choose another with --out DIR")
+        writable, reason = False, error.strerror or str(error)
+    require(writable, f"cannot write to {folder} ({reason}); choose another with --out DIR")
 
 
-def write_whole(path: Path, content: str | bytes) -> None:
-    """Write beside, then rename: the file is never half there. Makes the folder."""
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write a file under a temporary name, then rename it: it is never there in part.
+
+    Missing folders are made.
+    """
     make_folder(path.parent)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    # names of files need not be UTF-8
-    raw = content.encode(errors="surrogateescape") if isinstance(content, str) else content
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    if isinstance(content, str):
+        content = content.encode(errors="surrogateescape")  # names of files need not be UTF-8
     try:
-        beside.write_bytes(raw)
-        os.replace(beside, path)
+        temporary.write_bytes(content)
+        os.replace(temporary, path)
     finally:
-        beside.unlink(missing_ok=True)  # of a full disk
+        temporary.unlink(missing_ok=True)  # it is still there if the disk is full
 
 
-def no_two_alike(names: Iterable[str]) -> list[str]:
-    """The same names, counted where one comes again: `gate`, `gate-2`."""
-    found: list[str] = []
+def unique_names(names: Iterable[str]) -> list[str]:
+    """The names in their order, with a number where one repeats: `gate`, `gate-2`."""
+    unique: list[str] = []
     for name in names:
-        others = (f"{name}-{number}" for number in count(2))
-        found.append(next(one for one in chain((name,), others) if one not in found))
-    return found
+        candidate, number = name, 1
+        while candidate in unique:
+            number += 1
+            candidate = f"{name}-{number}"
+        unique.append(candidate)
+    return unique
 
 
-def room(shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
-    """Room for an array in a temporary file, gone when nothing refers to it."""
+def temporary_array(shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
+    """An array of zeros in a temporary file. The file is deleted with the array."""
     with tempfile.TemporaryFile() as file:
         return np.memmap(file, dtype, "w+", shape=shape)
 
 
-def csv_text(names: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Return a table as the text of a CSV file."""
+def csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A table as the text of a CSV file."""
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerow(names)
+    writer.writerow(columns)
     writer.writerows(rows)
     return text.getvalue()

@@ -1,4 +1,4 @@
-"""What this machine computes fast in, and the settings that let it."""
+"""What this machine can compute, and the settings that make it fast."""
 
 from __future__ import annotations
 
@@ -16,83 +16,87 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 
 
 @dataclass(frozen=True)
-class Plan:
-    """How to compute."""
+class ComputeSettings:
+    """How a training computes: the settings `auto` replaced by what suits the machine."""
 
     precision: Literal["32-true", "bf16-mixed"]
     compile: bool
     channels_last: bool
 
 
-def usual_device() -> str:
-    """Where to compute if nobody says: on a GPU where there is one."""
+def default_device() -> Literal["cuda", "cpu"]:
+    """The device to use if the user names none: a GPU if there is one."""
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def has_fast_bf16(device: str) -> bool:
-    """True where 16-bit arithmetic has hardware: GPUs from 2020 on, CPUs with AMX or AVX-512 BF16.
+    """True if the hardware computes in 16 bit: GPUs since 2020, CPUs with AMX or AVX-512 BF16.
 
-    Elsewhere it is emulated, and measured ten times slower than 32 bit.
+    Other hardware emulates it, which was measured to be ten times slower than 32 bit.
 
     Args:
-        device: Its type, `cuda` or `cpu`.
+        device: Type of the device, `cuda` or `cpu`.
     """
     if device == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if torch.cpu._is_amx_tile_supported():
         return True
-    # newer torch asks the CPU itself; before 2.7 there is nothing to ask
+    # torch before 2.7 cannot tell
     return bool(getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)())
 
 
-def plan(train: TrainConfig, device: str) -> Plan:
-    """Resolve `auto`: 16 bit, channels last and compilation where the machine gains by them.
+def compute_settings(train: TrainConfig, device: str) -> ComputeSettings:
+    """Replace `auto`: use 16 bit, channels last and compilation if the machine gains by them.
 
-    Compilation is for GPUs: on CPUs its first step takes a minute or two, and the steps after it
-    gained nothing that pays for that in a training of minutes.
+    `auto` compiles on GPUs only. On CPUs the first step then takes a minute or two, and the other
+    steps of a training of minutes do not make up for it.
     """
     fast = has_fast_bf16(device)
-    wanted = {"bf16": True, "fp32": False, "auto": fast}[train.precision]
-    compiled = {"on": True, "off": False, "auto": device == "cuda"}[train.compile]
-    layout = {"on": True, "off": False, "auto": fast}[train.channels_last]
-    return Plan("bf16-mixed" if wanted else "32-true", compiled, layout)
+    bf16 = {"bf16": True, "fp32": False, "auto": fast}[train.precision]
+    return ComputeSettings(
+        precision="bf16-mixed" if bf16 else "32-true",
+        compile={"on": True, "off": False, "auto": device == "cuda"}[train.compile],
+        channels_last={"on": True, "off": False, "auto": fast}[train.channels_last],
+    )
 
 
-def describe(device: str) -> str:
-    """Processor, cores, what it computes in, and the version of torch, in one line."""
+def describe_machine(device: str) -> str:
+    """Processor, threads, arithmetic and version of torch, in one line."""
     if device == "cuda":
         chip = torch.cuda.get_device_name()
     else:
-        chip = f"{_processor()}, {torch.get_num_threads()} threads"
+        chip = f"{_processor_name()}, {torch.get_num_threads()} threads"
     return f"{chip}, {'bf16' if has_fast_bf16(device) else 'fp32'}, torch {torch.__version__}"
 
 
-def _processor() -> str:
-    """As the system calls it."""
-    known = Path("/proc/cpuinfo")
-    lines = known.read_text().splitlines() if known.exists() else []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor() or platform.machine())
+def _processor_name() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
 
 
-def quicken() -> None:
-    """For the whole process: no denormal numbers, and freed memory is kept for the next step.
+def set_process_defaults() -> None:
+    """Make torch and the memory allocator of the whole process fast. Only programs call this.
 
-    Adam's squared gradients underflow, and CPUs crawl there.
+    Denormal numbers become zero: the squared gradients of Adam underflow, and CPUs are slow with
+    denormals. Matrix products may use TF32. Freed memory is kept for the next step.
     """
     torch.set_flush_denormal(True)
     torch.set_float32_matmul_precision("high")
-    _keep_memory()
+    _keep_freed_memory()
 
 
-def _keep_memory() -> None:
-    """Let glibc give back no freed memory: the system clears every page that is asked for anew.
+def _keep_freed_memory() -> None:
+    """Stop glibc from returning freed memory to the system, which clears every page it gives out.
 
-    Features are allocated and freed at each frame and step; another libc is left as it is.
+    Features are allocated and freed with each frame and step. Other C libraries are not changed.
     """
     if platform.libc_ver()[0] != "glibc":
         return
     libc = ctypes.CDLL(None)
     if not libc.mallopt(M_MMAP_THRESHOLD, 1 << 30):
-        libc.mallopt(M_MMAP_THRESHOLD, 1 << 25)  # the most before glibc 2.35
+        libc.mallopt(M_MMAP_THRESHOLD, 1 << 25)  # the largest value before glibc 2.35
     libc.mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1)

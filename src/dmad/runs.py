@@ -1,9 +1,14 @@
-"""The run folder, and models on disk: safetensors and JSON, nothing that executes on loading."""
+"""Run folders, and models on disk: weights with a card. Loading them executes no code.
+
+The card is a JSON file beside the weights. It holds the settings (`config`), the names of the views
+(`scenes`), the training data, versions, and later the calibration.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,42 +23,48 @@ if TYPE_CHECKING:
 
 GRAPH_FILES = {"onnx": "model.onnx", "openvino": "model.xml"}  # of an exported model
 
+CARD_FORMAT = 2  # cards of format 1 carry no number
+
+PACKAGE = Path(__file__).resolve().parent
+# A checkout keeps its models beside `src`, an installed package inside itself.
+SHIPPED_MODELS = (PACKAGE.parents[1] / "models", PACKAGE / "models")
+
 
 @dataclass(frozen=True)
 class Run:
-    """A run folder and where its files lie."""
+    """A run folder and the paths of its files."""
 
     folder: Path
 
     @property
     def checkpoint(self) -> Path:
-        """For resuming only."""
+        """State of the training after its last epoch, for resuming only."""
         return self.folder / "checkpoints" / "last.ckpt"
 
     @property
     def config(self) -> Path:
-        """All settings, YAML."""
+        """All settings, as YAML."""
         return self.folder / "config.yaml"
 
     @property
     def card(self) -> Path:
-        """What a trained model says of itself, JSON."""
+        """Card of the trained model, as JSON."""
         return self.folder / "model.json"
 
     @property
     def evaluation(self) -> Path:
-        """What `dmad evaluate` writes."""
+        """Folder that `dmad evaluate` writes."""
         return self.folder / "evaluation"
 
 
 def new_run(config: Config, out: Path) -> Run:
-    """Make `out/<recipe>/<timestamp>/` with the settings in it."""
+    """Make the folder `out/<recipe>/<timestamp>/` and write the settings into it."""
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S-%f")[:-3]
     run = Run(out / config.recipe / stamp)
     make_folder(run.folder.parent)
     try:
         run.folder.mkdir()
-    except FileExistsError:  # another began in this millisecond
+    except FileExistsError:  # another run started in this millisecond
         return new_run(config, out)
     write_config(config, run)
     return run
@@ -67,125 +78,160 @@ def write_config(config: Config, run: Run) -> None:
 
 
 def read_config(run: Path) -> Config:
-    """The settings of a run folder."""
+    """Read the settings of a run folder.
+
+    Raises:
+        DmadError: The folder holds no settings, or they are damaged.
+    """
     import yaml
 
     path = Run(run).config
-    require(path.exists(), f"{run} is no run folder: it holds no config.yaml; give one that "
-            "`dmad train` printed")  # fmt: skip
+    require(
+        path.exists(),
+        f"{run} is no run folder: it holds no config.yaml; give one that `dmad train` printed",
+    )
     try:
         tree = yaml.safe_load(path.read_text())
     except (ValueError, yaml.YAMLError):
         tree = None
-    require(isinstance(tree, dict), f"{path} is damaged; train the model anew")
+    require(isinstance(tree, dict), f"{path} is damaged; train the model again")
     return restore(tree)
 
 
 @dataclass(frozen=True)
 class ModelFiles:
-    """A saved model: weights or an exported graph, and a card of JSON beside them."""
+    """The files of a saved model."""
 
-    weights: Path
-    card: Path
-    shipped: bool = False  # with the project: everybody's, and never written to
+    weights: Path  # a `.safetensors` file, or an exported graph
+    card: Path  # the JSON file beside it
+    shipped: bool = False  # part of the project: shared by all users, so never written to
 
 
 def has_model(folder: Path) -> bool:
-    """Whether a run is trained to its end."""
+    """True if a run has a saved model, so its training has finished."""
     try:
-        return bool(find_model(folder))
+        find_model(folder)
     except DmadError:
         return False
+    return True
 
 
 def find_model(name: str | Path) -> ModelFiles:
-    """A run folder, an exported one, a `.safetensors` file, or the name of a shipped model."""
+    """Find the files of a model.
+
+    Args:
+        name: A run folder, the folder of an exported model, a `.safetensors` file, or the name of a
+            model that ships with the project.
+
+    Raises:
+        DmadError: There is no model, or its card is missing.
+    """
     path = Path(name)
-    here = Path(__file__).resolve()
-    # a checkout keeps its models beside src, an installation beside this
-    homes = [home / "models" for home in (here.parents[2], here.parent)]
-    shipped = [home / f"{name}.safetensors" for home in homes]
     graphs = [path / graph for graph in GRAPH_FILES.values()]
-    places = (*graphs, path / "model.safetensors", path, *shipped)
-    weights = next((place for place in places if place.is_file()), None)
-    if weights is None:
-        known = sorted({card.stem for home in homes for card in home.glob("*.json")})
-        raise DmadError(f"no model at {name}; {_instead(path, known)}")
+    shipped = [folder / f"{name}.safetensors" for folder in SHIPPED_MODELS]
+    candidates = [*graphs, path / "model.safetensors", path, *shipped]
+    existing = [candidate for candidate in candidates if candidate.is_file()]
+    require(bool(existing), f"no model at {name}; {_advice(path)}")
+    weights = existing[0]
+    usable = weights.suffix == ".safetensors" or weights in graphs
+    require(usable, f"{weights} is no .safetensors file")
     card = weights.with_suffix(".json")
-    given = weights.suffix == ".safetensors" or weights in graphs
-    require(given, f"{weights} is no .safetensors file")
     require(card.is_file(), f"{weights} has no {card.name} beside it; keep the two together")
-    return ModelFiles(weights, card, weights.resolve().parent in homes)
+    return ModelFiles(weights, card, weights.resolve().parent in SHIPPED_MODELS)
 
 
-def _instead(path: Path, shipped: Sequence[str]) -> str:
-    """What to do about a path that is no model."""
-    if inside := sorted(str(card.parent) for card in path.glob("*/model.json")):
-        return f"it holds a model each in {', '.join(inside)}; name one"
+def _advice(path: Path) -> str:
+    """What to do about a path that holds no model."""
+    categories = sorted(str(card.parent) for card in path.glob("*/model.json"))
+    if categories:
+        return f"it holds one model each in {', '.join(categories)}; name one of them"
     if Run(path).config.exists():
         return f"its training did not finish: dmad train --resume {path}"
-    known = ", ".join(shipped)
-    given = "give a run folder that `dmad train` printed, a .safetensors file, or a shipped model"
-    return f"{given} ({known})"
-
-
-def is_exported(folder: str | Path) -> bool:
-    """Whether a folder holds an exported model."""
-    return any((Path(folder) / graph).is_file() for graph in GRAPH_FILES.values())
+    shipped = sorted({card.stem for folder in SHIPPED_MODELS for card in folder.glob("*.json")})
+    return (
+        "give a run folder that `dmad train` printed, a .safetensors file, or a shipped model "
+        f"({', '.join(shipped)})"
+    )
 
 
 def save_model(
-    folder: Path, model: nn.Module, card: dict[str, Any], config: Config | None = None
+    folder: Path, model: nn.Module, card: Mapping[str, Any], config: Config | None = None
 ) -> None:
-    """Write `model.safetensors`, then `model.json`; what was calibrated with weights before goes.
+    """Write `model.safetensors`, then `model.json`. Files of an earlier calibration are removed.
 
     Args:
-        folder: Where.
-        model: Its weights.
-        card: What else to keep: scenes, data, history.
-        config: Settings; those of the run folder where None.
+        folder: Where to write.
+        model: The network.
+        card: Further entries of the card, such as scenes, data and history.
+        config: The settings. None reads those of the run folder.
     """
     from safetensors.torch import save
 
     settings = plain(config or read_config(folder))
+    (folder / "model.npz").unlink(missing_ok=True)  # held-out scores of earlier weights
     tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
-    (folder / "model.npz").unlink(missing_ok=True)
     write_atomically(folder / "model.safetensors", save(tensors))
-    text = json.dumps({"config": settings, "versions": versions(), **card}, indent=1)
-    write_atomically(folder / "model.json", text)
+    entries = {"format": CARD_FORMAT, "config": settings, "versions": library_versions(), **card}
+    write_atomically(folder / "model.json", json.dumps(entries, indent=1))
 
 
 def read_card(files: ModelFiles) -> dict[str, Any]:
-    """The JSON beside a model's weights."""
+    """Read a model's card, in the present format.
+
+    Raises:
+        DmadError: It is damaged, or a newer version of dmad wrote it.
+    """
     try:
         card: dict[str, Any] = json.loads(files.card.read_text())
     except ValueError as error:
-        told = f"{files.card} is not readable JSON; train again or restore the file"
-        raise DmadError(told) from error
+        message = f"{files.card} is not readable JSON; train again or restore the file"
+        raise DmadError(message) from error
     missing = sorted({"config", "scenes"} - set(card))
     require(not missing, f"{files.card} holds no {missing}; train again or restore the file")
-    return card
+    written = card.get("format", 1)
+    require(
+        written <= CARD_FORMAT,
+        f"{files.card} has format {written}, this dmad reads up to {CARD_FORMAT}; update dmad",
+    )
+    return migrate_card(card) if written < CARD_FORMAT else card
+
+
+def migrate_card(card: Mapping[str, Any]) -> dict[str, Any]:
+    """Bring a card of format 1 to the present format: its settings name their form."""
+    return {**card, "format": CARD_FORMAT, "config": plain(restore(card["config"]))}
+
+
+def update_card(files: ModelFiles, entries: Mapping[str, Any]) -> None:
+    """Write entries into a model's card, in place of those of the same names."""
+    write_atomically(files.card, json.dumps(read_card(files) | dict(entries), indent=1))
 
 
 def read_weights(files: ModelFiles) -> dict[str, Tensor]:
-    """The tensors of a saved model, as 32-bit floats."""
+    """Read the tensors of a saved model, as 32-bit floats.
+
+    Raises:
+        DmadError: The file is damaged, or it is an exported graph.
+    """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     require(
         files.weights.suffix == ".safetensors",
-        f"{files.weights} is an exported graph, not weights; give the run it came from",
+        f"{files.weights} is an exported graph, not weights; give the run that it came from",
     )
     try:
         tensors = load_file(files.weights)
     except SafetensorError as error:
-        told = f"{files.weights} is damaged; train again or restore the file"
-        raise DmadError(told) from error
-    return {n: t.float() if t.is_floating_point() else t for n, t in tensors.items()}
+        message = f"{files.weights} is damaged; train again or restore the file"
+        raise DmadError(message) from error
+    return {
+        name: tensor.float() if tensor.is_floating_point() else tensor
+        for name, tensor in tensors.items()
+    }
 
 
-def versions() -> dict[str, str]:
-    """Versions of what computed a model."""
+def library_versions() -> dict[str, str]:
+    """Versions of dmad, torch, Lightning and Python."""
     import platform
 
     import lightning
@@ -201,19 +247,20 @@ def versions() -> dict[str, str]:
     }
 
 
-def without_local_paths(card: dict[str, Any]) -> dict[str, Any]:
-    """A card without paths of this machine; of a model it began with, the name stays."""
-    config = card["config"]
+def without_local_paths(card: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of a card without paths of this machine. Of a starting model only its name stays."""
+    copy = deepcopy(dict(card))
+    config = copy["config"]
     config["data"] |= {"root": None, "cache": None}
     if "teacher_weights" in config["model"]:
         config["model"]["teacher_weights"] = None
     if start := config["train"].get("start"):
         config["train"]["start"] = Path(start).name
-    return card
+    return copy
 
 
-def ship(run: Path, weights: Path) -> None:
-    """Write a finished, evaluated run as 16-bit weights and a card, without paths of a machine.
+def write_shipped_model(run: Path, weights: Path) -> None:
+    """Write the model of an evaluated run as 16-bit weights, with a card without local paths.
 
     Args:
         run: Run folder with `evaluation/ledger.json`.
@@ -222,14 +269,11 @@ def ship(run: Path, weights: Path) -> None:
     from safetensors.torch import save
 
     files = find_model(run)
-    tensors = read_weights(files)
-    half = {n: t.half() if t.is_floating_point() else t for n, t in tensors.items()}
+    half = {
+        name: tensor.half() if tensor.is_floating_point() else tensor
+        for name, tensor in read_weights(files).items()
+    }
     card = without_local_paths(read_card(files))
     card["ledger"] = json.loads((Run(run).evaluation / "ledger.json").read_text())
     write_atomically(weights, save(half))
     write_atomically(weights.with_suffix(".json"), json.dumps(card, indent=1) + "\n")
-
-
-def update_card(files: ModelFiles, entries: Mapping[str, Any]) -> None:
-    """Write entries into a model's card."""
-    write_atomically(files.card, json.dumps(read_card(files) | dict(entries), indent=1))

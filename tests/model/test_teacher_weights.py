@@ -11,7 +11,7 @@ from huggingface_hub import constants
 from safetensors.torch import save_file
 
 from dmad.config import ImageModelConfig
-from dmad.data.footage import stack
+from dmad.data.footage import footage_from_arrays
 from dmad.data.windows import to_model
 from dmad.errors import DmadError
 from dmad.model.distillation import Teacher
@@ -112,7 +112,7 @@ def test_a_hub_out_of_reach_is_not_asked_again_and_again(monkeypatch) -> None:
 def test_features_are_kept_as_the_teacher_gives_them() -> None:
     frames = np.random.default_rng(0).integers(0, 255, (5, 32, 32, 3), np.uint8)
     teacher = Teacher("resnet18")
-    kept = keep_features(teacher, stack([frames]), batch=2)
+    kept = keep_features(teacher, footage_from_arrays([frames]), batch=2)
     assert [stage.shape for stage in kept] == [(5, 64, 8, 8), (5, 128, 4, 4), (5, 256, 2, 2)]
     x, _ = to_model(torch.from_numpy(frames[:, None]))
     for stage, expected in zip(kept, teacher(x), strict=True):

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from dmad.training.modules import PDMTraining
 from safetensors.torch import load_file, save_file
 
 from dmad.config import changed, plain, restore
@@ -23,12 +24,11 @@ from dmad.data.footage import fingerprint
 from dmad.data.splits import load_split
 from dmad.data.windows import Batch, to_model
 from dmad.errors import DmadError
-from dmad.hardware import plan
+from dmad.hardware import compute_settings
 from dmad.model.pdm import PDM
 from dmad.runs import Run, find_model, new_run, read_weights
 from dmad.training import modules as learning
 from dmad.training import train as training
-from dmad.training.modules import PDMTraining
 from dmad.training.train import batches, build, train
 
 # Trains from settings on standard input and kills itself in the middle of the second epoch.
@@ -319,7 +319,7 @@ def test_less_than_nothing_is_refused(normal_data, tiny, name):
 def test_gradients_are_clipped_to_a_norm_of_all_weights_together(normal_data, tiny, clip, expected):
     config = tiny(normal_data, clip=clip)
     model = build(config, load_split(config.data, "train"))
-    module = PDMTraining(config, model, plan(config.train, "cpu"))
+    module = PDMTraining(config, model, compute_settings(config.train, "cpu"))
     one, other, *_ = model.parameters()
     one.grad, other.grad = torch.zeros_like(one), torch.zeros_like(other)
     one.grad.flatten()[0], other.grad.flatten()[0] = 3.0, 4.0
@@ -331,7 +331,7 @@ def test_gradients_are_clipped_to_a_norm_of_all_weights_together(normal_data, ti
 def test_only_the_template_of_its_view_learns_from_a_batch(tiny, frames_of):
     config = tiny(None)
     model = PDM(config.model, 32, 1, 4, scenes=2)
-    module = PDMTraining(config, model, plan(config.train, "cpu"))
+    module = PDMTraining(config, model, compute_settings(config.train, "cpu"))
     frames = torch.from_numpy(np.stack([frames_of(seed, 5) for seed in (1, 2)]))
     batch = Batch(frames, torch.tensor([1, 1]))
     _, terms = module.judged(batch, *to_model(frames))
@@ -345,7 +345,7 @@ def test_the_template_learns_faster_and_is_not_drawn_to_zero(tiny, monkeypatch):
     model = PDM(config.model, 32, 1, 4)
     trainer = SimpleNamespace(estimated_stepping_batches=9)
     monkeypatch.setattr(PDMTraining, "trainer", trainer)
-    module = PDMTraining(config, model, plan(config.train, "cpu"))
+    module = PDMTraining(config, model, compute_settings(config.train, "cpu"))
     rest, template = module.configure_optimizers()["optimizer"].param_groups
     assert [p is model.background for p in template["params"]] == [True]
     assert len(rest["params"]) == len(list(model.parameters())) - 1
@@ -427,7 +427,7 @@ def test_what_was_used_of_late_is_known_after_a_resume(tmp_path, normal_data, ti
     kept = torch.load(run.checkpoint, weights_only=True)["recent"]
     assert kept.sum() > 0
     module = PDMTraining(
-        config, build(config, load_split(config.data, "train")), plan(config.train, "cpu")
+        config, build(config, load_split(config.data, "train")), compute_settings(config.train, "cpu")
     )
     module.on_load_checkpoint({"history": [], "recent": kept})
     assert (module.recent == kept).all()
@@ -489,9 +489,3 @@ def test_each_scene_has_its_template_from_training_footage(tmp_path, write_clip,
 def test_images_train_without_history(tmp_path, normal_data, tiny):
     run = train(tiny(normal_data, data={"history": 0}), tmp_path)
     assert card(run)["config"]["data"]["history"] == 0
-
-
-def test_new_runs_never_share_a_folder(tmp_path, normal_data, tiny):
-    config = tiny(normal_data)
-    folders = {new_run(config, tmp_path).folder for _ in range(20)}
-    assert len(folders) == 20

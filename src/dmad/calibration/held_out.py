@@ -15,7 +15,7 @@ from dmad.calibration.standardisation import Scorer
 from dmad.data.footage import same_rate
 from dmad.data.series import causal, split_clips
 from dmad.errors import DmadError, require
-from dmad.files import write_whole
+from dmad.files import write_atomically
 
 MAX_FOLDS = 20  # with more clips, several are left out at once
 PARTS_OF_A_SINGLE_CLIP = 2  # a single clip is cut into parts that stand for clips
@@ -74,7 +74,7 @@ class HeldOut:
         """Write all fields into a `.npz` file."""
         content = io.BytesIO()
         np.savez(content, **{item.name: getattr(self, item.name) for item in fields(self)})
-        write_whole(path, content.getvalue())
+        write_atomically(path, content.getvalue())
 
     def joined(self, other: HeldOut) -> HeldOut:
         """Return these clips followed by those of `other`, at this frame rate.

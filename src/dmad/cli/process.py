@@ -5,17 +5,15 @@ from __future__ import annotations
 import logging
 import signal
 import sys
-import warnings
 from io import TextIOWrapper
 
 from dmad.console import set_up_logging
 
-# Loggers of other packages that report on themselves. Lightning sets the levels of its upper loggers
-# when it is imported, so the ones below them are named.
+# Loggers of other packages that report on themselves. Lightning sets the levels of its upper
+# loggers when it is imported, so the ones below them are named.
 NOISY = (
     "lightning.pytorch.utilities.rank_zero",
     "lightning.fabric.utilities.rank_zero",
-    "huggingface_hub",
 )
 
 
@@ -28,10 +26,11 @@ def set_up_streams() -> None:
 
 def prepare_to_compute() -> None:
     """Make this process fast, quiet and easy to stop, before a verb computes something."""
-    from dmad.hardware import quicken
+    from dmad.data.reading.image_files import allow_large_images
+    from dmad.hardware import set_process_defaults
 
-    quicken()
+    allow_large_images()
+    set_process_defaults()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C, so that files are closed
     for name in NOISY:
         logging.getLogger(name).setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", module="lightning")

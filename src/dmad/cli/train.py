@@ -11,7 +11,7 @@ from typing import Literal
 from dmad import recipes
 from dmad.cli.parsing import Parser, add_options, hide_files_of_groups
 from dmad.config import SECTIONS, Config, VideoConfig, restore, section_classes
-from dmad.errors import DmadError, brief, require
+from dmad.errors import DmadError, one_line, require
 
 RUNS = Path("runs")
 
@@ -112,7 +112,7 @@ def _recipe_in(file: str) -> str:
     try:
         content = yaml.safe_load(Path(file).read_text())
     except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise DmadError(f"{file} is not a YAML file: {brief(error)}") from error
+        raise DmadError(f"{file} is not a YAML file: {one_line(error)}") from error
     return str(content.get("recipe") or "") if isinstance(content, dict) else ""
 
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from dmad.errors import require
-from dmad.files import write_whole
+from dmad.files import write_atomically
 
 Pixels = NDArray[np.uint8]
 
@@ -119,7 +119,7 @@ def save(image: Pixels, path: Path | str) -> None:
     """Write an image (H, W) or (H, W, 3), uint8, as PNG: beside first, then renamed."""
     content = BytesIO()
     Image.fromarray(image).save(content, format="PNG")
-    write_whole(Path(path), content.getvalue())
+    write_atomically(Path(path), content.getvalue())
 
 
 def rgb(image: Pixels) -> Pixels:

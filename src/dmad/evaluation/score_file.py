@@ -13,7 +13,7 @@ import numpy as np
 
 from dmad.data.series import split_clips
 from dmad.errors import DmadError, require
-from dmad.files import write_whole
+from dmad.files import write_atomically
 
 CHANNELS = ("score", "reconstruction", "deformation", "gradient")
 
@@ -62,7 +62,7 @@ def write_scores(scores: ScoreSet, path: Path) -> None:
     }
     content = io.BytesIO()
     np.savez_compressed(content, **arrays)  # type: ignore[arg-type]
-    write_whole(path, content.getvalue())
+    write_atomically(path, content.getvalue())
 
 
 def read_scores(path: Path) -> ScoreSet:

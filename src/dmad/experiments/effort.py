@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from dmad.api import train
 from dmad.config import Config, changed
 from dmad.data.splits import load_split
 from dmad.data.windows import Windows
 from dmad.errors import require
 from dmad.experiments.grid import PlannedRun, Variants
-from dmad.files import write_whole
+from dmad.files import write_atomically
 from dmad.runs import find_model, read_card
-from dmad.training.train import train
 
 TIMED_SAMPLES = 24  # of a short training that measures the speed of this machine
 
@@ -108,7 +108,7 @@ def fit_to_budget(variants: Variants, budget: float, out: Path) -> dict[str, Con
         )
     else:
         lengths = _shortened_lengths(variants, budget, out)
-        write_whole(path, json.dumps({"seconds": budget, "cuts": lengths}))
+        write_atomically(path, json.dumps({"seconds": budget, "cuts": lengths}))
     return {title: with_length(config, *lengths[title]) for title, config in variants.items()}
 
 

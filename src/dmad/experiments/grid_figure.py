@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from dmad.drawing.charts import BLUE
 from dmad.experiments.grid import Outcome
-from dmad.files import write_whole
+from dmad.files import write_atomically
 
 
 def draw_grid(outcomes: Sequence[Outcome], titles: Sequence[str], path: Path) -> None:
@@ -40,7 +40,7 @@ def draw_grid(outcomes: Sequence[Outcome], titles: Sequence[str], path: Path) ->
     for suffix in ("png", "pdf"):
         file = BytesIO()
         figure.savefig(file, format=suffix, dpi=200)
-        write_whole(path.with_name(f"{path.name}.{suffix}"), file.getvalue())
+        write_atomically(path.with_name(f"{path.name}.{suffix}"), file.getvalue())
 
 
 def _draw_runs(panel: Axes, position: int, values: Sequence[float]) -> None:

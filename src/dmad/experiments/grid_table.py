@@ -11,7 +11,7 @@ import numpy as np
 from dmad.evaluation.table import Table
 from dmad.experiments.grid import Grid, Outcome
 from dmad.experiments.tables import write_table
-from dmad.files import csv_text, write_whole
+from dmad.files import csv_text, write_atomically
 
 RUN_COLUMNS = ("variant", "seeds", "epochs", "samples", "px", "precision", "min")
 
@@ -31,7 +31,7 @@ def write_grid_table(grid: Grid, outcomes: Sequence[Outcome], out: Path) -> Tabl
         ]
         for one in outcomes
     ]
-    write_whole(out / f"{grid.name}.csv", csv_text(names, rows))
+    write_atomically(out / f"{grid.name}.csv", csv_text(names, rows))
     return table
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from dmad.console import show_table
 from dmad.evaluation.table import Table
-from dmad.files import write_whole
-from dmad.hardware import describe, usual_device
+from dmad.files import write_atomically
+from dmad.hardware import default_device, describe_machine
 
 
 def write_table(table: Table, path: Path, **more: Any) -> None:
@@ -26,12 +26,12 @@ def write_table(table: Table, path: Path, **more: Any) -> None:
         "names": table.columns,
         "lines": table.rows,
         "notes": table.notes,
-        "machine": describe(usual_device()),
+        "machine": describe_machine(default_device()),
         **more,
     }
     text = json.dumps(without_nan(stored), indent=1, ensure_ascii=False)
-    write_whole(path.with_name(f"{path.name}.json"), text)
-    write_whole(path.with_name(f"{path.name}.md"), table.markdown() + "\n")
+    write_atomically(path.with_name(f"{path.name}.json"), text)
+    write_atomically(path.with_name(f"{path.name}.md"), table.markdown() + "\n")
 
 
 def without_nan(value: Any) -> Any:

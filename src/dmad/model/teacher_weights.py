@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +10,8 @@ import torch
 from torch import Tensor
 
 from dmad.config import ImageModelConfig
-from dmad.errors import DmadError, brief, require
+from dmad.console import only_errors_of
+from dmad.errors import DmadError, one_line, require
 from dmad.model.distillation import Teacher
 
 TORCHVISION = "tv_in1k"  # timm's tag of the weights that the paper used
@@ -43,7 +43,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         return dict(found.get("state_dict", found))
     except Exception as error:  # each format raises kinds of its own
         raise DmadError(
-            f"{path} holds no readable weights ({brief(error)[:80]}); give .safetensors, or .pth "
+            f"{path} holds no readable weights ({one_line(error)[:80]}); give .safetensors, or .pth "
             "of tensors alone"
         ) from error
 
@@ -55,9 +55,8 @@ def fetched(name: str) -> dict[str, Tensor]:
 
     tagged = f"{name}.{TORCHVISION}"
     name = tagged if "." not in name and is_model_pretrained(tagged) else name
-    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     try:
-        with no_waiting():
+        with only_errors_of("huggingface_hub"), no_waiting():
             return dict(timm.create_model(name, pretrained=True).state_dict())
     except Exception as error:  # no network, no such file, no weights for this name
         raise DmadError(

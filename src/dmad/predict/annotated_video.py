@@ -14,7 +14,7 @@ from PIL import Image
 
 from dmad.drawing.pictures import rgb
 from dmad.drawing.video_writer import VideoWriter, annotate
-from dmad.errors import brief
+from dmad.errors import one_line
 from dmad.forms.video.pictures import Picture
 
 logger = logging.getLogger(__name__)
@@ -108,7 +108,7 @@ class AnnotatedVideo(VideoWriter):
             yield
         except (OSError, av.FFmpegError) as error:
             if self.complete:
-                self._warn(f"no video {self.path}: {brief(error)}")
+                self._warn(f"no video {self.path}: {one_line(error)}")
             self.complete = False
 
     def _resize(self, image: Pixels) -> Pixels:

@@ -17,7 +17,7 @@ from dmad.data.reading.paths import real_name
 from dmad.drawing import pictures as drawing
 from dmad.drawing.charts import timeline
 from dmad.errors import DmadError, require
-from dmad.files import write_whole
+from dmad.files import write_atomically
 from dmad.forms.video.pictures import ColourScale, HighestPictures, pictures
 from dmad.inference.detector import Detector
 from dmad.inference.streaming import judge_clip
@@ -173,8 +173,8 @@ class ClipPrediction:
         threshold = None
         if scores.calibration:
             threshold = scores.calibration.threshold
-            write_whole(self.out / "events.csv", scores.events_to_csv())
-        write_whole(self.out / "scores.csv", scores.to_csv())
+            write_atomically(self.out / "events.csv", scores.events_to_csv())
+        write_atomically(self.out / "scores.csv", scores.to_csv())
         terms = {name: scores.column(name) for name in ("reconstruction", "deformation")}
         seconds = np.array(scores.times[: len(scores)])
         chart = timeline(scores.main_score, None, terms, seconds, threshold)

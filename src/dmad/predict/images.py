@@ -13,7 +13,7 @@ from dmad.data.layouts.image_folders import RESULT_FOLDERS, ImageFile
 from dmad.data.reading.decode import decode
 from dmad.data.reading.frame_format import Frame, FrameFormat
 from dmad.errors import DmadError, require
-from dmad.files import csv_text, write_whole
+from dmad.files import csv_text, write_atomically
 from dmad.forms.images.pictures import ImagePictures, JudgedImage, judge_image, picture_name
 from dmad.inference.detector import Detector
 
@@ -56,7 +56,7 @@ def predict_images(detector: Detector, sources: Sequence[Path], out: Path) -> Pa
                 logger.warning(f"no pictures of {file.name}: {error.strerror}")
     finally:  # even if a full disk or Ctrl-C ends it
         if results:
-            write_whole(table, csv_text(COLUMNS, [_row(judged) for judged in results]))
+            write_atomically(table, csv_text(COLUMNS, [_row(judged) for judged in results]))
     require(bool(results), f"none of {len(files)} images could be read; give intact ones")
     skipped = len(files) - len(results)
     if skipped:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dmad.errors import checked
+from dmad.errors import check_settings
 
 
 @dataclass(frozen=True)
@@ -25,4 +25,4 @@ class PredictSettings:
     fps: float = 0.0
 
     def __post_init__(self) -> None:
-        checked(self, "predict", panels=0, fps=0)
+        check_settings(self, "predict", panels=0, fps=0)

@@ -7,7 +7,7 @@ import torch
 
 from dmad.data.footage import Footage
 from dmad.data.windows import to_model
-from dmad.files import room
+from dmad.files import temporary_array
 from dmad.model.distillation import Teacher
 
 
@@ -22,7 +22,7 @@ def keep_features(teacher: Teacher, footage: Footage, batch: int = 8) -> list[np
     for start in range(0, len(frames), batch):
         x, _ = to_model(torch.from_numpy(frames[start : start + batch, None].copy()))
         stages = [stage.half().numpy() for stage in teacher(x)]
-        kept = kept or [room((len(frames), *stage.shape[1:]), np.float16) for stage in stages]
+        kept = kept or [temporary_array((len(frames), *stage.shape[1:]), np.float16) for stage in stages]
         for whole, part in zip(kept, stages, strict=True):
             whole[start : start + len(part)] = part
     return kept

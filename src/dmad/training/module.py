@@ -14,7 +14,7 @@ from dmad.config import Config
 from dmad.data.windows import Batch, to_model
 from dmad.errors import DmadError, require
 from dmad.form import Form, Losses, Output
-from dmad.hardware import Plan
+from dmad.hardware import ComputeSettings
 from dmad.model.memory import perplexity, usage
 
 
@@ -38,7 +38,7 @@ class TrainingModule(L.LightningModule):
     """
 
     def __init__(
-        self, form: Form[Any, Any], config: Config, model: nn.Module, compute: Plan
+        self, form: Form[Any, Any], config: Config, model: nn.Module, compute: ComputeSettings
     ) -> None:
         super().__init__()
         self.form, self.config, self.model, self.compute = form, config, model, compute

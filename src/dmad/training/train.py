@@ -22,10 +22,10 @@ from dmad.config import Config, TrainConfig, with_absolute_paths
 from dmad.data.footage import LabelledFootage, fingerprint
 from dmad.data.splits import load_split
 from dmad.data.windows import Batch, Windows, as_is
-from dmad.errors import DmadError, StoppedError, brief, require
+from dmad.errors import DmadError, StoppedError, one_line, require
 from dmad.files import make_folder
 from dmad.form import Form
-from dmad.hardware import Plan, describe, plan, usual_device
+from dmad.hardware import ComputeSettings, compute_settings, default_device, describe_machine
 from dmad.runs import Run, find_model, has_model, new_run, read_card, save_model, write_config
 from dmad.training.module import TrainingModule
 from dmad.training.progress import EpochLine, StepBar
@@ -54,7 +54,7 @@ class AtomicCheckpoints(TorchCheckpointIO):
         try:
             return super().load_checkpoint(path, *args, **options)
         except Exception as error:  # torch raises many kinds
-            reason = brief(error)[:80]
+            reason = one_line(error)[:80]
             raise DmadError(
                 f"{path} is damaged ({reason}); delete it, and start the run again"
             ) from error
@@ -114,7 +114,7 @@ def train(
     if resume and is_finished(Path(resume), config.train.epochs):
         logger.warning("%s has all its %d epochs", resume, config.train.epochs)
         return _run_folder(config, Path(resume), resumed=True)
-    compute = plan(config.train, usual_device())
+    compute = compute_settings(config.train, default_device())
     checkpoint = _checkpoint_of(resume)
     weights = starting_weights(config) if config.train.start and not checkpoint else {}
     make_folder(Path(resume or out))
@@ -213,11 +213,11 @@ def _card(
         "data": {"sha256": module.data, "frames": frames, "samples": len(windows)},
         "history": module.history,
         "precision": module.compute.precision,
-        "machine": describe(usual_device()),
+        "machine": describe_machine(default_device()),
     }
 
 
-def _trainer(train: TrainConfig, run: Run, compute: Plan, steps: int) -> L.Trainer:
+def _trainer(train: TrainConfig, run: Run, compute: ComputeSettings, steps: int) -> L.Trainer:
     last_checkpoint = ModelCheckpoint(
         run.checkpoint.parent,
         filename="last",
@@ -228,7 +228,7 @@ def _trainer(train: TrainConfig, run: Run, compute: Plan, steps: int) -> L.Train
     processes_here = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
     return L.Trainer(
         max_epochs=train.epochs,
-        accelerator=usual_device(),
+        accelerator=default_device(),
         devices=processes_here,
         num_nodes=_processes() // processes_here,
         precision=compute.precision,

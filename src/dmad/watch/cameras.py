@@ -12,7 +12,7 @@ from dmad.calibration.calibration import Calibration, read_calibration
 from dmad.data.reading.sources import source_name
 from dmad.data.zones import ALL, Zone
 from dmad.errors import DmadError, require
-from dmad.files import no_two_alike
+from dmad.files import unique_names
 from dmad.watch.settings import CameraSettings
 
 YAML = (".yaml", ".yml")
@@ -78,7 +78,7 @@ def cameras_from_sources(
             cameras += read_cameras(Path(source))
         else:
             cameras.append(Camera(source, zone=zone, **values))
-    names = no_two_alike(camera.name for camera in cameras)
+    names = unique_names(camera.name for camera in cameras)
     return [replace(camera, name=name) for camera, name in zip(cameras, names, strict=True)]
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmad.drawing import pictures as drawing
-from dmad.errors import DmadError, brief
+from dmad.errors import DmadError, one_line
 from dmad.forms.video.pictures import ColourScale, pictures
 from dmad.inference.streaming import JudgedFrame
 from dmad.watch.event_films import EventFilms
@@ -83,6 +83,6 @@ class EventMedia:
         try:
             yield
         except WRITE_ERRORS as error:
-            self._warn(f"no film or thumbnail: {brief(error)}")
+            self._warn(f"no film or thumbnail: {one_line(error)}")
             with suppress(*WRITE_ERRORS):
                 self.films.close()

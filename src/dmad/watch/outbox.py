@@ -15,8 +15,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from dmad.errors import DmadError, brief
-from dmad.files import make_folder, write_whole
+from dmad.errors import DmadError, one_line
+from dmad.files import make_folder, write_atomically
 
 logger = logging.getLogger(__name__)
 
@@ -134,10 +134,10 @@ class Outbox:
                     return True
                 self._deliver(line.rstrip(b"\n").decode())
                 self._position += len(line)
-                write_whole(self._position_file, str(self._position))
+                write_atomically(self._position_file, str(self._position))
             except Exception as error:  # a failure of any kind must not lose the message
                 if not self._unreachable:
-                    logger.warning(f"{self.receiver} cannot be reached ({brief(error)})")
+                    logger.warning(f"{self.receiver} cannot be reached ({one_line(error)})")
                 self._unreachable = True
                 return False
             self._unreachable = False
@@ -149,7 +149,7 @@ class Outbox:
             line = self._file.readline()
             if line.endswith(b"\n"):
                 return line
-            write_whole(self._position_file, "0")
+            write_atomically(self._position_file, "0")
             self._file.truncate(0)
             self._position = 0
             self._all_sent.set()

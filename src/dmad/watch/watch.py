@@ -9,7 +9,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import replace
 
 from dmad.data.reading.source_frames import SourceFrame
-from dmad.errors import DmadError, brief, require
+from dmad.errors import DmadError, one_line, require
 from dmad.inference.detector import Detector
 from dmad.inference.streaming import add_frames
 from dmad.watch.camera_worker import CameraWorker
@@ -112,5 +112,5 @@ class _Outlet:
                 raise
             except OSError as error:  # a full disk does not end it
                 if sink not in self._failing:
-                    logger.warning(f"a message could not be written: {brief(error)}")
+                    logger.warning(f"a message could not be written: {one_line(error)}")
                 self._failing.add(sink)

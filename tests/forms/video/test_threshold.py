@@ -1,35 +1,35 @@
+"""The threshold of video: which footage, view, zone and settings it is chosen for."""
+
 import json
-from types import SimpleNamespace
+from pathlib import Path
+from shutil import copytree
 
 import numpy as np
 import pytest
 import torch
 
-from dmad import thresholds
+from dmad.api import calibrate, load, train
+from dmad.calibration.calibration import Calibration, read_calibration
 from dmad.calibration.held_out import HeldOut
-from dmad.calibration.alarms import find_events
-from dmad.calibration.threshold import choose_threshold
-from dmad.calibration.calibration import read_calibration
+from dmad.calibration.request import AlarmChanges
+from dmad.data.footage import footage_from_arrays
 from dmad.data.zones import Zone
 from dmad.drawing.video_writer import VideoWriter
 from dmad.errors import DmadError
-from dmad.inference.detector import load
-from dmad.predict.video import predict
+from dmad.forms.video.threshold import read_clips, terms_file, terms_of
 from dmad.runs import find_model, read_card, read_config, save_model
-from dmad.thresholds import calibrate
-from dmad.training.train import train
+
+UPPER = Zone.parse("0,0 1,0 1,0.45 0,0.45", [])
 
 
 @pytest.fixture
-def own(trained, tmp_path):
-    """A copy of the trained run, to write a threshold into."""
-    from shutil import copytree
-
+def run(trained, tmp_path) -> Path:
+    """A copy of the trained run, to store a threshold in."""
     return copytree(trained, tmp_path / "run")
 
 
 @pytest.fixture
-def clips(write_odd_clip, tmp_path):
+def clips(write_odd_clip, tmp_path) -> tuple[Path, Path, Path]:
     """Two calm clips, and one with a checkerboard for a second."""
 
     def write(name, seed, odd=range(0)):
@@ -38,211 +38,279 @@ def clips(write_odd_clip, tmp_path):
     return write("calm1", 3), write("calm2", 4), write("odd", 3, range(30, 40))
 
 
-def events(run, calibration, frames):
-    found = load(run)(frames)
-    return find_events(
-        calibration.score(found.reconstruction, found.deformation), calibration.rule
-    )
+def write_video(path: Path, frames: np.ndarray, fps: float) -> Path:
+    with VideoWriter(path, fps) as video:
+        for frame in frames:
+            video.write(frame)
+    return path
 
 
-def test_a_false_alarm_is_taken_back_without_training(own, clips, frames_of):
+@pytest.fixture(scope="module")
+def two_views(tmp_path_factory, tiny, frames_of) -> Path:
+    """A run that was trained on the views 01 and 02."""
+    root = tmp_path_factory.mktemp("two-views")
+    for name in ("01_001", "01_002", "01_003", "02_001", "02_002", "02_003"):
+        path = root / "data" / "training" / "videos" / f"{name}.avi"
+        write_video(path, frames_of(int(name[-1]), 20), 10)
+    config = tiny(root / "data", {"layout": "shanghaitech", "held_out": 0.3})
+    return train(config, root / "runs").folder
+
+
+def events(run: Path, calibration: Calibration, frames: np.ndarray) -> list:
+    result = load(run)(frames)
+    return calibration.events(calibration.score(result.reconstruction, result.deformation))
+
+
+def test_the_threshold_is_stored_in_the_card_of_the_model(run, write_clip, tmp_path) -> None:
+    clips = [write_clip(tmp_path / "normal" / str(seed), seed, 40) for seed in (3, 4)]
+    calibration = calibrate(run, footage=clips, false_alarms="30/hour", fps=10)
+    assert load(run).calibration == calibration
+    assert (calibration.clips, calibration.frames) == (2, 2 * 36)
+    assert read_card(find_model(run))["config"]  # the rest of the card is still there
+    assert terms_file(find_model(run).card) == run / "model.npz"
+    assert HeldOut.read(run / "model.npz").scored_frames == 2 * 36
+
+
+def test_without_footage_the_clips_that_training_held_out_are_used(train_held_out) -> None:
+    run = train_held_out(60)
+    calibration = calibrate(run)
+    assert (calibration.clips, calibration.frames, calibration.fps) == (1, 56, 10)
+    assert str(calibration.budget) == "1/hour"
+
+
+def test_an_unknown_frame_rate_is_refused(run, write_clip, tmp_path) -> None:
+    with pytest.raises(DmadError, match="the frame rate of the footage is unknown; give it"):
+        calibrate(run, footage=[write_clip(tmp_path / "normal", 3, 40)])
+
+
+def test_a_false_alarm_named_as_normal_raises_no_alarm_again(run, clips, frames_of) -> None:
     *calm, odd = clips
     frames = frames_of(3, 60).copy()
     frames[30:40, 16:32, 16:32, 0] = 255 * (np.indices((16, 16)).sum(0) % 2)
-    first = calibrate(own, calm, "2/hour", {"gap": 0.5}, fps=10, weight=0.3)
-    assert events(own, first, frames)
-    weights = find_model(own).weights.read_bytes()
-    second = calibrate(own, fps=10, more=[odd])
-    assert not events(own, second, frames)
-    assert find_model(own).weights.read_bytes() == weights
+    alarm = AlarmChanges(gap=0.5)
+    first = calibrate(run, footage=calm, false_alarms="2/hour", alarm=alarm, fps=10, weight=0.3)
+    assert events(run, first, frames)
+    weights = find_model(run).weights.read_bytes()
+    second = calibrate(run, normal=[odd], fps=10)
+    assert not events(run, second, frames)
+    assert find_model(run).weights.read_bytes() == weights  # nothing was trained
     assert (second.budget, second.scorer.weight) == (first.budget, 0.3)
     assert (second.rule.gap, second.rule.minimum) == (first.rule.gap, first.rule.minimum)
     assert (second.clips, second.frames) == (3, 3 * 56)
-    assert load(own).calibration == second
-    third = calibrate(own, budget="1/day", alarm={"minimum": 1.0})
-    assert (third.clips, third.scorer, third.rule.gap) == (3, second.scorer, second.rule.gap)
-    assert third.rule.minimum == 10
+    assert load(run).calibration == second
 
 
-def test_the_rate_of_the_footage_counts_before_one_that_is_told(own, tmp_path, frames_of, logged):
-    for name, fps in (("slow", 10), ("fast", 25)):
-        with VideoWriter(tmp_path / f"{name}.mp4", fps) as film:
-            for frame in frames_of(3, 40):
-                film.write(frame)
-    assert calibrate(own, [tmp_path / "fast.mp4"], fps=5).fps == 25
+def test_what_is_not_asked_for_stays_as_in_the_last_calibration(run, clips) -> None:
+    alarm = AlarmChanges(gap=0.5)
+    first = calibrate(run, footage=clips, false_alarms="2/hour", alarm=alarm, fps=10, weight=0.3)
+    second = calibrate(run, false_alarms="1/day", alarm=AlarmChanges(minimum=1.0))
+    assert (second.clips, second.scorer, second.rule.gap) == (3, first.scorer, first.rule.gap)
+    assert second.rule.minimum == 10
+    assert str(second.budget) == "1/day"
+
+
+def test_a_weight_of_zero_is_a_weight(run, clips) -> None:
+    calibrate(run, footage=clips[:1], fps=10, weight=0.3)
+    assert calibrate(run, weight=0.0).scorer.weight == 0
+    assert calibrate(run).scorer.weight == 0
+
+
+def test_the_rate_of_the_footage_counts_before_the_rate_that_is_given(
+    run, tmp_path, frames_of, logged
+) -> None:
+    slow, fast = (
+        write_video(tmp_path / f"{name}.mp4", frames_of(3, 40), fps)
+        for name, fps in (("slow", 10), ("fast", 25))
+    )
+    assert calibrate(run, footage=[fast], fps=5).fps == 25
     assert not logged()
-    calibrate(own, [tmp_path / "slow.mp4", tmp_path / "fast.mp4"])
-    assert "the clips run at 10 to 25 frames a second; 10 counts" in logged()
+    calibrate(run, footage=[slow, fast])
+    assert "the clips have 10 to 25 frames a second; 10 is used" in logged()
 
 
-def test_a_camera_keeps_its_threshold_in_a_file_of_its_own(own, clips, tmp_path):
-    before, out = read_card(find_model(own)), tmp_path / "yard.json"
-    found = calibrate(own, clips[:1], "6/hour", fps=10, out=out)
-    assert read_calibration(out) == found
-    assert HeldOut.read(tmp_path / "yard.npz").frames == 56
-    more = calibrate(own, fps=10, more=clips[1:2], out=out)
-    assert (more.clips, more.budget) == (2, found.budget)
-    assert read_card(find_model(own)) == before
-    (folder,) = predict(own, clips[:1], tmp_path / "found", panels=0, video=False, calibration=out)
-    assert (folder / "events.csv").is_file()  # the model itself has no threshold
+def test_a_camera_has_its_threshold_in_a_file_of_its_own(run, clips, tmp_path) -> None:
+    before, out = read_card(find_model(run)), tmp_path / "yard.json"
+    first = calibrate(run, footage=clips[:1], false_alarms="6/hour", fps=10, out=out)
+    assert read_calibration(out) == first
+    assert HeldOut.read(tmp_path / "yard.npz").scored_frames == 56
+    second = calibrate(run, normal=clips[1:2], fps=10, out=out)
+    assert (second.clips, second.budget) == (2, first.budget)
+    assert read_card(find_model(run)) == before
+    assert load(run).calibration is None
+    assert load(run, calibration=out).calibration == second
 
 
-def test_terms_of_before_there_were_digests_are_read(own, clips):
-    calibrate(own, clips[:1], fps=10)
-    with np.load(own / "model.npz") as file:
+def test_a_file_of_terms_without_digests_is_read(run, clips) -> None:
+    """Files that an earlier version wrote have none."""
+    calibrate(run, footage=clips[:1], fps=10)
+    with np.load(run / "model.npz") as file:
         kept = {name: file[name] for name in file if name != "digests"}
-    np.savez(own / "model.npz", **kept)
-    assert calibrate(own, fps=10, more=clips[1:2]).clips == 2
+    np.savez(run / "model.npz", **kept)
+    assert calibrate(run, normal=clips[1:2], fps=10).clips == 2
 
 
-def test_a_clip_counts_once(own, clips, logged):
+def test_a_clip_counts_once(run, clips, logged) -> None:
     calm, other, odd = clips
-    assert calibrate(own, [calm, calm], fps=10).clips == 1
-    assert "1 of 2 clips are there already; each counts once" in logged()
-    assert calibrate(own, fps=10, more=[other, odd]).clips == 3
-    twice = calibrate(own, fps=10, more=[other, odd])
-    assert (twice.clips, twice.frames) == (3, 3 * 56)
+    assert calibrate(run, footage=[calm, calm], fps=10).clips == 1
+    assert "1 of 2 clips" in logged()
+    assert calibrate(run, normal=[other, odd], fps=10).clips == 3
+    again = calibrate(run, normal=[other, odd], fps=10)
+    assert (again.clips, again.frames) == (3, 3 * 56)
 
 
-def test_a_trained_view_keeps_its_name_in_a_file_of_its_own(tmp_path, tiny, frames_of, clips):
-    for name in ("01_001", "01_002", "01_003", "02_001", "02_002", "02_003"):
-        with VideoWriter(tmp_path / "data" / "training" / "videos" / f"{name}.avi", 10) as film:
-            for frame in frames_of(int(name[-1]), 20):
-                film.write(frame)
-    data = {"layout": "shanghaitech", "held_out": 0.3}
-    run = train(tiny(tmp_path / "data", data), tmp_path / "runs").folder
+def test_a_view_has_its_name_in_a_file_of_its_own(two_views, clips, tmp_path) -> None:
+    run, out = copytree(two_views, tmp_path / "run"), tmp_path / "two.json"
     assert calibrate(run, fps=10).scene == ""
-    assert calibrate(run, fps=10, more=clips[:1], scene="02").scene == ""  # of all views
-    out = tmp_path / "two.json"
-    assert calibrate(run, fps=10, more=clips[1:2], scene="02", out=out).scene == "02"
-    again = calibrate(run, clips[:1], fps=10, out=out)
+    assert calibrate(run, normal=clips[:1], fps=10, scene="02").scene == ""  # of all views
+    assert calibrate(run, normal=clips[1:2], fps=10, scene="02", out=out).scene == "02"
+    again = calibrate(run, footage=clips[:1], fps=10, out=out)
     assert (again.scene, again.clips) == ("02", 1)
 
 
-def test_a_view_never_trained_on_has_no_footage_but_its_own(own, clips, tmp_path):
+def test_normal_clips_are_scored_in_the_view_that_they_show(
+    two_views, clips, frames_of, tmp_path
+) -> None:
+    run = copytree(two_views, tmp_path / "run")
+    calibrate(run, fps=10)
+    calibrate(run, normal=clips[:1], fps=10, scene="02")
+    terms = HeldOut.read(run / "model.npz").reconstruction[-60:]
+    shown, other = (load(run)(frames_of(3, 60), view).reconstruction for view in ("02", "01"))
+    np.testing.assert_allclose(terms, shown, rtol=1e-3)
+    assert not np.allclose(terms[4:], other[4:], rtol=1e-2)
+
+
+def test_a_new_view_is_calibrated_on_its_own_clips_alone(run, clips, tmp_path) -> None:
     out = tmp_path / "yard.json"
-    calibrate(own, clips[:1], "6/hour", fps=10)
-    first = calibrate(own, fps=10, more=clips[1:2], out=out, scene="yard")
+    calibrate(run, footage=clips[:1], false_alarms="6/hour", fps=10)
+    first = calibrate(run, normal=clips[1:2], fps=10, out=out, scene="yard")
     assert (first.scene, first.clips, first.budget.amount) == ("yard", 1, 6)
-    assert calibrate(own, fps=10, more=clips[:1], out=out, scene="yard").clips == 2
-    with pytest.raises(DmadError, match="view yard was not trained on; keep its threshold"):
-        calibrate(own, fps=10, more=clips[1:2], scene="yard")
+    assert calibrate(run, normal=clips[:1], fps=10, out=out, scene="yard").clips == 2
+    with pytest.raises(DmadError, match="view yard was not trained on; store its threshold"):
+        calibrate(run, normal=clips[1:2], fps=10, scene="yard")
 
 
-UPPER = Zone.parse("0,0 1,0 1,0.45 0,0.45", [])
-
-
-def test_a_threshold_is_of_a_part_of_the_view(own, clips, tmp_path):
+def test_a_threshold_may_be_for_a_part_of_the_view(run, clips, tmp_path) -> None:
     *calm, odd = clips
     out = tmp_path / "gate.json"
-    whole = calibrate(own, odd_too := [*calm, odd], fps=10, out=tmp_path / "whole.json")
-    part = calibrate(own, odd_too, fps=10, out=out, zone=UPPER)
+    whole = calibrate(run, footage=clips, fps=10, out=tmp_path / "whole.json")
+    part = calibrate(run, footage=clips, fps=10, out=out, zone=UPPER)
     assert part.threshold < whole.threshold  # the checkerboard is in the lower half
     assert read_calibration(out).zone == UPPER
-    more = calibrate(own, fps=10, more=calm[:1], out=out)
+    more = calibrate(run, normal=calm[:1], fps=10, out=out)
     assert (more.zone, more.clips) == (UPPER, 3)
-    (folder,) = predict(own, [odd], tmp_path / "found", panels=0, video=False, calibration=out)
-    assert len((folder / "events.csv").read_text().splitlines()) == 1
-    with pytest.raises(DmadError, match="looked at in another zone"):
-        calibrate(own, fps=10, more=calm[:1], out=tmp_path / "whole.json", zone=UPPER)
-    again = calibrate(own, calm, fps=10, out=out)
+    assert not load(run, calibration=out)(stack_of(odd)).alarm.any()
+
+
+def stack_of(clip: Path) -> np.ndarray:
+    """The frames of a clip on disk, (N, 32, 32, 1)."""
+    from PIL import Image
+
+    frames = [np.asarray(Image.open(path)) for path in sorted(clip.iterdir())]
+    return np.stack(frames)[..., None]
+
+
+def test_the_zone_changes_only_with_all_clips(run, clips, tmp_path) -> None:
+    *calm, _ = clips
+    whole, part = tmp_path / "whole.json", tmp_path / "gate.json"
+    calibrate(run, footage=clips, fps=10, out=whole)
+    with pytest.raises(DmadError, match="the last footage was scored in another zone"):
+        calibrate(run, normal=calm[:1], fps=10, out=whole, zone=UPPER)
+    calibrate(run, footage=clips, fps=10, out=part, zone=UPPER)
+    again = calibrate(run, footage=calm, fps=10, out=part)
     assert (again.zone, again.clips) == (UPPER, 2)
+    with pytest.raises(DmadError, match="include and exclude belong to one camera"):
+        calibrate(run, footage=calm, fps=10, zone=UPPER)
+
+
+def test_missing_terms_of_a_camera_are_reported(run, clips, tmp_path) -> None:
+    out = tmp_path / "gate.json"
+    calibrate(run, footage=clips[:1], fps=10, out=out)
     (tmp_path / "gate.npz").unlink()
-    with pytest.raises(DmadError, match=r"gate\.npz is not there any more"):
-        calibrate(own, fps=10, more=[odd], out=out)
-    with pytest.raises(DmadError, match="a zone is of one camera"):
-        calibrate(own, calm, fps=10, zone=UPPER)
+    with pytest.raises(DmadError, match=r"gate\.npz is missing; put it back beside"):
+        calibrate(run, normal=clips[1:2], fps=10, out=out)
+    assert calibrate(run, footage=clips[:1], fps=10, out=out).clips == 1
 
 
-def test_new_weights_keep_nothing_that_was_calibrated_with_old_ones(own, clips):
-    calibrate(own, clips[:1], "6/hour", fps=10)
-    save_model(own, torch.nn.Linear(1, 1), {"scenes": [""]}, read_config(own))
-    assert "calibration" not in read_card(find_model(own))
-    assert not (own / "model.npz").exists()
+def test_new_weights_lose_the_threshold_of_the_old_ones(run, clips) -> None:
+    calibrate(run, footage=clips[:1], false_alarms="6/hour", fps=10)
+    save_model(run, torch.nn.Linear(1, 1), {"scenes": [""]}, read_config(run))
+    assert "calibration" not in read_card(find_model(run))
+    assert not (run / "model.npz").exists()
 
 
-def test_a_model_that_ships_with_the_project_stays_as_it_is(clips, tmp_path):
-    with pytest.raises(DmadError, match=r"ped2 ships with the project .* --out FILE"):
-        calibrate("ped2", clips, fps=10)
-    kept = calibrate("ped2", clips[:1], fps=10, out=tmp_path / "mine.json")
-    assert read_calibration(tmp_path / "mine.json") == kept
+def test_a_scene_without_clips_is_refused(run) -> None:
+    with pytest.raises(DmadError, match="scene yard is the view of the clips to calibrate on"):
+        calibrate(run, scene="yard")
 
 
-def test_a_view_without_clips_is_refused(own):
-    with pytest.raises(DmadError, match="--scene is the view of the clips named"):
-        calibrate(own, scene="yard")
+def test_clips_are_scored_in_the_view_that_is_named(run, clips, frames_of, tmp_path) -> None:
+    calibrate(run, footage=clips[:1], fps=10, out=tmp_path / "own.json")
+    calibrate(run, footage=clips[:1], fps=10, out=tmp_path / "yard.json", scene="yard")
+    own, yard = (HeldOut.read(tmp_path / f"{name}.npz") for name in ("own", "yard"))
+    expected = load(run)(frames_of(3, 60), "yard").reconstruction
+    np.testing.assert_allclose(yard.reconstruction, expected, rtol=1e-4)
+    assert not np.allclose(own.reconstruction[5:], yard.reconstruction[5:], rtol=1e-2)
 
 
-def test_a_threshold_is_of_the_view_that_is_named(own, clips, frames_of, tmp_path):
-    calibrate(own, clips[:1], fps=10, out=tmp_path / "own.json")
-    calibrate(own, clips[:1], fps=10, out=tmp_path / "yard.json", scene="yard")
-    own_terms, yard = (HeldOut.read(tmp_path / f"{name}.npz") for name in ("own", "yard"))
-    seen = load(own)(frames_of(3, 60), "yard").reconstruction
-    np.testing.assert_allclose(yard.reconstruction, seen, rtol=1e-4)
-    assert not np.allclose(own_terms.reconstruction[5:], yard.reconstruction[5:], rtol=1e-2)
-
-
-def test_clips_of_another_rate_and_damaged_terms_are_refused(own, clips, tmp_path):
+def test_clips_of_another_rate_are_refused(run, clips, tmp_path) -> None:
     out = tmp_path / "yard.json"
-    calibrate(own, clips[:1], "6/hour", fps=10, out=out)
-    with pytest.raises(DmadError, match="25 frames a second beside footage of 10"):
-        calibrate(own, fps=25, more=clips[1:2], out=out)
-    with pytest.raises(DmadError, match="--fps 25 is for clips that are named"):
-        calibrate(own, fps=25, out=out)
+    calibrate(run, footage=clips[:1], false_alarms="6/hour", fps=10, out=out)
+    with pytest.raises(DmadError, match="25 frames a second, the footage has 10"):
+        calibrate(run, normal=clips[1:2], fps=25, out=out)
+    with pytest.raises(DmadError, match="fps 25 is for clips that are named; the last ones"):
+        calibrate(run, fps=25, out=out)
+
+
+def test_damaged_files_of_a_camera_are_refused(run, clips, tmp_path) -> None:
+    out = tmp_path / "yard.json"
+    calibrate(run, footage=clips[:1], fps=10, out=out)
     (tmp_path / "yard.npz").write_bytes(b"no zip")
     with pytest.raises(DmadError, match=r"yard\.npz is damaged"):
-        calibrate(own, fps=10, more=clips[1:2], out=out)
+        calibrate(run, normal=clips[1:2], fps=10, out=out)
     out.write_text(json.dumps({}))
     with pytest.raises(DmadError, match="holds no calibration"):
-        calibrate(own, fps=10, more=clips[1:2], out=out)
+        calibrate(run, normal=clips[1:2], fps=10, out=out)
 
 
-def test_a_threshold_is_of_its_view(own, clips, tmp_path):
+def test_a_threshold_keeps_its_view(run, clips, tmp_path) -> None:
     out = tmp_path / "yard.json"
-    calibrate(own, clips[:1], "6/hour", fps=10, out=out, scene="yard")
-    assert calibrate(own, budget="1/day", fps=10, out=out).scene == "yard"
+    calibrate(run, footage=clips[:1], false_alarms="6/hour", fps=10, out=out, scene="yard")
+    assert calibrate(run, false_alarms="1/day", fps=10, out=out).scene == "yard"
     with pytest.raises(DmadError, match="was set for view yard"):
-        calibrate(own, fps=10, more=clips[1:2], out=out)
-    with pytest.raises(DmadError, match="is for images"):
-        calibrate(own, clips[:1], "0.01/image", fps=10)
-    with pytest.raises(DmadError, match="is a folder"):
-        calibrate(own, clips[:1], fps=10, out=tmp_path)
+        calibrate(run, normal=clips[1:2], fps=10, out=out)
 
 
-@pytest.mark.parametrize(
-    ("wrong", "told"), [({"fps": -3}, "--fps is -3"), ({"weight": float("nan")}, "--weight is nan")]
-)
-def test_numbers_below_zero_are_refused(own, wrong, told):
-    with pytest.raises(DmadError, match=told):
-        calibrate(own, **wrong)
+def test_a_budget_of_images_is_refused(run, clips) -> None:
+    with pytest.raises(DmadError, match=r"0\.01/image is for images; for video give 1/day"):
+        calibrate(run, footage=clips[:1], false_alarms="0.01/image", fps=10)
 
 
-@pytest.fixture
-def asked(trained, tmp_path, monkeypatch):
-    """A run of two views whose terms are drawn; of which view they were asked for is noted."""
-    seen, random = [], np.random.default_rng(0)
-    terms = HeldOut(random.random(50), random.random(50), np.array([50]), 10.0)
-    detector = load(trained)
-    detector.scenes = ("01", "02")
-    files = SimpleNamespace(shipped=False, card=tmp_path / "model.json")
-
-    def held_out(*given):
-        seen.append(given[-1].scene)
-        return terms
-
-    monkeypatch.setattr(thresholds, "find_model", lambda run: files)
-    monkeypatch.setattr(thresholds, "load", lambda run: detector)
-    monkeypatch.setattr(thresholds, "held_out", held_out)
-    monkeypatch.setattr(thresholds, "_keep", lambda *_: None)
-    return seen
+def test_a_folder_as_the_file_to_store_in_is_refused(run, clips, tmp_path) -> None:
+    with pytest.raises(DmadError, match="is a folder; give --out a file"):
+        calibrate(run, footage=clips[:1], fps=10, out=tmp_path)
 
 
-def test_a_weight_of_nothing_counts(asked):
-    assert calibrate("run", weight=0.0).scorer.weight == 0
+def test_clips_of_one_view_are_read_with_unique_names(clips, tiny, tmp_path, frames_of) -> None:
+    inner = tmp_path / "more" / "calm1.mp4"
+    write_video(inner, frames_of(4, 9), 10)
+    footage = read_clips([clips[0], inner.parent], tiny(None).data, "yard")
+    assert [clip.name for clip in footage.clips] == ["calm1", "calm1-2"]
+    assert {clip.scene for clip in footage.clips} == {"yard"}
+    assert [clip.fps for clip in footage.clips] == [0, 10]
 
 
-def test_more_footage_is_seen_in_the_view_it_is_of(asked, monkeypatch):
-    last = choose_threshold(HeldOut(np.arange(9.0), np.zeros(9), np.array([9]), 10.0), "1/hour")
-    monkeypatch.setattr(thresholds, "_last", lambda *_: last)
-    calibrate("run", more=["clip"], scene="02")
-    assert asked == ["02"]
+def test_an_unreadable_clip_is_left_out_with_a_warning(clips, tiny, tmp_path, logged) -> None:
+    (tmp_path / "broken.mp4").write_bytes(b"no video")
+    footage = read_clips([clips[0], tmp_path / "broken.mp4"], tiny(None).data)
+    assert [clip.name for clip in footage.clips] == ["calm1"]
+    assert "broken.mp4" in logged()
+
+
+def test_terms_are_those_of_each_clip(random_model, tiny, make_detector, frames_of) -> None:
+    detector = make_detector(random_model, tiny(None))
+    held = terms_of(detector, footage_from_arrays([frames_of(1, 9), frames_of(2, 12)]), fps=10)
+    assert (held.clip_lengths.tolist(), held.fps) == ([9, 12], 10)
+    assert len(set(held.digests.tolist())) == 2
+    whole = np.concatenate([detector(frames_of(1, 9)).deformation,
+                            detector(frames_of(2, 12)).deformation])  # fmt: skip
+    np.testing.assert_allclose(held.deformation, whole, rtol=1e-4)

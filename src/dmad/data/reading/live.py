@@ -19,7 +19,7 @@ from dmad.data.reading.source_frames import (
 )
 from dmad.data.reading.stream_clock import StreamClock
 from dmad.data.reading.video_files import resize_frame, video_stream
-from dmad.errors import brief
+from dmad.errors import one_line
 
 FIRST_PAUSE = 0.25  # seconds until the second attempt to connect; doubled after each failure
 LONGEST_PAUSE = 2.0  # seconds between two attempts at most
@@ -109,7 +109,7 @@ class LiveSource(Source):
             try:
                 ended = self._read()
             except (av.FFmpegError, OSError, ValueError) as error:
-                self.outage = brief(error)
+                self.outage = one_line(error)
             self.wake.set()
             if ended:
                 return

@@ -10,15 +10,14 @@ import torch
 
 from dmad.config import ImageConfig
 from dmad.console import progress_bar
-from dmad.data.footage import Footage
-from dmad.data.footage import LabelledFootage
+from dmad.data.footage import Footage, LabelledFootage
 from dmad.data.tiles import blend
 from dmad.evaluation.image_ledger import build_image_ledger, larger_rows, paper_alpha
 from dmad.evaluation.ledger import BlockName, Row
 from dmad.evaluation.pixel_metrics import PixelMetrics
 from dmad.evaluation.result import Evaluation
 from dmad.evaluation.score_file import ScoreSet
-from dmad.files import room
+from dmad.files import temporary_array
 from dmad.inference.detector import Detector
 from dmad.model.scoring import blur
 
@@ -50,7 +49,7 @@ class ScoredImages:
 def score_frames(detector: Detector, frames: Sequence[np.ndarray]) -> ScoredImages:
     """Score images, or tiles of them, (H, W, 3) uint8 each. The maps are kept on disk."""
     config = detector.config
-    maps = room((2, len(frames), config.data.size, config.data.size), np.float32)
+    maps = temporary_array((2, len(frames), config.data.size, config.data.size), np.float32)
     terms = np.empty((2, len(frames)))
     batches = detector.judge(frames, batch=BATCH)
     for judged in progress_bar(batches, "judging", -(-len(frames) // BATCH)):
@@ -74,7 +73,7 @@ def score_images(detector: Detector, footage: Footage) -> ScoredImages:
     if data.tiles == 1:
         return tiles
     count, each = len(footage.clips), data.tiles**2
-    maps = room((2, count, data.canvas, data.canvas), np.float32)
+    maps = temporary_array((2, count, data.canvas, data.canvas), np.float32)
     for k in range(2):
         for index in range(count):
             own_tiles = tiles.maps[k, index * each : (index + 1) * each]
@@ -98,11 +97,12 @@ def evaluate(detector: Detector, test: LabelledFootage) -> Evaluation:
     scores = ScoreSet(channels, test.labels, lengths, 0.0, test.label_name)
     paper = paper_signals(detector.config)
     signals = deployable_signals(detector, scored)
+    thresholds = detector.levels if detector.calibration else {}
     ledger = build_image_ledger(
         scores,
         {name: scored.score(paper_alpha) for name, paper_alpha in paper.items()},
         signals,
-        {budget: (CALIBRATED, level) for budget, level in detector.levels.items()},
+        {budget: (CALIBRATED, level) for budget, level in thresholds.items()},
     )
     rows = list(ledger.rows)
     if test.masks:

@@ -10,8 +10,7 @@ import numpy as np
 import torch
 
 from dmad.console import progress_bar, warn_about
-from dmad.data.footage import Clip, Footage, frame_rate
-from dmad.data.footage import LabelledFootage
+from dmad.data.footage import Clip, Footage, LabelledFootage, frame_rate
 from dmad.data.zones import ALL, Zone
 from dmad.evaluation.frame_ledger import build_frame_ledger
 from dmad.evaluation.ledger import Row
@@ -19,7 +18,7 @@ from dmad.evaluation.pixel_metrics import PixelMetrics
 from dmad.evaluation.region_metrics import region_criteria
 from dmad.evaluation.result import CALIBRATED, RAW, RAW_12, RAW_13, Evaluation
 from dmad.evaluation.score_file import ScoreSet
-from dmad.files import room
+from dmad.files import temporary_array
 from dmad.inference.detector import Detector
 from dmad.inference.result import AnomalyResult, JudgedFrames
 from dmad.inference.warnings import rate_warnings
@@ -51,7 +50,7 @@ def evaluate(detector: Detector, test: LabelledFootage) -> Evaluation:
 
 def _empty_maps(test: LabelledFootage) -> np.ndarray:
     """Space for a score map of every frame, (N, H, W); NaN for frames that get no score."""
-    maps = room(test.footage.frames.shape[:3], np.float32)
+    maps = temporary_array(test.footage.frames.shape[:3], np.float32)
     maps[:] = np.nan
     return maps
 

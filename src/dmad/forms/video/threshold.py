@@ -19,13 +19,20 @@ from dmad.calibration.threshold import choose_threshold
 from dmad.config import DataConfig
 from dmad.console import warn_about
 from dmad.data.cache import decode_clips
-from dmad.data.footage import ClipSource, Footage, clip_digest, frame_rate, same_rate, without_repeats
+from dmad.data.footage import (
+    ClipSource,
+    Footage,
+    clip_digest,
+    frame_rate,
+    same_rate,
+    without_repeats,
+)
 from dmad.data.inputs import clip_names, find_clips
-from dmad.data.splits import load_split
 from dmad.data.locations import with_locations
+from dmad.data.splits import load_split
 from dmad.data.zones import ALL, Zone
 from dmad.errors import require
-from dmad.files import make_folder, write_whole
+from dmad.files import make_folder, write_atomically
 from dmad.forms.video.evaluation import score_clips
 from dmad.inference.detector import Detector
 from dmad.inference.result import AnomalyResult
@@ -160,7 +167,7 @@ def _store(files: ModelFiles, out: Path | None, held: HeldOut, calibration: Cali
     """Write the terms first, then the threshold that was set on them."""
     held.write(terms_file(out or files.card))
     if out:
-        write_whole(out, json.dumps(calibration.to_dict(), indent=1))
+        write_atomically(out, json.dumps(calibration.to_dict(), indent=1))
     else:
         update_card(files, {"calibration": calibration.to_dict()})
 

@@ -1,0 +1,50 @@
+"""Errors for users: conditions, messages of one line, and checked settings."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import pytest
+
+from dmad.errors import DmadError, StoppedError, check_settings, one_line, require
+
+
+@dataclass
+class Settings:
+    mode: Literal["fast", "exact"] = "fast"
+    count: int = 3
+
+
+def test_require_raises_the_message_unless_the_condition_holds() -> None:
+    require(True, "never seen")
+    with pytest.raises(DmadError, match="give a file"):
+        require(False, "give a file")
+
+
+def test_a_stopped_program_is_an_error_for_users() -> None:
+    assert issubclass(StoppedError, DmadError)
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (ValueError("first\n  second\tthird"), "first second third"),
+        (FileNotFoundError(2, "No such file or directory", "a.png"), "No such file or directory"),
+        (KeyboardInterrupt(), "KeyboardInterrupt"),
+    ],
+)
+def test_a_message_has_one_line(error: BaseException, expected: str) -> None:
+    assert one_line(error) == expected
+
+
+def test_allowed_settings_pass() -> None:
+    check_settings(Settings("exact", 2), "data", count=2)
+
+
+def test_a_word_that_is_not_allowed_is_refused_with_the_choices() -> None:
+    with pytest.raises(DmadError, match=r"data\.mode is 'quick'; give one of fast, exact"):
+        check_settings(Settings("quick"), "data")  # type: ignore[arg-type]
+
+
+def test_a_number_below_its_minimum_is_refused() -> None:
+    with pytest.raises(DmadError, match=r"data\.count is 3; give 4 or more"):
+        check_settings(Settings(), "data", count=4)
