@@ -6,7 +6,13 @@ import sys
 
 import pytest
 
-from dmad.console import progress_bar, set_up_logging, show_table, warn_about
+from dmad.console import (
+    only_errors_of,
+    progress_bar,
+    set_up_logging,
+    show_table,
+    warn_about,
+)
 
 logger = logging.getLogger("dmad.some.module")
 
@@ -55,6 +61,15 @@ def test_the_first_ten_notes_are_logged_and_the_others_counted(caplog):
     caplog.clear()
     warn_about(["alone"], logger)
     assert caplog.messages == ["alone"]
+
+
+def test_another_package_may_be_silenced_for_a_while(caplog):
+    other = logging.getLogger("other_package.module")
+    with only_errors_of("other_package"):
+        other.warning("advice")
+        other.error("failure")
+    other.warning("again")
+    assert caplog.messages == ["failure", "again"]
 
 
 def test_a_bar_is_shown_in_a_terminal_of_the_command_line(command_line, terminal, capsys):

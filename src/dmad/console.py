@@ -6,7 +6,8 @@ The package itself only logs. The command line calls `set_up_logging`, which sho
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from typing import TypeVar
 
@@ -51,6 +52,18 @@ def warn_about(notes: Sequence[str], logger: logging.Logger) -> None:
         logger.warning(note)
     if len(notes) > FIRST_NOTES:
         logger.warning(f"and {len(notes) - FIRST_NOTES} more such lines")
+
+
+@contextmanager
+def only_errors_of(package: str) -> Iterator[None]:
+    """Hide messages of another package that are no errors, inside a `with` block."""
+    other = logging.getLogger(package)
+    level = other.level
+    other.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        other.setLevel(level)
 
 
 def bars_are_shown() -> bool:

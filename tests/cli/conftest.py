@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from PIL import Image
 
 from dmad.cli import main as cli
 
@@ -19,6 +20,7 @@ train: {epochs: 1, batch_size: 4, precision: fp32}
 @pytest.fixture
 def dmad(monkeypatch, capfd) -> Callable[..., tuple[int, str, str]]:
     """Runs a command: exit code, standard output, standard error."""
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS)  # restored afterwards
 
     def call(*arguments: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["dmad", *map(str, arguments)])

@@ -8,6 +8,8 @@ import logging, signal, sys
 from dmad.cli.process import prepare_to_compute, set_up_streams
 set_up_streams()
 prepare_to_compute()
+from PIL import Image
+assert Image.MAX_IMAGE_PIXELS is None
 assert signal.getsignal(signal.SIGTERM) is signal.default_int_handler
 import lightning
 assert not logging.getLogger("lightning.pytorch.utilities.rank_zero").isEnabledFor(logging.INFO)

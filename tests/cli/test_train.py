@@ -189,6 +189,6 @@ def test_of_many_damaged_frames_ten_are_named_and_the_others_counted(
 
 
 def test_settings_are_parsed_in_less_than_a_second():
-    start = time.perf_counter()
+    start = time.process_time()
     parse_train(["ped2", "--data.root", "x"])
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1

@@ -17,5 +17,7 @@ def data_command(path: Path) -> None:
         path: Folder to describe.
     """
     from dmad.data.layouts.describe import describe
+    from dmad.data.reading.image_files import allow_large_images
 
+    allow_large_images()
     print(describe(path))

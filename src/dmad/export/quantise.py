@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import warnings
 from collections.abc import Sequence
 
 import numpy as np
 
+from dmad.console import only_errors_of
 from dmad.data.footage import Footage, thin
 from dmad.data.windows import window_starts
 from dmad.inference.detector import Detector
@@ -31,11 +31,10 @@ def quantise(graph: object, inputs: Sequence[dict[str, np.ndarray]]) -> object:
     """
     import nncf
 
-    logging.getLogger("nncf").setLevel(logging.ERROR)
     scope = nncf.IgnoredScope(
         types=sorted(_operations(graph) - IN_INT8), patterns=[DRAWING_LAYERS], validate=False
     )
-    with warnings.catch_warnings():
+    with only_errors_of("nncf"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return nncf.quantize(
             graph,
@@ -57,9 +56,7 @@ def sample_inputs(detector: Detector, footage: Footage) -> list[dict[str, np.nda
     """Return inputs of the graph for windows spread over footage, at most `SAMPLES`."""
     history, templates = detector.config.data.history, detector.backend.templates
     windows = [
-        (clip, start)
-        for clip in footage.clips
-        for start in window_starts([clip], history).tolist()
+        (clip, start) for clip in footage.clips for start in window_starts([clip], history).tolist()
     ]
     samples = []
     for pick in thin(np.arange(len(windows)), SAMPLES):
