@@ -1,10 +1,11 @@
-"""Generated clips and tiny models that several tests share."""
+"""Generated clips and images, tiny models, and what else several tests share."""
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -12,12 +13,22 @@ import torch
 from PIL import Image
 
 from dmad import recipes
-from dmad.calibration.budget import Budget
 from dmad.calibration.alarms import AlarmRule
-from dmad.calibration.standardisation import Scorer, Standardisation
+from dmad.calibration.budget import Budget
 from dmad.calibration.calibration import Calibration
-from dmad.config import ImageConfig, TrainConfig, VideoConfig, VideoDataConfig, VideoModelConfig
+from dmad.calibration.standardisation import Scorer, Standardisation
+from dmad.config import (
+    Config,
+    ImageConfig,
+    TrainConfig,
+    VideoConfig,
+    VideoDataConfig,
+    VideoModelConfig,
+)
 from dmad.model.pdm import PDM
+
+if TYPE_CHECKING:
+    from dmad.inference.detector import Detector
 
 SIZE = 32
 TINY = VideoModelConfig(
@@ -40,7 +51,7 @@ def logged(caplog) -> Callable[[], str]:
 
 @pytest.fixture(scope="session")
 def data_root() -> Path:
-    """Where real data lies; the test is skipped where there is none."""
+    """The folder of real data; without it the test is skipped."""
     root = Path(os.environ.get("DMAD_DATA", Path(__file__).parents[2] / "shared" / "data"))
     if not root.is_dir():
         pytest.skip(f"no data under {root}")
@@ -49,7 +60,7 @@ def data_root() -> Path:
 
 @pytest.fixture(scope="session")
 def frames_of() -> Callable[..., np.ndarray]:
-    """(count, 32, 32, 1) uint8: a square that crosses a still, grainy ground."""
+    """Makes frames (count, 32, 32, 1) uint8: a square that crosses a still, grainy background."""
 
     def make(seed: int, count: int = 8) -> np.ndarray:
         ground = np.random.default_rng(seed).integers(60, 120, (SIZE, SIZE, 1), np.uint8)
@@ -64,7 +75,7 @@ def frames_of() -> Callable[..., np.ndarray]:
 
 @pytest.fixture(scope="session")
 def write_clip(frames_of) -> Callable[..., Path]:
-    """Writes a folder of frames as PNG."""
+    """Writes a clip as a folder of PNG files."""
 
     def write(folder: Path, seed: int = 0, count: int = 8) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
@@ -77,7 +88,7 @@ def write_clip(frames_of) -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def write_odd_clip(frames_of) -> Callable[..., Path]:
-    """Writes a folder of frames, of which some hold a checkerboard in a square of them."""
+    """Writes a clip as `write_clip` does, with a checkerboard in a square of some frames."""
 
     def write(folder: Path, seed: int, count: int, odd: range, square: range) -> Path:
         folder.mkdir()
@@ -95,7 +106,7 @@ def write_odd_clip(frames_of) -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def normal_data(tmp_path_factory, write_clip) -> Path:
-    """A data folder: two clips of 8 frames to train on, two labelled ones to test on."""
+    """A data folder: two clips of 8 frames to train on, and two labelled ones to test on."""
     root = tmp_path_factory.mktemp("normal-data")
     for split, seed in (("train", 1), ("test", 5)):
         for clip in range(2):
@@ -106,20 +117,20 @@ def normal_data(tmp_path_factory, write_clip) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory) -> Callable[..., VideoConfig]:
-    """Settings of a model of a few thousand weights; `train` and `data` take changes."""
+    """Makes settings of a small video model. `data` and `train` change some of them."""
     cache = tmp_path_factory.mktemp("cache")
 
     def make(root: Path | None, data: dict | None = None, model: VideoModelConfig = TINY, **train):
-        where = VideoDataConfig(root=root, size=SIZE, channels=1, cache=cache, **(data or {}))
-        steps = {"epochs": 1, "batch_size": 4, "lr": 1e-3, "precision": "fp32", "warmup": 2}
-        return VideoConfig("video", where, model, train=TrainConfig(**{**steps, **train}))
+        source = VideoDataConfig(root=root, size=SIZE, channels=1, cache=cache, **(data or {}))
+        defaults = {"epochs": 1, "batch_size": 4, "lr": 1e-3, "precision": "fp32", "warmup": 2}
+        return VideoConfig("video", source, model, train=TrainConfig(**{**defaults, **train}))
 
     return make
 
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory, normal_data, tiny) -> Path:
-    """A run folder after one epoch."""
+    """A run folder of video after one epoch, without threshold. Tests change only copies."""
     from dmad.api import train
 
     return train(tiny(normal_data), tmp_path_factory.mktemp("runs")).folder
@@ -127,7 +138,7 @@ def trained(tmp_path_factory, normal_data, tiny) -> Path:
 
 @pytest.fixture(scope="session")
 def teacher_weights(tmp_path_factory) -> Path:
-    """Random weights of a ResNet-18, as a file: tests fetch nothing."""
+    """A file with random weights of a ResNet-18, so that tests download nothing."""
     from safetensors.torch import save_file
 
     from dmad.model.distillation import Teacher
@@ -140,7 +151,7 @@ def teacher_weights(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def image_data(tmp_path_factory) -> Path:
-    """MVTec's layout: 16 grainy discs to train on; 4 more and 4 with a bright spot to test on."""
+    """A category in MVTec's layout: 16 discs to train on; to test on, 4 more and 4 with a spot."""
     root = tmp_path_factory.mktemp("image-data") / "discs"
     rows, columns = np.indices((64, 64)) - 31.5
     for folder, count in (("train/good", 16), ("test/good", 4), ("test/spot", 4)):
@@ -163,7 +174,7 @@ def image_data(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_images(tmp_path_factory, image_data, teacher_weights) -> Callable[..., ImageConfig]:
-    """Settings of a small PPDM on `image_data`; `model` and `train` take changes."""
+    """Makes settings of a small PPDM on `image_data`. `model` and `train` change some."""
     cache = tmp_path_factory.mktemp("image-cache")
 
     def make(model: dict | None = None, **train) -> ImageConfig:
@@ -187,7 +198,7 @@ def tiny_images(tmp_path_factory, image_data, teacher_weights) -> Callable[..., 
 
 @pytest.fixture(scope="session")
 def trained_images(tmp_path_factory, tiny_images) -> Path:
-    """A run folder of images with α and threshold; a test that changes it works on a copy."""
+    """A run folder of images with α and threshold. Tests change only copies."""
     from dmad.api import calibrate, choose_weight, train
 
     run = train(tiny_images(epochs=6), tmp_path_factory.mktemp("image-runs")).folder
@@ -198,7 +209,7 @@ def trained_images(tmp_path_factory, tiny_images) -> Path:
 
 @pytest.fixture(scope="session")
 def shaken() -> Callable[[torch.nn.Module], torch.nn.Module]:
-    """Brings a network's norms and deformation heads away from their start."""
+    """Changes a network's norms and deformation heads, so that they are not as at the start."""
 
     def shake(model):
         for module in model.modules():
@@ -214,7 +225,7 @@ def shaken() -> Callable[[torch.nn.Module], torch.nn.Module]:
 
 @pytest.fixture
 def train_held_out(write_clip, tiny, tmp_path) -> Callable[[int], Path]:
-    """Trains a tiny run that holds out one of two clips, of so many frames at ten a second."""
+    """Trains a tiny run that holds out one of two clips of some frames, at ten a second."""
     from dmad.api import train
 
     def make(count: int) -> Path:
@@ -229,20 +240,43 @@ def train_held_out(write_clip, tiny, tmp_path) -> Callable[[int], Path]:
 
 @pytest.fixture
 def random_model(shaken) -> PDM:
-    """A network whose norms and deformation heads are away from their start."""
+    """A network of video that deforms; its weights are random, and the same in every test."""
     torch.manual_seed(0)
     return shaken(PDM(TINY, SIZE, 1, 4))
 
 
 @pytest.fixture(scope="session")
+def make_detector() -> "Callable[..., Detector]":
+    """Makes a detector of a network, which computes on the CPU in 32 bit on every machine."""
+    from dmad.forms import form_of
+    from dmad.inference.detector import Detector
+    from dmad.inference.torch_backend import TorchBackend
+
+    def make(model: torch.nn.Module, config: Config, scenes: Sequence[str] = ("",)) -> Detector:
+        form = form_of(config)
+        return Detector(TorchBackend(model, config, form, "cpu", bf16=False), config, form, scenes)
+
+    return make
+
+
+@pytest.fixture(scope="session")
 def calibration_of() -> Callable[..., Calibration]:
-    """A calibration that leaves scores nearly as they are: raw terms added, a threshold given."""
+    """Makes a calibration with a threshold. Its score is the first term and half of the second."""
 
     def make(threshold: float, fps: float = 10.0, window: int = 1, **rule: int) -> Calibration:
-        scorer = Scorer(Standardisation(0.0, 1.0), Standardisation(0.0, 1.0), 0.5, window)
+        unchanged = Standardisation(0.0, 1.0)
         shape = {"minimum": 2, "gap": 3, "cooldown": 4, **rule}
-        found = AlarmRule(threshold, 0.8 * threshold, **shape)
-        budget = Budget(1.0, "hour")
-        return Calibration(scorer, found, budget, fps, (threshold, threshold), 0.0, 9, 1, 0, ())
+        return Calibration(
+            scorer=Scorer(unchanged, unchanged, weight=0.5, window=window),
+            rule=AlarmRule(threshold, 0.8 * threshold, **shape),
+            budget=Budget(1.0, "hour"),
+            fps=fps,
+            interval=(threshold, threshold),
+            margin=0.0,
+            frames=9,
+            clips=1,
+            observed=0,
+            warnings=(),
+        )
 
     return make

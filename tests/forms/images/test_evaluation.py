@@ -23,6 +23,7 @@ from dmad.forms.images.evaluation import (
     score_images,
 )
 from dmad.forms.images.evaluation import evaluate as evaluate_images
+from dmad.predict.images import predict_images
 
 
 @pytest.fixture
@@ -108,7 +109,7 @@ def test_the_papers_alpha_depends_on_the_category(tiny_images, tmp_path) -> None
 
 def test_tiles_are_scored_alone_and_blended(tiny_images, tmp_path) -> None:
     """Each image as four overlapping tiles; maps and masks have twice the size."""
-    base = tiny_images(epochs=6)
+    base = tiny_images(epochs=3)
     data = replace(base.data, tiles=2)
     run = train(replace(base, data=data), tmp_path).folder
     choose_weight(run)
@@ -122,8 +123,8 @@ def test_tiles_are_scored_alone_and_blended(tiny_images, tmp_path) -> None:
     assert scored.deformation[0] == single.deformation.max()
     ledger = evaluate(run).ledger
     assert ledger.value(RAW, "pixel_AUROC") > 0.9
-    from dmad.predict.predict import predict
-
-    (out,) = predict(detector, [base.data.root / "discs/test/spot"], tmp_path / "out")
-    with Image.open(next((out / "maps").rglob("*.png"))) as picture:
+    out = predict_images(detector, [base.data.root / "discs/test/spot"], tmp_path / "out")
+    maps = list((out / "maps").rglob("*.png"))
+    assert len(maps) == 4
+    with Image.open(maps[0]) as picture:
         assert picture.size == (128, 128)

@@ -1,0 +1,232 @@
+"""Pictures of judged frames: their colours, their tiles, and which are kept."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from dmad.calibration.standardisation import Scorer, Standardisation
+from dmad.data.footage import footage_from_arrays
+from dmad.drawing.pictures import error_image
+from dmad.forms.video.pictures import (
+    LONGEST_ARROW,
+    ColourScale,
+    HighestPictures,
+    Picture,
+    diversity_panel,
+    picture_of_frame,
+    pictures,
+    reference_error,
+    same_scale,
+    stage_names,
+    stages,
+    to_image,
+    total_fields,
+    with_scores,
+)
+from dmad.inference.detector import Detector
+from dmad.model.deformation import grid_units
+from dmad.model.pdm import PDM
+
+
+@pytest.fixture
+def detector(random_model, tiny, make_detector) -> Detector:
+    return make_detector(random_model, tiny(None))
+
+
+@pytest.fixture
+def undeformed(tiny, make_detector) -> Detector:
+    """A detector whose network has no deformation heads."""
+    config = tiny(None)
+    config = replace(config, model=replace(config.model, reductions=(), displacements=()))
+    torch.manual_seed(0)
+    return make_detector(PDM(config.model, 32, 1, 4), config)
+
+
+def judged_frames(detector, frames_of, count: int = 9):
+    (judged,) = detector.judge(frames_of(3, count))
+    return judged
+
+
+def picture(index: int, score: float) -> Picture:
+    dot = np.zeros((1, 1, 3), np.uint8)
+    return Picture(index, score, dot, dot, (dot,), dot, dot, dot, dot, bend=0.0)
+
+
+def kept(pictures: HighestPictures) -> list[tuple[int, float]]:
+    return [(one.index, one.score) for one in pictures.pictures]
+
+
+def test_full_heat_follows_the_median_of_the_peaks_so_far(detector) -> None:
+    scale = ColourScale.from_detector(detector)
+    assert [scale.full_heat(peak) for peak in (1.0, 9.0, 9.0)] == [3.0, 15.0, 27.0]
+
+
+def test_full_heat_is_that_of_the_footage_of_the_threshold(detector, calibration_of) -> None:
+    scorer = Scorer(Standardisation(2.0, 1.0), Standardisation(0.0, 1.0), 0.5, 1)
+    calibration = replace(calibration_of(1.0), scorer=scorer)
+    scale = ColourScale.from_detector(detector.with_calibration(calibration))
+    assert [scale.full_heat(peak) for peak in (1.0, 9.0)] == [6.0, 6.0]
+
+
+def test_full_heat_is_above_zero_for_empty_maps(detector) -> None:
+    assert ColourScale(detector.config).full_heat(0.0) > 0
+
+
+def test_the_longest_field_is_what_the_heads_allow_or_what_is_given(detector) -> None:
+    assert ColourScale(detector.config).longest_field == 5.0  # 2 and 3 px
+    known = ColourScale(detector.config, longest_field=2.0)
+    assert (known.longest_field, known.arrow_gain) == (2.0, LONGEST_ARROW / 2.0)
+
+
+def test_the_longest_field_of_a_model_without_heads_is_above_zero(undeformed) -> None:
+    assert ColourScale(undeformed.config).longest_field == 1.0
+
+
+def test_every_frame_of_a_batch_is_drawn(detector, frames_of) -> None:
+    judged = judged_frames(detector, frames_of)
+    drawn = list(pictures(judged, ColourScale(detector.config)))
+    assert [one.index for one in drawn] == [4, 5, 6, 7, 8]
+    for row, one in enumerate(drawn):
+        assert one.score == judged.score[row]
+        np.testing.assert_array_equal(one.frame, judged.frames[row])
+        np.testing.assert_array_equal(one.reference, to_image(judged.drawings["reference"][row]))
+        assert len(one.stages) == 2
+        for tile in (one.heat, one.arrows, one.wheel, one.error):
+            assert (tile.shape, tile.dtype) == ((32, 32, 3), np.uint8)
+        field = total_fields(judged.drawings["offsets"], judged.drawings["reference"])[row]
+        assert one.bend == pytest.approx(np.hypot(*field).max())
+        assert one.bend > 0
+
+
+def test_a_picture_has_a_title_for_each_tile(detector, frames_of) -> None:
+    one, *_ = pictures(judged_frames(detector, frames_of), ColourScale(detector.config))
+    titles = "input reference coarse fine deformation arrows error heat"
+    assert one.titles() == titles.split()
+    assert len(one.tiles()) == len(one.titles())
+    assert one.label() == f"frame 4\nscore {one.score:.3f}\nbent {one.bend:.2f} px"
+    assert one.panel().shape[1] >= 8 * 32
+
+
+def test_frames_of_a_model_without_heads_are_drawn_too(undeformed, frames_of) -> None:
+    one, *_ = pictures(judged_frames(undeformed, frames_of), ColourScale(undeformed.config))
+    assert one.titles()[2] == "reconstruction"
+    assert one.bend == 0
+    assert (one.wheel == 255).all()
+    np.testing.assert_array_equal(one.arrows[..., :1], one.frame)
+
+
+def test_stages_are_named_from_coarse_to_fine() -> None:
+    assert stage_names(1) == ["reconstruction"]
+    assert stage_names(2) == ["coarse", "fine"]
+    assert stage_names(4) == ["coarse", "stage 2", "stage 3", "fine"]
+
+
+def test_stages_are_the_reference_and_each_reconstruction(detector, frames_of) -> None:
+    judged = judged_frames(detector, frames_of)
+    drawn = stages(judged)
+    assert list(drawn) == ["reference", "coarse", "fine"]
+    assert {len(images) for images in drawn.values()} == {5}
+    fine = judged.drawings["reconstructions"][2, 1]
+    np.testing.assert_array_equal(drawn["fine"][2], to_image(fine))
+
+
+def test_an_image_is_scaled_from_minus_one_to_one() -> None:
+    x = np.array([[[-1.0, 0.0, 1.0, -3.0, 3.0]]])
+    assert to_image(x)[0, :, 0].tolist() == [0, 128, 255, 0, 255]
+    assert to_image(np.zeros((3, 4, 5))).shape == (4, 5, 3)
+
+
+def test_constant_fields_add_up_in_pixels() -> None:
+    fields = np.zeros((1, 2, 2, 32, 32), np.float32)
+    fields[:, 0, 0] = grid_units(2.0, 32)
+    fields[:, 1, 1] = grid_units(-1.0, 32)
+    total = total_fields(fields, np.zeros((1, 1, 32, 32), np.float32))
+    assert total.shape == (1, 2, 32, 32)
+    centre = (0, slice(None), slice(8, 24), slice(8, 24))
+    np.testing.assert_allclose(total[centre][0], 2.0, atol=1e-4)
+    np.testing.assert_allclose(total[centre][1], -1.0, atol=1e-4)
+
+
+def test_without_fields_the_total_is_zero() -> None:
+    total = total_fields(None, np.ones((2, 1, 8, 9), np.float32))
+    assert total.shape == (2, 2, 8, 9)
+    assert not total.any()
+
+
+def test_one_frame_of_footage_is_judged_and_drawn(detector, frames_of) -> None:
+    footage = footage_from_arrays([frames_of(1, 9), frames_of(2, 9)])
+    drawn = picture_of_frame(detector, footage, footage.clips[1], 15, ColourScale(detector.config))
+    assert drawn.index == 6
+    np.testing.assert_array_equal(drawn.frame, footage.frames[15])
+    assert drawn.score == pytest.approx(detector(frames_of(2, 9)).score[6], rel=1e-4)
+
+
+def test_a_frame_of_a_new_view_is_judged_with_all_frames_before_it(
+    random_model, tiny, make_detector, frames_of
+) -> None:
+    detector = make_detector(random_model, tiny(None), ("another",))
+    footage = footage_from_arrays([frames_of(1, 20)])
+    clip = replace(footage.clips[0], scene="new")
+    drawn = picture_of_frame(detector, footage, clip, 15, ColourScale(detector.config))
+    assert drawn.index == 15
+    assert drawn.score == pytest.approx(detector(frames_of(1, 20), "new").score[15], rel=1e-4)
+
+
+def test_the_highest_pictures_are_kept() -> None:
+    highest = HighestPictures(3)
+    for index, score in enumerate([0.2, 0.9, 0.1, 0.9, 0.5]):
+        highest.offer(picture(index, score))
+    assert kept(highest) == [(3, 0.9), (1, 0.9), (4, 0.5)]
+
+
+def test_of_one_moment_only_the_highest_picture_is_kept() -> None:
+    highest = HighestPictures(3, apart=2)
+    for index, score in enumerate([0.2, 0.9, 0.1, 0.3, 0.5]):
+        highest.offer(picture(index, score))
+    assert kept(highest) == [(1, 0.9), (4, 0.5)]
+
+
+def test_no_picture_is_kept_if_none_is_asked_for() -> None:
+    highest = HighestPictures(0)
+    highest.offer(picture(0, 1.0))
+    assert kept(highest) == []
+
+
+def test_the_pixel_wise_error_is_that_of_the_reference(detector, frames_of) -> None:
+    judged, config = judged_frames(detector, frames_of), detector.config.score
+    error, peaks = reference_error(judged, config)
+    square = ((judged.frames[..., 0] / 127.5 - 1) - judged.drawings["reference"][:, 0]) ** 2
+    np.testing.assert_allclose(error.numpy(), square, atol=1e-5)
+    rows, columns = config.kernel
+    top, left = (rows - 1) // 2, (columns - 1) // 2
+    padded = np.pad(square, ((0, 0), (top, rows - 1 - top), (left, columns - 1 - left)))
+    means = np.lib.stride_tricks.sliding_window_view(padded, (rows, columns), (1, 2)).mean((3, 4))
+    np.testing.assert_allclose(peaks.numpy(), means.max((1, 2)), rtol=1e-4)
+
+
+def test_maps_of_a_column_share_their_colours() -> None:
+    maps = np.zeros((2, 4, 4), np.float32)
+    maps[0, 1, 1], maps[1, 1, 1] = 2.0, 1.0
+    high, low = same_scale(maps)
+    full = error_image(np.ones((1, 1), np.float32), 1.0)[0, 0]
+    np.testing.assert_array_equal(high[1, 1], full)
+    assert not (low == full).all(-1).any()
+    assert same_scale(np.zeros((1, 4, 4), np.float32))[0].shape == (4, 4, 3)
+
+
+def test_small_images_are_enlarged_before_a_score_is_written_on_them() -> None:
+    blank = np.full((32, 32, 3), 90, np.uint8)
+    (marked,) = with_scores([blank], np.array([0.25]))
+    assert marked.shape == (160, 160, 3)
+    assert (marked != 90).any()
+    (large,) = with_scores([np.zeros((200, 200, 3), np.uint8)], np.array([0.25]))
+    assert large.shape == (200, 200, 3)
+
+
+def test_fig2_has_a_row_for_each_image_and_its_lettered_columns(detector, frames_of) -> None:
+    judged = judged_frames(detector, frames_of, count=6)
+    panel = diversity_panel(judged, detector.config.score, ["normal", "abnormal"])
+    assert panel.ndim == 3
+    assert panel.shape[1] > 7 * 32

@@ -1,0 +1,47 @@
+"""The interface of a form, and the two forms that keep it."""
+
+import inspect
+
+import pytest
+
+from dmad import recipes
+from dmad.config import Config, ImageConfig, VideoConfig
+from dmad.errors import DmadError
+from dmad.form import Form
+from dmad.forms import FORMS, form_of
+
+METHODS = [name for name, member in vars(Form).items() if inspect.isfunction(member)
+           and not name.startswith("_")]  # fmt: skip
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("name", sorted(FORMS))
+def test_a_form_takes_the_parameters_that_the_interface_states(name: str, method: str) -> None:
+    expected = inspect.signature(getattr(Form, method)).parameters
+    assert list(inspect.signature(getattr(type(FORMS[name]), method)).parameters) == list(expected)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("name", sorted(FORMS))
+def test_every_method_of_a_form_is_described(name: str, method: str) -> None:
+    assert inspect.getdoc(vars(type(FORMS[name]))[method])
+
+
+def test_the_interface_has_methods() -> None:
+    assert {"network", "losses", "outputs", "evaluate", "calibrate"} <= set(METHODS)
+
+
+def test_settings_find_their_form() -> None:
+    assert form_of(VideoConfig()) is FORMS["video"]
+    assert form_of(ImageConfig()) is FORMS["images"]
+    assert {form_of(recipes.get(name)).name for name in recipes.names()} == set(FORMS)
+    with pytest.raises(DmadError, match="no form is called ''; known: video, images"):
+        form_of(Config())
+
+
+def test_video_judges_frames_and_images_judges_images() -> None:
+    assert {name: form.judges for name, form in FORMS.items()} == {
+        "video": "frames",
+        "images": "images",
+    }
+    assert all(form.name == name for name, form in FORMS.items())

@@ -1,0 +1,61 @@
+"""The recipes: one for each data set, found by its name."""
+
+from pathlib import Path
+
+import pytest
+
+from dmad import recipes
+from dmad.config import ImageConfig, VideoConfig
+from dmad.errors import DmadError
+
+OF_IMAGES = {"mvtec", "images"}
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_a_recipe_carries_its_name_and_the_settings_of_its_form(name: str) -> None:
+    config = recipes.get(name)
+    assert config.recipe == config.data.layout == name
+    assert isinstance(config, ImageConfig if name in OF_IMAGES else VideoConfig)
+
+
+def test_every_recipe_is_described_in_one_line() -> None:
+    described = dict(recipes.describe())
+    assert list(described) == recipes.names()
+    assert all(text and "\n" not in text for text in described.values())
+    assert described["ped2"].startswith("UCSD Ped2")
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [("ped3", "did you mean ped2?"), ("mvtek", "did you mean mvtec?"), ("xyzzy", "known: ped2, ")],
+)
+def test_an_unknown_recipe_is_refused_with_the_nearest_name(name: str, hint: str) -> None:
+    with pytest.raises(DmadError) as caught:
+        recipes.get(name)
+    assert f"unknown recipe {name!r}; {hint}" in str(caught.value)
+
+
+def test_settings_of_a_recipe_can_be_changed() -> None:
+    config = recipes.recipe("ped2", epochs=4, size=128, root=Path("UCSDped2"))
+    assert (config.train.epochs, config.data.size, config.data.root) == (4, 128, Path("UCSDped2"))
+    assert config.model == recipes.ped2().model
+    with pytest.raises(DmadError, match="no setting is called 'epoch'"):
+        recipes.recipe("ped2", epoch=4)
+    with pytest.raises(DmadError, match="unknown recipe"):
+        recipes.recipe("pedestrians-of-all-kinds", epochs=4)
+
+
+def test_real_video_and_mvtec_have_the_sizes_and_epochs_of_the_paper() -> None:
+    epochs = {"ped2": 60, "avenue": 60, "shanghaitech": 10, "mvtec": 400}
+    for name, count in epochs.items():
+        config = recipes.get(name)
+        assert (config.data.size, config.train.epochs) == (256, count)
+    assert recipes.mvtec().model.teacher == "wide_resnet50_2"
+    items = [recipes.get(name).model.memory_items for name in ("ped2", "avenue", "shanghaitech")]
+    assert items == [200, 420, 1000]
+
+
+def test_digits_are_reconstructed_from_one_embedding() -> None:
+    for config in (recipes.mnist(), recipes.digits()):
+        assert config.model.embedding_reduction == config.data.size == 32
+        assert (config.data.history, config.data.normal) == (0, (1, 3, 5, 7, 9))
