@@ -52,8 +52,8 @@ def test_jobs_run_in_turn_and_the_first_round_does_not_count() -> None:
 def test_the_command_shows_the_table_that_it_writes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run(["bench", "predict", "--sizes", "[32]", "--out", f"{tmp_path}"])
-    stored = json.loads((tmp_path / "bench-predict.json").read_text())
+    run(["bench", "images", "--sizes", "[32]", "--out", f"{tmp_path}"])
+    stored = json.loads((tmp_path / "bench-images.json").read_text())
     (row,) = stored["lines"]
     shown = capsys.readouterr().out
     assert all(cell in shown for cell in row)

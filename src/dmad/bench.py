@@ -85,9 +85,8 @@ def make_jobs(what: What, size: int, frames: int, folder: Path) -> tuple[Job, Jo
     config = changed(recipes.ped2(), size=size)
     if what == "train":
         eager = ComputeSettings("32-true", compile=False, channels_last=False)
-        return training_job(config, eager, False), training_job(
-            config, compute_settings(config.train, "cpu"), True
-        )
+        shipped = compute_settings(config.train, "cpu")
+        return training_job(config, eager, False), training_job(config, shipped, True)
     video = write_video(folder / "street.mp4", frames)
     return video_job(config, False, video), video_job(config, True, video)
 

@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 
+from dmad import recipes
+from dmad.config import changed
 from dmad.data.footage import Clip, Footage
 from dmad.errors import DmadError
 from dmad.export.compare import RankingChange, compare_ranking, compare_terms, ranked_scores
@@ -61,8 +63,8 @@ def test_frames_are_ranked_by_their_score(detector_of, frames_of):
     np.testing.assert_array_equal(scores, detector_of()(frames).score)
 
 
-def test_an_image_is_ranked_by_the_highest_terms_of_its_tiles(detector_of, tiny_images):
-    config = tiny_images()
+def test_an_image_is_ranked_by_the_highest_terms_of_its_tiles(detector_of):
+    config = changed(recipes.images(), size=64)
     levels = np.array([30, 90, 60, 0], np.uint8)
     tiles = np.broadcast_to(levels[:, None, None, None], (4, 64, 64, 3)).copy()
     footage = clips(tiles[:2], tiles[2:])

@@ -68,7 +68,7 @@ def test_packed_images_compute_the_same(shaken):
     x = torch.rand(2, 3, 64, 64) * 2 - 1
     with torch.inference_mode():
         plain, quick = model(x), packed(x)
-    torch.testing.assert_close(quick.returning, plain.returning, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(quick.return_field, plain.return_field, atol=1e-5, rtol=1e-4)
     for a, b in zip(quick.restored, plain.restored, strict=True):
         torch.testing.assert_close(a, b, atol=1e-3, rtol=1e-3)
 

@@ -64,6 +64,15 @@ def test_streams_judged_together_have_the_scores_of_each_alone(detector, frames_
         np.testing.assert_allclose(found, detector(clip, scene).score[4:], atol=1e-5)
 
 
+def test_streams_judged_together_have_their_own_thresholds(detector, frames_of, calibration_of):
+    smoothed = detector.with_calibration(calibration_of(1.0, window=5))
+    streams = [Stream(smoothed), Stream(detector)]
+    for frame in frames_of(1, 9):
+        first, second = add_frames(streams, [frame, frame])
+    assert first.calibrated == pytest.approx(smoothed(frames_of(1, 9)).calibrated[-1], abs=1e-5)
+    assert np.isnan(second.calibrated)
+
+
 def test_a_stream_that_has_no_past_yet_does_not_stop_others(detector, frames_of):
     first, second = Stream(detector), Stream(detector)
     judge_all(first, frames_of(1, 6))
@@ -74,8 +83,8 @@ def test_a_stream_that_has_no_past_yet_does_not_stop_others(detector, frames_of)
 
 def test_the_calibrated_score_is_that_of_the_clip(detector, frames_of, calibration_of):
     frames, calibration = frames_of(3, 20), calibration_of(1.0, window=5)
-    judged = judge_all(Stream(detector, calibration=calibration), frames)
-    result = detector.with_calibration(calibration)(frames)
+    calibrated = detector.with_calibration(calibration)
+    judged, result = judge_all(Stream(calibrated), frames), calibrated(frames)
     found = [frame.calibrated for frame in judged]
     np.testing.assert_allclose(found, result.calibrated[4:], atol=1e-5)
 
@@ -94,12 +103,12 @@ def test_after_a_restart_no_earlier_frame_counts(detector, frames_of):
 
 
 def test_after_a_restart_smoothing_starts_again(detector, frames_of, calibration_of):
-    calibration, frames = calibration_of(1.0, window=5), frames_of(2, 9)
-    stream = Stream(detector, calibration=calibration)
+    calibrated, frames = detector.with_calibration(calibration_of(1.0, window=5)), frames_of(2, 9)
+    stream = Stream(calibrated)
     judge_all(stream, frames_of(1, 9))
     stream.restart()
     found = judge_all(stream, frames)
-    expected = judge_all(Stream(detector, calibration=calibration), frames)
+    expected = judge_all(Stream(calibrated), frames)
     np.testing.assert_allclose(
         [frame.calibrated for frame in found], [frame.calibrated for frame in expected], atol=1e-5
     )
@@ -118,13 +127,14 @@ def test_only_the_zone_of_a_stream_is_scored(detector, frames_of):
 
 
 def test_the_zone_of_the_calibration_counts_without_another(detector, frames_of, calibration_of):
-    frames, calibration = frames_of(3, 9), replace(calibration_of(7.0), zone=CORNER)
+    frames = frames_of(3, 9)
+    calibrated = detector.with_calibration(replace(calibration_of(7.0), zone=CORNER))
     np.testing.assert_allclose(
-        scores(Stream(detector, calibration=calibration), frames),
+        scores(Stream(calibrated), frames),
         scores(Stream(detector, zone=CORNER), frames),
     )
     other = Zone.parse([], "0,0 0.49,0 0.49,0.49 0,0.49")
-    assert scores(Stream(detector, calibration=calibration, zone=other), frames) == scores(
+    assert scores(Stream(calibrated, zone=other), frames) == scores(
         Stream(detector, zone=other), frames
     )
 

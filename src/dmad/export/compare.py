@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmad.config import DataConfig
-from dmad.data.footage import Footage, LabelledFootage
+from dmad.data.footage import Footage
 from dmad.data.splits import load_split
 from dmad.errors import DmadError, require
 from dmad.evaluation.metrics import micro_auroc

@@ -97,10 +97,15 @@ def _load_openvino(path: Path, precision: str, threads: int) -> tuple[Graph, lis
     if threads:
         hints["INFERENCE_NUM_THREADS"] = threads
     compiled = core.compile_model(str(path), "CPU", hints)
-    names = [output.any_name for output in compiled.outputs]
+    # an output may also have the name of a layer, such as /model/GridSample_1_output_0
+    names = [min(output.names, key=_slashes) for output in compiled.outputs]
 
     def run(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         outputs = compiled(dict(inputs)).values()
         return {name: np.array(value) for name, value in zip(names, outputs, strict=True)}
 
     return run, names
+
+
+def _slashes(name: str) -> int:
+    return name.count("/")

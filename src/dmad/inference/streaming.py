@@ -8,7 +8,6 @@ from itertools import groupby, islice
 
 import numpy as np
 
-from dmad.calibration.calibration import Calibration
 from dmad.data.reading.frame_format import FrameFormat
 from dmad.data.reading.source_frames import SourceFrame
 from dmad.data.reading.sources import open_source
@@ -33,31 +32,23 @@ class Stream:
     """Judges the frames of one view in turn, as `Detector.__call__` judges a whole clip.
 
     Args:
-        detector: The model; many streams may share one.
+        detector: The model, with the threshold of this view.
         scene: As in `Detector.__call__`.
-        calibration: The threshold of this view. None: that of the model.
-        zone: The part of the view that counts. `ALL`: that of the calibration.
+        zone: The part of the view that counts. `ALL`: that of the threshold.
     """
 
-    def __init__(
-        self,
-        detector: Detector,
-        scene: str = "",
-        calibration: Calibration | None = None,
-        zone: Zone = ALL,
-    ) -> None:
-        self.detector = detector
-        self.calibration = calibration or detector.calibration
-        self.zone = zone
-        if self.calibration and not zone:
-            self.zone = self.calibration.zone
+    def __init__(self, detector: Detector, scene: str = "", zone: Zone = ALL) -> None:
+        self.detector, self.zone = detector, zone
+        if detector.calibration and not zone:
+            self.zone = detector.calibration.zone
         self.windows = detector.window_maker(scene)
         self.restart()
 
     def restart(self) -> None:
         """Forget the last frames, because the next does not follow them. The template is kept."""
         self.windows.restart()
-        self._calibrated_score = self.calibration.live() if self.calibration else None
+        calibration = self.detector.calibration
+        self._calibrated_score = calibration.live() if calibration else None
 
     def add_frame(self, frame: np.ndarray) -> JudgedFrame | None:
         """Judge the next frame (H, W, C) uint8; None if there are not yet T frames before it."""
@@ -79,7 +70,7 @@ def add_frames(streams: Sequence[Stream], frames: Sequence[np.ndarray]) -> list[
     """Judge the next frame of each of several streams of one model in one batch.
 
     Args:
-        streams: Streams of one detector.
+        streams: Streams of one model. Their detectors may have different thresholds.
         frames: (H, W, C) uint8, one for each stream.
 
     Returns:
