@@ -1,6 +1,7 @@
 """Clips are decoded once, also by two processes at once, and what is damaged is reported."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -234,19 +235,21 @@ def test_two_processes_at_once_get_the_same_frames(write_frames, tmp_path):
     assert len(entries(cache)) == 1
 
 
-def test_a_killed_process_leaves_nothing_that_the_next_does_not_remove(write_frames, tmp_path):
-    folder, cache = write_frames(tmp_path / "a", 25, size=900), tmp_path / "cache"
+def test_what_a_killed_process_leaves_is_removed_by_the_next(write_frames, tmp_path):
+    folder, cache = write_frames(tmp_path / "a", 2), tmp_path / "cache"
+    os.mkfifo(folder / "2.png")  # reading it waits for ever
     process = start_decoding(folder, cache)
     process.stdin.write("\n")
     process.stdin.flush()
     deadline = time.monotonic() + 60
     while not list(cache.glob(f".*.part/{FRAMES}")) and time.monotonic() < deadline:
-        time.sleep(0.001)
+        time.sleep(0.01)
     process.kill()
     process.communicate()
     assert [path.suffix for path in entries(cache)] == [".part"]
+    (folder / "2.png").unlink()
     footage = load_footage([ClipSource("a", folder)], FrameFormat(64, 1), cache)
-    assert len(footage.frames) == 25
+    assert len(footage.frames) == 2
     assert [path.suffix for path in entries(cache)] == [""]
 
 

@@ -236,7 +236,7 @@ def _require_some(
     """Raise `DmadError` if no clip is left."""
     if clips:
         return
-    first = f"; first trouble: {skipped[0]}" if skipped else ""
+    first = f"; first problem: {skipped[0]}" if skipped else ""
     paths = [source.path for source in sources]
     place = "nothing"
     if paths:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import get_args
 
@@ -168,7 +167,7 @@ def describe_images(root: Path) -> list[str]:
         return []
     known = categories(root)
     recipe = "mvtec" if known else "images"
-    folders: Mapping[str, Path] = {name: root / name for name in known} or {real_name(root): root}
+    folders = {name: root / name for name in known} or {real_name(root): root}
     lines = []
     for name, folder in folders.items():
         counts = _count_images(folder)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -117,7 +118,7 @@ def find_split(layout: str, root: Path, split: SplitName) -> Split:
     finders = {
         "ped2": _find_ped2,
         "avenue": _find_avenue,
-        "shanghaitech": _find_shanghaitech,
+        "shanghaitech": partial(_find_frame_folders, "shanghaitech"),
         "video": _find_own_videos,
     }
     require(layout in finders, f"unknown layout {layout!r}; known: {', '.join(finders)}")
@@ -171,10 +172,6 @@ def _find_avenue(root: Path, split: SplitName) -> Split:
         for clip in clips
     ]
     return labelled(clips, LabelPlaces(masks, data_set="avenue"))
-
-
-def _find_shanghaitech(root: Path, split: SplitName) -> Split:
-    return _find_frame_folders("shanghaitech", root, split)
 
 
 def _find_frame_folders(layout: str, root: Path, split: SplitName) -> Split:

@@ -97,7 +97,7 @@ def _decode_images(
         try:
             frames, size = _read_image(path, frame_format)
         except Exception as error:  # Pillow raises many kinds on broken files
-            result = "a neighbouring frame stands in" if len(files) > 1 else "left out"
+            result = "a neighbouring frame replaces it" if len(files) > 1 else "left out"
             report(f"{path} is unreadable ({one_line(error)}): {result}")
             if not frames:
                 unreadable_at_start += 1
@@ -107,8 +107,10 @@ def _decode_images(
             yield from frames * (unreadable_at_start + 1)
             unreadable_at_start = 0
     if len(sizes) > 1:
-        folder, size = files[0].parent, frame_format.size
-        report(f"{folder} mixes frames of {len(sizes)} sizes: all resized to {size}")
+        report(
+            f"{files[0].parent} mixes frames of {len(sizes)} sizes: "
+            f"all resized to {frame_format.size}"
+        )
 
 
 def _read_image(path: Path, frame_format: FrameFormat) -> tuple[list[Frame], tuple[int, int]]:

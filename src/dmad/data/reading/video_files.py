@@ -49,10 +49,10 @@ def video_frames(path: Path, report: Callable[[str], None]) -> Iterator[av.Video
     require(count > 0, f"{path} is not a readable video ({reason})")
     if errors:
         complete = 0 < stated <= count
-        rest = "others stand in" if complete else f"{count} frames are left"
+        rest = "others replace them" if complete else f"{count} frames are left"
         report(f"{path}: {len(errors)} damaged frames ({reason}): {rest}")
     elif count < stated:
-        report(f"{path} promises {stated} frames and holds {count}: the rest is left out")
+        report(f"{path} states {stated} frames but holds {count}: the rest is left out")
 
 
 def video_stream(container: av.container.InputContainer) -> av.VideoStream:

@@ -18,7 +18,7 @@ from scipy.ndimage import gaussian_filter
 
 from dmad.data.synthetic import figures as fig
 from dmad.data.synthetic.figures import Array, Canvas, Figure, Part, Path
-from dmad.errors import require
+from dmad.errors import check_settings, require
 
 KINDS = ("runner", "cyclist", "vehicle", "loiterer", "thrown")
 
@@ -50,12 +50,9 @@ class Street:
     people: float = 4.0
 
     def __post_init__(self) -> None:
-        require(self.size >= 16, f"street.size is {self.size}; give 16 pixels or more")
+        check_settings(self, "street", size=16, seed=0, frames=1, people=0)
         require(self.channels in (1, 3), f"street.channels is {self.channels}; give 1 or 3")
-        require(self.seed >= 0, f"street.seed is {self.seed}; give 0 or more")
-        require(self.frames >= 1, f"street.frames is {self.frames}; give 1 or more")
         require(self.fps > 0, f"street.fps is {self.fps}; give a rate above 0")
-        require(self.people >= 0, f"street.people is {self.people}; give 0 or more")
 
 
 @dataclass(frozen=True)
