@@ -1,14 +1,23 @@
-"""`dmad bench`."""
+"""`dmad bench`: `tests/test_bench.py` measures; here only its options are tested."""
 
-import json
+import pytest
 
-
-def test_bench_prints_a_table_and_writes_it(dmad, tmp_path):
-    code, out, err = dmad("bench", "predict", "--sizes", "[32]", "--out", tmp_path)
-    assert code == 0, err
-    assert "times faster" in out
-    assert json.loads((tmp_path / "bench-predict.json").read_text())["machine"] in out
+from dmad.cli.bench import bench_command
+from dmad.cli.parsing import parser_of
 
 
-def test_sizes_are_a_list(refused):
-    assert "--sizes is 'big'; give a list" in refused("bench", "train", "--sizes", "big")
+def test_two_sizes_are_measured_if_no_others_are_given():
+    parser = parser_of("bench", bench_command)
+    assert parser.parse_args(["predict"]).sizes == [128, 256]
+    assert parser.parse_args(["predict", "--sizes", "[32]"]).sizes == [32]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["train", "--sizes", "big"], "--sizes is 'big'; give a list"),
+        (["sleep"], "give one of train, predict, images, deploy"),
+    ],
+)
+def test_a_wrong_argument_is_one_line(refused, arguments, hint):
+    assert hint in refused("bench", *arguments)

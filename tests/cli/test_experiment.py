@@ -9,7 +9,7 @@ from dmad.errors import DmadError
 @pytest.mark.parametrize(
     ("arguments", "hint"),
     [
-        (["ablation"], "--run is missing; see `dmad experiment ablation --help`"),
+        (["ablation"], "missing: --run; see `dmad experiment ablation --help`"),
         (["video"], "write dmad experiment video --data.root DIR"),
         (["mvtec", "--data.root", "nowhere"], "nowhere is no folder"),
         (["toy", "--budget", "long"], "write a time such as 90s, 20m or 8h"),

@@ -6,7 +6,7 @@ import pytest
 @pytest.mark.parametrize(
     ("options", "hint"),
     [
-        ([], "--format is missing; see `dmad export --help`"),
+        ([], "missing: --format; see `dmad export --help`"),
         (["--format", "coreml"], "--format is 'coreml'; give one of onnx, openvino"),
         (["--format", "onnx", "--precision", "fp64"], "give one of fp32, bf16, int8"),
     ],

@@ -18,7 +18,7 @@ from dmad.cli.experiment import EXPERIMENTS
         (["xyzzy"], "known: demo, recipes"),
         (["experiment", "cooking"], "known: toy, ablation"),
         (["experiment", "toi"], "did you mean toy?"),
-        (["data"], "PATH is missing; see `dmad data --help`"),
+        (["data"], "missing: PATH; see `dmad data --help`"),
         (["data", "/no/such/folder"], "give a folder"),
         (["bench", "sleep"], "give one of train, predict, images, deploy"),
         (["evaluate", "/no/such/run"], "give a run folder"),

@@ -115,7 +115,7 @@ def test_a_positional_list_is_several_words_and_a_list_option_is_one():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "CAKE is missing; see `dmad bake --help`"),
+        ([], "missing: CAKE; see `dmad bake --help`"),
         (["lemon", "--egs", "3"], "unknown argument --egs; did you mean --eggs?"),
         (["lemon", "--root", "x"], "unknown argument --root; did you mean --data.root?"),
         (["lemon", "--data.rot=x"], "unknown argument --data.rot; did you mean --data.root?"),
@@ -131,7 +131,7 @@ def test_a_wrong_argument_is_one_line_that_says_what_to_do(arguments, message):
 
 
 def test_what_must_be_given_is_named_as_it_is_written():
-    assert refusal(pack).startswith("BOXES and --format is missing")
+    assert refusal(pack).startswith("missing: BOXES, --format;")
     assert refusal(pack, "a", "--format", "zip", "--sizes", "x").endswith("such as [4,1]")
 
 

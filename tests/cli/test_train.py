@@ -31,6 +31,7 @@ from dmad.runs import read_config
         (["video", "--train.betas", "[1.5,0.9]"], "train.betas is"),
         (["video", "--train.weight_decay", "-1"], "train.weight_decay is -1"),
         (["video", "--model.teacher", "resnet18"], "unknown argument --model.teacher"),
+        (["video", "--form", "images"], "recipe video is of form video"),
         (["video"], "--data.root"),
         (["video", "--data.root", "/no/such/folder"], "give the folder"),
         ([], "dmad recipes"),

@@ -1,9 +1,9 @@
 """From a function's signature and docstring to options of the command line.
 
 A parameter without a default is a positional argument; after `*`, it is an option that must be
-given. A parameter with a default is an option. `*names` takes any number of positional arguments.
-The fields of a dataclass are options too: `--data.root` if the parameter has a default, and
-`--root` if it has none.
+given. A parameter with a default is an option. `*names` takes any number of positional arguments,
+and a positional list one or more. The fields of a dataclass are options too: `--data.root` if the
+parameter has a default, and `--root` if it has none.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Parser(ArgumentParser):
         _, _, rest = message.partition(": ")
         if message.startswith("the following arguments are required: "):
             missing = [self._called(key) for key in rest.split(", ")]
-            return f"{' and '.join(missing)} is missing; {see_help}"
+            return f"missing: {', '.join(missing)}; {see_help}"
         if message.startswith("unrecognized arguments: "):
             word = rest.split("=")[0].split()[0]
             near = self._nearest(word)
@@ -153,19 +153,18 @@ def parser_of(name: str, verb: Verb) -> Parser:
     return parser
 
 
-def add_options(parser: Parser, verb: Verb, skip: set[str] | None = None) -> None:
+def add_options(parser: Parser, verb: Verb, *skip: str) -> None:
     """Add the arguments of a verb, but for those to skip."""
-    skip = skip or set()
     flat = {name: kind for name, kind in _flat_dataclasses(verb).items() if name not in skip}
     words = _any_number(verb)
-    left_out = {*flat, *words, *skip}
+    left_out: set[str | int] = {*flat, *words, *skip}
     parser.add_function_arguments(verb, as_group=False, as_positional=True, skip=left_out)
     params = docstring_parser.parse(getdoc(verb) or "").params
     texts = {param.arg_name: param.description for param in params}
     for name, kind in words.items():
         parser.add_argument(name, nargs="*", type=kind, default=[], help=texts.get(name))
     for kind in flat.values():
-        parser.add_class_arguments(kind, as_group=False, skip=_given_elsewhere(verb, kind))
+        parser.add_class_arguments(kind, as_group=False, skip={*_given_elsewhere(verb, kind)})
     hide_files_of_groups(parser)
 
 
@@ -182,7 +181,7 @@ def call(verb: Verb, given: Namespace) -> None:
     for name, kind in _flat_dataclasses(verb).items():
         names = {item.name for item in fields(kind)} - _given_elsewhere(verb, kind)
         values[name] = kind(**{name: given[name] for name in names})
-    bound = BoundArguments(signature(verb), values)  # type: ignore[arg-type]
+    bound = BoundArguments(signature(verb), values)
     verb(*bound.args, **bound.kwargs)
 
 

@@ -6,7 +6,6 @@ from argparse import ArgumentParser
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Literal
 
 from dmad import recipes
 from dmad.cli.parsing import Parser, add_options, hide_files_of_groups
@@ -54,12 +53,13 @@ def parse_train(arguments: Sequence[str]) -> tuple[Config, Path, Path | None]:
     """
     base = _base_settings(arguments)
     given = parser_of_settings(base or VideoConfig()).parse_args(list(arguments))
+    if base is None:
+        raise DmadError("name a recipe to train: dmad train RECIPE; `dmad recipes` lists them")
     require(
-        base is not None,
-        "name a recipe to train: dmad train RECIPE; `dmad recipes` lists them",
+        given.form == base.form, f"recipe {base.recipe} is of form {base.form}; leave --form out"
     )
     sections = {name: given[name].as_dict() for name in SECTIONS}
-    config = restore({"form": given.form, "recipe": given.recipe, **sections})
+    config = restore({"form": base.form, "recipe": given.recipe, **sections})
     if given.resume:
         _check_resumed(config, given.resume)
     return config, given.out, given.resume
@@ -72,10 +72,9 @@ def parser_of_settings(base: Config) -> Parser:
     parser.add_argument(
         "recipe", nargs="?", default=base.recipe, help=f"Settings to start from: {known}."
     )
-    form = Literal[base.form]  # type: ignore[valid-type]
-    parser.add_argument("--form", type=form, default=base.form, help="Form of the recipe.")
+    parser.add_argument("--form", default=base.form, help="Form of the recipe.")
     parser.add_argument("--config", action="config", help="YAML file of settings.")
-    add_options(parser, train_command, skip={"config"})
+    add_options(parser, train_command, "config")
     for name in SECTIONS:
         section = getattr(base, name)
         parser.add_class_arguments(type(section), name)
