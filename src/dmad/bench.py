@@ -213,7 +213,7 @@ def make_detectors(config: Config, folder: Path, video: Path) -> dict[str, Detec
     backend = plain.backend
     assert isinstance(backend, TorchBackend)
     frames = decode(video, FrameFormat.from_settings(config.data))
-    inputs = []
+    inputs = list[dict[str, np.ndarray]]()
     for window in plain.window_maker("").windows(frames):
         assert window.background is not None
         stacked = np.stack(window.frames)

@@ -61,7 +61,9 @@ def sample_inputs(detector: Detector, footage: Footage) -> list[dict[str, np.nda
     samples = []
     for pick in thin(np.arange(len(windows)), SAMPLES):
         clip, start = windows[pick]
-        inputs = {"frames": np.array(footage.frames[start : start + history + 1])[None]}
+        inputs: dict[str, np.ndarray] = {
+            "frames": np.array(footage.frames[start : start + history + 1])[None]
+        }
         if templates is not None:
             template = detector.template(clip.scene)
             inputs["background"] = (templates[0] if template is None else template)[None]

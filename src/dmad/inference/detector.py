@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
-from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -119,7 +118,7 @@ class Detector:
 
         The terms of the released code stay those of the whole view.
         """
-        mask = _mask(zone, self.config.data.size)
+        mask = zone.mask(self.config.data.size)
         if mask is None:
             return judged
         reconstruction_map = judged.reconstruction_map * mask
@@ -175,15 +174,15 @@ def check_frames(frames: np.ndarray, data: DataConfig) -> None:
         DmadError: They are not, or there are fewer than T + 1.
     """
     shape = (data.size, data.size, data.channels)
-    expected = f"uint8 (N, {shape[0]}, {shape[1]}, {shape[2]})"
-    expected = f"give {expected}, as dmad.data.reading.decode.decode"
+    advice = f"give uint8 (N, {data.size}, {data.size}, {data.channels}), as "
+    advice += "dmad.data.reading.decode.decode"
     require(
         isinstance(frames, np.ndarray),
-        f"frames are a {type(frames).__name__}; {expected} reads them from a file, or use stream",
+        f"frames are a {type(frames).__name__}; {advice} reads them from a file, or use stream",
     )
     require(
         frames.ndim == 4 and frames.shape[1:] == shape and frames.dtype == np.uint8,
-        f"frames are {frames.dtype} {frames.shape}; {expected} reads them",
+        f"frames are {frames.dtype} {frames.shape}; {advice} reads them",
     )
     least = data.history + 1
     require(len(frames) >= least, f"{len(frames)} frames are given, and {least} are needed")
@@ -198,8 +197,3 @@ def _backgrounds(windows: Sequence[Window]) -> NDArray[np.float32] | None:
     if all(background is first for background in backgrounds):
         return first[None]
     return np.stack([background for background in backgrounds if background is not None])
-
-
-@lru_cache
-def _mask(zone: Zone, size: int) -> np.ndarray | None:
-    return zone.mask(size)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dmad.calibration.calibration import Calibration
 from dmad.config import Config, config_of_card
 from dmad.errors import DmadError
-from dmad.form import Form
 from dmad.inference.backend import Backend
 from dmad.inference.detector import Detector
 from dmad.runs import GRAPH_FILES, ModelFiles, read_card, read_weights
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from dmad.form import Form
 
 TEMPLATES = "background.npy"  # beside an exported graph
 
@@ -63,15 +67,16 @@ def _exported_backend(files: ModelFiles, card: dict[str, Any], threads: int) -> 
 
     precision = card.get("export", {}).get("precision", "fp32")
     graph = load_graph(files.weights, precision, threads)
-    templates = files.weights.with_name(TEMPLATES)
-    return ExportedBackend(
-        graph, np.load(templates, allow_pickle=False) if templates.is_file() else None
-    )
+    path = files.weights.with_name(TEMPLATES)
+    templates = np.load(path, allow_pickle=False) if path.is_file() else None
+    return ExportedBackend(graph, templates)
 
 
-def _load_network(files: ModelFiles, form: Form[Any, Any], config: Config, scenes: int) -> Any:
+def _load_network(
+    files: ModelFiles, form: Form[Any, Any], config: Config, scenes: int
+) -> nn.Module:
     """The network of a saved model, with its weights."""
-    model = form.network(config, scenes)
+    model: nn.Module = form.network(config, scenes)
     try:
         model.load_state_dict(read_weights(files))
     except RuntimeError as error:

@@ -1,7 +1,7 @@
-"""A folded network made ready for one CPU: weights in oneDNN's own order and precision, once.
+"""Make a folded network faster on a CPU: its weights in oneDNN's own order and precision.
 
-Autocast converts every weight anew for each frame; here that is done when the first one comes.
-Convolution, its positions and its ReLU are then one operation.
+Autocast would convert every weight again for each frame. Here each weight is converted once, when
+the first frame comes. A convolution, its positions and its ReLU become one operation.
 """
 
 from __future__ import annotations
@@ -11,42 +11,46 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
+from dmad.inference.folding import CONVOLUTIONS
 from dmad.model.coordinates import coordinates
-from dmad.model.pdm import PDM
-from dmad.model.ppdm import PPDM
 
-Network = TypeVar("Network", bound=PDM | PPDM)
+Network = TypeVar("Network", bound=nn.Module)
 
-Conv = (nn.Conv2d, nn.ConvTranspose2d)
-
-FEW = 4  # channels at most of an image or a field
+FEW_CHANNELS = 4  # an image or a field has at most so many; they stay float32
 
 
 def can_pack(device: torch.device) -> bool:
-    """Whether oneDNN is there to pack for."""
+    """Return whether a network on this device can be packed: a CPU, with oneDNN."""
     return device.type == "cpu" and bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]
 
 
 def pack(model: Network, dtype: torch.dtype) -> Network:
-    """Replace the convolutions of a folded model, in place; it then runs on the CPU alone.
+    """Replace the convolutions of a folded network, in place. It then runs on a CPU alone.
 
     Args:
         model: As `fold` returns it.
-        dtype: Of weights and features; fields, warps, distances and scores stay float32.
+        dtype: Type of weights and features. Fields, warps, distances and scores stay float32.
     """
     for parent in list(model.modules()):
         for name, child in list(parent.named_children()):
-            if getattr(child, "upscale_factor", getattr(child, "downscale_factor", 0)) == 1:
+            if _shuffles_nothing(child):
                 setattr(parent, name, nn.Identity())  # it would copy
     for parent in list(model.modules()):
         for name, child in list(parent.named_children()):
-            if isinstance(child, Conv):
+            if isinstance(child, CONVOLUTIONS):
                 setattr(parent, name, Packed(child, _takes_relu(parent, name), dtype))
     return model
 
 
+def _shuffles_nothing(layer: nn.Module) -> bool:
+    """True for a pixel shuffle or unshuffle by a factor of 1."""
+    if isinstance(layer, nn.PixelShuffle):
+        return layer.upscale_factor == 1
+    return isinstance(layer, nn.PixelUnshuffle) and layer.downscale_factor == 1
+
+
 def _takes_relu(parent: nn.Module, name: str) -> bool:
-    """Whether a ReLU follows a layer of a Sequential, which is then dropped from it."""
+    """Remove the ReLU that follows a layer of a Sequential; return whether there was one."""
     if not isinstance(parent, nn.Sequential):
         return False
     for after in range(int(name) + 1, len(parent)):
@@ -59,52 +63,63 @@ def _takes_relu(parent: nn.Module, name: str) -> bool:
 
 
 class Packed(nn.Module):
-    """A convolution with its positions and the ReLU behind it, as one operation of oneDNN.
+    """A convolution with its positions and the ReLU after it, as one operation of oneDNN.
 
     Args:
         conv: The convolution, or a transposed one.
         relu: Whether a ReLU follows.
-        dtype: Of weights and result; a result of few channels, a field or an image, is float32.
+        dtype: Type of weights and result. A result of few channels, a field or an image, is
+            float32.
     """
 
     def __init__(self, conv: nn.Conv2d | nn.ConvTranspose2d, relu: bool, dtype: torch.dtype):
         super().__init__()
-        ops, turned = torch.ops.mkldnn, isinstance(conv, nn.ConvTranspose2d)
-        self.dtype, self.few = dtype, conv.out_channels <= FEW
+        operations = torch.ops.mkldnn
+        self.dtype, self.few_channels = dtype, conv.out_channels <= FEW_CHANNELS
         self.bias = None if conv.bias is None else conv.bias.detach().to(dtype)
-        padding = (conv.padding, conv.output_padding) if turned else (conv.padding,)
-        shape = (*padding, conv.stride, conv.dilation, conv.groups)
         self.weight = conv.weight.detach().to(dtype, memory_format=torch.channels_last)
-        self.reorder = getattr(ops, f"_reorder_convolution{'_transpose' * turned}_weight")
-        self.shape, self._size = shape, torch.Size()
-        self._ordered = self.weight  # as is best for inputs of the size last seen
-        self.run = getattr(ops, f"_convolution{'_transpose' * turned}_pointwise")
-        self.options = (*shape, "relu" if relu else "none", [], "")
-        self.added_options = (*shape, "add", 1.0, "relu" if relu else "none", [], "")
+        self.shape: tuple[object, ...] = (conv.stride, conv.dilation, conv.groups)
+        if isinstance(conv, nn.ConvTranspose2d):
+            self.shape = (conv.padding, conv.output_padding, *self.shape)
+            self.reorder = operations._reorder_convolution_transpose_weight
+            self.run = operations._convolution_transpose_pointwise
+        else:
+            self.shape = (conv.padding, *self.shape)
+            self.reorder = operations._reorder_convolution_weight
+            self.run = operations._convolution_pointwise
+        activation = "relu" if relu else "none"
+        self.options: tuple[object, ...] = (*self.shape, activation, [], "")
+        self.options_with_sum: tuple[object, ...] = (*self.shape, "add", 1.0, activation, [], "")
         self.position = getattr(conv, "position", None)
-        self._added = torch.empty(0)  # the positions' share at the last size seen
+        self._size = torch.Size()  # of the last input
+        self._ordered = self.weight  # in the best order for inputs of this size
+        self._positions = torch.empty(0)  # what the positions add at this size
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, in, H, W) to (B, out, h, w)."""
         x = x.to(self.dtype, memory_format=torch.channels_last)
+        weight = self._ordered_weight(x)
         if self.position is None:
-            out: Tensor = self.run(x, self._weight(x), self.bias, *self.options)
-            return out.float().contiguous() if self.few else out
-        added = self._positions(x, self.position)
-        out = self.run.binary(x, added, self._weight(x), self.bias, *self.added_options)
+            out: Tensor = self.run(x, weight, self.bias, *self.options)
+            return out.float().contiguous() if self.few_channels else out
+        added = self._added_positions(x, self.position)
+        out = self.run.binary(x, added, weight, self.bias, *self.options_with_sum)
         return out
 
-    def _weight(self, x: Tensor) -> Tensor:
-        """The weight in the order that oneDNN wants for this size; any other it turns each time."""
+    def _ordered_weight(self, x: Tensor) -> Tensor:
+        """The weight in the order that oneDNN prefers for this size; it would convert any other."""
         if self._size != x.shape[2:]:
             self._ordered = self.reorder(self.weight, *self.shape, tuple(x.shape))
             self._size = x.shape[2:]
         return self._ordered
 
-    def _positions(self, x: Tensor, position: Tensor) -> Tensor:
-        if self._added.shape[:1] + self._added.shape[2:] != x.shape[:1] + x.shape[2:]:
-            grid = coordinates(x.shape[2], x.shape[3], like=position)
+    def _added_positions(self, x: Tensor, position: Tensor) -> Tensor:
+        """What the positions add to the result of this batch."""
+        batch, _, height, width = x.shape
+        known = self._positions.shape
+        if known[:1] + known[2:] != (batch, height, width):
+            grid = coordinates(height, width, like=position)
             added = torch.einsum("cp,bphw->bchw", position, grid).to(self.dtype)
-            added = added.expand(len(x), -1, -1, -1)
-            self._added = added.contiguous(memory_format=torch.channels_last)
-        return self._added
+            added = added.expand(batch, -1, -1, -1)
+            self._positions = added.contiguous(memory_format=torch.channels_last)
+        return self._positions

@@ -14,6 +14,7 @@ from dmad.data.reading.sources import open_source
 from dmad.data.zones import ALL, Zone
 from dmad.inference.detector import Detector
 from dmad.inference.result import JudgedFrames
+from dmad.inference.windowing import Window
 
 
 @dataclass(frozen=True)
@@ -41,12 +42,12 @@ class Stream:
         self.detector, self.zone = detector, zone
         if detector.calibration and not zone:
             self.zone = detector.calibration.zone
-        self.windows = detector.window_maker(scene)
+        self.window_maker = detector.window_maker(scene)
         self.restart()
 
     def restart(self) -> None:
         """Forget the last frames, because the next does not follow them. The template is kept."""
-        self.windows.restart()
+        self.window_maker.restart()
         calibration = self.detector.calibration
         self._calibrated_score = calibration.live() if calibration else None
 
@@ -76,18 +77,19 @@ def add_frames(streams: Sequence[Stream], frames: Sequence[np.ndarray]) -> list[
     Returns:
         One judged frame for each stream; None if it does not yet have T frames.
     """
-    windows = [
-        stream.windows.add_frame(frame) for stream, frame in zip(streams, frames, strict=True)
-    ]
-    complete = [window for window in windows if window is not None]
-    if not complete:
-        return [None] * len(streams)
-    batch = streams[0].detector.judge_windows(complete)
-    rows = iter(range(len(complete)))
-    return [
-        stream.finish(batch.frame(next(rows))) if window is not None else None
-        for stream, window in zip(streams, windows, strict=True)
-    ]
+    windows = list[Window]()
+    complete = list[int]()  # which streams have a window
+    for k, (stream, frame) in enumerate(zip(streams, frames, strict=True)):
+        window = stream.window_maker.add_frame(frame)
+        if window is not None:
+            windows.append(window)
+            complete.append(k)
+    judged: list[JudgedFrame | None] = [None] * len(streams)
+    if windows:
+        batch = streams[0].detector.judge_windows(windows)
+        for row, k in enumerate(complete):
+            judged[k] = streams[k].finish(batch.frame(row))
+    return judged
 
 
 def judge_clip(
@@ -108,7 +110,7 @@ def judge_clip(
         if not present:
             stream.restart()
             continue
-        windows = stream.windows.windows(part)
+        windows = stream.window_maker.windows(part)
         while chunk := list(islice(windows, batch)):
             judged = detector.judge_windows(chunk)
             for row in range(len(chunk)):
