@@ -16,9 +16,9 @@ from dmad.calibration.threshold import choose_threshold
 from dmad.config import DataConfig
 from dmad.console import progress_bar
 from dmad.data.footage import frame_rate
+from dmad.data.layouts.street import street_from_settings
 from dmad.data.locations import with_locations
 from dmad.data.splits import load_split
-from dmad.data.layouts.street import STREET_PEOPLE
 from dmad.data.synthetic.street import Street, normal_clip
 from dmad.errors import require
 from dmad.evaluation.event_metrics import AlarmMetrics, alarm_metrics
@@ -136,7 +136,7 @@ def generate_footage(
     detector: Detector, data: DataConfig, hours: float
 ) -> tuple[ScoredFootage, ScoredFootage]:
     """Generate and score normal street footage: for the thresholds, and to count on."""
-    scene = Street(data.size, data.channels, people=STREET_PEOPLE)
+    scene = street_from_settings(data)
     half = round(hours * 3600 * scene.fps / CLIP_FRAMES)
     results = list(score_street(detector, scene, 2 * half))
     return (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -115,7 +115,7 @@ def find_split(layout: str, root: Path, split: SplitName) -> Split:
     Raises:
         DmadError: The folder does not have this layout, or its labels do not fit its clips.
     """
-    finders = {
+    finders: dict[str, Callable[[Path, SplitName], Split]] = {
         "ped2": _find_ped2,
         "avenue": _find_avenue,
         "shanghaitech": partial(_find_frame_folders, "shanghaitech"),
