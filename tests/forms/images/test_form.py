@@ -20,7 +20,7 @@ from dmad.forms.images.evaluation import frames_of
 from dmad.forms.images.form import Images
 from dmad.model.deformation import grid_units, warp
 from dmad.model.ppdm import PPDM
-from dmad.model.scoring import blur, feature_map, reconstruction_map_plus, score_plus
+from dmad.model.scoring import feature_map, gaussian_blur, reconstruction_map_plus, score_plus
 from dmad.runs import Run, find_model, read_card, read_weights
 
 IMAGES = Images()
@@ -135,7 +135,7 @@ def test_the_highest_place_of_the_score_map_is_near_the_score(network, tiny_imag
     outputs = IMAGES.outputs(network, config, *to_model(batch.frames), None)
     maps = IMAGES.score_map(outputs["reconstruction_map"], outputs["deformation_map"], config)
     mixed = outputs["reconstruction_map"] + 0.3 * outputs["deformation_map"]
-    torch.testing.assert_close(maps, blur(mixed, config.score.sigma))
+    torch.testing.assert_close(maps, gaussian_blur(mixed, config.score.sigma))
     assert (maps.amax((1, 2)) <= outputs["terms"][:, 0] + 1e-5).all()
 
 
@@ -232,10 +232,10 @@ def test_a_known_deformation_leaves_a_defect_where_it_is(data_root, tmp_path) ->
         x[..., row : row + 14, column : column + 14] = torch.tensor([1.0, -1, -1])[:, None, None]
         deformed = warp(x, backward_field)  # which the forward field undoes
         model.estimator = None
-        expected = hottest_place(blur(reconstruction_map_plus(model(deformed)), 4.0))
+        expected = hottest_place(gaussian_blur(reconstruction_map_plus(model(deformed)), 4.0))
         model.estimator = KnownFields(forward_field, backward_field)
         output = model(deformed)
-        returned = hottest_place(blur(reconstruction_map_plus(output), 4.0))
-        not_returned = hottest_place(blur(feature_map(output, 256), 4.0))
+        returned = hottest_place(gaussian_blur(reconstruction_map_plus(output), 4.0))
+        not_returned = hottest_place(gaussian_blur(feature_map(output, 256), 4.0))
         assert np.hypot(*(returned - expected)) <= 2
         assert np.hypot(*(not_returned - expected)) > 4

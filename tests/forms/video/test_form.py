@@ -11,7 +11,7 @@ from dmad.data.splits import load_split
 from dmad.data.windows import Batch, to_model
 from dmad.forms.video.form import Video
 from dmad.model.pdm import PDM
-from dmad.model.scoring import average, released_terms, score
+from dmad.model.scoring import box_filter, released_terms, score
 
 VIDEO = Video()
 
@@ -159,7 +159,7 @@ def test_scores_without_the_hottest_part_of_the_maps_are_lower(tiny) -> None:
     config = tiny(None)
     for less, more in zip(VIDEO.rescore(*part, config), VIDEO.rescore(*whole, config), strict=True):
         assert less < more
-    first = average(torch.from_numpy(part[0]), config.score.kernel).amax((1, 2)).numpy()
+    first = box_filter(torch.from_numpy(part[0]), config.score.kernel).amax((1, 2)).numpy()
     np.testing.assert_allclose(VIDEO.rescore(*part, config)[1], first)
 
 
