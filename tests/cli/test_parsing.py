@@ -137,8 +137,8 @@ def test_what_must_be_given_is_named_as_it_is_written():
 
 def test_help_shows_text_and_defaults_and_nothing_of_python():
     text = " ".join(parser_of("bake", bake).format_help().split())
-    assert text.startswith("usage: dmad bake cake [guests ...] [options] Bake a cake. It takes an")
-    assert "Example: dmad bake lemon positional arguments: cake Which cake." in text
+    assert text.startswith("usage: dmad bake CAKE [GUESTS ...] [options] Bake a cake. It takes an")
+    assert "Example: dmad bake lemon positional arguments: CAKE Which cake." in text
     assert "--eggs EGGS How many eggs. (default: 3)" in text
     assert "--hot {true,false} Serve it hot. (default: true)" in text
     assert "--gift-cards GIFT_CARDS [GIFT_CARDS ...] Pictures for it. --price" in text

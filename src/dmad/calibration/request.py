@@ -60,7 +60,8 @@ class CalibrationRequest:
         fps: Frames a second of footage that does not state its rate. Video only.
         scene: View that the clips show. Video only.
         zone: Part of the view that counts. Video only.
-        out: File to store the threshold in, for one camera of several (default: the model's card).
+        out: File to store the threshold in, for one camera of several (default: model.json of the
+            run).
         root: Folder of the data set, if it is not where it was in training.
         cache: Folder for decoded frames.
     """

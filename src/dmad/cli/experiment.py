@@ -124,7 +124,7 @@ def ablation_command(grid: GridOptions, *, run: str) -> None:
 
 
 def gamma3_command(grid: GridOptions, *, run: str) -> None:
-    """Train a run of images with six weights of the cycle consistency (Table 5 of the paper).
+    """Train a run of images with six weights of its cycle loss (Table 5 of the paper).
 
     Example: dmad experiment gamma3 --run RUN --train.epochs 5
 

@@ -36,7 +36,8 @@ class HelpText(RawDescriptionHelpFormatter, DefaultHelpFormatter):
         text = action.help or ""
         text = text[:1].upper() + text[1:]
         default = written(action.default) if action.option_strings else ""
-        return f"{text} (default: {default})" if default else text
+        is_clear = not default or "(default:" in text
+        return text if is_clear else f"{text} (default: {default})"
 
     def _format_action_invocation(self, action: Action) -> str:
         if action.nargs == 0 or not action.option_strings:
@@ -64,10 +65,12 @@ class Parser(ArgumentParser):
         be written with dashes.
         """
         name, kind = names[0], getattr(options.get("action"), "_typehint", options.get("type"))
-        is_option = name.startswith("--")
+        is_option = name.startswith("-")
         if _is_list(kind) and (not is_option or Path in _item_types(kind)):
             options.pop("action", None)
             options |= {"type": Path if is_option else _item_types(kind)[0], "nargs": "+"}
+        if not is_option and get_origin(kind) is not Literal:
+            options["metavar"] = name.upper()
         if is_option and kind is not None and "." not in name:
             names = tuple(dict.fromkeys([name.replace("_", "-"), *names]))
         return super().add_argument(*names, **options)
