@@ -20,7 +20,7 @@ from dmad.errors import DmadError, require
 from dmad.evaluation.ledger import Row
 from dmad.evaluation.ledger_tables import ledger_tables
 from dmad.evaluation.table import markdown_rows
-from dmad.files import write_whole
+from dmad.files import write_atomically
 
 TEMPLATE = "page.md"
 FUNCTIONS = ("table", "cell", "runs", "points", "ledger", "value", "epochs")
@@ -42,7 +42,7 @@ def write_page(folder: Path) -> Path:
     exists = (folder / TEMPLATE).exists()
     require(exists, f"{folder} holds no {TEMPLATE}; give the folder docs/results")
     path = folder.with_suffix(".md")
-    write_whole(path, fill_template(folder))
+    write_atomically(path, fill_template(folder))
     return path
 
 

@@ -1,37 +1,57 @@
-"""The pictures of `dmad demo`; its trainings are those of the recipes."""
-
-from pathlib import Path
+"""The pictures of `dmad demo`. Its trainings are those of the recipes."""
 
 import numpy as np
+import pytest
+from PIL import Image
 
-from dmad import demo
-from dmad.data.footage import stack
-from dmad.data.splits import LabelledFootage
-from dmad.forms.video.pictures import Limits
+from dmad.data.footage import LabelledFootage, footage_from_arrays
+from dmad.demo import draw_clips
+from dmad.forms import form_of
 from dmad.inference.detector import Detector
+from dmad.inference.torch_backend import TorchBackend
 
 
-def test_the_street_is_drawn_in_one_scale(
-    random_model, tiny, frames_of, tmp_path, monkeypatch
-) -> None:
-    detector = Detector(random_model, tiny(None), device="cpu")
+@pytest.fixture
+def detector(random_model, tiny) -> Detector:
+    config = tiny(None)
+    form = form_of(config)
+    return Detector(TorchBackend(random_model, config, form, "cpu"), config, form)
+
+
+@pytest.fixture
+def test_split(frames_of) -> LabelledFootage:
+    """Two clips of nine frames; the last three of each are abnormal."""
     clips = [frames_of(seed, 9) for seed in range(2)]
     labels = np.tile([0] * 6 + [1] * 3, 2).astype(np.uint8)
-    test = LabelledFootage(stack(clips, 10.0), labels, "mine")
-    found = [detector(frames) for frames in clips]
-    first = np.concatenate([one.reconstruction for one in found])
-    scores = {"eq12": first, "eq13": first, "score": first}
-    usual = []
+    return LabelledFootage(footage_from_arrays(clips, 10.0), labels, "mine")
 
-    class Noted(Limits):
-        def __init__(self, config, peak=None) -> None:
-            super().__init__(config, peak)
-            usual.append(peak)
 
-    monkeypatch.setattr(demo, "Limits", Noted)
-    demo.draw(detector, test, scores, tmp_path)
-    assert usual == [np.nanmedian(first)] * 2
-    names = {"panel.png"}
-    names |= {f"{kind}-{clip:03}.{end}" for clip in range(2)
-              for kind, end in (("timeline", "png"), ("annotated", "mp4"))}  # fmt: skip
-    assert {path.name for path in Path(tmp_path).iterdir()} == names
+@pytest.fixture
+def scores(detector, test_split) -> dict[str, np.ndarray]:
+    footage = test_split.footage
+    results = [detector(footage.frames[clip.span]) for clip in footage.clips]
+    errors = np.concatenate([result.reconstruction for result in results])
+    return {"score": errors, "eq12": errors, "eq13": errors}
+
+
+def test_every_clip_gets_a_timeline_and_a_film(detector, test_split, scores, tmp_path) -> None:
+    draw_clips(detector, test_split, scores, tmp_path)
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {
+        "panel.png",
+        "timeline-000.png", "annotated-000.mp4",
+        "timeline-001.png", "annotated-001.mp4",
+    }  # fmt: skip
+
+
+def test_the_heat_is_relative_to_the_usual_error_of_all_clips(
+    detector, test_split, scores, tmp_path
+) -> None:
+    brightness = []
+    for factor in (1, 100):
+        out = tmp_path / str(factor)
+        out.mkdir()
+        draw_clips(detector, test_split, {**scores, "eq12": factor * scores["eq12"]}, out)
+        with Image.open(out / "panel.png") as panel:
+            brightness.append(np.asarray(panel).mean())
+    assert brightness[1] < brightness[0]  # errors are far below the usual one, so nothing is hot

@@ -1,4 +1,4 @@
-"""What the README shows must run."""
+"""What README.md and the pages in docs/ show must work."""
 
 import re
 from pathlib import Path
@@ -6,33 +6,45 @@ from pathlib import Path
 import pytest
 
 import dmad
-from dmad.cli import main as cli
+from dmad.cli.experiment import EXPERIMENTS
+from dmad.cli.main import VERBS
 
-TEXT = (Path(__file__).parents[1] / "README.md").read_text()
+ROOT = Path(__file__).parents[1]
+PAGES = {
+    name: (ROOT / name).read_text()
+    for name in ("README.md", "docs/guide.md", "docs/deploy.md", "docs/experiments.md")
+}
+TEXT = "\n".join(PAGES.values())
+CONSOLE = "\n".join(re.findall(r"```console\n(.*?)```", TEXT, re.S))
 
 
-def test_python_block_runs(tmp_path, monkeypatch) -> None:
+def test_the_python_example_runs(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
-    block = re.search(r"```python\n(.*?)```", TEXT, re.S)
+    block = re.search(r"```python\n(.*?)```", PAGES["README.md"], re.S)
     assert block is not None
     names: dict = {}
-    exec(block.group(1), names)
+    exec(block[1], names)
     assert names["result"].score.shape == (120,)
+    assert names["result"].calibrated is None  # there is no threshold yet
 
 
-@pytest.mark.parametrize("verb", sorted(set(re.findall(r"^dmad (\w+)", TEXT, re.M))))
-def test_verbs_exist(verb: str) -> None:
-    assert verb in cli.VERBS
+def test_a_threshold_adds_the_calibrated_score_and_the_alarm(train_held_out, frames_of) -> None:
+    run = train_held_out(60)
+    dmad.calibrate(run, false_alarms="1/day")
+    result = dmad.load(run)(frames_of(5, 12))
+    assert result.calibrated.shape == result.alarm.shape == (12,)
 
 
-def test_unknown_setting_of_a_recipe_is_refused() -> None:
-    with pytest.raises(dmad.DmadError, match="no setting"):
-        dmad.recipe("street", epoch=3)
-    assert dmad.recipe("street", epochs=3, size=128).train.epochs == 3
-    with pytest.raises(dmad.DmadError, match="model_background or loss_background"):
-        dmad.recipe("street", background=0.0)
-    assert dmad.recipe("street", loss_background=0.0).loss.background == 0
-    flat = dmad.recipe("street", reductions=(), displacements=())  # neither could go alone
-    assert not flat.model.reductions
-    with pytest.raises(dmad.DmadError, match=r"model\.mask is 'decodr'; give one of encoder, dec"):
-        dmad.recipe("street", mask="decodr")
+@pytest.mark.parametrize("verb", sorted(set(re.findall(r"^dmad (\w+)", CONSOLE, re.M))))
+def test_every_verb_in_the_docs_exists(verb: str) -> None:
+    assert verb in {*VERBS, "experiment"}
+
+
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"dmad experiment (\w+)", TEXT))))
+def test_every_experiment_in_the_docs_exists(name: str) -> None:
+    assert name in EXPERIMENTS
+
+
+def test_every_experiment_is_in_the_docs() -> None:
+    page = PAGES["docs/experiments.md"]
+    assert [name for name in EXPERIMENTS if f"dmad experiment {name}" not in page] == []

@@ -6,8 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from dmad.data.footage import Footage
-from dmad.data.splits import LabelledFootage
+from dmad.data.footage import Footage, LabelledFootage
 from dmad.experiments.anomaly_like import BENDS, auroc_by_bend, bend
 
 SIZE = 32

@@ -152,6 +152,8 @@ def test_the_pixel_wise_map_is_brightest_at_the_largest_error(
     tile = panels[0].column("pixel-wise")[1].astype(int).sum(-1)[::5, ::5]
     reference = panels[0].column("reference")[1][..., 0] / 127.5 - 1
     error = (x[1, 0].numpy() - reference) ** 2
+    below_the_score = slice(8, None)
+    tile, error = tile[below_the_score], error[below_the_score]
     assert tile[np.unravel_index(error.argmax(), error.shape)] == tile.max()
 
 

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from dmad.data.splits import LabelledFootage, load_split
+from dmad.data.footage import LabelledFootage
+from dmad.data.splits import load_split
 from dmad.experiments.toy import choose_examples, example_titles, toy, variants
 from dmad.recipes import recipe
 
