@@ -134,6 +134,8 @@ class InterruptAt15(HighestPictures):
 def test_scores_before_an_interruption_are_kept(detector, write_clip, tmp_path, logged):
     out = tmp_path / "out"
     clip = write_clip(tmp_path / "clip", 3, 40)
+    out.mkdir()
+    (out / "annotated.mp4").write_bytes(b"of an earlier call")
     prediction = ClipPrediction(detector, clip, out, PredictSettings())
     prediction.highest = InterruptAt15(4)
     with pytest.raises(KeyboardInterrupt):

@@ -1,1 +1,1 @@
-"""Files judged: scores, events, pictures and films."""
+"""`dmad predict`: scores videos or images, and writes tables, pictures and annotated videos."""

@@ -20,7 +20,7 @@ from dmad.errors import DmadError, require
 from dmad.files import write_atomically
 from dmad.forms.video.pictures import ColourScale, HighestPictures, pictures
 from dmad.inference.detector import Detector
-from dmad.inference.streaming import judge_clip
+from dmad.inference.streaming import JudgedFrame, judge_clip
 from dmad.inference.warnings import rate_warnings, view_warnings
 from dmad.predict.annotated_video import AnnotatedVideo
 from dmad.predict.clip_frames import ClipFrames
@@ -98,6 +98,7 @@ class ClipPrediction:
         )
         self.highest = HighestPictures(settings.panels, round(PANEL_SECONDS * self.fps))
         self.video: AnnotatedVideo | None = None
+        self.video_is_complete = False
 
     def run(self) -> None:
         """Score the clip and write its folder. Ctrl-C writes the scores of the frames so far.
@@ -147,13 +148,17 @@ class ClipPrediction:
                 self._add_unscored_until(int(judged.batch.index[0]))
                 self.frames.take()
                 self.scores.add_scored(judged)
-                (picture,) = pictures(judged.batch, scale)
-                self.highest.offer(picture)
-                if self.video:
-                    time = self.frames.times[picture.index]
-                    self.video.add_scored(picture, time, judged.calibrated)
+                if self.video or self.settings.panels:
+                    self._draw(judged, scale)
             if self.scores.scored_frames:
                 self._add_unscored_until(len(self.frames.times))
+        self.video_is_complete = self.video is not None and self.video.complete
+
+    def _draw(self, judged: JudgedFrame, scale: ColourScale) -> None:
+        (picture,) = pictures(judged.batch, scale)
+        self.highest.offer(picture)
+        if self.video:
+            self.video.add_scored(picture, self.frames.times[picture.index], judged.calibrated)
 
     def _add_unscored_until(self, end: int) -> None:
         """Add the frames before index `end` that were not added yet: they have no score."""
@@ -164,11 +169,7 @@ class ClipPrediction:
                 self.video.add_unscored(frame, index, self.frames.times[index])
 
     def _write(self) -> None:
-        old_panels = self.out.glob("panels/??-frame-*.png")
-        for old in (self.out / "events.csv", *old_panels):  # of an earlier call
-            old.unlink(missing_ok=True)
-        if not self.video or not self.video.complete:
-            (self.out / "annotated.mp4").unlink(missing_ok=True)
+        self._remove_earlier_results()
         scores = self.scores
         threshold = None
         if scores.calibration:
@@ -182,6 +183,12 @@ class ClipPrediction:
         for rank, picture in enumerate(self.highest.pictures, 1):
             name = f"{rank:02d}-frame-{picture.index:05d}.png"
             drawing.save(picture.panel(), self.out / "panels" / name)
+
+    def _remove_earlier_results(self) -> None:
+        for path in (self.out / "events.csv", *self.out.glob("panels/??-frame-*.png")):
+            path.unlink(missing_ok=True)
+        if not self.video_is_complete:
+            (self.out / "annotated.mp4").unlink(missing_ok=True)
 
     def _summary(self) -> str:
         """The number of events and the strongest; the highest score without a threshold."""

@@ -1,1 +1,1 @@
-"""Cameras watched: events, health, sinks."""
+"""`dmad watch`: cameras judged live; events, health and counts are sent as messages."""

@@ -33,9 +33,10 @@ TOO_MANY_DROPPED = 0.1  # share of frames without time for them, from which on i
 
 
 class CameraWorker:
-    """Watches one camera. For each frame, call its methods in this order:
+    """Watches one camera.
 
-    `next_frame`, `check_frame`, `add_result` if the frame was judged, `add_picture`.
+    For each frame call `next_frame`, `check_frame`, `add_result` if the frame was judged, and
+    `add_picture`, in this order. Call `close` at the end.
 
     Args:
         detector: The model. Many workers share its network.

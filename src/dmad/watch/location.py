@@ -10,7 +10,7 @@ from dmad.calibration.standardisation import Scorer
 from dmad.evaluation.pixel_metrics import TOUCHING
 from dmad.evaluation.region_metrics import boxes
 from dmad.inference.streaming import JudgedFrame
-from dmad.model.scoring import average
+from dmad.model.scoring import box_filter
 from dmad.watch.messages import Box, Term
 
 
@@ -29,7 +29,7 @@ def locate(judged: JudgedFrame, scorer: Scorer, kernel: tuple[int, int]) -> tupl
         "reconstruction": judged.batch.reconstruction_map,
         "deformation": judged.batch.deformation_map,
     }
-    smooth = average(torch.from_numpy(maps[term]), kernel)[0].numpy()
+    smooth = box_filter(torch.from_numpy(maps[term]), kernel)[0].numpy()
     return term, box_of_maximum(smooth)
 
 
