@@ -1,4 +1,4 @@
-"""f and g: encoder and decoder with compressed, detached skips, and the foreground mask f_m."""
+"""f, g and f_m: encoder, decoder with compressed skips, and foreground mask."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def conv_pair(in_channels: int, out_channels: int, positions: bool = False) -> n
 
 
 class Encoder(nn.Module):
-    """f: image or clip to one feature map a level; the last is the embedding z_e.
+    """f: one feature map for each level. The last is the embedding z_e.
 
     Args:
         in_channels: Channels of the input.
-        widths: Channels of each level; each but the first is at half the size of the one before.
-        stem: Factor by which pixels are folded into channels first.
+        widths: Channels of each level. Every level has half the size of the level before.
+        stem: Factor by which pixels are folded into channels before the first level.
     """
 
     def __init__(self, in_channels: int, widths: Sequence[int], stem: int = 1) -> None:
@@ -42,62 +42,68 @@ class Encoder(nn.Module):
         )
         last = self.levels[-1]
         assert isinstance(last, nn.Sequential)
-        self.levels[-1] = last[:-2]  # the embedding keeps its sign: no batch norm, no ReLU
+        self.levels[-1] = last[:-2]  # without batch norm and ReLU: the embedding has a sign
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """(B, in, H, W) to features (B, widths[i], H / stem / 2^i, W / stem / 2^i)."""
+        """From (B, in, H, W) to features (B, widths[i], H / stem / 2^i, W / stem / 2^i)."""
         features = [self.levels[0](self.unshuffle(x))]
         for level in self.levels[1:]:
             features.append(level(F.max_pool2d(features[-1], 2)))
         return features
 
 
-class Compress(nn.Module):
-    """A skip of low capacity: a convolution to few channels, of features without gradient."""
+class CompressedSkip(nn.Module):
+    """A skip of few channels (Sec. 3.2). No gradient passes to the features."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
         self.conv = nn.Conv2d(in_channels, out_channels, 3, padding=1)
 
     def forward(self, features: Tensor) -> Tensor:
-        """(B, in, h, w) to (B, out, h, w)."""
+        """From (B, in, h, w) to (B, out, h, w)."""
         out: Tensor = self.conv(features.detach())
         return out
 
 
-def skip_modules(kind: str, widths: Sequence[int], stem: int, channels: int) -> nn.ModuleList:
-    """One module a level: what of its features reaches the decoder.
+class NoSkip(nn.Module):
+    """A skip that passes no channels."""
 
-    Compressed skips (Sec. 3.2) come from levels at a quarter of the image size or less, so
-    that a feature stands for 16 pixels or more.
+    def forward(self, features: Tensor) -> Tensor:
+        """From (B, C, h, w) to (B, 0, h, w)."""
+        return features[:, :0]
+
+
+def skip_modules(kind: str, widths: Sequence[int], stem: int, channels: int) -> nn.ModuleList:
+    """For each level, the module through which its features pass to the decoder.
+
+    Compressed skips (Sec. 3.2) come from levels at a quarter of the image size or less, so that
+    one feature stands for 16 pixels or more.
+
+    Args:
+        kind: "compressed", "full" or "none".
+        widths: Channels of each encoder level.
+        stem: As in the encoder.
+        channels: Channels of a compressed skip.
     """
     if kind == "full":
-        return nn.ModuleList([*(nn.Identity() for _ in widths[:-1]), Nothing()])
+        return nn.ModuleList([*(nn.Identity() for _ in widths[:-1]), NoSkip()])
     if kind == "none":
-        return nn.ModuleList(Nothing() for _ in widths)
+        return nn.ModuleList(NoSkip() for _ in widths)
     return nn.ModuleList(
-        Compress(width, channels) if stem * 2**level >= 4 else Nothing()
+        CompressedSkip(width, channels) if stem * 2**level >= 4 else NoSkip()
         for level, width in enumerate(widths)
     )
 
 
-class Nothing(nn.Module):
-    """A skip that passes nothing: zero channels."""
-
-    def forward(self, features: Tensor) -> Tensor:
-        """(B, C, h, w) to (B, 0, h, w)."""
-        return features[:, :0]
-
-
-def skip_channels(module: nn.Module, width: int) -> int:
-    """Channels a skip module makes of `width`."""
-    if isinstance(module, Compress):
-        return module.conv.out_channels
-    return 0 if isinstance(module, Nothing) else width
+def skip_channels(skip: nn.Module, width: int) -> int:
+    """Channels that a skip passes of a level with `width` channels."""
+    if isinstance(skip, CompressedSkip):
+        return skip.conv.out_channels
+    return 0 if isinstance(skip, NoSkip) else width
 
 
-def full_detail(width: int, channels: int, stem: int) -> nn.Sequential:
-    """From the finest level to image size: unfold, then mend the seams at full resolution."""
+def image_layers(width: int, channels: int, stem: int) -> nn.Sequential:
+    """Layers from the finest level to the image: unfold channels to pixels, then smooth seams."""
     few = max(width // stem**2, 4)
     return nn.Sequential(
         nn.Conv2d(width, few * stem**2, 3, padding=1),
@@ -108,13 +114,13 @@ def full_detail(width: int, channels: int, stem: int) -> nn.Sequential:
 
 
 class Decoder(nn.Module):
-    """g(PE(·)): quantised embedding and skips to the reference image, and to a mask beside it.
+    """g(PE(·)): from the quantised embedding and the skips to the reference image, and to a mask.
 
     Args:
-        out_channels: Channels of the image, and of the mask where it is drawn here.
+        out_channels: Channels of the image, and of the mask if the decoder computes it.
         widths: Channels of each encoder level.
-        skips: Skip modules, one a level.
-        stem: As in the encoder; the image is unfolded at the end.
+        skips: A skip module for each level.
+        stem: As in the encoder.
         positions: Use the positional embedding.
     """
 
@@ -128,19 +134,18 @@ class Decoder(nn.Module):
     ) -> None:
         super().__init__()
         self.skips = skips
-        extra = [skip_channels(m, width) for m, width in zip(skips, widths, strict=True)]
         self.levels = nn.ModuleList(
-            conv_pair(width + more, width, positions)
-            for width, more in zip(widths, extra, strict=True)
+            conv_pair(width + skip_channels(skip, width), width, positions)
+            for skip, width in zip(skips, widths, strict=True)
         )
         self.up = nn.ModuleList(
-            nn.ConvTranspose2d(wide, narrow, 3, 2, 1, output_padding=1)
-            for narrow, wide in pairwise(widths)
+            nn.ConvTranspose2d(coarse, fine, 3, 2, 1, output_padding=1)
+            for fine, coarse in pairwise(widths)
         )
-        self.final = full_detail(widths[0], out_channels, stem)
+        self.final = image_layers(widths[0], out_channels, stem)
 
     def forward(self, z: Tensor, features: Sequence[Tensor]) -> Tensor:
-        """z (B, D, H', W') and the encoder's features to (B, out, H, W), any real number."""
+        """From z (B, D, H', W') and the encoder's features to (B, out, H, W), without limits."""
         for level in range(len(features) - 1, -1, -1):
             skip = self.skips[level](features[level])
             z = self.levels[level](torch.cat((z, skip), 1) if skip.shape[1] else z)
@@ -151,9 +156,9 @@ class Decoder(nn.Module):
 
 
 class EncoderMask(nn.Module):
-    """f_m, drawn from the two finest encoder levels, as released for Ped2 and Avenue.
+    """f_m from the two finest encoder levels, as released for Ped2 and Avenue.
 
-    It sees every detail of the input, so it can draw what the memory never held.
+    It sees every detail of the input, so its mask can show what the memory never held.
 
     Args:
         widths: Channels of each encoder level.
@@ -173,7 +178,7 @@ class EncoderMask(nn.Module):
         )
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
-        """Features of all levels to logits (B, channels, H, W)."""
+        """From the features of all levels to logits (B, channels, H, W)."""
         coarse = F.interpolate(features[1], scale_factor=2.0, mode="bilinear", align_corners=False)
         out: Tensor = self.layers(torch.cat((features[0], coarse), 1))
         return out

@@ -7,32 +7,33 @@ from torch import Tensor, nn
 
 
 def coordinates(height: int, width: int, like: Tensor) -> Tensor:
-    """Coordinates of every pixel centre, in [-1, 1] with corners at the ends.
+    """The coordinates of every pixel centre, in [-1, 1] from the first to the last.
 
     Args:
         height: Rows of the grid.
         width: Columns of the grid.
-        like: Gives device and dtype.
+        like: Tensor that sets device and dtype.
 
     Returns:
         (1, 2, height, width); channel 0 = x (right), 1 = y (down).
     """
-    x = torch.linspace(-1, 1, width, device=like.device)  # in 32 bit: 16 would add up its errors
+    x = torch.linspace(-1, 1, width, device=like.device)  # in 32 bit: 16 bit rounds too much
     y = torch.linspace(-1, 1, height, device=like.device)
     grid_y, grid_x = torch.meshgrid(y, x, indexing="ij")
     return torch.stack((grid_x, grid_y))[None].to(like.dtype)
 
 
 class CoordConv2d(nn.Conv2d):
-    """A convolution over PE(x): x with its two coordinate channels appended (CoordConv).
+    """A 3 x 3 convolution over PE(x): x with two more channels, its coordinates (CoordConv).
 
-    Coordinates are linear, so away from the border any kernel over them equals one weight a
-    coordinate and a bias. Their share is therefore kept apart, as `position`, and added after.
+    Coordinates are linear. Away from the border, any kernel over them therefore equals one weight
+    for each coordinate and a bias. These weights are a parameter of their own, `position`, and
+    their product with the coordinates is added to the convolution of x.
 
     Args:
         in_channels: Channels of x, without the coordinates.
-        out_channels: Channels of the result; the height and width of x are kept.
-        positions: False leaves the coordinates out: a plain convolution.
+        out_channels: Channels of the result, which has the height and width of x.
+        positions: False makes it a plain convolution.
     """
 
     def __init__(self, in_channels: int, out_channels: int, positions: bool = True) -> None:
@@ -43,19 +44,20 @@ class CoordConv2d(nn.Conv2d):
             self.position = nn.Parameter(torch.empty(out_channels, 2).uniform_(-bound, bound))
 
     def forward(self, input: Tensor) -> Tensor:
-        """Convolve (B, in, H, W) with its coordinates to (B, out, H, W)."""
+        """From (B, in, H, W) to (B, out, H, W)."""
         out = super().forward(input)
         return out if self.position is None else add_positions(out, self.position)
 
 
 def add_positions(x: Tensor, position: Tensor) -> Tensor:
-    """Add a linear function of the coordinates, as one matrix product in the memory order of x.
+    """Add a linear function of the coordinates to x.
 
-    A broadcast sum is the same, but its gradient is thirty times slower in 16 bit on a CPU.
+    It is computed as one matrix product in the memory order of x. A broadcast sum gives the same,
+    but in 16 bit on a CPU its gradient is thirty times slower.
 
     Args:
         x: (B, C, H, W).
-        position: (C, 2) weight of each coordinate.
+        position: (C, 2), a weight for each channel and coordinate.
 
     Returns:
         (B, C, H, W).
@@ -65,5 +67,5 @@ def add_positions(x: Tensor, position: Tensor) -> Tensor:
     weight = position.to(x.dtype).expand(batch, -1, -1)
     if x.is_contiguous():
         return torch.baddbmm(x.flatten(2), weight, grid).view(x.shape)
-    last = torch.baddbmm(x.permute(0, 2, 3, 1).flatten(1, 2), grid.mT, weight.mT)
-    return last.view(batch, height, width, channels).permute(0, 3, 1, 2)
+    channels_last = torch.baddbmm(x.permute(0, 2, 3, 1).flatten(1, 2), grid.mT, weight.mT)
+    return channels_last.view(batch, height, width, channels).permute(0, 3, 1, 2)

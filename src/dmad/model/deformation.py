@@ -1,8 +1,8 @@
-"""ψ, ψ': deformation fields, their estimator, and the one way to apply and compose them.
+"""ψ, ψ': deformation fields, their estimator, and the functions that apply and compose them.
 
-A field is (B, 2, H, W): channel 0 = x (right), 1 = y (down), in grid units where the image spans
-[-1, 1] between the centres of its corner pixels (`align_corners=True`). The value at a pixel says
-how far from there the image is sampled.
+A field is (B, 2, H, W), with channel 0 = x (right) and 1 = y (down). It is in grid units, in which
+the image spans [-1, 1] between the centres of its corner pixels (`align_corners=True`). Its value
+at a pixel is the distance from this pixel to the place where the image is sampled.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from dmad.model.coordinates import CoordConv2d, coordinates
 
 
 def grid_units(pixels: float, size: int) -> float:
-    """Pixels to grid units on an axis of `size` pixels."""
+    """A length in pixels, in grid units of an axis of `size` pixels."""
     return 2 * pixels / (size - 1)
 
 
 def field_in_pixels(field: Tensor) -> Tensor:
-    """A field (B, 2, H, W) in pixels instead of grid units."""
+    """A field (B, 2, H, W) of grid units, in pixels."""
     height, width = field.shape[-2:]
     scale = field.new_tensor([(width - 1) / 2, (height - 1) / 2])
     return field * scale[:, None, None]
 
 
 def warp(image: Tensor, field: Tensor) -> Tensor:
-    """Eq. 7: image ∘ field. Sample the image where the field points, bilinearly.
+    """Eq. 7: image ∘ field. Sample the image bilinearly where the field points.
 
-    Positions outside the image are clipped to its border.
+    Places outside the image are moved to its border.
 
     Args:
         image: (B, C, H, W).
@@ -48,11 +48,11 @@ def warp(image: Tensor, field: Tensor) -> Tensor:
 
 
 def compose(first: Tensor, second: Tensor) -> Tensor:
-    """The field that does in one step what `first`, then `second` do: x ∘ first ∘ second.
+    """The field with the effect of `first` and then `second`: x ∘ first ∘ second.
 
     Args:
-        first: (B, 2, H, W) applied first.
-        second: (B, 2, H, W) applied to the result.
+        first: (B, 2, H, W), applied first.
+        second: (B, 2, H, W), applied to the result.
 
     Returns:
         (B, 2, H, W).
@@ -61,7 +61,7 @@ def compose(first: Tensor, second: Tensor) -> Tensor:
 
 
 def compose_all(fields: Sequence[Tensor]) -> list[Tensor]:
-    """The running compositions O_1, O_1 ∘ O_2, … of Eq. 7, one for each field given."""
+    """The compositions O_1, O_1 ∘ O_2, … of Eq. 7, as many as fields."""
     composed = list(fields[:1])
     for field in fields[1:]:
         composed.append(compose(composed[-1], field))
@@ -69,18 +69,18 @@ def compose_all(fields: Sequence[Tensor]) -> list[Tensor]:
 
 
 def resize(field: Tensor, size: tuple[int, int]) -> Tensor:
-    """Up(·) of Eq. 6: bring a field (B, 2, h, w) to `size`, corners kept."""
+    """Up(·) of Eq. 6: interpolate a field (B, 2, h, w) to `size`. The corners keep their values."""
     return F.interpolate(field, size=size, mode="bilinear", align_corners=True)
 
 
 class Head(nn.Module):
-    """One of the K heads of Eq. 6: stride-2 convolutions down to the scale of its field.
+    """One of the K heads of Eq. 6: convolutions of stride 2 down to the scale of its field.
 
     Args:
-        width: Channels of the trunk.
-        halvings: Number of stride-2 convolutions.
-        displacement: Largest displacement in pixels (Tanh).
-        size: Height and width of the image, to which the field is upsampled.
+        width: Channels of the trunk's features.
+        halvings: Number of convolutions of stride 2.
+        displacement: Largest displacement in pixels, the limit of Tanh.
+        size: Height and width of the image, and of the field.
     """
 
     def __init__(self, width: int, halvings: int, displacement: float, size: int) -> None:
@@ -96,24 +96,24 @@ class Head(nn.Module):
         self.size = size
 
     def forward(self, trunk: Tensor) -> Tensor:
-        """Trunk features (B, width, h, w) to a field (B, 2, size, size), starting at zero."""
+        """From features (B, width, h, w) to a field (B, 2, size, size). Untrained, it is zero."""
         field = self.limit * torch.tanh(self.final(self.layers(trunk)).float())
         return resize(field, (self.size, self.size))
 
 
 class DeformationEstimator(nn.Module):
-    """ψ(x) = Up(h(PE(x))) of Eq. 6: K fields, coarse first; ψ'(x) of Eq. 16: as many each way.
+    """ψ(x) = Up(h(PE(x))) of Eq. 6: K fields, coarse first. ψ'(x) of Eq. 16: K in each direction.
 
     The trunk works at the scale of the finest head.
 
     Args:
         in_channels: Channels of x.
         size: Height and width of x in pixels.
-        reductions: Image size over field size of each head, powers of two, coarse first.
-        displacements: Largest displacement of each head, in pixels.
+        reductions: For each head, image size over field size: powers of two, coarse first.
+        displacements: For each head, the largest displacement in pixels.
         width: Channels of the trunk and of the heads.
         positions: Use the positional embedding.
-        ways: 2 gives every field a backward one, from heads of its own on the same trunk.
+        directions: 1 for ψ. 2 for ψ', whose backward fields have their own heads on the same trunk.
     """
 
     def __init__(
@@ -124,7 +124,7 @@ class DeformationEstimator(nn.Module):
         displacements: Sequence[float],
         width: int = 64,
         positions: bool = True,
-        ways: int = 1,
+        directions: int = 1,
     ) -> None:
         super().__init__()
         finest = reductions[-1]
@@ -144,24 +144,31 @@ class DeformationEstimator(nn.Module):
             nn.Conv2d(width, width, 3, padding=1, bias=False),
             nn.BatchNorm2d(width),
         )
-        self.heads = nn.ModuleList(
-            Head(width, int(log2(reduction // finest)), displacement, size)
-            for reduction, displacement in [*zip(reductions, displacements, strict=True)] * ways
-        )
+        self.heads = nn.ModuleList()
+        for _ in range(directions):
+            for reduction, displacement in zip(reductions, displacements, strict=True):
+                halvings = int(log2(reduction // finest))
+                self.heads.append(Head(width, halvings, displacement, size))
 
     @classmethod
-    def of(
-        cls, config: ModelConfig, in_channels: int, size: int, ways: int = 1
+    def from_config(
+        cls, config: ModelConfig, in_channels: int, size: int, directions: int = 1
     ) -> DeformationEstimator | None:
-        """As a network's settings want it; None without heads."""
+        """An estimator from the settings of a network. None if they have no heads."""
         if not config.reductions:
             return None
-        heads = (config.reductions, config.displacements)
-        width, positions = config.estimator_width, config.positions
-        return cls(in_channels, size, *heads, width, positions, ways)
+        return cls(
+            in_channels,
+            size,
+            config.reductions,
+            config.displacements,
+            config.estimator_width,
+            config.positions,
+            directions,
+        )
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """Eq. 6, 16: (B, in_channels, H, W) to K fields (B, 2, H, W), the backward ones behind."""
+        """Eq. 6, 16: from (B, in_channels, H, W) to K fields (B, 2, H, W), then K backward ones."""
         trunk = self.stem(self.unshuffle(x))
         trunk = F.relu(trunk + self.residual(trunk))
         return [head(trunk) for head in self.heads]

@@ -1,4 +1,7 @@
-"""The paper's losses as pure functions. Means are over all elements, so sizes do not matter."""
+"""The paper's losses as pure functions. Means are over all elements, so sizes do not matter.
+
+A name that ends in `_plus` is the paper's quantity with ⁺, for images.
+"""
 
 from __future__ import annotations
 
@@ -15,20 +18,20 @@ from dmad.model.ppdm import PPDMOutput
 
 
 @dataclass(frozen=True)
-class LossTerms:
-    """The terms of Eq. 11, unweighted, each a scalar tensor, and their weighted sum."""
+class VideoLossTerms:
+    """The terms of Eq. 11 before weighting, and their weighted sum. Each is a scalar tensor."""
 
     reconstruction: Tensor  # L_rec, Eq. 10
     compression: Tensor  # L_com, Eq. 5
     smoothness: Tensor  # first term of L_df, Eq. 8
     strength: Tensor  # second term of L_df, Eq. 8
-    background: Tensor  # how far the template is from the frames
+    background: Tensor  # squared error between the background templates and the frames
     total: Tensor  # L_all, Eq. 11
 
 
 @dataclass(frozen=True)
 class ImageLossTerms:
-    """The terms of Eq. 19, unweighted, each a scalar tensor, and their weighted sum."""
+    """The terms of Eq. 19 before weighting, and their weighted sum. Each is a scalar tensor."""
 
     reconstruction: Tensor  # L_rec, Eq. 10 with the cosine distance
     compression: Tensor  # L_com, Eq. 5
@@ -38,26 +41,29 @@ class ImageLossTerms:
     total: Tensor  # L_all⁺, Eq. 19
 
 
-def differences(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Forward differences along width and height, zero at the far border; each as x is."""
+def gradients(x: Tensor) -> tuple[Tensor, Tensor]:
+    """∇x along width and height: differences to the next pixel, of the shape of x.
+
+    They are zero in the last column and the last row.
+    """
     along_x = F.pad(x[..., :, 1:] - x[..., :, :-1], (0, 1))
     along_y = F.pad(x[..., 1:, :] - x[..., :-1, :], (0, 0, 0, 1))
     return along_x, along_y
 
 
 def squared_error(x: Tensor, reconstruction: Tensor) -> Tensor:
-    """MSE part of Dis, per pixel: (B, C, H, W) twice to (B, H, W)."""
+    """MSE part of Dis for each pixel: from two (B, C, H, W) to (B, H, W)."""
     return (x - reconstruction).square().mean(1)
 
 
 def gradient_error(x: Tensor, reconstruction: Tensor) -> Tensor:
-    """Grad part of Dis, per pixel: L1 of the difference of gradients, (B, H, W)."""
-    along_x, along_y = differences(x - reconstruction)
+    """Gradient part of Dis for each pixel, as L1: from two (B, C, H, W) to (B, H, W)."""
+    along_x, along_y = gradients(x - reconstruction)
     return (along_x.abs() + along_y.abs()).mean(1)
 
 
 def distance(x: Tensor, reconstruction: Tensor, gradient: float = 1.0) -> Tensor:
-    """Dis(x, x̂) of Eq. 10 and 12 in sample space, per pixel.
+    """Dis(x, x̂) of Eq. 10 and 12 for each pixel.
 
     Args:
         x: (B, C, H, W).
@@ -71,95 +77,95 @@ def distance(x: Tensor, reconstruction: Tensor, gradient: float = 1.0) -> Tensor
     return error + gradient * gradient_error(x, reconstruction) if gradient else error
 
 
+def reconstruction_loss(
+    x: Tensor, reconstructions: Sequence[Tensor], config: VideoLossConfig
+) -> Tensor:
+    """Eq. 10: Σ_k Dis(x, x̂_k). `coarse_gradient` scales the gradient part of all but the last."""
+    *coarse, finest = reconstructions
+    coarse_weight = config.coarse_gradient * config.gradient
+    total = x.new_zeros(())
+    for reconstruction in coarse:
+        total = total + distance(x, reconstruction, coarse_weight).mean()
+    return total + distance(x, finest, config.gradient).mean()
+
+
 def compression_loss(z_e: Tensor, z_q: Tensor, beta: float = 0.25) -> Tensor:
-    """Eq. 5: pull items to embeddings and, by β, embeddings to items."""
+    """Eq. 5: pulls the items to the embeddings, and by β the embeddings to the items."""
     z_e = z_e.to(z_q.dtype)
     return F.mse_loss(z_q, z_e.detach()) + beta * F.mse_loss(z_e, z_q.detach())
 
 
-def strength(field: Tensor) -> Tensor:
-    """‖O‖₂ per pixel of a field (B, 2, H, W): (B, H, W), grid units; used by Eq. 8 and 13."""
-    return (field.square().sum(1) + 1e-12).sqrt()
-
-
 def smoothness(field: Tensor, window: int = 0) -> Tensor:
-    """First term of Eq. 8: mean absolute variation of a field (B, 2, H, W).
+    """First term of Eq. 8: mean absolute variation of a field (B, 2, H, W) in grid units.
 
     Args:
-        field: In grid units.
-        window: 0 sums the differences of neighbours along x and y; an odd width takes the
-            difference between a vector and the mean of its window.
+        field: The field.
+        window: 0 adds the differences of neighbours along x and y. An odd width compares each
+            vector with the mean of the window around it.
     """
     if window:
         mean = F.avg_pool2d(field, window, 1, window // 2, count_include_pad=False)
         return (field - mean).abs().mean()
-    along_x, along_y = differences(field)
+    along_x, along_y = gradients(field)
     return (along_x.abs() + along_y.abs()).mean()
 
 
-def reconstruction_loss(x: Tensor, heads: Sequence[Tensor], config: VideoLossConfig) -> Tensor:
-    """Eq. 10: Σ_k Dis(x, x̂_k), the gradient part of all but the last scaled as configured."""
-    total = x.new_zeros(())
-    for k, head in enumerate(heads):
-        scale = 1.0 if k == len(heads) - 1 else config.coarse_gradient
-        total = total + distance(x, head, scale * config.gradient).mean()
-    return total
+def strength(field: Tensor) -> Tensor:
+    """‖O‖₂ of Eq. 8 and 13 for each pixel: from (B, 2, H, W) to (B, H, W), in grid units."""
+    return (field.square().sum(1) + 1e-12).sqrt()
 
 
-def total_loss(x: Tensor, output: PDMOutput, config: VideoLossConfig) -> LossTerms:
-    """Eq. 11, all terms.
+def total_loss(x: Tensor, output: PDMOutput, config: VideoLossConfig) -> VideoLossTerms:
+    """Eq. 11 and all its terms.
 
     Args:
-        x: (B, C, H, W) what was to be reconstructed.
-        output: What the model made of its input.
-        config: Weights.
+        x: (B, C, H, W), what was to be reconstructed.
+        output: What the model computed.
+        config: The weights.
     """
-    zero = x.new_zeros(())
-    memory, fields = output.memory, output.offsets
-    reconstruction = reconstruction_loss(x, output.reconstructions, config)
-    compression = compression_loss(output.z_e, memory.z_q, config.beta) if memory else zero
-    smooth = sum((smoothness(f, config.smoothness_window) for f in fields), zero)
-    strong = sum((strength(f).mean() for f in fields), zero)
-    template = zero if output.background is None else F.mse_loss(output.background, x)
-    deformation = config.smoothness * smooth + config.strength * strong
-    total = reconstruction + config.gamma1 * compression + config.gamma2 * deformation
-    total = total + config.background * template
-    return LossTerms(reconstruction, compression, smooth, strong, template, total)
+    zero, memory, fields = x.new_zeros(()), output.memory, output.offsets
+    l_rec = reconstruction_loss(x, output.reconstructions, config)
+    l_com = compression_loss(output.z_e, memory.z_q, config.beta) if memory else zero
+    l_smooth = sum((smoothness(field, config.smoothness_window) for field in fields), zero)
+    l_strength = sum((strength(field).mean() for field in fields), zero)
+    l_background = zero if output.background is None else F.mse_loss(output.background, x)
+    l_df = config.smoothness * l_smooth + config.strength * l_strength
+    l_all = l_rec + config.gamma1 * l_com + config.gamma2 * l_df + config.background * l_background
+    return VideoLossTerms(l_rec, l_com, l_smooth, l_strength, l_background, total=l_all)
 
 
 def cosine_loss(features: Sequence[Tensor], restored: Sequence[Tensor]) -> Tensor:
-    """Eq. 10 for deep features: 1 - cosine of each whole stage, summed over stages."""
+    """Eq. 10 for deep features: 1 - cosine of each whole stage, summed over the stages."""
     pairs = zip(features, restored, strict=True)
     cosines = [F.cosine_similarity(a.flatten(1).float(), b.flatten(1).float()) for a, b in pairs]
     return (1 - torch.stack(cosines)).sum(0).mean()
 
 
 def cycle_loss(x: Tensor, cycled: Tensor) -> Tensor:
-    """Eq. 17: squared error between images (B, 3, H, W) and what returns from both fields."""
+    """Eq. 17: squared error between the images and what both fields made of them, (B, 3, H, W)."""
     return F.mse_loss(cycled, x.to(cycled.dtype))
 
 
 def strength_plus(output: PPDMOutput, config: ImageLossConfig) -> Tensor:
-    """Last two terms of Eq. 18; without the backward one as released, if configured so."""
-    fields = output.forward + (output.backward if config.backward_strength else ())
-    return sum((strength(f).mean() for f in fields), output.deformed.new_zeros(()))
+    """Last two terms of Eq. 18. Without `backward_strength` only the forward one, as released."""
+    fields = output.forward + output.backward if config.backward_strength else output.forward
+    return sum((strength(field).mean() for field in fields), output.deformed.new_zeros(()))
 
 
 def total_loss_plus(x: Tensor, output: PPDMOutput, config: ImageLossConfig) -> ImageLossTerms:
-    """Eq. 18, 19, all terms.
+    """Eq. 19 and all its terms (Eq. 18).
 
     Args:
-        x: (B, 3, H, W) images in [-1, 1].
-        output: What the model made of them.
-        config: Weights.
+        x: (B, 3, H, W), images in [-1, 1].
+        output: What the model computed.
+        config: The weights.
     """
     zero, memory, fields = x.new_zeros(()), output.memory, output.forward + output.backward
-    reconstruction = cosine_loss(output.features, output.restored)
-    compression = compression_loss(output.z_e, memory.z_q, config.beta) if memory else zero
-    smooth = sum((smoothness(f, config.smoothness_window) for f in fields), zero)
-    strong = strength_plus(output, config)
-    cycle = cycle_loss(x, output.cycled) if fields else zero
-    deformation = config.smoothness * smooth + config.strength * strong
-    total = reconstruction + config.gamma1 * compression + config.gamma2 * deformation
-    total = total + config.gamma3 * cycle
-    return ImageLossTerms(reconstruction, compression, smooth, strong, cycle, total)
+    l_rec = cosine_loss(output.features, output.restored)
+    l_com = compression_loss(output.z_e, memory.z_q, config.beta) if memory else zero
+    l_smooth = sum((smoothness(field, config.smoothness_window) for field in fields), zero)
+    l_strength = strength_plus(output, config)
+    l_cyc = cycle_loss(x, output.cycled) if fields else zero
+    l_df = config.smoothness * l_smooth + config.strength * l_strength
+    l_all = l_rec + config.gamma1 * l_com + config.gamma2 * l_df + config.gamma3 * l_cyc
+    return ImageLossTerms(l_rec, l_com, l_smooth, l_strength, l_cyc, total=l_all)

@@ -11,15 +11,15 @@ from torch.nn import functional as F
 
 @dataclass(frozen=True)
 class MemoryOutput:
-    """What the memory returns for an embedding."""
+    """What the memory makes of an embedding."""
 
-    decoded: Tensor  # (B, D, H', W'): value of z_q, gradient of z_e (straight-through)
-    z_q: Tensor  # (B, D, H', W'): the nearest items; gradient flows to the items
-    indices: Tensor  # (B, H', W') int64: which item, 0 to N - 1
+    decoded: Tensor  # (B, D, H', W'): the value of z_q with the gradient of z_e (straight-through)
+    z_q: Tensor  # (B, D, H', W'): the nearest items; the gradient flows to the items
+    indices: Tensor  # (B, H', W') int64: numbers of the nearest items, 0 to N - 1
 
 
 def nearest_item(z_e: Tensor, items: Tensor) -> Tensor:
-    """Eq. 4: index of the item with the least L2 distance.
+    """Eq. 4: the index of the item with the smallest L2 distance.
 
     Args:
         z_e: (B, D, H', W') embedding.
@@ -28,8 +28,9 @@ def nearest_item(z_e: Tensor, items: Tensor) -> Tensor:
     Returns:
         (B, H', W') int64.
     """
-    scores = torch.einsum("bdhw,nd->bnhw", z_e, items)
-    return (items.square().sum(1)[:, None, None] - 2 * scores).argmin(1)
+    products = torch.einsum("bdhw,nd->bnhw", z_e, items)
+    squares = items.square().sum(1)[:, None, None]
+    return (squares - 2 * products).argmin(1)  # ‖z_e - item‖² without ‖z_e‖²
 
 
 class Memory(nn.Module):
@@ -45,7 +46,7 @@ class Memory(nn.Module):
         self.items = nn.Parameter(torch.empty(count, dimension).uniform_(-1 / count, 1 / count))
 
     def forward(self, z_e: Tensor) -> MemoryOutput:
-        """Quantise (B, D, H', W') to single items (Eq. 4)."""
+        """Replace each vector of (B, D, H', W') by its nearest item (Eq. 4)."""
         with torch.autocast(z_e.device.type, enabled=False):
             z_e = z_e.float()
             indices = nearest_item(z_e.detach(), self.items.detach())
@@ -53,31 +54,33 @@ class Memory(nn.Module):
             return MemoryOutput(z_e + (z_q - z_e).detach(), z_q, indices)
 
     @torch.no_grad()
-    def revive(self, counts: Tensor, z_e: Tensor, draw: torch.Generator | None = None) -> int:
-        """Replace items that were never used by embeddings of the present batch.
+    def revive(self, counts: Tensor, z_e: Tensor, generator: torch.Generator | None = None) -> int:
+        """Replace unused items by random embeddings.
 
         Args:
-            counts: (N,) how often each item was used.
-            z_e: (B, D, H', W') embeddings to choose from at random, on any device.
-            draw: Of that chance, on the CPU.
+            counts: (N,), how often each item was used.
+            z_e: (B, D, H', W'), embeddings to choose from, on any device.
+            generator: Random generator on the CPU.
 
         Returns:
-            How many items were replaced.
+            The number of replaced items.
         """
-        dead = (counts == 0).nonzero().flatten()
-        pool = z_e.permute(0, 2, 3, 1).flatten(0, 2)
-        choice = torch.randint(len(pool), (len(dead),), generator=draw).to(pool.device)
-        self.items[dead] = pool[choice].to(self.items)
-        return len(dead)
+        unused = (counts == 0).nonzero().flatten()
+        embeddings = z_e.permute(0, 2, 3, 1).flatten(0, 2)
+        chosen = torch.randint(len(embeddings), (len(unused),), generator=generator)
+        self.items[unused] = embeddings[chosen.to(embeddings.device)].to(self.items)
+        return len(unused)
 
 
-def usage(indices: Tensor, count: int) -> Tensor:
-    """How often each of `count` items was used: (count,) int64."""
+def count_uses(indices: Tensor, count: int) -> Tensor:
+    """How often each of `count` items occurs in `indices` (any shape): (count,) int64."""
     return torch.bincount(indices.flatten(), minlength=count)
 
 
 def perplexity(counts: Tensor) -> Tensor:
-    """Effective number of items in use, 1 (collapse) to N (all alike), from their counts (N,)."""
+    """The effective number of items in use, from counts (N,): 1 if only one is used, N if all
+    are used equally.
+    """
     share = counts.double() / counts.sum().clamp(min=1)
     effective: Tensor = torch.special.entr(share).sum().exp()
     return effective

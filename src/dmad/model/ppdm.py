@@ -1,4 +1,4 @@
-"""The PPDM form of DMAD: bend the image first, then restore a teacher's features (Eq. 15)."""
+"""The PPDM form of DMAD: deform the image first, then restore the features of a teacher."""
 
 from __future__ import annotations
 
@@ -14,23 +14,17 @@ from dmad.model.memory import Memory, MemoryOutput
 
 
 @dataclass(frozen=True)
-class Bent:
-    """What is drawn of a batch. K is the number of heads each way."""
+class PPDMOutput:
+    """All that the model computed for a batch. K is the number of heads in each direction."""
 
-    deformed: Tensor  # (B, 3, H, W): x ∘ O_1 … ∘ O_K, what the teacher sees
+    deformed: Tensor  # (B, 3, H, W): x ∘ O_1 … ∘ O_K, the image that the teacher sees
     forward: tuple[Tensor, ...]  # K x (B, 2, H, W) grid units: O_1 … O_K, coarse first
     backward: tuple[Tensor, ...]  # K x (B, 2, H, W) grid units: O_1ᵀ … O_Kᵀ
-
-
-@dataclass(frozen=True)
-class PPDMOutput(Bent):
-    """Everything the model computed for a batch."""
-
-    returning: Tensor | None  # (B, 2, H, W): O_Kᵀ ∘ … ∘ O_1ᵀ; None where K = 0
-    cycled: Tensor  # (B, 3, H, W): deformed and bent back, Eq. 17
+    return_field: Tensor | None  # (B, 2, H, W): O_Kᵀ ∘ … ∘ O_1ᵀ; None if K = 0
+    cycled: Tensor  # (B, 3, H, W): the deformed image, deformed back (Eq. 17)
     features: tuple[Tensor, ...]  # 3 x (B, C_i, h_i, w_i): f(x ∘ ψ'(x))
-    restored: tuple[Tensor, ...]  # 3 x (B, C_i, h_i, w_i): x̂, the student's
-    z_e: Tensor  # (B, C_3, h_3, w_3): what the memory is asked for, the teacher's last stage
+    restored: tuple[Tensor, ...]  # 3 x (B, C_i, h_i, w_i): x̂, computed by the student
+    z_e: Tensor  # (B, C_3, h_3, w_3): the last features, which the memory quantises
     memory: MemoryOutput | None  # None without memory
 
 
@@ -40,7 +34,7 @@ class PPDM(nn.Module):
     Without heads and memory it is reverse distillation.
 
     Args:
-        config: The network's settings; `teacher` names f.
+        config: The settings of the network. `teacher` names f.
         size: Height and width of the images in pixels.
     """
 
@@ -51,37 +45,38 @@ class PPDM(nn.Module):
         self.teacher = Teacher(config.teacher)
         channels, blocks = self.teacher.channels, self.teacher.blocks()
         self.memory = Memory(config.memory_items, channels[-1]) if config.memory else None
-        self.bottleneck = Bottleneck(channels, *blocks[-1], compressed=config.memory)
+        self.bottleneck = Bottleneck(channels, blocks[-1], compressed=config.memory)
         self.student = Student(channels, blocks)
-        self.estimator = DeformationEstimator.of(config, 3, size, ways=2)
+        self.estimator = DeformationEstimator.from_config(config, 3, size, directions=2)
 
     def forward(self, x: Tensor, features: Sequence[Tensor] | None = None) -> PPDMOutput:
-        """Eq. 15: both fields of Eq. 16, the bent image, and its features restored.
+        """Eq. 15 to 17.
 
         Args:
             x: (B, 3, H, W) in [-1, 1].
-            features: The teacher's, where known and no deformation stands before it.
+            features: The teacher's features of x, if they are known and there are no heads.
         """
         fields = self.estimator(x) if self.estimator else []
-        forward, backward = fields[: len(fields) // 2], fields[len(fields) // 2 :]
-        deformed = cycled = x
-        returning = None
+        heads = len(fields) // 2
+        forward, backward = fields[:heads], fields[heads:]
+        deformed, return_field, cycled = x, None, x
         if fields:
-            deformed, returning = warp(x, compose_all(forward)[-1]), compose_all(backward[::-1])[-1]
-            cycled = warp(deformed, returning)
-        features = self.teacher(deformed) if features is None else features
-        memory = self.memory(features[-1]) if self.memory else None
-        restored = self.student(
-            self.bottleneck(features, memory.decoded if memory else features[-1])
-        )
+            deformed = warp(x, compose_all(forward)[-1])
+            return_field = compose_all(backward[::-1])[-1]
+            cycled = warp(deformed, return_field)
+        if features is None:
+            features = self.teacher(deformed)
+        z_e = features[-1]
+        memory = self.memory(z_e) if self.memory else None
+        embedding = self.bottleneck(features, memory.decoded if memory else z_e)
         return PPDMOutput(
-            deformed,
-            tuple(forward),
-            tuple(backward),
-            returning,
-            cycled,
-            tuple(features),
-            tuple(restored),
-            features[-1],
-            memory,
+            deformed=deformed,
+            forward=tuple(forward),
+            backward=tuple(backward),
+            return_field=return_field,
+            cycled=cycled,
+            features=tuple(features),
+            restored=tuple(self.student(embedding)),
+            z_e=z_e,
+            memory=memory,
         )

@@ -1,4 +1,4 @@
-"""A teacher's weights: from a file, or through timm; and its features of all images, kept."""
+"""The features of a frozen teacher, computed once for all images."""
 
 from __future__ import annotations
 
@@ -12,17 +12,20 @@ from dmad.model.distillation import Teacher
 
 
 @torch.inference_mode()
-def keep_features(teacher: Teacher, footage: Footage, batch: int = 8) -> list[np.ndarray]:
-    """The teacher's features of every frame, in temporary files of 16-bit floats.
+def compute_features(teacher: Teacher, footage: Footage, batch: int = 8) -> list[np.ndarray]:
+    """Compute the features of every frame, in batches.
 
     Returns:
-        Of each stage (N, C_i, h_i, w_i), gone when nothing refers to it.
+        For each stage an array (N, C_i, h_i, w_i) of 16-bit floats in a temporary file.
     """
-    frames, kept = footage.frames, list[np.ndarray]()
+    frames = footage.frames
+    arrays: list[np.ndarray] = []
     for start in range(0, len(frames), batch):
         x, _ = to_model(torch.from_numpy(frames[start : start + batch, None].copy()))
         stages = [stage.half().numpy() for stage in teacher(x)]
-        kept = kept or [temporary_array((len(frames), *stage.shape[1:]), np.float16) for stage in stages]
-        for whole, part in zip(kept, stages, strict=True):
-            whole[start : start + len(part)] = part
-    return kept
+        if not arrays:
+            shapes = [(len(frames), *stage.shape[1:]) for stage in stages]
+            arrays = [temporary_array(shape, np.float16) for shape in shapes]
+        for array, stage in zip(arrays, stages, strict=True):
+            array[start : start + len(stage)] = stage
+    return arrays

@@ -15,7 +15,7 @@ from dmad.data.windows import Batch, to_model
 from dmad.errors import DmadError, require
 from dmad.form import Form, Losses, Output
 from dmad.hardware import ComputeSettings
-from dmad.model.memory import perplexity, usage
+from dmad.model.memory import count_uses, perplexity
 
 
 def warmup_cosine(optimizer: Optimizer, warmup: int, steps: int) -> LRScheduler:
@@ -70,7 +70,7 @@ class TrainingModule(L.LightningModule):
         if output.memory is None:
             return
         device = output.memory.indices.device
-        used = usage(output.memory.indices, len(self.counts))
+        used = count_uses(output.memory.indices, len(self.counts))
         self.counts = self.counts.to(device) + used
         self.recent_counts = self.recent_counts.to(device) + used
         every = self.config.model.revive_after

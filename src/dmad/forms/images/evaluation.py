@@ -19,7 +19,7 @@ from dmad.evaluation.result import Evaluation
 from dmad.evaluation.score_file import ScoreSet
 from dmad.files import temporary_array
 from dmad.inference.detector import Detector
-from dmad.model.scoring import blur
+from dmad.model.scoring import gaussian_blur
 
 BATCH = 8
 CALIBRATED = "standardised"  # the signal that has a threshold
@@ -54,7 +54,7 @@ def score_frames(detector: Detector, frames: Sequence[np.ndarray]) -> ScoredImag
     batches = detector.judge(frames, batch=BATCH)
     for judged in progress_bar(batches, "judging", -(-len(frames) // BATCH)):
         for k, one in enumerate((judged.reconstruction_map, judged.deformation_map)):
-            maps[k, judged.index] = blur(torch.from_numpy(one), config.score.sigma).numpy()
+            maps[k, judged.index] = gaussian_blur(torch.from_numpy(one), config.score.sigma).numpy()
         terms[:, judged.index] = judged.reconstruction, judged.deformation
     return ScoredImages(terms[0], terms[1], maps)
 

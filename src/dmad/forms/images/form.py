@@ -10,9 +10,8 @@ import numpy as np
 from dmad.calibration.calibration import Calibration
 from dmad.calibration.request import CalibrationRequest
 from dmad.config import DataConfig, ImageConfig
-from dmad.data.footage import Footage, fingerprint
+from dmad.data.footage import Footage, LabelledFootage, fingerprint
 from dmad.data.splits import load_split
-from dmad.data.footage import LabelledFootage
 from dmad.errors import DmadError
 from dmad.evaluation.result import Evaluation
 from dmad.evaluation.summary import Report
@@ -68,9 +67,9 @@ class Images:
 
     def fixed_features(self, model: PPDM, footage: Footage) -> list[np.ndarray]:
         """Return the teacher's features of all images, if no deformation comes before it."""
-        from dmad.training.features import keep_features
+        from dmad.training.features import compute_features
 
-        return [] if model.estimator else keep_features(model.teacher, footage)
+        return [] if model.estimator else compute_features(model.teacher, footage)
 
     def losses(
         self, model: PPDM, config: ImageConfig, batch: Batch, x: Tensor, target: Tensor
@@ -116,9 +115,9 @@ class Images:
         self, reconstruction_map: Tensor, deformation_map: Tensor, config: ImageConfig
     ) -> Tensor:
         """Return Eq. 23, smoothed as Eq. 22 is, (B, H, W)."""
-        from dmad.model.scoring import blur
+        from dmad.model.scoring import pixel_map_plus
 
-        return blur(reconstruction_map + config.score.alpha * deformation_map, config.score.sigma)
+        return pixel_map_plus(reconstruction_map, deformation_map, config.score)
 
     def rescore(
         self, reconstruction_map: np.ndarray, deformation_map: np.ndarray, config: ImageConfig
@@ -126,13 +125,11 @@ class Images:
         """Return Eq. 22 and its two terms, (B,) each, of maps (B, H, W)."""
         import torch
 
-        from dmad.model.scoring import blur
+        from dmad.model.scoring import scores_of_maps_plus
 
-        reconstruction, deformation = (
-            blur(torch.from_numpy(one), config.score.sigma).amax((1, 2)).numpy()
-            for one in (reconstruction_map, deformation_map)
-        )
-        return reconstruction + config.score.alpha * deformation, reconstruction, deformation
+        maps = torch.from_numpy(reconstruction_map), torch.from_numpy(deformation_map)
+        scores = scores_of_maps_plus(*maps, config.score)
+        return scores.score.numpy(), scores.reconstruction.numpy(), scores.deformation.numpy()
 
     def evaluate(self, detector: Detector, test: LabelledFootage) -> Evaluation:
         """Score a labelled test split and draw up the ledger of images."""

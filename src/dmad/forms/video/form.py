@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from dmad.data.windows import Batch
     from dmad.inference.detector import Detector
-    from dmad.model.losses import LossTerms
+    from dmad.model.losses import VideoLossTerms
     from dmad.model.pdm import PDM, PDMOutput
 
 logger = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ class Video:
 
     def losses(
         self, model: PDM, config: VideoConfig, batch: Batch, x: Tensor, target: Tensor
-    ) -> tuple[PDMOutput, LossTerms]:
+    ) -> tuple[PDMOutput, VideoLossTerms]:
         """Return output and losses (Eq. 11), each sample over the template of its view."""
         from dmad.model.losses import total_loss
 
@@ -115,10 +115,9 @@ class Video:
         self, reconstruction_map: Tensor, deformation_map: Tensor, config: VideoConfig
     ) -> Tensor:
         """Return the averaged maps whose maxima Eq. 14 adds, added pixel by pixel, (B, H, W)."""
-        from dmad.model.scoring import average
+        from dmad.model.scoring import pixel_map
 
-        kernel, alpha = config.score.kernel, config.score.alpha
-        return average(reconstruction_map, kernel) + alpha * average(deformation_map, kernel)
+        return pixel_map(reconstruction_map, deformation_map, config.score)
 
     def rescore(
         self, reconstruction_map: np.ndarray, deformation_map: np.ndarray, config: VideoConfig
@@ -126,13 +125,11 @@ class Video:
         """Return Eq. 14 and its two terms, (B,) each, of maps (B, H, W)."""
         import torch
 
-        from dmad.model.scoring import average
+        from dmad.model.scoring import scores_of_maps
 
-        reconstruction, deformation = (
-            average(torch.from_numpy(one), config.score.kernel).amax((1, 2)).numpy()
-            for one in (reconstruction_map, deformation_map)
-        )
-        return reconstruction + config.score.alpha * deformation, reconstruction, deformation
+        maps = torch.from_numpy(reconstruction_map), torch.from_numpy(deformation_map)
+        scores = scores_of_maps(*maps, config.score)
+        return scores.score.numpy(), scores.reconstruction.numpy(), scores.deformation.numpy()
 
     def evaluate(self, detector: Detector, test: LabelledFootage) -> Evaluation:
         """Score every clip of a labelled test split and draw up the ledger."""

@@ -21,7 +21,7 @@ from dmad.inference.detector import Detector
 from dmad.inference.result import JudgedFrames
 from dmad.model.deformation import compose_all, field_in_pixels
 from dmad.model.losses import squared_error
-from dmad.model.scoring import average
+from dmad.model.scoring import box_filter
 
 Image = NDArray[np.uint8]
 ARROW_GAIN = 6.0  # arrows are drawn this many times as long as the field
@@ -149,7 +149,7 @@ def total_fields(offsets: np.ndarray | None, like: np.ndarray) -> np.ndarray:
 def pictures(judged: JudgedFrames, scale: ColourScale) -> Iterator[Picture]:
     """Draw every frame of a batch."""
     drawings = judged.drawings
-    smooth = average(torch.from_numpy(judged.reconstruction_map), scale.kernel).numpy()
+    smooth = box_filter(torch.from_numpy(judged.reconstruction_map), scale.kernel).numpy()
     fields = total_fields(drawings.get("offsets"), drawings["reference"])
     for b, frame in enumerate(judged.frames):
         full = scale.full_heat(float(smooth[b].max()))
@@ -223,7 +223,7 @@ def reference_error(judged: JudgedFrames, config: VideoScoreConfig) -> tuple[Ten
     """
     _, x = to_model(torch.from_numpy(judged.frames)[:, None])
     error = squared_error(x, torch.from_numpy(judged.drawings["reference"]))
-    return error, average(error, config.kernel).amax((1, 2))
+    return error, box_filter(error, config.kernel).amax((1, 2))
 
 
 def diversity_panel(judged: JudgedFrames, config: VideoScoreConfig, names: Sequence[str]) -> Image:

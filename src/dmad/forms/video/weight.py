@@ -19,7 +19,7 @@ from dmad.data.synthetic.anomalies import SPEEDS, Kind, Sequences, sequences
 from dmad.errors import require
 from dmad.evaluation.metrics import micro_auroc
 from dmad.inference.detector import Detector
-from dmad.model.scoring import average
+from dmad.model.scoring import box_filter
 
 KINDS: tuple[Kind, ...] = ("normal", "fast", "large")
 WEIGHTS = (0.0, 0.2, 0.5, 1.0, 2.0)
@@ -119,5 +119,5 @@ def sequence_terms(
         maps = (judged.reconstruction_map, judged.deformation_map)
         for kernel, terms in zip(kernels, peaks, strict=True):
             for term, one in zip(terms, maps, strict=True):
-                term.append(average(torch.from_numpy(one), kernel).amax((1, 2)).numpy())
+                term.append(box_filter(torch.from_numpy(one), kernel).amax((1, 2)).numpy())
     return [(np.stack(first), np.stack(second)) for first, second in peaks]
