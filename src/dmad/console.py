@@ -9,7 +9,7 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from rich import box
 from rich.console import Console
@@ -97,8 +97,8 @@ def show_table(
     for number, name in enumerate(columns):
         cells = [name, *(row[number] for row in rows)]
         longest_word = max(len(word) for cell in cells for word in [*cell.split(), ""])
-        justify = "right" if number else "left"
-        table.add_column(escape(name), justify=justify, min_width=longest_word)
+        alignment: Literal["left", "right"] = "right" if number else "left"
+        table.add_column(escape(name), justify=alignment, min_width=longest_word)
     for row in rows:
         table.add_row(*map(escape, row))
     console = Console()
