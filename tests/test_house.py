@@ -33,6 +33,7 @@ ORDER = [
     {"export"},
     {"report"},
     {"api"},
+    {"categories"},
     {"experiments"},
     {"demo", "bench"},
     {"cli"},

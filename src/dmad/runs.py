@@ -233,14 +233,13 @@ def read_weights(files: ModelFiles) -> dict[str, Tensor]:
 def library_versions() -> dict[str, str]:
     """Versions of dmad, torch, Lightning and Python."""
     import platform
+    from importlib.metadata import version
 
     import lightning
     import torch
 
-    from dmad import __version__
-
     return {
-        "dmad": __version__,
+        "dmad": version("dmad"),
         "torch": torch.__version__,
         "lightning": lightning.__version__,
         "python": platform.python_version(),

@@ -9,14 +9,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from dmad.config import Config, ModelConfig, changed, config_of_card
+from dmad.config import Config, changed, config_of_card
 from dmad.errors import require
 from dmad.runs import find_model, read_card, read_config, read_weights
-
-OF_VIDEO = tuple(
-    f"model.{name}"
-    for name in ("widths", "stem", "skips", "skip_channels", "estimator_sees", "background", "mask")
-)  # which do not count with a teacher
 
 TRAINING_ONLY = ("model.revive_after", "model.teacher_weights")  # no matter to a trained network
 
@@ -31,7 +26,7 @@ def starting_weights(config: Config) -> dict[str, Tensor]:
     """
     files = find_model(str(config.train.start))
     theirs, ours = (_network(one) for one in (config_of_card(read_card(files)), config))
-    other = [name for name, value in ours.items() if theirs[name] != value]
+    other = [name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name)]
     require(
         not other,
         f"--train.start {config.train.start} is another network, by its {', '.join(other)}; give "
@@ -58,15 +53,11 @@ def same_run(config: Config, run: Path) -> None:
 
 
 def _network(config: Config) -> dict[str, Any]:
-    """The settings that make a network what it is; not its image size."""
-    sections = {"data": ("channels", "history"), "model": [f.name for f in fields(ModelConfig)]}
-    named = {
-        f"{section}.{name}": getattr(getattr(config, section), name)
-        for section, names in sections.items()
-        for name in names
-    }
-    unused = (*TRAINING_ONLY, *(OF_VIDEO if config.model.teacher else ()))
-    return {n: v for n, v in named.items() if n not in unused}
+    """The settings that decide which weights a network has; its image size does not."""
+    settings = {f"data.{name}": getattr(config.data, name) for name in ("channels", "history")}
+    for item in fields(config.model):
+        settings[f"model.{item.name}"] = getattr(config.model, item.name)
+    return {name: value for name, value in settings.items() if name not in TRAINING_ONLY}
 
 
 def begin_with(model: nn.Module, weights: Mapping[str, Tensor], config: Config) -> None:
