@@ -5,16 +5,37 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby, islice
+from typing import Any, Protocol
 
 import numpy as np
 
+from dmad.calibration.calibration import Calibration
 from dmad.data.reading.frame_format import FrameFormat
 from dmad.data.reading.source_frames import SourceFrame
 from dmad.data.reading.sources import open_source
 from dmad.data.zones import ALL, Zone
-from dmad.inference.detector import Detector
 from dmad.inference.result import JudgedFrames
-from dmad.inference.windowing import Window
+from dmad.inference.windowing import Window, WindowMaker
+
+
+class FrameJudge(Protocol):
+    """What a stream uses of a `Detector`; the module of `Detector` imports this one."""
+
+    config: Any
+    calibration: Calibration | None
+
+    @property
+    def fps(self) -> float:
+        """Frames a second that the model is for; 0 if unknown."""
+
+    def window_maker(self, scene: str) -> WindowMaker:
+        """Return a maker of the windows of one view."""
+
+    def judge_windows(self, windows: Sequence[Window]) -> JudgedFrames:
+        """Judge windows in one batch."""
+
+    def inside(self, zone: Zone, judged: JudgedFrames) -> JudgedFrames:
+        """Return judged frames with the scores of a part of the view."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +59,7 @@ class Stream:
         zone: The part of the view that counts. `ALL`: that of the threshold.
     """
 
-    def __init__(self, detector: Detector, scene: str = "", zone: Zone = ALL) -> None:
+    def __init__(self, detector: FrameJudge, scene: str = "", zone: Zone = ALL) -> None:
         self.detector, self.zone = detector, zone
         if detector.calibration and not zone:
             self.zone = detector.calibration.zone
@@ -93,7 +114,7 @@ def add_frames(streams: Sequence[Stream], frames: Sequence[np.ndarray]) -> list[
 
 
 def judge_clip(
-    detector: Detector, frames: Iterable[np.ndarray | None], scene: str = "", batch: int = 8
+    detector: FrameJudge, frames: Iterable[np.ndarray | None], scene: str = "", batch: int = 8
 ) -> Iterator[JudgedFrame]:
     """Judge the frames of a clip in batches, each with its calibrated score.
 
@@ -127,7 +148,7 @@ def judge_source_frames(stream: Stream, frames: Iterable[SourceFrame]) -> Iterat
             yield replace(judged, time=frame.time)
 
 
-def follow(detector: Detector, source: str, scene: str = "") -> Iterator[JudgedFrame]:
+def follow(detector: FrameJudge, source: str, scene: str = "") -> Iterator[JudgedFrame]:
     """Judge a source as its frames come. The source is closed at the end, or with the iterator."""
     frame_format = FrameFormat.from_settings(detector.config.data)
     with open_source(source, frame_format, detector.fps) as frames:
