@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 from dmad.calibration.calibration import Calibration
 from dmad.calibration.request import CalibrationRequest
 from dmad.config import Config, DataConfig
-from dmad.data.footage import Footage
-from dmad.data.footage import LabelledFootage
+from dmad.data.footage import Footage, LabelledFootage
 from dmad.evaluation.result import Evaluation
 from dmad.evaluation.summary import Report
 from dmad.runs import ModelFiles
@@ -54,8 +53,13 @@ class Form(Protocol[ConfigT_contra, ModelT]):
     A `detector` below is a `dmad.inference.detector.Detector` whose form is this one.
     """
 
-    name: str  # as `Config.form` has it
-    judges: Literal["frames", "images"]  # frames of clips in their order, or single images
+    @property
+    def name(self) -> str:
+        """The name of the form, as `Config.form` has it."""
+
+    @property
+    def judges(self) -> Literal["frames", "images"]:
+        """What has a score: frames of clips, in their order, or single images."""
 
     # The network and its training.
 

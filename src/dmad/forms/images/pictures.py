@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -103,7 +103,7 @@ def judge_image(detector: Detector, frames: Sequence[Image], name: str) -> Judge
     )
 
 
-def _total_fields(drawings: dict[str, np.ndarray], way: str) -> np.ndarray:
+def _total_fields(drawings: Mapping[str, np.ndarray], way: str) -> np.ndarray:
     """All forward fields in one, or all backward ones, (B, 2, H, W) in pixels."""
     fields = drawings.get(way)
     if fields is not None and way == "backward":

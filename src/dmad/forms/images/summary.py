@@ -10,12 +10,11 @@ from PIL import Image as Pillow
 
 from dmad.calibration.standardisation import Scorer
 from dmad.config import plain
-from dmad.data.footage import Clip
+from dmad.data.footage import Clip, LabelledFootage
 from dmad.data.series import runs
-from dmad.data.footage import LabelledFootage
+from dmad.evaluation.ledger_tables import ledger_tables
 from dmad.evaluation.result import Evaluation
 from dmad.evaluation.summary import Panel, Report, Series
-from dmad.evaluation.ledger_tables import ledger_tables
 from dmad.forms.images.pictures import ImagePictures, JudgedImage, join_tiles, judge_image
 from dmad.forms.video.pictures import Image
 from dmad.forms.video.summary import fingerprint, roc_curves, threshold_notes

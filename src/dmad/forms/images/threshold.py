@@ -20,8 +20,8 @@ from dmad.data.cache import decode_clips
 from dmad.data.footage import ClipSource, Footage, clip_digest, without_repeats
 from dmad.data.inputs import find_images
 from dmad.data.layouts.images import good_images
-from dmad.data.splits import FEWEST_HELD_OUT, load_split
 from dmad.data.locations import with_locations
+from dmad.data.splits import FEWEST_HELD_OUT, load_split
 from dmad.errors import DmadError, require
 from dmad.forms.images.evaluation import score_images
 from dmad.forms.video.threshold import terms_file

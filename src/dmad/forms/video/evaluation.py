@@ -144,6 +144,7 @@ def _keep_maps(
 
 def score_maps(detector: Detector, judged: JudgedFrames) -> np.ndarray:
     """The smoothed maps (B, H, W) of judged frames: Eq. 14 pixel by pixel, or Eq. 23."""
-    maps = (torch.from_numpy(one) for one in (judged.reconstruction_map, judged.deformation_map))
-    scored: np.ndarray = detector.form.score_map(*maps, detector.config).numpy()
-    return scored
+    reconstruction_map = torch.from_numpy(judged.reconstruction_map)
+    deformation_map = torch.from_numpy(judged.deformation_map)
+    maps = detector.form.score_map(reconstruction_map, deformation_map, detector.config)
+    return np.asarray(maps)

@@ -9,14 +9,13 @@ import numpy as np
 
 from dmad.calibration.alarms import AlarmRule, Event, find_events
 from dmad.calibration.standardisation import Scorer
-from dmad.data.footage import Clip, frame_rate
-from dmad.data.footage import LabelledFootage
+from dmad.data.footage import Clip, LabelledFootage, frame_rate
 from dmad.drawing.pictures import rgb
 from dmad.evaluation.event_metrics import alarm_curve
+from dmad.evaluation.ledger_tables import footnotes, ledger_tables
 from dmad.evaluation.metrics import roc
 from dmad.evaluation.result import CALIBRATED, RAW, Evaluation
 from dmad.evaluation.summary import Panel, Report, Series
-from dmad.evaluation.ledger_tables import footnotes, ledger_tables
 from dmad.forms.video.pictures import ColourScale, picture_of_frame
 from dmad.inference.detector import Detector
 
