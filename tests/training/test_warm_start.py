@@ -1,4 +1,4 @@
-"""Training that starts from the weights of a trained model, and settings of a resumed run."""
+"""Trainings that start from the weights of a model, and settings of a resumed run."""
 
 import shutil
 from dataclasses import replace
@@ -12,7 +12,7 @@ from dmad.api import train
 from dmad.config import changed
 from dmad.errors import DmadError
 from dmad.runs import find_model, read_config, read_weights
-from dmad.training.warm_start import same_run
+from dmad.training.warm_start import check_resumed_settings, read_starting_weights
 
 
 def test_a_training_starts_from_a_model_of_another_size(
@@ -39,6 +39,20 @@ def test_a_start_with_another_network_is_refused(
     assert not [*tmp_path.iterdir()]
 
 
+def test_a_start_with_a_model_of_the_other_form_is_refused(trained, tiny_images) -> None:
+    config = tiny_images(start=trained)
+    with pytest.raises(DmadError, match=r"another network.*model\.teacher"):
+        read_starting_weights(config)
+
+
+@pytest.mark.parametrize("changes", [{"revive_after": 3}, {"size": 64}, {"epochs": 9}])
+def test_settings_that_do_not_change_the_network_may_differ(
+    normal_data, tiny, trained, changes
+) -> None:
+    weights = read_starting_weights(changed(tiny(normal_data, start=trained), **changes))
+    assert weights.keys() == read_weights(find_model(trained)).keys() - {"background"}
+
+
 def test_weights_of_another_version_are_refused(tmp_path, normal_data, tiny, trained) -> None:
     start = shutil.copytree(trained, tmp_path / "start")
     path = start / "model.safetensors"
@@ -56,10 +70,10 @@ def run(trained, tmp_path) -> Path:
 
 def test_a_resumed_run_keeps_its_settings(run) -> None:
     config = read_config(run)
-    same_run(config, run)
+    check_resumed_settings(config, run)
     with pytest.raises(DmadError, match=r"own settings.*--train\.start"):
-        same_run(changed(config, epochs=9), run)
+        check_resumed_settings(changed(config, epochs=9), run)
 
 
 def test_the_location_of_the_data_may_change_on_resuming(run, tmp_path) -> None:
-    same_run(changed(read_config(run), root=tmp_path, cache=tmp_path, workers=2), run)
+    check_resumed_settings(changed(read_config(run), root=tmp_path, cache=tmp_path, workers=2), run)

@@ -137,11 +137,11 @@ def _first_parser() -> ArgumentParser:
 
 def _check_resumed(config: Config, run: Path) -> None:
     from dmad.runs import read_config
-    from dmad.training.warm_start import same_run
+    from dmad.training.warm_start import check_resumed_settings
 
     recipe = read_config(run).recipe
     require(
         config.recipe == recipe,
         f"{run} is a run of {recipe}, not of {config.recipe}; leave the recipe out",
     )
-    same_run(config, run)
+    check_resumed_settings(config, run)

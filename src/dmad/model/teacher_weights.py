@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from dmad.config import ImageModelConfig
+from dmad.console import only_errors_of
 from dmad.errors import DmadError, one_line, require
 from dmad.model.distillation import Teacher
 
@@ -59,7 +60,7 @@ def download_weights(name: str) -> dict[str, Tensor]:
     if "." not in name and is_model_pretrained(tagged):
         name = tagged
     try:
-        with offline_if_unreachable():
+        with only_errors_of("huggingface_hub"), offline_if_unreachable():
             return dict(timm.create_model(name, pretrained=True).state_dict())
     except Exception as error:  # no network, no such file, no weights for this name
         raise DmadError(

@@ -1,4 +1,4 @@
-"""What a training shows on standard error: a line an epoch, the time left, on terminals a bar."""
+"""What a training shows: a bar in a terminal, a line for each epoch, and the time left."""
 
 from __future__ import annotations
 
@@ -14,18 +14,17 @@ from dmad.console import bars_are_shown, error_console
 
 logger = logging.getLogger(__name__)
 
-SETTLED = 30.0  # seconds of training before what is left of it is first told
-
 
 class StepBar(Callback):
-    """One bar for the whole training; where there is no terminal, one line on how long it takes.
+    """A bar for the whole training. Without a terminal, a line that estimates the time it takes.
 
     Args:
         epochs: Passes over the data.
-        steps: Batches an epoch.
+        steps: Batches in an epoch.
+        estimate_after: Seconds of training after which the time is estimated.
     """
 
-    def __init__(self, epochs: int, steps: int) -> None:
+    def __init__(self, epochs: int, steps: int, estimate_after: float = 30.0) -> None:
         self.bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -38,53 +37,56 @@ class StepBar(Callback):
             disable=not bars_are_shown(),
         )
         self.total = epochs * steps
-        self.told = False
+        self.estimate_after = estimate_after
+        self.has_estimated = False
 
     def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        """Show the bar, at the step reached before."""
+        """Show the bar. A resumed training starts at the step that it had reached."""
         if trainer.is_global_zero:
             self.task = self.bar.add_task("training", total=self.total)
-            self.first = trainer.global_step
-            self.bar.update(self.task, completed=self.first)
+            self.first_step = trainer.global_step
+            self.bar.update(self.task, completed=self.first_step)
             self.bar.start()
 
     def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
-        """One step on."""
-        if trainer.is_global_zero:
-            self.bar.update(self.task, completed=trainer.global_step)
-            elapsed = self.bar.tasks[self.task].elapsed or 0.0
-            if self.bar.disable and not self.told and elapsed > SETTLED:
-                self.told = True
-                logger.info(f"training: {self.total} steps, {self.left()}")
+        """Move the bar by a step, or log the estimate once."""
+        if not trainer.is_global_zero:
+            return
+        self.bar.update(self.task, completed=trainer.global_step)
+        elapsed = self.bar.tasks[self.task].elapsed or 0.0
+        if self.bar.disable and not self.has_estimated and elapsed > self.estimate_after:
+            self.has_estimated = True
+            logger.info(f"training: {self.total} steps, {self.time_left()}")
 
-    def left(self) -> str:
-        """The time that the steps to come will take, going by those done."""
+    def time_left(self) -> str:
+        """An estimate of the time that the other steps take, from the steps of this process."""
         task = self.bar.tasks[self.task]
-        pace = (task.elapsed or 0.0) / max(1, task.completed - self.first)
-        return f"about {timedelta(seconds=round(pace * (self.total - task.completed)))} left"
+        seconds_per_step = (task.elapsed or 0.0) / max(1, task.completed - self.first_step)
+        seconds = round(seconds_per_step * (self.total - task.completed))
+        return f"about {timedelta(seconds=seconds)} left"
 
     def on_train_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         self.bar.stop()
 
     def on_exception(self, *_: Any) -> None:
-        """Take the bar away before the error is shown."""
+        """Remove the bar before the error is shown."""
         self.bar.stop()
 
 
 class EpochLine:
-    """Logs the figures of an epoch."""
+    """Logs the figures of an epoch in one line."""
 
     def __init__(self, epochs: int, bar: StepBar) -> None:
         self.epochs, self.bar = epochs, bar
 
     def __call__(self, figures: dict[str, float]) -> None:
-        """Figures as logged, with `epoch` counted from 1."""
+        """Log the figures of an epoch. Their `epoch` is counted from 1."""
         parts = [f"epoch {figures['epoch']:.0f}/{self.epochs}", f"loss {figures['total']:.4f}"]
         parts.append(f"reconstruction {figures['reconstruction']:.4f}")
         if "perplexity" in figures:
             used, effective = figures["items_used"], figures["perplexity"]
             parts.append(f"memory {used:.0f} items used, perplexity {effective:.1f}")
         if self.bar.bar.disable and figures["epoch"] < self.epochs:
-            parts.append(self.bar.left())
+            parts.append(self.bar.time_left())
         logger.info("  ".join(parts))

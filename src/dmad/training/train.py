@@ -29,7 +29,11 @@ from dmad.hardware import ComputeSettings, compute_settings, default_device, des
 from dmad.runs import Run, find_model, has_model, new_run, read_card, save_model, write_config
 from dmad.training.module import TrainingModule
 from dmad.training.progress import EpochLine, StepBar
-from dmad.training.warm_start import begin_with, same_run, starting_weights
+from dmad.training.warm_start import (
+    check_resumed_settings,
+    load_starting_weights,
+    read_starting_weights,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -110,20 +114,21 @@ def train(
     require(not torch.distributed.is_initialized(), "torchrun trains one model; call it for each")
     config = with_absolute_paths(config)
     if resume and Run(Path(resume)).config.exists():
-        same_run(config, Path(resume))
+        check_resumed_settings(config, Path(resume))
     if resume and is_finished(Path(resume), config.train.epochs):
         logger.warning("%s has all its %d epochs", resume, config.train.epochs)
         return _run_folder(config, Path(resume), resumed=True)
     compute = compute_settings(config.train, default_device())
     checkpoint = _checkpoint_of(resume)
-    weights = starting_weights(config) if config.train.start and not checkpoint else {}
+    weights = read_starting_weights(config) if config.train.start and not checkpoint else {}
     make_folder(Path(resume or out))
     footage = load_split(config.data, "train")
     L.seed_everything(config.train.seed, verbose=False)
     module = TrainingModule(form, config, form.prepare(config, footage), compute)
     run = _run_folder(config, Path(resume or out), bool(resume))
     module.data = fingerprint(footage.footage)
-    begin_with(module.model, weights, config)
+    if weights:
+        load_starting_weights(module.model, weights, config)
     loader = batches(config, footage, form.fixed_features(module.model, footage.footage))
     if compute.channels_last:
         module.model.to(memory_format=torch.channels_last)
