@@ -21,17 +21,7 @@ ImageLayout = Literal["mvtec", "images"]
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Where the data is and how it is read: the settings of every form.
-
-    Args:
-        root: Folder of the data set. `dmad data PATH` lists what a folder contains.
-        size: Height and width of a frame or image in pixels after resizing.
-        cache: Folder for decoded frames (default: $DMAD_CACHE, else ~/.cache/dmad).
-        workers: Processes that load batches. 0 is fastest for memory-mapped frames on few cores.
-        held_out: Share of the normal clips or images kept from training, for thresholds. 0 trains
-            on all of them.
-        limit: Largest number of training samples, evenly spread. 0 uses all.
-    """
+    """Where the data is and how it is read: the settings that both forms share."""
 
     root: Path | None = None
     size: int = 256
@@ -122,18 +112,7 @@ class ImageDataConfig(DataConfig):
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """The parts of the network that both forms share. Each can be switched off (Table 4).
-
-    Args:
-        memory: Quantise the embedding to memory items (Eq. 4).
-        memory_items: Number N of memory items.
-        revive_after: Steps after which an unused item is replaced by an embedding. 0 never (paper).
-        positions: Use the positional embedding PE in the decoder and the deformation estimator.
-        reductions: For each deformation head, coarse first, image size over field size. Empty
-            switches the deformation off. One entry is K = 1.
-        displacements: For each head, the largest displacement in pixels.
-        estimator_width: Channels of the deformation estimator.
-    """
+    """The parts of the network that both forms share. Each can be switched off (Table 4)."""
 
     memory: bool = True
     memory_items: int = 200
@@ -251,17 +230,7 @@ class ImageModelConfig(ModelConfig):
 
 @dataclass(frozen=True)
 class LossConfig:
-    """Weights of the losses that both forms share (Eq. 5, 8, 11, 18 and 19).
-
-    Args:
-        gamma1: Weight of the compression loss (Eq. 11, 19).
-        gamma2: Weight of the deformation loss (Eq. 11, 19).
-        beta: Weight of the commitment term (Eq. 5).
-        smoothness: Weight of the smoothness term of Eq. 8. 0 removes it.
-        strength: Weight of the strength term of Eq. 8. 0 removes it (released code: 0.4 on Ped2).
-        smoothness_window: 0 uses differences of neighbours (paper). An odd width compares a vector
-            with the mean around it (near the released code: 7 coarse, 3 fine).
-    """
+    """Weights of the losses that both forms share (Eq. 5, 8, 11, 18 and 19)."""
 
     gamma1: float = 1.0
     gamma2: float = 0.25
@@ -324,13 +293,7 @@ class ImageLossConfig(LossConfig):
 
 @dataclass(frozen=True)
 class ScoreConfig:
-    """How maps become a score: the settings of every form.
-
-    Args:
-        alpha: Weight of the deformation term (Eq. 14, 22).
-        choose: Choose the weight of the deformation at the end of training, by synthetic anomalies
-            in the data that was held out.
-    """
+    """How maps become a score: the settings that both forms share."""
 
     alpha: float = 0.2
     choose: bool = True
