@@ -23,7 +23,7 @@ from dmad.data.reading.decode import decode
 from dmad.data.reading.frame_format import FrameFormat
 from dmad.data.synthetic.street import Street, normal_clip
 from dmad.data.windows import Batch
-from dmad.drawing.pictures import save
+from dmad.drawing.pictures import save_png
 from dmad.drawing.video_writer import VideoWriter
 from dmad.evaluation.table import Table
 from dmad.export.export import Format, Precision, missing_packages, write_graph
@@ -148,7 +148,7 @@ def image_job(config: Config, fast: bool, folder: Path) -> Job:
     """Return a job that decodes and judges image files; it returns seconds an image."""
     detector, size = random_detector(config, fast), 2 * config.data.size
     path = folder / "part.png"
-    save(np.random.default_rng(0).integers(0, 255, (size, size, 3), np.uint8), path)
+    save_png(np.random.default_rng(0).integers(0, 255, (size, size, 3), np.uint8), path)
 
     def judge() -> float:
         start = time.perf_counter()

@@ -90,7 +90,7 @@ def street(out: Path) -> None:
     print_tables(printed_tables(evaluation.ledger))
     epochs = read_card(find_model(run.folder))["history"]
     history = {name: [epoch[name] for epoch in epochs] for name in CURVES}
-    drawing.save(charts.curves(history), out / "curves.png")
+    drawing.save_png(charts.training_curves(history), out / "curves.png")
     draw_clips(detector, test, evaluation.scores.channels, out)
 
 
@@ -113,13 +113,13 @@ def draw_clips(
         terms = {"reconstruction": scores["eq12"][span], "deformation": scores["eq13"][span]}
         seconds = np.arange(clip.length) / clip.fps
         timeline = charts.timeline(scores["score"][span], test.labels[span], terms, seconds)
-        drawing.save(timeline, out / f"timeline-{clip.name}.png")
+        drawing.save_png(timeline, out / f"timeline-{clip.name}.png")
         scale = ColourScale(detector.config, usual_peak)
         path = out / f"annotated-{clip.name}.mp4"
         strongest.append(write_film(detector, test, clip, scale, path))
     rows = [picture.tiles() for picture in strongest]
     labels = [picture.label() for picture in strongest]
-    drawing.save(drawing.panel(rows, strongest[0].titles(), labels), out / "panel.png")
+    drawing.save_png(drawing.panel(rows, strongest[0].titles(), labels), out / "panel.png")
 
 
 def write_film(
@@ -159,7 +159,7 @@ def textures(out: Path) -> None:
             rows.append(tiles)
             names.append(f"{texture}, {defect}")
     panel = drawing.panel([list(tiles.values()) for tiles in rows], list(rows[0]), names)
-    drawing.save(panel, out / "panel.png")
+    drawing.save_png(panel, out / "panel.png")
 
 
 def random_weights_if_offline(config: ImageModelConfig, out: Path) -> Path | None:

@@ -61,13 +61,13 @@ def panels(monkeypatch) -> list[DrawnPanel]:
 @pytest.fixture
 def charts(monkeypatch) -> list:
     """Every matplotlib figure that a test draws."""
-    found, rendered = [], chart_drawing.rendered
+    found, rendered = [], chart_drawing.render
 
     def record(figure, dpi=120):
         found.append(figure)
         return rendered(figure, dpi)
 
-    monkeypatch.setattr(chart_drawing, "rendered", record)
+    monkeypatch.setattr(chart_drawing, "render", record)
     return found
 
 

@@ -1,1 +1,1 @@
-"""Pictures of what the model sees: heat, fields, panels, charts, video."""
+"""Pictures of maps and deformation fields, charts of scores, and annotated videos."""

@@ -1,15 +1,10 @@
-"""Drawings of what the model sees: heat, deformation fields, panels like the paper's, curves.
-
-Pure functions on numpy arrays. Each returns an image (H, W, 3), uint8 RGB. A field is
-(2, H, W) in pixels, channel 0 = x (right), 1 = y (down); a frame is (H, W), (H, W, 1) or
-(H, W, 3), uint8. `limit`, above 0, is the value drawn at full strength, the same for all frames
-that are to be compared; NaN is drawn as zero. `zoom` enlarges the drawing.
-"""
+"""Charts of scores over time and of trainings, as images (H, W, 3), uint8 RGB."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from io import BytesIO
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -23,8 +18,10 @@ from dmad.data.series import runs
 from dmad.drawing.pictures import Pixels, Values
 from dmad.errors import require
 
-# Okabe and Ito's colours: apart for every kind of colour vision.
+# Colours by Okabe and Ito, which are different for all kinds of colour vision.
 BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
+
+SHADE = "#F6D5C3"  # behind abnormal frames
 
 
 def timeline(
@@ -34,59 +31,36 @@ def timeline(
     seconds: Values,
     threshold: float | None = None,
 ) -> Pixels:
-    """Draw the score of every frame of a clip over time; frames without one leave a gap.
+    """Draw the score of every frame of a clip over time. Frames without a score leave a gap.
 
     Args:
         scores: (T,), larger is more anomalous.
         labels: (T,), above 0 where the ground truth is abnormal, which is shaded.
-        terms: Parts of the score, (T,) each, at most 3, drawn below, each on its own range.
-        seconds: (T,), when each frame was.
+        terms: Parts of the score, (T,) each, 3 or fewer. Each is drawn below on its own range.
+        seconds: (T,), the time of each frame.
         threshold: Score from which a frame raises an alarm, drawn as a dashed line.
     """
-    figure, axes = lay_out(9, [3, 1] if terms else [3], 1)
-    alone = [a for a, b in runs(np.isfinite(scores)) if b - a == 1]  # which makes no line
-    axes[0].plot(seconds, scores, color=BLUE, lw=1.5)
-    axes[0].plot(seconds[alone], scores[alone], color=BLUE, ls="", marker=".")
-    axes[0].set_ylabel("anomaly score")
-    if threshold is not None:
-        axes[0].axhline(threshold, color=RED, lw=1, ls="--", label="threshold")
-        axes[0].legend(loc="upper right", fontsize=9)
+    figure, axes = make_axes(9, [3, 1] if terms else [3], 1)
+    _draw_scores(axes[0], seconds, scores, threshold)
     if terms:
         _draw_terms(axes[1], seconds, terms)
     for axis in axes:
         axis.set_xlim(0, max(seconds[-1], 1e-3))
-        for run in [] if labels is None else runs(labels):
-            edges = np.interp(np.array(run) - 0.5, np.arange(len(seconds)), seconds)
-            axis.axvspan(*edges, color="#F6D5C3", lw=0)
+        if labels is not None:
+            _shade_abnormal(axis, seconds, labels)
     axes[-1].set_xlabel("time in seconds")
-    return rendered(figure)
+    return render(figure)
 
 
-def curves(history: Mapping[str, Sequence[float]]) -> Pixels:
-    """Draw each quantity of a training run per epoch, one small plot for each."""
-    require(len(history) > 0, "history is empty; give one list of values a quantity")
-    columns = min(3, len(history))
-    figure, axes = lay_out(3 * columns, [2] * -(-len(history) // columns), columns)
-    for axis, (name, values) in zip(axes, history.items(), strict=False):
-        axis.plot(np.arange(1, len(values) + 1), values, color=BLUE, marker=".", lw=1.5)
-        axis.set_title(name, loc="left", fontsize=10)
-        axis.set_xlim(0.5, len(values) + 0.5)
-        axis.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
-        axis.yaxis.set_major_formatter("{x:g}")
-    for axis in axes[len(history) :]:
-        axis.remove()
-    figure.supxlabel("epoch", fontsize=10)
-    return rendered(figure)
-
-
-def lay_out(width: float, heights: Sequence[float], columns: int) -> tuple[Figure, list[Axes]]:
-    """Lay out axes in rows of the given heights, inches, read line by line."""
-    figure = Figure(figsize=(width, sum(heights) + 0.3), layout="constrained")
-    grid = figure.subplots(len(heights), columns, squeeze=False, height_ratios=heights)
-    for axis in grid.flat:
-        axis.spines[["top", "right"]].set_visible(False)
-        axis.grid(axis="y", color="#E4E4E4")
-    return figure, list(grid.flat)
+def _draw_scores(axis: Axes, seconds: Values, scores: Values, threshold: float | None) -> None:
+    axis.plot(seconds, scores, color=BLUE, lw=1.5)
+    # A score between two gaps makes no line, so it gets a dot.
+    single = [start for start, stop in runs(np.isfinite(scores)) if stop - start == 1]
+    axis.plot(seconds[single], scores[single], color=BLUE, ls="", marker=".")
+    axis.set_ylabel("anomaly score")
+    if threshold is not None:
+        axis.axhline(threshold, color=RED, lw=1, ls="--", label="threshold")
+        axis.legend(loc="upper right", fontsize=9)
 
 
 def _draw_terms(axis: Axes, seconds: Values, terms: Mapping[str, Values]) -> None:
@@ -99,8 +73,57 @@ def _draw_terms(axis: Axes, seconds: Values, terms: Mapping[str, Values]) -> Non
     axis.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, frameon=False, fontsize=9)
 
 
-def rendered(figure: Figure, dpi: int = 120) -> Pixels:
-    """A figure as pixels, `dpi` an inch."""
+def _shade_abnormal(axis: Axes, seconds: Values, labels: NDArray[Any]) -> None:
+    """Shade abnormal frames, from half a frame before the first to half a frame after the last."""
+    frames = np.arange(len(seconds))
+    for start, stop in runs(labels):
+        left, right = np.interp((start - 0.5, stop - 0.5), frames, seconds)
+        axis.axvspan(left, right, color=SHADE, lw=0)
+
+
+def training_curves(history: Mapping[str, Sequence[float]]) -> Pixels:
+    """Draw quantities of a training over its epochs, each in a small chart.
+
+    Args:
+        history: For each quantity its name and its value in every epoch.
+    """
+    require(len(history) > 0, "history is empty; give one list of values a quantity")
+    columns = min(3, len(history))
+    rows = ceil(len(history) / columns)
+    figure, axes = make_axes(3 * columns, [2] * rows, columns)
+    for axis, (name, values) in zip(axes, history.items(), strict=False):
+        axis.plot(np.arange(1, len(values) + 1), values, color=BLUE, marker=".", lw=1.5)
+        axis.set_title(name, loc="left", fontsize=10)
+        axis.set_xlim(0.5, len(values) + 0.5)
+        axis.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
+        axis.yaxis.set_major_formatter("{x:g}")
+    for unused in axes[len(history) :]:
+        unused.remove()
+    figure.supxlabel("epoch", fontsize=10)
+    return render(figure)
+
+
+def make_axes(width: float, heights: Sequence[float], columns: int) -> tuple[Figure, list[Axes]]:
+    """Make a figure of `width` inches with a grid of axes.
+
+    Args:
+        width: Width of the figure in inches.
+        heights: Height of each row in inches.
+        columns: Number of axes in a row.
+
+    Returns:
+        The figure, and its axes row by row.
+    """
+    figure = Figure(figsize=(width, sum(heights) + 0.3), layout="constrained")
+    grid = figure.subplots(len(heights), columns, squeeze=False, height_ratios=heights)
+    for axis in grid.flat:
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.grid(axis="y", color="#E4E4E4")
+    return figure, list(grid.flat)
+
+
+def render(figure: Figure, dpi: int = 120) -> Pixels:
+    """Draw a figure as pixels, `dpi` for each inch."""
     file = BytesIO()
     figure.savefig(file, format="png", dpi=dpi)
     return np.array(Image.open(file).convert("RGB"))

@@ -1,4 +1,4 @@
-"""Write annotated video: one H.264 file, complete or absent."""
+"""Video files of annotated images: written completely or not at all."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from dmad.drawing.pictures import rgb
+from dmad.drawing.pictures import to_rgb
 from dmad.errors import require
 
 SUFFIXES = (".mp4", ".mkv", ".mov", ".avi")
@@ -26,15 +26,17 @@ _MPEG4 = ("mpeg4", {"qmin": "2", "qmax": "5"})
 
 
 class VideoWriter:
-    """Writes images as a video, to be used in a `with` statement.
+    """Writes images as a video (H.264), in a `with` statement.
 
-    The file appears under its name only when the block ends well: it is written beside as
-    `name.part.mp4` and then renamed. After an exception, or when no image was written, nothing
-    is left behind and a file that was there before stays.
+    The video is written as `name.part.mp4` and renamed when the block ends without an exception.
+    After an exception, or without any image, no file is left, and an earlier video stays.
 
     Args:
-        path: Video to write; its suffix (one of `SUFFIXES`) chooses the container.
+        path: Video to write. Its suffix, one of `SUFFIXES`, decides the container.
         fps: Images a second, above 0.
+
+    Raises:
+        DmadError: The suffix or `fps` is not allowed.
     """
 
     def __init__(self, path: Path | str, fps: float) -> None:
@@ -52,15 +54,15 @@ class VideoWriter:
         return self
 
     def write(self, image: NDArray[np.uint8]) -> None:
-        """Append an image (H, W), (H, W, 1) or (H, W, 3), uint8; all of one size.
+        """Append an image (H, W), (H, W, 1) or (H, W, 3), uint8. All must have the same size.
 
-        An odd height or width grows by one pixel, as the codec needs even ones.
+        An odd height or width grows by one pixel, because the codec needs even ones.
         """
-        if self._container is None:
-            self._open(*image.shape[:2])
         shape = image.shape[:2]
+        if self._container is None:
+            self._open(*shape)
         require(shape == self._shape, f"image is {shape}, the first was {self._shape}; resize it")
-        self._encode(av.VideoFrame.from_ndarray(_even(rgb(image)), format="rgb24"))
+        self._encode(av.VideoFrame.from_ndarray(_padded_to_even(to_rgb(image)), format="rgb24"))
 
     def __exit__(
         self,
@@ -71,7 +73,7 @@ class VideoWriter:
         self.close(complete=kind is None)
 
     def close(self, complete: bool = True) -> None:
-        """Give the file its name, or leave nothing behind where it is not complete."""
+        """Finish the video and rename it. If it is not complete, delete it."""
         if self._container is None:
             return
         try:
@@ -101,23 +103,24 @@ class VideoWriter:
 
 
 def annotate(image: NDArray[np.uint8], lines: Sequence[str], size: int = 0) -> NDArray[np.uint8]:
-    """Burn lines of text into the upper left corner, white on a dark backing.
+    """Write lines of text into the upper left corner of an image, white on dark.
 
     Args:
-        image: (H, W), (H, W, 1) or (H, W, 3), uint8. Text is legible from about 128 px on.
-        lines: Text such as the score, the frame and the time; none leaves the image plain.
-        size: Of the letters in pixels; with the image's where 0.
+        image: (H, W), (H, W, 1) or (H, W, 3), uint8. Text is readable from about 128 pixels on.
+        lines: Lines of text, such as the score, the frame and the time. May be empty.
+        size: Size of the letters in pixels. 0 is one in proportion to the image.
 
     Returns:
         A new image (H, W, 3), uint8 RGB.
     """
-    canvas = Image.fromarray(rgb(image))
+    canvas = Image.fromarray(to_rgb(image))
     if lines:
-        _text(ImageDraw.Draw(canvas, "RGBA"), "\n".join(lines), size or max(10, len(image) // 24))
+        _draw_text(canvas, "\n".join(lines), size or max(10, len(image) // 24))
     return np.asarray(canvas)
 
 
-def _text(draw: ImageDraw.ImageDraw, text: str, size: int) -> None:
+def _draw_text(canvas: Image.Image, text: str, size: int) -> None:
+    draw = ImageDraw.Draw(canvas, "RGBA")
     font, margin = _font(size), size // 3
     _, _, right, bottom = draw.multiline_textbbox((margin, margin), text, font=font)
     draw.rectangle((0, 0, right + margin, bottom + margin), fill=(0, 0, 0, 170))
@@ -129,6 +132,6 @@ def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size=size)
 
 
-def _even(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _padded_to_even(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     height, width = image.shape[:2]
     return np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")

@@ -72,7 +72,7 @@ def draw_figures(
     make_folder(out)
     pictures = DRAWERS[detector.config.form](detector, test)
     for name, image in pictures.items():
-        drawing.save(image, out / name)
+        drawing.save_png(image, out / name)
     return [out / name for name in pictures]
 
 
@@ -144,7 +144,7 @@ def scatter_plot(
     plain: np.ndarray, augmented: np.ndarray, labels: np.ndarray | None, circled: Sequence[int]
 ) -> Image:
     """Plot both scores (N,) of all images at 200 dpi. A circle marks each image of Fig. 2."""
-    figure, (axis,) = charts.lay_out(5.5, [4.5], 1)
+    figure, (axis,) = charts.make_axes(5.5, [4.5], 1)
     if labels is None:
         axis.scatter(plain, augmented, 12, charts.BLUE, alpha=0.6, lw=0, label="no labels")
     else:
@@ -161,7 +161,7 @@ def scatter_plot(
         title = f"AUROC: {before:.3f} pixel-wise, {after:.3f} deformation-augmented"
         axis.set_title(title, loc="left", fontsize=10)
     axis.legend()
-    return charts.rendered(figure, dpi=200)
+    return charts.render(figure, dpi=200)
 
 
 def draw_clips(detector: Detector, test: LabelledFootage) -> dict[str, Image]:

@@ -59,7 +59,7 @@ def toy(config: Config, out: Path, effort: Effort | None = None) -> list[Outcome
         judged = {
             title: judge_examples(load(first_seed[title]), examples) for title in grid.variants
         }
-        drawing.save(draw_fig6(judged, example_titles(test, chosen)), out / "fig6.png")
+        drawing.save_png(draw_fig6(judged, example_titles(test, chosen)), out / "fig6.png")
     return outcomes
 
 

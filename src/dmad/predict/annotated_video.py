@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from dmad.drawing.pictures import rgb
+from dmad.drawing.pictures import to_rgb
 from dmad.drawing.video_writer import VideoWriter, annotate
 from dmad.errors import one_line
 from dmad.forms.video.pictures import Picture
@@ -114,7 +114,7 @@ class AnnotatedVideo(VideoWriter):
     def _resize(self, image: Pixels) -> Pixels:
         height = max(LEAST_HEIGHT, len(image))
         size = round(height * self._aspect_ratio), height
-        return np.asarray(Image.fromarray(rgb(image)).resize(size, Image.Resampling.BILINEAR))
+        return np.asarray(Image.fromarray(to_rgb(image)).resize(size, Image.Resampling.BILINEAR))
 
 
 def _clock(index: int, time: float) -> str:

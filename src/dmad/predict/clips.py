@@ -179,10 +179,10 @@ class ClipPrediction:
         terms = {name: scores.column(name) for name in ("reconstruction", "deformation")}
         seconds = np.array(scores.times[: len(scores)])
         chart = timeline(scores.main_score, None, terms, seconds, threshold)
-        drawing.save(chart, self.out / "timeline.png")
+        drawing.save_png(chart, self.out / "timeline.png")
         for rank, picture in enumerate(self.highest.pictures, 1):
             name = f"{rank:02d}-frame-{picture.index:05d}.png"
-            drawing.save(picture.panel(), self.out / "panels" / name)
+            drawing.save_png(picture.panel(), self.out / "panels" / name)
 
     def _remove_earlier_results(self) -> None:
         for path in (self.out / "events.csv", *self.out.glob("panels/??-frame-*.png")):

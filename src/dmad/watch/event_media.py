@@ -76,7 +76,7 @@ class EventMedia:
 
     def _save_thumbnail(self, peak: JudgedFrame, path: Path) -> None:
         (picture,) = pictures(peak.batch, self.scale)
-        drawing.save(np.hstack((picture.heat, picture.arrows)), path)
+        drawing.save_png(np.hstack((picture.heat, picture.arrows)), path)
 
     @contextmanager
     def _errors_as_warnings(self) -> Iterator[None]:

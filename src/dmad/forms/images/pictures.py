@@ -161,10 +161,10 @@ class ImagePictures:
             picture = upright(opened, "RGB")
         picture.thumbnail((OVERLAY_SIDE, OVERLAY_SIDE))
         name = picture_name(judged.name)
-        drawing.save(self.overlay(np.asarray(picture), judged.map), out / "overlays" / name)
-        drawing.save(self.fields(judged), out / "fields" / name)
+        drawing.save_png(self.overlay(np.asarray(picture), judged.map), out / "overlays" / name)
+        drawing.save_png(self.fields(judged), out / "fields" / name)
         grey = (judged.map / FULL_MAP).clip(0, 1) * 65535
-        drawing.save(grey.round().astype(np.uint16), out / "maps" / name)
+        drawing.save_png(grey.round().astype(np.uint16), out / "maps" / name)
 
     def overlay(self, picture: Image, scores: NDArray[np.float32]) -> Image:
         """The picture (H, W, 3) with heat, and a contour where the map reaches the threshold."""

@@ -10,7 +10,7 @@ import numpy as np
 from dmad.calibration.alarms import AlarmRule, Event, find_events
 from dmad.calibration.standardisation import Scorer
 from dmad.data.footage import Clip, LabelledFootage, frame_rate
-from dmad.drawing.pictures import rgb
+from dmad.drawing.pictures import to_rgb
 from dmad.evaluation.event_metrics import alarm_curve
 from dmad.evaluation.ledger_tables import footnotes, ledger_tables
 from dmad.evaluation.metrics import roc
@@ -142,7 +142,7 @@ def _panel(
     return Panel(
         title=f"{clip.name}, frame {picture.index}{time}",
         caption=f"score {event.score:.2f}, {event.end - event.start} frames long; {label}",
-        image=np.concatenate([rgb(tile) for tile in tiles], axis=1),
+        image=np.concatenate([to_rgb(tile) for tile in tiles], axis=1),
         tiles=("input", "reference", "deformation", "error"),
     )
 
