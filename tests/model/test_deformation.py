@@ -99,9 +99,9 @@ def test_a_field_and_its_inverse_return_to_the_start() -> None:
 
 def test_an_enlarged_field_keeps_its_corners() -> None:
     field = torch.tensor([[0.0, 1], [2, 3]]).expand(1, 2, 2, 2)
-    found = resize(field, (5, 5))[0, 0]
-    torch.testing.assert_close(found[0], torch.linspace(0, 1, 5))
-    torch.testing.assert_close(found[:, 0], torch.linspace(0, 2, 5))
+    result = resize(field, (5, 5))[0, 0]
+    torch.testing.assert_close(result[0], torch.linspace(0, 1, 5))
+    torch.testing.assert_close(result[:, 0], torch.linspace(0, 2, 5))
 
 
 def test_fields_start_at_zero_and_stay_below_their_limit() -> None:
@@ -121,8 +121,8 @@ def test_fields_start_at_zero_and_stay_below_their_limit() -> None:
 def test_a_head_reaches_its_largest_displacement() -> None:
     head = Head(4, 0, 3.0, 16)
     head.final.bias.fill_(100)
-    found = field_in_pixels(head(torch.zeros(1, 4, 16, 16)))
-    torch.testing.assert_close(found, torch.full((1, 2, 16, 16), 3.0))
+    result = field_in_pixels(head(torch.zeros(1, 4, 16, 16)))
+    torch.testing.assert_close(result, torch.full((1, 2, 16, 16), 3.0))
 
 
 def test_heads_halve_down_to_their_scale() -> None:

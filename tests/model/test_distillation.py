@@ -28,7 +28,7 @@ def test_a_teacher_gives_three_stages_at_strides_4_8_and_16(
 ) -> None:
     teacher = Teacher(name)
     assert teacher.channels == channels
-    assert teacher.blocks() == blocks
+    assert teacher.blocks() == [Blocks(count, inner) for count, inner in blocks]
     shapes = [feature.shape for feature in teacher(torch.zeros(1, 3, SIZE, SIZE))]
     strides = zip(channels, (4, 8, 16), strict=True)
     assert shapes == [(1, c, SIZE // s, SIZE // s) for c, s in strides]

@@ -89,8 +89,8 @@ def test_the_strength_of_a_zero_field_has_a_finite_gradient() -> None:
 
 def test_the_gradient_part_has_its_weight() -> None:
     x, y = torch.rand(2, 1, 1, 8, 8)
-    found = reconstruction_loss(x, [y], VideoLossConfig(gradient=0.3))
-    torch.testing.assert_close(found, distance(x, y, 0.3).mean())
+    result = reconstruction_loss(x, [y], VideoLossConfig(gradient=0.3))
+    torch.testing.assert_close(result, distance(x, y, 0.3).mean())
 
 
 def test_coarse_heads_have_their_own_weight_of_the_gradient(make_pdm, frames) -> None:

@@ -46,19 +46,21 @@ def test_eq_14_adds_the_terms_of_the_last_reconstruction_and_of_all_fields(
 ) -> None:
     (x, target), model = frames, make_pdm()
     out = model(x, target)
-    found = score(target, out, VideoScoreConfig(alpha=0.5, kernel=(8, 8)))
-    torch.testing.assert_close(found.score, found.reconstruction + 0.5 * found.deformation)
+    result = score(target, out, VideoScoreConfig(alpha=0.5, kernel=(8, 8)))
+    torch.testing.assert_close(result.score, result.reconstruction + 0.5 * result.deformation)
     norms = sum(field.norm(dim=1) for field in out.offsets)
-    torch.testing.assert_close(found.deformation_map, norms, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(result.deformation_map, norms, atol=1e-5, rtol=1e-4)
     coarse, fine = (distance(target, image) for image in out.reconstructions)
-    torch.testing.assert_close(found.reconstruction_map, fine)
+    torch.testing.assert_close(result.reconstruction_map, fine)
     assert not torch.allclose(coarse, fine)
 
 
 def test_the_error_map_uses_the_weight_of_the_gradient(video_output) -> None:
     x, coarse, fine = torch.rand(3, 2, 1, 32, 32)
-    found = score(x, video_output(reconstructions=(coarse, fine)), VideoScoreConfig(), gradient=0.3)
-    torch.testing.assert_close(found.reconstruction_map, distance(x, fine, 0.3))
+    result = score(
+        x, video_output(reconstructions=(coarse, fine)), VideoScoreConfig(), gradient=0.3
+    )
+    torch.testing.assert_close(result.reconstruction_map, distance(x, fine, 0.3))
 
 
 def test_eq_14_takes_the_maxima_of_the_averaged_maps() -> None:
@@ -69,7 +71,7 @@ def test_eq_14_takes_the_maxima_of_the_averaged_maps() -> None:
     assert scores.score.item() == pytest.approx((first + 0.25 * second).item())
 
 
-def test_a_map_that_is_zero_in_a_zone_has_no_score() -> None:
+def test_maps_of_zero_have_a_score_of_zero() -> None:
     zero = torch.zeros(1, 32, 32)
     for scores in (
         scores_of_maps(zero, zero, VideoScoreConfig(kernel=(3, 3))),
@@ -98,15 +100,15 @@ def test_released_terms_use_the_vertical_coarse_offset(make_pdm, frames) -> None
 def test_the_released_gradient_term_of_a_line(video_output) -> None:
     x = torch.zeros(1, 1, 40, 40)
     x[..., 10:26, 20] = 1  # 16 rows: two upright edges, and an end in the window of 16 x 14
-    found = released_terms(x, video_output(40))
-    assert found.gradient.item() == pytest.approx((2 * 16 + 1) / (16 * 14))
+    result = released_terms(x, video_output(40))
+    assert result.gradient.item() == pytest.approx((2 * 16 + 1) / (16 * 14))
 
 
 def test_released_deformation_counts_upwards_and_only_the_coarse_field(video_output) -> None:
     up = torch.zeros(1, 2, 32, 32)
     up[:, 1] = -grid_units(1, 32)
-    found = released_terms(torch.zeros(1, 1, 32, 32), video_output(fields=(up, 0 * up)))
-    assert found.deformation.item() == pytest.approx(1)
+    result = released_terms(torch.zeros(1, 1, 32, 32), video_output(fields=(up, 0 * up)))
+    assert result.deformation.item() == pytest.approx(1)
 
 
 def test_released_terms_of_avenue_have_another_kernel_and_error(video_output) -> None:
@@ -134,8 +136,8 @@ def test_enlarged_stages_keep_their_corners(image_output, stages) -> None:
     features, restored = stages(2)
     for stage in restored:
         stage[..., 0] = torch.tensor([1.0, 0.0])[:, None]
-    found = feature_map(image_output(features, restored), 5)[0, 0] / 3
-    torch.testing.assert_close(found, torch.linspace(0, 1, 5))
+    result = feature_map(image_output(features, restored), 5)[0, 0] / 3
+    torch.testing.assert_close(result, torch.linspace(0, 1, 5))
 
 
 def test_eq_20_moves_the_map_back_by_the_return_field(image_output) -> None:

@@ -7,8 +7,9 @@ normal images only, so it fails on abnormal ones.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import log2
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +20,8 @@ from dmad.errors import require
 STRIDES = [4, 8, 16]  # image size over feature size of the three stages
 
 
-class Blocks(NamedTuple):
+@dataclass(frozen=True)
+class Blocks:
     """The residual blocks of a stage."""
 
     count: int
