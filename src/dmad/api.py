@@ -1,4 +1,7 @@
-"""What `import dmad` offers: load, train, calibrate and evaluate a model, whatever its form."""
+"""What `import dmad` offers: load, train, calibrate and evaluate a model, whatever its form.
+
+Functions import what they need, so that an exported model runs with numpy and its runtime alone.
+"""
 
 from __future__ import annotations
 
@@ -7,24 +10,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from dmad.calibration.calibration import Calibration, read_calibration
 from dmad.calibration.request import CalibrationRequest
 from dmad.config import Config, config_of_card
-from dmad.data.locations import with_locations
-from dmad.data.reading.paths import real_name
-from dmad.data.splits import load_split
 from dmad.errors import DmadError, require
-from dmad.evaluation.ledger_file import write_ledger
-from dmad.evaluation.result import Evaluation
-from dmad.evaluation.score_file import write_scores
 from dmad.files import make_folder, write_atomically
 from dmad.forms import form_of
-from dmad.report.page import render
 from dmad.runs import Run, find_model, has_model, read_card, read_config, update_card
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from dmad.calibration.calibration import Calibration
+    from dmad.evaluation.result import Evaluation
     from dmad.inference.detector import Detector
 
 logger = logging.getLogger(__name__)
@@ -60,6 +57,8 @@ def load(
     detector = load_detector(files, form, device=device, fast=fast, threads=threads)
     if calibration is None:
         return detector
+    from dmad.calibration.calibration import read_calibration
+
     return detector.with_calibration(read_calibration(Path(calibration), scene))
 
 
@@ -133,6 +132,9 @@ def choose_weight(run: str | Path, root: Path | None = None, cache: Path | None 
     Raises:
         DmadError: No such run, or nothing was held out.
     """
+    from dmad.data.locations import with_locations
+    from dmad.data.splits import load_split
+
     detector = load(run)
     normal = load_split(with_locations(detector.config.data, root, cache), "held_out").footage
     update_card(find_model(run), detector.form.choose_weight(detector, normal))
@@ -191,6 +193,11 @@ def evaluate(
     Raises:
         DmadError: No such model, no test data, or no labels of both kinds.
     """
+    from dmad.data.locations import with_locations
+    from dmad.data.reading.paths import real_name
+    from dmad.data.splits import load_split
+    from dmad.report.page import render
+
     detector = load(run)
     if out is None:
         require(Path(run).is_dir(), f"{run} is no run folder; give a folder with --out DIR")
@@ -218,15 +225,19 @@ def _check_labels(labels: np.ndarray | None, name: str, root: Path | None) -> No
         f"the test split of {root} has no labels; `dmad data {root}` says where to put them; "
         "`dmad predict` needs none",
     )
-    kinds = np.unique(np.asarray(labels))
+    kinds = set(labels.tolist() if labels is not None else ())
+    only = "abnormal" if 1 in kinds else "normal"
     require(
         len(kinds) > 1,
-        f"everything in {root} is {('normal', 'abnormal')[int(kinds[0])]} by its labels or folders "
-        f"({name}); an evaluation needs both kinds",
+        f"everything in {root} is {only} by its labels or folders ({name}); an evaluation needs "
+        "both kinds",
     )
 
 
 def write_evaluation(evaluation: Evaluation, out: Path) -> None:
     """Write `scores.npz`, `ledger.json` and `ledger.md` into a folder."""
+    from dmad.evaluation.ledger_file import write_ledger
+    from dmad.evaluation.score_file import write_scores
+
     write_scores(evaluation.scores, out / "scores.npz")
     write_ledger(evaluation.ledger, out, "Ledger")

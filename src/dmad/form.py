@@ -9,19 +9,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
-from dmad.calibration.calibration import Calibration
-from dmad.calibration.request import CalibrationRequest
 from dmad.config import Config, DataConfig
-from dmad.data.footage import Footage, LabelledFootage
-from dmad.evaluation.result import Evaluation
-from dmad.evaluation.summary import Report
-from dmad.runs import ModelFiles
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor, nn
 
+    from dmad.calibration.calibration import Calibration
+    from dmad.calibration.request import CalibrationRequest
+    from dmad.data.footage import Footage, LabelledFootage
     from dmad.data.windows import Batch
+    from dmad.evaluation.result import Evaluation
+    from dmad.evaluation.summary import Report
+    from dmad.runs import ModelFiles
 
 ConfigT_contra = TypeVar("ConfigT_contra", bound=Config, contravariant=True)
 ModelT = TypeVar("ModelT", bound="nn.Module")

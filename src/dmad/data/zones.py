@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from PIL import Image, ImageDraw
 
 from dmad.errors import require
 
@@ -49,6 +48,8 @@ class Zone:
         """
         if not self:
             return None
+        from PIL import Image, ImageDraw  # an exported model without zones does not need it
+
         image = Image.new("1", (size, size), not self.include)
         draw = ImageDraw.Draw(image)
         for polygons, counts in ((self.include, 1), (self.exclude, 0)):

@@ -7,23 +7,22 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from dmad.calibration.calibration import Calibration
-from dmad.calibration.request import CalibrationRequest
-from dmad.config import DataConfig, ImageConfig
-from dmad.data.footage import Footage, LabelledFootage, fingerprint
-from dmad.data.splits import load_split
 from dmad.errors import DmadError
-from dmad.evaluation.result import Evaluation
-from dmad.evaluation.summary import Report
-from dmad.runs import ModelFiles
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from dmad.calibration.calibration import Calibration
+    from dmad.calibration.request import CalibrationRequest
+    from dmad.config import DataConfig, ImageConfig
+    from dmad.data.footage import Footage, LabelledFootage
     from dmad.data.windows import Batch
+    from dmad.evaluation.result import Evaluation
+    from dmad.evaluation.summary import Report
     from dmad.inference.detector import Detector
     from dmad.model.losses import ImageLossTerms
     from dmad.model.ppdm import PPDM, PPDMOutput
+    from dmad.runs import ModelFiles
 
 FIRST_ITEMS_FROM = 16  # images whose features the memory starts with
 
@@ -170,6 +169,9 @@ class Images:
         self, data: DataConfig, detector: Detector, card: Mapping[str, Any]
     ) -> str:
         """Return a warning if good images may be among both training and test images."""
+        from dmad.data.footage import fingerprint
+        from dmad.data.splits import load_split
+
         if data.root != detector.config.data.root:
             return ""
         try:

@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from dmad.calibration.calibration import Calibration
-from dmad.calibration.request import CalibrationRequest
-from dmad.config import DataConfig, VideoConfig
-from dmad.data.footage import Footage, LabelledFootage
 from dmad.errors import DmadError
-from dmad.evaluation.result import Evaluation
-from dmad.evaluation.summary import Report
-from dmad.runs import ModelFiles
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from dmad.calibration.calibration import Calibration
+    from dmad.calibration.request import CalibrationRequest
+    from dmad.config import DataConfig, VideoConfig
+    from dmad.data.footage import Footage, LabelledFootage
     from dmad.data.windows import Batch
+    from dmad.evaluation.result import Evaluation
+    from dmad.evaluation.summary import Report
     from dmad.inference.detector import Detector
     from dmad.model.losses import VideoLossTerms
     from dmad.model.pdm import PDM, PDMOutput
+    from dmad.runs import ModelFiles
 
 logger = logging.getLogger(__name__)
 
