@@ -20,10 +20,10 @@ from dmad.calibration.standardisation import Scorer, Standardisation
 from dmad.config import (
     Config,
     ImageConfig,
-    TrainConfig,
     VideoConfig,
     VideoDataConfig,
     VideoModelConfig,
+    VideoTrainConfig,
 )
 from dmad.model.pdm import PDM
 
@@ -123,7 +123,7 @@ def tiny(tmp_path_factory) -> Callable[..., VideoConfig]:
     def make(root: Path | None, data: dict | None = None, model: VideoModelConfig = TINY, **train):
         source = VideoDataConfig(root=root, size=SIZE, channels=1, cache=cache, **(data or {}))
         defaults = {"epochs": 1, "batch_size": 4, "lr": 1e-3, "precision": "fp32", "warmup": 2}
-        return VideoConfig("video", source, model, train=TrainConfig(**{**defaults, **train}))
+        return VideoConfig("video", source, model, train=VideoTrainConfig(**{**defaults, **train}))
 
     return make
 

@@ -21,6 +21,7 @@ from dmad.config import (
     VideoDataConfig,
     VideoModelConfig,
     VideoScoreConfig,
+    VideoTrainConfig,
     changed,
     config_class,
     config_of_card,
@@ -124,7 +125,7 @@ def test_each_form_has_sections_of_its_own() -> None:
     assert "teacher" in of_images - of_video
     assert "widths" in of_video - of_images
     assert "memory_items" in of_video & of_images
-    assert video["train"] is images["train"] is TrainConfig
+    assert (video["train"], images["train"]) == (VideoTrainConfig, TrainConfig)
 
 
 def test_the_class_of_a_form_is_found_by_its_name() -> None:
@@ -140,6 +141,8 @@ def test_settings_that_are_fixed_for_a_form_are_not_listed() -> None:
     assert (data.channels, data.history, data.fps, data.antialias) == (3, 0, 0, True)
     assert not {"channels", "history", "fps"} & {item.name for item in fields(data)}
     assert VideoDataConfig().tiles == 1
+    assert "background_lr" not in {item.name for item in fields(TrainConfig())}
+    assert (TrainConfig().background_lr, VideoTrainConfig().background_lr) == (1.0, 10.0)
     with pytest.raises(TypeError, match="history"):
         ImageDataConfig(history=4)
 
@@ -153,7 +156,7 @@ def test_stored_settings_are_read_back_as_they_were(name: str) -> None:
 
 def test_a_setting_that_is_not_stored_has_its_default() -> None:
     config = restore({"form": "video", "train": {"epochs": 3}, "data": None})
-    assert config == VideoConfig("video", train=TrainConfig(epochs=3))
+    assert config == VideoConfig("video", train=VideoTrainConfig(epochs=3))
     assert restore({"form": "images"}) == ImageConfig()
 
 
@@ -163,10 +166,18 @@ def test_a_setting_that_is_not_stored_has_its_default() -> None:
         ({"form": "video", "model": {"memory_itms": 5}}, r"unknown setting model\.memory_itms;"),
         ({"form": "video", "model": {"teacher": "resnet18"}}, r"unknown setting model\.teacher;"),
         ({"form": "images", "data": {"history": 4}}, r"unknown setting data\.history;"),
+        ({"form": "images", "train": {"background_lr": 10.0}}, r"setting train\.background_lr;"),
         ({"model": {"memory_itms": 5}}, r"unknown setting model\.memory_itms;"),
         ({"form": "sound"}, "no form is called 'sound'"),
     ],
-    ids=["misspelt", "of images", "of video", "misspelt before forms had sections", "form"],
+    ids=[
+        "misspelt",
+        "of images",
+        "of video",
+        "template of video",
+        "misspelt before forms had sections",
+        "form",
+    ],
 )
 def test_unknown_settings_are_refused(tree: dict, message: str) -> None:
     with pytest.raises(DmadError, match=message):
@@ -277,6 +288,7 @@ def test_a_change_of_an_unknown_setting_is_refused() -> None:
         (lambda: TrainConfig(batch_size=0), "train.batch_size is 0; give 1 or more"),
         (lambda: TrainConfig(warmup=-1), "train.warmup is -1; give 0 or more"),
         (lambda: TrainConfig(clip=-1), "train.clip is -1; give 0 or more"),
+        (lambda: VideoTrainConfig(background_lr=-1), "train.background_lr is -1; give 0 or more"),
         (lambda: TrainConfig(seed=2**32), r"train.seed is 4294967296; give less than 2\^32"),
         (lambda: TrainConfig(betas=(0.9, 1.0)), "give two numbers from 0 to below 1"),
         (lambda: TrainConfig(lr=0.0), "train.lr is 0.0; give a number above 0"),

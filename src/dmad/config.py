@@ -1,9 +1,10 @@
 """Every setting of the project, as frozen dataclasses that check themselves when built.
 
-A form of DMAD, video or images, has its own class for each section, so that every setting listed
-has an effect. The defaults are the paper's. Where the authors' released code differs in a way that
-matters, the docstring names both values; `docs/equations.md` says why. Recipes set what depends on
-the data.
+The settings are in five sections: data, model, loss, score and train. Video and images, the two
+forms of DMAD, have their own classes for these sections, so that `dmad train RECIPE --help` lists
+only settings that have an effect. The defaults are the paper's. If the authors' released code uses
+another value, the docstring names both, and `docs/equations.md` gives the reason. Recipes set what
+depends on the data.
 """
 
 from __future__ import annotations
@@ -21,7 +22,14 @@ ImageLayout = Literal["mvtec", "images"]
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Where the data is and how it is read: the settings that both forms share."""
+    """Where the data is and how it is read: the settings that both forms share.
+
+    Args:
+        root: Folder of the data set. `dmad data PATH` lists what a folder contains.
+        workers: Processes that load batches. 0 is fastest on a machine with few cores.
+        limit: Largest number of training samples. They are spread evenly over the data. 0 uses all.
+        layout: Layout of the folder. Each recipe sets its own.
+    """
 
     root: Path | None = None
     size: int = 256
@@ -30,7 +38,7 @@ class DataConfig:
     held_out: float = 0.125
     limit: int = 0
 
-    # Fixed for a form, or a setting of its own section.
+    # Each of these is fixed, or a setting of one form only.
     layout: ClassVar[str] = ""
     channels: ClassVar[int] = 3
     history: ClassVar[int] = 0
@@ -55,20 +63,18 @@ class VideoDataConfig(DataConfig):
     """Where the footage is and how it is read.
 
     Args:
-        root: Folder of the data set. `dmad data PATH` lists what a folder contains.
         size: Height and width of a frame in pixels after resizing.
         cache: Folder for decoded frames (default: $DMAD_CACHE, else ~/.cache/dmad).
-        workers: Processes that load batches. 0 is fastest for memory-mapped frames on few cores.
-        held_out: Share of the normal clips kept from training, for thresholds. 0 trains on all.
-        limit: Largest number of training samples, evenly spread. 0 uses all.
-        layout: How the folder is laid out. Each recipe names its own.
+        held_out: Share of the normal clips that are not used for training but to set the threshold.
+            0 trains on all clips.
         channels: 1 for grey, 3 for colour.
-        history: Past frames from which the next one is predicted. 0 reconstructs single images.
-        antialias: Resize frames with antialiasing. Without it, as released, thin objects stay
-            sharp.
-        fps: Frames a second of footage that does not state its rate, such as folders of frames.
-            0 is unknown: no result is then given in seconds or hours.
-        normal: Digits that count as normal (recipes `mnist` and `digits`).
+        history: Number of past frames from which the next one is predicted. 0: the model
+            reconstructs single images.
+        antialias: Resize frames with antialiasing. `false` keeps thin objects sharp, as in the
+            authors' released code.
+        fps: Frame rate of footage that does not state it, such as folders of frames. 0 means
+            unknown: results are then not given in seconds or hours.
+        normal: Digits that are normal (recipes `mnist` and `digits`).
     """
 
     layout: VideoLayout = "video"  # type: ignore[misc]
@@ -88,17 +94,14 @@ class ImageDataConfig(DataConfig):
     """Where the images are and how they are read.
 
     Args:
-        root: Folder of the data set. `dmad data PATH` lists what a folder contains.
         size: Height and width of an image, or of a tile, in pixels after resizing.
         cache: Folder for decoded images (default: $DMAD_CACHE, else ~/.cache/dmad).
-        workers: Processes that load batches. 0 is fastest for memory-mapped images on few cores.
-        held_out: Share of the good images kept from training, for thresholds. 0 trains on all.
-        limit: Largest number of training samples, evenly spread. 0 uses all.
-        layout: How the folder is laid out. Each recipe names its own.
-        categories: Recipe `mvtec`: names of categories, separated by commas. One model is trained
-            for each. Empty trains all.
+        held_out: Share of the good images that are not used for training but to set the threshold.
+            0 trains on all images.
+        categories: Names of the categories to train, separated by commas (recipe `mvtec`). One
+            model is trained for each category. By default, all are trained.
         tiles: Cut each image into `tiles` x `tiles` overlapping pieces of `size` pixels, so that
-            small defects of large images are found. 1 takes the image whole.
+            small defects of large images are found. 1 does not cut it.
     """
 
     layout: ImageLayout = "images"  # type: ignore[misc]
@@ -112,7 +115,16 @@ class ImageDataConfig(DataConfig):
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """The parts of the network that both forms share. Each can be switched off (Table 4)."""
+    """The parts of the neural network that both forms share. Each can be switched off (Table 4).
+
+    Args:
+        memory: Replace each vector of the embedding by the nearest memory item (Eq. 4).
+        memory_items: Number N of memory items.
+        revive_after: Number of steps after which an unused memory item is replaced by a vector of
+            the embedding. 0: never (paper).
+        displacements: One number for each deformation head: the largest displacement in pixels.
+        estimator_width: Number of channels of the deformation estimator.
+    """
 
     memory: bool = True
     memory_items: int = 200
@@ -124,7 +136,7 @@ class ModelConfig:
 
     @property
     def coarsest(self) -> int:
-        """Image size over the size of the coarsest feature map; the image size is a multiple."""
+        """Factor by which the coarsest feature map is smaller than the image."""
         return max((1, *self.reductions))
 
     def __post_init__(self) -> None:
@@ -147,30 +159,28 @@ class ModelConfig:
 
 @dataclass(frozen=True)
 class VideoModelConfig(ModelConfig):
-    """The network of video (PDM). Each part can be switched off, as for Table 4.
+    """The neural network for video (PDM). Each part can be switched off, as in the paper's Table 4.
 
     Args:
-        memory: Quantise the embedding to memory items (Eq. 4).
-        memory_items: Number N of memory items.
-        revive_after: Steps after which an unused item is replaced by an embedding. 0 never (paper).
         positions: Use the positional embedding PE in the decoder and the deformation estimator.
-        reductions: For each deformation head, coarse first, image size over field size. Empty
-            switches the deformation off. One entry is K = 1.
-        displacements: For each head, the largest displacement in pixels.
-        estimator_width: Channels of the deformation estimator.
-        widths: Channels of each encoder level, finest first, with 2x pooling between levels. The
-            last is the number of channels D of the memory.
-        stem: Factor by which pixels are folded into channels before the first convolution. 1 works
-            at full resolution (released code). 2 costs about a quarter.
-        skips: `compressed` passes few channels of detached features to the decoder (paper),
-            `full` passes all of them (as MNAD), `none` passes nothing.
-        skip_channels: Channels that a compressed skip keeps.
-        estimator_sees: Input of the deformation estimator. `past` is the input of the encoder (the
-            one x of Eq. 3). `target` adds the frame to be matched.
+        reductions: One number for each deformation head, the coarse head first: image size divided
+            by field size. [] switches the deformation off. One number means K = 1.
+        widths: Number of channels of each encoder level, from fine to coarse, with 2x pooling
+            between levels. The last number is also the number of channels D of the memory.
+        stem: Factor by which height and width are reduced before the first convolution: pixels
+            become channels. 1 works at full resolution (released code). 2 needs about a quarter of
+            the computing time of 1.
+        skips: Skip connections from the encoder to the decoder. `compressed` passes a few channels
+            of detached features (paper), `full` passes all features (as MNAD), `none` passes
+            nothing.
+        skip_channels: Number of channels that a compressed skip connection passes.
+        estimator_sees: Input of the deformation estimator. `past`: the same input as the encoder (x
+            in Eq. 3). `target`: this input and the frame to be predicted.
         background: Learn a background template and a foreground mask (Eq. 9).
         mask: Source of the foreground mask. `encoder` computes it from the finest features of the
-            input, one mask a channel (released on Ped2 and Avenue). `decoder` computes it beside
-            the reference, so that it too passes the memory (released on ShanghaiTech).
+            input, one mask for each channel (released code for Ped2 and Avenue). `decoder` computes
+            it from the memory items, together with the reference image (released code for
+            ShanghaiTech).
     """
 
     widths: tuple[int, ...] = (32, 64, 128, 256)
@@ -183,12 +193,12 @@ class VideoModelConfig(ModelConfig):
 
     @property
     def embedding_reduction(self) -> int:
-        """Image size over the size of the embedding."""
+        """Image size divided by the size of the embedding."""
         return int(self.stem * 2 ** (len(self.widths) - 1))
 
     @property
     def coarsest(self) -> int:
-        """Image size over the size of the coarsest feature map; the image size is a multiple."""
+        """Factor by which the coarsest feature map is smaller than the image."""
         return max(super().coarsest, self.embedding_reduction)
 
     def __post_init__(self) -> None:
@@ -200,21 +210,17 @@ class VideoModelConfig(ModelConfig):
 
 @dataclass(frozen=True)
 class ImageModelConfig(ModelConfig):
-    """The network of images (PPDM). Each part can be switched off.
+    """The neural network for images (PPDM). Each part can be switched off.
 
     Args:
-        memory: Quantise the embedding to memory items (Eq. 4).
-        memory_items: Number N of memory items.
-        revive_after: Steps after which an unused item is replaced by an embedding. 0 never (paper).
         positions: Use the positional embedding PE in the deformation estimator.
-        reductions: For each deformation head, coarse first, image size over field size. Empty
-            switches the deformation off: reverse distillation alone.
-        displacements: For each head, the largest displacement in pixels.
-        estimator_width: Channels of the deformation estimator.
-        teacher: The frozen network of timm whose features are restored, such as `wide_resnet50_2`
-            or `resnet18`.
-        teacher_weights: File of the teacher's weights (.safetensors, or .pth of tensors alone).
-            Without a file, timm downloads them.
+        reductions: One number for each deformation head, the coarse head first: image size divided
+            by field size. [] switches the deformation off. The model is then plain reverse
+            distillation, with a memory if `memory` is true.
+        teacher: The pretrained network whose features the model learns to restore: a name of timm,
+            such as `wide_resnet50_2` or `resnet18`.
+        teacher_weights: File of the teacher's weights (.safetensors, or a .pth file that contains
+            only tensors). Without a file, timm downloads the weights.
     """
 
     teacher: str = "resnet18"
@@ -224,13 +230,17 @@ class ImageModelConfig(ModelConfig):
 
     @property
     def coarsest(self) -> int:
-        """Image size over the size of the coarsest feature map; the image size is a multiple."""
+        """Factor by which the coarsest feature map is smaller than the image."""
         return max(super().coarsest, self.embedding_reduction)
 
 
 @dataclass(frozen=True)
 class LossConfig:
-    """Weights of the losses that both forms share (Eq. 5, 8, 11, 18 and 19)."""
+    """Weights of the losses that both forms share (Eq. 5, 8, 11, 18 and 19).
+
+    Args:
+        beta: Weight of the commitment term (Eq. 5).
+    """
 
     gamma1: float = 1.0
     gamma2: float = 0.25
@@ -254,15 +264,18 @@ class VideoLossConfig(LossConfig):
     Args:
         gamma1: Weight of the compression loss (Eq. 11).
         gamma2: Weight of the deformation loss (Eq. 11).
-        beta: Weight of the commitment term (Eq. 5).
         smoothness: Weight of the smoothness term of Eq. 8. 0 removes it.
         strength: Weight of the strength term of Eq. 8. 0 removes it (released code: 0.4 on Ped2).
-        smoothness_window: 0 uses differences of neighbours (paper). An odd width compares a vector
-            with the mean around it (near the released code: 7 coarse, 3 fine).
-        gradient: Weight of the gradient part of Dis (Eq. 10, 12) beside its squared error.
-        coarse_gradient: Factor on `gradient` for all heads but the last (released code: 0.25).
-        background: Weight of the loss that fits the template to the frames (released code: its
-            only loss).
+        smoothness_window: How the smoothness is computed. 0: from differences between neighbouring
+            vectors (paper). An odd number: from the difference between a vector and the mean in a
+            window of this width (similar to the released code, which uses 7 for the coarse and 3
+            for the fine field).
+        gradient: Weight of the gradient difference in Dis (Eq. 10, 12). The squared error has the
+            weight 1.
+        coarse_gradient: Factor by which `gradient` is multiplied for all heads except the last
+            (released code: 0.25).
+        background: Weight of the loss that fits the background template to the frames (in the
+            released code the template has no other loss).
     """
 
     gradient: float = 1.0
@@ -277,14 +290,14 @@ class ImageLossConfig(LossConfig):
     Args:
         gamma1: Weight of the compression loss (Eq. 19).
         gamma2: Weight of the deformation loss (Eq. 19).
-        beta: Weight of the commitment term (Eq. 5).
         smoothness: Weight of the smoothness terms of Eq. 18. 0 removes them.
         strength: Weight of the strength terms of Eq. 18. 0 removes them.
-        smoothness_window: 0 uses differences of neighbours (paper). An odd width compares a vector
-            with the mean around it.
+        smoothness_window: How the smoothness is computed. 0: from differences between neighbouring
+            vectors (paper). An odd number: from the difference between a vector and the mean in a
+            window of this width.
         gamma3: Weight of the cycle consistency (Eq. 17, 19). 0 removes it.
-        backward_strength: Include the strength of the backward fields in Eq. 18 (released code:
-            false).
+        backward_strength: Include the strength of the backward fields in Eq. 18 (paper: true,
+            released code: false).
     """
 
     gamma3: float = 0.25
@@ -293,7 +306,7 @@ class ImageLossConfig(LossConfig):
 
 @dataclass(frozen=True)
 class ScoreConfig:
-    """How maps become a score: the settings that both forms share."""
+    """How the error and deformation maps become a score: the settings that both forms share."""
 
     alpha: float = 0.2
     choose: bool = True
@@ -304,15 +317,15 @@ class ScoreConfig:
 
 @dataclass(frozen=True)
 class VideoScoreConfig(ScoreConfig):
-    """How maps of video become a score (Eq. 12 to 14).
+    """How the error and deformation maps of video become a score (Eq. 12 to 14).
 
     Args:
-        alpha: Weight of the deformation term (Eq. 14).
-        choose: Choose `weight` at the end of training, by synthetic anomalies in the clips that
-            were held out.
-        weight: Weight of the deformation in the calibrated score, where both terms are
-            standardised.
-        kernel: Height and width of the averaging kernel k* in pixels.
+        alpha: Weight of the deformation term in the raw score (Eq. 14).
+        choose: At the end of training, choose `weight` by artificial anomalies that are drawn into
+            the held-out clips.
+        weight: Weight of the deformation term in the calibrated score, the sum of both terms after
+            they are standardised.
+        kernel: Height and width in pixels of the averaging kernel k*.
     """
 
     weight: float = 0.5
@@ -326,14 +339,14 @@ class VideoScoreConfig(ScoreConfig):
 
 @dataclass(frozen=True)
 class ImageScoreConfig(ScoreConfig):
-    """How maps of images become a score (Eq. 20 to 23).
+    """How the error and deformation maps of images become a score (Eq. 20 to 23).
 
     Args:
         alpha: Weight of the deformation term (Eq. 22).
-        choose: Choose `alpha` at the end of training, by synthetic defects in the images that were
-            held out.
-        sigma: Standard deviation of the Gaussian kernel k* in pixels.
-        backward_only: Measure the backward fields alone in Eq. 21 (released code).
+        choose: At the end of training, choose `alpha` by artificial defects that are drawn into the
+            held-out images.
+        sigma: Standard deviation in pixels of the Gaussian kernel k*.
+        backward_only: Use only the backward fields in Eq. 21 (released code: true).
     """
 
     alpha: float = 0.05
@@ -350,27 +363,28 @@ class TrainConfig:
     """How the model is trained.
 
     Args:
-        epochs: Passes over the data.
-        batch_size: Samples a step.
-        lr: Peak learning rate of AdamW, decayed to zero along a cosine.
+        epochs: Number of passes over the training data.
+        batch_size: Number of samples in a batch.
+        lr: Highest learning rate of AdamW. It falls to zero along a cosine.
         betas: Decay rates of AdamW's two moments.
-        background_lr: Factor on `lr` for the background template.
         weight_decay: Weight decay of AdamW.
-        warmup: Steps over which the learning rate first rises to its peak; at most half of all.
-        clip: Largest norm of the gradient of all weights together. 0 does not clip.
-        seed: Seed of weights and sample order.
-        precision: `auto` takes bf16 if the machine computes in it, else 32-bit floats.
-        compile: `torch.compile`. `auto` compiles on a GPU.
-        channels_last: Keep activations in channels-last order. `auto` does so if bf16 is fast.
-        start: Trained model (run, file or shipped name) whose weights the training starts from;
-            background templates are not taken.
+        warmup: Number of steps in which the learning rate rises to `lr`. At most half of all steps
+            are used for it.
+        clip: Largest norm of the gradient of all weights together. Longer gradients are shortened
+            to it. 0 does not clip.
+        seed: Random seed of the weights and of the order of samples.
+        precision: `auto` uses bf16 if the machine has fast bf16 arithmetic, else 32-bit floats.
+        compile: Use `torch.compile`. `auto` uses it on a GPU.
+        channels_last: Use the channels-last memory format. `auto` uses it if bf16 is fast.
+        start: Trained model whose weights the training starts from: a run folder, a weights file,
+            or the name of a model that comes with dmad, such as `ped2`. Background templates are
+            not taken from it.
     """
 
     epochs: int = 60
     batch_size: int = 8
     lr: float = 2e-4
     betas: tuple[float, float] = (0.9, 0.999)
-    background_lr: float = 10.0
     weight_decay: float = 0.01
     warmup: int = 0
     clip: float = 0.0
@@ -380,15 +394,32 @@ class TrainConfig:
     channels_last: Literal["auto", "on", "off"] = "auto"
     start: Path | None = None
 
+    background_lr: ClassVar[float] = 1.0  # a setting of video
+
     def __post_init__(self) -> None:
         least = {"epochs": 1, "batch_size": 1, "warmup": 0, "clip": 0, "weight_decay": 0}
-        check_settings(self, "train", **least, seed=0, background_lr=0)
+        check_settings(self, "train", **least, seed=0)
         require(self.seed < 2**32, f"train.seed is {self.seed}; give less than 2^32")
         require(
             0 <= min(self.betas) <= max(self.betas) < 1,
             f"train.betas is {self.betas}; give two numbers from 0 to below 1",
         )
         require(self.lr > 0, f"train.lr is {self.lr}; give a number above 0")
+
+
+@dataclass(frozen=True)
+class VideoTrainConfig(TrainConfig):
+    """How the model is trained.
+
+    Args:
+        background_lr: Factor by which `lr` is multiplied for the background template.
+    """
+
+    background_lr: float = 10.0  # type: ignore[misc]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_settings(self, "train", background_lr=0)
 
 
 @dataclass(frozen=True)
@@ -433,6 +464,7 @@ class VideoConfig(Config):
     model: VideoModelConfig = field(default_factory=VideoModelConfig)
     loss: VideoLossConfig = field(default_factory=VideoLossConfig)
     score: VideoScoreConfig = field(default_factory=VideoScoreConfig)
+    train: VideoTrainConfig = field(default_factory=VideoTrainConfig)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -470,13 +502,13 @@ PATHS = (*LOCATIONS, "start")
 
 
 def section_classes(form: str) -> dict[str, type]:
-    """The dataclass of each section of a form's settings, by section name."""
+    """Return the dataclass of each section of a form's settings, by section name."""
     defaults = config_class(form)()
     return {name: type(getattr(defaults, name)) for name in SECTIONS}
 
 
 def config_class(form: str) -> type[Config]:
-    """The subclass of `Config` whose `form` has this name.
+    """Return the subclass of `Config` for a form, `video` or `images`.
 
     Raises:
         DmadError: No form has this name.
@@ -530,15 +562,15 @@ def changed(config: AnyConfig, **changes: object) -> AnyConfig:
 
 
 def with_absolute_paths(config: Config) -> Config:
-    """Return the same settings with every path absolute, so that they hold from any folder."""
+    """Return the same settings with absolute paths, so that they can be used from any folder."""
     return restore(plain(config))
 
 
 def restore(tree: Mapping[str, Any]) -> Config:
-    """Build the settings from what `plain` made of them. Relative paths become absolute.
+    """Build the settings from the dicts that `plain` returned. Relative paths become absolute.
 
-    Settings stored before forms had their own sections carry no `form`; what belongs to the other
-    form is dropped from them.
+    Old files have no `form` and contain the settings of both forms. Those of the other form are
+    dropped.
 
     Raises:
         DmadError: An unknown form, section or setting, or a value out of range.
@@ -581,7 +613,7 @@ def _value(key: str, value: Any) -> Any:
 
 
 def config_of_card(card: Mapping[str, Any]) -> Config:
-    """The settings in a model's card, with the weight of the deformation chosen for the model."""
+    """Return the settings in a model's card, with the deformation weight that training chose."""
     config = restore(card["config"])
     if "choice" in card:
         config = changed(config, alpha=card["choice"]["alpha"])

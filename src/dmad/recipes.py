@@ -1,9 +1,10 @@
-"""The recipes: the settings for each data set, one function each, named as on the command line.
+"""The recipes: for each data set, a function of the same name returns the settings.
 
-Sizes and epochs of real video and MVTec are the paper's. The network of video, the default of
-`VideoModelConfig`, is the released one of Ped2, except for its fields (their scale, width and
-input) and the hidden layer of its mask. Avenue and ShanghaiTech have more memory items, as
-released. On a CPU without 16-bit arithmetic a smaller network trains in a fraction of the time:
+Real video and MVTec have the image size and the number of epochs of the paper. The network for
+video, the default of `VideoModelConfig`, is the network for Ped2 in the authors' released code,
+except for its deformation fields (their resolution, width and input) and the hidden layer of its
+mask. Avenue and ShanghaiTech have more memory items, as in the released code. If a CPU has no
+16-bit arithmetic, a smaller network needs much less time for the training:
 `--model.widths [16,32,64,128] --model.reductions [8,4] --model.estimator_width 32`.
 """
 
@@ -26,26 +27,30 @@ from dmad.config import (
     VideoLossConfig,
     VideoModelConfig,
     VideoScoreConfig,
+    VideoTrainConfig,
     changed,
 )
 from dmad.errors import DmadError
 
-# Only the gradient error of the released frame scores is local, so it counts four times.
+# Of the two error terms in the released frame scores, only the gradient error is measured in a
+# small window. So it has the weight 4.
 VIDEO_LOSS = VideoLossConfig(gradient=4.0)
-# With the paper's 0.25 the fields of digits stay small.
+# With the paper's γ₂ = 0.25, the deformation fields of digits stay small.
 DIGITS_LOSS = VideoLossConfig(gamma2=0.02)
-# Fields at 1/8 and 1/2 instead of the released 1/4 and 1/1 are twice as fast. The estimator sees
-# the frame to be matched: the past alone adds little to what the encoder's mask knows already.
+# Fields at 1/8 and 1/2 of the image size are computed twice as fast as those of the released code
+# (1/4 and 1/1). The estimator gets the frame to be predicted as well, because the past frames alone
+# add little to what the mask of the encoder already shows.
 VIDEO_MODEL = VideoModelConfig(reductions=(8, 2), estimator_sees="target")
-# Many small steps. The paper's 2e-4 at batch 8 needs its 60 epochs. With a warm-up and clipped
-# gradients, every memory item is used in the first epoch.
-VIDEO_TRAINING = TrainConfig(batch_size=2, lr=1e-3, warmup=100, clip=1.0)
-# The strength term applies to the forward fields only, and the backward fields are free to undo
-# them. With the paper's γ₂ = 1 on both, the backward fields stay zero and the forward fields
-# compress a part until little is left to restore.
+# Many small batches with a high learning rate. The paper's learning rate of 2e-4 with batches of 8
+# needs 60 epochs. With a warm-up and clipped gradients, every memory item is used in the first
+# epoch.
+VIDEO_TRAINING = VideoTrainConfig(batch_size=2, lr=1e-3, warmup=100, clip=1.0)
+# The strength term applies only to the forward fields, so the backward fields can undo them. With
+# the paper's γ₂ = 1 on both, the backward fields stay zero, and the forward fields shrink the part
+# in the image until little of it is left to restore.
 IMAGE_LOSS = ImageLossConfig(gamma2=8.0, gamma3=1.0, backward_strength=False)
-# Steps after which unused memory items are replaced. A frozen teacher does not move its features
-# towards unused items, as an encoder does.
+# Number of steps after which unused memory items are replaced. An encoder moves its features
+# towards unused items in training. A frozen teacher cannot.
 IMAGE_REVIVE_AFTER = 50
 
 
@@ -63,7 +68,7 @@ def avenue() -> VideoConfig:
 
 
 def shanghaitech() -> VideoConfig:
-    """ShanghaiTech Campus: colour, thirteen fixed views, one background template each."""
+    """ShanghaiTech Campus: colour, thirteen fixed views with one background template each."""
     data = VideoDataConfig(layout="shanghaitech", antialias=False, fps=24)
     base = _video("shanghaitech", data, epochs=10)
     return changed(base, memory_items=1000, mask="decoder", estimator_sees="past")
@@ -80,44 +85,44 @@ def _video(name: str, data: VideoDataConfig, epochs: int) -> VideoConfig:
 
 
 def street() -> VideoConfig:
-    """A scripted street scene, rendered during training. Needs no data."""
+    """A generated street scene, drawn during training. Needs no data."""
     return VideoConfig(
         recipe="street",
         data=VideoDataConfig(layout="street", size=64, channels=1),
         model=VideoModelConfig(
             widths=(16, 32, 64), reductions=(8, 4), estimator_width=24, skip_channels=16
         ),
-        # Figures are a few pixels wide, so that their gradients are mostly noise.
+        # People are a few pixels wide, so their gradients are mostly noise.
         loss=VideoLossConfig(gradient=0.0),
         score=VideoScoreConfig(kernel=(14, 14)),
-        train=TrainConfig(epochs=7, batch_size=4, lr=2e-3, warmup=50, clip=1.0),
+        train=VideoTrainConfig(epochs=7, batch_size=4, lr=2e-3, warmup=50, clip=1.0),
     )
 
 
 def mnist() -> VideoConfig:
-    """MNIST, odd digits normal (Sec. 4.2)."""
+    """MNIST. Odd digits are normal (Sec. 4.2)."""
     return VideoConfig(
         recipe="mnist",
         data=VideoDataConfig(layout="mnist", size=32, channels=1, history=0, held_out=0),
         model=_digits_model(),
         loss=DIGITS_LOSS,
         score=VideoScoreConfig(kernel=(8, 8)),
-        train=TrainConfig(epochs=3, batch_size=32, lr=1e-3),
+        train=VideoTrainConfig(epochs=3, batch_size=32, lr=1e-3),
     )
 
 
 def digits() -> VideoConfig:
-    """The 1,797 digits that come with scikit-learn, odd ones normal. Needs no data."""
+    """The 1,797 digits of scikit-learn. Odd digits are normal. Needs no data."""
     return replace(
         mnist(),
         recipe="digits",
         data=VideoDataConfig(layout="digits", size=32, channels=1, history=0, held_out=0),
-        train=TrainConfig(epochs=15, batch_size=16, lr=1e-3),
+        train=VideoTrainConfig(epochs=15, batch_size=16, lr=1e-3),
     )
 
 
 def _digits_model() -> VideoModelConfig:
-    """One embedding an image, so that a memory item is the prototype of a whole digit."""
+    """A network with one embedding for each image: a memory item is the prototype of a digit."""
     return VideoModelConfig(
         widths=(16, 32, 64, 128, 128),
         stem=2,
@@ -132,7 +137,7 @@ def _digits_model() -> VideoModelConfig:
 
 
 def mvtec() -> ImageConfig:
-    """MVTec AD: one model a category, wide ResNet-50 as teacher (the paper's)."""
+    """MVTec AD: one model for each category. The teacher is the paper's wide ResNet-50."""
     model = ImageModelConfig(
         teacher="wide_resnet50_2",
         revive_after=IMAGE_REVIVE_AFTER,
@@ -143,7 +148,7 @@ def mvtec() -> ImageConfig:
 
 
 def images() -> ImageConfig:
-    """Any folder of images of good parts, ResNet-18 as teacher: for two cores."""
+    """Any folder of images of good parts. The teacher is ResNet-18, which is fast on a CPU."""
     model = ImageModelConfig(
         teacher="resnet18",
         revive_after=IMAGE_REVIVE_AFTER,
@@ -169,12 +174,12 @@ RECIPES = (ped2, avenue, shanghaitech, video, street, mnist, digits, mvtec, imag
 
 
 def names() -> list[str]:
-    """The names of the recipes."""
+    """Return the names of the recipes."""
     return [recipe.__name__ for recipe in RECIPES]
 
 
 def get(name: str) -> Config:
-    """The settings of a recipe.
+    """Return the settings of a recipe.
 
     Raises:
         DmadError: No recipe has this name. The message proposes the nearest one.
@@ -188,12 +193,13 @@ def get(name: str) -> Config:
 
 
 def recipe(name: str, **changes: object) -> Config:
-    """A recipe with some settings changed, each by its own name.
+    """Return the settings of a recipe, some of them changed.
 
     Args:
-        name: As on the command line.
-        **changes: Any setting of any section: `epochs=4, size=128, root=Path("UCSDped2")`. If two
-            sections have a setting of that name, put the section first: `loss_background=0.0`.
+        name: Name of the recipe, such as "ped2".
+        **changes: New values by the names of the settings, such as `epochs=4, size=128,
+            root=Path("UCSDped2")`. If two sections have a setting with this name, put the section
+            before the name: `loss_background=0.0`.
 
     Raises:
         DmadError: No such recipe or setting, or a value out of range.
@@ -202,5 +208,5 @@ def recipe(name: str, **changes: object) -> Config:
 
 
 def describe() -> list[tuple[str, str]]:
-    """The name of each recipe and one line that describes it."""
+    """Return the name of each recipe, and one line that describes it."""
     return [(recipe.__name__, (recipe.__doc__ or "").strip()) for recipe in RECIPES]
