@@ -163,7 +163,7 @@ def test_an_unknown_field_is_refused(run) -> None:
 
 
 def test_a_model_that_ships_with_the_project_is_not_changed(normal, tmp_path) -> None:
-    with pytest.raises(DmadError, match=r"ped2 ships with the project .* --out FILE"):
+    with pytest.raises(DmadError, match=r"ped2 comes with dmad .* --out FILE"):
         calibrate("ped2", footage=[normal], fps=10)
     stored = calibrate("ped2", footage=[normal], fps=10, out=tmp_path / "mine.json")
     assert read_calibration(tmp_path / "mine.json") == stored
@@ -175,7 +175,7 @@ def test_a_threshold_is_logged_with_its_footage_and_warnings(run, normal, logged
     log_threshold(calibration)
     message, *warnings = logged().splitlines()
     assert message.startswith(f"threshold {calibration.threshold:.3f} for 30/hour (90 % interval")
-    assert message.endswith("from 1 normal clip, 36 frames at 10 a second")
+    assert message.endswith("from 1 normal clip, 36 frames at 10 per second")
     assert warnings == list(calibration.warnings)
 
 

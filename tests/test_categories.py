@@ -107,7 +107,7 @@ def test_one_bad_category_does_not_stop_the_others(config, root, tmp_path, logge
 
 
 def test_a_folder_without_trained_categories_is_refused(tmp_path) -> None:
-    with pytest.raises(DmadError, match=r"no category of .* is trained; dmad train --resume"):
+    with pytest.raises(DmadError, match=r"no category of .* is trained; run dmad train --resume"):
         evaluate_categories(tmp_path)
 
 

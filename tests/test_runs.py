@@ -134,7 +134,7 @@ def test_an_unknown_name_lists_the_shipped_models(tmp_path) -> None:
     with pytest.raises(DmadError, match=r"no model at nothing; give a run folder.*\(.*ped2"):
         find_model("nothing")
     (tmp_path / "notes.txt").touch()
-    with pytest.raises(DmadError, match=r"is no \.safetensors file"):
+    with pytest.raises(DmadError, match=r"is not a \.safetensors file"):
         find_model(tmp_path / "notes.txt")
 
 
@@ -142,7 +142,7 @@ def test_a_folder_of_categories_names_them(tmp_path) -> None:
     for name in ("screw", "bottle"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "model.json").touch()
-    with pytest.raises(DmadError, match=r"one model each in .*bottle, .*screw; name one"):
+    with pytest.raises(DmadError, match=r"its folders hold models: .*bottle, .*screw; give one"):
         find_model(tmp_path)
 
 
@@ -161,7 +161,7 @@ def test_damaged_weights_are_refused(saved) -> None:
 
 def test_a_damaged_card_is_refused(saved) -> None:
     saved.card.write_text("{")
-    with pytest.raises(DmadError, match="not readable JSON"):
+    with pytest.raises(DmadError, match="not valid JSON"):
         read_card(find_model(saved.folder))
 
 

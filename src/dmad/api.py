@@ -1,6 +1,7 @@
-"""What `import dmad` offers: load, train, calibrate and evaluate a model, whatever its form.
+"""The functions of `import dmad`: load, train, calibrate and evaluate a model.
 
-Functions import what they need, so that an exported model runs with numpy and its runtime alone.
+Packages are imported inside the functions, so that an exported model needs only numpy and its
+runtime.
 """
 
 from __future__ import annotations
@@ -36,19 +37,21 @@ def load(
     fast: bool = True,
     threads: int = 0,
 ) -> Detector:
-    """Load a trained or an exported model, ready to judge. An exported one needs no torch.
+    """Load a trained or exported model, and return its detector.
+
+    An exported model does not need torch.
 
     Args:
-        run: Run folder, `.safetensors` file, name of a shipped model such as "ped2", or a folder
-            that `dmad export` wrote.
-        scene: View that `calibration` must belong to.
-        calibration: File that `dmad calibrate --out` wrote. None: the model's own threshold.
+        run: Run folder, `.safetensors` file, a folder that `dmad export` wrote, or the name of a
+            model that comes with dmad, such as "ped2".
+        scene: View (the scene of a fixed camera) that `calibration` was set for.
+        calibration: File that `dmad calibrate --out` wrote. None: the threshold of the model.
         device: Where to compute, such as "cpu" or "cuda". None: a GPU if there is one.
-        fast: Fold and pack the network, and use 16 bit if the device is fast in it.
-        threads: Processor cores that an exported model uses. 0 is all.
+        fast: Optimise the network for speed, and use 16 bit if this makes the device faster.
+        threads: Number of processor cores that an exported model uses. 0: all.
 
     Raises:
-        DmadError: No such model or calibration, or a package that it needs is missing.
+        DmadError: The model, the calibration or a package that the model needs does not exist.
     """
     from dmad.inference.loading import load_detector
 
@@ -63,16 +66,19 @@ def load(
 
 
 def train(config: Config, out: str | Path = "runs", resume: str | Path | None = None) -> Run:
-    """Train a network from settings, or resume a run that was stopped. Sets no threshold.
+    """Train a network, or resume a training that was stopped.
+
+    Unlike the command `dmad train`, this function sets no threshold, and for images it does not
+    choose α, the weight of the deformation.
 
     Args:
-        config: All settings, as `dmad.recipe("ped2", ...)` returns them; those of the run if
-            `resume` is given.
+        config: All settings, such as `dmad.recipe("ped2", ...)` returns. To resume a run, give the
+            settings of that run.
         out: Folder under which a new run folder is made.
         resume: Run folder to resume.
 
     Returns:
-        The run, its model saved.
+        The run folder, which holds the trained model.
 
     Raises:
         DmadError: Data is missing or unusable, the output is not writable, the loss is no longer
@@ -87,7 +93,7 @@ def train(config: Config, out: str | Path = "runs", resume: str | Path | None = 
 def train_and_calibrate(
     config: Config, out: str | Path = "runs", resume: str | Path | None = None
 ) -> Path:
-    """Train a network and set its threshold on what was held out. Returns the run folder."""
+    """Train a network, set its threshold on held-out data, and return the run folder."""
     from dmad.training.train import is_first_process
 
     folder = train(config, out, resume).folder
@@ -97,16 +103,16 @@ def train_and_calibrate(
 
 
 def complete(config: Config, folder: Path) -> None:
-    """Train the run in a folder and set its threshold, as far as that is not done yet."""
+    """Train the model of a run and set its threshold. Steps that are already done are skipped."""
     if not has_model(folder):
         train(config, resume=folder)
     set_threshold(folder)
 
 
 def set_threshold(run: Path) -> None:
-    """Set the threshold of a model that has none, on what its training held out.
+    """Set the threshold of a model that has none, on the data held out from its training.
 
-    Without suitable held-out data it logs why, and the model stays without a threshold.
+    If this is not possible, the reason is logged, and the model has no threshold.
     """
     config = read_config(run)
     if not config.data.held_out or "calibration" in read_card(find_model(run)):
@@ -122,15 +128,15 @@ def set_threshold(run: Path) -> None:
 
 
 def choose_weight(run: str | Path, root: Path | None = None, cache: Path | None = None) -> None:
-    """Choose the weight of the deformation by synthetic anomalies, and store it in the card.
+    """Choose the weight of the deformation with synthetic anomalies, and store it in `model.json`.
 
     Args:
         run: Run folder.
-        root: Folder of the data set, if it is not where it was in training.
+        root: Folder of the data set, if it is not in the same place as in training.
         cache: Folder for decoded frames.
 
     Raises:
-        DmadError: No such run, or nothing was held out.
+        DmadError: The run does not exist, or no data was held out from its training.
     """
     from dmad.data.locations import with_locations
     from dmad.data.splits import load_split
@@ -143,32 +149,33 @@ def choose_weight(run: str | Path, root: Path | None = None, cache: Path | None 
 def calibrate(
     run: str | Path, request: CalibrationRequest | None = None, **fields: Any
 ) -> Calibration:
-    """Set a model's threshold from normal data alone, and store it.
+    """Set the threshold of a model from normal data only, and store it.
 
     Args:
-        run: Run folder, export, .safetensors file, or name of a shipped model with `out`.
-        request: What is asked of the calibration.
+        run: Run folder, exported model, `.safetensors` file, or the name of a model that comes with
+            dmad. Such a model cannot be changed, so it needs `out`.
+        request: Options of the calibration.
         **fields: Fields of `CalibrationRequest`, such as `false_alarms="1/day"`.
 
     Raises:
-        DmadError: No such model, no normal data, or a request that contradicts itself.
+        DmadError: There is no such model or no normal data, or two options contradict each other.
     """
     request = replace(request or CalibrationRequest(), **fields)
     files = find_model(run)
     require(
         bool(request.out) or not files.shipped,
-        f"{run} ships with the project and is not changed; store the threshold with --out FILE",
+        f"{run} comes with dmad and cannot be changed; store the threshold with --out FILE",
     )
     detector = load(run)
     return detector.form.calibrate(detector, files, request)
 
 
 def log_threshold(calibration: Calibration) -> None:
-    """Log a threshold and what to know about it."""
+    """Log a threshold, the data that it comes from, and its warnings."""
     low, high = calibration.interval
     source = f"{calibration.frames} good images"
     if calibration.budget.unit != "image":
-        frames = f"{calibration.frames} frames at {calibration.fps:g} a second"
+        frames = f"{calibration.frames} frames at {calibration.fps:g} per second"
         clips = "1 normal clip" if calibration.clips == 1 else f"{calibration.clips} normal clips"
         source = f"{clips}, {frames}"
     logger.info(
@@ -182,16 +189,17 @@ def log_threshold(calibration: Calibration) -> None:
 def evaluate(
     run: str | Path, root: Path | None = None, cache: Path | None = None, out: Path | None = None
 ) -> Evaluation:
-    """Score the test split of a data set; write ledger, scores and `report.html`.
+    """Score the test split of a data set; write tables of results, scores and `report.html`.
 
     Args:
-        run: Run folder, export, `.safetensors` file or name of a shipped model.
-        root: Folder of the data set, if it is not where it was in training.
+        run: Run folder, exported model, `.safetensors` file or the name of a model that comes with
+            dmad.
+        root: Folder of the data set, if it is not in the same place as in training.
         cache: Folder for decoded frames.
         out: Folder to write to. None: `RUN/evaluation`.
 
     Raises:
-        DmadError: No such model, no test data, or no labels of both kinds.
+        DmadError: There is no such model or test data, or the labels are missing or all equal.
     """
     from dmad.data.locations import with_locations
     from dmad.data.reading.paths import real_name
@@ -223,7 +231,7 @@ def _check_labels(labels: np.ndarray | None, name: str, root: Path | None) -> No
     require(
         labels is not None,
         f"the test split of {root} has no labels; `dmad data {root}` says where to put them; "
-        "`dmad predict` needs none",
+        "`dmad predict` needs no labels",
     )
     kinds = set(labels.tolist() if labels is not None else ())
     only = "abnormal" if 1 in kinds else "normal"

@@ -1,7 +1,8 @@
-"""`dmad bench`: the speed of the package beside the same network in plain 32-bit PyTorch.
+"""`dmad bench`: the speed of dmad, compared with the same network in plain 32-bit PyTorch.
 
-All networks have random weights, and all frames are generated. What is compared runs in turn, so
-that a drift of the machine's speed affects all alike.
+All networks have random weights, and all frames are generated. Each round runs every job once, so
+that a change in the speed of the machine affects all jobs in the same way. In the tables, `shipped`
+is the network as dmad runs it.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from dmad.runs import GRAPH_FILES
 ROUNDS = 7
 BATCH = 8  # samples of a training step
 FRAMES = 24  # of the video
-IMAGES = 4  # judged in a round
+IMAGES = 4  # scored in a round
 
 PLAIN = "PyTorch, plain float32"
 EXPORTS: dict[str, tuple[Format, Precision]] = {
@@ -48,21 +49,21 @@ EXPORTS: dict[str, tuple[Format, Precision]] = {
 }
 
 What = Literal["train", "predict", "images", "deploy"]
-Job = Callable[[], float]  # does the work once and returns seconds
+Job = Callable[[], float]  # does the work once and returns the seconds that it took
 
 
 def bench(what: What, sizes: Sequence[int], rounds: int = ROUNDS, frames: int = FRAMES) -> Table:
     """Measure the speed of training, prediction, images or exports.
 
     Args:
-        what: `train` and `predict` use recipe ped2, `images` its own recipe. `deploy` judges a
+        what: `train` and `predict` use recipe ped2, `images` uses recipe images. `deploy` scores a
             video with PyTorch and with every kind of export.
         sizes: Height and width of the frames in pixels.
-        rounds: How often each is timed; medians are shown.
-        frames: Length of the video.
+        rounds: How often each time is measured. The table shows medians.
+        frames: Number of frames of the video.
 
     Returns:
-        One row for each size; for `deploy`, for each size and kind of export.
+        A table with one row for each size; for `deploy`, for each size and kind of export.
     """
     if what == "deploy":
         return bench_exports(sizes, rounds, frames)
@@ -78,7 +79,7 @@ def bench(what: What, sizes: Sequence[int], rounds: int = ROUNDS, frames: int = 
 
 
 def make_jobs(what: What, size: int, frames: int, folder: Path) -> tuple[Job, Job]:
-    """Return the job in plain 32-bit PyTorch, and the same job as the package does it."""
+    """Return a job in plain 32-bit PyTorch, and the same job as dmad does it."""
     if what == "images":
         config: Config = changed(recipes.images(), size=size)
         return image_job(config, False, folder), image_job(config, True, folder)
@@ -92,7 +93,7 @@ def make_jobs(what: What, size: int, frames: int, folder: Path) -> tuple[Job, Jo
 
 
 def time_in_turn(jobs: dict[str, Job], rounds: int) -> dict[str, list[float]]:
-    """Return the seconds of each job, one a round. A first round warms up and does not count."""
+    """Return the seconds of each job in each round. A first round is not counted."""
     seconds: dict[str, list[float]] = {name: [] for name in jobs}
     for turn in range(1 + rounds):
         for name, job in jobs.items():
@@ -145,7 +146,7 @@ def random_detector(config: Config, fast: bool) -> Detector:
 
 
 def image_job(config: Config, fast: bool, folder: Path) -> Job:
-    """Return a job that decodes and judges image files; it returns seconds an image."""
+    """Return a job that decodes and scores images, and returns the seconds per image."""
     detector, size = random_detector(config, fast), 2 * config.data.size
     path = folder / "part.png"
     save_png(np.random.default_rng(0).integers(0, 255, (size, size, 3), np.uint8), path)
@@ -160,7 +161,7 @@ def image_job(config: Config, fast: bool, folder: Path) -> Job:
 
 
 def video_job(config: Config, fast: bool, video: Path) -> Job:
-    """Return a job that decodes a video and judges it frame by frame; seconds a judged frame."""
+    """Return a job that decodes a video and scores it, and returns the seconds per frame."""
     detector = random_detector(config, fast)
 
     def judge() -> float:
@@ -173,7 +174,7 @@ def video_job(config: Config, fast: bool, video: Path) -> Job:
 
 
 def write_video(path: Path, frames: int) -> Path:
-    """Write a clip of the street as a video of 360 x 360 pixels."""
+    """Write a generated street clip as a video of 360 x 360 pixels."""
     clip = normal_clip(Street(size=120, frames=frames), 0)
     with VideoWriter(path, 10) as video:
         for frame in clip.frames:
@@ -182,7 +183,7 @@ def write_video(path: Path, frames: int) -> Path:
 
 
 def bench_exports(sizes: Sequence[int], rounds: int, frames: int) -> Table:
-    """Time PyTorch and every kind of export on one video, frame by frame, decoding included."""
+    """Measure PyTorch and every kind of export on one video. Decoding is included."""
     rows = []
     for size in sizes:
         config = changed(recipes.ped2(), size=size)
@@ -202,12 +203,12 @@ def bench_exports(sizes: Sequence[int], rounds: int, frames: int) -> Table:
 
 
 def make_detectors(config: Config, folder: Path, video: Path) -> dict[str, Detector]:
-    """Return the same network in PyTorch and in every kind of export, by name.
+    """Return detectors by name: the same network in PyTorch and in every kind of export.
 
     Args:
-        config: Its settings.
-        folder: Where the exports are written.
-        video: A video that sets the ranges of int8.
+        config: Settings of the network.
+        folder: Folder for the exports.
+        video: Video from which the value ranges of int8 are taken.
     """
     plain = random_detector(config, fast=False)
     backend = plain.backend
@@ -232,7 +233,7 @@ def make_detectors(config: Config, folder: Path, video: Path) -> dict[str, Detec
 def frame_seconds(
     detectors: dict[str, Detector], video: Path, rounds: int
 ) -> dict[str, list[float]]:
-    """Return the seconds of every frame of a video. A first round warms up and does not count."""
+    """Return the seconds of every frame of a video. A first round is not counted."""
     seconds: dict[str, list[float]] = {name: [] for name in detectors}
     for turn in range(1 + rounds):
         for name, detector in detectors.items():
@@ -243,7 +244,7 @@ def frame_seconds(
 
 
 def _seconds_between_frames(detector: Detector, video: Path) -> Iterator[float]:
-    """For each judged frame but the first, the time since the one before it was judged."""
+    """Yield the time between two scored frames."""
     frames = decode(video, FrameFormat.from_settings(detector.config.data))
     judged = detector.judge(frames, batch=1)
     for _ in islice(judged, 1):  # the time to open the file does not count

@@ -1,6 +1,6 @@
-"""Several categories of images in one command: one run each, and one table of all.
+"""Train and evaluate several categories of images: a run for each, and a table of all.
 
-The averages are those of the paper's Tables 2 and 3.
+The table has the same averages as Tables 2 and 3 of the paper.
 """
 
 from __future__ import annotations
@@ -40,19 +40,19 @@ logger = logging.getLogger(__name__)
 
 
 def categories_of(config: Config) -> list[str]:
-    """The categories that these settings ask for; none if the data has no categories."""
+    """Return the categories that the settings select; empty if the data has no categories."""
     if config.data.layout != "mvtec":
         return []
     return chosen_categories(config.data, required_root(config.data))
 
 
 def config_of_category(config: Config, name: str) -> Config:
-    """The settings of one category."""
+    """Return the settings for one category."""
     return changed(config, categories=name)
 
 
 def has_category_runs(folder: Path) -> bool:
-    """True if a folder holds one run for each of several categories."""
+    """Return True if a folder holds the runs of several categories."""
     run_of_all = Run(folder).config.exists() and not Run(folder).checkpoint.parent.exists()
     inner = (path for path in folder.iterdir() if path.is_dir()) if run_of_all else ()
     return any(Run(path).config.exists() for path in inner)
@@ -61,19 +61,19 @@ def has_category_runs(folder: Path) -> bool:
 def train_categories(
     config: Config, names: list[str], out: Path, resume: Path | None = None
 ) -> Path:
-    """Train one model for each category and set its threshold. Finished runs are not repeated.
+    """Train a model for each category and set its threshold. Finished runs are not repeated.
 
     Args:
-        config: The settings of all of them.
+        config: Settings for all categories.
         names: The categories.
-        out: Folder under which the folder of all runs is made.
-        resume: The folder of all runs, to resume it.
+        out: Folder under which a new folder for the runs is made.
+        resume: Folder of earlier runs, to resume them.
 
     Returns:
-        The folder that holds one run for each category.
+        The folder that holds a run for each category.
 
     Raises:
-        DmadError: Some categories cannot be trained; the others are.
+        DmadError: A category cannot be trained. The error comes after the other categories.
     """
     folder, failed = resume or new_run(config, out).folder, []
     for name in names:
@@ -97,22 +97,23 @@ def train_categories(
 def evaluate_categories(
     folder: Path, root: Path | None = None, cache: Path | None = None
 ) -> list[Table]:
-    """Evaluate every trained category that has no evaluation yet; write one table of all.
+    """Evaluate every trained category that has no evaluation yet; write tables of all categories.
 
     Args:
         folder: The folder that `train_categories` returned.
-        root: Folder of the data set, if it is not where it was in training. Then all categories are
-            evaluated.
+        root: Folder of the data set, if it is not in the same place as in training. In this case
+            all categories are evaluated again.
         cache: Folder for decoded images.
 
     Returns:
-        The table of each block, also in `evaluation/categories.md` and `.json`.
+        Two tables, `paper` and `deployable`. They are written to `evaluation/categories.md`, and
+        all results to `evaluation/categories.json`.
 
     Raises:
-        DmadError: No category is trained, or none can be evaluated.
+        DmadError: No category is trained, or no category can be evaluated.
     """
     runs = sorted(path for path in folder.iterdir() if path.is_dir() and has_model(path))
-    require(bool(runs), f"no category of {folder} is trained; dmad train --resume {folder}")
+    require(bool(runs), f"no category of {folder} is trained; run dmad train --resume {folder}")
     ledgers: dict[str, LedgerRows] = {}
     for run in runs:
         ledger = Run(run).evaluation / "ledger.json"
@@ -134,7 +135,7 @@ def _is_outdated(ledger: Path, card: Path) -> bool:
 
 
 def table_of_block(block: str, ledgers: Mapping[str, LedgerRows]) -> Table:
-    """One block of all categories, with the averages of textures, objects and all."""
+    """Return a block of results of all categories, with the means of textures, objects and all."""
     columns = [
         (signal, metric) for signal, metrics in SHOWN_METRICS[block].items() for metric in metrics
     ]
@@ -156,7 +157,7 @@ def table_of_block(block: str, ledgers: Mapping[str, LedgerRows]) -> Table:
 
 
 def ledger_value(rows: LedgerRows, block: str, signal: str, metric: str) -> float:
-    """One figure of a ledger; NaN if the ledger does not have it."""
+    """Return a value from the rows of a `ledger.json`; NaN if there is no such row."""
     for row in rows:
         if (row["block"], row["signal"], row["metric"]) == (block, signal, metric):
             return float(row["value"])
@@ -164,7 +165,6 @@ def ledger_value(rows: LedgerRows, block: str, signal: str, metric: str) -> floa
 
 
 def _write(folder: Path, ledgers: Mapping[str, LedgerRows], tables: list[Table]) -> None:
-    """Write the tables as Markdown, and all ledgers as JSON."""
     out = Run(folder).evaluation
     make_folder(out)
     title = f"{read_config(folder).recipe}: {len(ledgers)} categories"

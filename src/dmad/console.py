@@ -1,6 +1,6 @@
-"""What a person sees in a terminal: messages, progress bars and tables.
+"""Output in a terminal: messages, progress bars and tables.
 
-The package itself only logs. The command line calls `set_up_logging`, which shows those messages.
+The library writes messages only to `logging`. The command line calls `set_up_logging` to show them.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from rich.table import Table
 
 T = TypeVar("T")
 
-FIRST_NOTES = 10  # messages of one kind that are shown one by one
+FIRST_NOTES = 10  # messages of one kind that are shown; the others are counted
 
 PACKAGE = logging.getLogger("dmad")
 
 
 class ConsoleHandler(logging.Handler):
-    """Shows warnings as `note: …` and other messages as they are, one line each."""
+    """Shows each message in one line. Warnings begin with `note: `."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one message to standard error, above a progress bar if there is one."""
@@ -35,7 +35,7 @@ class ConsoleHandler(logging.Handler):
 
 @cache
 def error_console() -> Console:
-    """The console on standard error. Bars and messages share it, so that they do not mix."""
+    """Return the console on standard error. Bars and messages share it, so they do not mix."""
     return Console(stderr=True, force_interactive=True)  # `bars_are_shown` decides on bars
 
 
@@ -47,7 +47,7 @@ def set_up_logging() -> None:
 
 
 def warn_about(notes: Sequence[str], logger: logging.Logger) -> None:
-    """Log notes as warnings: the first ten, and the number of the others."""
+    """Log the first ten notes as warnings, then the number of the other notes."""
     for note in notes[:FIRST_NOTES]:
         logger.warning(note)
     if len(notes) > FIRST_NOTES:
@@ -56,7 +56,7 @@ def warn_about(notes: Sequence[str], logger: logging.Logger) -> None:
 
 @contextmanager
 def only_errors_of(package: str) -> Iterator[None]:
-    """Hide messages of another package that are no errors, inside a `with` block."""
+    """Show only the errors of another package, not its other messages, in a `with` block."""
     other = logging.getLogger(package)
     level = other.level
     other.setLevel(logging.ERROR)
@@ -67,7 +67,7 @@ def only_errors_of(package: str) -> Iterator[None]:
 
 
 def bars_are_shown() -> bool:
-    """True if standard error is a terminal that can redraw, and progress messages are shown."""
+    """Return True if standard error is a terminal with cursor control, and INFO is logged."""
     console = error_console()
     can_redraw = console.is_terminal and not console.is_dumb_terminal
     return can_redraw and PACKAGE.isEnabledFor(logging.INFO)
@@ -90,8 +90,8 @@ def show_table(
 ) -> None:
     """Print a table to standard output, and notes below it.
 
-    The first column names the rows and is aligned left. No cell is cut off: a table that is wider
-    than the terminal is printed in full.
+    The first column holds the names of the rows and is aligned left. A table may be wider than the
+    terminal; no cell is cut off.
     """
     table = Table(title=escape(title), title_justify="left", box=box.SIMPLE)
     for number, name in enumerate(columns):

@@ -1,4 +1,4 @@
-"""`dmad demo`: train digits, a street scene and three textures without any data, and draw them."""
+"""`dmad demo`: train on generated digits, street clips and textures, and draw the results."""
 
 from __future__ import annotations
 
@@ -40,26 +40,28 @@ CURVES = ("reconstruction", "compression", "strength", "perplexity")
 
 GUIDE = """dmad demo: the files in this folder
 
-toy/fig6.png              Digits. Odd ones are normal; even ones were never seen in training. A
-                          memory alone gives blurred digits. Full skips copy every digit, so they
-                          find little. The deformation bends a prototype until it fits a normal
-                          digit. It cannot fit an abnormal one.
-toy/anomaly-like.png      The same, with the normal digits bent more and more.
-street/panel.png          The frame with the highest score of five street clips: the input, the
-                          prediction, how far it was bent, and where it still differs.
+toy/fig6.png              Digits. Odd numbers are normal; even numbers are anomalies and are not in
+                          the training data. A model with only a memory gives blurred digits.
+                          Skip connections that pass all features copy every digit, so the model
+                          finds few anomalies. The deformation bends a prototype until it fits a
+                          normal digit. It cannot fit an abnormal digit.
+toy/anomaly-like.png      How well the three models find anomalies if the normal digits are bent
+                          more and more.
+street/panel.png          For five street clips, the frame with the highest score: the input, the
+                          prediction, its deformation, and the remaining error.
 street/timeline-*.png     The score of one clip over time. Abnormal frames have a coloured
                           background.
-street/annotated-*.mp4    The same as a video: heat on the left, deformation on the right.
-street/curves.png         The curves of the training.
-textures/panel.png        One image for each texture and kind of defect: the input, the anomaly
-                          score of each place, both deformations, and the true defect.
-textures/*/report.html    All images of one texture, with thresholds and curves.
+street/annotated-*.mp4    One clip as a video: a heat map on the left, the deformation on the right.
+street/curves.png         The losses and the use of the memory during training.
+textures/panel.png        One image for each texture and kind of defect: the input, the map of
+                          anomaly scores, both deformations, and the true defect.
+textures/*/report.html    A page with all images of one texture, thresholds and training curves.
 """
 
 
 def demo(out: Path) -> None:
-    """Train all three, print their results, and write the pictures under `out`."""
-    print_heading("digits: odd ones are normal, even ones are abnormal")
+    """Train digits, street and textures, print the results, and write pictures under `out`."""
+    print_heading("digits: odd numbers are normal, even numbers are abnormal")
     toy(recipes.digits(), out / "toy")
     print_heading("street: a generated scene with runners, cyclists, carts and thrown balls")
     street(out / "street")
@@ -70,7 +72,7 @@ def demo(out: Path) -> None:
 
 
 def print_heading(text: str) -> None:
-    """Print the heading of one part of the demo."""
+    """Print the heading of a part of the demo."""
     print(f"\n== {text} ==", flush=True)
 
 
@@ -81,7 +83,7 @@ def print_tables(tables: list[Table]) -> None:
 
 
 def street(out: Path) -> None:
-    """Train on normal street clips, score abnormal ones, and draw them."""
+    """Train on normal street clips, score test clips with anomalies, and draw the results."""
     config = recipes.recipe("street", epochs=STREET_EPOCHS)
     run = train(config, out / "runs")
     detector, test = load(run.folder), load_split(config.data, "test")
@@ -97,12 +99,12 @@ def street(out: Path) -> None:
 def draw_clips(
     detector: Detector, test: LabelledFootage, scores: Mapping[str, np.ndarray], out: Path
 ) -> None:
-    """Draw the first test clips: a timeline and a film of each, and one panel of all.
+    """Draw a timeline and a film of each of the first test clips, and a panel of all of them.
 
     Args:
         detector: The model.
         test: The test split.
-        scores: The channels `score`, `eq12` and `eq13` of the test split, (N,) each.
+        scores: The scores `score`, `eq12` and `eq13` of the test split, (N,) each.
         out: Folder to write to.
     """
     assert test.labels is not None
@@ -125,7 +127,7 @@ def draw_clips(
 def write_film(
     detector: Detector, test: LabelledFootage, clip: Clip, scale: ColourScale, path: Path
 ) -> Picture:
-    """Write the annotated video of a clip. Returns the picture of its highest score."""
+    """Write the annotated video of a clip, and return the picture with the highest score."""
     highest = HighestPictures(1)
     frames = test.footage.frames[clip.span]
     with AnnotatedVideo(path, clip.fps) as film:
@@ -137,11 +139,11 @@ def write_film(
 
 
 def textures(out: Path) -> None:
-    """Train one model for each texture, set its threshold, and score tiles with defects."""
+    """Train a model for each texture, set its threshold, and score images with defects."""
     try:
         root = write_textures(out / "data")
     except DmadError as error:
-        print(f"left out: {error}")
+        print(f"textures are skipped: {error}")
         return
     config = replace(recipes.images(), recipe="mvtec")
     config = changed(config, teacher=TEACHER, layout="mvtec", root=root, size=128)
@@ -163,7 +165,7 @@ def textures(out: Path) -> None:
 
 
 def random_weights_if_offline(config: ImageModelConfig, out: Path) -> Path | None:
-    """A file of random weights if the teacher's weights cannot be downloaded; else None."""
+    """Return a file of random weights if the teacher cannot be downloaded, else None."""
     teacher = Teacher(TEACHER)
     try:
         load_teacher(teacher, config)
@@ -177,7 +179,7 @@ def random_weights_if_offline(config: ImageModelConfig, out: Path) -> Path | Non
 
 
 def draw_defects(detector: Detector, test: Path) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
-    """For each kind of defect: its name, and pictures of its first image by their titles."""
+    """Yield for each kind of defect its name and the pictures of its first image, by title."""
     draw = ImagePictures(detector)
     frame_format = FrameFormat(detector.config.data.size)
     for folder in sorted(path for path in test.iterdir() if path.name != "good"):

@@ -1,4 +1,4 @@
-"""The errors that are shown to users: what was found, what was expected, and what to do."""
+"""Errors for users. A message says what is wrong, what was expected, and what to do."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ class StoppedError(DmadError):
 
 
 def require(condition: bool, message: str) -> None:
-    """Raise `DmadError(message)` unless the condition holds."""
+    """Raise `DmadError(message)` if the condition is false."""
     if not condition:
         raise DmadError(message)
 
 
 def one_line(error: BaseException) -> str:
-    """The message of an exception in one line, or its type if it has no message."""
+    """Return the message of an exception in one line, or its type if it has no message."""
     message = getattr(error, "strerror", None) or str(error)
     return " ".join(message.split()) or type(error).__name__
 
@@ -30,8 +30,8 @@ def check_settings(settings: object, section: str, **minimum: float) -> None:
 
     Args:
         settings: The dataclass. A field of type `Literal` must hold one of its values.
-        section: Its name in messages, such as "data".
-        **minimum: Smallest allowed value of each numeric field that has one.
+        section: Name of the settings in error messages, such as "data".
+        **minimum: Smallest allowed value by field name. Other fields have no limit.
 
     Raises:
         DmadError: A value is not allowed.

@@ -1,4 +1,4 @@
-"""Files that are written completely or not at all, names that do not repeat, and large arrays."""
+"""Helpers for files: writing without incomplete files, unique names, and large arrays."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and check that it is writable.
+    """Make a folder if it does not exist, and check that it is writable.
 
     Raises:
         DmadError: The folder cannot be made, or writing to it is not allowed.
@@ -34,9 +34,9 @@ def make_folder(folder: Path) -> None:
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
-    """Write a file under a temporary name, then rename it: it is never there in part.
+    """Write a file under a temporary name, then rename it, so that no incomplete file is left.
 
-    Missing folders are made.
+    Folders that do not exist are made.
     """
     make_folder(path.parent)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -46,11 +46,11 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         temporary.write_bytes(content)
         os.replace(temporary, path)
     finally:
-        temporary.unlink(missing_ok=True)  # it is still there if the disk is full
+        temporary.unlink(missing_ok=True)  # the temporary file exists only after an error
 
 
 def unique_names(names: Iterable[str]) -> list[str]:
-    """The names in their order, with a number where one repeats: `gate`, `gate-2`."""
+    """Return the names in their order, with a number after repeated ones: `gate`, `gate-2`."""
     unique: list[str] = []
     for name in names:
         candidate, number = name, 1
@@ -62,13 +62,13 @@ def unique_names(names: Iterable[str]) -> list[str]:
 
 
 def temporary_array(shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
-    """An array of zeros in a temporary file. The file is deleted with the array."""
+    """Return an array of zeros in a temporary file, which is deleted with the array."""
     with tempfile.TemporaryFile() as file:
         return np.memmap(file, dtype, "w+", shape=shape)
 
 
 def csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A table as the text of a CSV file."""
+    """Return a table as the text of a CSV file."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(columns)

@@ -1,4 +1,4 @@
-"""What this machine can compute, and the settings that make it fast."""
+"""The device, the number formats that it supports, and the settings that make it fast."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 
 @dataclass(frozen=True)
 class ComputeSettings:
-    """How a training computes: the settings `auto` replaced by what suits the machine."""
+    """How a training computes. It has no `auto`: the choice for this machine was made."""
 
     precision: Literal["32-true", "bf16-mixed"]
     compile: bool
@@ -25,14 +25,15 @@ class ComputeSettings:
 
 
 def default_device() -> Literal["cuda", "cpu"]:
-    """The device to use if the user names none: a GPU if there is one."""
+    """Return the default device: a GPU if the machine has one."""
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def has_fast_bf16(device: str) -> bool:
-    """True if the hardware computes in 16 bit: GPUs since 2020, CPUs with AMX or AVX-512 BF16.
+    """Return True if the hardware computes in bfloat16, a number format of 16 bit.
 
-    Other hardware emulates it, which was measured to be ten times slower than 32 bit.
+    GPUs since 2020 and CPUs with AMX or AVX-512 BF16 do. Other hardware emulates bfloat16, which is
+    about ten times slower than 32 bit.
 
     Args:
         device: Type of the device, `cuda` or `cpu`.
@@ -41,15 +42,15 @@ def has_fast_bf16(device: str) -> bool:
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if torch.cpu._is_amx_tile_supported():
         return True
-    # torch before 2.7 cannot tell
+    # torch before 2.7 does not have this function
     return bool(getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)())
 
 
 def compute_settings(train: TrainConfig, device: str) -> ComputeSettings:
-    """Replace `auto`: use 16 bit, channels last and compilation if the machine gains by them.
+    """Replace `auto` by the faster choice on this machine, and return the settings.
 
-    `auto` compiles on GPUs only. On CPUs the first step then takes a minute or two, and the other
-    steps of a training of minutes do not make up for it.
+    `auto` compiles on GPUs only. On CPUs, compiling takes a minute or two, which is more than it
+    saves in a short training.
     """
     fast = has_fast_bf16(device)
     bf16 = {"bf16": True, "fp32": False, "auto": fast}[train.precision]
@@ -61,7 +62,7 @@ def compute_settings(train: TrainConfig, device: str) -> ComputeSettings:
 
 
 def describe_machine(device: str) -> str:
-    """Processor, threads, arithmetic and version of torch, in one line."""
+    """Return processor, threads, number format and version of torch, in one line."""
     if device == "cuda":
         chip = torch.cuda.get_device_name()
     else:
@@ -79,10 +80,10 @@ def _processor_name() -> str:
 
 
 def set_process_defaults() -> None:
-    """Make torch and the memory allocator of the whole process fast. Only programs call this.
+    """Make torch and the memory allocator of the whole process fast. The command line calls this.
 
-    Denormal numbers become zero: the squared gradients of Adam underflow, and CPUs are slow with
-    denormals. Matrix products may use TF32. Freed memory is kept for the next step.
+    Denormal numbers become zero, because CPUs are slow with them and Adam produces many. Matrix
+    products may use TF32. Freed memory is kept for the next step.
     """
     torch.set_flush_denormal(True)
     torch.set_float32_matmul_precision("high")
@@ -90,9 +91,9 @@ def set_process_defaults() -> None:
 
 
 def _keep_freed_memory() -> None:
-    """Stop glibc from returning freed memory to the system, which clears every page it gives out.
+    """Make glibc keep freed memory, because each frame and step allocates the same memory again.
 
-    Features are allocated and freed with each frame and step. Other C libraries are not changed.
+    Memory from the system is slower: the system fills it with zeros.
     """
     if platform.libc_ver()[0] != "glibc":
         return

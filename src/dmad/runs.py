@@ -1,7 +1,7 @@
-"""Run folders, and models on disk: weights with a card. Loading them executes no code.
+"""Run folders and saved models: a file of weights and a card. Loading them executes no code.
 
 The card is a JSON file beside the weights. It holds the settings (`config`), the names of the views
-(`scenes`), the training data, versions, and later the calibration.
+(`scenes`), the training data, the versions of the libraries, and later the calibration.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 GRAPH_FILES = {"onnx": "model.onnx", "openvino": "model.xml"}  # of an exported model
 
-CARD_FORMAT = 2  # cards of format 1 carry no number
+CARD_FORMAT = 2  # cards of format 1 do not contain a format number
 
 PACKAGE = Path(__file__).resolve().parent
-# A checkout keeps its models beside `src`, an installed package inside itself.
+# Models that come with dmad. In a checkout they are beside `src`; in an installed package, inside.
 SHIPPED_MODELS = (PACKAGE.parents[1] / "models", PACKAGE / "models")
 
 
@@ -38,7 +38,7 @@ class Run:
 
     @property
     def checkpoint(self) -> Path:
-        """State of the training after its last epoch, for resuming only."""
+        """State of the training after the last epoch, used only to resume it."""
         return self.folder / "checkpoints" / "last.ckpt"
 
     @property
@@ -53,7 +53,7 @@ class Run:
 
     @property
     def evaluation(self) -> Path:
-        """Folder that `dmad evaluate` writes."""
+        """Folder that `dmad evaluate` writes to."""
         return self.folder / "evaluation"
 
 
@@ -81,14 +81,14 @@ def read_config(run: Path) -> Config:
     """Read the settings of a run folder.
 
     Raises:
-        DmadError: The folder holds no settings, or they are damaged.
+        DmadError: The folder has no `config.yaml`, or the file is damaged.
     """
     import yaml
 
     path = Run(run).config
     require(
         path.exists(),
-        f"{run} is no run folder: it holds no config.yaml; give one that `dmad train` printed",
+        f"{run} is not a run folder: it holds no config.yaml; give one that `dmad train` printed",
     )
     try:
         tree = yaml.safe_load(path.read_text())
@@ -104,11 +104,11 @@ class ModelFiles:
 
     weights: Path  # a `.safetensors` file, or an exported graph
     card: Path  # the JSON file beside it
-    shipped: bool = False  # part of the project: shared by all users, so never written to
+    shipped: bool = False  # it comes with dmad, so it is never changed
 
 
 def has_model(folder: Path) -> bool:
-    """True if a run has a saved model, so its training has finished."""
+    """Return True if a run has a saved model, which means that its training has finished."""
     try:
         find_model(folder)
     except DmadError:
@@ -121,10 +121,10 @@ def find_model(name: str | Path) -> ModelFiles:
 
     Args:
         name: A run folder, the folder of an exported model, a `.safetensors` file, or the name of a
-            model that ships with the project.
+            model that comes with dmad.
 
     Raises:
-        DmadError: There is no model, or its card is missing.
+        DmadError: The model does not exist, or its card is missing.
     """
     path = Path(name)
     graphs = [path / graph for graph in GRAPH_FILES.values()]
@@ -134,41 +134,40 @@ def find_model(name: str | Path) -> ModelFiles:
     require(bool(existing), f"no model at {name}; {_advice(path)}")
     weights = existing[0]
     usable = weights.suffix == ".safetensors" or weights in graphs
-    require(usable, f"{weights} is no .safetensors file")
+    require(usable, f"{weights} is not a .safetensors file")
     card = weights.with_suffix(".json")
     require(card.is_file(), f"{weights} has no {card.name} beside it; keep the two together")
     return ModelFiles(weights, card, weights.resolve().parent in SHIPPED_MODELS)
 
 
 def _advice(path: Path) -> str:
-    """What to do about a path that holds no model."""
     categories = sorted(str(card.parent) for card in path.glob("*/model.json"))
     if categories:
-        return f"it holds one model each in {', '.join(categories)}; name one of them"
+        return f"its folders hold models: {', '.join(categories)}; give one of these folders"
     if Run(path).config.exists():
         return f"its training did not finish: dmad train --resume {path}"
     shipped = sorted({card.stem for folder in SHIPPED_MODELS for card in folder.glob("*.json")})
     return (
-        "give a run folder that `dmad train` printed, a .safetensors file, or a shipped model "
-        f"({', '.join(shipped)})"
+        "give a run folder that `dmad train` printed, a .safetensors file, or the name of a model "
+        f"that comes with dmad ({', '.join(shipped)})"
     )
 
 
 def save_model(
     folder: Path, model: nn.Module, card: Mapping[str, Any], config: Config | None = None
 ) -> None:
-    """Write `model.safetensors`, then `model.json`. Files of an earlier calibration are removed.
+    """Write `model.safetensors` and `model.json`. Files of an earlier calibration are deleted.
 
     Args:
-        folder: Where to write.
+        folder: Folder to write to.
         model: The network.
-        card: Further entries of the card, such as scenes, data and history.
-        config: The settings. None reads those of the run folder.
+        card: Other entries of the card, such as scenes, data and history.
+        config: The settings. None: `config.yaml` of the folder.
     """
     from safetensors.torch import save
 
     settings = plain(config or read_config(folder))
-    (folder / "model.npz").unlink(missing_ok=True)  # held-out scores of earlier weights
+    (folder / "model.npz").unlink(missing_ok=True)  # held-out score terms of earlier weights
     tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     write_atomically(folder / "model.safetensors", save(tensors))
     entries = {"format": CARD_FORMAT, "config": settings, "versions": library_versions(), **card}
@@ -176,33 +175,34 @@ def save_model(
 
 
 def read_card(files: ModelFiles) -> dict[str, Any]:
-    """Read a model's card, in the present format.
+    """Read the card of a model. A card of an older format is converted.
 
     Raises:
-        DmadError: It is damaged, or a newer version of dmad wrote it.
+        DmadError: The card is damaged, or a newer version of dmad wrote it.
     """
     try:
         card: dict[str, Any] = json.loads(files.card.read_text())
     except ValueError as error:
-        message = f"{files.card} is not readable JSON; train again or restore the file"
+        message = f"{files.card} is not valid JSON; train again or restore the file"
         raise DmadError(message) from error
     missing = sorted({"config", "scenes"} - set(card))
     require(not missing, f"{files.card} holds no {missing}; train again or restore the file")
     written = card.get("format", 1)
     require(
         written <= CARD_FORMAT,
-        f"{files.card} has format {written}, this dmad reads up to {CARD_FORMAT}; update dmad",
+        f"{files.card} has format {written}, but this dmad reads formats up to {CARD_FORMAT}; "
+        "update dmad",
     )
     return migrate_card(card) if written < CARD_FORMAT else card
 
 
 def migrate_card(card: Mapping[str, Any]) -> dict[str, Any]:
-    """Bring a card of format 1 to the present format: its settings name their form."""
+    """Convert a card of format 1 to format 2, whose settings state their form."""
     return {**card, "format": CARD_FORMAT, "config": plain(restore(card["config"]))}
 
 
 def update_card(files: ModelFiles, entries: Mapping[str, Any]) -> None:
-    """Write entries into a model's card, in place of those of the same names."""
+    """Write entries into the card of a model. They replace entries of the same names."""
     write_atomically(files.card, json.dumps(read_card(files) | dict(entries), indent=1))
 
 
@@ -217,7 +217,7 @@ def read_weights(files: ModelFiles) -> dict[str, Tensor]:
 
     require(
         files.weights.suffix == ".safetensors",
-        f"{files.weights} is an exported graph, not weights; give the run that it came from",
+        f"{files.weights} is an exported graph, not weights; give the run that was exported",
     )
     try:
         tensors = load_file(files.weights)
@@ -231,7 +231,7 @@ def read_weights(files: ModelFiles) -> dict[str, Tensor]:
 
 
 def library_versions() -> dict[str, str]:
-    """Versions of dmad, torch, Lightning and Python."""
+    """Return the versions of dmad, torch, Lightning and Python."""
     import platform
     from importlib.metadata import version
 
@@ -247,7 +247,10 @@ def library_versions() -> dict[str, str]:
 
 
 def without_local_paths(card: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of a card without paths of this machine. Of a starting model only its name stays."""
+    """Return a copy of a card without paths of this machine.
+
+    Of `train.start`, the file name is kept.
+    """
     copy = deepcopy(dict(card))
     config = copy["config"]
     config["data"] |= {"root": None, "cache": None}
@@ -259,7 +262,9 @@ def without_local_paths(card: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def write_shipped_model(run: Path, weights: Path) -> None:
-    """Write the model of an evaluated run as 16-bit weights, with a card without local paths.
+    """Write the model of an evaluated run as a model that comes with dmad.
+
+    Weights are stored in 16 bit, and the card has no paths of this machine.
 
     Args:
         run: Run folder with `evaluation/ledger.json`.

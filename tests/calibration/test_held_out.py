@@ -80,7 +80,7 @@ def test_joined_footage_keeps_all_clips():
 
 def test_footage_of_another_frame_rate_is_not_joined():
     slow, fast = (HeldOut(np.ones(3), np.ones(3), np.array([3]), fps) for fps in (10.0, 25.0))
-    with pytest.raises(DmadError, match="the new clips have 25 frames a second"):
+    with pytest.raises(DmadError, match="the new clips have 25 frames per second"):
         slow.joined(fast)
 
 
@@ -141,7 +141,7 @@ def test_the_margin_vanishes_with_many_clips():
     [
         ({"reconstruction": np.ones(9)}, "9 reconstruction terms, 10 deformation terms"),
         ({"clip_lengths": np.array([4])}, "clips of 4 frames"),
-        ({"fps": 0.0}, "0.0 frames a second"),
+        ({"fps": 0.0}, "0.0 frames per second"),
         ({"deformation": np.full(10, np.nan)}, "0 of 10 held-out frames have a score"),
     ],
 )

@@ -177,7 +177,7 @@ def test_few_images_give_a_warning():
     good = images(0, 40)
     calibration = choose_threshold(good, "0.001/image")
     assert calibration.threshold > scores_of(calibration, good).max()
-    assert "40 images hold 0.041 false alarms" in calibration.warnings[0]
+    assert "allows 0.041 false alarms in 40 images" in calibration.warnings[0]
     assert "hold out 1000 images" in calibration.warnings[0]
 
 

@@ -1,4 +1,4 @@
-"""Alarms: what counts as one, and the rule that turns scores into events, frame by frame."""
+"""Alarms: their settings, and the rule that turns scores into events, frame by frame."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class AlarmRule:
     Args:
         on: Score at or above which an event starts: the threshold.
         off: Score at or above which an event continues, at most `on`.
-        minimum: Number of active frames that make an event, at least 1.
+        minimum: Number of active frames that an event needs, at least 1.
         gap: Number of inactive frames in a row that do not end an event.
         cooldown: Number of frames after an event's last active frame in which no event starts.
     """
@@ -49,11 +49,12 @@ class AlarmRule:
 
 @dataclass(frozen=True)
 class AlarmShape:
-    """What counts as one alarm, in seconds, so that it holds for every frame rate.
+    """The settings of an alarm, in seconds, so that they do not depend on the frame rate.
 
     Args:
         smoothing: Seconds of the past over which scores are averaged. 0 does not smooth.
-        hysteresis: Share of the threshold by which a score must fall below it to end an alarm.
+        hysteresis: An alarm ends when the score is lower than the threshold by this share. 0.2 is
+            80 % of the threshold.
         minimum: Seconds that an alarm must last; shorter ones are dropped.
         gap: Seconds below the threshold that do not end an alarm.
         cooldown: Seconds after an alarm in which no other alarm starts.
@@ -77,7 +78,7 @@ class AlarmShape:
         return max(1, round(self.smoothing * fps))
 
     def rule(self, threshold: float, fps: float) -> AlarmRule:
-        """Return the rule in frames, at a threshold and a number of frames per second."""
+        """Return the rule for a threshold, with times in frames instead of seconds."""
         return AlarmRule(
             on=threshold,
             off=threshold - self.hysteresis * abs(threshold),
@@ -120,15 +121,15 @@ class EventFinder:
 
     @property
     def current(self) -> Event | None:
-        """The event in progress, as known so far; None before its alarm."""
+        """The event in progress; its end and peak may still change. None before its alarm."""
         return self._candidate if self._active_frames >= self.rule.minimum else None
 
     def add_score(self, score: float) -> Event | None:
         """Add the score of the next frame.
 
         Returns:
-            The event that has just ended, if one has. An event has ended when more than `gap`
-            frames in a row are inactive.
+            The event that has just ended, or None. An event ends when more than `gap` frames in a
+            row are inactive.
         """
         frame = self._frame
         self._frame += 1
@@ -139,10 +140,10 @@ class EventFinder:
         return None
 
     def end_clip(self) -> Event | None:
-        """End the clip. The next clip continues the frame numbers and nothing else.
+        """End the clip. Frame numbers continue in the next clip, but events do not.
 
         Returns:
-            The event that was in progress, if any.
+            The event that was in progress, or None.
         """
         event = self._close()
         self._earliest_start = 0
@@ -174,13 +175,13 @@ class EventFinder:
 def find_events(
     scores: np.ndarray, rule: AlarmRule, clip_lengths: Sequence[int] | np.ndarray | None = None
 ) -> list[Event]:
-    """Return the events of whole clips, in order; none extends beyond its clip.
+    """Return the events of whole clips, in order. The end of a clip also ends its event.
 
     Args:
         scores: (N,) larger = more anomalous; NaN if a frame has no score.
         rule: When an event starts and ends.
-        clip_lengths: Frames of each clip, summing to N; None for a single clip. Events number the
-            frames of all clips together, from 0.
+        clip_lengths: Number of frames of each clip; their sum is N. None: there is one clip. The
+            frame numbers of events start at 0 in the first clip and continue in the next clips.
 
     Raises:
         DmadError: A score is infinite, or the lengths do not sum to N.
@@ -195,7 +196,7 @@ def find_events(
 
 
 def frames_in_events(count: int, events: Sequence[Event]) -> np.ndarray:
-    """Return a bool array (count,): True for the frames of an event."""
+    """Return a bool array (count,) that is True for the frames of events."""
     inside = np.zeros(count, bool)
     for event in events:
         inside[event.start : event.end] = True

@@ -20,7 +20,7 @@ class Budget:
 
     Args:
         amount: Number of false alarms, above 0; or a share, above 0 and below 1.
-        unit: What the amount is per.
+        unit: `hour` or `day` for a number, `frame` or `image` for a share.
     """
 
     amount: float
@@ -33,13 +33,14 @@ class Budget:
 
     @classmethod
     def parse(cls, text: str | Budget) -> Budget:
-        """Return the budget that a text such as "1/day" states.
+        """Read a budget from a text such as "1/day".
 
         Args:
-            text: "1/day", "2/hour", "0.001/frame", "0.01/image", or a budget, which is returned.
+            text: "1/day", "2/hour", "0.001/frame" or "0.01/image". A `Budget` is returned as it
+                is.
 
         Raises:
-            DmadError: The text is none of these.
+            DmadError: The text has another form.
         """
         if isinstance(text, Budget):
             return text

@@ -20,29 +20,29 @@ from dmad.errors import DmadError, require
 
 @dataclass(frozen=True)
 class Calibration:
-    """A threshold, how it was chosen, and all that is needed to use it."""
+    """A threshold, the settings that it was chosen with, and the settings needed to use it."""
 
     scorer: Scorer  # raw terms to scores
     rule: AlarmRule  # scores to events, in frames; `rule.on` is the threshold
-    budget: Budget  # false alarms that the threshold was chosen for
+    budget: Budget  # accepted false alarms
     fps: float  # frames per second of the held-out footage
     interval: tuple[float, float]  # 90 % bootstrap interval of the threshold
-    margin: float  # part of the threshold that was added because there are few clips
+    margin: float  # how much the threshold was raised because there are few clips
     frames: int  # held-out frames with a score
     clips: int  # held-out clips with a score
-    observed: int  # events, frames or images of the held-out footage at the threshold
+    observed: int  # number of held-out events, frames or images that reach the threshold
     warnings: tuple[str, ...]  # what a user must know, one sentence each
-    scene: str = ""  # name of the view that it was set for
-    zone: Zone = ALL  # part of the view that counted
+    scene: str = ""  # name of the view that the threshold was set for
+    zone: Zone = ALL  # part of the view that is scored
 
     @property
     def threshold(self) -> float:
-        """Scores at or above it start an event."""
+        """The score at or above which an event starts."""
         return self.rule.on
 
     @property
     def shape(self) -> AlarmShape:
-        """What counts as one alarm, in seconds."""
+        """The settings of an alarm, in seconds."""
         rule, fps = self.rule, self.fps
         return AlarmShape(
             smoothing=self.scorer.window / fps,
@@ -58,12 +58,12 @@ class Calibration:
         deformation: np.ndarray,
         clip_lengths: np.ndarray | None = None,
     ) -> np.ndarray:
-        """Return the calibrated scores (N,), for which the threshold is; NaN without a score.
+        """Return the calibrated scores (N,), to be compared with the threshold. NaN: no score.
 
         Args:
             reconstruction: (N,) raw first term of Eq. 14 or 22.
             deformation: (N,) raw second term before α.
-            clip_lengths: Frames of each clip, (K,), summing to N; None for a single clip.
+            clip_lengths: (K,) number of frames of each clip; their sum is N. None: one clip.
         """
         return self.scorer.score(reconstruction, deformation, clip_lengths)
 
@@ -76,17 +76,17 @@ class Calibration:
         return find_events(scores, self.rule, clip_lengths)
 
     def alarm(self, scores: np.ndarray, clip_lengths: np.ndarray | None = None) -> np.ndarray:
-        """Return a bool array (N,): True for frames of an event, or for rejected images."""
+        """Return a bool array (N,) that is True for frames of events, or for rejected images."""
         return frames_in_events(len(scores), self.events(scores, clip_lengths))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the calibration as JSON stores it."""
+        """Return the calibration as a dictionary for a JSON file."""
         tree: dict[str, Any] = plain(self)
         return tree
 
     @classmethod
     def from_dict(cls, tree: dict[str, Any]) -> Calibration:
-        """Return the calibration that `to_dict` stored."""
+        """Return the calibration from a dictionary that `to_dict` returned."""
         scorer = dict(tree["scorer"])
         for term in ("reconstruction", "deformation"):
             scorer[term] = Standardisation(**scorer[term])
@@ -103,15 +103,15 @@ class Calibration:
 
 
 def read_calibration(path: Path, scene: str | None = None) -> Calibration:
-    """Return the calibration that `dmad calibrate --out` wrote.
+    """Read a calibration that `dmad calibrate --out` wrote.
 
     Args:
         path: The file.
-        scene: Name of the view that it must be for; None accepts any view.
+        scene: Name of the view that the threshold must be set for. None accepts any view.
 
     Raises:
-        DmadError: The file does not exist, holds no calibration, or is for another view. Another
-            view has another background template.
+        DmadError: The file does not exist, holds no calibration, or is for another view. A model
+            has another background template for each view, so its scores differ.
     """
     require(path.is_file(), f"{path} is not a file; give one that `dmad calibrate --out` wrote")
     try:

@@ -1,8 +1,11 @@
-"""How often normal footage exceeds a level, and the level that it exceeds at a given rate.
+"""False alarms on normal footage, and the level of the score that leads to a given rate of them.
 
-Rates are counted as far as the footage allows and extrapolated beyond. `EventRates` counts events
-per hour, `ShareRates` the share of frames or images. Both take `draws` (blocks,): how often each
-block of the footage counts. It is all 1 for the footage, and a random draw for the bootstrap.
+`EventRates` counts events per hour. `ShareRates` counts the share of frames or images. If the
+footage is too short to measure a rate, the level is extrapolated.
+
+The bootstrap draws blocks at random. A block is a clip, or a part of a clip if there are few clips.
+`draws` (blocks,) is the number of times that each block is used. It is 1 for all blocks outside of
+the bootstrap.
 """
 
 from __future__ import annotations
@@ -17,8 +20,8 @@ from dmad.calibration.tails import SMALLEST_MEAN, pareto_excess
 
 LEVELS = 32  # levels at which events are counted
 SHARE_ABOVE_LOWEST_LEVEL = 0.25  # of the frames
-BOOTSTRAP_FACTOR = 4  # events are counted up to this many times the budget, for the bootstrap
-TAIL_EVENTS = 30  # events to which a tail is fitted, if there are as many
+BOOTSTRAP_FACTOR = 4  # the bootstrap needs levels with this many times the events of the budget
+TAIL_EVENTS = 30  # number of events to which a tail is fitted, if the footage has so many
 
 
 @dataclass(frozen=True)
@@ -29,10 +32,10 @@ class EventRates:
     hours: np.ndarray  # (blocks,) duration of each block
     levels: np.ndarray  # (G,) falling, standardised units
     counts: np.ndarray  # (G, blocks) number of events at each level
-    tail: float  # level above which a tail is fitted
-    peaks: np.ndarray  # (P,) peak scores of the events at that level
+    tail: float  # level above which the tail of the distribution is fitted
+    peaks: np.ndarray  # (P,) peak scores of the events at the level `tail`
     peak_blocks: np.ndarray  # (P,) block of each peak
-    enough: float = 10.0  # expected events needed to measure a level; with fewer, extrapolate
+    enough: float = 10.0  # levels with fewer expected events than this are extrapolated
 
     def expected(self, rate: float, draws: np.ndarray) -> float:
         """Return how many events the footage contains at `rate` events per hour."""
@@ -41,9 +44,9 @@ class EventRates:
     def level(self, rate: float, draws: np.ndarray) -> float:
         """Return the lowest level with at most `rate` expected events per hour.
 
-        Just above the k + 1st highest peak of the footage, k events are counted. New footage of
-        the same duration is expected to contain k + 1, so every count is raised by one. Beyond the
-        last level that can be counted, the fitted tail continues.
+        At a level just above the peak number k + 1 (sorted from the highest), this footage has k
+        events. New footage of the same duration is expected to have k + 1 events, so one is added
+        to every count. Levels above the highest level with events come from the fitted tail.
         """
         counts = np.maximum.accumulate(self.counts @ draws) + 1
         expected = self.expected(rate, draws)
@@ -59,12 +62,12 @@ class EventRates:
 def count_events(
     held_out: HeldOut, scores: np.ndarray, shape: AlarmShape, rate: float
 ) -> EventRates:
-    """Count the events of footage at falling levels, by the rule that will raise the alarms.
+    """Count the events of footage at falling levels, with the rule that also raises alarms.
 
     Args:
         held_out: The footage.
         scores: (N,) its standardised scores; NaN if a frame has no score.
-        shape: What counts as one alarm.
+        shape: The settings of an alarm.
         rate: Events per hour of the budget. Levels with far more events are left out.
     """
     block_index = held_out.block_index
@@ -81,10 +84,10 @@ def count_events(
             break
     counts = np.array([np.bincount(block_index[frames], minlength=blocks) for frames in peaks])
     total = counts.sum(1)
-    last = int(np.flatnonzero(total == total.max())[-1])  # below this level, events only merge
+    last = int(np.flatnonzero(total == total.max())[-1])  # at lower levels, events merge
     tail = int(np.argmax(total >= TAIL_EVENTS)) if total[last] >= TAIL_EVENTS else last
     tail_frames = peaks[tail]
-    if total[last] == 0:  # no event is long enough: the highest frame stands for one
+    if total[last] == 0:  # no event is long enough: use the highest frame
         tail_frames = np.array([np.nanargmax(scores)])
     return EventRates(
         blocks=blocks,
@@ -98,11 +101,11 @@ def count_events(
 
 
 def event_peaks(scores: np.ndarray, rule: AlarmRule, clip_lengths: np.ndarray) -> np.ndarray:
-    """Return the peak frames (P,) of all events, as `find_events` does, but faster.
+    """Return the peak frames (P,) of the events that `find_events` returns, but faster.
 
-    Stretches that are too quiet to change any event are skipped.
+    Frames whose scores are too low to affect an event are skipped.
     """
-    influence = rule.gap + rule.cooldown + 2  # frames for which an active frame matters
+    influence = rule.gap + rule.cooldown + 2  # number of frames that an active frame affects
     kept = np.convolve(scores >= rule.off, np.ones(influence))[: len(scores)] > 0.5
     clip_ends = np.cumsum(clip_lengths)
     kept_before = np.append(0, np.cumsum(kept))
@@ -112,7 +115,7 @@ def event_peaks(scores: np.ndarray, rule: AlarmRule, clip_lengths: np.ndarray) -
 
 
 def candidate_levels(scores: np.ndarray) -> np.ndarray:
-    """Return levels (G,) that fall from above the highest score to the upper quartile."""
+    """Return falling levels (G,), from above the highest score down to the upper quartile."""
     shares = np.geomspace(1 / max(len(scores), 8), SHARE_ABOVE_LOWEST_LEVEL, LEVELS)
     levels = np.unique(np.quantile(scores, 1 - shares))[::-1]
     return np.append(scores.max() + SMALLEST_MEAN, levels[levels > np.median(scores)])
@@ -120,22 +123,22 @@ def candidate_levels(scores: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class ShareRates:
-    """Share of normal frames or images at or above a level."""
+    """The share of normal frames or images that are at or above a level."""
 
     blocks: int  # number of blocks of the footage
     scores: np.ndarray  # (N,) falling
     score_blocks: np.ndarray  # (N,) block of each score
-    enough: float = 1.0  # expected frames needed to measure a level; with fewer, extrapolate
+    enough: float = 1.0  # levels with fewer expected frames than this are extrapolated
 
     def expected(self, rate: float, draws: np.ndarray) -> float:
-        """Return how many frames exceed the level at a share of `rate`, one new frame included."""
+        """Return the number of frames in a share `rate` of this footage and one new frame."""
         return rate * (int(draws[self.score_blocks].sum()) + 1)
 
     def level(self, rate: float, draws: np.ndarray) -> float:
         """Return the split-conformal quantile: a new frame exceeds it with probability <= `rate`.
 
-        With too few frames for that, the tail of the highest tenth is extrapolated; the level is
-        then above all scores.
+        If there are too few frames, the level is extrapolated from the highest tenth of the scores
+        and is above all scores.
         """
         scores = np.repeat(self.scores, draws[self.score_blocks])
         expected = self.expected(rate, draws)
@@ -151,7 +154,7 @@ FalseAlarmRates = EventRates | ShareRates
 
 
 def sort_scores(scores: np.ndarray, block_index: np.ndarray) -> ShareRates:
-    """Return the share rates of scores (N,), NaN left out, in blocks (N,)."""
+    """Return the `ShareRates` of scores (N,). `block_index` (N,) is the block of each score."""
     scored = np.isfinite(scores)
     order = np.argsort(-scores[scored], kind="stable")
     return ShareRates(
@@ -162,5 +165,5 @@ def sort_scores(scores: np.ndarray, block_index: np.ndarray) -> ShareRates:
 
 
 def just_above(score: float) -> float:
-    """Return the next larger number, but none so small that a processor takes it for zero."""
+    """Return the next larger number. It is not denormal, because denormals may become zero."""
     return float(max(np.nextafter(score, np.inf), score + np.finfo(float).tiny))

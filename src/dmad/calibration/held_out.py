@@ -1,4 +1,4 @@
-"""Held-out footage: raw terms of normal clips that the model was not trained on."""
+"""Held-out footage: raw score terms of normal clips that the model was not trained on."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from dmad.errors import DmadError, require
 from dmad.files import write_atomically
 
 MAX_FOLDS = 20  # with more clips, several are left out at once
-PARTS_OF_A_SINGLE_CLIP = 2  # a single clip is cut into parts that stand for clips
-BLOCKS = 20  # stretches that a bootstrap draws from if there are fewer clips
-QUANTILE = 0.9  # at which the quantiles of Student's t and of the normal distribution are compared
+PARTS_OF_A_SINGLE_CLIP = 2  # a single clip is cut into this many parts, used as clips
+BLOCKS = 20  # fewest blocks of a bootstrap; if there are fewer clips, they are cut into parts
+QUANTILE = 0.9  # of Student's t and of the normal distribution, which are compared
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Raw terms of normal footage: N frames in K clips.
+    """Raw score terms of normal footage: N frames in K clips.
 
     Raises:
         DmadError: The lengths do not fit together, fps is not above 0, or fewer than two frames
@@ -34,7 +34,7 @@ class HeldOut:
 
     reconstruction: np.ndarray  # (N,) first term of Eq. 14; NaN if a frame has no score
     deformation: np.ndarray  # (N,) second term before α
-    clip_lengths: np.ndarray  # (K,) frames, summing to N
+    clip_lengths: np.ndarray  # (K,) number of frames of each clip; their sum is N
     fps: float  # frames per second
     digests: np.ndarray = field(default_factory=lambda: np.array([], "U64"))  # (K,) one per clip
 
@@ -45,7 +45,9 @@ class HeldOut:
             f"held-out footage has {counts[0]} reconstruction terms, {counts[1]} deformation terms "
             f"and clips of {counts[2]} frames in total; give the same number of each",
         )
-        require(self.fps > 0, f"the footage has {self.fps} frames a second; give a number above 0")
+        require(
+            self.fps > 0, f"the footage has {self.fps} frames per second; give a number above 0"
+        )
         require(
             self.scored_frames >= 2,
             f"{self.scored_frames} of {counts[0]} held-out frames have a score; "
@@ -54,7 +56,7 @@ class HeldOut:
 
     @classmethod
     def read(cls, path: Path) -> HeldOut:
-        """Return what `write` stored in a file.
+        """Read the footage that `write` stored in a file.
 
         Raises:
             DmadError: The file is damaged.
@@ -77,14 +79,14 @@ class HeldOut:
         write_atomically(path, content.getvalue())
 
     def joined(self, other: HeldOut) -> HeldOut:
-        """Return these clips followed by those of `other`, at this frame rate.
+        """Return these clips and then the clips of `other`.
 
         Raises:
             DmadError: The frame rates differ.
         """
         require(
             same_rate(other.fps, self.fps),
-            f"the new clips have {other.fps:g} frames a second, the footage has {self.fps:g}; "
+            f"the new clips have {other.fps:g} frames per second, the footage has {self.fps:g}; "
             "give clips that `dmad watch` stored, or give the fps",
         )
         return HeldOut(
@@ -96,7 +98,7 @@ class HeldOut:
         )
 
     def as_images(self) -> HeldOut:
-        """Return the same terms with each frame as a clip of its own, at one frame a second."""
+        """Return the same terms. Every frame becomes a clip; the rate is 1 frame per second."""
         count = len(self.reconstruction)
         return HeldOut(self.reconstruction, self.deformation, np.ones(count, int), 1.0)
 
@@ -129,7 +131,7 @@ class HeldOut:
     def clip_index(self) -> np.ndarray:
         """(N,) index of the clip of each scored frame, from 0; -1 for other frames.
 
-        A single clip is cut into parts that stand for clips.
+        A single clip is cut into parts, which are used as clips.
         """
         return self._numbered_parts(PARTS_OF_A_SINGLE_CLIP if self.scored_clips == 1 else 1)
 
@@ -137,7 +139,7 @@ class HeldOut:
     def block_index(self) -> np.ndarray:
         """(N,) index of the block of each scored frame, from 0; -1 for other frames.
 
-        A block is what a bootstrap draws: a clip, or a part of one if there are few clips.
+        The bootstrap draws blocks. A block is a clip, or a part of a clip if there are few clips.
         """
         return self._numbered_parts(1 if self.scored_clips >= BLOCKS else BLOCKS)
 
@@ -154,10 +156,10 @@ class HeldOut:
         return index
 
     def cross_scores(self, weight: float, window: int) -> np.ndarray:
-        """Return smoothed scores (N,), each clip standardised by the other clips; NaN without one.
+        """Return smoothed scores (N,). Each clip is standardised on the other clips.
 
-        New footage will not be among the clips that set centre and scale. Leaving each clip out
-        treats held-out clips in the same way, so these scores show how much clips differ.
+        New footage is not among the clips that set centre and scale. Here each clip is left out in
+        the same way, so these scores show how much clips differ. NaN: the frame has no score.
 
         Args:
             weight: As in `Scorer`.
@@ -173,14 +175,15 @@ class HeldOut:
         return causal(combined, window, self.clip_lengths)
 
     def few_clips_margin(self, scores: np.ndarray) -> float:
-        """Return by how much a threshold must rise because few clips show how much clips differ.
+        """Return how much the threshold is raised because there are only a few clips.
 
-        The difference between clips is measured by the standard deviation of their median scores,
-        corrected for leaving each clip out. It is multiplied by the excess of Student's 90 %
-        quantile over the normal one: 1.8 with two clips, 0.25 with five, 0.01 with a hundred.
+        A few clips do not show how much clips differ. The margin is the standard deviation of the
+        median scores of the clips (corrected, because each clip is left out once) times a factor.
+        The factor is the 90 % quantile of Student's t minus the 90 % quantile of the normal
+        distribution: 1.8 for two clips, 0.25 for five, 0.01 for a hundred.
 
         Args:
-            scores: (N,) as `cross_scores` returns them; the margin has the same unit.
+            scores: (N,) from `cross_scores`. The margin has the same unit.
         """
         clip_index = self.clip_index[self.scored]
         clips = np.unique(clip_index)

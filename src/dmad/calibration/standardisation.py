@@ -1,4 +1,4 @@
-"""The calibrated score: both terms standardised on normal footage, weighted, summed, smoothed."""
+"""The calibrated score: the weighted sum of both terms, standardised on normal footage."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ from dmad.data.series import causal
 
 SMALLEST_SCALE = 1e-3  # as a share of the centre
 
-# In grid units. A deformation of 0.02 px in an image of 128 px hardly changes a grey level.
+# Lower limit in grid units. A deformation of 0.02 px in an image of 128 px hardly changes a grey
+# level.
 SMALLEST_DEFORMATION_SCALE = 3e-4
 
 
 @dataclass(frozen=True)
 class Standardisation:
-    """Robust centre and scale of a term."""
+    """The median and the robust deviation of a term, which standardise it."""
 
     centre: float  # median
     scale: float  # 1.4826 times the median absolute deviation, with a lower limit above 0
 
     @classmethod
     def fit(cls, values: np.ndarray, smallest_scale: float = 1e-9) -> Standardisation:
-        """Return centre and scale of values (N,), at least one of them not NaN.
+        """Return the standardisation of values (N,). NaN is left out.
 
         The scale is at least `smallest_scale` and at least `SMALLEST_SCALE` times the centre.
         """
@@ -35,7 +36,7 @@ class Standardisation:
         return cls(centre, max(spread, SMALLEST_SCALE * abs(centre), smallest_scale))
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
-        """Return values as multiples of the scale, 0 at the centre."""
+        """Subtract the centre from values and divide them by the scale."""
         return (values - self.centre) / self.scale
 
 
@@ -47,7 +48,7 @@ class Scorer:
         reconstruction: Standardisation of the first term of Eq. 14.
         deformation: Standardisation of its second term, before α.
         weight: Weight of the standardised deformation; the reconstruction has weight 1.
-        window: Number of frames over which the sum is averaged: this frame and those before it.
+        window: Number of frames over which the sum is averaged: a frame and the ones before it.
     """
 
     reconstruction: Standardisation
@@ -61,8 +62,8 @@ class Scorer:
     ) -> Scorer:
         """Return the scorer for both raw terms (N,) of normal footage; NaN is left out.
 
-        Deformations that are too small to change an image are no measurement. A lower limit of
-        their scale keeps such noise from outweighing the reconstruction.
+        Deformations that are too small to change an image are only noise. Their scale has a lower
+        limit. Without it, this noise would count more than the reconstruction.
         """
         return cls(
             reconstruction=Standardisation.fit(reconstruction),
@@ -73,7 +74,7 @@ class Scorer:
 
     @property
     def alpha_per_weight(self) -> float:
-        """The α of Eq. 14 and 22, which weighs raw terms, that equals a weight of 1 here."""
+        """The α of Eq. 14 and 22 (a weight of raw terms) that has the effect of a weight of 1."""
         return self.reconstruction.scale / self.deformation.scale
 
     def combine(self, reconstruction: np.ndarray, deformation: np.ndarray) -> np.ndarray:
@@ -86,12 +87,12 @@ class Scorer:
         deformation: np.ndarray,
         clip_lengths: np.ndarray | None = None,
     ) -> np.ndarray:
-        """Return the scores (N,) of clips, larger = more anomalous; NaN if a term is NaN.
+        """Return the scores (N,) of clips. Larger is more anomalous; NaN if a term is NaN.
 
         Args:
             reconstruction: (N,) raw first term.
             deformation: (N,) raw second term.
-            clip_lengths: Frames of each clip, (K,), summing to N; None for a single clip.
+            clip_lengths: (K,) number of frames of each clip; their sum is N. None: one clip.
         """
         return causal(self.combine(reconstruction, deformation), self.window, clip_lengths)
 

@@ -1,23 +1,23 @@
-"""The tail of a distribution, extrapolated beyond the sample by a generalised Pareto fit."""
+"""Extrapolates the tail of a distribution with a generalised Pareto fit."""
 
 from __future__ import annotations
 
 import numpy as np
 from scipy import stats
 
-FEWEST_FOR_A_SHAPE = 20  # with fewer excesses the tail is taken as exponential
+FEWEST_FOR_A_SHAPE = 20  # with fewer excesses, the tail is assumed to be exponential
 LARGEST_SHAPE = 0.5  # of a generalised Pareto tail
 SMALLEST_MEAN = 0.05  # of the excesses, in standardised units
 
 
 def pareto_excess(excess: np.ndarray, ratio: float) -> float:
-    """Return the excess that a fitted generalised Pareto tail exceeds once in `ratio` times.
+    """Return the excess that is exceeded with a probability of 1 / `ratio`, by a fitted tail.
 
-    The tail is fitted by probability-weighted moments. Its shape is limited to 0 (exponential) and
-    `LARGEST_SHAPE`, so that the tail never ends at a finite value.
+    A generalised Pareto tail is fitted by probability-weighted moments. Its shape is limited to the
+    range from 0 (exponential) to `LARGEST_SHAPE`, so that the tail never ends at a finite value.
 
     Args:
-        excess: (P,) heights above the level at which the tail begins, 0 or more.
+        excess: (P,) values minus the level at which the tail begins, 0 or more.
         ratio: 1 or more.
     """
     mean = max(float(excess.mean()), SMALLEST_MEAN) if len(excess) else SMALLEST_MEAN

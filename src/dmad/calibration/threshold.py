@@ -1,8 +1,8 @@
-"""The threshold: chosen from normal footage alone, for a budget of false alarms.
+"""Choosing the threshold for a budget of false alarms, from normal footage only.
 
-Clips differ more than the frames of one clip. Each held-out clip is therefore standardised by the
-others, and false alarms are counted in these scores by the rule that raises alarms later. Beyond
-what the footage can show, the tail is extrapolated, and a warning says so.
+Two clips differ more than two frames of one clip. So each held-out clip is standardised on the
+other clips. False alarms are counted in these scores, with the rule that raises alarms later. If
+the footage is too short for the budget, the threshold is extrapolated, and a warning reports it.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ def choose_threshold(
     weight: float = 0.5,
     seed: int = 0,
 ) -> Calibration:
-    """Choose the lowest threshold whose false alarms on new normal footage stay in the budget.
+    """Return the lowest threshold that keeps the budget of false alarms on new normal footage.
 
     Args:
-        held_out: Raw terms of normal footage. For a budget per image each frame is an image;
-            clips and frame rate do not matter.
+        held_out: Raw terms of normal footage. For a budget per image, every frame is an image, and
+            clips and frame rate are not used.
         budget: "1/day", "2/hour", "0.001/frame", "0.01/image", or a `Budget`.
-        shape: What counts as one alarm; not used for a budget per image.
+        shape: The settings of an alarm. A budget per image does not use them.
         weight: Weight of the standardised deformation; the reconstruction has weight 1.
         seed: Seed of the bootstrap.
     """
@@ -71,14 +71,14 @@ def choose_threshold(
 def false_alarm_rates(
     held_out: HeldOut, scores: np.ndarray, budget: Budget, shape: AlarmShape
 ) -> FalseAlarmRates:
-    """Return the rates that the budget limits: events per hour, or a share of frames."""
+    """Return the rates that a budget limits: events per hour, or a share of frames or images."""
     if budget.counts_events:
         return count_events(held_out, scores, shape, budget.rate)
     return sort_scores(scores, held_out.block_index)
 
 
 def bootstrap_interval(rates: FalseAlarmRates, rate: float, seed: int) -> tuple[float, float]:
-    """Return the middle 90 % of the levels that random draws of the footage's blocks lead to."""
+    """Return the 90 % bootstrap interval of the level: blocks are drawn at random."""
     random = np.random.default_rng(seed)
     probabilities = np.full(rates.blocks, 1 / rates.blocks)
     levels = [
@@ -100,7 +100,7 @@ def count_alarms(
 def threshold_warnings(
     held_out: HeldOut, scores: np.ndarray, rates: FalseAlarmRates, budget: Budget, margin: float
 ) -> list[str]:
-    """Return what a user must know about a threshold, one sentence each."""
+    """Return the warnings about a threshold, one sentence each."""
     warnings = []
     expected = rates.expected(budget.rate, np.ones(rates.blocks, int))
     if expected < rates.enough:
@@ -112,13 +112,13 @@ def threshold_warnings(
             needed = f"{size:.0f} {budget.unit}s"
         kind = "" if budget.unit == "image" else " of normal footage"
         warnings.append(
-            f"{footage}{kind} hold {expected:.2g} false alarms at a budget of {budget}, so "
-            f"the threshold is extrapolated; hold out {needed} to measure it"
+            f"the budget {budget} allows {expected:.2g} false alarms in {footage}{kind}, too few "
+            f"to measure the threshold, so it is extrapolated; hold out {needed} to measure it"
         )
     if budget.unit != "image" and held_out.scored_clips < FEW_CLIPS:
-        raised = f", and the threshold is raised by {margin:.2g} for it" if margin > 0 else ""
+        raised = f", so the threshold is raised by {margin:.2g}" if margin > 0 else ""
         warnings.append(
-            f"clips held out: {held_out.scored_clips}; so few do not show how much clips differ"
+            f"clips held out: {held_out.scored_clips}, too few to show how much clips differ"
             f"{raised}; hold out {FEW_CLIPS} or more"
         )
     if np.ptp(scores[held_out.scored]) == 0:

@@ -255,7 +255,7 @@ def test_clips_are_scored_in_the_view_that_is_named(run, clips, frames_of, tmp_p
 def test_clips_of_another_rate_are_refused(run, clips, tmp_path) -> None:
     out = tmp_path / "yard.json"
     calibrate(run, footage=clips[:1], false_alarms="6/hour", fps=10, out=out)
-    with pytest.raises(DmadError, match="25 frames a second, the footage has 10"):
+    with pytest.raises(DmadError, match="25 frames per second, the footage has 10"):
         calibrate(run, normal=clips[1:2], fps=25, out=out)
     with pytest.raises(DmadError, match="fps 25 is for clips that are named; the last ones"):
         calibrate(run, fps=25, out=out)
