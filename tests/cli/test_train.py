@@ -51,7 +51,7 @@ def test_help_shows_the_settings_of_the_recipe_alone(dmad, recipe, own, of_the_o
     _, out, _ = dmad("train", recipe, "--help")
     assert own in out
     assert of_the_other_form not in out
-    assert f"(default: {recipes.get(recipe).train.epochs})" in out
+    assert f"(default: {recipes.get(recipe).train.epochs})" in " ".join(out.split())
 
 
 def test_printed_settings_are_the_recipes_and_can_be_given_back(printed_settings, tmp_path):

@@ -157,7 +157,7 @@ def test_commands_take_an_export_of_images(trained_images, export_run, tmp_path,
 
 
 def test_an_export_is_no_model_to_export_or_to_train_from(exported, export_run, tmp_path):
-    with pytest.raises(DmadError, match="is an export itself"):
+    with pytest.raises(DmadError, match="is already an export"):
         export_run(exported["onnx"], "onnx", out=tmp_path / "again")
     with pytest.raises(DmadError, match="not weights"):
         read_weights(find_model(exported["onnx"]))
@@ -208,15 +208,15 @@ def test_an_export_that_costs_too_much_auroc_is_refused(trained, exported):
     detector, other = load(trained, fast=False, device="cpu"), load(exported["onnx"])
     report, data = ExportReport(Path("out"), "onnx", "int8", 0.01, 32), detector.config.data
     assert check_ranking(report, detector, other, data, loss=0.005).auroc is not None
-    with pytest.raises(DmadError, match=r"int8 costs .* points of AUROC"):
+    with pytest.raises(DmadError, match=r"int8 lowers AUROC by .* points"):
         check_ranking(report, detector, other, data, loss=-0.5)
 
 
 def test_a_report_says_if_the_cost_of_int8_is_unknown():
     report = ExportReport(Path("out"), "openvino", "int8", 0.01, 32)
     assert list(report.lines()) == [
-        "largest difference from PyTorch 1.0e-02 on 32 frames",
-        "no labelled test split: what int8 costs in AUROC is not known",
+        "largest difference from PyTorch: 1.0e-02 (32 frames)",
+        "the test split has no labels: the loss of AUROC by int8 is not known",
     ]
 
 
@@ -258,12 +258,12 @@ def test_an_export_replaces_another_export(trained, exported, export_run, tmp_pa
 
 
 def test_an_export_replaces_no_other_files_and_removes_old_terms(trained, export_run, tmp_path):
-    with pytest.raises(DmadError, match="has a card beside it already"):
+    with pytest.raises(DmadError, match="contains a trained model"):
         export_run(trained, "onnx", out=trained)
     out = tmp_path / "out"
     out.mkdir()
     (out / "model.onnx").write_bytes(b"of another tool")
-    with pytest.raises(DmadError, match=r"holds model\.onnx of something else"):
+    with pytest.raises(DmadError, match=r"contains model\.onnx, but is no export"):
         export_run(trained, "onnx", out=out)
     assert (out / "model.onnx").read_bytes() == b"of another tool"
     (out / "model.onnx").unlink()

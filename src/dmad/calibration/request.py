@@ -1,4 +1,4 @@
-"""What a user asks of a calibration. The fields are named as the options of `dmad calibrate`."""
+"""The request for a calibration. Its fields have the names of the options of `dmad calibrate`."""
 
 from __future__ import annotations
 
@@ -14,14 +14,17 @@ from dmad.errors import require
 
 @dataclass(frozen=True)
 class AlarmChanges:
-    """Changes to what counts as one alarm. What is None stays as in the last calibration.
+    """Rule for the start and end of alarms. By default, the rule of the last calibration is kept.
 
     Args:
-        smoothing: Seconds of the past over which scores are averaged. 0 does not smooth.
-        hysteresis: Share of the threshold by which a score must fall below it to end an alarm.
-        minimum: Seconds that an alarm must last; shorter ones are dropped.
-        gap: Seconds below the threshold that do not end an alarm.
-        cooldown: Seconds after an alarm in which no other alarm starts.
+        smoothing: Scores are averaged over this number of past seconds. 0 does not average. Video
+            only.
+        hysteresis: An alarm ends when the score is lower than the threshold by this share of it. At
+            0.2, it ends below 80 % of the threshold. Video only.
+        minimum: Shortest length of an alarm in seconds. Shorter alarms are dropped. Video only.
+        gap: If the score is low for at most this number of seconds and then high again, the alarm
+            continues. Video only.
+        cooldown: No other alarm starts in this number of seconds after an alarm. Video only.
     """
 
     smoothing: float | None = None
@@ -31,11 +34,11 @@ class AlarmChanges:
     cooldown: float | None = None
 
     def __bool__(self) -> bool:
-        """True if something is changed."""
+        """True if at least one value is given."""
         return bool(self._given())
 
     def applied_to(self, shape: AlarmShape) -> AlarmShape:
-        """The shape with the changes made."""
+        """Return a copy of `shape` with the given values."""
         return replace(shape, **self._given())
 
     def _given(self) -> dict[str, float]:
@@ -45,25 +48,28 @@ class AlarmChanges:
 
 @dataclass(frozen=True)
 class CalibrationRequest:
-    """What a user asks of a calibration.
+    """The request for a calibration.
 
     Args:
-        footage: Normal videos, frame folders or images that were not trained on, or folders of
-            them (default: those of the last calibration, else what the training held out).
-        normal: Clips that raised alarms and are normal. They are added to that footage, each once.
-            Video only.
+        footage: Normal videos, folders of frames, or images, or folders of them. The model must not
+            have been trained on them (default: the footage of the last calibration; for the first
+            calibration the footage that was held out from training).
+        normal: Normal clips that raised false alarms. They are added to the footage of the last
+            calibration. A clip that is given twice is added once. Video only.
         false_alarms: Budget of false alarms: `1/day`, `2/hour`, `0.001/frame`, or for images
-            `0.01/image` (default: that of the last calibration, else 1/hour or 0.01/image).
-        alarm: Changes to what counts as one alarm. Video only.
-        weight: Weight of the standardised deformation (default: that of the last calibration, else
-            the model's). Video only.
-        fps: Frames a second of footage that does not state its rate. Video only.
-        scene: View that the clips show. Video only.
-        zone: Part of the view that counts. Video only.
-        out: File to store the threshold in, for one camera of several (default: model.json of the
-            run).
-        root: Folder of the data set, if it is not where it was in training.
-        cache: Folder for decoded frames.
+            `0.01/image` (default: the budget of the last calibration; for the first calibration
+            1/hour, or 0.01/image).
+        alarm: Rule for the start and end of alarms. Video only.
+        weight: Weight of the deformation in the calibrated score (default: the weight of the last
+            calibration; for the first calibration the weight in the settings of the model). Video
+            only.
+        fps: Frame rate of footage that does not state it, such as folders of frames. Video only.
+        scene: Name of the camera view that the footage shows. Video only.
+        zone: Part of the view that is scored. Video only.
+        out: File to write the threshold to, for one of several cameras (default: model.json of the
+            run). Video only.
+        root: Folder of the data set (default: the folder that was used in training).
+        cache: Folder for decoded frames (default: the folder that was used in training).
     """
 
     footage: Sequence[str | Path] = ()

@@ -15,15 +15,17 @@ def bench_command(
 ) -> None:
     """Measure the speed of training, prediction, images or exports on this machine.
 
-    Each is timed beside the same in plain 32-bit PyTorch, with random weights and a
-    generated clip. Let nothing else run meanwhile.
+    Every measurement is repeated with the same model in plain 32-bit PyTorch, for
+    comparison. The weights are random, and the clip is generated. Stop other programs
+    first, because they change the results.
 
     Example: dmad bench predict --sizes [256]
 
     Args:
-        what: What to measure.
-        sizes: Sizes of the images in pixels.
-        out: Folder for the table, as bench-WHAT.json and bench-WHAT.md.
+        what: What to measure. `deploy` compares PyTorch with the exports.
+        sizes: Height and width of the frames or images in pixels. Each size is measured.
+        out: Folder to write the table to, as bench-WHAT.json and bench-WHAT.md (default: the table
+            is only printed).
     """
     from dmad.bench import bench
     from dmad.experiments.tables import print_table, write_table

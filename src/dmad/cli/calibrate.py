@@ -18,9 +18,9 @@ def calibrate_command(
 ) -> None:
     """Set the threshold of a model from normal data, for a budget of false alarms.
 
-    No abnormal data is needed. What is not given stays as in the last calibration. The
-    threshold is stored with the model, or with --out in a file for one camera. The path
-    of that file is printed.
+    No abnormal data is needed. Options that you do not give keep the value of the last
+    calibration. The threshold is stored with the model. With --out, it is stored in a
+    file of its own, for one camera. The command prints the path of this file.
 
     Examples:
       dmad calibrate RUN --false-alarms 1/day
@@ -28,11 +28,13 @@ def calibrate_command(
       dmad calibrate RUN --normal found/clips/gate-1790000000.000.mp4
 
     Args:
-        run: Run folder, export, .safetensors file, or with --out a shipped model.
-        footage: Normal videos, folders of frames or images that were not trained on (default: those
-            of the last calibration, else what the training held out).
-        request: What is asked.
-        zone: Which part of the view counts.
+        run: Run folder of `dmad train`, folder of an export, or .safetensors file. With --out also
+            the name of a model that comes with dmad, such as ped2.
+        footage: Normal videos, folders of frames, or images. The model must not have been trained
+            on them (default: the footage of the last calibration; for the first calibration the
+            footage that was held out from training).
+        request: Options of the calibration.
+        zone: Part of the view that is scored.
         data: Where the data set is.
     """
     from dmad import api

@@ -6,10 +6,10 @@ from pathlib import Path
 
 
 def data_command(path: Path) -> None:
-    """Describe a data folder: its contents, what is missing, and where to get it.
+    """Describe a data folder: its contents, and what is missing.
 
-    It names the recipe that fits the folder, counts clips and images, and says where
-    labels belong.
+    The command prints the recipe that fits the folder, the number of clips and images,
+    where labels must be stored, and where a published data set can be downloaded.
 
     Example: dmad data UCSDped2
 

@@ -8,8 +8,8 @@ from pathlib import Path
 def demo_command(out: Path = Path("demo")) -> None:
     """Train three small models without any data, and draw what they learned.
 
-    It trains on digits, on a rendered street and on three textures. This takes some
-    minutes on two cores. Start with OUT/README.txt, which explains the pictures.
+    The models are trained on digits, on a generated street and on three textures. This
+    takes some minutes on two cores. OUT/README.txt explains the pictures.
 
     Example: dmad demo --out demo
 

@@ -13,13 +13,15 @@ from dmad.errors import require
 def evaluate_command(run: str, data: DataFolders = AS_IN_TRAINING, out: Path | None = None) -> None:
     """Score labelled test data, print the results and write a report.
 
-    It writes `report.html`, `ledger.json`, `ledger.md` and `scores.npz`. A folder with a
-    run for each category gets a table of all categories as well.
+    The command writes `report.html`, the table of results as `ledger.json` and
+    `ledger.md`, and the scores as `scores.npz`. If RUN is a folder with a run for each
+    category of images, it also prints a table of all categories.
 
     Example: dmad evaluate runs/ped2/20260101-120000-000
 
     Args:
-        run: Run folder, export, .safetensors file or shipped model.
+        run: Run folder of `dmad train`, folder of an export, .safetensors file, or name of a model
+            that comes with dmad, such as ped2.
         data: Where the data set is.
         out: Folder to write to (default: RUN/evaluation).
     """

@@ -18,12 +18,12 @@ SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 @dataclass(frozen=True)
 class GridData:
-    """The data of all runs.
+    """The data of all trainings.
 
     Args:
-        root: Folder of the data set, if it is not where it was in training.
-        cache: Folder for decoded frames.
-        size: Size of the images in pixels (default: as in the settings).
+        root: Folder of the data set (default: the folder in the settings of the recipe or run).
+        cache: Folder for decoded frames (default: $DMAD_CACHE, else ~/.cache/dmad).
+        size: Height and width of the images in pixels (default: as in the recipe or run).
     """
 
     root: Path | None = None
@@ -33,10 +33,10 @@ class GridData:
 
 @dataclass(frozen=True)
 class GridTraining:
-    """The training of all runs.
+    """All trainings.
 
     Args:
-        epochs: Passes over the data (default: as in the settings).
+        epochs: Number of passes over the training data (default: as in the recipe or run).
     """
 
     epochs: int | None = None
@@ -44,18 +44,16 @@ class GridTraining:
 
 @dataclass(frozen=True)
 class GridOptions:
-    """Which runs of a grid are trained, and how.
-
-    A grid that was stopped goes on where it stopped. It writes its table as .md, .csv and .json,
-    and its figure as .png and .pdf.
+    """Options of an experiment that trains several variants of a model.
 
     Args:
-        seeds: Seeds to train each variant with, such as [0,1,2] (default: as in the settings).
+        seeds: Random seeds, such as [0,1,2]. Each variant is trained once with each seed (default:
+            the seed of the recipe or run).
         variants: Titles of the variants to train, such as ["full"] (default: all).
-        budget: Time that all trainings together may take, such as 90s, 20m or 8h.
+        budget: Longest time for all trainings together, such as 90s, 20m or 8h (default: no limit).
         out: Folder to write to (default: the name of the experiment).
-        data: The data of all runs.
-        train: The training of all runs.
+        data: The data of all trainings.
+        train: All trainings.
     """
 
     seeds: list[int] | None = None
@@ -66,10 +64,10 @@ class GridOptions:
     train: GridTraining = GridTraining()
 
     def effort(self) -> Effort:
-        """What an experiment is asked to do.
+        """Return the seeds, variants, training length and time budget of these options.
 
         Raises:
-            DmadError: The budget is no time.
+            DmadError: The budget is not a duration such as 20m.
         """
         from dmad.experiments.effort import Effort
 
@@ -83,10 +81,10 @@ class GridOptions:
 
 
 def seconds(time: str) -> float:
-    """Seconds of a time such as 90s, 20m or 8h.
+    """Return the seconds of a duration such as 90s, 20m or 8h.
 
     Raises:
-        DmadError: It is not written in this way.
+        DmadError: The text has another form.
     """
     number, unit = time[:-1], time[-1:]
     is_time = unit in SECONDS and number.replace(".", "", 1).isdigit()
@@ -100,8 +98,8 @@ def toy_command(grid: GridOptions, recipe: str = "digits") -> None:
     Example: dmad experiment toy --seeds [0,1,2]
 
     Args:
-        grid: Which runs are trained, and how.
-        recipe: The recipe, digits or mnist.
+        grid: What is trained.
+        recipe: Data to train on: digits (needs no data folder) or mnist.
     """
     from dmad import recipes
     from dmad.experiments.run_grid import with_data
@@ -112,25 +110,25 @@ def toy_command(grid: GridOptions, recipe: str = "digits") -> None:
 
 
 def ablation_command(grid: GridOptions, *, run: str) -> None:
-    """Train a run again without each of its parts (Table 4 of the paper).
+    """Train a model several times, each time without one of its parts (Table 4 of the paper).
 
     Example: dmad experiment ablation --run RUN --train.epochs 4 --seeds [0,1]
 
     Args:
-        grid: Which runs are trained, and how.
-        run: Run whose settings are varied.
+        grid: What is trained.
+        run: Run folder. Its settings are used, except those that the experiment changes.
     """
     _vary_parts("ablation", grid, run)
 
 
 def gamma3_command(grid: GridOptions, *, run: str) -> None:
-    """Train a run of images with six weights of its cycle loss (Table 5 of the paper).
+    """Train a model of images with six weights of its cycle loss (Table 5 of the paper).
 
     Example: dmad experiment gamma3 --run RUN --train.epochs 5
 
     Args:
-        grid: Which runs are trained, and how.
-        run: Run whose settings are varied.
+        grid: What is trained.
+        run: Run folder. Its settings are used, except those that the experiment changes.
     """
     _vary_parts("gamma3", grid, run)
 
@@ -143,13 +141,13 @@ def _vary_parts(name: str, grid: GridOptions, run: str) -> None:
 
 
 def contamination_command(grid: GridOptions, *, run: str) -> None:
-    """Train a run of video with abnormal events among its training data (Sec. 4.6 of the paper).
+    """Train a model of video with abnormal events in its training data (Sec. 4.6 of the paper).
 
     Example: dmad experiment contamination --run RUN --train.epochs 4
 
     Args:
-        grid: Which runs are trained, and how.
-        run: Run whose settings are varied.
+        grid: What is trained.
+        run: Run folder. Its settings are used, except those that the experiment changes.
     """
     from dmad.experiments.contamination import contamination
 
@@ -160,12 +158,13 @@ def contamination_command(grid: GridOptions, *, run: str) -> None:
 def video_command(grid: GridOptions) -> None:
     """Train on every video data set in a folder (Table 1 of the paper).
 
-    The folder has one or more of the folders ped2, avenue and shanghaitech.
+    The folder of --data.root must contain one or more of the folders ped2, avenue and
+    shanghaitech.
 
     Example: dmad experiment video --data.root DATA --seeds [0,1,2]
 
     Args:
-        grid: Which runs are trained, and how.
+        grid: What is trained.
     """
     root = _data_folder(grid, "video")
     from dmad.experiments.benchmarks import video
@@ -179,8 +178,8 @@ def mvtec_command(grid: GridOptions, run: Path | None = None) -> None:
     Example: dmad experiment mvtec --data.root MVTEC
 
     Args:
-        grid: Which runs are trained, and how.
-        run: Run whose settings are used (default: those of recipe mvtec).
+        grid: What is trained.
+        run: Run folder whose settings are used (default: the settings of recipe mvtec).
     """
     root = _data_folder(grid, "mvtec")
     from dmad.experiments.benchmarks import mvtec
@@ -200,12 +199,12 @@ def _data_folder(grid: GridOptions, name: str) -> Path:
 def figures_command(
     *, run: str, data: DataFolders = AS_IN_TRAINING, out: Path = Path("figures")
 ) -> None:
-    """Draw the figures of the paper for a run or a shipped model (Figs. 2, 6 and 7).
+    """Draw the figures of the paper for a trained model (Figs. 2, 6 and 7).
 
     Example: dmad experiment figures --run RUN
 
     Args:
-        run: Run folder, .safetensors file or shipped model.
+        run: Run folder, .safetensors file, or name of a model that comes with dmad, such as ped2.
         data: Where the data set is.
         out: Folder to write to.
     """
@@ -218,12 +217,15 @@ def figures_command(
 def deployable_command(
     *, run: str, data: DataFolders = AS_IN_TRAINING, out: Path = Path("deployable")
 ) -> None:
-    """Compare scores that need no label, on synthetic anomalies.
+    """Compare ways to compute the score of a camera, tested on artificial anomalies.
+
+    The ways differ in how the terms are standardised, weighted and averaged over time.
+    No labels are needed: the anomalies are drawn into held-out normal clips.
 
     Example: dmad experiment deployable --run RUN
 
     Args:
-        run: Run of video.
+        run: Run folder of a video model.
         data: Where the data set is.
         out: Folder to write to.
     """
@@ -239,13 +241,16 @@ def budgets_command(
     data: DataFolders = AS_IN_TRAINING,
     out: Path = Path("budgets"),
 ) -> None:
-    """Count the false alarms of several budgets on fresh normal footage.
+    """Set thresholds for several budgets of false alarms, and count the false alarms.
+
+    The alarms are counted on normal footage that was not used for training or thresholds.
 
     Example: dmad experiment budgets --run RUN
 
     Args:
-        run: Run of video.
-        hours: Hours of footage to render for recipe street, once to calibrate and once to count.
+        run: Run folder of a video model.
+        hours: Recipe street only: hours of footage to generate for the thresholds, and again for
+            the count.
         data: Where the data set is.
         out: Folder to write to.
     """

@@ -18,15 +18,18 @@ def export_command(
 ) -> None:
     """Write a model for ONNX Runtime or OpenVINO, to use without PyTorch.
 
-    Pre-processing, the deformation and the threshold are included. The export is compared
-    with PyTorch on normal clips, and refused if its scores differ. The folder is printed.
+    The export includes the pre-processing, the deformation and the threshold. Its scores
+    are compared with those of PyTorch on normal clips. If they differ too much, nothing
+    is written. The command prints the path of the folder.
 
     Example: dmad export RUN --format openvino --precision int8
 
     Args:
-        run: Run folder, .safetensors file or shipped model.
-        format: The program that will run it.
-        precision: Numbers it computes with. int8 is measured on normal clips that were held out.
+        run: Run folder of `dmad train`, .safetensors file, or name of a model that comes with dmad,
+            such as ped2.
+        format: Runtime for which the model is written.
+        precision: Precision of the computation. bf16 is for openvino only. int8 takes its value
+            ranges from held-out normal clips.
         out: Folder to write to (default: RUN/export/FORMAT-PRECISION).
         data: Where the data set is.
     """

@@ -12,19 +12,19 @@ if TYPE_CHECKING:
 
 
 def ledger_command(scores: Path, recipe: str = "", out: Path | None = None) -> None:
-    """Compute the results of any detector from a file of its frame scores.
+    """Compute the table of results (ledger) of any method from a file of its frame scores.
 
-    The file is a NumPy archive (.npz) of arrays with one value a frame: one or more of
-    `score`, `reconstruction`, `deformation`, `gradient` (larger is more anomalous, NaN is
-    no score), `labels` (1 is abnormal), and `clip_lengths` (frames of each clip).
-    `numpy.savez` writes such a file.
+    The file is a NumPy archive (.npz), as `numpy.savez` writes it. It contains one or more
+    of the arrays `score`, `reconstruction`, `deformation` and `gradient`, with one value
+    for each frame (larger means more anomalous, NaN means no score), the array `labels`
+    (1 means abnormal), and the array `clip_lengths` (number of frames of each clip).
 
     Example: dmad ledger scores.npz --recipe ped2
 
     Args:
         scores: The .npz file.
-        recipe: Published protocol to include: ped2, avenue or shanghaitech.
-        out: Folder for ledger.json and ledger.md.
+        recipe: Data set whose published protocol is computed as well: ped2, avenue or shanghaitech.
+        out: Folder to write ledger.json and ledger.md to (default: the table is only printed).
     """
     from dmad.evaluation.frame_ledger import build_given_ledger
     from dmad.evaluation.ledger_file import write_ledger

@@ -1,4 +1,4 @@
-"""`dmad VERB ...`: the table of verbs, and what becomes of their errors."""
+"""`dmad VERB ...`: the table of verbs, and how their errors are shown."""
 
 from __future__ import annotations
 
@@ -43,18 +43,20 @@ VERBS: dict[str, Verb | dict[str, Verb]] = {
 
 QUICK = (recipes_command, data_command, ledger_command)  # verbs that compute nothing with a model
 
-EXPERIMENT = "Repeat an experiment of the paper. `dmad experiment` lists them."
+EXPERIMENT = "Run an experiment of the paper. `dmad experiment` lists the experiments."
 
-ABOUT_EXPERIMENTS = """usage: dmad experiment NAME [options]     (--help after NAME explains it)
+ABOUT_EXPERIMENTS = """usage: dmad experiment NAME [options]
+       dmad experiment NAME --help     (lists the options)
 
-The first six train many models. If one of them is stopped and started again, it goes on where it
-stopped. It writes a table as .md, .csv and .json, and a figure as .png and .pdf.
+Each of the first six experiments trains several models. If you stop it and start it again with the
+same command, it continues. It writes a table as .md, .csv and .json, and a figure as .png and .pdf.
 """
 
-INTRODUCTION = """dmad finds what is not normal in video from fixed cameras and in images of parts,
-and shows why.
+INTRODUCTION = """dmad finds anomalies in video from fixed cameras and in images of manufactured
+parts, and shows why they are anomalies.
 
-usage: dmad VERB [options]     (dmad VERB --help explains a verb)
+usage: dmad VERB [options]
+       dmad VERB --help     (explains a verb and lists its options)
 """
 
 EXAMPLES = """
@@ -67,7 +69,7 @@ images:    dmad train images --data.root FOLDER
 
 
 def main() -> None:
-    """Run a verb. Bad input is one line on standard error and exit code 2."""
+    """Run a verb. For bad input, print one line on standard error and exit with code 2."""
     set_up_streams()
     try:
         run(sys.argv[1:])
@@ -89,7 +91,7 @@ def _stop(message: str, code: int) -> None:
 
 
 def run(arguments: Sequence[str]) -> None:
-    """Run the verb that the arguments begin with."""
+    """Run the verb that the first argument names."""
     first, *rest = [*arguments] or ["--help"]
     if first in ("-h", "--help"):
         print("\n".join([INTRODUCTION, *described(VERBS), EXAMPLES]))
@@ -106,7 +108,7 @@ def run(arguments: Sequence[str]) -> None:
 
 
 def run_experiment(arguments: Sequence[str]) -> None:
-    """Run the experiment that the arguments begin with."""
+    """Run the experiment that the first argument names."""
     first, *rest = [*arguments] or ["--help"]
     if first in ("-h", "--help"):
         print("\n".join([ABOUT_EXPERIMENTS, *described(EXPERIMENTS)]))
@@ -129,7 +131,7 @@ def run_verb(name: str, verb: Verb, arguments: Sequence[str]) -> None:
 
 
 def described(verbs: Mapping[str, Verb | dict[str, Verb]]) -> list[str]:
-    """One line for each verb: its name and the first line of its docstring."""
+    """Return a line for each verb: its name and the first line of its docstring."""
     lines = []
     for name, verb in verbs.items():
         text = EXPERIMENT if isinstance(verb, dict) else (verb.__doc__ or "").splitlines()[0]
@@ -138,10 +140,10 @@ def described(verbs: Mapping[str, Verb | dict[str, Verb]]) -> list[str]:
 
 
 def named(name: str, verbs: Mapping[str, T], kind: str) -> T:
-    """The entry of a table of verbs.
+    """Return an entry of a table of verbs or experiments.
 
     Raises:
-        DmadError: No verb has this name. The message proposes the nearest one.
+        DmadError: The table has no such name. The message proposes the most similar name.
     """
     near = get_close_matches(name, verbs, 1)
     hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(verbs)}"

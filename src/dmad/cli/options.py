@@ -13,8 +13,8 @@ class DataFolders:
     """Where the data set is.
 
     Args:
-        root: Folder of the data set, if it is not where it was in training.
-        cache: Folder for decoded frames.
+        root: Folder of the data set (default: the folder that was used in training).
+        cache: Folder for decoded frames (default: the folder that was used in training).
     """
 
     root: Path | None = None
@@ -26,19 +26,20 @@ AS_IN_TRAINING = DataFolders()
 
 @dataclass(frozen=True)
 class ZoneOptions:
-    """Which part of the view counts.
+    """Part of the view that is scored.
 
     Args:
-        include: Polygon that counts, as corners x,y from 0,0 (upper left) to 1,1 (lower right), for
-            example "0,0.4 1,0.4 1,1 0,1". Several polygons are written as a list.
-        exclude: Polygon that does not count, written in the same way.
+        include: Polygon. Only its inside is scored. Write its corners as x,y, where 0,0 is the
+            upper left and 1,1 the lower right corner of the picture, for example "0,0.4 1,0.4 1,1
+            0,1". Several polygons are written as a list.
+        exclude: Polygon whose inside is not scored, written in the same way.
     """
 
     include: str | list[str] = ""
     exclude: str | list[str] = ""
 
     def zone(self) -> Zone:
-        """The zone of these polygons.
+        """Return the zone of these polygons.
 
         Raises:
             DmadError: A polygon cannot be read.

@@ -1,9 +1,10 @@
-"""From a function's signature and docstring to options of the command line.
+"""Makes options of the command line from the signature and docstring of a function.
 
-A parameter without a default is a positional argument; after `*`, it is an option that must be
-given. A parameter with a default is an option. `*names` takes any number of positional arguments,
-and a positional list one or more. The fields of a dataclass are options too: `--data.root` if the
-parameter has a default, and `--root` if it has none.
+A parameter without a default is a positional argument. If it stands after `*`, it is an option that
+must be given. A parameter with a default is an option. `*names` takes any number of positional
+arguments, and a positional list takes one or more. The fields of a dataclass are options too. For a
+parameter `data` with a default, they are called `--data.root` and so on; without a default, they
+are called `--root` and so on.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ EXPECTED = {int: "a whole number", float: "a number", bool: "true or false", str
 
 
 class HelpText(RawDescriptionHelpFormatter, DefaultHelpFormatter):
-    """Help with a short usage line, one name for each option, and no default that is empty."""
+    """Help text with a short usage line and one name for each option. Empty defaults are hidden."""
 
     def _get_help_string(self, action: Action) -> str:
         text = action.help or ""
@@ -52,17 +53,17 @@ class HelpText(RawDescriptionHelpFormatter, DefaultHelpFormatter):
 
 
 class Parser(ArgumentParser):
-    """A parser that is described by a verb's docstring and raises `DmadError`, in one line."""
+    """A parser whose description is the docstring of a verb. Its errors are `DmadError`s."""
 
     def __init__(self, name: str = "", verb: Verb | None = None, **options: Any) -> None:
         options["description"] = (getdoc(verb) or "").partition("\nArgs:")[0].strip()
         super().__init__(prog=f"dmad {name}", formatter_class=HelpText, **options)
 
     def add_argument(self, *names: Any, **options: Any) -> Any:
-        """Add an argument of a signature, as it is written on a command line.
+        """Add a parameter of a signature as an argument or option.
 
-        A positional list and a list of paths are given as several words. The name of an option may
-        be written with dashes.
+        A user writes a positional list, or a list of paths, as several words. An option may be
+        written with dashes instead of underscores.
         """
         name, kind = names[0], getattr(options.get("action"), "_typehint", options.get("type"))
         is_option = name.startswith("-")
@@ -76,7 +77,7 @@ class Parser(ArgumentParser):
         return super().add_argument(*names, **options)
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Raise what is wrong in one line and, if a name is nearly right, the right one."""
+        """Raise a `DmadError` of one line. For a misspelt name, it proposes a similar name."""
         raise DmadError(self._explained(str(message))) from ex
 
     def _explained(self, message: str) -> str:
@@ -94,7 +95,7 @@ class Parser(ArgumentParser):
         return f"{' '.join(message.split())}; {see_help}"
 
     def _explained_value(self, message: str) -> str:
-        """What value an argument has, and what is expected."""
+        """The text of an error: the value of an argument, and which values are allowed."""
         key = message.split('"')[1]
         action = next((action for action in self._actions if action.dest == key), None)
         kind = getattr(action, "_typehint", None) or getattr(action, "type", None)
@@ -109,7 +110,7 @@ class Parser(ArgumentParser):
         return names[0] if names else key.upper()
 
     def _nearest(self, word: str) -> str | None:
-        """The option that was probably meant: `--data.root` for `--root` or `--data.rot`."""
+        """The most similar option: `--data.root` for `--root` or `--data.rot`."""
         options = [name for action in self._actions for name in action.option_strings]
         inner = [name for name in options if name.endswith(f".{word.removeprefix('--')}")]
         near = inner or get_close_matches(word, options, 1, 0.65)
@@ -127,7 +128,7 @@ def _item_types(kind: Any) -> tuple[Any, ...]:
 
 
 def written(value: Any) -> str:
-    """A value as a user writes it on the command line; empty for None, "" and empty lists."""
+    """Return a value as a user writes it on the command line; "" for None and empty lists."""
     if value is None or value == HIDDEN or (isinstance(value, str | list | tuple) and not value):
         return ""
     if isinstance(value, bool | list | tuple):
@@ -138,7 +139,7 @@ def written(value: Any) -> str:
 
 
 def expected(kind: Any) -> str:
-    """What a user may write for an argument of a type."""
+    """Return a text that says which values an argument of this type may have."""
     kinds = get_args(kind)
     if get_origin(kind) is Literal:
         return "one of " + ", ".join(map(str, kinds))
@@ -150,14 +151,14 @@ def expected(kind: Any) -> str:
 
 
 def parser_of(name: str, verb: Verb) -> Parser:
-    """The parser for the signature of a verb."""
+    """Return a parser for the arguments of a verb."""
     parser = Parser(name, verb)
     add_options(parser, verb)
     return parser
 
 
 def add_options(parser: Parser, verb: Verb, *skip: str) -> None:
-    """Add the arguments of a verb, but for those to skip."""
+    """Add the arguments of a verb, except those named in `skip`."""
     flat = {name: kind for name, kind in _flat_dataclasses(verb).items() if name not in skip}
     words = _any_number(verb)
     left_out: set[str | int] = {*flat, *words, *skip}
@@ -179,7 +180,7 @@ def hide_files_of_groups(parser: Parser) -> None:
 
 
 def call(verb: Verb, given: Namespace) -> None:
-    """Call a verb with parsed arguments."""
+    """Call a verb with the arguments that its parser returned."""
     values = {name: given[name] for name in signature(verb).parameters if name in given}
     for name, kind in _flat_dataclasses(verb).items():
         names = {item.name for item in fields(kind)} - _given_elsewhere(verb, kind)
@@ -203,7 +204,7 @@ def _any_number(verb: Verb) -> dict[str, Any]:
 
 
 def _given_elsewhere(verb: Verb, kind: Any) -> set[str]:
-    """Fields of a dataclass that other parameters of a verb give already."""
+    """Names of the fields of a dataclass that are already other parameters of the verb."""
     hints = get_type_hints(verb)
     names = set(signature(verb).parameters)
     for hint in hints.values():

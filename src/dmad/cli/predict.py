@@ -19,18 +19,20 @@ def predict_command(
 ) -> None:
     """Score videos and images, and draw what is anomalous in them.
 
-    A video gets its scores and events as CSV, a timeline, panels of its strongest frames
-    and an annotated video. Images get their verdicts as CSV and a heatmap each. The
-    folder of each source is printed.
+    For a video, the command writes its scores and events as CSV, a chart of the scores
+    over time, pictures that explain the frames with the highest scores, and an annotated
+    video. For images, it writes their verdicts as CSV and a heat map of each image. It
+    prints the folder of each source.
 
     Example: dmad predict ped2 VIDEO.mp4 --out found
 
     Args:
-        run: Run folder, export, .safetensors file or shipped model.
+        run: Run folder of `dmad train`, folder of an export, .safetensors file, or name of a model
+            that comes with dmad, such as ped2.
         sources: Videos, images, or folders of them.
-        settings: What to write.
-        calibration: File that `dmad calibrate --out` wrote (default: the model's own threshold).
-            Video only.
+        settings: Options for video.
+        calibration: Threshold file that `dmad calibrate --out` wrote (default: the threshold that
+            is stored with the model). Video only.
         out: Folder to write to.
     """
     from dmad import api

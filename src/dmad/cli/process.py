@@ -1,4 +1,4 @@
-"""Settings of the whole process, which only a program may make and not a library."""
+"""Settings of the whole process. Only the command line makes them, never the library."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from io import TextIOWrapper
 
 from dmad.console import set_up_logging
 
-# Loggers of other packages that report on themselves. Lightning sets the levels of its upper
-# loggers when it is imported, so the ones below them are named.
+# Loggers of Lightning whose messages do not help a user. Lightning sets the levels of
+# `lightning.pytorch` and `lightning.fabric` when it is imported, so their children are named here.
 NOISY = (
     "lightning.pytorch.utilities.rank_zero",
     "lightning.fabric.utilities.rank_zero",
@@ -18,14 +18,18 @@ NOISY = (
 
 
 def set_up_streams() -> None:
-    """Show messages on standard error. Names of files that are not UTF-8 can be printed."""
+    """Show log messages on standard error, and allow to print file names that are not UTF-8."""
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="surrogateescape")
     set_up_logging()
 
 
 def prepare_to_compute() -> None:
-    """Make this process fast, quiet and easy to stop, before a verb computes something."""
+    """Prepare this process for a verb that uses a model.
+
+    Large images can be read, settings make the computation fast, SIGTERM works as Ctrl-C does, and
+    Lightning logs only errors.
+    """
     from dmad.data.reading.image_files import allow_large_images
     from dmad.hardware import set_process_defaults
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 
 def recipes_command() -> None:
-    """List the recipes: image size, epochs, and the data that each is for.
+    """List the recipes, with their image size, epochs and data.
 
-    A recipe is a set of settings to train with, such as `dmad train ped2`.
+    A recipe is a set of settings for training: `dmad train ped2` uses the recipe ped2.
     `dmad train RECIPE --help` lists its settings.
 
     Example: dmad recipes

@@ -18,9 +18,9 @@ RUNS = Path("runs")
 def train_command(config: Config, out: Path = RUNS, resume: Path | None = None) -> None:
     """Train a model from normal data, and set its threshold.
 
-    The run folder is printed last. A recipe gives the settings to start from: `dmad
-    recipes` lists them, and `dmad train RECIPE --help` lists the settings of one. A
-    training that was stopped is resumed with --resume.
+    The last line that the command prints is the run folder. A recipe is a set of default
+    settings. `dmad recipes` lists the recipes, and `dmad train RECIPE --help` lists the
+    settings of a recipe. --resume continues a training that was stopped.
 
     Examples:
       dmad train video --data.root FOOTAGE
@@ -29,8 +29,8 @@ def train_command(config: Config, out: Path = RUNS, resume: Path | None = None) 
 
     Args:
         config: All settings.
-        out: Folder for new runs.
-        resume: Run folder to resume.
+        out: Folder in which run folders are made.
+        resume: Run folder of a training that was stopped. It is continued.
     """
     from dmad import api, categories
     from dmad.training.train import is_first_process
@@ -46,7 +46,7 @@ def train_command(config: Config, out: Path = RUNS, resume: Path | None = None) 
 
 
 def parse_train(arguments: Sequence[str]) -> tuple[Config, Path, Path | None]:
-    """Return the arguments of `train_command`. Which options there are depends on the recipe.
+    """Return the arguments of `train_command`. The options depend on the recipe.
 
     Raises:
         DmadError: An unknown recipe or setting, or no recipe.
@@ -66,14 +66,16 @@ def parse_train(arguments: Sequence[str]) -> tuple[Config, Path, Path | None]:
 
 
 def parser_of_settings(base: Config) -> Parser:
-    """The parser of `dmad train` for the settings of one form, with `base` as defaults."""
+    """Return the parser of `dmad train` for the settings of one form, with `base` as defaults."""
     parser = Parser("train", train_command)
     known = ", ".join(recipes.names())
     parser.add_argument(
-        "recipe", nargs="?", default=base.recipe, help=f"Settings to start from: {known}."
+        "recipe", nargs="?", default=base.recipe, help=f"Set of default settings: {known}."
     )
-    parser.add_argument("--form", default=base.form, help="Form of the recipe.")
-    parser.add_argument("--config", action="config", help="YAML file of settings.")
+    parser.add_argument(
+        "--form", default=base.form, help="Kind of data, as in the recipe: video or images."
+    )
+    parser.add_argument("--config", action="config", help="YAML file that contains settings.")
     add_options(parser, train_command, "config")
     for name in SECTIONS:
         section = getattr(base, name)
@@ -84,7 +86,7 @@ def parser_of_settings(base: Config) -> Parser:
 
 
 def _base_settings(arguments: Sequence[str]) -> Config | None:
-    """The settings to start from: of the run to resume, or of the recipe; None if none is named.
+    """Return the settings of the run to resume, or of the recipe; None if neither is named.
 
     Raises:
         DmadError: Several recipes are named, or an unknown one.
@@ -116,7 +118,11 @@ def _recipe_in(file: str) -> str:
 
 
 def _first_parser() -> ArgumentParser:
-    """A parser for what decides on the other options. It knows which options take a value."""
+    """Return a parser that only finds the recipe, the form and the run to resume.
+
+    The other options depend on these three. It knows the options of all forms, because it must know
+    which words are values.
+    """
     parser = ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("recipe", nargs="?")
     parser.add_argument("--config", action="append", default=[])

@@ -18,22 +18,23 @@ def watch_command(
 ) -> None:
     """Watch cameras, streams or files, and report events as lines of JSON.
 
-    Ctrl-C ends it. The model needs a threshold, which `dmad train` or `dmad calibrate`
-    sets. A YAML file of many cameras gives each its own scene, calibration, fps, include
-    and exclude.
+    Ctrl-C stops the command. The model needs a threshold, which `dmad train` or `dmad
+    calibrate` sets. For several cameras, write a YAML file. In it, each camera can have
+    its own scene, calibration, fps, include and exclude (docs/deploy.md shows one).
 
     Examples:
       dmad watch RUN rtsp://camera/stream --out found --webhook https://host/alarms
       dmad watch RUN cameras.yaml --out found
 
     Args:
-        run: Run folder, export, .safetensors file or shipped model.
-        sources: Video, folder of frames, rtsp:// or http:// stream, /dev/video0, or a .yaml file of
-            many cameras.
-        settings: What is written.
-        sinks: Where events are sent.
-        camera: How a camera is judged.
-        zone: Which part of the view counts.
+        run: Run folder of `dmad train`, folder of an export, .safetensors file, or name of a model
+            that comes with dmad, such as ped2.
+        sources: Videos, folders of frames, rtsp:// or http:// streams, webcams such as /dev/video0,
+            or a .yaml file that lists cameras.
+        settings: Output settings: folder, length of the films, interval of the count messages.
+        sinks: Where messages are sent.
+        camera: Settings of the camera: view, threshold file and frame rate.
+        zone: Part of the view that is scored.
     """
     from dmad import api
     from dmad.watch.cameras import cameras_from_sources

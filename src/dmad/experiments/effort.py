@@ -1,4 +1,4 @@
-"""How much an experiment does: seeds, epochs, size, variants, and a budget of time."""
+"""How many models an experiment trains and for how long: seeds, epochs, variants, time budget."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from dmad.experiments.grid import PlannedRun, Variants
 from dmad.files import write_atomically
 from dmad.runs import find_model, read_card
 
-TIMED_SAMPLES = 24  # of a short training that measures the speed of this machine
+TIMED_SAMPLES = 24  # samples of a short training that measures the speed of this machine
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How much to do.
+    """Which trainings an experiment does.
 
     Args:
-        epochs: Passes over the data. None keeps those of the settings.
-        size: Size of the images in pixels. None keeps that of the settings.
-        seeds: Each variant is trained once with each seed. Empty keeps the seed of the settings.
-        only: Titles of the variants to run. Empty runs all.
-        budget: Seconds that all trainings may take together. None trains in full.
+        epochs: Number of passes over the training data. None: as in the settings of the variant.
+        size: Height and width of the images in pixels. None: as in the settings of the variant.
+        seeds: Each variant is trained once with each seed. Empty: the seed in its settings.
+        only: Titles of the variants to train. Empty: all variants.
+        budget: Longest time for all trainings together, in seconds. None: no limit.
     """
 
     epochs: int | None = None
@@ -39,13 +39,15 @@ class Effort:
     budget: float | None = None
 
     def variants(self, declared: Variants, out: Path) -> dict[str, Config]:
-        """Return the variants to run, with the epochs and size to use.
+        """Return the settings of the variants to train, by title.
+
+        Epochs and size are set, and with a budget the trainings are shortened.
 
         Raises:
-            DmadError: A title in `only` is not declared.
+            DmadError: A title in `only` is not one of the declared variants.
         """
         unknown = [title for title in self.only if title not in declared]
-        require(not unknown, f"no variant is called {unknown}; there are {list(declared)}")
+        require(not unknown, f"no variant is called {unknown}; give some of {list(declared)}")
         kept = {
             title: changed(
                 config,
@@ -60,7 +62,7 @@ class Effort:
         return fit_to_budget(kept, self.budget / max(1, len(self.seeds)), out)
 
     def runs(self, variants: Variants, out: Path) -> list[PlannedRun]:
-        """Return a run for each variant and seed, with its folder under `out`."""
+        """Return a planned run for each variant and seed. Its folder is inside `out`."""
         runs = []
         for title, config in variants.items():
             for seed in self.seeds or [config.train.seed]:
@@ -70,13 +72,13 @@ class Effort:
 
 
 def samples_per_epoch(config: Config) -> int:
-    """Number of training samples in an epoch."""
+    """Return the number of training samples in an epoch."""
     footage = load_split(config.data, "train").footage
     return len(Windows(footage, config.data.history, limit=config.data.limit))
 
 
 def seconds_per_sample(config: Config, out: Path) -> float:
-    """Seconds that training takes for one sample on this machine, measured over a few steps."""
+    """Train a few steps, and return the seconds for one sample on this machine."""
     batch = min(config.train.batch_size, TIMED_SAMPLES // 3)
     short = changed(config, limit=TIMED_SAMPLES, epochs=2, batch_size=batch)
     out.mkdir(parents=True, exist_ok=True)
@@ -86,13 +88,13 @@ def seconds_per_sample(config: Config, out: Path) -> float:
 
 
 def fit_to_budget(variants: Variants, budget: float, out: Path) -> dict[str, Config]:
-    """Shorten all variants by the same share, so that they fit a budget together.
+    """Shorten all trainings by the same factor, so that together they take at most `budget`.
 
-    The result is stored in `budget.json`, so that a second call shortens in the same way.
+    The lengths are stored in `budget.json`, and a second call uses them again.
 
     Args:
         variants: Settings by title.
-        budget: Seconds.
+        budget: Time in seconds for one training of each variant.
         out: Folder of the experiment.
 
     Raises:
@@ -126,9 +128,9 @@ def _shortened_lengths(variants: Variants, budget: float, out: Path) -> dict[str
 
 
 def shortened_length(epochs: int, samples: int, share: float) -> tuple[int, int]:
-    """Epochs, and samples per epoch (0: all), of a share of a training.
+    """Return the epochs and the samples per epoch (0: all) of a training shortened to `share`.
 
-    Below one epoch, the number of samples is reduced.
+    If less than one epoch is left, the number of samples is reduced.
     """
     left = share * epochs
     if left >= 1:
@@ -137,5 +139,5 @@ def shortened_length(epochs: int, samples: int, share: float) -> tuple[int, int]
 
 
 def with_length(config: Config, epochs: int, limit: int) -> Config:
-    """The settings with other epochs and a limit of samples. A limit of 0 changes nothing."""
+    """Return settings with these epochs and this limit of samples. 0 keeps the old limit."""
     return changed(config, epochs=epochs, limit=limit or config.data.limit)

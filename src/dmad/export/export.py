@@ -1,4 +1,4 @@
-"""`dmad export`: a model as ONNX or OpenVINO, refused if its scores differ from PyTorch's."""
+"""Exports a model to ONNX or OpenVINO, and checks that its scores are those of PyTorch."""
 
 from __future__ import annotations
 
@@ -35,23 +35,24 @@ logger = logging.getLogger(__name__)
 Format = Literal["onnx", "openvino"]
 Precision = Literal["fp32", "bf16", "int8"]
 
-LARGEST_DIFFERENCE = {"fp32": 1e-3, "bf16": 2e-2}  # of a term, as a share of its mean
+LARGEST_DIFFERENCE = {"fp32": 1e-3, "bf16": 2e-2}  # of a score term, divided by its mean
 CARD = "model.json"
-HELD_OUT_TERMS = "model.npz"  # beside a card: of the footage that its threshold was set on
+HELD_OUT_TERMS = "model.npz"  # beside a card: terms of the footage used for its threshold
 WRITTEN = (*GRAPH_FILES.values(), "model.bin", TEMPLATES)
 
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """What to write, and where the data to compare with is.
+    """Which export is written, and the data that it is compared on.
 
     Args:
-        format: For ONNX Runtime or OpenVINO.
-        precision: Numbers it computes with. int8 takes its ranges from normal clips held out.
+        format: Runtime for which the model is written: `onnx` (ONNX Runtime) or `openvino`.
+        precision: Precision of the computation. int8 takes its value ranges from held-out normal
+            clips.
         out: Folder to write to. None: `RUN/export/FORMAT-PRECISION`.
-        root: Folder of the data set. None: where it was in training.
-        cache: Folder for decoded frames.
-        auroc_loss: AUROC that int8 may cost.
+        root: Folder of the data set. None: the folder that was used in training.
+        cache: Folder for decoded frames. None: the folder that was used in training.
+        auroc_loss: Largest loss of AUROC, from 0 to 1, that is accepted for int8.
     """
 
     format: Format
@@ -70,29 +71,29 @@ class ExportOptions:
 
 @dataclass(frozen=True)
 class ExportReport:
-    """What was written, and how far it is from PyTorch."""
+    """The folder of an export, and how much its scores differ from those of PyTorch."""
 
     folder: Path
     format: Format
     precision: Precision
-    difference: float  # largest of a term on normal frames, as a share of the term's mean
-    frames: int  # compared
-    auroc: float | None = None  # of int8, if the test split has labels
+    difference: float  # largest difference of a term on normal frames, divided by its mean
+    frames: int  # number of frames that were compared
+    auroc: float | None = None  # for int8, if the test split has labels
     auroc_pytorch: float | None = None
-    largest: float | None = None  # change of a score on the test split, as a share of their mean
+    largest: float | None = None  # largest difference of a test score, divided by the mean score
 
     def lines(self) -> Iterator[str]:
-        """Yield the comparison as text."""
-        yield f"largest difference from PyTorch {self.difference:.1e} on {self.frames} frames"
+        """Yield the results of the comparison as lines of text."""
+        yield f"largest difference from PyTorch: {self.difference:.1e} ({self.frames} frames)"
         if self.auroc is not None and self.auroc_pytorch is not None:
             change = 100 * (self.auroc - self.auroc_pytorch)
             yield f"AUROC {self.auroc:.4f}, PyTorch {self.auroc_pytorch:.4f}: {change:+.2f} points"
-            yield f"largest change of a score {self.largest:.1e} of their mean"
+            yield f"largest change of a score: {self.largest:.1e} of the mean score"
         elif self.precision == "int8":
-            yield "no labelled test split: what int8 costs in AUROC is not known"
+            yield "the test split has no labels: the loss of AUROC by int8 is not known"
 
     def entry(self) -> dict[str, object]:
-        """Return what the card of the export keeps."""
+        """Return the values that are stored in the card of the export."""
         return {name: value for name, value in asdict(self).items() if name != "folder"}
 
 
@@ -102,17 +103,17 @@ def export(detector: Detector, files: ModelFiles, options: ExportOptions) -> Exp
     Args:
         detector: The model, loaded for the CPU with `fast=False`.
         files: Its files.
-        options: What to write.
+        options: The format, the precision and the folders.
 
     Raises:
-        DmadError: The export differs from PyTorch by more than `LARGEST_DIFFERENCE`, or costs too
-            much AUROC; there are no frames to compare; `out` holds other files; a package is
-            missing; the model is an export itself.
+        DmadError: The scores differ from PyTorch by more than `LARGEST_DIFFERENCE`; the AUROC of
+            int8 is too low; there are no frames to compare; `out` contains other files; a package
+            is missing; the model is an export itself.
     """
     backend = detector.backend
     require(
         isinstance(backend, TorchBackend),
-        f"{files.weights.parent} is an export itself; give the run it came from",
+        f"{files.weights.parent} is already an export; give the run that it was made from",
     )
     assert isinstance(backend, TorchBackend)
     data = with_locations(detector.config.data, options.root, options.cache)
@@ -139,7 +140,7 @@ def export(detector: Detector, files: ModelFiles, options: ExportOptions) -> Exp
 
 
 def usual_folder(files: ModelFiles) -> Path:
-    """Return `export` in the run folder; for other models, a folder of their name."""
+    """Return the folder for the exports of a model: RUN/export, or export/NAME without a run."""
     if files.weights.name == "model.safetensors":
         return files.weights.parent / "export"
     return Path("export") / files.weights.stem
@@ -149,10 +150,10 @@ def check_folder(out: Path) -> None:
     """Check that an export may be written into a folder.
 
     Raises:
-        DmadError: It holds a trained model, or files of another program.
+        DmadError: It contains a trained model, or files of another program.
     """
     weights = out / "model.safetensors"
-    require(not weights.exists(), f"{weights} has a card beside it already; give another --out DIR")
+    require(not weights.exists(), f"{out} contains a trained model; give another --out DIR")
     try:
         is_export = "export" in json.loads((out / CARD).read_text())
     except (OSError, ValueError, TypeError):
@@ -160,17 +161,17 @@ def check_folder(out: Path) -> None:
     others = [name for name in (*WRITTEN, CARD, HELD_OUT_TERMS) if (out / name).exists()]
     require(
         is_export or not others,
-        f"{out} holds {', '.join(others)} of something else; give another --out DIR",
+        f"{out} contains {', '.join(others)}, but is no export; give another --out DIR",
     )
 
 
 def normal_clips(data: DataConfig) -> Footage:
-    """Return the clips held out of training; the training clips if there are none."""
+    """Return the clips that were held out from training; the training clips if there are none."""
     try:
         return load_split(data, "held_out").footage
     except DmadError as error:
         footage = load_split(data, "train").footage
-        logger.warning("compared on training clips instead: %s", error)
+        logger.warning("training clips are used for the comparison: %s", error)
         return footage
 
 
@@ -191,14 +192,14 @@ def write_graph(
     folder: Path,
     inputs: Sequence[dict[str, np.ndarray]],
 ) -> None:
-    """Write the graph alone, as `model.onnx` or `model.xml`.
+    """Write only the graph, as `model.onnx` or `model.xml`.
 
     Args:
-        backend: The network, on the CPU and with `fast=False`.
-        format: For which program.
-        precision: bf16 is the same graph as fp32, computed in another precision.
-        folder: Where to write.
-        inputs: Real inputs, which set the ranges of int8.
+        backend: The PyTorch model, on the CPU and with `fast=False`.
+        format: Runtime for which the graph is written.
+        precision: For bf16 the graph is the same as for fp32. It is computed in bf16 later.
+        folder: Folder to write to.
+        inputs: Real inputs of the graph. int8 takes its value ranges from them.
     """
     import onnx
 
@@ -221,7 +222,7 @@ def _write_onnx(backend: TorchBackend, file: Path) -> None:
     inputs = example_inputs(backend.config, backend.templates is not None)
     graph = Graph(backend.model, backend.config, backend.form).eval()
     with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")  # tracing warns of every constant
+        warnings.simplefilter("ignore")  # tracing warns about every constant
         torch.onnx.export(
             graph,
             tuple(inputs.values()),
@@ -236,7 +237,7 @@ def _write_onnx(backend: TorchBackend, file: Path) -> None:
 def write_card(
     files: ModelFiles, backend: TorchBackend, options: ExportOptions, folder: Path
 ) -> dict[str, object]:
-    """Write card and templates into a folder; return the card."""
+    """Write the card and the background templates into a folder, and return the card."""
     if backend.templates is not None:
         np.save(folder / TEMPLATES, backend.templates)
     card = without_local_paths(read_card(files))
@@ -246,10 +247,10 @@ def write_card(
 
 
 def check_difference(report: ExportReport) -> None:
-    """Check that an export computes what PyTorch computes; of int8 its ranking counts instead.
+    """Check that the terms of an export differ little from those of PyTorch. int8 has no limit.
 
     Raises:
-        DmadError: It does not.
+        DmadError: The difference is larger than `LARGEST_DIFFERENCE`.
     """
     limit = LARGEST_DIFFERENCE.get(report.precision, np.inf)
     require(
@@ -263,7 +264,7 @@ def check_difference(report: ExportReport) -> None:
 def check_ranking(
     report: ExportReport, detector: Detector, exported: Detector, data: DataConfig, loss: float
 ) -> ExportReport:
-    """Add to a report what int8 does to the AUROC of the test split, if it has labels.
+    """Add the AUROC of int8 and of PyTorch on the test split to a report, if there are labels.
 
     Raises:
         DmadError: The AUROC falls by more than `loss`.
@@ -274,14 +275,14 @@ def check_ranking(
     before, after = change.auroc_pytorch, change.auroc
     require(
         after >= before - loss,
-        f"int8 costs {100 * (before - after):.2f} points of AUROC ({before:.4f} to {after:.4f}), "
+        f"int8 lowers AUROC by {100 * (before - after):.2f} points ({before:.4f} to {after:.4f}), "
         f"more than {100 * loss:g}; nothing was written, try --precision bf16",
     )
     return replace(report, auroc=after, auroc_pytorch=before, largest=change.largest_change)
 
 
 def move_files(folder: Path, out: Path) -> None:
-    """Move the files of an export to `out`, in place of those of an earlier export."""
+    """Move the files of an export to `out`, and delete the files of an earlier export there."""
     make_folder(out)
     for old in (*WRITTEN, HELD_OUT_TERMS):
         (out / old).unlink(missing_ok=True)

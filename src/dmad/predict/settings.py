@@ -9,14 +9,17 @@ from dmad.errors import check_settings
 
 @dataclass(frozen=True)
 class PredictSettings:
-    """How clips are read and what is written beside their scores. Images have no such settings.
+    """How videos are read, and what is written in addition to their scores.
 
     Args:
-        panels: Number of the strongest frames that are explained in a picture each.
-        video: Write the annotated video.
-        scene: Name of the view that the footage shows. A view that the model was not trained on
-            gets its background template from its own past frames.
-        fps: Frames a second of sources that do not say it (default: the rate of the threshold).
+        panels: Number of frames, those with the highest scores, for which a picture is written that
+            explains the score. Video only.
+        video: Write the annotated video. Video only.
+        scene: Name of the camera view that the footage shows. For a view that the model was not
+            trained on, the background template comes from the past frames of the footage. Video
+            only.
+        fps: Frame rate of sources that do not state it, such as folders of frames (default: the
+            frame rate that was used for the threshold). Video only.
     """
 
     panels: int = 4

@@ -10,14 +10,16 @@ from dmad.errors import require
 
 @dataclass(frozen=True)
 class CameraSettings:
-    """Settings that hold for every camera given by its source alone.
+    """Settings of every camera that is given by its source only, and not in a YAML file.
 
     Args:
-        scene: Name of the view. A view that the model was not trained on gets its background
-            template from its own past frames.
-        calibration: File that `dmad calibrate --out` wrote (default: the model's own threshold).
-        fps: Frames a second to judge. Faster sources are thinned to it. It is also the rate of a
-            recording that does not say its own (default: the rate of the threshold).
+        scene: Name of the camera view. For a view that the model was not trained on, the background
+            template comes from the past frames of the camera.
+        calibration: Threshold file that `dmad calibrate --out` wrote (default: the threshold that
+            is stored with the model).
+        fps: Frames per second that are scored. If a source has more, frames are dropped. It is also
+            the frame rate of recordings that do not state it (default: the frame rate that was used
+            for the threshold).
     """
 
     scene: str = ""
@@ -27,13 +29,14 @@ class CameraSettings:
 
 @dataclass(frozen=True)
 class WatchSettings:
-    """What is written beside the messages.
+    """Which files are written, and how often the count message is sent.
 
     Args:
-        out: Folder for events.jsonl, and for a film and a thumbnail of each event (default: none).
-        before: Seconds of a film before its event.
-        after: Seconds of a film after its event.
-        every: Seconds between two messages of counts and drift.
+        out: Folder to write events.jsonl to, and a film and a thumbnail picture of each event
+            (default: no files are written).
+        before: Length of a film before the event starts, in seconds.
+        after: Length of a film after the event ends, in seconds.
+        every: Seconds between two `count` messages, which contain the numbers of frames and events.
     """
 
     out: Path | None = None
@@ -53,9 +56,9 @@ class SinkSettings:
     """Where messages are sent over the network.
 
     Args:
-        webhook: URL that gets each message by HTTP POST.
-        mqtt: Address mqtt://host/topic at which each message is published.
-        spool: Folder for messages that are not sent yet (default: OUT/spool).
+        webhook: URL to which each message is sent by HTTP POST.
+        mqtt: MQTT topic to which each message is published, such as mqtt://host/topic.
+        spool: Folder for messages that are not delivered yet (default: OUT/spool).
     """
 
     webhook: str = ""
