@@ -63,5 +63,5 @@ def test_an_ablation_of_images_trains_and_evaluates(trained_images, tmp_path) ->
 
 
 def test_only_images_have_gamma3(trained) -> None:
-    with pytest.raises(DmadError, match="no run of images"):
+    with pytest.raises(DmadError, match="not a run of images"):
         gamma3_grid(read_config(trained), trained)

@@ -39,7 +39,7 @@ def test_a_mean_over_some_categories_names_their_number(
     mvtec(tmp_path / "data", tmp_path, Effort(epochs=1), trained_images)
     text = (tmp_path / "mvtec.md").read_text()
     assert "| mean of all (1 of 15) |" in text
-    assert "Missing, so not run: cable, capsule" in text
+    assert "Not trained, because the data is missing: cable, capsule" in text
     assert " | ".join(TABLE_2_3["mean of all"]) not in text
 
 
@@ -64,7 +64,7 @@ def test_video_runs_over_the_data_sets_that_are_present(ped2: Path, tmp_path: Pa
     (outcome,) = video(ped2.parent, out, Effort(epochs=1, size=32), cache=tmp_path / "cache")
     assert outcome.variant == "ped2"
     assert 0 <= outcome.values["published"] <= 1
-    assert "not run: avenue, shanghaitech." in (out / "video.md").read_text()
+    assert "data is missing: avenue, shanghaitech." in (out / "video.md").read_text()
 
 
 def test_without_any_data_set_the_message_names_the_folders(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_without_any_data_set_the_message_names_the_folders(tmp_path: Path) -> N
 
 
 def test_only_a_run_of_mvtec_gives_its_settings(tmp_path: Path, trained: Path) -> None:
-    with pytest.raises(DmadError, match="no run of recipe mvtec"):
+    with pytest.raises(DmadError, match="not a run of recipe mvtec"):
         mvtec(tmp_path, tmp_path / "out", Effort(), trained)
 
 
@@ -85,5 +85,6 @@ def test_the_tables_are_those_of_the_paper() -> None:
 
 
 def test_what_is_missing_is_named_once() -> None:
-    assert note_of_missing(["b", "a", "c"], ["c"]) == ["Missing, so not run: a, b."]
+    note = "Not trained, because the data is missing: a, b."
+    assert note_of_missing(["b", "a", "c"], ["c"]) == [note]
     assert note_of_missing(["a"], ["a"]) == []

@@ -49,5 +49,5 @@ def test_mixing_again_keeps_the_folder(data, tmp_path) -> None:
 def test_links_to_another_data_set_are_refused(data, tmp_path) -> None:
     mix_data(data, 0.2, tmp_path / "0.2")
     shutil.copytree(data.root, tmp_path / "other")
-    with pytest.raises(DmadError, match="leads to other data"):
+    with pytest.raises(DmadError, match="is a link to other data"):
         mix_data(replace(data, root=tmp_path / "other"), 0.2, tmp_path / "0.2")

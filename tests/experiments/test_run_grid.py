@@ -91,7 +91,7 @@ def test_other_settings_need_another_folder(grid, tmp_path) -> None:
 def test_all_seeds_of_a_row_have_the_same_settings(grid, tmp_path) -> None:
     run_grid(grid, tmp_path, Effort(seeds=[0], only=["full"]))
     other = replace(grid, variants={"full": changed(grid.variants["full"], lr=0.5)})
-    with pytest.raises(DmadError, match="seed0 holds a run of other settings"):
+    with pytest.raises(DmadError, match="seed0 holds a run with other settings"):
         run_grid(other, tmp_path, Effort(seeds=[1]))
 
 

@@ -1,4 +1,4 @@
-"""Charts of scores over time and of trainings, as images (H, W, 3), uint8 RGB."""
+"""Charts of scores over time and of training curves, as images (H, W, 3), uint8 RGB."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from PIL import Image
 
-from dmad.data.series import runs
+from dmad.data.series import intervals
 from dmad.drawing.pictures import Pixels, Values
 from dmad.errors import require
 
-# Colours by Okabe and Ito, which are different for all kinds of colour vision.
+# Colours by Okabe and Ito, which colour-blind people can distinguish.
 BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 
 SHADE = "#F6D5C3"  # behind abnormal frames
@@ -31,14 +31,15 @@ def timeline(
     seconds: Values,
     threshold: float | None = None,
 ) -> Pixels:
-    """Draw the score of every frame of a clip over time. Frames without a score leave a gap.
+    """Draw the score of a clip over time. The line has a gap at frames without a score.
 
     Args:
-        scores: (T,), larger is more anomalous.
-        labels: (T,), above 0 where the ground truth is abnormal, which is shaded.
-        terms: Parts of the score, (T,) each, 3 or fewer. Each is drawn below on its own range.
-        seconds: (T,), the time of each frame.
-        threshold: Score from which a frame raises an alarm, drawn as a dashed line.
+        scores: (T,) larger is more anomalous.
+        labels: (T,) above 0 for abnormal frames, which get a coloured background.
+        terms: At most three terms of the score by name, (T,) each. They are drawn below the score,
+            each scaled to its own range.
+        seconds: (T,) time of each frame.
+        threshold: The threshold of the score, drawn as a dashed line.
     """
     figure, axes = make_axes(9, [3, 1] if terms else [3], 1)
     _draw_scores(axes[0], seconds, scores, threshold)
@@ -54,8 +55,8 @@ def timeline(
 
 def _draw_scores(axis: Axes, seconds: Values, scores: Values, threshold: float | None) -> None:
     axis.plot(seconds, scores, color=BLUE, lw=1.5)
-    # A score between two gaps makes no line, so it gets a dot.
-    single = [start for start, stop in runs(np.isfinite(scores)) if stop - start == 1]
+    # A single score between two gaps is not visible as a line, so it is drawn as a dot.
+    single = [start for start, stop in intervals(np.isfinite(scores)) if stop - start == 1]
     axis.plot(seconds[single], scores[single], color=BLUE, ls="", marker=".")
     axis.set_ylabel("anomaly score")
     if threshold is not None:
@@ -76,18 +77,18 @@ def _draw_terms(axis: Axes, seconds: Values, terms: Mapping[str, Values]) -> Non
 def _shade_abnormal(axis: Axes, seconds: Values, labels: NDArray[Any]) -> None:
     """Shade abnormal frames, from half a frame before the first to half a frame after the last."""
     frames = np.arange(len(seconds))
-    for start, stop in runs(labels):
+    for start, stop in intervals(labels):
         left, right = np.interp((start - 0.5, stop - 0.5), frames, seconds)
         axis.axvspan(left, right, color=SHADE, lw=0)
 
 
 def training_curves(history: Mapping[str, Sequence[float]]) -> Pixels:
-    """Draw quantities of a training over its epochs, each in a small chart.
+    """Draw the losses and other values of a training, each in a small chart over the epochs.
 
     Args:
-        history: For each quantity its name and its value in every epoch.
+        history: The values of every epoch, by name.
     """
-    require(len(history) > 0, "history is empty; give one list of values a quantity")
+    require(len(history) > 0, "history is empty; give a list of values for each name")
     columns = min(3, len(history))
     rows = ceil(len(history) / columns)
     figure, axes = make_axes(3 * columns, [2] * rows, columns)
@@ -123,7 +124,7 @@ def make_axes(width: float, heights: Sequence[float], columns: int) -> tuple[Fig
 
 
 def render(figure: Figure, dpi: int = 120) -> Pixels:
-    """Draw a figure as pixels, `dpi` for each inch."""
+    """Draw a figure as an image with `dpi` pixels per inch."""
     file = BytesIO()
     figure.savefig(file, format="png", dpi=dpi)
     return np.array(Image.open(file).convert("RGB"))

@@ -1,11 +1,11 @@
-"""Pictures of what the model sees: heat maps, deformation fields, and panels as in the paper.
+"""Pictures of the results of a model: heat maps, deformation fields, and panels as in the paper.
 
-Pure functions on numpy arrays. Each returns an image (H, W, 3), uint8 RGB.
+The functions work on numpy arrays. Each returns an image (H, W, 3), uint8 RGB.
 
 - A frame is (H, W), (H, W, 1) or (H, W, 3), uint8.
 - A field is (2, H, W) in pixels, channel 0 = x (right), 1 = y (down).
-- `limit`, above 0, is the value that is drawn in full strength. Pictures can be compared if they
-  have the same limit. NaN is drawn as zero.
+- `limit`, above 0, is the value that is drawn in the strongest colour. Larger values have the same
+  colour. Compare only pictures with the same limit. NaN is drawn as zero.
 - `zoom` enlarges the picture.
 """
 
@@ -36,12 +36,12 @@ _OVERSAMPLING = 2  # lines are drawn larger by this factor, then averaged down
 
 _SMALLEST_TILE, _GAP = 160, 10  # pixels: side of an image in a panel, and space between images
 
-# Colours of the directions right, then clockwise over down, left and up. The upper half is lighter.
+# Colours of eight directions, clockwise from right: right, down, left, up and those between them.
 _COMPASS = "E69F00 CC4A4A 8E2C86 4B3FA0 0072B2 2AA7C4 3DBD86 B9C63A"
 
 
 def heatmap(frame: Pixels, anomaly: Values, limit: float) -> Pixels:
-    """Draw a map (H, W), 0 or more, over a frame. Where it is zero, the frame is unchanged."""
+    """Draw a map (H, W), 0 or more, over a frame. The frame is unchanged where the map is zero."""
     heat = _relative(anomaly, limit)
     alpha = 0.85 * heat[..., None]
     return _rounded((1 - alpha) * to_rgb(frame) + alpha * _inferno(0.25 + 0.67 * heat))
@@ -53,7 +53,7 @@ def error_image(error: Values, limit: float) -> Pixels:
 
 
 def color_wheel(field: Values, limit: float) -> Pixels:
-    """Draw a field. The hue is the direction, the saturation the length, and white is zero."""
+    """Draw a field: the hue is the direction, the saturation is the length, and white is zero."""
     x, y = _shortened(field, limit) / limit
     turns = np.arctan2(y, x) / (2 * np.pi)
     hue = _wheel_colors()[np.rint(turns * 256).astype(int) % 256]
@@ -76,11 +76,11 @@ def arrows(
 
     Args:
         frame: The image below the arrows.
-        field: (2, H, W) in pixels. Very short vectors are left out.
-        limit: Longer vectors are drawn with this length, in pixels.
-        step: Pixels between the arrows.
-        gain: Factor by which the arrows are enlarged, so that 2 pixels can be seen.
-        zoom: Factor by which the frame is enlarged. A frame of 32 pixels needs 4 or more.
+        field: (2, H, W) in pixels. Very short vectors are not drawn.
+        limit: Longest arrow in pixels. Longer vectors are shortened to this length.
+        step: Distance between the arrows in pixels.
+        gain: Factor by which the arrows are enlarged, because vectors of 2 pixels are hard to see.
+        zoom: Factor by which the frame is enlarged. A frame of 32 pixels needs at least 4.
     """
     shape, size = field.shape[1:], frame.shape[:2]
     require(shape == size, f"field is {shape}, frame is {size}; bring them to one size")
@@ -100,10 +100,10 @@ def panel(
     """Arrange images as a table with titles on white, as in Figs. 2, 6 and 7 of the paper.
 
     Args:
-        rows: Rows of frames, one for each column. All are resized to the size of the largest, or
-            to 160 pixels if that is smaller.
-        titles: The title of each column. It may have several lines.
-        row_titles: The title of each row, on its left.
+        rows: Rows of frames, one frame for each column. All frames are resized to the same size:
+            the size of the largest frame, or about 160 pixels if it is smaller.
+        titles: The title of each column. A title may have several lines.
+        row_titles: The title of each row, which is drawn to the left of the row.
     """
     labels = [""] * len(rows) if row_titles is None else list(row_titles)
     require(len(labels) == len(rows), f"{len(labels)} row titles for {len(rows)} rows")
@@ -121,14 +121,14 @@ def panel(
 
 
 def save_png(image: NDArray[np.uint8] | NDArray[np.uint16], path: Path | str) -> None:
-    """Write an image (H, W) or (H, W, 3) as PNG. The file is never there in part."""
+    """Write an image (H, W) or (H, W, 3) as PNG. No incomplete file is left."""
     content = BytesIO()
     Image.fromarray(image).save(content, format="PNG")
     write_atomically(Path(path), content.getvalue())
 
 
 def to_rgb(image: Pixels) -> Pixels:
-    """A copy of an image (H, W), (H, W, 1) or (H, W, 3) as (H, W, 3)."""
+    """Return a copy of an image (H, W), (H, W, 1) or (H, W, 3) as (H, W, 3)."""
     return np.array(np.broadcast_to(np.atleast_3d(image), (*image.shape[:2], 3)))
 
 
@@ -137,13 +137,13 @@ def _rounded(values: Values) -> Pixels:
 
 
 def _relative(values: Values, limit: float) -> Values:
-    """Values over the limit, from 0 to 1."""
+    """Return values divided by the limit, clipped to [0, 1]."""
     require(limit > 0, f"limit is {limit}; give the value of full strength, above 0")
     return np.nan_to_num(np.clip(values, 0, limit)) / limit
 
 
 def _shortened(field: Values, limit: float) -> Values:
-    """A field whose vectors have at most the length `limit`."""
+    """Return a field in which vectors longer than `limit` are shortened to it."""
     require(limit > 0, f"limit is {limit}; give the longest vector in pixels, above 0")
     field = np.nan_to_num(field, posinf=limit, neginf=-limit)
     return np.asarray(field * (limit / np.maximum(np.hypot(*field), limit)))
@@ -155,7 +155,7 @@ def _inferno(relative: Values) -> Pixels:
 
 @lru_cache
 def _wheel_colors() -> Values:
-    """Colours of 256 directions, (256, 3), interpolated from `_COMPASS`."""
+    """Return the colours of 256 directions, (256, 3), interpolated from `_COMPASS`."""
     anchors = np.array([list(bytes.fromhex(color)) for color in _COMPASS.split()])
     turns, anchor_turns = np.arange(256) / 256, np.arange(len(anchors)) / len(anchors)
     channels = [np.interp(turns, anchor_turns, channel, period=1) for channel in anchors.T]
@@ -171,7 +171,7 @@ def _enlarged(image: Pixels, factor: int) -> Image.Image:
 def _arrow_points(
     field: Values, step: int, gain: float, scale: int
 ) -> list[list[tuple[float, float]]]:
-    """For each arrow its tail, neck, tip and the two corners of its head on the enlarged canvas."""
+    """Return for each arrow its tail, neck, tip and the two corners of its head."""
     height, width = field.shape[1:]
     y, x = np.mgrid[step // 2 : height : step, step // 2 : width : step].reshape(2, -1)
     vectors = scale * gain * field[:, y, x].T
@@ -188,7 +188,7 @@ def _arrow_points(
 
 
 def _tile_size(rows: Sequence[Sequence[Pixels]]) -> tuple[int, int]:
-    """Width and height of all images in a panel: a multiple of the largest."""
+    """Return width and height of an image in a panel."""
     height = max(image.shape[0] for row in rows for image in row)
     width = max(image.shape[1] for row in rows for image in row)
     factor = max(1, ceil(_SMALLEST_TILE / max(height, width)))
@@ -196,7 +196,7 @@ def _tile_size(rows: Sequence[Sequence[Pixels]]) -> tuple[int, int]:
 
 
 def _tile(image: Pixels, size: tuple[int, int], cell_width: int) -> Pixels:
-    """An image, resized to (width, height), in the middle of a white cell, with a thin frame."""
+    """Resize an image to (width, height), and draw it with a thin border in a white cell."""
     width, height = size
     x, y = (cell_width - width) // 2, _GAP // 2
     method = Image.Resampling.NEAREST if 2 * len(image) <= height else Image.Resampling.LANCZOS
@@ -207,7 +207,6 @@ def _tile(image: Pixels, size: tuple[int, int], cell_width: int) -> Pixels:
 
 
 def _text(text: str, width: int, height: int) -> Pixels:
-    """Text in the middle of a white rectangle."""
     canvas = Image.new("RGB", (width, height), "white")
     middle = (width // 2, height // 2)
     draw = ImageDraw.Draw(canvas)
@@ -216,7 +215,6 @@ def _text(text: str, width: int, height: int) -> Pixels:
 
 
 def _text_size(text: str) -> tuple[int, int]:
-    """Width and height of a text in pixels."""
     box = ImageDraw.Draw(Image.new("L", (1, 1))).multiline_textbbox((0, 0), text, font=_font())
     return int(box[2]), int(box[3])
 

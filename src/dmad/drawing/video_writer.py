@@ -1,4 +1,4 @@
-"""Video files of annotated images: written completely or not at all."""
+"""Writes annotated images as a video file. If writing fails, no incomplete file is left."""
 
 from __future__ import annotations
 
@@ -26,14 +26,15 @@ _MPEG4 = ("mpeg4", {"qmin": "2", "qmax": "5"})
 
 
 class VideoWriter:
-    """Writes images as a video (H.264), in a `with` statement.
+    """Writes images as an H.264 video, in a `with` statement.
 
-    The video is written as `name.part.mp4` and renamed when the block ends without an exception.
-    After an exception, or without any image, no file is left, and an earlier video stays.
+    The video is written as `name.part.mp4`. It is renamed when the `with` statement ends without an
+    exception. After an exception, or if there was no image, the part file is deleted, and an
+    earlier video of this name is not changed.
 
     Args:
-        path: Video to write. Its suffix, one of `SUFFIXES`, decides the container.
-        fps: Images a second, above 0.
+        path: Video to write. Its suffix is one of `SUFFIXES` and decides the container format.
+        fps: Images per second, above 0.
 
     Raises:
         DmadError: The suffix or `fps` is not allowed.
@@ -43,7 +44,7 @@ class VideoWriter:
         self.path = Path(path)
         suffix = self.path.suffix.lower()
         require(suffix in SUFFIXES, f"cannot write {self.path}; name it {' or '.join(SUFFIXES)}")
-        require(fps > 0, f"fps is {fps}; give images a second above 0")
+        require(fps > 0, f"fps is {fps}; give a number above 0")
         self.fps = max(Fraction(fps).limit_denominator(1001), Fraction(1, 1001))
         self._part = self.path.with_name(f"{self.path.stem}.part{self.path.suffix}")
         self._container: av.container.OutputContainer | None = None
@@ -54,9 +55,9 @@ class VideoWriter:
         return self
 
     def write(self, image: NDArray[np.uint8]) -> None:
-        """Append an image (H, W), (H, W, 1) or (H, W, 3), uint8. All must have the same size.
+        """Add an image (H, W), (H, W, 1) or (H, W, 3), uint8. All images must have the same size.
 
-        An odd height or width grows by one pixel, because the codec needs even ones.
+        One pixel is added to an odd height or width, because the codec needs even numbers.
         """
         shape = image.shape[:2]
         if self._container is None:
@@ -73,7 +74,7 @@ class VideoWriter:
         self.close(complete=kind is None)
 
     def close(self, complete: bool = True) -> None:
-        """Finish the video and rename it. If it is not complete, delete it."""
+        """Finish the video and rename it, or delete it if `complete` is false."""
         if self._container is None:
             return
         try:
@@ -103,12 +104,13 @@ class VideoWriter:
 
 
 def annotate(image: NDArray[np.uint8], lines: Sequence[str], size: int = 0) -> NDArray[np.uint8]:
-    """Write lines of text into the upper left corner of an image, white on dark.
+    """Draw lines of text into the upper left corner of an image, white on a dark background.
 
     Args:
-        image: (H, W), (H, W, 1) or (H, W, 3), uint8. Text is readable from about 128 pixels on.
-        lines: Lines of text, such as the score, the frame and the time. May be empty.
-        size: Size of the letters in pixels. 0 is one in proportion to the image.
+        image: (H, W), (H, W, 1) or (H, W, 3), uint8. Text is readable in images of at least about
+            128 pixels.
+        lines: Lines of text, such as the score, the frame and the time. It may be empty.
+        size: Size of the letters in pixels. 0 chooses a size for the height of the image.
 
     Returns:
         A new image (H, W, 3), uint8 RGB.

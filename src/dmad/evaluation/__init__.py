@@ -1,1 +1,1 @@
-"""How good scores are: metrics, published protocols, and the ledger that collects the results."""
+"""Metrics of scores, published protocols, and the ledger (the table of all results)."""

@@ -8,18 +8,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dmad.calibration.alarms import AlarmRule, Event, find_events
-from dmad.data.series import runs, split_clips
+from dmad.data.series import intervals, split_clips
 from dmad.errors import require
 from dmad.evaluation.metrics import top_scores
 
 
 @dataclass(frozen=True)
 class AlarmMetrics:
-    """How good the alarms of a rule are on labelled footage."""
+    """Metrics of the alarms of a rule on labelled footage."""
 
-    false_per_hour: float  # false alarms per hour of normal footage; NaN without such footage
-    recall: float  # share of true events that were found, in [0, 1]; NaN without true events
-    delay_s: float  # median seconds from the start of a found event to its alarm; NaN if none
+    false_per_hour: float  # false alarms per hour of normal footage; NaN: no normal footage
+    recall: float  # share of true events that were found, in [0, 1]; NaN: no true events
+    delay_s: float  # median seconds from the start of a found event to its alarm; NaN: none
     true_events: int
     found_events: int  # true events that overlap a detected event
     false_events: int  # detected events without an abnormal frame
@@ -35,15 +35,15 @@ def alarm_metrics(
 ) -> AlarmMetrics:
     """Return false alarms, recall and delay of a rule.
 
-    A true event is an unbroken stretch of abnormal frames in a clip, at least one of which has a
-    score. Its delay is the time from its first frame to the alarm of the first detected event that
-    overlaps it. The delay includes the `minimum` frames that confirm an event. It is 0 if an alarm
-    was already on.
+    A true event is a stretch of consecutive abnormal frames in a clip. At least one of them has a
+    score. The delay of an event is the time from its first frame to the alarm of the first detected
+    event that overlaps it. It includes the `minimum` frames of the rule. It is 0 if the alarm
+    came before the true event.
 
     Args:
         scores: (N,) larger = more anomalous; NaN if a frame has no score.
         labels: (N,) 1 = abnormal.
-        clip_lengths: Frames of each clip; None for a single clip.
+        clip_lengths: Number of frames of each clip. None: there is one clip.
         rule: When an event starts and ends.
         fps: Frames per second.
 
@@ -81,26 +81,26 @@ def alarm_metrics(
 def _abnormal_stretches(
     abnormal: np.ndarray, clip_lengths: Sequence[int] | np.ndarray | None
 ) -> list[tuple[int, int]]:
-    """First frame and frame after the last of each stretch of abnormal frames in a clip."""
+    """Return the first frame, and the frame after the last one, of each true event."""
     return [
         (int(frames[first]), int(frames[last - 1]) + 1)
         for frames in split_clips(np.arange(len(abnormal)), clip_lengths)
-        for first, last in runs(abnormal[frames])
+        for first, last in intervals(abnormal[frames])
     ]
 
 
 def _delay(start: int, end: int, events: list[Event]) -> int | None:
-    """Frames from the start of a true event to its first alarm; None if no event overlaps it."""
+    """Return the delay of a true event in frames; None if no detected event overlaps it."""
     alarms = [event.alarm for event in events if event.start < end and event.end > start]
     return max(min(alarms) - start, 0) if alarms else None
 
 
 @dataclass(frozen=True)
 class AlarmCurve:
-    """Recall against false alarms as the threshold falls."""
+    """Recall and false alarms at falling thresholds."""
 
     thresholds: np.ndarray  # (T,) falling
-    false_per_hour: np.ndarray  # (T,) may also fall with the threshold, because events merge
+    false_per_hour: np.ndarray  # (T,) not always rising, because events merge at low thresholds
     recall: np.ndarray  # (T,) in [0, 1]
 
 
@@ -112,15 +112,15 @@ def alarm_curve(
     fps: float,
     points: int = 50,
 ) -> AlarmCurve:
-    """Return `alarm_metrics` at several thresholds: scores at geometrically spaced ranks.
+    """Return `alarm_metrics` at several thresholds. They are scores at geometrically spaced ranks.
 
-    The distance from `on` to `off` stays as it is in the rule.
+    The difference between `on` and `off` is the same as in the rule.
 
     Args:
         scores: (N,) larger = more anomalous; NaN if a frame has no score.
         labels: (N,) 1 = abnormal.
-        clip_lengths: Frames of each clip; None for a single clip.
-        rule: When an event starts and ends; its thresholds are replaced.
+        clip_lengths: Number of frames of each clip. None: there is one clip.
+        rule: When an event starts and ends. Its thresholds are replaced.
         fps: Frames per second.
         points: Largest number of thresholds.
 

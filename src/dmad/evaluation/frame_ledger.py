@@ -1,4 +1,4 @@
-"""The ledger of frame scores: published protocol, deployable signals, and blind signals."""
+"""The ledger (table of results) of frame scores, with the blocks `paper`, `deployable`, `blind`."""
 
 from __future__ import annotations
 
@@ -26,13 +26,14 @@ def build_frame_ledger(
     """Return the ledger of a model's frame scores.
 
     Args:
-        scores: All channels of the scores, labels and clips.
-        signals: Name and values (N,) of each signal of the deployable block; NaN = no score.
-        recipe: Whose published protocol the paper block follows. A recipe without a protocol has
-            no paper block.
-        rules: The alarm rule of each signal that has a threshold; needs `scores.fps`.
+        scores: Scores of all frames, with labels and clips.
+        signals: Name and values (N,) of each signal of the block `deployable`; NaN = no score.
+        recipe: Recipe with the published protocol for the block `paper`. If the recipe has no
+            published protocol, there is no such block.
+        rules: The alarm rule of each signal that has a threshold. It is used if `scores.fps` is
+            known.
         ordered: True if the frames of a clip follow each other in time. Otherwise there is no
-            blind block.
+            block `blind`.
 
     Raises:
         DmadError: All labels are equal, or no frame has a score.
@@ -48,11 +49,11 @@ def build_frame_ledger(
 
 
 def build_given_ledger(scores: ScoreSet, recipe: str = "") -> Ledger:
-    """Return the ledger of another detector's scores, each channel as it is.
+    """Return the ledger of the scores of another detector. Each channel is used unchanged.
 
     Args:
         scores: The channels, labels and clips.
-        recipe: Whose published protocol the paper block follows; empty for no paper block.
+        recipe: Recipe with the published protocol for the block `paper`. Empty: no such block.
 
     Raises:
         DmadError: The recipe has no published protocol, all labels are equal, or no frame has a
@@ -75,12 +76,12 @@ def _ledger(rows: list[Row], scores: ScoreSet) -> Ledger:
 
 
 def paper_rows(scores: ScoreSet, recipe: str) -> list[Row]:
-    """Return the rows of a published protocol, also without its smoothing or the deformation.
+    """Return the rows of a published protocol: as published, unsmoothed, and without deformation.
 
-    Empty if the recipe has no protocol, a channel is missing, or there are no frames.
+    The list is empty if the recipe has no protocol, a channel is missing, or there are no frames.
 
     Args:
-        scores: Scores without gaps.
+        scores: Scores of frames that have a score in every channel.
         recipe: Name of the recipe.
     """
     if recipe not in NEEDED_CHANNELS or not len(scores.labels):
@@ -99,7 +100,7 @@ def paper_rows(scores: ScoreSet, recipe: str) -> list[Row]:
 
 
 def blind_rows(scores: ScoreSet) -> list[Row]:
-    """Return the rows of signals that use no pixel; none if every clip is a single frame."""
+    """Return the rows of the block `blind`; empty if every clip is a single frame."""
     if scores.clip_lengths.max() == 1:
         return []
     scored = scores.complete_frames
@@ -131,7 +132,7 @@ def frame_rows(block: BlockName, signal: str, values: np.ndarray, scores: ScoreS
 def alarm_rows(signal: str, values: np.ndarray, scores: ScoreSet, rule: AlarmRule) -> list[Row]:
     """Return false alarms, recall and delay of a signal (N,) at its threshold.
 
-    Figures that are not defined, such as the delay if nothing was found, are left out.
+    Metrics that are not defined, such as the delay if no event was found, are left out.
     """
     alarms = alarm_metrics(values, scores.labels, scores.clip_lengths, rule, scores.fps)
     found = f"{alarms.found_events} of {alarms.true_events} events"
@@ -145,7 +146,7 @@ def alarm_rows(signal: str, values: np.ndarray, scores: ScoreSet, rule: AlarmRul
 
 
 def blind_signals(clip_lengths: np.ndarray) -> dict[str, np.ndarray]:
-    """Return scores (N,) that use no pixel, by name. A result must be compared with them."""
+    """Return baselines by name: scores (N,) that use only the position of a frame in its clip."""
     position = np.concatenate([np.arange(length) / length for length in clip_lengths])
     return {
         "frame position t/T": position,

@@ -1,4 +1,4 @@
-"""The ledger of images: detection, localisation, and how many good images are rejected."""
+"""The ledger (table of results) of images: metrics of scores, and rates at the thresholds."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from dmad.evaluation.ledger import BlockName, LabelSet, Ledger, Row
 from dmad.evaluation.metrics import average_precision, f1_max, micro_auroc
 from dmad.evaluation.score_file import ScoreSet
 
-GEOMETRIC_CATEGORIES = ("screw", "carpet", "metal_nut")  # for which the paper uses α = 0.2
+GEOMETRIC_CATEGORIES = ("screw", "carpet", "metal_nut")  # the paper uses α = 0.2 for them
 
 LARGER_OF_BOTH = "the larger, as published"  # name of a signal
 CONFIDENCE = 0.95
 
 
 def paper_alpha(category: str) -> float:
-    """Return α by the paper's rule, which asks if the defects of a category are geometric."""
+    """Return α by the rule of the paper: larger for categories with geometric defects."""
     return 0.2 if category in GEOMETRIC_CATEGORIES else 0.05
 
 
@@ -33,10 +33,10 @@ def build_image_ledger(
 
     Args:
         scores: Scores of N images; each image is a clip of its own.
-        paper: Name and values (N,) of each signal of the paper block.
-        deployable: Name and values (N,) of each signal of the deployable block.
-        thresholds: For each budget, such as "0.01/image", the name of the deployable signal that
-            it applies to, and the threshold.
+        paper: Name and values (N,) of each signal of the block `paper`.
+        deployable: Name and values (N,) of each signal of the block `deployable`.
+        thresholds: For each budget, such as "0.01/image", the name of a signal of `deployable` and
+            the threshold of this signal.
     """
     rows = []
     for name, values in paper.items():
@@ -58,7 +58,7 @@ def image_rows(block: BlockName, signal: str, values: np.ndarray, labels: np.nda
 
 
 def threshold_rows(signal: str, rejected: np.ndarray, labels: np.ndarray) -> list[Row]:
-    """Return recall and false-positive rate of verdicts (N,) bool, True = rejected."""
+    """Return recall and false-positive rate. `rejected` (N,) is bool."""
     return [
         share_row(signal, "recall", rejected[labels == 1], "abnormal"),
         share_row(signal, "false_positive_rate", rejected[labels == 0], "good"),
@@ -66,13 +66,13 @@ def threshold_rows(signal: str, rejected: np.ndarray, labels: np.ndarray) -> lis
 
 
 def share_row(signal: str, metric: str, rejected: np.ndarray, kind: str) -> Row:
-    """Return the share of rejected images; the note gives its exact binomial interval.
+    """Return the share of rejected images, with its exact binomial interval in the note.
 
     Args:
         signal: Name of the signal.
         metric: Name of the metric.
         rejected: (N,) bool.
-        kind: What the images are, for the note.
+        kind: Kind of the images for the note: "good" or "abnormal".
     """
     count, total = int(rejected.sum()), len(rejected)
     low, high = binomtest(count, total).proportion_ci(CONFIDENCE)
@@ -81,7 +81,7 @@ def share_row(signal: str, metric: str, rejected: np.ndarray, kind: str) -> Row:
 
 
 def larger_rows(rows: list[Row], signals: tuple[str, str]) -> list[Row]:
-    """Return for each metric the larger value of two signals of the paper block, as published."""
+    """Return for each metric the larger value of two signals of the block `paper`."""
     largest: dict[str, float] = {}
     for row in rows:
         if row.signal in signals and row.block == "paper":

@@ -1,9 +1,11 @@
-"""The ledger: all figures of an evaluation, in blocks that must not be mixed.
+"""The ledger: the table of all results of an evaluation.
+
+Its rows are in blocks. Compare only values of the same block.
 
 - `paper`: the published post-processing, for comparison with the literature.
-- `deployable`: what can be used on new data.
-- `given`: scores of another detector, as they are.
-- `blind`: scores that use no pixel, for comparison.
+- `deployable`: scores that can be computed for new data.
+- `given`: scores of another detector, unchanged.
+- `blind`: baselines that use no pixel.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ BlockName = Literal["paper", "deployable", "given", "blind"]
 
 @dataclass(frozen=True)
 class Row:
-    """One figure of a ledger."""
+    """One value of a ledger."""
 
     block: BlockName
     signal: str  # name of the scores
@@ -30,7 +32,7 @@ class Row:
 
 @dataclass(frozen=True)
 class LabelSet:
-    """Name and hash of the labels. Only figures on the same labels can be compared."""
+    """Name and hash of the labels. Only results on the same labels can be compared."""
 
     name: str
     sha256: str
@@ -44,18 +46,18 @@ class LabelSet:
 
 @dataclass(frozen=True)
 class Ledger:
-    """All figures of a test split."""
+    """All results on a test split."""
 
     rows: list[Row]
     labels: LabelSet
-    frames_without_score: int  # left out of all figures
+    frames_without_score: int  # left out of all results
 
     def value(self, signal: str, metric: str = "micro_AUROC") -> float:
-        """Return the figure of a signal and a metric."""
+        """Return the value of a signal and a metric."""
         return next(row.value for row in self.rows if (row.signal, row.metric) == (signal, metric))
 
     def to_dict(self) -> dict[str, object]:
-        """Return the ledger as `ledger.json` stores it."""
+        """Return the ledger as a dictionary for `ledger.json`."""
         return {
             "rows": [asdict(row) for row in self.rows],
             "labels": asdict(self.labels),

@@ -1,4 +1,4 @@
-"""The ledger for people: tables, footnotes and a Markdown page."""
+"""The ledger as text: tables, footnotes and a Markdown page."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from dmad.evaluation.table import Table
 
 HOW_TO_READ = {
     "paper": "Published post-processing, for comparison with the literature. It uses the whole "
-    "test set, future frames included.",
-    "deployable": "What a camera can compute: each score uses past frames only, one threshold "
-    "applies to all clips, and nothing is taken from the test set.",
-    "given": "The scores as given, with one threshold for all clips. It is not known if they use "
+    "test set, including future frames.",
+    "deployable": "Scores that can be computed for a camera: each score uses past frames only, one "
+    "threshold applies to all clips, and no statistics come from the test set.",
+    "given": "The scores as they are in the file, with one threshold for all clips. They may use "
     "future frames or the test set.",
-    "blind": "These signals use no pixel. A result must be clearly better.",
+    "blind": "Baselines that use no pixel. Other results must be clearly better.",
 }
 
 HOW_TO_READ_IMAGES = {
-    "paper": "The paper's rule: α depends on the category. Each value is the larger one of with "
-    "and without deformation, so the labels of the test set decide between them.",
-    "deployable": "One model for image and pixel scores. α and the thresholds come from good "
-    "images and synthetic defects, and nothing is taken from the test set.",
+    "paper": "The rule of the paper: α depends on the category. Each value is computed with and "
+    "without the deformation, and the larger one is shown. This choice uses the test labels.",
+    "deployable": "Image and pixel scores come from the same model. α and the thresholds come from "
+    "good images and synthetic defects, not from the test set.",
 }
 
 METRIC_NAMES = {
@@ -41,7 +41,7 @@ TWO_DIGITS = ("false_alarms_per_hour", "detection_delay_s")
 
 
 def ledger_tables(rows: Sequence[Row]) -> list[Table]:
-    """Return one table per block, with a row per signal and a column per metric."""
+    """Return a table for each block, with a row for each signal and a column for each metric."""
     blocks = dict.fromkeys(row.block for row in rows)
     return [_block_table(name, [row for row in rows if row.block == name]) for name in blocks]
 
@@ -62,13 +62,13 @@ def _block_table(block: str, rows: Sequence[Row]) -> Table:
 
 
 def value_text(row: Row) -> str:
-    """Return the value of a row as text."""
+    """Return the value of a row as text, with two or four digits."""
     digits = 2 if row.metric in TWO_DIGITS else 4
     return f"{row.value:.{digits}f}"
 
 
 def footnotes(ledger: Ledger) -> list[str]:
-    """Return how many clips, events and images each figure is based on, one line each."""
+    """Return lines that say how many clips, events or images the values are based on."""
     notes = [
         f"{METRIC_NAMES.get(row.metric, row.metric)}: {row.note}" for row in ledger.rows if row.note
     ]
@@ -82,9 +82,9 @@ def label_note(ledger: Ledger) -> str:
 
 
 def printed_tables(ledger: Ledger) -> list[Table]:
-    """Return the tables for a terminal: narrow, with a row per metric and a column per signal.
+    """Return narrow tables for a terminal: a row for each metric, a column for each signal.
 
-    The notes of the last table end with the footnotes of the ledger.
+    The footnotes of the ledger are below the last table.
     """
     tables = [table.transposed() for table in ledger_tables(ledger.rows)]
     if tables:

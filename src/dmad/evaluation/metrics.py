@@ -1,8 +1,8 @@
 """Metrics of frame or image scores: AUROC, average precision, F1 and the ROC curve.
 
-In all functions `scores` (N,) are raw, larger = more anomalous, NaN = no score; `labels` (N,) are
-1 = abnormal; `clip_lengths` sum to N. Frames without a score are left out. Only the order of the
-scores matters.
+In all functions, `scores` (N,) are larger for more anomalous frames, and NaN for frames without a
+score. `labels` (N,) are 1 for abnormal frames. `clip_lengths` is the number of frames of each clip,
+with sum N. Frames without a score are left out. The results depend only on the order of the scores.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from dmad.errors import require
 
 @dataclass(frozen=True)
 class MacroAUROC:
-    """The mean AUROC of the clips that have one."""
+    """The mean AUROC of the clips that have normal and abnormal frames."""
 
     value: float  # in [0, 1]
-    averaged_clips: int  # clips that hold normal and abnormal frames
-    clips: int  # all clips
+    averaged_clips: int  # number of clips that have both kinds of frames
+    clips: int  # number of all clips
 
 
 @dataclass(frozen=True)
 class Roc:
-    """The ROC curve from (0, 0) to (1, 1), without points on a straight line between others."""
+    """The ROC curve from (0, 0) to (1, 1). Points that do not change its shape are left out."""
 
     fpr: np.ndarray  # (T,) share of the normal frames at or above the threshold, in [0, 1]
     tpr: np.ndarray  # (T,) share of the abnormal frames at or above the threshold, in [0, 1]
@@ -53,7 +53,7 @@ def micro_auroc(scores: np.ndarray, labels: np.ndarray) -> float:
 def macro_auroc(
     scores: np.ndarray, labels: np.ndarray, clip_lengths: Sequence[int] | np.ndarray
 ) -> MacroAUROC:
-    """Return the mean AUROC of the clips that hold normal and abnormal frames.
+    """Return the mean AUROC of the clips that have normal and abnormal frames.
 
     Raises:
         DmadError: The lengths differ, a score is infinite, or no clip holds both kinds.
@@ -85,7 +85,7 @@ def average_precision(scores: np.ndarray, labels: np.ndarray) -> float:
 
 
 def f1_max(scores: np.ndarray, labels: np.ndarray) -> float:
-    """Return F1 at the threshold that is best for these labels, in (0, 1]: an upper limit.
+    """Return the highest F1 of all thresholds, in (0, 1]. The threshold is chosen with the labels.
 
     Raises:
         DmadError: The lengths differ, a score is infinite, or all labels are equal.
@@ -124,10 +124,10 @@ def scored_frames(scores: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, n
 
 
 def top_scores(scores: np.ndarray, points: int) -> np.ndarray:
-    """Return at most `points` of the scores, falling from the largest to the smallest.
+    """Return at most `points` of the scores, from the largest to the smallest.
 
-    Their ranks grow geometrically, so that most of them are near the largest. Used as thresholds,
-    they show most detail where alarms are rare.
+    Their ranks grow geometrically, so that most of them are near the largest score. Used as
+    thresholds, they give most points in the range with few alarms.
     """
     falling = np.sort(scores[~np.isnan(scores)])[::-1]
     if not len(falling):

@@ -1,7 +1,7 @@
-"""Pixel metrics of score maps: AUROC and AUPRO, with memory that does not grow with their number.
+"""Pixel metrics of score maps: AUROC and AUPRO. Memory use does not grow with the number of maps.
 
-Scores are raw, larger = more anomalous. Pixels with NaN are left out. Only the order of the scores
-matters.
+Larger scores are more anomalous. Pixels with NaN are left out. The results depend only on the order
+of the scores.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ MAX_SCORES = 2**20
 
 
 class ScoreHistogram:
-    """Scores and their weights, exact up to `max_scores` different scores.
+    """Scores and their weights. It is exact for at most `max_scores` different scores.
 
-    With more, neighbouring scores are merged into the largest of them. A merge moves less than
-    1 / `max_scores` of the weight past any threshold, and there is one merge every 4 `max_scores`
-    scores. With the default, 2,000 maps of 256 x 256 take 32 merges, and the error of a rate is
-    below 4e-5.
+    If there are more, neighbouring scores are merged into the largest of them. A merge moves less
+    than 1 / `max_scores` of the weight to the other side of a threshold. There is one merge for
+    every 4 `max_scores` scores. With the default, 2,000 maps of 256 x 256 need 32 merges, and the
+    error of a rate is below 4e-5.
 
     Args:
         max_scores: Largest number of different scores that are kept.
@@ -81,7 +81,7 @@ class PixelMetrics:
     """Pixel AUROC and AUPRO of score maps that are added one by one.
 
     Args:
-        max_scores: As in `ScoreHistogram`. Up to as many different scores, results are exact.
+        max_scores: Results are exact for at most this number of different scores.
     """
 
     def __init__(self, max_scores: int = MAX_SCORES) -> None:
@@ -90,7 +90,7 @@ class PixelMetrics:
         self._regions = ScoreHistogram(max_scores)  # abnormal pixels, total weight 1 per region
 
     def update(self, scores: np.ndarray, mask: np.ndarray) -> None:
-        """Add a map (H, W) and its mask (H, W), True = abnormal.
+        """Add a score map (H, W) and its mask (H, W), which is True for abnormal pixels.
 
         Raises:
             DmadError: The shapes differ, or a score is infinite.
@@ -121,11 +121,12 @@ class PixelMetrics:
     def aupro(self, limit: float = 0.3) -> float:
         """Return the area under the per-region overlap curve, in [0, 1].
 
-        The overlap is the share of a region at or above the threshold, averaged over the regions
-        of all masks. A region is a set of abnormal pixels that touch at a side or a corner; large
-        and small regions count equally. The overlap is integrated over the false positive rate of
-        all normal pixels from 0 to `limit`, linearly between thresholds, and divided by `limit`
-        (Bergmann et al., The MVTec Anomaly Detection Dataset, IJCV 2021).
+        A region is a set of abnormal pixels that touch at a side or a corner. The overlap of a
+        region is the share of its pixels at or above the threshold. It is averaged over the regions
+        of all masks, so large and small regions have the same weight. The mean is integrated over
+        the false positive rate of all normal pixels from 0 to `limit`, with straight lines between
+        thresholds, and divided by `limit` (Bergmann et al., The MVTec Anomaly Detection Dataset,
+        IJCV 2021).
 
         Raises:
             DmadError: `limit` is not in (0, 1], all pixels are normal, or all are abnormal.
@@ -134,11 +135,10 @@ class PixelMetrics:
         return area_up_to(limit, *self._curve(self._regions))
 
     def to_dict(self) -> dict[str, float]:
-        """Return both metrics by their names in the ledger."""
+        """Return both metrics, by their names in the ledger."""
         return {"pixel_AUROC": self.auroc(), "AUPRO": self.aupro()}
 
     def _curve(self, positives: ScoreHistogram) -> tuple[np.ndarray, np.ndarray]:
-        """False positive rate and true positive rate at every threshold."""
         normal_scores, normal_weights = self._normal.scores_and_weights()
         positive_scores, positive_weights = positives.scores_and_weights()
         require(
@@ -157,7 +157,8 @@ def area_up_to(limit: float, x: np.ndarray, y: np.ndarray) -> float:
 
     Args:
         limit: Above 0.
-        x: (T,) rising from 0. If it ends below `limit`, the curve continues at its last height.
+        x: (T,) rising from 0. If its last value is below `limit`, the curve continues there with
+            its last `y`.
         y: (T,).
     """
     inside = x <= limit

@@ -1,7 +1,7 @@
 """The published post-processing of each data set, for comparison with the literature.
 
-All protocols use the test set itself (min-max) and future frames (smoothing), so none of them can
-be deployed.
+All protocols use the test set itself (min-max) and future frames (smoothing), so they cannot be
+used in practice.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from dmad.evaluation.published_smoothing import (
     smooth_whole_windows,
 )
 
-Channels = Mapping[str, np.ndarray]  # the released frame scores by name, (N,) each
+Channels = Mapping[str, np.ndarray]  # frame scores of the released code by name, (N,) each
 
 WEIGHTS = {"deformation": 0.2, "reconstruction": 0.4, "gradient": 0.6}
 
@@ -29,17 +29,17 @@ WEIGHTS = {"deformation": 0.2, "reconstruction": 0.4, "gradient": 0.6}
 def published(
     recipe: str, channels: Channels, clip_lengths: np.ndarray, smooth: bool = True
 ) -> np.ndarray:
-    """Return frame scores (N,) under the published post-processing of a data set.
+    """Return frame scores (N,) after the published post-processing of a data set.
 
     Args:
         recipe: One of `PROTOCOLS`: `ped2`, `avenue`, `shanghaitech`.
         channels: `deformation`, `reconstruction` and (except for Avenue) `gradient`, (N,) each,
             without NaN: only frames that have a score.
-        clip_lengths: Frames of each clip, (K,), summing to N.
-        smooth: False leaves out all temporal smoothing.
+        clip_lengths: (K,) number of frames of each clip; their sum is N.
+        smooth: If False, there is no smoothing over time.
 
     Raises:
-        DmadError: There is no such protocol, or a channel is missing, has another length or gaps.
+        DmadError: There is no such protocol, or a channel is missing, has another length or NaN.
     """
     known = ", ".join(PROTOCOLS)
     require(recipe in PROTOCOLS, f"no published protocol for {recipe!r}; there is one for {known}")
@@ -51,13 +51,13 @@ def published(
         require(
             values.shape == (total,) and bool(np.isfinite(values).all()),
             f"channel {name!r} has shape {values.shape} or gaps; give a number for each of the "
-            f"{total} frames, without frames that have no score",
+            f"{total} frames, and leave out frames without a score",
         )
     return PROTOCOLS[recipe](channels, clip_lengths, smooth)
 
 
 def ped2(channels: Channels, clip_lengths: np.ndarray, smooth: bool = True) -> np.ndarray:
-    """Min-max per clip, `smooth_ped2` for each channel, then the sum weighted .2 / .4 / .6."""
+    """Apply min-max per clip and `smooth_ped2` to each channel; return the weighted sum."""
 
     def prepare(channel: np.ndarray) -> np.ndarray:
         scaled = by_clip(min_max, channel, clip_lengths)
@@ -67,11 +67,11 @@ def ped2(channels: Channels, clip_lengths: np.ndarray, smooth: bool = True) -> n
 
 
 def avenue(channels: Channels, clip_lengths: np.ndarray, smooth: bool = True) -> np.ndarray:
-    """Min-max over the whole test set; `smooth_avenue` for both channels and for their sum.
+    """Apply min-max over the whole test set; smooth both channels and their sum.
 
-    The sum is .2 deformation + .4 reconstruction ("patch"). The source does not say, and it is
-    assumed here, that the smoother runs over the concatenated clips, as for Ped2, and that it
-    selects and averages as `smooth_ped2` does.
+    The sum is .2 deformation + .4 reconstruction ("patch"). Two things are assumed, because the
+    source does not state them: `smooth_avenue` runs over the concatenated clips, as for Ped2, and
+    it selects and averages values in the same way as `smooth_ped2`.
     """
 
     def prepare(channel: np.ndarray) -> np.ndarray:
@@ -82,15 +82,15 @@ def avenue(channels: Channels, clip_lengths: np.ndarray, smooth: bool = True) ->
 
 
 def shanghaitech(channels: Channels, clip_lengths: np.ndarray, smooth: bool = True) -> np.ndarray:
-    """Min-max per clip, four smoothers, and the sum weighted .2 / .4 / .6.
+    """Apply min-max per clip and four smoothers; the weights of the sum are .2 / .4 / .6.
 
     Each channel is smoothed per clip (window 69, nearest 36 %), then over the concatenated clips
     (window 55, nearest 90 %). Their sum is smoothed over the concatenated clips (window 55, nearest
-    half), then by a Kalman filter per clip. The source does not say the following, and the simplest
-    choice is taken: min-max comes first; only the first smoother writes the constant "normal", and
-    the later ones blur it; windows have no weights; shares are rounded down to whole frames; joined
-    windows are padded with the value at each end; the Kalman filter starts each clip at its first
-    value.
+    half), then by a Kalman filter per clip. The following is assumed, because the source does not
+    state it: min-max comes first; only the first smoother writes the constant "normal", and the
+    later smoothers blur it; windows have no weights; shares are rounded down to whole frames;
+    windows over joined clips are padded with the first and the last value; the Kalman filter
+    starts each clip at its first value.
     """
 
     def prepare(channel: np.ndarray) -> np.ndarray:

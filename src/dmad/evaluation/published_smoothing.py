@@ -1,4 +1,4 @@
-"""Smoothing and normalisation as published, with their known faults.
+"""The published smoothing and normalisation, with their known faults.
 
 For new data use `dmad.data.series.causal`, which uses no constants, no padding and no other clips.
 """
@@ -18,23 +18,23 @@ NORMAL = 0.0  # the constant that the released code uses for "normal", after min
 
 
 def min_max(scores: np.ndarray) -> np.ndarray:
-    """Scale scores (N,) to [0, 1] by the whole series, future frames included.
+    """Scale scores (N,) to [0, 1] with the minimum and maximum of all frames, also future frames.
 
-    A constant series becomes 0.
+    Constant scores become 0.
     """
     low, high = scores.min(), scores.max()
     return (scores - low) / (high - low) if high > low else np.zeros_like(scores)
 
 
 def mean_of_nearest(padded: np.ndarray, weights: np.ndarray, count: int) -> np.ndarray:
-    """Average in each window the `count` weighted values nearest to the window's weighted mean.
+    """Average the `count` weighted values that are nearest to the weighted mean of each window.
 
-    The weights of the averaged values are not normalised again, as in the published figure.
+    The weights of the averaged values are not normalised again, as in the released code.
 
     Args:
         padded: (N + W - 1,) scores, padded at both ends.
-        weights: (W,) oldest frame first.
-        count: Number of values that are averaged, of W.
+        weights: (W,) weights of a window, in the order of its frames.
+        count: Number of values of a window that are averaged.
 
     Returns:
         (N,).
@@ -50,9 +50,8 @@ def smooth_ped2(scores: np.ndarray) -> np.ndarray:
     """Apply the released Ped2 smoother to one channel of the concatenated clips: (N,) to (N,).
 
     In each window of 11 frames, the 5 values nearest to its weighted mean are weighted and
-    averaged. Known faults, kept because the published figure has them: it uses 5 future frames, it
-    mixes neighbouring clips, and it pads the front with "normal" (0) and the end with the last
-    value.
+    averaged. Known faults, which the published result has too: it uses 5 future frames, it mixes
+    neighbouring clips, and it pads the start with "normal" (0) and the end with the last value.
     """
     reach = len(PED2_WEIGHTS) // 2
     padded = np.concatenate((np.full(reach, NORMAL), scores, np.full(reach, scores[-1])))
@@ -62,7 +61,7 @@ def smooth_ped2(scores: np.ndarray) -> np.ndarray:
 def smooth_avenue(scores: np.ndarray) -> np.ndarray:
     """Apply the released Avenue smoother to the concatenated clips: (N,) to (N,).
 
-    It works like `smooth_ped2`, with its own weights, and pads each end with the value there.
+    It works like `smooth_ped2` with other weights, and pads with the first and the last value.
     Known faults: it uses 5 future frames and mixes neighbouring clips.
     """
     padded = np.pad(scores, len(AVENUE_WEIGHTS) // 2, mode="edge")
@@ -72,11 +71,11 @@ def smooth_avenue(scores: np.ndarray) -> np.ndarray:
 def smooth_whole_windows(scores: np.ndarray, share: float = 0.36) -> np.ndarray:
     """Apply the first released ShanghaiTech smoother to one clip: (N,) to (N,).
 
-    Of 35 frames before, the frame itself and 33 frames after, the `share` nearest to their mean
-    is averaged (rounded down to whole frames). Known faults: it uses 33 future frames. Where the
-    window is incomplete (35 frames at the start of every clip, 33 at its end, all of a clip with
-    fewer than 69 frames), the score is the constant "normal" (0), which counts as a detection of
-    the normal.
+    A window has 35 frames before a frame, the frame itself, and 33 frames after it. A `share` of
+    these frames is averaged (rounded down to whole frames): the scores nearest to the mean of the
+    window. Known faults: it uses 33 future frames. If the window is incomplete (35 frames at the
+    start of every clip, 33 at its end, all frames of a clip with fewer than 69), the score is the
+    constant "normal" (0), so these frames are always classified as normal.
     """
     before, after = SHANGHAITECH_FRAMES_BEFORE, SHANGHAITECH_FRAMES_AFTER
     window = before + 1 + after
@@ -90,19 +89,21 @@ def smooth_whole_windows(scores: np.ndarray, share: float = 0.36) -> np.ndarray:
 def smooth_joined(scores: np.ndarray, share: float, window: int = 55) -> np.ndarray:
     """Apply the second released ShanghaiTech smoother to the concatenated clips: (N,) to (N,).
 
-    In each window, the `share` nearest to its mean is averaged (rounded down to whole frames).
-    Each end is padded with the value there. Known faults: it uses future frames and mixes
-    neighbouring clips.
+    In each window, a `share` of the scores is averaged (rounded down to whole frames): the scores
+    nearest to the mean of the window. The clips are padded with the first and the last value. Known
+    faults: it uses future frames and mixes neighbouring clips.
     """
     padded = np.pad(scores, window // 2, mode="edge")
     return mean_of_nearest(padded, np.ones(window), int(share * window))
 
 
 def kalman(scores: np.ndarray, process: float = 1e-5, measured: float = 1e-4) -> np.ndarray:
-    """Apply a scalar Kalman filter for a random walk to one clip: (N,) to (N,). It is causal.
+    """Apply a scalar Kalman filter for a random walk to one clip: (N,) to (N,).
+
+    It uses past frames only.
 
     Args:
-        scores: (N,), at least one; the first is the initial state, with variance 1.
+        scores: (N,), at least one. The first score is the initial state, with variance 1.
         process: Variance Q of a step of the random walk.
         measured: Variance R of a measurement.
     """

@@ -1,23 +1,24 @@
-"""Region and track metrics, RBDC and TBDC: were the abnormal objects found, not only their frames?
+"""RBDC and TBDC: metrics of abnormal regions and their tracks, not only of frames.
 
-Ramachandra and Jones, Street Scene: A new dataset and evaluation protocol for video anomaly
-detection, WACV 2020. Where the paper leaves a choice, this module does the following.
+They come from Ramachandra and Jones, Street Scene: A new dataset and evaluation protocol for video
+anomaly detection, WACV 2020. Details that are not defined there are defined here as follows.
 
 - A region is the bounding box of pixels that touch at a side or a corner. True regions come from
-  a mask, detected regions from the scores above a threshold. Objects that touch in a mask are one
-  region.
+  a mask, and detected regions from the scores above a threshold. Objects that touch in a mask are
+  one region.
 - A true region is found if its IoU with a detected region is at least beta. A detected region is
   false if its IoU with every true region of the frame is below beta. One detected region may find
-  several true regions, and several may find the same one.
-- A track is a chain of true regions that share a pixel from one frame of a clip to the next. It is
-  found if at least a share alpha of its regions is found. If objects meet, their tracks become
-  one. An object that disappears for a frame starts a new track.
-- Neither rate is monotone in the threshold. For each number of false regions per frame, the curve
-  therefore gives the best rate of all thresholds with at most as many. It is linear between
-  thresholds, starts at (0, 0), and stays constant after the last threshold with at most one false
-  region per frame. Thresholds with more false regions are not used.
-- A frame whose map is all NaN has no score: neither the frame nor its true regions count, but
-  tracks continue through it. Other NaN pixels are below every threshold.
+  several true regions, and several detected regions may find the same true region.
+- A track is a chain of true regions. A region continues a track if it shares a pixel with a region
+  of the previous frame of the clip. A track is found if at least a share alpha of its regions is
+  found. If objects meet, they have one track. If an object disappears for a frame, a new track
+  starts.
+- A lower threshold does not always give a higher rate. So for each number of false regions per
+  frame, the curve has the best rate of all thresholds with at most this number. It starts at (0, 0)
+  and has straight lines between thresholds. After the last threshold with at most one false region
+  per frame it is constant. Thresholds with more false regions are not used.
+- A frame whose score map has only NaN has no score. The frame and its true regions are left out of
+  the rates, but tracks continue through it. Other NaN pixels are below every threshold.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from dmad.evaluation.pixel_metrics import TOUCHING, area_up_to
 
 Frames = Iterable[tuple[np.ndarray, np.ndarray]]
 
-SCORES_PER_FRAME = 16  # that are considered as thresholds
+SCORES_PER_FRAME = 16  # number of scores of a frame from which thresholds are chosen
 
 
 @dataclass(frozen=True)
@@ -62,15 +63,15 @@ def region_criteria(
     alpha: float = 0.1,
     beta: float = 0.1,
 ) -> RegionCriteria:
-    """Return RBDC and TBDC of score maps, as the module describes them.
+    """Return RBDC and TBDC of score maps, as described at the top of this module.
 
-    Only the order of the scores matters.
+    The results depend only on the order of the scores.
 
     Args:
-        frames: A score map and a mask per frame, each (H, W); scores larger = more anomalous,
-            masks True = abnormal. It is iterated twice and may load each frame when asked; no map
-            is kept.
-        clip_lengths: Frames of each clip.
+        frames: A score map (H, W) and a mask (H, W) for each frame. Larger scores are more
+            anomalous; masks are True for abnormal pixels. It is iterated twice, so it may load
+            frames one by one; no map is kept.
+        clip_lengths: Number of frames of each clip.
         points: Approximate number of thresholds. Half of them are quantiles of the maxima of the
             frames, half are quantiles of scores at geometrically spaced ranks of each frame.
         alpha: Share of the regions of a track that must be found, in (0, 1].
@@ -94,7 +95,7 @@ def region_criteria(
 
 
 def choose_thresholds(top: Sequence[np.ndarray], points: int) -> np.ndarray:
-    """Return about `points` thresholds (T,), falling, from the `top_scores` of each frame."""
+    """Return about `points` falling thresholds (T,), chosen from the `top_scores` of each frame."""
     scored = [scores for scores in top if len(scores)]
     require(len(scored) > 0, "no score map holds a score; score the frames first")
     shares = np.linspace(0, 1, max(points // 2, 2))
@@ -125,19 +126,18 @@ def iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def area_under(false_per_frame: np.ndarray, rate: np.ndarray) -> float:
-    """Return the area under the curve of (T,) points, as the module describes it, in [0, 1]."""
+    """Return the area under the curve of (T,) points, as described above, in [0, 1]."""
     order = np.lexsort((rate, false_per_frame))
     best_rate = np.maximum.accumulate(rate[order])
     return area_up_to(1, np.append(0, false_per_frame[order]), np.append(0, best_rate))
 
 
 def _first_of_clip(clip_lengths: Sequence[int] | np.ndarray) -> Iterator[bool]:
-    """For every frame, True if it is the first of its clip."""
     return (frame == 0 for length in clip_lengths for frame in range(length))
 
 
 class _RegionSearch:
-    """Collects true regions and tracks, and what each threshold finds, frame by frame."""
+    """Collects true regions and tracks, and which thresholds find them, frame by frame."""
 
     def __init__(self, thresholds: np.ndarray, scored_frames: int, beta: float) -> None:
         self.thresholds = thresholds
@@ -150,7 +150,7 @@ class _RegionSearch:
         self.regions_before = np.empty(0, int)  # (H, W) true regions of the last frame; none = -1
 
     def add_frame(self, scores: np.ndarray, mask: np.ndarray, is_first: bool) -> None:
-        """Add the next frame; `is_first` if it is the first of its clip."""
+        """Add the next frame. `is_first`: it is the first frame of its clip."""
         require(
             scores.shape == mask.shape,
             f"score map {scores.shape} for mask {mask.shape}; give both the same size",
@@ -170,7 +170,7 @@ class _RegionSearch:
         self.links.append(np.unique(pairs, axis=0))
 
     def _find(self, scores: np.ndarray, truth: np.ndarray) -> np.ndarray:
-        """Which true regions (n, 4) are found by which thresholds: (n, T)."""
+        """Return a bool array (n, T): which threshold finds which true region."""
         found = np.zeros((len(truth), len(self.thresholds)), bool)
         is_used = (self.thresholds < np.nanmax(scores, initial=-np.inf)) & self._is_kept()
         for index in np.flatnonzero(is_used):
@@ -181,7 +181,7 @@ class _RegionSearch:
         return found
 
     def _is_kept(self) -> np.ndarray:
-        """(T,) True for thresholds with at most one false region per frame so far."""
+        """Return (T,) True for thresholds with at most one false region per frame so far."""
         kept: np.ndarray = self.false_regions <= self.scored_frames
         return kept
 
@@ -210,7 +210,7 @@ class _RegionSearch:
         )
 
     def _track_index(self) -> np.ndarray:
-        """The index of the track of each true region: (regions,)."""
+        """Return the index (regions,) of the track of each true region."""
         first, second = np.concatenate(self.links).T
         size = (len(self.found), len(self.found))
         graph = coo_array((np.ones(len(first), int), (first, second)), size)

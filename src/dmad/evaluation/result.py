@@ -1,4 +1,4 @@
-"""What the evaluation of a model on a test split returns."""
+"""The result of an evaluation: the ledger and the scores of a model on a test split."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ RAW, RAW_12, RAW_13 = "Eq. 14 raw", "Eq. 12 alone, raw", "Eq. 13 alone, raw"
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A model on a test split of N frames or images."""
+    """The results of a model on a test split of N frames or images."""
 
     ledger: Ledger
     scores: ScoreSet  # every channel
-    deployable: dict[str, np.ndarray]  # (N,) each: the signals of the deployable block, by name
+    deployable: dict[str, np.ndarray]  # (N,) each: signals of the block `deployable`, by name
     calibration: Calibration | None
 
     @property
     def signal(self) -> str:
-        """Name of the main signal: the one with a threshold if there is one, else the raw score."""
+        """Name of the main signal: the calibrated score, or the raw score without a threshold."""
         return next(iter(self.deployable))

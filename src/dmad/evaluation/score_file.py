@@ -1,4 +1,4 @@
-"""Frame scores of a test split, from this package or any detector, and their `.npz` file."""
+"""Frame scores of a test split, from dmad or another detector, and their `.npz` file."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ CHANNELS = ("score", "reconstruction", "deformation", "gradient")
 
 @dataclass(frozen=True)
 class ScoreSet:
-    """All channels of scores, the labels and the clips: N frames in K clips."""
+    """Scores of several kinds (channels), labels and clips: N frames in K clips."""
 
     channels: Mapping[str, np.ndarray]  # (N,) each, larger = more anomalous, NaN = no score
     labels: np.ndarray  # (N,) uint8, 1 = abnormal
-    clip_lengths: np.ndarray  # (K,) int64, summing to N
+    clip_lengths: np.ndarray  # (K,) int64, frames of each clip; their sum is N
     fps: float = 0.0  # frames per second; 0 = unknown
     label_name: str = "labels"
 
@@ -35,7 +35,7 @@ class ScoreSet:
 
     @cached_property
     def complete_frames(self) -> ScoreSet:
-        """The frames that have a score in every channel; clips shrink accordingly."""
+        """Only the frames that have a score in every channel. Clips become shorter."""
         complete = self._is_complete
         clips = split_clips(complete, self.clip_lengths)
         return ScoreSet(
@@ -53,7 +53,7 @@ class ScoreSet:
 
 
 def write_scores(scores: ScoreSet, path: Path) -> None:
-    """Write a `.npz` file that `read_scores` reads."""
+    """Write scores into a `.npz` file, which `read_scores` can read."""
     arrays = {
         "labels": scores.labels,
         "clip_lengths": scores.clip_lengths,
@@ -66,10 +66,10 @@ def write_scores(scores: ScoreSet, path: Path) -> None:
 
 
 def read_scores(path: Path) -> ScoreSet:
-    """Read scores from a `.npz` file. Nothing in the file is executed.
+    """Read scores from a `.npz` file. No code in the file is executed.
 
     Args:
-        path: A file of arrays: one or more of `score`, `reconstruction`, `deformation` and
+        path: A file with these arrays: one or more of `score`, `reconstruction`, `deformation` and
             `gradient`, (N,) each; `labels` (N,) of 0 and 1; `clip_lengths` (K,). Other arrays are
             ignored.
 
@@ -104,7 +104,6 @@ def read_scores(path: Path) -> ScoreSet:
 
 
 def _are_counts(lengths: np.ndarray) -> bool:
-    """True for a list of whole numbers above 0."""
     if lengths.ndim != 1 or not np.isfinite(lengths).all():
         return False
     return bool((lengths == lengths.round()).all() and (lengths > 0).all())
@@ -118,7 +117,7 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray]:
             arrays = {name: np.asarray(archive[name]) for name in archive.files}
     except (OSError, ValueError, EOFError, BadZipFile, TypeError, AttributeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        if "pickle" in reason:  # NumPy advises to load the file in an unsafe way
+        if "pickle" in reason:  # the message of NumPy suggests an unsafe option
             reason = "it holds Python objects"
         raise DmadError(
             f"{path} is not a readable .npz file of numbers ({reason}); {help_text}"

@@ -1,6 +1,6 @@
-"""What the page of an evaluation shows, as arrays and text. `report` renders it as HTML.
+"""The content of the page of an evaluation, as arrays and text. `report` makes an HTML page of it.
 
-Parts that are None or empty do not appear on the page.
+Parts that are None or empty are not shown on the page.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ class Series:
     """
 
     name: str
-    score: np.ndarray  # (N,) main deployable score; NaN without a score
+    score: np.ndarray  # (N,) calibrated score, or raw score without a threshold; NaN: no score
     reconstruction: np.ndarray  # (N,) standardised term
     deformation: np.ndarray  # (N,) standardised term
-    labels: np.ndarray | None  # (N,) above 0 if the labels say abnormal
-    events: Sequence[tuple[int, int]] | None  # detected, frames [start, end); None: no threshold
-    names: Sequence[str] = ()  # name of each frame, if they have names, as images do
+    labels: np.ndarray | None  # (N,) above 0 for abnormal frames
+    events: Sequence[tuple[int, int]] | None  # detected events [start, end); None: no threshold
+    names: Sequence[str] = ()  # names of the frames, if they are image files
 
     def __post_init__(self) -> None:
         labels = [] if self.labels is None else [self.labels]
@@ -37,36 +37,36 @@ class Series:
         lengths = [len(part) for part in parts]
         require(
             len(set(lengths)) == 1,
-            f"clip {self.name} has parts of {lengths} frames; give parts of one length",
+            f"clip {self.name} has parts of {lengths} frames; give parts of the same length",
         )
 
 
 @dataclass(frozen=True)
 class Panel:
-    """The pictures that explain one event or image."""
+    """Pictures that explain one event or image."""
 
     title: str  # such as "Test004, frame 123 (12.3 s)"
     caption: str
-    image: np.ndarray  # (H, W, 3) uint8: tiles of one width, side by side
+    image: np.ndarray  # (H, W, 3) uint8: tiles of the same width, side by side
     tiles: Sequence[str] = ("input", "reference", "deformation", "error")  # names of the tiles
 
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that the page shows."""
+    """The content of the page."""
 
     title: str
     subtitle: str
-    headline: Sequence[tuple[str, str, str]]  # main figures: value, name, remark
-    tables: Sequence[Table]  # of the ledger
+    headline: Sequence[tuple[str, str, str]]  # main results: value, name, remark
+    tables: Sequence[Table]  # tables of the ledger
     series: Sequence[Series]
-    threshold: float | None  # of the main score
+    threshold: float | None  # threshold of `score` in the series
     fps: float | None  # frames per second
     panels: Sequence[Panel]  # highest score first
     roc: Sequence[tuple[str, np.ndarray, np.ndarray]]  # name, false and true positive rate (K,)
     alarms: tuple[np.ndarray, np.ndarray] | None  # false alarms per hour, event recall (K,)
-    history: Sequence[Mapping[str, float]]  # one entry per epoch: "epoch" and its figures
+    history: Sequence[Mapping[str, float]]  # one entry per epoch: "epoch", losses and other values
     settings: Mapping[str, Any]  # nested
     fingerprint: Mapping[str, str]  # hashes and versions
     notes: Sequence[str] = ()  # warnings
-    unit: Literal["frame", "image"] = "frame"  # what has a score
+    unit: Literal["frame", "image"] = "frame"  # what is scored

@@ -1,4 +1,4 @@
-"""The table that ledgers, experiments and reports share, and its Markdown."""
+"""The table that ledgers, experiments and reports use, and its Markdown."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Table:
 
     title: str
     columns: Sequence[str]
-    rows: Sequence[Sequence[str]]  # one cell per column; the first cell names the row
+    rows: Sequence[Sequence[str]]  # one cell per column; the first cell is the name of the row
     notes: Sequence[str] = ()  # how to read the table
 
     def __post_init__(self) -> None:
@@ -27,7 +27,7 @@ class Table:
         require(not other, f"table {self.title} has {width} columns but rows of {other} cells")
 
     def transposed(self) -> Table:
-        """Return the table with rows and columns exchanged: narrow if it has few rows."""
+        """Return the table with rows and columns exchanged."""
         columns, *rows = zip(self.columns, *self.rows, strict=True)
         return Table(self.title, columns, rows, self.notes)
 
@@ -42,6 +42,6 @@ class Table:
 
 
 def markdown_rows(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return columns and rows as Markdown; all columns but the first are aligned right."""
+    """Return columns and rows as Markdown. The first column is aligned left, the others right."""
     alignment = ["---"] + ["--:"] * (len(columns) - 1)
     return "\n".join(f"| {' | '.join(line)} |" for line in (columns, alignment, *rows))

@@ -1,1 +1,1 @@
-"""The paper's experiments, each one command."""
+"""The experiments of the paper. Each experiment is a command."""

@@ -1,4 +1,4 @@
-"""The ablations of the paper: Table 4 for video, the parts of PPDM for images, γ₃ (Table 5)."""
+"""Ablations of the paper: parts of the model (video: Table 4), and the weight γ₃ (Table 5)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dmad.experiments.run_grid import base_config, run_grid
 from dmad.forms.images.evaluation import RAW as RAW_OF_IMAGES
 
 GAMMA3 = (0.0, 0.1, 0.25, 0.5, 1.0, 2.0)  # of Table 5
-TABLE_4 = {  # frame AUROC on Ped2, and the points that are lost without each part
+TABLE_4 = {  # frame AUROC on Ped2, and the percentage points that are lost without each part
     "full": ["0.997"],
     "- PDM": ["-9.4"],
     "K = 1": ["-0.4"],
@@ -53,7 +53,7 @@ COLUMNS = {"video": VIDEO_COLUMNS, "images": IMAGE_COLUMNS}  # by form
 
 
 def video_parts(base: Config) -> dict[str, Config]:
-    """The variants of Table 4, and a memory with full skips, as in MNAD."""
+    """Return the variants of Table 4, and a memory with full skip connections, as in MNAD."""
     reductions, displacements = base.model.reductions, base.model.displacements
     return {
         "full": base,
@@ -68,17 +68,17 @@ def video_parts(base: Config) -> dict[str, Config]:
 
 
 def memory_with_skips(base: Config) -> Config:
-    """The baseline of Eq. 2: a memory with full skips, no deformation and no background."""
+    """Return the baseline of Eq. 2: memory and full skips, no deformation, no background."""
     return changed(without_deformation(base), skips="full", model_background=False)
 
 
 def without_deformation(base: Config) -> Config:
-    """The same settings without any deformation head."""
+    """Return the same settings without deformation heads."""
     return changed(base, reductions=(), displacements=())
 
 
 def image_parts(base: Config) -> dict[str, Config]:
-    """Reverse distillation (RD) alone and with a memory (VQ); PPDM, whole and without two parts."""
+    """Return reverse distillation (RD), RD with a memory (VQ), PPDM, and PPDM without two parts."""
     plain = without_deformation(base)
     return {
         "RD": changed(plain, memory=False),
@@ -96,7 +96,7 @@ PARTS: dict[str, Callable[[Config], dict[str, Config]]] = {  # by form
 
 
 def gamma3_values(base: Config) -> dict[str, Config]:
-    """A variant for each weight γ₃ of the cycle consistency in Table 5."""
+    """Return a variant for each weight γ₃ of the cycle consistency in Table 5."""
     return {f"γ₃ = {weight:g}": changed(base, gamma3=weight) for weight in GAMMA3}
 
 
@@ -108,27 +108,27 @@ def ablation(
     root: Path | None = None,
     cache: Path | None = None,
 ) -> list[Outcome]:
-    """Train and evaluate every variant of the settings of a run.
+    """Train and evaluate variants of a run. Each variant changes a setting or leaves out a part.
 
     Args:
         name: `ablation` or `gamma3`.
-        run: Run folder whose settings are varied.
+        run: Run folder. The variants change its settings.
         out: Folder for the variants. Finished runs in it are not repeated.
         effort: The seeds, epochs, size and variants to run.
-        root: Folder of the data set. None is the folder that the run was trained on.
+        root: Folder of the data set. None: the same folder as in training.
         cache: Folder for decoded frames.
 
     Raises:
-        DmadError: The run has no deformation to leave out, or a variant cannot be trained.
+        DmadError: The run has no deformation, or a variant cannot be trained.
     """
     base = base_config(run, root, cache)
-    require(bool(base.model.reductions), f"{run} has no deformation; give a run that has")
+    require(bool(base.model.reductions), f"{run} has no deformation; give a run with deformation")
     grid = parts_grid(base) if name == "ablation" else gamma3_grid(base, run)
     return run_grid(grid, out, effort)
 
 
 def parts_grid(base: Config) -> Grid:
-    """The grid in which each part of the model is left out."""
+    """Return the grid in which one part of the model is left out at a time."""
     variants, columns = PARTS[base.form](base), COLUMNS[base.form]
     if base.form != "video":
         return Grid("ablation", variants, columns)
@@ -136,12 +136,12 @@ def parts_grid(base: Config) -> Grid:
 
 
 def gamma3_grid(base: Config, run: Path) -> Grid:
-    """The grid of Table 5.
+    """Return the grid of Table 5.
 
     Raises:
-        DmadError: The run is not of the form `images`, whose loss alone has γ₃.
+        DmadError: The run is not of images. Only the loss of images has γ₃.
     """
-    require(base.form == "images", f"{run} is no run of images, and only their loss has γ₃")
+    require(base.form == "images", f"{run} is not a run of images; only the loss of images has γ₃")
     return Grid(
         "gamma3",
         gamma3_values(base),

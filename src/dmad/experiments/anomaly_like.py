@@ -1,7 +1,7 @@
-"""Normal test images that look like anomalies: they are bent further and further.
+"""Evaluation on normal test images that are deformed, so that they look more like anomalies.
 
-The abnormal test images stay as they are. The AUROC shows how well a model still tells the two
-apart.
+The abnormal test images are not changed. The AUROC shows how well a model still separates normal
+and abnormal images.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ from dmad.inference.detector import Detector
 from dmad.model.deformation import grid_units, resize, warp
 
 NAME = "anomaly-like"
-BENDS = (0.0, 1.0, 2.0, 3.0)  # px
+BENDS = (0.0, 1.0, 2.0, 3.0)  # standard deviation of the displacements in pixels
 KNOTS = 4  # in each direction; a displacement is drawn for each of the 4 x 4 knots
 BATCH = 64
 
 
 def bend(images: np.ndarray, pixels: float, seed: int = 0) -> np.ndarray:
-    """Bend images smoothly at random.
+    """Deform images by a smooth random field.
 
     Args:
         images: (N, S, S, C) uint8.
-        pixels: Standard deviation of the displacement along each axis, at the knots.
-        seed: Seed of the random displacements. With the same seed only their length differs.
+        pixels: Standard deviation of the displacement in x and in y, at the knots of the field.
+        seed: Random seed. Fields with the same seed differ only in the length of their vectors.
 
     Returns:
-        The bent images, (N, S, S, C) uint8.
+        The deformed images, (N, S, S, C) uint8.
     """
     random = torch.Generator().manual_seed(seed)
     knots = torch.randn(len(images), 2, KNOTS, KNOTS, generator=random)
@@ -55,14 +55,14 @@ def anomaly_like(
     test: LabelledFootage,
     out: Path,
 ) -> None:
-    """Evaluate finished runs on bent normal images; print and write a table and a figure.
+    """Evaluate finished runs on deformed normal images; print and write a table and a figure.
 
     Results of an earlier call stay in the table and are not computed again.
 
     Args:
-        grid: The grid that was run.
-        runs: Its runs.
-        outcomes: Their outcomes.
+        grid: The variants of the experiment.
+        runs: The runs of these variants.
+        outcomes: The outcomes of the runs.
         test: Labelled single images.
         out: Folder for `anomaly-like.json`, `.csv`, `.md`, `.png` and `.pdf`.
     """
@@ -79,7 +79,7 @@ def anomaly_like(
 
 
 def auroc_by_bend(detector: Detector, test: LabelledFootage) -> dict[str, float]:
-    """AUROC of Eq. 14, in [0, 1], for each strength by which the normal images are bent."""
+    """Return the AUROC of Eq. 14, in [0, 1], for each strength of the deformed normal images."""
     assert test.labels is not None
     results = {}
     for pixels in BENDS:

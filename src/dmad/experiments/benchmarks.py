@@ -1,4 +1,4 @@
-"""Tables 1 to 3 of the paper: every data set and category that is present."""
+"""Tables 1 to 3 of the paper, for the data sets and categories that the user has."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ from dmad.experiments.run_grid import base_config, run_grid, with_data
 
 TABLE_1 = {"ped2": ["0.997"], "avenue": ["0.928"], "shanghaitech": ["0.788"]}  # frame AUROC
 LEFT_OUT = {
-    "avenue": "Avenue: without the published frame difference against static anomalies.",
-    "shanghaitech": "ShanghaiTech: without the published division of the map by the mask.",
+    "avenue": "Avenue: the paper also uses the frame difference against static anomalies; it is "
+    "not used here.",
+    "shanghaitech": "ShanghaiTech: the paper also divides the map by the mask; this is not done "
+    "here.",
 }
 TABLE_2_3 = {
     "mean of textures": ["0.999", "0.978"],
@@ -31,10 +33,10 @@ CATEGORIES = (
 
 
 def video(root: Path, out: Path, effort: Effort, cache: Path | None = None) -> list[Outcome]:
-    """Train and evaluate on the data sets of Table 1 that are present.
+    """Train and evaluate on the data sets of Table 1 that exist in a folder.
 
     Args:
-        root: A folder that holds one or more of the folders ped2, avenue and shanghaitech.
+        root: Folder with one or more of the folders ped2, avenue and shanghaitech.
         out: Folder for the runs and the table.
         effort: The seeds, epochs, size and variants to run.
         cache: Folder for decoded frames.
@@ -60,22 +62,25 @@ def video(root: Path, out: Path, effort: Effort, cache: Path | None = None) -> l
 def mvtec(
     root: Path, out: Path, effort: Effort, run: Path | None = None, cache: Path | None = None
 ) -> list[Outcome]:
-    """Train and evaluate on the categories of Tables 2 and 3 that are present.
+    """Train and evaluate on the categories of Tables 2 and 3 that exist in a folder.
 
     Args:
         root: Folder of MVTec AD.
         out: Folder for the runs and the table.
         effort: The seeds, epochs, size and variants to run.
-        run: A run whose settings are used for every category. None uses the recipe `mvtec`.
+        run: Run folder whose settings are used for every category. None: recipe `mvtec`.
         cache: Folder for decoded frames.
 
     Raises:
-        DmadError: No category is present, or the run is not of recipe mvtec.
+        DmadError: The folder has no category, or the run is not of recipe mvtec.
     """
     base = base_config(run) if run else recipes.get("mvtec")
-    require(base.data.layout == "mvtec", f"{run} is no run of recipe mvtec")
+    require(base.data.layout == "mvtec", f"{run} is not a run of recipe mvtec")
     present = categories(root)
-    require(bool(present), f"{root} holds no category of MVTec; dmad data {root} says more")
+    require(
+        bool(present),
+        f"{root} holds no category of MVTec; see dmad data {root}",
+    )
     is_mvtec = set(present) <= set(CATEGORIES)  # else another data set in the same layout
     expected = CATEGORIES if is_mvtec else present
     grid = Grid(
@@ -95,6 +100,6 @@ def mvtec(
 
 
 def note_of_missing(wanted: Iterable[str], present: Iterable[str]) -> list[str]:
-    """One line that names what is missing; empty if nothing is."""
+    """Return a line with the names of missing data; empty if nothing is missing."""
     missing = sorted(set(wanted) - set(present))
-    return [f"Missing, so not run: {', '.join(missing)}."] if missing else []
+    return [f"Not trained, because the data is missing: {', '.join(missing)}."] if missing else []

@@ -1,4 +1,4 @@
-"""Do thresholds keep their budgets? Counts false alarms on footage that they were not set on."""
+"""Checks if thresholds keep their budgets: counts false alarms on new normal footage."""
 
 from __future__ import annotations
 
@@ -46,24 +46,24 @@ class ScoredFootage:
 def budgets(
     run: Path, out: Path, hours: float = 1.0, root: Path | None = None, cache: Path | None = None
 ) -> list[tuple[float, AlarmMetrics]]:
-    """Set a threshold for each budget, count its false alarms, and write `budgets.md`.
+    """Set a threshold for each budget, count the false alarms, and write `budgets.md`.
 
-    Thresholds come from the held-out clips of the run. False alarms are counted on the normal
-    frames of its test split. For the street, both kinds of footage are generated.
+    Thresholds are set on the held-out clips of the run. False alarms are counted on the normal
+    frames of its test split. For recipe street, both kinds of footage are generated.
 
     Args:
         run: Run folder of a video model.
         out: Folder to write to.
-        hours: Street only: hours of normal footage to generate for the thresholds, and again to
-            count on.
-        root: Folder of the data set. None is the folder that the run was trained on.
+        hours: Street only: hours of normal footage to generate for the thresholds, and again for
+            the count.
+        root: Folder of the data set. None: the same folder as in training.
         cache: Folder for decoded frames.
 
     Returns:
-        Each budget, in false alarms per hour, and what happened at its threshold.
+        Each budget in false alarms per hour, and the metrics of the alarms at its threshold.
 
     Raises:
-        DmadError: The run is not of video, or its footage does not state its frame rate.
+        DmadError: The run is not of video, or the frame rate of its footage is unknown.
     """
     detector = load(run)
     is_video = detector.config.form == "video"
@@ -84,7 +84,7 @@ def budgets(
 def count_alarms(
     budget: float, held_out: ScoredFootage, fresh: ScoredFootage, detector: Detector
 ) -> AlarmMetrics:
-    """Choose the threshold of a budget on held-out footage, and use it on other footage."""
+    """Choose a threshold on held-out footage, and return the alarm metrics on other footage."""
     calibration = choose_threshold(
         held_out.terms,
         f"{budget}/hour",
@@ -97,7 +97,7 @@ def count_alarms(
 
 
 def table_row(budget: float, alarms: AlarmMetrics) -> tuple[str, ...]:
-    """One row of the table, with the exact 90 % Poisson interval of the rate."""
+    """Return a row of the table, with the exact 90 % Poisson interval of the rate."""
     count, hours = alarms.false_events, alarms.normal_hours
     low = stats.chi2.ppf(0.05, 2 * count) / 2 / hours if count else 0.0
     high = stats.chi2.ppf(0.95, 2 * count + 2) / 2 / hours
@@ -112,10 +112,10 @@ def table_row(budget: float, alarms: AlarmMetrics) -> tuple[str, ...]:
 
 
 def read_footage(detector: Detector, data: DataConfig) -> tuple[ScoredFootage, ScoredFootage]:
-    """Score the held-out clips and the test split."""
+    """Score the held-out clips and the test split; return both."""
     held_out, test = load_split(data, "held_out"), load_split(data, "test")
     fps = frame_rate(held_out.footage.clips, data.fps)
-    require(fps > 0, "the footage does not state its frame rate; train with --data.fps")
+    require(fps > 0, "the frame rate of the footage is unknown; train with --data.fps")
     return (
         scored_footage(score_clips(detector, held_out.footage), fps),
         scored_footage(score_clips(detector, test.footage), fps, test.labels),
@@ -125,7 +125,7 @@ def read_footage(detector: Detector, data: DataConfig) -> tuple[ScoredFootage, S
 def scored_footage(
     results: list[AnomalyResult], fps: float, labels: np.ndarray | None = None
 ) -> ScoredFootage:
-    """Join the results of several clips. Without labels all frames are normal."""
+    """Join the results of several clips. Without labels, all frames are normal."""
     joined = AnomalyResult.join(results)
     lengths = np.array([len(result.score) for result in results])
     terms = HeldOut(joined.reconstruction, joined.deformation, lengths, fps)
@@ -135,7 +135,7 @@ def scored_footage(
 def generate_footage(
     detector: Detector, data: DataConfig, hours: float
 ) -> tuple[ScoredFootage, ScoredFootage]:
-    """Generate and score normal street footage: for the thresholds, and to count on."""
+    """Generate and score normal street footage: one part for thresholds, one for the count."""
     scene = street_from_settings(data)
     half = round(hours * 3600 * scene.fps / CLIP_FRAMES)
     results = list(score_street(detector, scene, 2 * half))
@@ -146,7 +146,7 @@ def generate_footage(
 
 
 def score_street(detector: Detector, scene: Street, clips: int) -> Iterator[AnomalyResult]:
-    """Generate and score normal clips one by one, so that memory does not grow."""
+    """Generate normal clips and yield their scores, one clip at a time to save memory."""
     minute = replace(scene, frames=CLIP_FRAMES)
     for index in progress_bar(range(clips), "generating footage"):
         frames = normal_clip(minute, FIRST_NEW_CLIP + index).frames

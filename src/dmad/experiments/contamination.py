@@ -1,4 +1,4 @@
-"""Sec. 4.6: abnormal test events are mixed into the training data of DMAD and of its baseline."""
+"""Sec. 4.6 of the paper: abnormal events in the training data of DMAD and of a baseline."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dmad.data.footage import thin
 from dmad.data.layouts.videos import find_split
 from dmad.data.locations import required_root
 from dmad.data.reading.paths import image_files
-from dmad.data.series import runs
+from dmad.data.series import intervals
 from dmad.data.splits import MIXED_PREFIX, load_split
 from dmad.errors import require
 from dmad.experiments.ablation import VIDEO_COLUMNS, memory_with_skips
@@ -22,26 +22,28 @@ from dmad.experiments.grid import Grid, Outcome
 from dmad.experiments.run_grid import base_config, run_grid, with_data
 
 SHARES = (0.0, 0.01, 0.05, 0.1)  # of the training frames
-SEC_4_6 = {  # points lost on Ped2, at a share that the paper does not state; its baseline is MNAD
+# Percentage points lost on Ped2. The paper does not state the share. Its baseline is MNAD.
+SEC_4_6 = {
     "DMAD, 5%": ["-1.8"],
     "memory + skips, 5%": ["-3.7"],
 }
-FEWEST = 12  # abnormal frames taken from a clip; fewer would not fill a window
+FEWEST = 12  # abnormal frames from a clip; a training sample needs several frames in a row
 
 
 def contamination(
     run: Path, out: Path, effort: Effort, root: Path | None = None, cache: Path | None = None
 ) -> list[Outcome]:
-    """Train and evaluate both methods with each share of abnormal training frames.
+    """Train and evaluate DMAD and a baseline with several shares of abnormal training frames.
 
-    All are evaluated on the whole test split, with the frames that were trained on, since the paper
-    states nothing else. All hold out the same normal clips.
+    The baseline is a memory with full skip connections. All models are evaluated on the whole test
+    split, including the frames that they were trained on, because the paper does not state that
+    these are left out. All models hold out the same normal clips.
 
     Args:
-        run: Run folder of a video model whose settings are varied.
+        run: Run folder of a video model. Its settings are used.
         out: Folder for the data (links only), the runs and the table.
         effort: The seeds, epochs, size and variants to run.
-        root: Folder of the data set. None is the folder that the run was trained on.
+        root: Folder of the data set. None: the same folder as in training.
         cache: Folder for decoded frames.
 
     Raises:
@@ -49,7 +51,7 @@ def contamination(
             frames.
     """
     base = base_config(run, root, cache)
-    require(base.data.history > 0, f"{run} is no run of video; give one of recipe ped2 or video")
+    require(base.data.history > 0, f"{run} is not a run of video; give one of recipe ped2 or video")
     variants: dict[str, Config] = {}
     for share in SHARES:
         config = base
@@ -66,21 +68,21 @@ def contamination(
 
 @dataclass(frozen=True)
 class AbnormalClip:
-    """The abnormal frames that become one training clip."""
+    """Abnormal frames that are used as a training clip."""
 
-    name: str  # of the training clip
+    name: str  # name of the training clip
     files: list[Path]
 
 
 def mix_data(data: DataConfig, share: float, out: Path) -> Path:
-    """Make a data folder of links to another one, with abnormal test frames among its training.
+    """Make a data folder of links to a data set, and add abnormal test frames to the training data.
 
-    Evenly spread test clips give equally many frames each, from where their events begin. Each
-    event becomes a training clip.
+    The test clips are evenly spread, and the same number of frames is taken from each: the first
+    frames of its events. Each event becomes a training clip.
 
     Args:
-        data: Root and layout of the data set.
-        share: Share of the training frames that shall be abnormal, in (0, 1).
+        data: Settings of the data set.
+        share: Wanted share of abnormal frames in the training data, in (0, 1).
         out: Folder to make.
 
     Returns:
@@ -103,14 +105,14 @@ def mix_data(data: DataConfig, share: float, out: Path) -> Path:
 
 
 def choose_abnormal_clips(data: DataConfig, frames: int) -> list[AbnormalClip]:
-    """Choose events of the test split, with about so many abnormal frames together.
+    """Choose events of the test split with about `frames` abnormal frames in total.
 
     Raises:
         DmadError: The test clips have no labels, or are not folders of frames.
     """
     root = required_root(data).resolve()
     test = load_split(data, "test")
-    require(test.labels is not None, f"{root} has no labels, so no event is known")
+    require(test.labels is not None, f"{root} has no labels, so events are unknown; add labels")
     assert test.labels is not None
     sources = {clip.name: clip.path for clip in find_split(data.layout, root, "test").sources}
     folders = all(path.is_dir() for path in sources.values())
@@ -129,14 +131,14 @@ def choose_abnormal_clips(data: DataConfig, frames: int) -> list[AbnormalClip]:
 
 
 def first_abnormal_frames(abnormal: np.ndarray, count: int) -> list[range]:
-    """The first `count` abnormal frames of a clip, as a range for each event.
+    """Return the first `count` abnormal frames of a clip, as a range for each event.
 
     Args:
         abnormal: (N,) True for abnormal frames.
         count: Number of frames.
     """
     spans, left = [], count
-    for start, stop in runs(abnormal):
+    for start, stop in intervals(abnormal):
         length = min(stop - start, left)
         if length:
             spans.append(range(start, start + length))
@@ -145,10 +147,10 @@ def first_abnormal_frames(abnormal: np.ndarray, count: int) -> list[range]:
 
 
 def link_folder(root: Path, out: Path, extended: Path) -> None:
-    """Make a folder of links to everything in another one.
+    """Make a folder `out` with links to everything in `root`.
 
-    `extended` is a folder inside `root`. It becomes a folder of links too, instead of one link, so
-    that more can be added to it.
+    `extended` is a folder inside `root`. In `out` it is a folder of links instead of a link, so
+    that more links can be added to it.
     """
     out.mkdir(parents=True, exist_ok=True)
     for entry in root.iterdir():
@@ -159,7 +161,7 @@ def link_folder(root: Path, out: Path, extended: Path) -> None:
 
 
 def link_files(files: Sequence[Path], folder: Path) -> None:
-    """Make a folder of links to files."""
+    """Make links to files in a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     for file in files:
         link(file, folder / file.name)
@@ -169,9 +171,9 @@ def link(target: Path, path: Path) -> None:
     """Make a link if it does not exist.
 
     Raises:
-        DmadError: A link of that name has another target.
+        DmadError: There is a link of this name with another target.
     """
     if not path.is_symlink():
         path.symlink_to(target)
     same = path.readlink() == target
-    require(same, f"{path} leads to other data than {target}; choose another folder with --out")
+    require(same, f"{path} is a link to other data than {target}; choose another folder with --out")

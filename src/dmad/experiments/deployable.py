@@ -1,6 +1,7 @@
-"""Which score should a camera use? Compared on synthetic anomalies, without labels.
+"""Compares ways to compute the score of a camera, with synthetic anomalies instead of labels.
 
-Each choice is changed alone, and the others stay as shipped. So the table shows what each is worth.
+The defaults of dmad are compared with other choices. One choice is changed at a time, so the table
+shows the effect of each choice.
 """
 
 from __future__ import annotations
@@ -28,12 +29,14 @@ from dmad.forms.video.weight import (
     usual_weight,
 )
 
-SCORED_FRAMES = 12  # of each sequence; the last one is compared
-SHIPPED_WINDOW = 8  # frames of the causal mean if no threshold states it: 0.8 s at 10 fps
-SMALL, MIDDLE, LARGE = 0, 1, 2  # kernels; the middle one is shipped
-WINDOWS = (3, 5, 12)  # other lengths of the causal mean
+SCORED_FRAMES = 12  # of each sequence; the score of the last frame is used
+SHIPPED_WINDOW = 8  # frames of the mean for a model without threshold: 0.8 s at 10 fps
+SMALL, MIDDLE, LARGE = 0, 1, 2  # kernels; the middle one is the default
+WINDOWS = (3, 5, 12)  # other lengths of the mean over past frames
 
-KernelTerms = Mapping[Kind, Sequence[Terms]]  # of each kind of sequence: terms by kernel
+KernelTerms = Mapping[
+    Kind, Sequence[Terms]
+]  # for each kind of sequence, the terms with each kernel
 
 
 @dataclass(frozen=True)
@@ -41,17 +44,17 @@ class Comparison:
     """One row of the table: how well a score finds synthetic anomalies."""
 
     name: str
-    fast: float  # AUROC of fast things against normal sequences, in [0, 1]
-    large: float  # of large things
+    fast: float  # AUROC of fast objects against normal sequences, in [0, 1]
+    large: float  # AUROC of large objects
 
 
 @dataclass(frozen=True)
 class Shipped:
-    """The choices that are shipped."""
+    """The default choices of dmad."""
 
-    alpha: float  # of Eq. 14
-    weight: float  # of the standardised deformation
-    window: int  # frames of the causal mean
+    alpha: float  # α of Eq. 14
+    weight: float  # weight of the standardised deformation
+    window: int  # number of frames of the mean over past frames
 
 
 def deployable(
@@ -60,10 +63,10 @@ def deployable(
     """Compare several scores and write `deployable.md`.
 
     Args:
-        run: A run of video that held out normal clips.
+        run: Run folder of a video model whose training held out normal clips.
         out: Folder to write to.
         count: Number of sequences of each kind.
-        root: Folder of the data set. None is the folder that the run was trained on.
+        root: Folder of the data set. None: the same folder as in training.
         cache: Folder for decoded frames.
 
     Raises:
@@ -71,7 +74,7 @@ def deployable(
     """
     detector = load(run)
     config = detector.config
-    require(config.data.history > 0, f"{run} is no model of video; give one that is")
+    require(config.data.history > 0, f"{run} is not a model of video; give a model of video")
     footage = load_split(with_locations(config.data, root, cache), "held_out").footage
     length = config.data.history + SCORED_FRAMES - 1
     check_length(footage, length, "the least for synthetic anomalies")
@@ -94,12 +97,12 @@ def deployable(
 def compare_scores(
     terms: KernelTerms, kernels: Sequence[tuple[int, int]], shipped: Shipped
 ) -> list[Comparison]:
-    """Compare the shipped choices with others.
+    """Compare the default choices with other choices.
 
     Args:
         terms: Both terms of all sequences, averaged with each kernel.
-        kernels: The three kernels, small to large, as rows and columns in pixels.
-        shipped: The shipped choices.
+        kernels: Rows and columns of the three kernels in pixels, the smallest kernel first.
+        shipped: The default choices.
     """
     weight, window = shipped.weight, shipped.window
     comparisons = [
@@ -127,7 +130,7 @@ def compare_scores(
 def compare_raw(
     terms: KernelTerms, name: str, reconstruction: float, deformation: float
 ) -> Comparison:
-    """Compare a weighted sum of both raw terms of the last frame."""
+    """Measure how well a weighted sum of both raw terms of the last frame finds anomalies."""
     scores = {}
     for kind, by_kernel in terms.items():
         first, second = by_kernel[MIDDLE]
@@ -138,10 +141,10 @@ def compare_raw(
 def compare_standardised(
     terms: KernelTerms, name: str, weight: float, window: int, kernel: int = MIDDLE
 ) -> Comparison:
-    """Compare the mean of the last standardised scores.
+    """Measure how well the mean of the last standardised scores finds anomalies.
 
     Args:
-        terms: As for `compare_scores`.
+        terms: Both terms of all sequences, averaged with each kernel.
         name: Name of the choice.
         weight: Weight of the standardised deformation.
         window: Number of frames of the mean.

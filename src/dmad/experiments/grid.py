@@ -1,6 +1,6 @@
-"""What a grid is: the variants that an experiment trains, their outcomes, and what its table shows.
+"""A grid: the variants of an experiment and the columns of its table, and the outcomes of its runs.
 
-`run_grid.py` runs a grid, `grid_table.py` writes its table and `grid_figure.py` draws it.
+`run_grid.py` trains the variants, `grid_table.py` writes the table, `grid_figure.py` draws it.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from dmad.config import Config
 
 Variants = Mapping[str, Config]  # the settings of each variant, by its title
 
-TRAINING = "training"  # block of the columns that show a training curve
+TRAINING = "training"  # `block` of columns with the last value of a training curve
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of results, and where its values come from: a ledger, or the last epoch.
+    """A column of results. Its values come from the ledger of a run or from its training curves.
 
     Args:
-        title: The head of the column.
-        block: A block of the ledger, or `TRAINING` for the last value of a training curve.
-        signal: The signal in that block. `{recipe}` stands for the recipe of the run.
-        metric: The metric of the signal, or the name of the curve.
+        title: Title of the column.
+        block: Block of the ledger, or `TRAINING` for the last value of a training curve.
+        signal: Signal in the block. `{recipe}` is replaced by the recipe of the run.
+        metric: Metric of the signal, or name of the training curve.
     """
 
     title: str
@@ -39,7 +39,7 @@ class Column:
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """One training of a grid: a variant with one seed."""
+    """A training of a grid: a variant with a seed."""
 
     variant: str
     config: Config
@@ -47,32 +47,32 @@ class PlannedRun:
 
     @property
     def seed(self) -> int:
-        """The seed of its training."""
+        """The seed of the training."""
         return self.config.train.seed
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The results of one finished run of a grid."""
+    """The results of a finished run of a grid."""
 
     variant: str
     seed: int
     epochs: int
     size: int  # pixels
-    samples: int  # trained on in an epoch
-    minutes: float  # of training
-    values: dict[str, float]  # by the title of the column; NaN if the ledger has no such value
-    precision: str = ""  # of training: "fp32" or "bf16"
-    machine: str = ""  # that trained it
+    samples: int  # number of training samples in an epoch
+    minutes: float  # duration of the training
+    values: dict[str, float]  # by title of the column; NaN if the ledger has no such value
+    precision: str = ""  # precision of the training: "fp32" or "bf16"
+    machine: str = ""  # machine of the training
 
     @property
     def key(self) -> tuple[str, int]:
-        """Variant and seed."""
+        """The variant and the seed."""
         return self.variant, self.seed
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Outcome:
-        """Read an outcome from what `as_json` returned."""
+        """Return the outcome from a dictionary that `as_json` returned."""
         fields = dict(stored)
         values = fields.pop("figures")
         known = {title: np.nan if value is None else value for title, value in values.items()}
@@ -87,16 +87,16 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Grid:
-    """The variants of an experiment, and what its table shows.
+    """The variants of an experiment, and the content of its table.
 
     Args:
         name: Name of the experiment and of its files.
         variants: The settings of each variant, by its title.
         columns: The results to show.
-        means: Title of each mean, and the variants that it is the mean of. A row each.
-        paper_columns: Heads of the columns that hold the values of the paper.
-        paper_rows: The values of the paper, by the title of the row. Other rows stay empty.
-        notes: Lines below the table, such as what of the paper's table is missing.
+        means: Rows with the mean of several variants: the title of the row, and the variants.
+        paper_columns: Titles of the columns with the values of the paper.
+        paper_rows: The values of the paper, by the title of the row. Other rows have none.
+        notes: Lines below the table.
     """
 
     name: str
@@ -109,12 +109,12 @@ class Grid:
 
     @property
     def titles(self) -> list[str]:
-        """The heads of the columns of results."""
+        """The titles of the columns of results."""
         return [column.title for column in self.columns]
 
 
 def read_outcomes(path: Path) -> list[Outcome]:
-    """The outcomes that an earlier call stored in a JSON file; empty if there is no file."""
+    """Read the outcomes of earlier calls from a JSON file; empty if there is no file."""
     if not path.exists():
         return []
     return [Outcome.from_json(stored) for stored in json.loads(path.read_text())["outcomes"]]

@@ -1,4 +1,4 @@
-"""The figure of a grid: every run is a dot. For the page of results and for a paper."""
+"""Draws the results of a grid as a figure, in which every run is a dot."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from dmad.files import write_atomically
 def draw_grid(outcomes: Sequence[Outcome], titles: Sequence[str], path: Path) -> None:
     """Write `path.png` (200 dpi) and `path.pdf`: a panel for each column, a line for each variant.
 
-    A dot is a run. A bar is the mean of a variant with several seeds.
+    A dot is a run. A vertical line is the mean of a variant with several seeds.
 
     Args:
-        outcomes: The runs. The first variant is drawn on top.
+        outcomes: The runs. The first variant is at the top.
         titles: Titles of the columns to draw.
         path: Path of the files without their suffix.
     """

@@ -1,4 +1,4 @@
-"""The table of a grid: a row for each variant, with the mean and spread over its seeds."""
+"""The table of a grid: a row for each variant, with mean and standard deviation over seeds."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def write_grid_table(grid: Grid, outcomes: Sequence[Outcome], out: Path) -> Tabl
 
 
 def grid_table(grid: Grid, outcomes: Sequence[Outcome]) -> Table:
-    """The table of a grid: its variants, then the means over several variants."""
+    """Return the table of a grid: rows of variants, then rows with means over variants."""
     groups: dict[str, list[Outcome]] = {}
     for one in outcomes:
         groups.setdefault(one.variant, []).append(one)
@@ -50,7 +50,7 @@ def grid_table(grid: Grid, outcomes: Sequence[Outcome]) -> Table:
 
 
 def variant_row(grid: Grid, group: Sequence[Outcome]) -> list[str]:
-    """The row of one variant, from its outcomes with each seed."""
+    """Return the row of a variant, from its outcomes with each seed."""
     first = group[0]
     minutes = np.mean([one.minutes for one in group])
     return [
@@ -68,9 +68,10 @@ def variant_row(grid: Grid, group: Sequence[Outcome]) -> list[str]:
 def mean_rows(
     grid: Grid, title: str, members: Sequence[str], groups: Mapping[str, Sequence[Outcome]]
 ) -> list[list[str]]:
-    """The row of a mean over some variants; no row if they have no seed in common.
+    """Return a list with the row of the mean over some variants.
 
-    The mean is taken for each seed that all of them have.
+    A mean is computed for each seed with which all of these variants were trained. The list is
+    empty if there is no such seed.
     """
     present = [{one.seed: one for one in groups[name]} for name in members if name in groups]
     if not present:
@@ -86,24 +87,24 @@ def mean_rows(
 
 
 def mean_outcome(group: Sequence[Outcome]) -> Outcome:
-    """An outcome with the mean values of some outcomes."""
+    """Return an outcome with the mean values of several outcomes."""
     titles = group[0].values
     means = {title: float(np.mean([one.values[title] for one in group])) for title in titles}
     return replace(group[0], values=means)
 
 
 def join_distinct(items: Iterable[object]) -> str:
-    """Different items separated by commas, each once."""
+    """Return the items separated by commas. Equal items appear once."""
     return ", ".join(dict.fromkeys(str(item) for item in items))
 
 
 def result_cells(grid: Grid, group: Sequence[Outcome]) -> list[str]:
-    """The cells of the results of a row."""
+    """Return the cells of a row that hold results."""
     return [format_values([one.values[title] for one in group]) for title in grid.titles]
 
 
 def format_values(values: Sequence[float]) -> str:
-    """One value, or the mean ± standard deviation of several; empty if one is NaN."""
+    """Return a value, or mean ± standard deviation of several, as text; empty for NaN."""
     if any(np.isnan(values)):
         return ""
     if len(values) == 1:

@@ -1,6 +1,6 @@
-"""Figs. 2, 6 and 7 of the paper, for any run.
+"""Draws Figs. 2, 6 and 7 of the paper for a run.
 
-What they show is chosen by a rule, never by how it looks.
+A fixed rule chooses the examples, so that nobody can pick examples that look good.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dmad.api import load
 from dmad.console import progress_bar
 from dmad.data.footage import Clip, LabelledFootage, thin
 from dmad.data.locations import with_locations
-from dmad.data.series import runs
+from dmad.data.series import intervals
 from dmad.data.splits import load_split
 from dmad.drawing import charts
 from dmad.drawing import pictures as drawing
@@ -37,33 +37,34 @@ from dmad.forms.video.pictures import (
 from dmad.inference.detector import Detector
 from dmad.inference.result import AnomalyResult
 
-# Rows of Fig. 2: the label, and the position among the sorted pixel-wise errors of that label.
+# Rows of Fig. 2: the label, and the position in the sorted pixel-wise errors of images with this
+# label (0: the lowest error, 1: the highest).
 ROWS = {"normal": (0, 0.5), "unusual\nnormal": (0, 1.0), "abnormal": (1, 0.5)}
 ROWS_WITHOUT_LABELS = {"median\nno labels": (0, 0.5), "strongest\nno labels": (0, 1.0)}
-ABNORMAL_ROWS, NORMAL_ROWS = 4, 2  # of Fig. 7 of video
-SHORTEST_SCALE = 0.1  # px: shorter fields are not enlarged to full colour
+ABNORMAL_ROWS, NORMAL_ROWS = 4, 2  # rows of Fig. 7 of video
+SHORTEST_SCALE = 0.1  # px; the length that is drawn in full colour is at least this
 MASK_COLOUR = (0, 230, 90)
 
 
 def draw_figures(
     run: str | Path, out: Path, root: Path | None = None, cache: Path | None = None
 ) -> list[Path]:
-    """Draw the test split of a run as in the paper, and write PNG files.
+    """Draw examples of the test split of a run as in the paper, and write PNG files.
 
-    Single images give `fig2.png`, `fig2-scores.png` and `fig6.png`. Video, and images with a
-    teacher, give `fig7.png` and `wheel.png`, the key to the colours of its fields.
+    Models of digits write `fig2.png`, `fig2-scores.png` and `fig6.png`. Models of video and of
+    industrial images write `fig7.png` and `wheel.png`, the legend for the colours of fields.
 
     Args:
-        run: Run folder, `.safetensors` file or name of a shipped model.
+        run: Run folder, `.safetensors` file or the name of a model that comes with dmad.
         out: Folder to write to.
-        root: Folder of the data set. None is the folder that the run was trained on.
+        root: Folder of the data set. None: the same folder as in training.
         cache: Folder for decoded frames.
 
     Returns:
         The paths of the files.
 
     Raises:
-        DmadError: No such model, no test data, or `out` cannot be written.
+        DmadError: There is no such model or test data, or `out` cannot be written.
     """
     detector = load(run)
     data = with_locations(detector.config.data, root, cache)
@@ -77,14 +78,14 @@ def draw_figures(
 
 
 def draw_video_form(detector: Detector, test: LabelledFootage) -> dict[str, Image]:
-    """Fig. 7 of a model of clips, or Figs. 2 and 6 of a model of single images, by file name."""
+    """Return by file name: Fig. 7 for a model of clips, Figs. 2 and 6 for one of single images."""
     if detector.config.data.history:
         return draw_clips(detector, test)
     return draw_single_images(detector, test)
 
 
 def draw_single_images(detector: Detector, test: LabelledFootage) -> dict[str, Image]:
-    """Figs. 2 and 6 of a PDM of single images, by file name."""
+    """Return Figs. 2 and 6 of a PDM of single images, by file name."""
     plain, augmented = both_scores(detector, test)
     rows = rows_of_fig2(plain, test.labels)
     row_indices = list(rows.values())
@@ -99,7 +100,7 @@ def draw_single_images(detector: Detector, test: LabelledFootage) -> dict[str, I
 
 
 def both_scores(detector: Detector, test: LabelledFootage) -> np.ndarray:
-    """The pixel-wise error and Eq. 14 of N images, (2, N)."""
+    """Return two scores (2, N) of N images: the pixel-wise error, and Eq. 14."""
     scores = np.empty((2, len(test.footage.frames)))
     for clip in test.footage.clips:
         frames = test.footage.frames[clip.span]
@@ -111,12 +112,12 @@ def both_scores(detector: Detector, test: LabelledFootage) -> np.ndarray:
 
 
 def item_at_rank(scores: np.ndarray, among: np.ndarray, rank: float) -> int:
-    """Index of the item at a rank of the sorted scores: 0 is the lowest, 1 the highest.
+    """Return the index of the item at a position in the sorted scores.
 
     Args:
         scores: (N,).
-        among: (N,) bool: True for the items that count.
-        rank: In [0, 1]; 0.5 is the median.
+        among: (N,) bool: True for the items to choose from.
+        rank: Position in [0, 1]: 0 is the lowest score, 0.5 the median, 1 the highest.
     """
     places = np.flatnonzero(among)
     order = np.argsort(scores[places], kind="stable")
@@ -124,7 +125,7 @@ def item_at_rank(scores: np.ndarray, among: np.ndarray, rank: float) -> int:
 
 
 def rows_of_fig2(errors: np.ndarray, labels: np.ndarray | None) -> dict[str, int]:
-    """Title and index of the images in Fig. 2.
+    """Return title and index of the images in Fig. 2.
 
     Args:
         errors: Pixel-wise errors (N,).
@@ -165,7 +166,7 @@ def scatter_plot(
 
 
 def draw_clips(detector: Detector, test: LabelledFootage) -> dict[str, Image]:
-    """Fig. 7 of video, by file name: abnormal events at their strongest, and ordinary frames."""
+    """Return Fig. 7 of video by file name: peaks of abnormal events, and normal frames."""
     result = AnomalyResult.join(score_clips(detector, test.footage))
     frames = frames_of_fig7(result.score, test)
     half_size = (detector.config.data.size - 1) / 2  # pixels in a grid unit
@@ -185,12 +186,12 @@ def draw_clips(detector: Detector, test: LabelledFootage) -> dict[str, Image]:
 
 
 def clip_of_frame(test: LabelledFootage, frame: int) -> Clip:
-    """The clip that a frame belongs to."""
+    """Return the clip of a frame."""
     return next(clip for clip in test.footage.clips if frame < clip.start + clip.length)
 
 
 def titles_with_scale(picture: Picture, scale: ColourScale) -> list[str]:
-    """The titles of the tiles, with the scale at which fields are drawn."""
+    """Return the titles of the tiles, with the scale of the fields."""
     scales = {
         "deformation": f"full colour: {scale.longest_field:.2g} px",
         "arrows": f"{scale.arrow_gain:.0f} times as long",
@@ -199,21 +200,22 @@ def titles_with_scale(picture: Picture, scale: ColourScale) -> list[str]:
 
 
 def frames_of_fig7(scores: np.ndarray, test: LabelledFootage) -> list[int]:
-    """The highest frame of four abnormal events, and the median normal frame of two clips.
+    """Return the frames with the highest score of four abnormal events, and two normal frames.
 
-    Events are spread over the clips. Without labels each clip counts as one event, and those with
-    the highest scores are taken.
+    A normal frame is the one with the median score of its clip. Events and normal frames are spread
+    over the clips. Without labels, each clip is used as an event, and the four events with the
+    highest scores are chosen.
     """
-    scored = np.isfinite(scores)  # the first frames of a clip have no score: events end there
+    scored = np.isfinite(scores)  # the first frames of a clip have none, so events end there
     abnormal = normal = scored
     if test.labels is not None:
         abnormal, normal = scored & (test.labels > 0), scored & (test.labels == 0)
     lengths = [clip.length for clip in test.footage.clips]
     clip_index = np.repeat(np.arange(len(lengths)), lengths)
-    peaks = [start + int(scores[start:stop].argmax()) for start, stop in runs(abnormal)]
+    peaks = [start + int(scores[start:stop].argmax()) for start, stop in intervals(abnormal)]
     if test.labels is None:
         peaks = sorted(peaks, key=lambda frame: -scores[frame])[:ABNORMAL_ROWS]
-    first_peaks: dict[int, int] = {}  # of each clip
+    first_peaks: dict[int, int] = {}  # by clip
     for frame in peaks:
         first_peaks.setdefault(int(clip_index[frame]), frame)
     firsts = list(first_peaks.values())
@@ -238,7 +240,7 @@ class ScoredImages:
 
 
 def draw_images(detector: Detector, test: LabelledFootage) -> dict[str, Image]:
-    """Fig. 7 of images, by file name: the image with the median score of each kind, good first."""
+    """Return Fig. 7 of images by file name: the image with the median score of each kind."""
     assert test.labels is not None
     assert test.classes is not None
     images = score_images(detector, test)
@@ -269,13 +271,13 @@ def score_images(detector: Detector, test: LabelledFootage) -> ScoredImages:
 
 
 def score_and_verdict(judged: JudgedImage) -> str:
-    """The score, and the verdict if a threshold was set."""
+    """Return the score as text, with the verdict if the model has a threshold."""
     verdict = f"\njudged {judged.verdict}" if judged.verdict else ""
     return f"score {judged.score:.2f}{verdict}"
 
 
 def row_of_fig7(judged: JudgedImage, tiles: dict[str, Image]) -> dict[str, Image]:
-    """The pictures of an image by their titles, with the bent image and the outline of the mask."""
+    """Return the pictures of an image by title, with the deformed image and the mask outline."""
     row = {title: tile for title, tile in tiles.items() if title != "marked"}
     row["bent forward"] = judged.deformed
     if "marked" in tiles:

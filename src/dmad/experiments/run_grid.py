@@ -1,4 +1,4 @@
-"""Run a grid: train and evaluate each variant with each seed once, and write a table and a figure.
+"""Trains and evaluates each variant of a grid with each seed; writes a table and a figure.
 
 Finished runs in the output folder are not repeated, so a stopped experiment can be started again.
 """
@@ -37,18 +37,18 @@ from dmad.runs import Run, find_model, read_card, read_config
 
 logger = logging.getLogger(__name__)
 
-PRECISIONS = {"bf16-mixed": "bf16", "32-true": "fp32"}  # Lightning's names, and those of a card
+PRECISIONS = {"bf16-mixed": "bf16", "32-true": "fp32"}  # Lightning's name: name in a table
 
-Rows = list[dict[str, Any]]  # of a `ledger.json`
+Rows = list[dict[str, Any]]  # rows of a `ledger.json`
 
 
 def run_grid(grid: Grid, out: Path, effort: Effort) -> list[Outcome]:
-    """Run every variant with every seed, print the table, and write it with its figure.
+    """Train and evaluate every variant with every seed; print and write the table and figure.
 
     Args:
         grid: The variants and the columns of the table.
-        out: Folder for a run of each variant and seed, and for `NAME.json`, `.csv`, `.md`, `.png`
-            and `.pdf`. Outcomes of an earlier call stay in the table.
+        out: Folder for the runs and for `NAME.json`, `.csv`, `.md`, `.png` and `.pdf`. Outcomes of
+            earlier calls stay in the table.
         effort: The seeds, epochs, size and variants to run.
 
     Raises:
@@ -74,12 +74,12 @@ def run_grid(grid: Grid, out: Path, effort: Effort) -> list[Outcome]:
 def _check_earlier(
     grid: Grid, effort: Effort, variants: Variants, earlier: Sequence[Outcome], out: Path
 ) -> None:
-    """Check that the outcomes of earlier calls belong into the same table.
+    """Check that the outcomes of earlier calls can be in the same table.
 
     Raises:
-        DmadError: They have other columns, or come from other settings.
+        DmadError: They have other columns or were trained with other settings.
     """
-    if effort.budget is None:  # a budget shortens only the variants that are run
+    if effort.budget is None:  # else only the chosen variants have a length
         variants = replace(effort, only=()).variants(grid.variants, out)
     for one in earlier:
         lacking = [title for title in grid.titles if title not in one.values]
@@ -105,12 +105,12 @@ def _check_length(earlier: Outcome, config: Config, out: Path) -> None:
 def _check_settings(run: PlannedRun) -> None:
     require(
         read_config(run.folder) == run.config,
-        f"{run.folder} holds a run of other settings; choose another folder with --out",
+        f"{run.folder} holds a run with other settings; choose another folder with --out",
     )
 
 
 def finish_run(run: PlannedRun) -> Rows:
-    """Train and evaluate a run as far as that is not done; return the rows of its ledger."""
+    """Train and evaluate a run if this is not done yet; return the rows of its ledger."""
     folder = Run(run.folder)
     if folder.config.exists():
         _check_settings(run)
@@ -123,7 +123,7 @@ def finish_run(run: PlannedRun) -> Rows:
 
 
 def read_outcome(run: PlannedRun, rows: Rows, columns: Sequence[Column]) -> Outcome:
-    """The outcome of a finished run, from its model card and the rows of its ledger."""
+    """Return the outcome of a finished run, from its model card and the rows of its ledger."""
     card = read_card(find_model(run.folder))
     history = card["history"]
     recipe = run.config.recipe
@@ -141,13 +141,13 @@ def read_outcome(run: PlannedRun, rows: Rows, columns: Sequence[Column]) -> Outc
 
 
 def look_up(column: Column, recipe: str, rows: Rows, epoch: Mapping[str, float]) -> float:
-    """The value of a column for one run; NaN if there is none.
+    """Return the value of a column for a run; NaN if there is none.
 
     Args:
         column: The column.
         recipe: Recipe of the run.
-        rows: Rows of its ledger.
-        epoch: The training curves at its last epoch.
+        rows: Rows of the ledger of the run.
+        epoch: The losses and other values of the last epoch.
     """
     if column.block == TRAINING:
         return epoch.get(column.metric, np.nan)
@@ -155,11 +155,11 @@ def look_up(column: Column, recipe: str, rows: Rows, epoch: Mapping[str, float])
 
 
 def base_config(run: Path, root: Path | None = None, cache: Path | None = None) -> Config:
-    """The settings of a run, to be varied and trained from scratch.
+    """Return the settings of a run, without `train.start`, so that training starts from scratch.
 
     Args:
         run: Run folder.
-        root: Folder of the data set. None is the folder that the run was trained on.
+        root: Folder of the data set. None: the same folder as in training.
         cache: Folder for decoded frames.
     """
     config = read_config(run)
@@ -168,5 +168,5 @@ def base_config(run: Path, root: Path | None = None, cache: Path | None = None) 
 
 
 def with_data(config: Config, root: Path | None, cache: Path | None) -> Config:
-    """The same settings with other folders for data and cache. None keeps a folder."""
+    """Return settings with other folders for data and cache. None keeps a folder."""
     return replace(config, data=with_locations(config.data, root, cache))

@@ -1,4 +1,4 @@
-"""Tables of experiments: in a terminal, as Markdown, and as JSON for the page of results."""
+"""Prints tables of experiments, and writes them as Markdown and JSON."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def write_table(table: Table, path: Path, **more: Any) -> None:
     Args:
         table: The table.
         path: Path of the files without their suffix.
-        **more: Other entries of the JSON file. Without `machine`, it names this machine.
+        **more: Other entries of the JSON file. `machine` replaces the description of this machine.
     """
     stored = {
         "title": table.title,
@@ -35,7 +35,7 @@ def write_table(table: Table, path: Path, **more: Any) -> None:
 
 
 def without_nan(value: Any) -> Any:
-    """Replace NaN by None at any depth, since JSON has no NaN."""
+    """Replace NaN by None in nested lists and dictionaries, because JSON has no NaN."""
     if isinstance(value, dict):
         return {key: without_nan(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -44,13 +44,13 @@ def without_nan(value: Any) -> Any:
 
 
 def print_table(table: Table) -> None:
-    """Print a table. Columns with the same value in every row are shown in its title."""
+    """Print a table. If a column has the same value in every row, it is shown in the title."""
     narrow = move_shared_columns(table)
     show_table(narrow.title, narrow.columns, narrow.rows, narrow.notes)
 
 
 def move_shared_columns(table: Table) -> Table:
-    """Return the table with its constant columns moved to its title. The first column stays."""
+    """Move columns with one value for all rows to the title. The first column stays."""
     if len(table.rows) < 2:
         return table
     kept, shared = [0], []

@@ -1,4 +1,4 @@
-"""The toy of Sec. 4.2: odd digits are normal, even ones abnormal. Three models, and Fig. 6."""
+"""The toy experiment of Sec. 4.2: odd digits are normal, even digits are abnormal; draws Fig. 6."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ AUROC = Column("AUROC (Eq. 14)", "deployable", RAW, "micro_AUROC")
 
 
 def variants(config: Config) -> dict[str, Config]:
-    """The three models of Fig. 6: a memory alone, with full skips, and with deformation."""
+    """Return the three models of Fig. 6: only a memory, full skip connections, deformation."""
     plain = without_deformation(config)
     return {"Mem only": plain, "+Skip": changed(plain, skips="full"), "+PDM": config}
 
 
 def toy(config: Config, out: Path, effort: Effort | None = None) -> list[Outcome]:
-    """Train and evaluate the three variants; write the table and figure of the grid and `fig6.png`.
+    """Train and evaluate the three variants; write a table, a figure and `fig6.png`.
 
-    If the test images have labels, the models are also evaluated on bent normal images.
+    If the test images have labels, the models are also evaluated on deformed normal images.
 
     Args:
         config: Recipe `digits` or `mnist`.
         out: Folder for runs, tables and pictures.
-        effort: The seeds, epochs, size and variants to run. None runs one seed in full. Fig. 6
-            shows the first seed.
+        effort: The seeds, epochs, size and variants to run. None: the seed, epochs and size of
+            `config`. Fig. 6 shows the first seed.
     """
     effort = effort or Effort()
     grid = Grid("toy", variants(config), [AUROC])
@@ -64,7 +64,7 @@ def toy(config: Config, out: Path, effort: Effort | None = None) -> list[Outcome
 
 
 def choose_examples(test: LabelledFootage) -> np.ndarray:
-    """Indices (10,) of test images, evenly spread over the classes, normal ones first."""
+    """Return the indices (10,) of test images: normal before abnormal, spread over the classes."""
     unknown = np.zeros(len(test.footage.frames))
     labels = unknown if test.labels is None else test.labels
     classes = unknown if test.classes is None else test.classes
@@ -74,7 +74,7 @@ def choose_examples(test: LabelledFootage) -> np.ndarray:
 
 
 def example_titles(test: LabelledFootage, chosen: np.ndarray) -> list[str]:
-    """Class and label of some test images, if known."""
+    """Return titles of test images: class and label, if known."""
     titles = []
     for index in chosen:
         name = "" if test.classes is None else test.classes[index]
@@ -84,16 +84,16 @@ def example_titles(test: LabelledFootage, chosen: np.ndarray) -> list[str]:
 
 
 def judge_examples(detector: Detector, examples: np.ndarray) -> JudgedFrames:
-    """Judge all examples in one batch."""
+    """Score all examples in one batch."""
     return next(detector.judge(examples, batch=len(examples)))
 
 
 def draw_fig6(shown: Mapping[str, JudgedFrames], titles: list[str]) -> np.ndarray:
-    """Draw Fig. 6: the images, what each model makes of them, and all stages of the last model.
+    """Draw Fig. 6: images, their reconstruction by each model, and all stages of the last model.
 
     Args:
-        shown: The same images judged by each model, by its name. The name is empty if there is only
-            one model.
+        shown: Results for the same images, by the name of the model. If there is only one model,
+            its name is empty.
         titles: Titles of the images.
     """
     *plain, (last, deformed) = shown.items()

@@ -1,4 +1,4 @@
-"""The page of an evaluation: one HTML file that needs no network.
+"""The page of an evaluation: one HTML file that needs no internet connection.
 
 `render` takes a `dmad.evaluation.summary.Report` and returns the text of the page.
 """

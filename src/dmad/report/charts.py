@@ -1,4 +1,4 @@
-"""The charts of the page as data: curves for `page.js`, and thumbnails as SVG paths."""
+"""The data of the charts on the page: curves for `page.js`, and thumbnails as SVG paths."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dmad.data.series import runs
+from dmad.data.series import intervals
 from dmad.evaluation.summary import Report, Series
 
 Values = NDArray[np.floating[Any]]
 
 Spans = list[tuple[int, int]]
 
-WIDTH, HEIGHT = 160, 40  # of a thumbnail, in SVG units
+WIDTH, HEIGHT = 160, 40  # size of a thumbnail in SVG units
 TOP, BOTTOM = 2, 8  # space above and below the curve of a thumbnail; marks are drawn below
 NARROWEST_MARK = 1.5  # SVG units
 LOSSES = {
@@ -40,14 +40,14 @@ class Thumbnail:
 
     name: str
     path: str  # SVG path of the score
-    threshold: float | None  # height of the threshold
+    threshold: float | None  # y of the threshold
     truth: list[tuple[float, float]]  # left edge and width of each labelled stretch
     found: list[tuple[float, float]]  # left edge and width of each detected event
     caption: str  # number of events
 
 
 def page_data(report: Report) -> str:
-    """Return the data that `page.js` draws, as JSON that is safe inside a script element."""
+    """Return the data for `page.js` as JSON, which is safe inside a script element."""
     data = {
         "fps": report.fps,
         "unit": report.unit,
@@ -63,7 +63,7 @@ def page_data(report: Report) -> str:
 
 
 def loss_curves(report: Report) -> list[dict[str, Any]]:
-    """Return the training curves of the losses, known ones first."""
+    """Return the training curves of the losses: first those in `LOSSES`, then the others."""
     recorded = _recorded(report)
     known = [name for name in LOSSES if name in recorded]
     others = [name for name in recorded if name not in {"epoch", "seconds", *LOSSES, *MEMORY}]
@@ -79,7 +79,7 @@ def memory_curves(report: Report) -> list[dict[str, Any]]:
 
 
 def _recorded(report: Report) -> list[str]:
-    """Names of all figures of the training history, in order."""
+    """Return the names of all values of the training history, in order."""
     return list(dict.fromkeys(name for epoch in report.history for name in epoch))
 
 
@@ -108,8 +108,8 @@ def thumbnails(series: Sequence[Series], threshold: float | None) -> Iterator[Th
 
 
 def label_spans(labels: np.ndarray | None) -> Spans:
-    """Return start and end of each stretch of labels above 0; none without labels."""
-    return [] if labels is None else runs(labels)
+    """Return start and end of each stretch of labels above 0; empty without labels."""
+    return [] if labels is None else intervals(labels)
 
 
 def json_numbers(values: ArrayLike) -> list[float | None]:
@@ -145,7 +145,7 @@ def _caption(series: Series) -> str:
 
 
 def _shortened(score: Values) -> Values:
-    """The highest score in each of at most WIDTH equal stretches; -inf without a score."""
+    """Return the highest score in each of at most WIDTH equal stretches; -inf: no score."""
     count = min(WIDTH, len(score))
     if not count:
         return score
@@ -154,26 +154,26 @@ def _shortened(score: Values) -> Values:
 
 
 def _height(share: float) -> float:
-    """SVG height of a score, given as a share of the scale from 0 (low) to 1 (high)."""
+    """Return y in SVG units for a share of the scale from 0 (low) to 1 (high)."""
     return round(TOP + (1 - share) * (HEIGHT - TOP - BOTTOM), 2)
 
 
 def _svg_path(shares: Values) -> str:
-    """Unbroken stretches of finite values as one SVG path."""
+    """Return the lines through consecutive finite values as one SVG path."""
     step = WIDTH / max(len(shares), 1)
     stretches = []
-    for start, stop in runs(np.isfinite(shares)):
+    for start, stop in intervals(np.isfinite(shares)):
         points = [
             f"{(index + 0.5) * step:.4g} {_height(float(shares[index])):.4g}"
             for index in range(start, stop)
         ]
-        dot = "h0" if len(points) == 1 else ""  # the round end of a line without length
+        dot = "h0" if len(points) == 1 else ""  # a line of length 0 is drawn as a dot
         stretches.append(f"M{'L'.join(points)}{dot}")
     return "".join(stretches)
 
 
 def _marks(spans: Iterable[Sequence[int]], frames: int) -> list[tuple[float, float]]:
-    """Left edge and width of spans [start, end) in SVG units."""
+    """Return left edge and width of spans [start, end) in SVG units."""
     step = WIDTH / max(frames, 1)
     return [
         (round(start * step, 2), round(max((end - start) * step, NARROWEST_MARK), 2))

@@ -1,6 +1,6 @@
 "use strict";
-// Draws the charts of the data in #data. A chart is drawn when it is scrolled near the window, and
-// again when the colour scheme changes.
+// Draws the data in #data as charts. A chart is drawn when it is nearly visible, and again when the
+// colour scheme changes.
 (() => {
   const byId = (id) => document.getElementById(id);
   const data = JSON.parse(byId("data").textContent);
@@ -49,7 +49,7 @@
     return [low - margin, high + margin];
   }
 
-  // Frames whose neighbours have no value. A line does not show them.
+  // Returns frames whose neighbours have no value. They are not visible in a line.
   function isolated(values) {
     const known = (i) => values[i] !== null && values[i] !== undefined;
     return values.flatMap((_, i) => (known(i) && !known(i - 1) && !known(i + 1) ? [i] : []));
@@ -109,7 +109,7 @@
         showspikes: true, spikemode: "across", spikethickness: 1, spikedash: "solid", spikecolor: colour("soft"), spikesnap: "hovered data",
       }),
       yaxis: axis({ domain: [0.42, 1], range: rangeWithMargin([one.score, [data.threshold]]), fixedrange: true, title: axisTitle("score"), nticks: 6 }),
-      yaxis2: axis({ domain: [0, 0.29], range: rangeWithMargin([one.reconstruction, one.deformation]), fixedrange: true, title: axisTitle("parts"), nticks: 4 }),
+      yaxis2: axis({ domain: [0, 0.29], range: rangeWithMargin([one.reconstruction, one.deformation]), fixedrange: true, title: axisTitle("terms"), nticks: 4 }),
       yaxis3: { domain: [0.3, 0.41], visible: false, fixedrange: true },
       hovermode: "x unified", hoversubplots: "axis", dragmode: "zoom",
     })];
@@ -178,7 +178,7 @@
     ArrowLeft: () => move(-0.25), ArrowRight: () => move(0.25),
   };
 
-  // One finger moves the chart and two fingers zoom it. The value under a finger stays under it.
+  // One finger moves the chart, and two fingers zoom it. The chart follows the fingers.
   function addTouch(plot) {
     let [down, waiting] = [new Map(), false];
     const value = (x) => {

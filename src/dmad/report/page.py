@@ -1,4 +1,4 @@
-"""The page: `page.html` filled in, with its style, its scripts and the plotting library inside."""
+"""Fills `page.html` with a report. The page contains its style, scripts and plotting library."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from dmad.evaluation.summary import Report
 from dmad.evaluation.table import Table
 from dmad.report import charts
 
-LARGEST_PICTURE = 2400  # pixels; larger panels are shrunk to this width or height
-QUALITY = 90  # of the pictures, WebP
-PLOTTED_SECTIONS = {"scores", "thresholds", "training"}  # which need the plotting library
+LARGEST_PICTURE = 2400  # pixels; larger panels are reduced to this width or height
+QUALITY = 90  # of WebP pictures
+PLOTTED_SECTIONS = {"scores", "thresholds", "training"}  # sections with interactive charts
 
 _NUMBER = re.compile(r"[+\-−]?[\d.,]+(\s*%|\s*(±|\+/-)\s*[\d.,]+)?")
 
@@ -28,7 +28,7 @@ _EMPTY_CELLS = {"", "-", "–", "—", "n/a"}
 
 
 def render(report: Report) -> str:
-    """Return the report as an HTML page that needs no other file and no network."""
+    """Return the report as an HTML page that needs no other file and no internet connection."""
     shown = sections(report)
     return _template().render(
         report=report,
@@ -64,7 +64,7 @@ def sections(report: Report) -> dict[str, str]:
 
 
 def numeric_columns(table: Table) -> list[bool]:
-    """Return for each column if it holds only numbers. Such columns are aligned right."""
+    """Return for each column True if it holds only numbers. Such columns are aligned right."""
     return [all(map(_is_number, column)) for column in zip(*table.rows, strict=True)]
 
 
@@ -83,7 +83,7 @@ def embedded_picture(image: np.ndarray) -> dict[str, Any]:
 
 
 def setting_groups(settings: Mapping[str, Any]) -> dict[str, list[tuple[str, str]]]:
-    """Return names and values of all settings, grouped by section; "general" is first."""
+    """Return names and values of all settings in groups, such as "data"; "general" is first."""
     general = [
         (name, setting_text(value)) for name, value in settings.items() if not _is_section(value)
     ]
@@ -99,7 +99,7 @@ def _is_section(value: object) -> bool:
 
 
 def flat_settings(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Yield the dotted name and the value of every setting."""
+    """Yield the name and the value of every setting. Nested names are joined by dots."""
     for name, value in settings.items():
         if _is_section(value):
             yield from flat_settings(value, f"{prefix}{name}.")

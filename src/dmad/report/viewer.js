@@ -1,5 +1,5 @@
 "use strict";
-// Shows the pictures of the strongest events enlarged. Buttons and arrow keys go to the next picture.
+// Shows enlarged pictures of events. Buttons and arrow keys show the next or previous picture.
 (() => {
   const byId = (id) => document.getElementById(id);
   const box = byId("viewer");
