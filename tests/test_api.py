@@ -264,7 +264,7 @@ def test_test_images_that_may_have_been_trained_on_are_reported(
     assert "any more" not in logged()
     (root / "discs" / "train" / "good" / "000.png").unlink()
     result = evaluate(image_run)
-    assert "put those to test on into a folder test" in logged()
+    assert "into a folder named test" in logged()
     assert "trained on" in result.ledger.labels.name
     for path in (root / "discs" / "train" / "good").iterdir():
         path.unlink()

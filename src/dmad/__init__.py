@@ -1,5 +1,7 @@
-"""Diversity-Measurable Anomaly Detection: reconstruct a prototype of the normal and measure how far
-it must be deformed to match the input.
+"""Diversity-Measurable Anomaly Detection (DMAD): find anomalies in video and images.
+
+A model reconstructs a prototype of normal data. It measures how far it must deform the prototype
+to match the input.
 
 The names below are imported when they are first used, so that `import dmad` is quick.
 """

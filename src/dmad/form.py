@@ -1,7 +1,8 @@
 """The interface of a form of DMAD: everything that differs between video and images.
 
-Training, inference and evaluation are handed a form and ask it. `dmad.forms` holds the two forms of
-the paper. A third form is one file there that implements this protocol, and a recipe.
+Training, inference and evaluation get a form as an argument and call its methods. `dmad.forms`
+holds the two forms of the paper. To add a third form, add a file there that implements this
+protocol, and a recipe.
 """
 
 from __future__ import annotations
@@ -28,15 +29,15 @@ ModelT = TypeVar("ModelT", bound="nn.Module")
 
 
 class Losses(Protocol):
-    """The loss terms of a batch: a dataclass of scalar tensors, one of them `total`."""
+    """The loss terms of a batch: a dataclass of scalar tensors with a field `total`."""
 
     @property
     def total(self) -> Tensor:
-        """The weighted sum, which is minimised."""
+        """The weighted sum of the other terms. Training minimises it."""
 
 
 class Output(Protocol):
-    """What a network computes for a batch, as far as every form has it."""
+    """The fields that the output of a network has in every form."""
 
     @property
     def z_e(self) -> Tensor:
@@ -44,22 +45,22 @@ class Output(Protocol):
 
     @property
     def memory(self) -> Any:
-        """The `MemoryOutput`, or None without memory."""
+        """The `MemoryOutput`. None if the network has no memory."""
 
 
 class Form(Protocol[ConfigT_contra, ModelT]):
     """One form of DMAD.
 
-    A `detector` below is a `dmad.inference.detector.Detector` whose form is this one.
+    In the methods below, `detector` is a `dmad.inference.detector.Detector` of this form.
     """
 
     @property
     def name(self) -> str:
-        """The name of the form, as `Config.form` has it."""
+        """The name of the form: the value of `Config.form`."""
 
     @property
     def judges(self) -> Literal["frames", "images"]:
-        """What has a score: frames of clips, in their order, or single images."""
+        """What gets a score: the frames of clips, or single images."""
 
     # The network and its training.
 
@@ -68,16 +69,16 @@ class Form(Protocol[ConfigT_contra, ModelT]):
 
         Args:
             config: The settings.
-            scenes: Number of views that have a background template.
+            scenes: Number of views (fixed cameras) that have a background template.
         """
 
     def prepare(self, config: ConfigT_contra, train: LabelledFootage) -> ModelT:
         """Return the network that a training on this footage starts from."""
 
     def fixed_features(self, model: ModelT, footage: Footage) -> list[np.ndarray]:
-        """Return features of all frames that training does not change, (N, C, h, w) each.
+        """Return features of all frames that stay the same during training, (N, C, h, w) each.
 
-        Empty if there are none. Training computes them once.
+        Training computes them only once. The list is empty if there are no such features.
         """
 
     def losses(
@@ -88,9 +89,9 @@ class Form(Protocol[ConfigT_contra, ModelT]):
         Args:
             model: The network.
             config: The settings.
-            batch: The batch as loaded, with the view of each sample and fixed features.
+            batch: The loaded batch, which also holds the view and the fixed features of samples.
             x: Inputs (B, T·C, H, W) in [-1, 1].
-            target: What is to be reconstructed, (B, C, H, W) in [-1, 1].
+            target: Frames or images to reconstruct, (B, C, H, W) in [-1, 1].
         """
 
     # Maps and scores.
@@ -103,27 +104,28 @@ class Form(Protocol[ConfigT_contra, ModelT]):
         target: Tensor,
         background: Tensor | None,
     ) -> dict[str, Tensor]:
-        """Return scores, maps and drawings of a batch, by the names of an exported graph.
+        """Return the scores, maps and drawings of a batch, by the output names of an export.
 
-        `terms` (B, 3 or more) holds the raw score and its two terms (and, for video, the three
-        released terms); `reconstruction_map` and `deformation_map` (B, H, W) the maps before
-        smoothing. The other entries are the drawings of the form.
+        `terms` (B, 3 or 6) holds the raw score and its two terms. For video, the three frame scores
+        of the authors' released code follow. `reconstruction_map` and `deformation_map` (B, H, W)
+        are the maps before smoothing. All other entries are drawings: arrays, such as fields, that
+        are needed only for pictures.
         """
 
     def score_map(
         self, reconstruction_map: Tensor, deformation_map: Tensor, config: ConfigT_contra
     ) -> Tensor:
-        """Return the smoothed map whose maximum the score is near, (B, H, W): Eq. 14 or 23."""
+        """Return the score of every pixel, (B, H, W): Eq. 14 without its maxima, or Eq. 23."""
 
     def rescore(
         self, reconstruction_map: np.ndarray, deformation_map: np.ndarray, config: ConfigT_contra
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return score, reconstruction and deformation term, (B,) each, of maps (B, H, W)."""
+        """Compute score, reconstruction term and deformation term, (B,) each, from maps."""
 
     # Tasks on a trained model.
 
     def evaluate(self, detector: Any, test: LabelledFootage) -> Evaluation:
-        """Score a labelled test split and draw up its ledger."""
+        """Score a labelled test split, and return the table of results (the ledger)."""
 
     def summarise(
         self,
@@ -133,25 +135,29 @@ class Form(Protocol[ConfigT_contra, ModelT]):
         evaluation: Evaluation,
         card: Mapping[str, Any],
     ) -> Report:
-        """Return what the page of an evaluation shows."""
+        """Return the content of the report page of an evaluation."""
 
     def calibrate(
         self, detector: Any, files: ModelFiles, request: CalibrationRequest
     ) -> Calibration:
-        """Set a threshold from normal data and store it beside the model, or in `request.out`."""
+        """Set a threshold from normal data. Store it in the model's card or in `request.out`."""
 
     def choose_weight(self, detector: Any, normal: Footage) -> dict[str, Any]:
-        """Choose the weight of the deformation by synthetic anomalies in normal footage.
+        """Choose the weight of the deformation in the score.
+
+        Synthetic anomalies, drawn into normal footage, show which weight is best.
 
         Returns:
             Entries for the model's card.
         """
 
     def training_overlap(self, data: DataConfig, detector: Any, card: Mapping[str, Any]) -> str:
-        """Return a warning if normal test samples were, or may have been, trained on; else "".
+        """Return a warning if the training may have used normal samples of the test split.
+
+        The text is empty if it has not used them.
 
         Args:
-            data: Where the test split is.
+            data: The settings with the location of the test split.
             detector: The detector.
             card: The model's card.
         """

@@ -69,5 +69,5 @@ def test_a_graph_without_drawings_is_refused(tmp_path):
     graph = helper.make_graph([node], "old", [frames], [terms])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.save(model, tmp_path / "old.onnx")
-    with pytest.raises(DmadError, match="holds no drawings; export it again"):
+    with pytest.raises(DmadError, match="has no outputs for pictures; export it again"):
         load_graph(tmp_path / "old.onnx", "fp32")

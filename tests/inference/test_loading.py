@@ -84,7 +84,7 @@ def test_weights_of_another_model_are_refused(trained, tmp_path):
     card["config"]["model"]["memory_items"] = 7
     (tmp_path / "model.json").write_text(json.dumps(card))
     (tmp_path / "model.safetensors").write_bytes((trained / "model.safetensors").read_bytes())
-    with pytest.raises(DmadError, match=r"does not fit model\.json"):
+    with pytest.raises(DmadError, match=r"does not belong to model\.json"):
         load(tmp_path)
 
 

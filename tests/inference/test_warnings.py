@@ -28,7 +28,7 @@ def test_another_part_of_the_view_gives_a_warning(detector):
 
 def test_a_view_that_was_not_trained_on_gives_a_warning(detector):
     (warning,) = view_warnings(detector, "yard")
-    assert "another view than 'yard'" in warning
+    assert "was not set on view 'yard'" in warning
     own = replace(detector.calibration, scene="yard")
     assert view_warnings(detector.with_calibration(own), "yard") == []
 
@@ -41,7 +41,7 @@ def test_without_a_threshold_there_is_no_warning(detector):
 def test_another_frame_rate_gives_a_warning(calibration_of):
     calibration = calibration_of(7.0, fps=10.0)
     (warning,) = rate_warnings(calibration, 4.0)
-    assert "set at 10 frames a second, this footage has 4" in warning
+    assert "set on footage with 10 frames per second, and this footage has 4" in warning
 
 
 def test_an_unknown_or_nearly_equal_frame_rate_gives_no_warning(calibration_of):

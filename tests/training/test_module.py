@@ -114,6 +114,6 @@ def test_recent_use_of_the_memory_is_restored_from_a_checkpoint(tiny) -> None:
 def test_a_checkpoint_of_other_data_is_refused(tiny) -> None:
     module = make_module(tiny(None))
     module.data = "a1"
-    with pytest.raises(DmadError, match="this run was started on other data"):
+    with pytest.raises(DmadError, match="this run was started with other data"):
         module.on_load_checkpoint({"history": [], "data": "b2"})
     module.on_load_checkpoint({"history": [], "data": "a1"})

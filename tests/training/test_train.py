@@ -254,7 +254,7 @@ def test_a_finished_run_stays_as_it_is(copied, logged) -> None:
     assert train(read_config(copied.folder), VIDEO, resume=copied.folder) == copied
     assert copied.card.read_text() == changed_card
     torch.testing.assert_close(weights(copied), before, rtol=0, atol=0)
-    assert "has all its 3 epochs" in logged()
+    assert "is already trained for all its 3 epochs" in logged()
 
 
 def test_a_run_is_finished_with_the_model_of_its_last_epoch(copied) -> None:
@@ -266,7 +266,7 @@ def test_a_run_is_finished_with_the_model_of_its_last_epoch(copied) -> None:
 
 def test_other_settings_are_refused_on_resuming(copied) -> None:
     config = read_config(copied.folder)
-    with pytest.raises(DmadError, match=r"own settings.*--train\.start"):
+    with pytest.raises(DmadError, match=r"settings of the run.*--train\.start"):
         train(changed(config, epochs=9), VIDEO, resume=copied.folder)
     assert card(copied)["config"]["train"]["epochs"] == 3
 
@@ -289,7 +289,7 @@ def test_other_data_are_refused_on_resuming(copied, write_clip, tmp_path) -> Non
     copied.card.unlink()
     write_clip(tmp_path / "other" / "clip", 9, 12)
     config = changed(read_config(copied.folder), root=tmp_path / "other")
-    with pytest.raises(DmadError, match="this run was started on other data"):
+    with pytest.raises(DmadError, match="this run was started with other data"):
         train(config, VIDEO, resume=copied.folder)
 
 

@@ -34,14 +34,14 @@ def test_a_start_with_another_network_is_refused(
 ) -> None:
     config = tiny(normal_data, start=trained)
     config = replace(config, model=replace(config.model, **other))
-    with pytest.raises(DmadError, match=rf"another network.*model\.{next(iter(other))}"):
+    with pytest.raises(DmadError, match=rf"other settings.*model\.{next(iter(other))}"):
         train(config, tmp_path)
     assert not [*tmp_path.iterdir()]
 
 
 def test_a_start_with_a_model_of_the_other_form_is_refused(trained, tiny_images) -> None:
     config = tiny_images(start=trained)
-    with pytest.raises(DmadError, match=r"another network.*model\.teacher"):
+    with pytest.raises(DmadError, match=r"other settings.*model\.teacher"):
         read_starting_weights(config)
 
 
@@ -71,7 +71,7 @@ def run(trained, tmp_path) -> Path:
 def test_a_resumed_run_keeps_its_settings(run) -> None:
     config = read_config(run)
     check_resumed_settings(config, run)
-    with pytest.raises(DmadError, match=r"own settings.*--train\.start"):
+    with pytest.raises(DmadError, match=r"settings of the run.*--train\.start"):
         check_resumed_settings(changed(config, epochs=9), run)
 
 

@@ -168,7 +168,7 @@ def test_a_machine_that_is_too_slow_is_warned_about(make_worker, clip, logged):
     worker, _ = make_worker(Camera(str(clip())))
     worker.source.dropped = 10
     run(worker)
-    assert "gate: this machine had time for 40 of 50 frames" in logged()
+    assert "gate: this machine is too slow: it used 40 of 50 frames" in logged()
 
 
 def test_another_frame_rate_is_warned_about(make_worker, frames_of, tmp_path, logged):
@@ -177,10 +177,11 @@ def test_another_frame_rate_is_warned_about(make_worker, frames_of, tmp_path, lo
             film.write(frame)
     worker, _ = make_worker(Camera(str(tmp_path / "slow.mp4")))
     run(worker)
-    expected = "slow: the threshold was set at 10 frames a second, this footage has 4"
+    expected = "slow: the threshold was set on footage with 10 frames per second, and this "
+    expected += "footage has 4"
     assert expected in logged()
 
 
 def test_a_view_without_a_threshold_of_its_own_is_warned_about(make_worker, clip, logged):
     make_worker(Camera(str(clip()), scene="elsewhere"))
-    assert "gate: the threshold was set on another view than 'elsewhere'" in logged()
+    assert "gate: the threshold was not set on view 'elsewhere'" in logged()

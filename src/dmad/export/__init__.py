@@ -1,1 +1,1 @@
-"""Models that travel: ONNX and OpenVINO."""
+"""Export a model to ONNX or OpenVINO."""

@@ -1,4 +1,4 @@
-"""An export compared with PyTorch: its terms on normal frames, its AUROC on a test split."""
+"""Compare an export with PyTorch: score terms on normal frames, and AUROC on a test split."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from dmad.evaluation.metrics import micro_auroc
 from dmad.inference.detector import Detector
 from dmad.inference.result import AnomalyResult
 
-COMPARED = 32  # frames
+COMPARED = 32  # number of frames
 
 
 @dataclass(frozen=True)
 class RankingChange:
-    """How an export ranks a labelled test split."""
+    """The AUROC of an export and of PyTorch on a labelled test split."""
 
     auroc: float  # of the export
     auroc_pytorch: float
-    largest_change: float  # of a score, as a share of their mean
+    largest_change: float  # largest change of a score, divided by the mean score
 
 
 def compare_terms(detector: Detector, exported: Detector, normal: Footage) -> tuple[float, int]:
     """Compare the scores and terms of two detectors on the first frames of normal clips.
 
     Returns:
-        The largest difference of a term as a share of its mean, and the number of frames compared.
+        The largest difference of a term, divided by its mean, and the number of compared frames.
 
     Raises:
         DmadError: There are no frames to compare.
@@ -52,7 +52,7 @@ def compare_terms(detector: Detector, exported: Detector, normal: Footage) -> tu
 
 
 def _columns(result: AnomalyResult) -> list[NDArray[np.float64]]:
-    """Score, its terms and the released ones."""
+    """The score, its two terms and the frame scores of the authors' released code."""
     return [result.score, result.reconstruction, result.deformation, *result.released.values()]
 
 

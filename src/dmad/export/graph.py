@@ -30,7 +30,7 @@ class Graph(nn.Module):
         self.config, self.form = config, form
 
     def outputs(self, frames: Tensor, background: Tensor | None = None) -> dict[str, Tensor]:
-        """Judge one window.
+        """Score one window.
 
         Args:
             frames: (1, T + 1, H, W, C) uint8, oldest first; (1, 1, H, W, C) for images.
@@ -46,12 +46,12 @@ class Graph(nn.Module):
         return {"terms": outputs.pop("terms"), "map": score_map, **outputs}
 
     def forward(self, frames: Tensor, background: Tensor | None = None) -> tuple[Tensor, ...]:
-        """Return the values of `outputs`; an exported graph has no dictionaries."""
+        """Return the values of `outputs`. An exported graph cannot return a dictionary."""
         return tuple(self.outputs(frames, background).values())
 
 
 class FixedPositions(nn.Module):
-    """A convolution over PE(x) that adds its positions as one constant row and column."""
+    """A convolution over PE(x) whose positions are constants: one row and one column."""
 
     def __init__(self, conv: CoordConv2d) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ class FixedPositions(nn.Module):
         self.across, self.down = across[:, None, None], down[:, None, None]
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, in, H, W) to (B, out, H, W)."""
+        """From (B, in, H, W) to (B, out, H, W)."""
         height, width = x.shape[2:]
         row = self.across * torch.linspace(-1, 1, int(width))
         column = self.down * torch.linspace(-1, 1, int(height))[:, None]

@@ -1,4 +1,4 @@
-"""int8 for exports: what NNCF computes in 8 bit, and the real inputs that set its ranges."""
+"""Quantise an export to int8 with the library NNCF. Value ranges come from real inputs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dmad.data.footage import Footage, thin
 from dmad.data.windows import window_starts
 from dmad.inference.detector import Detector
 
-SAMPLES = 128  # windows that set the ranges of int8
+SAMPLES = 128  # windows from which the value ranges are taken
 
 CONVOLUTIONS = {"Convolution", "ConvolutionBackpropData", "Conv", "ConvTranspose"}
 
@@ -27,7 +27,7 @@ def quantise(graph: object, inputs: Sequence[dict[str, np.ndarray]]) -> object:
 
     Args:
         graph: A model of ONNX or OpenVINO.
-        inputs: Real inputs that set the ranges.
+        inputs: Real inputs from which the value ranges are taken.
     """
     import nncf
 
@@ -47,7 +47,7 @@ def quantise(graph: object, inputs: Sequence[dict[str, np.ndarray]]) -> object:
 
 def _operations(graph: object) -> set[str]:
     """The types of operation in a graph."""
-    if hasattr(graph, "graph"):  # of ONNX
+    if hasattr(graph, "graph"):  # a graph of ONNX
         return {node.op_type for node in graph.graph.node}
     return {operation.get_type_name() for operation in graph.get_ops()}  # type: ignore[attr-defined]
 

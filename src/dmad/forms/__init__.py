@@ -14,6 +14,6 @@ FORMS: dict[str, Form[Any, Any]] = {"video": Video(), "images": Images()}
 
 
 def form_of(config: Config) -> Form[Any, Any]:
-    """The form that these settings belong to."""
+    """Return the form that these settings belong to."""
     require(config.form in FORMS, f"no form is called {config.form!r}; known: {', '.join(FORMS)}")
     return FORMS[config.form]

@@ -1,1 +1,1 @@
-"""From a saved model to results: the detector, its sources and what it writes."""
+"""From a saved model to scores: the detector, its backends and its results."""

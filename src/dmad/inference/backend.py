@@ -1,4 +1,4 @@
-"""What computes the scores of a detector: a network of PyTorch, or an exported graph."""
+"""The interface of a backend, which computes scores: a PyTorch network or an exported graph."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-SCORES_AND_MAPS = ("terms", "map", "reconstruction_map", "deformation_map")  # others are drawings
+SCORES_AND_MAPS = ("terms", "map", "reconstruction_map", "deformation_map")  # not drawings
 
 
 class Backend(Protocol):
@@ -19,27 +19,28 @@ class Backend(Protocol):
     def __call__(
         self, windows: NDArray[np.uint8], backgrounds: NDArray[np.float32] | None
     ) -> Mapping[str, np.ndarray]:
-        """Judge a batch.
+        """Score a batch.
 
         Args:
-            windows: (B, T + 1, H, W, C): each frame after the T frames before it; (B, 1, H, W, C)
-                for single images.
+            windows: (B, T + 1, H, W, C): the T frames before each frame, and the frame itself;
+                (B, 1, H, W, C) for single images.
             backgrounds: Templates in [-1, 1]: (B, C, H, W), or (1, C, H, W) if all windows have the
                 same. None: the template of the first view, if the model has templates.
 
         Returns:
-            `terms` (B, 3 or 6): the raw score, its two terms, and of video the three terms of the
-            released code. `reconstruction_map` and `deformation_map` (B, H, W). The drawings of the
-            form. All float32.
+            `terms` (B, 3 or 6): the raw score, its two terms and, for video, the three frame scores
+            of the authors' released code. `reconstruction_map` and `deformation_map` (B, H, W). All
+            other entries are drawings: arrays, such as fields, that are needed only for pictures.
+            All arrays are float32.
         """
 
 
 class LazyArrays(Mapping[str, np.ndarray]):
-    """Arrays by name, each computed or copied when it is first read.
+    """Arrays by name. An array is computed or copied when it is read for the first time.
 
     Args:
         names: The names.
-        read: Returns the array of a name.
+        read: Function that returns the array of a name.
     """
 
     def __init__(self, names: Iterable[str], read: Callable[[str], np.ndarray]) -> None:

@@ -1,4 +1,4 @@
-"""The trained model as a tool: frames or images in, scores and the maps behind them out."""
+"""The detector: a trained model that computes scores and maps of frames or images."""
 
 from __future__ import annotations
 
@@ -27,15 +27,17 @@ if TYPE_CHECKING:
 
 
 class Detector:
-    """A trained model, ready to judge.
+    """A trained model that computes scores of frames or images.
 
     Args:
         backend: Computes the scores.
         config: The settings of the model.
         form: The form that the settings belong to.
-        scenes: Names of the views that it has templates for, in their order.
-        calibration: Its threshold, if one was set.
-        levels: For images: thresholds for several false-positive rates, by their budgets.
+        scenes: Names of the views (fixed cameras) in the training, in the order of the background
+            templates.
+        calibration: The threshold and the score that it is compared with, if a threshold was set.
+        levels: For images: thresholds by the false-positive rates that they allow, such as
+            "0.01/image".
     """
 
     def __init__(
@@ -53,28 +55,28 @@ class Detector:
         self.calibration, self.levels = calibration, levels or {}
 
     def with_calibration(self, calibration: Calibration | None) -> Detector:
-        """Return a detector with another threshold that shares the network."""
+        """Return a detector with the same network and another threshold."""
         other = copy(self)
         other.calibration = calibration
         return other
 
     @property
     def fps(self) -> float:
-        """Frames a second of the footage that its threshold was set on, else of its training.
+        """Frames per second of the footage that the threshold was set on, or else of the training.
 
-        0 if that is unknown. A model of video only.
+        0 if the rate is unknown. Only for video.
         """
         return float(self.calibration.fps if self.calibration else self.config.data.fps)
 
     def __call__(self, frames: np.ndarray, scene: str = "") -> AnomalyResult:
         """Score one clip, or a stack of images if the model was trained on images.
 
-        If the threshold is for a zone, only the zone is scored.
+        If the threshold is for a zone (a part of the view), only this zone is scored.
 
         Args:
             frames: (N, H, W, C) uint8 at the model's size and channels, oldest first.
-            scene: Name of the view. A view that was not trained on gets its template from its own
-                past frames.
+            scene: Name of the view. For a view that was not in the training, the background
+                template is the median of its own past frames.
 
         Raises:
             DmadError: The frames do not have the shape or type that the model takes.
@@ -90,23 +92,26 @@ class Detector:
     def judge(
         self, frames: Iterable[np.ndarray | None], scene: str = "", batch: int = 8
     ) -> Iterator[JudgedFrames]:
-        """Judge whole frames as they come, from past frames alone, with constant memory.
+        """Score frames in batches, with constant memory. A score never depends on later frames.
+
+        If the threshold is for a zone, the whole view is scored nevertheless.
 
         Args:
-            frames: (H, W, C) uint8 each, oldest first; any number. None marks a gap: the next frame
-                does not follow the last.
+            frames: (H, W, C) uint8 each, oldest first; any number. None stands for missing frames
+                (a gap).
             scene: As in `__call__`.
-            batch: Frames judged together; 1 for the shortest delay.
+            batch: Number of frames that are scored together. 1 has the shortest delay.
 
         Yields:
-            The judged frames in order. The first T of a clip, and after a gap, are not judged.
+            The scored frames in order. The first T frames, and the first T frames after a gap, get
+            no score.
         """
         windows = self.window_maker(scene).windows(frames)
         while chunk := list(islice(windows, batch)):
             yield self.judge_windows(chunk)
 
     def judge_windows(self, windows: Sequence[Window]) -> JudgedFrames:
-        """Judge windows in one batch; they may be of several views."""
+        """Score windows in one batch. They can belong to different views."""
         frames = [frame for window in windows for frame in window.frames]
         stacked = np.stack(frames).reshape(len(windows), -1, *frames[0].shape)
         outputs = self.backend(stacked, _backgrounds(windows))
@@ -114,9 +119,9 @@ class Detector:
         return JudgedFrames.from_outputs(index, stacked[:, -1], outputs)
 
     def inside(self, zone: Zone, judged: JudgedFrames) -> JudgedFrames:
-        """Return judged frames with the maps and scores of a part of the view alone.
+        """Return scored frames whose maps and scores cover only a part of the view.
 
-        The terms of the released code stay those of the whole view.
+        The frame scores of the authors' released code still cover the whole view.
         """
         mask = zone.mask(self.config.data.size)
         if mask is None:
@@ -135,32 +140,32 @@ class Detector:
         )
 
     def stream(self, source: str | Path, scene: str = "") -> Iterator[JudgedFrame]:
-        """Judge a video, folder of frames, camera or stream as its frames come.
+        """Score the frames of a video, a folder of frames, a camera or a stream one by one.
 
         Args:
-            source: As `dmad.data.reading.sources.open_source` takes it.
+            source: As in `dmad.data.reading.sources.open_source`.
             scene: As in `__call__`.
 
         Yields:
-            Each judged frame. The first T, and those after a gap, are not judged.
+            Each scored frame. The first T frames, and the first T frames after a gap, get no score.
         """
         from dmad.inference.streaming import follow
 
         return follow(self, str(source), scene)
 
     def window_maker(self, scene: str) -> WindowMaker:
-        """Return a maker of the windows of one view, with no frame yet."""
+        """Return a new `WindowMaker` for a view. It has no frames yet."""
         past = PastFrames() if self.needs_template(scene) else None
         return WindowMaker(self.config.data.history, self.template(scene), past)
 
     def needs_template(self, scene: str) -> bool:
-        """True if the template of a view must come from its own past: it was not trained on."""
+        """True if the view was not in the training: its template must come from past frames."""
         return self.backend.templates is not None and template_index(scene, self.scenes) is None
 
     def template(self, scene: str) -> NDArray[np.float32] | None:
         """Return the background template x_bg of a view, (C, H, W) in [-1, 1].
 
-        None if the model has no templates, or the view was not trained on.
+        None if the model has no templates, or if the view was not in the training.
         """
         index = template_index(scene, self.scenes)
         templates = self.backend.templates
@@ -168,21 +173,21 @@ class Detector:
 
 
 def check_frames(frames: np.ndarray, data: DataConfig) -> None:
-    """Check that frames are (N, H, W, C) uint8 as a model with these settings takes them.
+    """Check that frames are (N, H, W, C) uint8, with the size and channels of the settings.
 
     Raises:
-        DmadError: They are not, or there are fewer than T + 1.
+        DmadError: Shape or type is wrong, or there are fewer than T + 1 frames.
     """
     shape = (data.size, data.size, data.channels)
-    advice = f"give uint8 (N, {data.size}, {data.size}, {data.channels}), as "
-    advice += "dmad.data.reading.decode.decode"
+    advice = f"give uint8 (N, {data.size}, {data.size}, {data.channels}), which "
+    advice += "dmad.data.reading.decode.decode reads from a file"
     require(
         isinstance(frames, np.ndarray),
-        f"frames are a {type(frames).__name__}; {advice} reads them from a file, or use stream",
+        f"frames are a {type(frames).__name__}; {advice}, or use the method stream",
     )
     require(
         frames.ndim == 4 and frames.shape[1:] == shape and frames.dtype == np.uint8,
-        f"frames are {frames.dtype} {frames.shape}; {advice} reads them",
+        f"frames are {frames.dtype} {frames.shape}; {advice}",
     )
     least = data.history + 1
     require(len(frames) >= least, f"{len(frames)} frames are given, and {least} are needed")

@@ -16,11 +16,11 @@ Graph = Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]]  # inputs to
 
 
 class ExportedBackend:
-    """Judges windows with an exported graph, one at a time.
+    """Scores windows with an exported graph, one window at a time.
 
     Args:
         graph: The graph, as `load_graph` returns it.
-        templates: Background templates (S, C, H, W) in [-1, 1]; None for a model without.
+        templates: Background templates (S, C, H, W) in [-1, 1]. None if the model has none.
     """
 
     def __init__(self, graph: Graph, templates: NDArray[np.float32] | None) -> None:
@@ -29,7 +29,7 @@ class ExportedBackend:
     def __call__(
         self, windows: NDArray[np.uint8], backgrounds: NDArray[np.float32] | None
     ) -> Mapping[str, np.ndarray]:
-        """As `Backend.__call__`, with the entry `map` (B, H, W) besides."""
+        """As `Backend.__call__`. The result has one more entry, `map` (B, H, W)."""
         if backgrounds is None and self.templates is not None:
             backgrounds = self.templates[:1]
         rows = []
@@ -49,13 +49,13 @@ def load_graph(path: Path, precision: str, threads: int = 0) -> Graph:
 
     Args:
         path: The file.
-        precision: For "bf16" and "int8", OpenVINO computes in bf16 what is not in int8, if the
-            processor has it. For "fp32" it computes in float32.
-        threads: Processor cores to use; 0 is all.
+        precision: With "bf16" and "int8", OpenVINO computes all layers that are not in int8 in
+            bf16, if the processor supports it. With "fp32" it computes in float32.
+        threads: Number of processor cores to use. 0: all.
 
     Raises:
-        DmadError: The package is missing, the file is damaged, or it was written by a version
-            whose exports hold no drawings.
+        DmadError: The package is missing, the file is damaged, or an old version of dmad wrote it
+            without the outputs for pictures.
     """
     openvino = path.suffix == ".xml"
     package = "openvino" if openvino else "onnxruntime"
@@ -64,10 +64,11 @@ def load_graph(path: Path, precision: str, threads: int = 0) -> Graph:
         graph, names = load(path, precision, threads)
     except ImportError as error:
         raise DmadError(f"{path} needs {package}; pip install {package}") from error
-    except Exception as error:  # each package raises its own kinds
+    except Exception as error:  # each package raises other errors
         reason = " ".join(str(error).split())[:160]
         raise DmadError(f"{path} cannot be read ({reason}); export it again") from error
-    require(len(names) > len(SCORES_AND_MAPS), f"{path} holds no drawings; export it again")
+    has_drawings = len(names) > len(SCORES_AND_MAPS)
+    require(has_drawings, f"{path} has no outputs for pictures; export it again")
     return graph
 
 

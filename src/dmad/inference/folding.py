@@ -17,7 +17,7 @@ CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
 
 
 def fold(model: Network) -> Network:
-    """Return a copy of a network, in eval mode, that computes the same in fewer operations."""
+    """Return a copy of a network in eval mode that has the same output and fewer operations."""
     copy = deepcopy(model)
     copy.eval()
     for module in list(copy.modules()):
@@ -48,7 +48,7 @@ def _fold_named(block: nn.Module) -> None:
 
 
 def _fused(conv: nn.Conv2d | nn.ConvTranspose2d, norm: nn.BatchNorm2d) -> nn.Module:
-    """One convolution that computes both."""
+    """One convolution that does the work of both."""
     fused = fuse_conv_bn_eval(conv, norm, transpose=isinstance(conv, nn.ConvTranspose2d))
     if isinstance(fused, CoordConv2d) and fused.position is not None:
         assert norm.running_var is not None

@@ -1,4 +1,4 @@
-"""A saved model as a detector: weights for PyTorch, or an exported graph without torch."""
+"""Load a detector: from weights for PyTorch, or from an exported graph, which needs no torch."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from dmad.form import Form
 
-TEMPLATES = "background.npy"  # beside an exported graph
+TEMPLATES = "background.npy"  # file beside an exported graph
 
 
 def load_detector(
@@ -35,8 +35,8 @@ def load_detector(
         files: Its files.
         form: The form that its settings belong to.
         device: Where PyTorch computes, such as "cpu" or "cuda". None: a GPU if there is one.
-        fast: Fold and pack the network, and use 16 bit if the device is fast in it.
-        threads: Processor cores that an exported model uses; 0 is all.
+        fast: Optimise the network for speed, and use 16 bit if this makes the device faster.
+        threads: Number of processor cores that an exported model uses. 0: all.
 
     Raises:
         DmadError: The files are damaged or do not fit each other, or a package is missing.
@@ -81,7 +81,7 @@ def _load_network(
         model.load_state_dict(read_weights(files))
     except RuntimeError as error:
         raise DmadError(
-            f"{files.weights} does not fit {files.card.name} beside it; keep each with its own, "
-            "or train again if they come from an earlier version"
+            f"{files.weights} does not belong to {files.card.name} beside it; put the right files "
+            "together, or train again if they come from an earlier version of dmad"
         ) from error
     return model

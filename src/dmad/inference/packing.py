@@ -1,7 +1,7 @@
-"""Make a folded network faster on a CPU: its weights in oneDNN's own order and precision.
+"""Make a folded network faster on a CPU: its weights get the memory order and type of oneDNN.
 
-Autocast would convert every weight again for each frame. Here each weight is converted once, when
-the first frame comes. A convolution, its positions and its ReLU become one operation.
+Autocast would convert every weight again for each frame. Here each weight is converted only once,
+for the first frame. A convolution, its positions and its ReLU become one operation.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from dmad.model.coordinates import coordinates
 
 Network = TypeVar("Network", bound=nn.Module)
 
-FEW_CHANNELS = 4  # an image or a field has at most so many; they stay float32
+FEW_CHANNELS = 4  # outputs with at most this many, images and fields, stay float32
 
 
 def can_pack(device: torch.device) -> bool:
-    """Return whether a network on this device can be packed: a CPU, with oneDNN."""
+    """True if a network on this device can be packed: the device is a CPU with oneDNN."""
     return device.type == "cpu" and bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]
 
 
 def pack(model: Network, dtype: torch.dtype) -> Network:
-    """Replace the convolutions of a folded network, in place. It then runs on a CPU alone.
+    """Replace the convolutions of a folded network, in place. It then runs only on a CPU.
 
     Args:
         model: As `fold` returns it.
@@ -34,7 +34,7 @@ def pack(model: Network, dtype: torch.dtype) -> Network:
     for parent in list(model.modules()):
         for name, child in list(parent.named_children()):
             if _shuffles_nothing(child):
-                setattr(parent, name, nn.Identity())  # it would copy
+                setattr(parent, name, nn.Identity())  # else it copies
     for parent in list(model.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, CONVOLUTIONS):
@@ -67,8 +67,8 @@ class Packed(nn.Module):
 
     Args:
         conv: The convolution, or a transposed one.
-        relu: Whether a ReLU follows.
-        dtype: Type of weights and result. A result of few channels, a field or an image, is
+        relu: True if a ReLU follows.
+        dtype: Type of weights and result. But a result of few channels (a field or an image) is
             float32.
     """
 
@@ -93,7 +93,7 @@ class Packed(nn.Module):
         self.position = getattr(conv, "position", None)
         self._size = torch.Size()  # of the last input
         self._ordered = self.weight  # in the best order for inputs of this size
-        self._positions = torch.empty(0)  # what the positions add at this size
+        self._positions = torch.empty(0)  # what the positions add for inputs of this size
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, in, H, W) to (B, out, h, w)."""
@@ -107,14 +107,14 @@ class Packed(nn.Module):
         return out
 
     def _ordered_weight(self, x: Tensor) -> Tensor:
-        """The weight in the order that oneDNN prefers for this size; it would convert any other."""
+        """The weight in the order that oneDNN uses for this size, so that it need not convert."""
         if self._size != x.shape[2:]:
             self._ordered = self.reorder(self.weight, *self.shape, tuple(x.shape))
             self._size = x.shape[2:]
         return self._ordered
 
     def _added_positions(self, x: Tensor, position: Tensor) -> Tensor:
-        """What the positions add to the result of this batch."""
+        """The values that the positions add to the result, for a batch of this shape."""
         batch, _, height, width = x.shape
         known = self._positions.shape
         if known[:1] + known[2:] != (batch, height, width):

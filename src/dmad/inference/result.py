@@ -1,4 +1,4 @@
-"""What a detector returns: judged frames with their maps, and the scores of a whole clip."""
+"""Results of a detector: scored frames with their maps, and the scores of a whole clip."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from numpy.typing import NDArray
 from dmad.calibration.calibration import Calibration
 from dmad.inference.backend import SCORES_AND_MAPS, LazyArrays
 
-RELEASED = ("deformation", "reconstruction", "gradient")  # the frame scores of the released code
+RELEASED = ("deformation", "reconstruction", "gradient")  # scores of the released code
 
 
 @dataclass(frozen=True)
 class JudgedFrames:
-    """A batch of B judged frames or images; larger scores are more anomalous."""
+    """A batch of B scored frames or images. A larger score is more anomalous."""
 
     index: NDArray[np.int64]  # (B,): position of each frame in its clip
-    frames: NDArray[np.uint8]  # (B, H, W, C): what was judged
+    frames: NDArray[np.uint8]  # (B, H, W, C): the scored frames
     score: NDArray[np.float64]  # (B,): Eq. 14 or 22, raw
-    reconstruction: NDArray[np.float64]  # (B,): its first term
-    deformation: NDArray[np.float64]  # (B,): its second term before α
-    released: dict[str, NDArray[np.float64]]  # (B,) each, by the names `RELEASED`; {} of images
+    reconstruction: NDArray[np.float64]  # (B,): first term of the score
+    deformation: NDArray[np.float64]  # (B,): second term of the score, without α
+    released: dict[str, NDArray[np.float64]]  # (B,) each, by the names `RELEASED`; {} for images
     reconstruction_map: NDArray[np.float32]  # (B, H, W): Eq. 12 or 20
     deformation_map: NDArray[np.float32]  # (B, H, W): Eq. 13 or 21; grid units
-    drawings: Mapping[str, np.ndarray]  # (B, ...) each: what the form draws, see its `outputs`
+    drawings: Mapping[str, np.ndarray]  # (B, ...) each: only for pictures, see `Form.outputs`
 
     @classmethod
     def from_outputs(
         cls, index: np.ndarray, frames: np.ndarray, outputs: Mapping[str, np.ndarray]
     ) -> JudgedFrames:
-        """Return judged frames from what a `Backend` returns for them."""
+        """Return scored frames, made from the output of a `Backend`."""
         score, reconstruction, deformation, *released = outputs["terms"].T.astype(np.float64)
         drawings = [name for name in outputs if name not in SCORES_AND_MAPS]
         return cls(
@@ -66,17 +66,17 @@ class JudgedFrames:
 
 @dataclass(frozen=True)
 class AnomalyResult:
-    """Scores of a clip of N frames, or of N images; larger is more anomalous.
+    """Scores of a clip of N frames, or of N images. A larger score is more anomalous.
 
-    The first T frames of a clip have no past to be predicted from: their scores are NaN.
+    A score needs T past frames, so the scores of the first T frames of a clip are NaN.
     `calibrated`, `alarm` and `verdict` are None without a threshold.
     """
 
     score: NDArray[np.float64]  # (N,): Eq. 14 or 22, raw
-    reconstruction: NDArray[np.float64]  # (N,): its first term
-    deformation: NDArray[np.float64]  # (N,): its second term before α
-    released: dict[str, NDArray[np.float64]]  # (N,) each, by the names `RELEASED`; {} of images
-    calibrated: NDArray[np.float64] | None = None  # (N,): the score that the threshold is for
+    reconstruction: NDArray[np.float64]  # (N,): first term of the score
+    deformation: NDArray[np.float64]  # (N,): second term of the score, without α
+    released: dict[str, NDArray[np.float64]]  # (N,) each, by the names `RELEASED`; {} for images
+    calibrated: NDArray[np.float64] | None = None  # (N,): to compare with the threshold
     alarm: NDArray[np.bool_] | None = None  # (N,), of video: True for the frames of an event
     verdict: NDArray[np.str_] | None = None  # (N,), of images: "good" or "anomalous"
 
@@ -85,8 +85,8 @@ class AnomalyResult:
         """Return the raw scores of one clip.
 
         Args:
-            batches: Its judged frames, at least one. Of each batch only the scores are kept.
-            history: T, the frames before the first judged one; their scores are NaN.
+            batches: Its scored frames, at least one batch. Only the scores are kept.
+            history: Number of frames before the first scored one, T. Their scores are NaN.
         """
         parts = [
             cls(batch.score, batch.reconstruction, batch.deformation, batch.released)
@@ -112,7 +112,7 @@ class AnomalyResult:
     def with_threshold(
         self, calibration: Calibration, judges: Literal["frames", "images"]
     ) -> AnomalyResult:
-        """Return the result of one clip with calibrated scores and what reaches the threshold.
+        """Return the result of one clip with calibrated scores, and with alarms or verdicts.
 
         Args:
             calibration: The threshold.

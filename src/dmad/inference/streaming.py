@@ -1,4 +1,4 @@
-"""Frames judged as they come: one frame in, one score out, with constant memory."""
+"""Score frames one by one, as soon as each frame is there, with constant memory."""
 
 from __future__ import annotations
 
@@ -19,44 +19,47 @@ from dmad.inference.windowing import Window, WindowMaker
 
 
 class FrameJudge(Protocol):
-    """What a stream uses of a `Detector`; the module of `Detector` imports this one."""
+    """The methods and attributes of a `Detector` that a stream uses.
+
+    `Detector` itself cannot be imported here, because its module imports this one.
+    """
 
     config: Any
     calibration: Calibration | None
 
     @property
     def fps(self) -> float:
-        """Frames a second that the model is for; 0 if unknown."""
+        """Frames per second that the model expects; 0 if unknown."""
 
     def window_maker(self, scene: str) -> WindowMaker:
-        """Return a maker of the windows of one view."""
+        """Return a new `WindowMaker` for a view."""
 
     def judge_windows(self, windows: Sequence[Window]) -> JudgedFrames:
-        """Judge windows in one batch."""
+        """Score windows in one batch."""
 
     def inside(self, zone: Zone, judged: JudgedFrames) -> JudgedFrames:
-        """Return judged frames with the scores of a part of the view."""
+        """Return scored frames whose scores cover only a part of the view."""
 
 
 @dataclass(frozen=True)
 class JudgedFrame:
-    """One judged frame of a stream; larger scores are more anomalous."""
+    """One scored frame of a stream. A larger score is more anomalous."""
 
     score: float  # Eq. 14, raw
-    reconstruction: float  # its first term
-    deformation: float  # its second term before α
-    calibrated: float  # the score that the threshold is for; NaN without a calibration
+    reconstruction: float  # first term of the score
+    deformation: float  # second term of the score, without α
+    calibrated: float  # to compare with the threshold; NaN without a calibration
     batch: JudgedFrames = field(repr=False)  # its maps and drawings, as a batch of one
-    time: float = float("nan")  # seconds, as its source gives it
+    time: float = float("nan")  # seconds, from the source of the frame
 
 
 class Stream:
-    """Judges the frames of one view in turn, as `Detector.__call__` judges a whole clip.
+    """Scores the frames of one view one by one. The scores are those of `Detector.__call__`.
 
     Args:
         detector: The model, with the threshold of this view.
         scene: As in `Detector.__call__`.
-        zone: The part of the view that counts. `ALL`: that of the threshold.
+        zone: The part of the view that is scored. `ALL`: the zone of the threshold.
     """
 
     def __init__(self, detector: FrameJudge, scene: str = "", zone: Zone = ALL) -> None:
@@ -67,18 +70,18 @@ class Stream:
         self.restart()
 
     def restart(self) -> None:
-        """Forget the last frames, because the next does not follow them. The template is kept."""
+        """Forget the last frames, because frames are missing after them. Keep the template."""
         self.window_maker.restart()
         calibration = self.detector.calibration
         self._calibrated_score = calibration.live() if calibration else None
 
     def add_frame(self, frame: np.ndarray) -> JudgedFrame | None:
-        """Judge the next frame (H, W, C) uint8; None if there are not yet T frames before it."""
+        """Score the next frame (H, W, C) uint8. None if there are not yet T frames before it."""
         (judged,) = add_frames([self], [frame])
         return judged
 
     def finish(self, judged: JudgedFrames) -> JudgedFrame:
-        """Return the scores of a judged frame, a batch of one, in this view."""
+        """Apply zone and calibration of this view to one scored frame, given as a batch of one."""
         judged = self.detector.inside(self.zone, judged)
         reconstruction, deformation = float(judged.reconstruction[0]), float(judged.deformation[0])
         calibrated = np.nan
@@ -89,14 +92,14 @@ class Stream:
 
 
 def add_frames(streams: Sequence[Stream], frames: Sequence[np.ndarray]) -> list[JudgedFrame | None]:
-    """Judge the next frame of each of several streams of one model in one batch.
+    """Score the next frame of several streams of one model in one batch.
 
     Args:
         streams: Streams of one model. Their detectors may have different thresholds.
         frames: (H, W, C) uint8, one for each stream.
 
     Returns:
-        One judged frame for each stream; None if it does not yet have T frames.
+        One scored frame for each stream. None if a stream does not yet have T frames.
     """
     windows = list[Window]()
     complete = list[int]()  # which streams have a window
@@ -116,7 +119,7 @@ def add_frames(streams: Sequence[Stream], frames: Sequence[np.ndarray]) -> list[
 def judge_clip(
     detector: FrameJudge, frames: Iterable[np.ndarray | None], scene: str = "", batch: int = 8
 ) -> Iterator[JudgedFrame]:
-    """Judge the frames of a clip in batches, each with its calibrated score.
+    """Score the frames of a clip in batches, and calculate the calibrated scores.
 
     Only the zone of the detector's calibration is scored.
 
@@ -124,7 +127,7 @@ def judge_clip(
         detector: The model.
         frames: As in `Detector.judge`. After a gap, the smoothing of the score starts again.
         scene: As in `Detector.__call__`.
-        batch: Frames judged together.
+        batch: Number of frames that are scored together.
     """
     stream = Stream(detector, scene)
     for present, part in groupby(frames, key=lambda frame: frame is not None):
@@ -139,7 +142,7 @@ def judge_clip(
 
 
 def judge_source_frames(stream: Stream, frames: Iterable[SourceFrame]) -> Iterator[JudgedFrame]:
-    """Judge the frames of a source as they come, with their times."""
+    """Score the frames of a source one by one, and give each score the time of its frame."""
     for frame in frames:
         if frame.gap:
             stream.restart()
@@ -149,7 +152,7 @@ def judge_source_frames(stream: Stream, frames: Iterable[SourceFrame]) -> Iterat
 
 
 def follow(detector: FrameJudge, source: str, scene: str = "") -> Iterator[JudgedFrame]:
-    """Judge a source as its frames come. The source is closed at the end, or with the iterator."""
+    """Score the frames of a source one by one. The source is closed together with the iterator."""
     frame_format = FrameFormat.from_settings(detector.config.data)
     with open_source(source, frame_format, detector.fps) as frames:
         yield from judge_source_frames(Stream(detector, scene), frames)

@@ -1,4 +1,4 @@
-"""A trained network as a backend: folded, packed and in 16 bit if that is faster."""
+"""A PyTorch network as a backend. For speed, it is folded, packed and computed in 16 bit."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from dmad.inference.packing import can_pack, pack
 
 
 class TorchBackend:
-    """Judges windows with a network.
+    """Scores windows with a network.
 
     Args:
         model: The network.
         config: Its settings.
         form: The form it belongs to.
         device: Where to compute, such as "cpu" or "cuda". None: a GPU if there is one.
-        fast: Compute with a copy that is folded and, on a CPU, packed. If False, the network is
-            used as it is, in 32 bit.
-        bf16: With `fast`, compute in 16 bit. None: if the device is fast in it.
+        fast: Compute with a copy that is folded and, on a CPU, packed (see `folding` and
+            `packing`). False: use the network itself, in 32 bit.
+        bf16: With `fast`, compute in 16 bit. None: only if this makes the device faster.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class TorchBackend:
     def __call__(
         self, windows: NDArray[np.uint8], backgrounds: NDArray[np.float32] | None
     ) -> Mapping[str, np.ndarray]:
-        """As `Backend.__call__`. On a GPU, an entry is copied to the CPU when it is read."""
+        """As `Backend.__call__`. An entry on a GPU is copied to the CPU when it is read."""
         x, target = to_model(torch.from_numpy(windows).to(self.device))
         if self.bf16:
             x = x.contiguous(memory_format=torch.channels_last)
@@ -85,6 +85,6 @@ def _templates(model: nn.Module) -> NDArray[np.float32] | None:
 
 
 def _to_array(tensor: Tensor) -> NDArray[np.float32]:
-    """A tensor as a float32 array. A tensor of the CPU is not copied."""
+    """Convert a tensor to a float32 array. A float32 tensor on the CPU is not copied."""
     array: NDArray[np.float32] = tensor.detach().float().cpu().numpy()
     return array

@@ -1,4 +1,4 @@
-"""Warnings about footage that differs from the footage that the threshold was set on."""
+"""Warnings if footage is different from the footage that the threshold was set on."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from dmad.inference.detector import Detector
 
 
 def view_warnings(detector: Detector, scene: str, zone: Zone = ALL) -> list[str]:
-    """Warnings if the threshold of a detector was set on another view, or part of the view.
+    """Return warnings if the threshold was set on another view, or another part of the view.
 
     Args:
         detector: The model, with the threshold that is used.
         scene: Name of the view.
-        zone: The part of the view that counts; `ALL` is that of the threshold.
+        zone: The part of the view that is scored. `ALL`: the zone of the threshold.
     """
     calibration = detector.calibration
     if calibration is None:
@@ -22,27 +22,27 @@ def view_warnings(detector: Detector, scene: str, zone: Zone = ALL) -> list[str]
     warnings = []
     if calibration.scene != scene and detector.needs_template(scene):
         warnings.append(
-            f"the threshold was set on another view than {scene!r}, which was not trained on; set "
-            f"its own with `dmad calibrate RUN CLIPS --scene {scene} --out FILE`"
+            f"the threshold was not set on view {scene!r}, which was not in the training; set a "
+            f"threshold for it with `dmad calibrate RUN CLIPS --scene {scene} --out FILE`"
         )
     if zone and zone != calibration.zone:
         warnings.append(
-            "the threshold was set on another part of the view; set its own with `dmad calibrate "
-            "RUN CLIPS --include POLYGON --exclude POLYGON --out FILE`"
+            "the threshold was set on another part of the view; set one for this part with "
+            "`dmad calibrate RUN CLIPS --include POLYGON --exclude POLYGON --out FILE`"
         )
     return warnings
 
 
 def rate_warnings(calibration: Calibration | None, fps: float) -> list[str]:
-    """Warnings if footage has another number of frames a second than the threshold was set on.
+    """Return a warning if the frame rate of footage is not the one that the threshold is for.
 
     Args:
         calibration: The threshold, if there is one.
-        fps: Frames a second of the footage; 0 if unknown.
+        fps: Frames per second of the footage; 0 if unknown.
     """
     if calibration is None or not fps or same_rate(fps, calibration.fps):
         return []
     return [
-        f"the threshold was set at {calibration.fps:g} frames a second, this footage has {fps:g}; "
-        "calibrate on footage of the same rate"
+        f"the threshold was set on footage with {calibration.fps:g} frames per second, and this "
+        f"footage has {fps:g}; set a threshold on footage with the same rate"
     ]

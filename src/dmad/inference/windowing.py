@@ -1,4 +1,4 @@
-"""Windows of frames as they come: each frame with the T frames before it and its template."""
+"""Windows: each frame together with the T frames before it and its background template."""
 
 from __future__ import annotations
 
@@ -15,22 +15,23 @@ from dmad.data.templates import PastFrames
 
 @dataclass(frozen=True)
 class Window:
-    """A frame and what it is judged with."""
+    """A frame, and the past frames and the template that are needed to score it."""
 
     index: int  # position of the frame, counted from the first frame of its view
-    frames: tuple[Frame, ...]  # T + 1, oldest first; the last is the one to be judged
+    frames: tuple[Frame, ...]  # T + 1, oldest first; the last frame is scored
     background: NDArray[np.float32] | None  # (C, H, W) template in [-1, 1], if the model has any
 
 
 class WindowMaker:
-    """Makes a window of each frame of one view, from this frame and earlier ones alone.
+    """Makes a window for each frame of one view. Only this frame and earlier frames are used.
 
     Args:
-        history: T, the number of frames before the one that is judged.
-        template: Background template (C, H, W) of a view that was trained on.
-        past: Collects the frames of a view that was not trained on; its template is their median.
-            A frame is added after it was judged, so that no template contains the frame that is
-            judged with it. (The first frame of a model of single images is its own past.)
+        history: T, the number of frames before the scored frame.
+        template: Background template (C, H, W) of a view in the training.
+        past: Collects the frames of a view that was not in the training. Their median is the
+            template. A frame is added after its window was made, so the template of a frame never
+            contains this frame. (Exception: the first of several single images has no past, so it
+            is its own template.)
     """
 
     def __init__(
@@ -45,7 +46,7 @@ class WindowMaker:
         self._frames: deque[Frame] = deque(maxlen=history + 1)
 
     def restart(self) -> None:
-        """Forget the last frames, because the next does not follow them. The template is kept."""
+        """Forget the last frames, because frames are missing after them. Keep the template."""
         self._frames.clear()
 
     def add_frame(self, frame: Frame) -> Window | None:
@@ -68,7 +69,7 @@ class WindowMaker:
         return self._past.median()
 
     def windows(self, frames: Iterable[Frame | None]) -> Iterator[Window]:
-        """Yield the windows of frames as they come; None marks a gap before the next frame."""
+        """Yield the window of each frame as it arrives. None stands for missing frames (a gap)."""
         for frame in frames:
             if frame is None:
                 self.restart()

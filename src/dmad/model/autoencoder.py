@@ -1,4 +1,4 @@
-"""f, g and f_m: encoder, decoder with compressed skips, and foreground mask."""
+"""The encoder f, the decoder g with compressed skip connections, and the foreground mask f_m."""
 
 from __future__ import annotations
 
@@ -25,12 +25,13 @@ def conv_pair(in_channels: int, out_channels: int, positions: bool = False) -> n
 
 
 class Encoder(nn.Module):
-    """f: one feature map for each level. The last is the embedding z_e.
+    """The encoder f. It returns one feature map for each level; the last is the embedding z_e.
 
     Args:
         in_channels: Channels of the input.
         widths: Channels of each level. Every level has half the size of the level before.
-        stem: Factor by which pixels are folded into channels before the first level.
+        stem: Factor by which height and width are reduced before the first level: pixels become
+            channels.
     """
 
     def __init__(self, in_channels: int, widths: Sequence[int], stem: int = 1) -> None:
@@ -42,7 +43,7 @@ class Encoder(nn.Module):
         )
         last = self.levels[-1]
         assert isinstance(last, nn.Sequential)
-        self.levels[-1] = last[:-2]  # without batch norm and ReLU: the embedding has a sign
+        self.levels[-1] = last[:-2]  # no batch norm and ReLU: the embedding can be negative
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """From (B, in, H, W) to features (B, widths[i], H / stem / 2^i, W / stem / 2^i)."""
@@ -53,7 +54,7 @@ class Encoder(nn.Module):
 
 
 class CompressedSkip(nn.Module):
-    """A skip of few channels (Sec. 3.2). No gradient passes to the features."""
+    """A skip connection with few channels (Sec. 3.2). It passes no gradient to the features."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -66,7 +67,7 @@ class CompressedSkip(nn.Module):
 
 
 class NoSkip(nn.Module):
-    """A skip that passes no channels."""
+    """A skip connection that passes no channels."""
 
     def forward(self, features: Tensor) -> Tensor:
         """From (B, C, h, w) to (B, 0, h, w)."""
@@ -74,10 +75,10 @@ class NoSkip(nn.Module):
 
 
 def skip_modules(kind: str, widths: Sequence[int], stem: int, channels: int) -> nn.ModuleList:
-    """For each level, the module through which its features pass to the decoder.
+    """Return a skip connection for each level: the module that passes its features to the decoder.
 
-    Compressed skips (Sec. 3.2) come from levels at a quarter of the image size or less, so that
-    one feature stands for 16 pixels or more.
+    Only levels at a quarter of the image size or less get a compressed skip (Sec. 3.2). So each of
+    their features covers at least 4 x 4 pixels.
 
     Args:
         kind: "compressed", "full" or "none".
@@ -96,14 +97,17 @@ def skip_modules(kind: str, widths: Sequence[int], stem: int, channels: int) -> 
 
 
 def skip_channels(skip: nn.Module, width: int) -> int:
-    """Channels that a skip passes of a level with `width` channels."""
+    """Number of channels that a skip connection passes, if its level has `width` channels."""
     if isinstance(skip, CompressedSkip):
         return skip.conv.out_channels
     return 0 if isinstance(skip, NoSkip) else width
 
 
 def image_layers(width: int, channels: int, stem: int) -> nn.Sequential:
-    """Layers from the finest level to the image: unfold channels to pixels, then smooth seams."""
+    """Layers from the finest level to the image.
+
+    Channels become blocks of pixels. Then a convolution smooths the borders between the blocks.
+    """
     few = max(width // stem**2, 4)
     return nn.Sequential(
         nn.Conv2d(width, few * stem**2, 3, padding=1),
@@ -114,12 +118,14 @@ def image_layers(width: int, channels: int, stem: int) -> nn.Sequential:
 
 
 class Decoder(nn.Module):
-    """g(PE(·)): from the quantised embedding and the skips to the reference image, and to a mask.
+    """The decoder g(PE(·)): from the quantised embedding and the skips to the reference image.
+
+    It can compute the mask as well.
 
     Args:
-        out_channels: Channels of the image, and of the mask if the decoder computes it.
+        out_channels: Channels of the image, plus those of the mask if the decoder computes it.
         widths: Channels of each encoder level.
-        skips: A skip module for each level.
+        skips: A skip connection for each level, as `skip_modules` returns them.
         stem: As in the encoder.
         positions: Use the positional embedding.
     """
@@ -145,7 +151,7 @@ class Decoder(nn.Module):
         self.final = image_layers(widths[0], out_channels, stem)
 
     def forward(self, z: Tensor, features: Sequence[Tensor]) -> Tensor:
-        """From z (B, D, H', W') and the encoder's features to (B, out, H, W), without limits."""
+        """From z (B, D, H', W') and the encoder's features to (B, out, H, W), of any value."""
         for level in range(len(features) - 1, -1, -1):
             skip = self.skips[level](features[level])
             z = self.levels[level](torch.cat((z, skip), 1) if skip.shape[1] else z)
@@ -156,9 +162,10 @@ class Decoder(nn.Module):
 
 
 class EncoderMask(nn.Module):
-    """f_m from the two finest encoder levels, as released for Ped2 and Avenue.
+    """The mask f_m from the two finest encoder levels, as in the released code for Ped2 and Avenue.
 
-    It sees every detail of the input, so its mask can show what the memory never held.
+    These levels contain every detail of the input. So the mask can show things that no memory item
+    contains.
 
     Args:
         widths: Channels of each encoder level.

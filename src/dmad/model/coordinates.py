@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 def coordinates(height: int, width: int, like: Tensor) -> Tensor:
-    """The coordinates of every pixel centre, in [-1, 1] from the first to the last.
+    """Return the coordinates of every pixel centre, from -1 (first pixel) to 1 (last pixel).
 
     Args:
         height: Rows of the grid.
@@ -26,14 +26,14 @@ def coordinates(height: int, width: int, like: Tensor) -> Tensor:
 class CoordConv2d(nn.Conv2d):
     """A 3 x 3 convolution over PE(x): x with two more channels, its coordinates (CoordConv).
 
-    Coordinates are linear. Away from the border, any kernel over them therefore equals one weight
-    for each coordinate and a bias. These weights are a parameter of their own, `position`, and
-    their product with the coordinates is added to the convolution of x.
+    Coordinates grow linearly. So, except at the border, a kernel over a coordinate has the effect
+    of one weight and a bias. The parameter `position` holds one such weight for each coordinate.
+    The product of these weights and the coordinates is added to the convolution of x.
 
     Args:
         in_channels: Channels of x, without the coordinates.
         out_channels: Channels of the result, which has the height and width of x.
-        positions: False makes it a plain convolution.
+        positions: False: a plain convolution without coordinates.
     """
 
     def __init__(self, in_channels: int, out_channels: int, positions: bool = True) -> None:
@@ -52,8 +52,8 @@ class CoordConv2d(nn.Conv2d):
 def add_positions(x: Tensor, position: Tensor) -> Tensor:
     """Add a linear function of the coordinates to x.
 
-    It is computed as one matrix product in the memory order of x. A broadcast sum gives the same,
-    but in 16 bit on a CPU its gradient is thirty times slower.
+    This is one matrix product in the memory layout of x. A broadcast sum has the same result, but
+    in 16 bit on a CPU its gradient is thirty times slower.
 
     Args:
         x: (B, C, H, W).

@@ -1,8 +1,8 @@
-"""ψ, ψ': deformation fields, their estimator, and the functions that apply and compose them.
+"""Deformation fields, their estimators ψ and ψ', and functions that apply and compose fields.
 
-A field is (B, 2, H, W), with channel 0 = x (right) and 1 = y (down). It is in grid units, in which
-the image spans [-1, 1] between the centres of its corner pixels (`align_corners=True`). Its value
-at a pixel is the distance from this pixel to the place where the image is sampled.
+A field is (B, 2, H, W), with channel 0 = x (right) and 1 = y (down). Its unit is the grid unit: the
+centres of the first and the last pixel of an axis are at -1 and 1 (`align_corners=True`). The value
+of a field at a pixel is the distance from this pixel to the position where the image is sampled.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from dmad.model.coordinates import CoordConv2d, coordinates
 
 
 def grid_units(pixels: float, size: int) -> float:
-    """A length in pixels, in grid units of an axis of `size` pixels."""
+    """Convert a length from pixels to grid units, for an axis of `size` pixels."""
     return 2 * pixels / (size - 1)
 
 
 def field_in_pixels(field: Tensor) -> Tensor:
-    """A field (B, 2, H, W) of grid units, in pixels."""
+    """Convert a field (B, 2, H, W) from grid units to pixels."""
     height, width = field.shape[-2:]
     scale = field.new_tensor([(width - 1) / 2, (height - 1) / 2])
     return field * scale[:, None, None]
@@ -33,7 +33,7 @@ def field_in_pixels(field: Tensor) -> Tensor:
 def warp(image: Tensor, field: Tensor) -> Tensor:
     """Eq. 7: image ∘ field. Sample the image bilinearly where the field points.
 
-    Places outside the image are moved to its border.
+    Positions outside the image are moved to its border.
 
     Args:
         image: (B, C, H, W).
@@ -48,7 +48,7 @@ def warp(image: Tensor, field: Tensor) -> Tensor:
 
 
 def compose(first: Tensor, second: Tensor) -> Tensor:
-    """The field with the effect of `first` and then `second`: x ∘ first ∘ second.
+    """Return one field with the effect of `first` and then `second`: x ∘ first ∘ second.
 
     Args:
         first: (B, 2, H, W), applied first.
@@ -61,7 +61,7 @@ def compose(first: Tensor, second: Tensor) -> Tensor:
 
 
 def compose_all(fields: Sequence[Tensor]) -> list[Tensor]:
-    """The compositions O_1, O_1 ∘ O_2, … of Eq. 7, as many as fields."""
+    """Return the compositions O_1, O_1 ∘ O_2, … of Eq. 7, one for each field."""
     composed = list(fields[:1])
     for field in fields[1:]:
         composed.append(compose(composed[-1], field))
@@ -69,18 +69,18 @@ def compose_all(fields: Sequence[Tensor]) -> list[Tensor]:
 
 
 def resize(field: Tensor, size: tuple[int, int]) -> Tensor:
-    """Up(·) of Eq. 6: interpolate a field (B, 2, h, w) to `size`. The corners keep their values."""
+    """Up(·) of Eq. 6: interpolate a field (B, 2, h, w) to `size`. Its corners keep their values."""
     return F.interpolate(field, size=size, mode="bilinear", align_corners=True)
 
 
 class Head(nn.Module):
-    """One of the K heads of Eq. 6: convolutions of stride 2 down to the scale of its field.
+    """One of the K heads of Eq. 6. It computes a small field and enlarges it to the image size.
 
     Args:
-        width: Channels of the trunk's features.
-        halvings: Number of convolutions of stride 2.
-        displacement: Largest displacement in pixels, the limit of Tanh.
-        size: Height and width of the image, and of the field.
+        width: Channels of the features that the trunk computes.
+        halvings: Number of convolutions of stride 2, each of which halves the size.
+        displacement: Largest displacement in pixels: the limit of Tanh.
+        size: Height and width of the image, and of the returned field.
     """
 
     def __init__(self, width: int, halvings: int, displacement: float, size: int) -> None:
@@ -96,7 +96,7 @@ class Head(nn.Module):
         self.size = size
 
     def forward(self, trunk: Tensor) -> Tensor:
-        """From features (B, width, h, w) to a field (B, 2, size, size). Untrained, it is zero."""
+        """From features (B, width, h, w) to a field (B, 2, size, size), zero before training."""
         field = self.limit * torch.tanh(self.final(self.layers(trunk)).float())
         return resize(field, (self.size, self.size))
 
@@ -104,16 +104,17 @@ class Head(nn.Module):
 class DeformationEstimator(nn.Module):
     """ψ(x) = Up(h(PE(x))) of Eq. 6: K fields, coarse first. ψ'(x) of Eq. 16: K in each direction.
 
-    The trunk works at the scale of the finest head.
+    All heads get the features of one trunk, which works at the resolution of the finest head.
 
     Args:
         in_channels: Channels of x.
         size: Height and width of x in pixels.
-        reductions: For each head, image size over field size: powers of two, coarse first.
-        displacements: For each head, the largest displacement in pixels.
+        reductions: One number for each head, the coarse head first: image size divided by field
+            size, a power of two.
+        displacements: One number for each head: the largest displacement in pixels.
         width: Channels of the trunk and of the heads.
         positions: Use the positional embedding.
-        directions: 1 for ψ. 2 for ψ', whose backward fields have their own heads on the same trunk.
+        directions: 1 for ψ. 2 for ψ', which has more heads for the backward fields.
     """
 
     def __init__(
@@ -154,7 +155,7 @@ class DeformationEstimator(nn.Module):
     def from_config(
         cls, config: ModelConfig, in_channels: int, size: int, directions: int = 1
     ) -> DeformationEstimator | None:
-        """An estimator from the settings of a network. None if they have no heads."""
+        """Make the estimator for the settings of a network. None if they have no heads."""
         if not config.reductions:
             return None
         return cls(

@@ -1,7 +1,7 @@
 """Reverse distillation: a frozen teacher f, a bottleneck, and a student g that mirrors the teacher.
 
-The student restores the teacher's features from what passes the bottleneck. It has learnt from
-normal images only, so it fails on abnormal ones.
+The student restores the teacher's features from the output of the bottleneck. It has learnt this
+only from normal images. So its features differ from the teacher's where an image is abnormal.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from torch.nn import functional as F
 
 from dmad.errors import require
 
-STRIDES = [4, 8, 16]  # image size over feature size of the three stages
+STRIDES = [4, 8, 16]  # image size divided by feature size, for each of the three stages
 
 
 @dataclass(frozen=True)
 class Blocks:
-    """The residual blocks of a stage."""
+    """Number and kind of the residual blocks in a stage."""
 
     count: int
-    inner: int  # channels inside a bottleneck block; 0 if the blocks are basic
+    inner: int  # channels inside a bottleneck block; 0 for basic blocks
 
 
 class Teacher(nn.Module):
-    """f: stages 1 to 3 of a network of timm, frozen and always in eval mode.
+    """The teacher f: stages 1 to 3 of a network of timm. It is frozen and always in eval mode.
 
-    The weights are random until they are loaded. They get no gradient, but the image may get one.
+    Its weights are random until they are loaded. Gradients go to the image, but not to the weights.
 
     Args:
         name: Name of the network in timm, such as `wide_resnet50_2` or `resnet18`.
@@ -48,7 +48,7 @@ class Teacher(nn.Module):
         super().__init__()
         import timm  # takes a second, and video does not need it
 
-        require(timm.is_model(name), f"timm knows no network {name!r}; give one, such as resnet18")
+        require(timm.is_model(name), f"timm has no network {name!r}; give one, such as resnet18")
         self.network = timm.create_model(name, features_only=True, out_indices=(1, 2, 3))
         info = self.network.feature_info
         require(
@@ -73,7 +73,7 @@ class Teacher(nn.Module):
         return features
 
     def blocks(self) -> list[Blocks]:
-        """The residual blocks of each stage. For networks that are no ResNet, two basic blocks."""
+        """Return the residual blocks of each stage: two basic blocks if it is not a ResNet."""
         stages = []
         for index in (1, 2, 3):
             layer = getattr(self.network, f"layer{index}", None)
@@ -87,13 +87,13 @@ class Teacher(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """A residual block, basic or bottleneck, that may halve or double the size.
+    """A residual block, basic or bottleneck, that can halve or double the size.
 
     Args:
         in_channels: Channels of the input.
         out_channels: Channels of the output.
         inner: Channels inside a bottleneck block. 0 makes a basic block.
-        scale: Output size over input size: 0.5, 1 or 2 (a transposed convolution).
+        scale: Output size divided by input size: 0.5, 1 or 2 (a transposed convolution).
     """
 
     def __init__(self, in_channels: int, out_channels: int, inner: int = 0, scale: float = 1):
@@ -145,7 +145,7 @@ def resizing_conv(in_channels: int, out_channels: int, kernel: int, scale: float
 def residual_stage(
     in_channels: int, out_channels: int, blocks: Blocks, scale: float
 ) -> nn.Sequential:
-    """Residual blocks, the first of which changes size and channels."""
+    """A sequence of residual blocks. The first block changes size and channels."""
     others = [
         ResidualBlock(out_channels, out_channels, blocks.inner) for _ in range(blocks.count - 1)
     ]
@@ -155,7 +155,8 @@ def residual_stage(
 def skip_layers(in_channels: int, out_channels: int, halvings: int) -> nn.Sequential:
     """Convolutions with batch norm and ReLU that halve the size `halvings` times.
 
-    Each has half the channels of the next. Without halvings there is one convolution of stride 1.
+    Each has half as many channels as the next. Without halvings there is one convolution of stride
+    1.
     """
     count, scale = max(halvings, 1), 0.5 if halvings else 1
     layers: list[nn.Module] = []
@@ -167,15 +168,16 @@ def skip_layers(in_channels: int, out_channels: int, halvings: int) -> nn.Sequen
 
 
 class Bottleneck(nn.Module):
-    """All stages brought to the size of the last, joined, and halved by a residual stage.
+    """Reduce all stages to the size of the last, join them, and halve the result's size.
 
-    Behind a memory, the stages pass as compressed skips (Sec. 3.2): a quarter of their channels,
-    and no gradient to them. Without a memory, all pass in full, as in reverse distillation.
+    With a memory, the features of the stages pass through compressed skip connections (Sec. 3.2).
+    These keep a quarter of the channels, and pass no gradient to the features. Without a memory,
+    all features pass, as in reverse distillation.
 
     Args:
         channels: Channels of the teacher's stages.
         blocks: Residual blocks of the teacher's last stage.
-        compressed: True passes the stages as compressed skips.
+        compressed: Use compressed skip connections.
     """
 
     def __init__(self, channels: Sequence[int], blocks: Blocks, compressed: bool) -> None:
@@ -200,7 +202,7 @@ class Bottleneck(nn.Module):
 
 
 class Student(nn.Module):
-    """g: the teacher's stages in reverse order, each of which doubles the size.
+    """The student g: the teacher's stages in reverse order. Each stage doubles the size.
 
     Args:
         channels: Channels of the teacher's stages.

@@ -1,6 +1,7 @@
-"""The paper's losses as pure functions. Means are over all elements, so sizes do not matter.
+"""The paper's losses as pure functions.
 
-A name that ends in `_plus` is the paper's quantity with ⁺, for images.
+Losses are means over all elements, so the image size does not change them. Functions for images end
+in `_plus`, because the paper marks their results with ⁺.
 """
 
 from __future__ import annotations
@@ -42,9 +43,9 @@ class ImageLossTerms:
 
 
 def gradients(x: Tensor) -> tuple[Tensor, Tensor]:
-    """∇x along width and height: differences to the next pixel, of the shape of x.
+    """∇x along width and height: the difference between each pixel and the next one.
 
-    They are zero in the last column and the last row.
+    Both have the shape of x. They are zero in the last column and the last row.
     """
     along_x = F.pad(x[..., :, 1:] - x[..., :, :-1], (0, 1))
     along_y = F.pad(x[..., 1:, :] - x[..., :-1, :], (0, 0, 0, 1))
@@ -52,12 +53,12 @@ def gradients(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def squared_error(x: Tensor, reconstruction: Tensor) -> Tensor:
-    """MSE part of Dis for each pixel: from two (B, C, H, W) to (B, H, W)."""
+    """The squared error in Dis for each pixel: from two (B, C, H, W) to (B, H, W)."""
     return (x - reconstruction).square().mean(1)
 
 
 def gradient_error(x: Tensor, reconstruction: Tensor) -> Tensor:
-    """Gradient part of Dis for each pixel, as L1: from two (B, C, H, W) to (B, H, W)."""
+    """The gradient error in Dis (L1) for each pixel: from two (B, C, H, W) to (B, H, W)."""
     along_x, along_y = gradients(x - reconstruction)
     return (along_x.abs() + along_y.abs()).mean(1)
 
@@ -68,7 +69,7 @@ def distance(x: Tensor, reconstruction: Tensor, gradient: float = 1.0) -> Tensor
     Args:
         x: (B, C, H, W).
         reconstruction: (B, C, H, W).
-        gradient: Weight of the gradient part.
+        gradient: Weight of the gradient error.
 
     Returns:
         (B, H, W), 0 or more.
@@ -80,7 +81,10 @@ def distance(x: Tensor, reconstruction: Tensor, gradient: float = 1.0) -> Tensor
 def reconstruction_loss(
     x: Tensor, reconstructions: Sequence[Tensor], config: VideoLossConfig
 ) -> Tensor:
-    """Eq. 10: Σ_k Dis(x, x̂_k). `coarse_gradient` scales the gradient part of all but the last."""
+    """Eq. 10: Σ_k Dis(x, x̂_k).
+
+    The gradient error of all reconstructions except the last is multiplied by `coarse_gradient`.
+    """
     *coarse, finest = reconstructions
     coarse_weight = config.coarse_gradient * config.gradient
     total = x.new_zeros(())
@@ -90,7 +94,7 @@ def reconstruction_loss(
 
 
 def compression_loss(z_e: Tensor, z_q: Tensor, beta: float = 0.25) -> Tensor:
-    """Eq. 5: pulls the items to the embeddings, and by β the embeddings to the items."""
+    """Eq. 5: moves items towards embeddings and, with weight β, embeddings towards items."""
     z_e = z_e.to(z_q.dtype)
     return F.mse_loss(z_q, z_e.detach()) + beta * F.mse_loss(z_e, z_q.detach())
 
@@ -100,8 +104,8 @@ def smoothness(field: Tensor, window: int = 0) -> Tensor:
 
     Args:
         field: The field.
-        window: 0 adds the differences of neighbours along x and y. An odd width compares each
-            vector with the mean of the window around it.
+        window: 0: the differences between neighbouring vectors along x and y are added. An odd
+            number: the difference between a vector and the mean in a window of this width is taken.
     """
     if window:
         mean = F.avg_pool2d(field, window, 1, window // 2, count_include_pad=False)
@@ -116,11 +120,11 @@ def strength(field: Tensor) -> Tensor:
 
 
 def total_loss(x: Tensor, output: PDMOutput, config: VideoLossConfig) -> VideoLossTerms:
-    """Eq. 11 and all its terms.
+    """Compute Eq. 11 and all its terms.
 
     Args:
-        x: (B, C, H, W), what was to be reconstructed.
-        output: What the model computed.
+        x: (B, C, H, W), the frames or images to reconstruct.
+        output: The model's output for them.
         config: The weights.
     """
     zero, memory, fields = x.new_zeros(()), output.memory, output.offsets
@@ -135,29 +139,29 @@ def total_loss(x: Tensor, output: PDMOutput, config: VideoLossConfig) -> VideoLo
 
 
 def cosine_loss(features: Sequence[Tensor], restored: Sequence[Tensor]) -> Tensor:
-    """Eq. 10 for deep features: 1 - cosine of each whole stage, summed over the stages."""
+    """Eq. 10 for features: 1 - cosine of each stage as one vector, summed over the stages."""
     pairs = zip(features, restored, strict=True)
     cosines = [F.cosine_similarity(a.flatten(1).float(), b.flatten(1).float()) for a, b in pairs]
     return (1 - torch.stack(cosines)).sum(0).mean()
 
 
 def cycle_loss(x: Tensor, cycled: Tensor) -> Tensor:
-    """Eq. 17: squared error between the images and what both fields made of them, (B, 3, H, W)."""
+    """Eq. 17: squared error between images (B, 3, H, W) and the images after both deformations."""
     return F.mse_loss(cycled, x.to(cycled.dtype))
 
 
 def strength_plus(output: PPDMOutput, config: ImageLossConfig) -> Tensor:
-    """Last two terms of Eq. 18. Without `backward_strength` only the forward one, as released."""
+    """Last two terms of Eq. 18. Without `backward_strength`, only the term of forward fields."""
     fields = output.forward + output.backward if config.backward_strength else output.forward
     return sum((strength(field).mean() for field in fields), output.deformed.new_zeros(()))
 
 
 def total_loss_plus(x: Tensor, output: PPDMOutput, config: ImageLossConfig) -> ImageLossTerms:
-    """Eq. 19 and all its terms (Eq. 18).
+    """Compute Eq. 19 and all its terms (Eq. 18).
 
     Args:
         x: (B, 3, H, W), images in [-1, 1].
-        output: What the model computed.
+        output: The model's output for them.
         config: The weights.
     """
     zero, memory, fields = x.new_zeros(()), output.memory, output.forward + output.backward

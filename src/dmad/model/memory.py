@@ -11,10 +11,10 @@ from torch.nn import functional as F
 
 @dataclass(frozen=True)
 class MemoryOutput:
-    """What the memory makes of an embedding."""
+    """The output of the memory for an embedding."""
 
-    decoded: Tensor  # (B, D, H', W'): the value of z_q with the gradient of z_e (straight-through)
-    z_q: Tensor  # (B, D, H', W'): the nearest items; the gradient flows to the items
+    decoded: Tensor  # (B, D, H', W'): value of z_q; its gradient goes to z_e (straight-through)
+    z_q: Tensor  # (B, D, H', W'): the nearest items; its gradient goes to the items
     indices: Tensor  # (B, H', W') int64: numbers of the nearest items, 0 to N - 1
 
 
@@ -34,7 +34,7 @@ def nearest_item(z_e: Tensor, items: Tensor) -> Tensor:
 
 
 class Memory(nn.Module):
-    """N memory items, each a prototype of the normal in feature space.
+    """A memory of N items. Each item is a prototype of normal data in feature space.
 
     Args:
         count: Number N of items.
@@ -73,13 +73,14 @@ class Memory(nn.Module):
 
 
 def count_uses(indices: Tensor, count: int) -> Tensor:
-    """How often each of `count` items occurs in `indices` (any shape): (count,) int64."""
+    """Return how often each of `count` items occurs in `indices` (any shape): (count,) int64."""
     return torch.bincount(indices.flatten(), minlength=count)
 
 
 def perplexity(counts: Tensor) -> Tensor:
-    """The effective number of items in use, from counts (N,): 1 if only one is used, N if all
-    are used equally.
+    """Return the effective number of used items, from counts (N,).
+
+    It is 1 if only one item is used, and N if all items are used equally often.
     """
     share = counts.double() / counts.sum().clamp(min=1)
     effective: Tensor = torch.special.entr(share).sum().exp()

@@ -1,4 +1,4 @@
-"""The PDM form of DMAD: reconstruct a prototype, deform it, lay it over the background."""
+"""The PDM form of DMAD: reconstruct a prototype, deform it, and put it over the background."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ class PDMOutput:
 class PDM(nn.Module):
     """Diversity-measurable anomaly detection with the pyramid deformation module (Eq. 3, 9).
 
-    Without heads and background it is the memory autoencoder of Eq. 1, and with full skips that of
-    Eq. 2.
+    Without heads and background it is the memory autoencoder of Eq. 1. With full skip connections
+    as well, it is the one of Eq. 2.
 
     Args:
         config: The settings of the network.
         size: Height and width of the images in pixels.
         channels: Channels C of an image.
-        history: Number of past frames. 0 for single images, which are reconstructed themselves.
+        history: Number of past frames. 0: the network reconstructs single images.
         scenes: Number of fixed views. Each has its own background template.
     """
 
@@ -63,12 +63,12 @@ class PDM(nn.Module):
             self.background = nn.Parameter(torch.zeros(scenes, channels, size, size))
 
     def forward(self, x: Tensor, target: Tensor, background: Tensor | None = None) -> PDMOutput:
-        """Eq. 3, 7, 9.
+        """Reconstruct the prototype, deform it, and put it over the background (Eq. 3, 7, 9).
 
         Args:
             x: (B, T·C, H, W), frames in [-1, 1], oldest first. T = 1 for single images.
-            target: (B, C, H, W), what the camera saw, to which the prototype is deformed.
-            background: (B, C, H, W), the template of each sample's view. None takes that of the
+            target: (B, C, H, W), the frame that the deformed prototype should match.
+            background: (B, C, H, W), the template of each sample's view. None: the template of the
                 first view.
         """
         features = self.encoder(x)

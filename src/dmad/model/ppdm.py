@@ -1,4 +1,4 @@
-"""The PPDM form of DMAD: deform the image first, then restore the features of a teacher."""
+"""The PPDM form of DMAD: deform the image first, then restore a teacher's features of it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class PPDMOutput:
     forward: tuple[Tensor, ...]  # K x (B, 2, H, W) grid units: O_1 … O_K, coarse first
     backward: tuple[Tensor, ...]  # K x (B, 2, H, W) grid units: O_1ᵀ … O_Kᵀ
     return_field: Tensor | None  # (B, 2, H, W): O_Kᵀ ∘ … ∘ O_1ᵀ; None if K = 0
-    cycled: Tensor  # (B, 3, H, W): the deformed image, deformed back (Eq. 17)
+    cycled: Tensor  # (B, 3, H, W): the deformed image after the return field (Eq. 17)
     features: tuple[Tensor, ...]  # 3 x (B, C_i, h_i, w_i): f(x ∘ ψ'(x))
     restored: tuple[Tensor, ...]  # 3 x (B, C_i, h_i, w_i): x̂, computed by the student
     z_e: Tensor  # (B, C_3, h_3, w_3): the last features, which the memory quantises
@@ -34,7 +34,7 @@ class PPDM(nn.Module):
     Without heads and memory it is reverse distillation.
 
     Args:
-        config: The settings of the network. `teacher` names f.
+        config: The settings of the network. `teacher` is the name of f.
         size: Height and width of the images in pixels.
     """
 
@@ -50,11 +50,12 @@ class PPDM(nn.Module):
         self.estimator = DeformationEstimator.from_config(config, 3, size, directions=2)
 
     def forward(self, x: Tensor, features: Sequence[Tensor] | None = None) -> PPDMOutput:
-        """Eq. 15 to 17.
+        """Deform the images, restore the teacher's features and deform back (Eq. 15 to 17).
 
         Args:
             x: (B, 3, H, W) in [-1, 1].
-            features: The teacher's features of x, if they are known and there are no heads.
+            features: The teacher's features of x. None: they are computed. Only for a network
+                without heads.
         """
         fields = self.estimator(x) if self.estimator else []
         heads = len(fields) // 2

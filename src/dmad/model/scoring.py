@@ -1,7 +1,7 @@
 """Maps and scores: how anomalous each pixel, frame or image is (Eq. 12 to 14, 20 to 23).
 
-They are raw: larger is more anomalous, and nothing is clamped. A name that ends in `_plus` is the
-paper's quantity with ⁺, for images.
+Scores are raw: a larger score is more anomalous, and scores have no upper limit. Functions for
+images end in `_plus`, because the paper marks their results with ⁺.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ class Scores:
 
 
 def score(x: Tensor, output: PDMOutput, config: VideoScoreConfig, gradient: float = 1.0) -> Scores:
-    """Eq. 12 to 14.
+    """Compute the maps and scores of frames: Eq. 12 to 14.
 
     Args:
-        x: (B, C, H, W), what the camera saw, in [-1, 1].
-        output: What the model computed.
+        x: (B, C, H, W), frames as the camera recorded them, in [-1, 1].
+        output: The model's output for these frames.
         config: α and the kernel.
         gradient: Weight of the gradient part of Dis.
     """
@@ -55,7 +55,7 @@ def deformation_map(offsets: Sequence[Tensor], like: Tensor) -> Tensor:
 
 
 def scores_of_maps(a_rec: Tensor, a_df: Tensor, config: VideoScoreConfig) -> Scores:
-    """Eq. 14, from the maps A_rec and A_df (B, H, W)."""
+    """Compute Eq. 14 from the maps A_rec and A_df (B, H, W)."""
     reconstruction = box_filter(a_rec, config.kernel).amax((1, 2))
     deformation = box_filter(a_df, config.kernel).amax((1, 2))
     total = reconstruction + config.alpha * deformation
@@ -63,12 +63,12 @@ def scores_of_maps(a_rec: Tensor, a_df: Tensor, config: VideoScoreConfig) -> Sco
 
 
 def pixel_map(a_rec: Tensor, a_df: Tensor, config: VideoScoreConfig) -> Tensor:
-    """The averaged maps of Eq. 14, added pixel by pixel instead of by their maxima: (B, H, W)."""
+    """The score of every pixel, (B, H, W): the averaged maps of Eq. 14, added without maxima."""
     return box_filter(a_rec, config.kernel) + config.alpha * box_filter(a_df, config.kernel)
 
 
 def box_filter(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    """A ⊗ k* with an averaging kernel. Pixels outside the frame count as zero.
+    """A ⊗ k* with an averaging kernel. Pixels outside the frame are zero.
 
     Args:
         maps: (B, H, W).
@@ -86,7 +86,7 @@ def box_filter(maps: Tensor, size: tuple[int, int]) -> Tensor:
 
 @dataclass(frozen=True)
 class ReleasedTerms:
-    """The three frame scores of the released code, before any normalisation."""
+    """The three frame scores of the authors' released code, before any normalisation."""
 
     deformation: Tensor  # (B,): maximum of the averaged |vertical part of O_1|, in pixels
     reconstruction: Tensor  # (B,): mean absolute error of the frame; for Avenue mean squared error
@@ -94,11 +94,13 @@ class ReleasedTerms:
 
 
 def released_terms(x: Tensor, output: PDMOutput, layout: str = "ped2") -> ReleasedTerms:
-    """The released variant of Eq. 12 to 14, on which the published figures rest.
+    """Compute the frame scores of the authors' released code, a variant of Eq. 12 to 14.
+
+    The published results were computed from these scores.
 
     Args:
-        x: (B, C, H, W), what the camera saw, in [-1, 1].
-        output: What the model computed.
+        x: (B, C, H, W), frames as the camera recorded them, in [-1, 1].
+        output: The model's output for these frames.
         layout: Data set. `avenue` has its own kernel and error.
     """
     is_avenue = layout == "avenue"
@@ -117,14 +119,17 @@ def released_terms(x: Tensor, output: PDMOutput, layout: str = "ped2") -> Releas
 
 
 def score_plus(output: PPDMOutput, config: ImageScoreConfig) -> Scores:
-    """Eq. 20 to 22."""
+    """Compute the maps and scores of images: Eq. 20 to 22."""
     a_rec = reconstruction_map_plus(output)
     a_df = deformation_map_plus(output, config.backward_only)
     return scores_of_maps_plus(a_rec, a_df, config)
 
 
 def reconstruction_map_plus(output: PPDMOutput) -> Tensor:
-    """Eq. 20: A_rec⁺, the feature map moved back to the places of the input image, (B, H, W)."""
+    """Eq. 20: A_rec⁺, the feature distance at each pixel of the input image, (B, H, W).
+
+    It is computed for the deformed image, and then deformed back.
+    """
     aligned_with_deformed = feature_map(output, output.deformed.shape[-1])
     if output.return_field is None:
         return aligned_with_deformed
@@ -132,10 +137,10 @@ def reconstruction_map_plus(output: PPDMOutput) -> Tensor:
 
 
 def feature_map(output: PPDMOutput, size: int) -> Tensor:
-    """Dis(x, x̂_K) of Eq. 20: 1 - cosine at each place of each stage, enlarged and summed.
+    """Dis(x, x̂_K) of Eq. 20: 1 - cosine at each position, summed over the stages.
 
     Returns:
-        (B, size, size), aligned with the deformed image.
+        (B, size, size) with the positions of the deformed image.
     """
     stages = []
     for features, restored in zip(output.features, output.restored, strict=True):
@@ -145,16 +150,20 @@ def feature_map(output: PPDMOutput, size: int) -> Tensor:
 
 
 def cosine(a: Tensor, b: Tensor) -> Tensor:
-    """Cosine similarity at each place: from two (B, C, h, w) to (B, h, w).
+    """Cosine similarity at each position: from two (B, C, h, w) to (B, h, w).
 
-    It takes fewer passes over the features than torch's function.
+    This is faster than the function of torch, because it reads the features fewer times.
     """
     lengths: Tensor = torch.linalg.vector_norm(a, dim=1) * torch.linalg.vector_norm(b, dim=1)
     return (a * b).sum(1) / lengths.clamp(min=1e-12)
 
 
 def deformation_map_plus(output: PPDMOutput, backward_only: bool = False) -> Tensor:
-    """Eq. 21: A_df⁺ of both directions, or of the backward one only (released).
+    """Eq. 21: A_df⁺ of both directions.
+
+    Args:
+        output: The model's output.
+        backward_only: Use only the backward direction, as in the released code.
 
     Returns:
         (B, H, W), in grid units. Zero without heads.
@@ -185,7 +194,7 @@ def sum_of_warped_strengths(fields: Sequence[Tensor]) -> Tensor:
 
 
 def scores_of_maps_plus(a_rec: Tensor, a_df: Tensor, config: ImageScoreConfig) -> Scores:
-    """Eq. 22, from the maps A_rec⁺ and A_df⁺ (B, H, W)."""
+    """Compute Eq. 22 from the maps A_rec⁺ and A_df⁺ (B, H, W)."""
     reconstruction = gaussian_blur(a_rec, config.sigma).amax((1, 2))
     deformation = gaussian_blur(a_df, config.sigma).amax((1, 2))
     total = reconstruction + config.alpha * deformation
@@ -193,12 +202,12 @@ def scores_of_maps_plus(a_rec: Tensor, a_df: Tensor, config: ImageScoreConfig) -
 
 
 def pixel_map_plus(a_rec: Tensor, a_df: Tensor, config: ImageScoreConfig) -> Tensor:
-    """Eq. 23, smoothed as in Eq. 22: (B, H, W)."""
+    """Eq. 23: the score of every pixel, smoothed as in Eq. 22, (B, H, W)."""
     return gaussian_blur(a_rec + config.alpha * a_df, config.sigma)
 
 
 def gaussian_blur(maps: Tensor, sigma: float) -> Tensor:
-    """A ⊗ k* with a Gaussian kernel, cut off at 4 σ. Outside, the values of the border continue.
+    """A ⊗ k* with a Gaussian kernel that ends at 4 σ. The border is repeated outside the image.
 
     Args:
         maps: (B, H, W).

@@ -16,7 +16,7 @@ from dmad.model.distillation import Teacher
 
 TORCHVISION = "tv_in1k"  # timm's tag of the weights that the paper used
 
-TIMEOUT = 10  # seconds in which the hub must answer
+TIMEOUT = 10  # seconds to wait for an answer of the Hugging Face hub
 
 
 def load_teacher(teacher: Teacher, config: ImageModelConfig) -> None:
@@ -41,17 +41,17 @@ def read_weight_file(path: Path) -> dict[str, Tensor]:
             return load_file(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
         return dict(content.get("state_dict", content))
-    except Exception as error:  # each format raises its own kinds
+    except Exception as error:  # each format raises other errors
         raise DmadError(
-            f"{path} holds no readable weights ({one_line(error)[:80]}); give .safetensors, or "
-            ".pth that holds only tensors"
+            f"cannot read weights from {path} ({one_line(error)[:80]}); give a .safetensors file, "
+            "or a .pth file that contains only tensors"
         ) from error
 
 
 def download_weights(name: str) -> dict[str, Tensor]:
     """Download the weights of a network with timm.
 
-    If torchvision has weights for it and `name` has no tag, these are taken.
+    If `name` has no tag, the weights of torchvision are used, if there are any.
     """
     import timm
     from timm.models import is_model_pretrained
@@ -62,18 +62,18 @@ def download_weights(name: str) -> dict[str, Tensor]:
     try:
         with only_errors_of("huggingface_hub"), offline_if_unreachable():
             return dict(timm.create_model(name, pretrained=True).state_dict())
-    except Exception as error:  # no network, no such file, no weights for this name
+    except Exception as error:  # no connection, no such file, no weights for this name
         raise DmadError(
-            f"the weights of teacher {name} cannot be fetched ({type(error).__name__}); without "
-            "a network give a file: --model.teacher_weights PATH"
+            f"cannot download the weights of teacher {name} ({type(error).__name__}); without an "
+            "internet connection, give a file: --model.teacher_weights PATH"
         ) from error
 
 
 @contextmanager
 def offline_if_unreachable() -> Iterator[None]:
-    """Use only files on this disk while the hub of the weights cannot be reached.
+    """Use only local files if the Hugging Face hub cannot be reached.
 
-    Otherwise the hub's library retries silently for most of a minute.
+    Otherwise its library tries again and again, without a message, for almost a minute.
     """
     from huggingface_hub import constants
     from huggingface_hub.utils import get_session  # type: ignore[attr-defined]
@@ -81,7 +81,7 @@ def offline_if_unreachable() -> Iterator[None]:
     offline_before = constants.HF_HUB_OFFLINE
     try:
         get_session().head(constants.ENDPOINT, timeout=TIMEOUT)
-    except Exception:  # each version raises its own kinds
+    except Exception:  # each version raises other errors
         constants.HF_HUB_OFFLINE = True
     try:
         yield
@@ -90,9 +90,9 @@ def offline_if_unreachable() -> Iterator[None]:
 
 
 def copy_weights(teacher: Teacher, weights: Mapping[str, Tensor], source: str, name: str) -> None:
-    """Copy weights into a teacher by their names, in which dots and underscores are the same.
+    """Copy the weights that have the names of a teacher's weights into the teacher.
 
-    Weights of other layers are ignored.
+    A dot and an underscore in a name are equal. All other weights are ignored.
 
     Raises:
         DmadError: A weight is missing or has another shape.
@@ -105,8 +105,8 @@ def copy_weights(teacher: Teacher, weights: Mapping[str, Tensor], source: str, n
         value = given.get(key.replace(".", "_"))
         if value is None or value.shape != own.shape:
             raise DmadError(
-                f"{source} holds no {key} as {name} has it; give the weights of {name}, or name "
-                "their network with --model.teacher"
+                f"{source} has no weight {key} of the shape that {name} needs; give the weights of "
+                f"{name}, or give the name of the right network with --model.teacher"
             )
         state[key] = value
     teacher.network.load_state_dict(state)

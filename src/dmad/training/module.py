@@ -1,4 +1,4 @@
-"""The LightningModule: one batch, its losses, and the use of the memory."""
+"""The LightningModule: computes the losses of a batch, and counts how memory items are used."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from dmad.model.memory import count_uses, perplexity
 
 
 def warmup_cosine(optimizer: Optimizer, warmup: int, steps: int) -> LRScheduler:
-    """The learning rate of each step: a linear rise over `warmup` steps, then a cosine to zero."""
+    """Return a schedule: a linear rise over `warmup` steps, then a fall to zero along a cosine."""
     cosine = CosineAnnealingLR(optimizer, max(1, steps - warmup))
     if not warmup:
         return cosine
@@ -31,7 +31,7 @@ class TrainingModule(L.LightningModule):
     """The training of one model of any form.
 
     Args:
-        form: The form of the model; gives output and losses of a batch.
+        form: The form of the model. It computes output and losses of a batch.
         config: All settings.
         model: The network.
         compute: Precision, compilation and memory layout on this machine.
@@ -43,8 +43,8 @@ class TrainingModule(L.LightningModule):
         super().__init__()
         self.form, self.config, self.model, self.compute = form, config, model, compute
         self.output_and_losses = torch.compile(self._losses) if compute.compile else self._losses
-        self.counts = torch.zeros(config.model.memory_items, dtype=torch.int64)  # of the epoch
-        self.recent_counts = self.counts.clone()  # since unused items were last replaced
+        self.counts = torch.zeros(config.model.memory_items, dtype=torch.int64)  # in the epoch
+        self.recent_counts = self.counts.clone()  # uses since the last replacement
         self.history: list[dict[str, float]] = []
         self.data = ""  # fingerprint of the training data
 
@@ -52,7 +52,7 @@ class TrainingModule(L.LightningModule):
         return self.form.losses(self.model, self.config, batch, x, target)
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
-        """Return the loss of one batch, and count the use of the memory."""
+        """Return the loss of one batch, and count the uses of memory items."""
         x, target = to_model(batch.frames)
         if self.compute.channels_last:
             x = x.contiguous(memory_format=torch.channels_last)
@@ -83,7 +83,7 @@ class TrainingModule(L.LightningModule):
         Counts are summed over processes, and the embeddings come from the first process.
         """
         recent = self._sum_over_processes(self.recent_counts)
-        embeddings = self.trainer.strategy.broadcast(z_e.detach().cpu())  # it is pickled
+        embeddings = self.trainer.strategy.broadcast(z_e.detach().cpu())  # is pickled
         generator = torch.Generator().manual_seed(self.config.train.seed + self.global_step)
         memory: Any = self.model.memory
         memory.revive(recent, embeddings, generator)
@@ -98,7 +98,7 @@ class TrainingModule(L.LightningModule):
         self.log_dict(values, on_step=False, on_epoch=True, batch_size=size, sync_dist=True)
 
     def on_train_epoch_start(self) -> None:
-        """Start to count the use of the memory."""
+        """Set the counts of memory items to zero."""
         self.counts.zero_()
 
     def log_memory_use(self) -> None:
@@ -109,7 +109,7 @@ class TrainingModule(L.LightningModule):
             self.log("items_used", (counts > 0).sum().float())
 
     def configure_optimizers(self) -> Any:
-        """Return AdamW with warm-up and cosine. The background template learns faster."""
+        """Return AdamW and its schedule. The background template has a higher learning rate."""
         train = self.config.train
         trainable = [(n, p) for n, p in self.model.named_parameters() if p.requires_grad]
         template = [p for n, p in trainable if n == "background"]
@@ -133,12 +133,12 @@ class TrainingModule(L.LightningModule):
         }
 
     def configure_gradient_clipping(self, optimizer: Optimizer, *_: Any, **__: Any) -> None:
-        """Clip the gradient here: Lightning's own way does not allow the fused optimizer."""
+        """Clip the gradient. Lightning's own clipping does not allow the fused optimizer."""
         if self.config.train.clip:
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.train.clip)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Store the curves, the recent use of items and the fingerprint of the data."""
+        """Store the epochs' losses, the counts of items and the fingerprint of the data."""
         recent = self._sum_over_processes(self.recent_counts.to(self.device))
         checkpoint.update(history=self.history, recent=recent, data=self.data)
 
@@ -146,11 +146,12 @@ class TrainingModule(L.LightningModule):
         """Restore what `on_save_checkpoint` stored.
 
         Raises:
-            DmadError: The run was started on other data.
+            DmadError: The run was started with other data.
         """
         require(
             checkpoint.get("data", self.data) == self.data,
-            "this run was started on other data; give its own with --data.root, or train a new one",
+            "this run was started with other data; give the folder of that data with --data.root, "
+            "or start a new run",
         )
         self.history = list(checkpoint.get("history", []))
         if self.global_rank == 0:  # the stored counts are the sum over all processes

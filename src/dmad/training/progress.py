@@ -1,4 +1,4 @@
-"""What a training shows: a bar in a terminal, a line for each epoch, and the time left."""
+"""The progress of a training: a bar in a terminal, a line for each epoch, and the time left."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 
 class StepBar(Callback):
-    """A bar for the whole training. Without a terminal, a line that estimates the time it takes.
+    """Shows a bar for the whole training. Without a terminal, it logs the estimated time once.
 
     Args:
         epochs: Passes over the data.
@@ -49,7 +49,7 @@ class StepBar(Callback):
             self.bar.start()
 
     def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
-        """Move the bar by a step, or log the estimate once."""
+        """Move the bar by one step. Without a terminal, log the estimated time once."""
         if not trainer.is_global_zero:
             return
         self.bar.update(self.task, completed=trainer.global_step)
@@ -59,7 +59,7 @@ class StepBar(Callback):
             logger.info(f"training: {self.total} steps, {self.time_left()}")
 
     def time_left(self) -> str:
-        """An estimate of the time that the other steps take, from the steps of this process."""
+        """Return an estimate of the time left as text, from the steps of this process."""
         task = self.bar.tasks[self.task]
         seconds_per_step = (task.elapsed or 0.0) / max(1, task.completed - self.first_step)
         seconds = round(seconds_per_step * (self.total - task.completed))
@@ -75,13 +75,13 @@ class StepBar(Callback):
 
 
 class EpochLine:
-    """Logs the figures of an epoch in one line."""
+    """Logs the losses and the memory use of an epoch in one line."""
 
     def __init__(self, epochs: int, bar: StepBar) -> None:
         self.epochs, self.bar = epochs, bar
 
     def __call__(self, figures: dict[str, float]) -> None:
-        """Log the figures of an epoch. Their `epoch` is counted from 1."""
+        """Log the results of an epoch. Its number, `epoch`, is counted from 1."""
         parts = [f"epoch {figures['epoch']:.0f}/{self.epochs}", f"loss {figures['total']:.4f}"]
         parts.append(f"reconstruction {figures['reconstruction']:.4f}")
         if "perplexity" in figures:

@@ -1,4 +1,4 @@
-"""Training with Lightning, from settings to a run."""
+"""Train a network with Lightning, and write the run folder."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ logger = logging.getLogger(__name__)
 
 
 class AtomicCheckpoints(TorchCheckpointIO):
-    """Writes checkpoints beside their place and renames them, so that none is ever half there."""
+    """Writes a checkpoint to a temporary file and renames it, so that it is never incomplete."""
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None
     ) -> None:
-        """Write to a neighbour of `path`, then rename it."""
+        """Write the file `path`.part, then rename it to `path`."""
         beside = f"{path}.part"
         super().save_checkpoint(checkpoint, beside, storage_options)
         os.replace(beside, path)
@@ -53,11 +53,11 @@ class AtomicCheckpoints(TorchCheckpointIO):
         """Return the content of a checkpoint.
 
         Raises:
-            DmadError: It is damaged.
+            DmadError: The checkpoint is damaged.
         """
         try:
             return super().load_checkpoint(path, *args, **options)
-        except Exception as error:  # torch raises many kinds
+        except Exception as error:  # torch raises many different errors
             reason = one_line(error)[:80]
             raise DmadError(
                 f"{path} is damaged ({reason}); delete it, and start the run again"
@@ -65,17 +65,17 @@ class AtomicCheckpoints(TorchCheckpointIO):
 
 
 class History(Callback):
-    """Keeps the figures of every epoch on the module, and passes them to `report`."""
+    """Stores the losses and memory use of every epoch in the module, and calls `report`."""
 
     def __init__(self, report: Callable[[dict[str, float]], None]) -> None:
         self.report = report
 
     def on_train_epoch_start(self, *_: Any) -> None:
-        """Note the time."""
+        """Remember the time."""
         self.started = time.monotonic()
 
     def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        """Collect the figures. Runs before the module's own hook, so it asks for memory figures."""
+        """Collect the results. The memory use is logged here, before they are collected."""
         assert isinstance(module, TrainingModule)
         module.log_memory_use()
         figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
@@ -92,31 +92,31 @@ def train(
     out: str | Path = "runs",
     resume: str | Path | None = None,
 ) -> Run:
-    """Train from settings, or resume a run that was stopped.
+    """Train a network, or resume a training that was stopped.
 
-    If `torchrun` starts several processes, each trains on its share of every epoch, and the first
-    one writes the run.
+    If `torchrun` starts several processes, each process trains on its share of every epoch, and the
+    first process writes the run folder.
 
     Args:
-        config: All settings; those of the run if `resume` is given.
+        config: All settings. To resume a run, give the settings of that run.
         form: The form that the settings belong to.
         out: Folder under which a new run folder is made.
         resume: Run folder to resume.
 
     Returns:
-        The run, its model saved.
+        The run folder, which holds the trained model.
 
     Raises:
-        DmadError: Data is missing or unusable, the output is not writable, the loss is no longer
-            finite, or the run to resume has other settings.
+        DmadError: Data is missing or cannot be used, the run folder cannot be written, the loss
+            becomes infinite or NaN, or the run to resume has other settings.
     """
     require(isinstance(config, Config), 'give settings, as dmad.recipe("ped2", ...) makes them')
-    require(not torch.distributed.is_initialized(), "torchrun trains one model; call it for each")
+    require(not torch.distributed.is_initialized(), "torchrun trains one model; start it for each")
     config = with_absolute_paths(config)
     if resume and Run(Path(resume)).config.exists():
         check_resumed_settings(config, Path(resume))
     if resume and is_finished(Path(resume), config.train.epochs):
-        logger.warning("%s has all its %d epochs", resume, config.train.epochs)
+        logger.warning("%s is already trained for all its %d epochs", resume, config.train.epochs)
         return _run_folder(config, Path(resume), resumed=True)
     compute = compute_settings(config.train, default_device())
     checkpoint = _checkpoint_of(resume)
@@ -151,8 +151,8 @@ def _checkpoint_of(resume: str | Path | None) -> Path | None:
 
 
 def _run_folder(config: Config, folder: Path, resumed: bool) -> Run:
-    """A new run under a folder, or the resumed run, with its settings written."""
-    if not is_first_process():  # writes nothing
+    """Make a new run under a folder, or open the resumed run. Write the settings into it."""
+    if not is_first_process():  # the other processes write nothing
         return Run(folder)
     if not resumed:
         return new_run(config, folder)
@@ -168,7 +168,7 @@ def is_finished(run: Path, epochs: int) -> bool:
 
 
 def is_first_process() -> bool:
-    """True for the first of the processes that `torchrun` started, and without `torchrun`."""
+    """True for the first process that `torchrun` started. Always true without `torchrun`."""
     return _rank() == 0
 
 
@@ -183,12 +183,12 @@ def _processes() -> int:
 def batches(
     config: Config, train: LabelledFootage, features: Sequence[np.ndarray] = ()
 ) -> DataLoader[Batch]:
-    """Shuffled batches of this process, in an order that depends on seed and epoch only.
+    """Return a loader of shuffled batches for this process. The order depends on seed and epoch.
 
     Args:
         config: All settings.
         train: The training footage.
-        features: Fixed features of every frame, (N, C, h, w) each.
+        features: Features of all frames that stay the same in training, (N, C, h, w) each.
     """
     data = config.data
     windows = Windows(train.footage, data.history, train.scenes, data.limit, features)

@@ -1,4 +1,4 @@
-"""Trainings that start from an earlier one: from the weights of a model, or by resuming a run."""
+"""Checks for a training that starts from the weights of a model, or that resumes a run."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from dmad.config import Config, changed, config_of_card
 from dmad.errors import require
 from dmad.runs import find_model, read_card, read_config, read_weights
 
-TRAINING_ONLY = ("model.revive_after", "model.teacher_weights")  # do not change the network
-
-LOCATIONS = ("root", "cache", "workers", "teacher_weights")  # may change when a run is resumed
+# Settings that do not change the network.
+TRAINING_ONLY = ("model.revive_after", "model.teacher_weights")
+# Settings that may change when a run is resumed.
+LOCATIONS = ("root", "cache", "workers", "teacher_weights")
 
 
 def read_starting_weights(config: Config) -> dict[str, Tensor]:
@@ -24,7 +25,7 @@ def read_starting_weights(config: Config) -> dict[str, Tensor]:
     The templates belong to the views on which that model was trained.
 
     Raises:
-        DmadError: There is no such model, or it is another network.
+        DmadError: The model does not exist, or the settings of its network are different.
     """
     start = config.train.start
     files = find_model(str(start))
@@ -33,8 +34,8 @@ def read_starting_weights(config: Config) -> dict[str, Tensor]:
     different = [name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name)]
     require(
         not different,
-        f"--train.start {start} is another network, by its {', '.join(different)}; give the "
-        "settings of that model, or another model",
+        f"--train.start {start} has a network with other settings ({', '.join(different)}); give "
+        "the settings of that model, or another model",
     )
     weights = read_weights(files)
     weights.pop("background", None)
@@ -42,7 +43,7 @@ def read_starting_weights(config: Config) -> dict[str, Tensor]:
 
 
 def _network_settings(config: Config) -> dict[str, Any]:
-    """The settings that decide which weights a network has. Its image size is not one of them."""
+    """The settings that decide which weights a network has. The image size is not one of them."""
     settings = {f"data.{name}": getattr(config.data, name) for name in ("channels", "history")}
     for item in fields(config.model):
         settings[f"model.{item.name}"] = getattr(config.model, item.name)
@@ -50,31 +51,35 @@ def _network_settings(config: Config) -> dict[str, Any]:
 
 
 def load_starting_weights(model: nn.Module, weights: Mapping[str, Tensor], config: Config) -> None:
-    """Load weights from `read_starting_weights` into a network. It keeps its own templates.
+    """Load weights from `read_starting_weights` into a network, which keeps its own templates.
 
     Raises:
-        DmadError: They do not fit the network, because another version of dmad wrote them.
+        DmadError: The weights do not fit, because another version of dmad wrote them.
     """
     try:
         mismatch = model.load_state_dict(weights, strict=False)
         fits = not mismatch.unexpected_keys and set(mismatch.missing_keys) <= {"background"}
-    except RuntimeError:  # of another shape
+    except RuntimeError:  # a weight has another shape
         fits = False
     start = config.train.start
-    require(fits, f"--train.start {start} comes from another version; train it again, or leave it")
+    require(
+        fits,
+        f"--train.start {start} was written by another version of dmad; train that model again, or "
+        "start without it",
+    )
 
 
 def check_resumed_settings(config: Config, run: Path) -> None:
-    """Check that settings are those of the run to resume. Only `LOCATIONS` may be different.
+    """Check that the settings are those of the run to resume. Only `LOCATIONS` may differ.
 
     Raises:
-        DmadError: Other settings are different.
+        DmadError: Another setting differs.
     """
     given = {**vars(config.data), **vars(config.model)}
     locations = {name: given[name] for name in LOCATIONS if name in given}
     require(
         changed(read_config(run), **locations) == config,
-        "with --resume the run's own settings hold; only --data.root, --data.cache, --data.workers "
-        "and --model.teacher_weights may be given; a new run goes on from this one with "
+        "--resume uses the settings of the run; only --data.root, --data.cache, --data.workers and "
+        "--model.teacher_weights can be changed; to start a new run from this model, give "
         f"--train.start {run}",
     )

@@ -49,7 +49,7 @@ def test_without_fields_only_alpha_zero_is_tried(tiny_images, tmp_path) -> None:
 
 def test_a_single_good_image_is_too_few(trained_images) -> None:
     one_image = footage_from_arrays([np.zeros((1, 64, 64, 3), np.uint8)])
-    with pytest.raises(DmadError, match="1 good images are held out, too few to choose α by"):
+    with pytest.raises(DmadError, match="1 good image is held out; α needs two or more"):
         choose_alpha(load(trained_images), one_image)
 
 

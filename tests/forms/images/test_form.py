@@ -174,7 +174,7 @@ def test_changed_training_images_give_a_warning(trained_images, image_data, tmp_
     assert overlap(run) == ""
     good = tmp_path / "data" / "discs" / "train" / "good"
     (good / "000.png").unlink()
-    assert "put those to test on into a folder test" in overlap(run)
+    assert "into a folder named test" in overlap(run)
     for path in good.iterdir():
         path.unlink()
     assert overlap(run) == ""  # a test is possible without them

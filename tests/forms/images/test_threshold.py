@@ -69,7 +69,7 @@ def test_an_image_counts_once(run, good) -> None:
 
 def test_only_images_that_are_named_good_are_taken(run, image_data, tmp_path, logged) -> None:
     calibrate(run, footage=[image_data / "discs"], false_alarms="0.1/image")
-    assert "images left out: their folders are not named as good" in logged()
+    assert "images left out, because their folders are not named good" in logged()
     for name in ("good", "spot"):  # a delivery, of whose folders only one has a known name
         shutil.copytree(image_data / "discs" / "test" / name, tmp_path / "fresh" / name)
     fresh = calibrate(run, footage=[tmp_path / "fresh"], false_alarms="0.1/image")

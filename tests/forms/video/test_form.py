@@ -179,7 +179,7 @@ def test_a_test_split_of_training_clips_gives_a_warning(
     for name, expected in (("mine", True), ("apart", False)):
         detector = make_detector(random_model, tiny(tmp_path / name))
         warning = VIDEO.training_overlap(detector.config.data, detector, {})
-        assert ("were trained on too" in warning) == expected
+        assert ("were also trained on" in warning) == expected
 
 
 def test_a_test_split_of_other_data_gives_no_warning(

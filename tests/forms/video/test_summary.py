@@ -73,7 +73,7 @@ def test_a_report_without_threshold_shows_no_events(detector, two) -> None:
 
 def test_the_subtitle_names_the_test_split_and_the_training(detector, two) -> None:
     assert subtitle(detector, two) == (
-        "2 test clips, 20 frames at 10 a second; 32 pixels, 1 epochs, seed 0"
+        "2 test clips, 20 frames at 10 per second; 32 pixels, 1 epochs, seed 0"
     )
     unknown = replace(two, footage=footage_from_arrays([two.footage.frames]))
     assert "20 frames;" in subtitle(detector, unknown)

@@ -125,7 +125,7 @@ def test_the_rate_of_the_footage_counts_before_the_rate_that_is_given(
     assert calibrate(run, footage=[fast], fps=5).fps == 25
     assert not logged()
     calibrate(run, footage=[slow, fast])
-    assert "the clips have 10 to 25 frames a second; 10 is used" in logged()
+    assert "the clips have 10 to 25 frames per second; 10 is used" in logged()
 
 
 def test_a_camera_has_its_threshold_in_a_file_of_its_own(run, clips, tmp_path) -> None:
@@ -185,7 +185,7 @@ def test_a_new_view_is_calibrated_on_its_own_clips_alone(run, clips, tmp_path) -
     first = calibrate(run, normal=clips[1:2], fps=10, out=out, scene="yard")
     assert (first.scene, first.clips, first.budget.amount) == ("yard", 1, 6)
     assert calibrate(run, normal=clips[:1], fps=10, out=out, scene="yard").clips == 2
-    with pytest.raises(DmadError, match="view yard was not trained on; store its threshold"):
+    with pytest.raises(DmadError, match="view yard was not in the training; store its threshold"):
         calibrate(run, normal=clips[1:2], fps=10, scene="yard")
 
 
@@ -213,12 +213,12 @@ def test_the_zone_changes_only_with_all_clips(run, clips, tmp_path) -> None:
     *calm, _ = clips
     whole, part = tmp_path / "whole.json", tmp_path / "gate.json"
     calibrate(run, footage=clips, fps=10, out=whole)
-    with pytest.raises(DmadError, match="the last footage was scored in another zone"):
+    with pytest.raises(DmadError, match="the last footage was scored in another part of the view"):
         calibrate(run, normal=calm[:1], fps=10, out=whole, zone=UPPER)
     calibrate(run, footage=clips, fps=10, out=part, zone=UPPER)
     again = calibrate(run, footage=calm, fps=10, out=part)
     assert (again.zone, again.clips) == (UPPER, 2)
-    with pytest.raises(DmadError, match="include and exclude belong to one camera"):
+    with pytest.raises(DmadError, match="include and exclude are for one camera"):
         calibrate(run, footage=calm, fps=10, zone=UPPER)
 
 
@@ -239,7 +239,7 @@ def test_new_weights_lose_the_threshold_of_the_old_ones(run, clips) -> None:
 
 
 def test_a_scene_without_clips_is_refused(run) -> None:
-    with pytest.raises(DmadError, match="scene yard is the view of the clips to calibrate on"):
+    with pytest.raises(DmadError, match="scene yard is given without clips"):
         calibrate(run, scene="yard")
 
 
@@ -257,7 +257,7 @@ def test_clips_of_another_rate_are_refused(run, clips, tmp_path) -> None:
     calibrate(run, footage=clips[:1], false_alarms="6/hour", fps=10, out=out)
     with pytest.raises(DmadError, match="25 frames per second, the footage has 10"):
         calibrate(run, normal=clips[1:2], fps=25, out=out)
-    with pytest.raises(DmadError, match="fps 25 is for clips that are named; the last ones"):
+    with pytest.raises(DmadError, match="fps 25 is given without clips; the last footage"):
         calibrate(run, fps=25, out=out)
 
 

@@ -1,1 +1,1 @@
-"""PPDM: images of parts."""
+"""The PPDM form: images of manufactured parts."""

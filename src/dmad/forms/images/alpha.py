@@ -1,4 +1,4 @@
-"""Choose α, the weight of the deformation of images, by synthetic defects in good images."""
+"""Choose α, the weight of the deformation in an image score, with synthetic defects."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ from dmad.forms.video.weight import clearly_best
 from dmad.inference.detector import Detector
 
 WEIGHTS = (0.0, 0.25, 0.5, 1.0, 2.0)  # weights of the standardised deformation that are tried
-CHANCE_PAIRS = 3  # pairs of a good image and a defect whose order may be chance
-MOST_IMAGES = 32  # held-out images or tiles that get synthetic defects, evenly spread
-MAP_STEP = 4  # every fourth pixel of a map counts in the choice
+CHANCE_PAIRS = 3  # pairs of a good image and a defect whose order may be random
+MOST_IMAGES = 32  # held-out images or tiles, evenly spread, that get synthetic defects
+MAP_STEP = 4  # only every fourth row and column of a map is used
 
 
 @dataclass(frozen=True)
 class AlphaChoice:
-    """The α that was chosen, and what was tried."""
+    """The chosen α, and the results of each α that was tried."""
 
     alpha: float  # weight of the raw deformation term
-    weight: float  # the same weight, with both terms in units of their spread in these images
-    tried: list[dict[str, float]]  # weight, alpha, image_AUROC and pixel_AUROC of each
-    images: int  # good images
-    defects: int  # synthetic defects
+    weight: float  # the same weight for terms that are divided by their spread
+    tried: list[dict[str, float]]  # for each: weight, alpha, image_AUROC, pixel_AUROC
+    images: int  # number of good images
+    defects: int  # number of images with synthetic defects
 
 
 def choose_alpha(detector: Detector, good: Footage) -> AlphaChoice:
-    """Choose the α with the best image and pixel AUROC on synthetic defects.
+    """Choose the α with the best image and pixel AUROC on synthetic defects in good images.
 
-    α is 0 unless another value is clearly better: with too small a unit for what the fields
-    measure, the deformation would drown the error.
+    α is 0 unless another value is clearly better. If the fields of good images are almost zero,
+    their spread is so small that the deformation would count much more than the reconstruction.
 
     Raises:
         DmadError: Fewer than two good images.
     """
     frames = frames_of(good)
     images = [frames[i] for i in thin(np.arange(len(frames)), MOST_IMAGES)]
-    require(len(images) > 1, f"{len(images)} good images are held out, too few to choose α by")
+    require(len(images) > 1, f"{len(images)} good image is held out; α needs two or more")
     defects = _with_defects(images)
     scored = score_frames(detector, [*images, *(image for image, _ in defects)])
     no_defect = np.zeros((len(images), *images[0].shape[:2]), bool)
@@ -62,7 +62,7 @@ def choose_alpha(detector: Detector, good: Footage) -> AlphaChoice:
 
 
 def _with_defects(images: Sequence[np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Each image once with each kind of defect, and the mask of the defect."""
+    """Draw each kind of defect into each image. Returns images with masks of their defects."""
     made = [
         defective(image, kind, seed=len(KINDS) * i + k)
         for i, image in enumerate(images)
@@ -72,11 +72,11 @@ def _with_defects(images: Sequence[np.ndarray]) -> list[tuple[np.ndarray, np.nda
 
 
 def best_alpha(tried: Sequence[dict[str, float]], pairs: int) -> dict[str, float]:
-    """The best of the lines tried; the first unless another is clearly better.
+    """Return the result of the best α: the first one, unless another is clearly better.
 
     Args:
-        tried: One line for each α.
-        pairs: Number of pairs of a good image and a defect. A gain of a few pairs is chance.
+        tried: The result of each α.
+        pairs: Number of pairs of a good image and a defect. A gain of a few pairs may be random.
     """
     worth = {one["weight"]: one["image_AUROC"] + one["pixel_AUROC"] for one in tried}
     best = clearly_best(worth, tried[0]["weight"], CHANCE_PAIRS / pairs)
@@ -86,7 +86,7 @@ def best_alpha(tried: Sequence[dict[str, float]], pairs: int) -> dict[str, float
 def try_alpha(
     scored: ScoredImages, masks: np.ndarray, weight: float, alpha: float
 ) -> dict[str, float]:
-    """Image and pixel AUROC of one α on synthetic defects with masks (N, H, W)."""
+    """Compute image and pixel AUROC with one α on synthetic defects with masks (N, H, W)."""
     pixels = PixelMetrics()
     for index, mask in enumerate(masks):
         pixel_scores = scored.pixel_scores(index, alpha)

@@ -1,4 +1,4 @@
-"""Score a labelled test split of images and draw up its ledger."""
+"""Score a labelled test split of images, and make its table of results (the ledger)."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from dmad.inference.detector import Detector
 from dmad.model.scoring import gaussian_blur
 
 BATCH = 8
-CALIBRATED = "standardised"  # the signal that has a threshold
-RAW = "Eq. 22"  # with α chosen without anomalies
+CALIBRATED = "standardised"  # the score that is compared with the threshold
+RAW = "Eq. 22"  # with the α of the model, which was chosen without real anomalies
 WITHOUT_DEFORMATION = "Eq. 20"
 DEFORMATION_ALONE = "Eq. 21"
 
 
 @dataclass(frozen=True)
 class ScoredImages:
-    """Terms and maps of N images, before α."""
+    """Score terms and maps of N images, not yet weighted by α."""
 
     reconstruction: np.ndarray  # (N,): first term of Eq. 22
-    deformation: np.ndarray  # (N,): second term before α
-    maps: np.ndarray  # (2, N, H, W) float32: both maps of Eq. 23 before α, smoothed
+    deformation: np.ndarray  # (N,): second term, without α
+    maps: np.ndarray  # (2, N, H, W) float32: both maps of Eq. 23, smoothed, without α
 
     def score(self, alpha: float) -> np.ndarray:
         """Eq. 22, (N,)."""
@@ -47,12 +47,12 @@ class ScoredImages:
 
 
 def score_frames(detector: Detector, frames: Sequence[np.ndarray]) -> ScoredImages:
-    """Score images, or tiles of them, (H, W, 3) uint8 each. The maps are kept on disk."""
+    """Score images, or tiles of images, (H, W, 3) uint8 each. The maps are stored on disk."""
     config = detector.config
     maps = temporary_array((2, len(frames), config.data.size, config.data.size), np.float32)
     terms = np.empty((2, len(frames)))
     batches = detector.judge(frames, batch=BATCH)
-    for judged in progress_bar(batches, "judging", -(-len(frames) // BATCH)):
+    for judged in progress_bar(batches, "scoring", -(-len(frames) // BATCH)):
         for k, one in enumerate((judged.reconstruction_map, judged.deformation_map)):
             maps[k, judged.index] = gaussian_blur(torch.from_numpy(one), config.score.sigma).numpy()
         terms[:, judged.index] = judged.reconstruction, judged.deformation
@@ -60,14 +60,15 @@ def score_frames(detector: Detector, frames: Sequence[np.ndarray]) -> ScoredImag
 
 
 def frames_of(footage: Footage) -> list[np.ndarray]:
-    """The image of every clip, or its tiles, in order."""
+    """Return the image of every clip, or its tiles, in order."""
     return [footage.frames[clip.start + k] for clip in footage.clips for k in range(clip.length)]
 
 
 def score_images(detector: Detector, footage: Footage) -> ScoredImages:
     """Score the image of every clip.
 
-    An image of several tiles has the highest terms of its tiles, and their maps blended.
+    If an image is cut into tiles, its terms are the highest of its tiles, and its map is blended
+    from their maps.
     """
     tiles, data = score_frames(detector, frames_of(footage)), detector.config.data
     if data.tiles == 1:
@@ -84,7 +85,7 @@ def score_images(detector: Detector, footage: Footage) -> ScoredImages:
 
 
 def evaluate(detector: Detector, test: LabelledFootage) -> Evaluation:
-    """Score a labelled test split and draw up the ledger of images."""
+    """Score a labelled test split, and make its table of results."""
     assert test.labels is not None
     alpha = detector.config.score.alpha
     scored = score_images(detector, test.footage)
@@ -115,19 +116,22 @@ def evaluate(detector: Detector, test: LabelledFootage) -> Evaluation:
 
 
 def paper_signals(config: ImageConfig) -> dict[str, float]:
-    """Name and α of the paper's two scores. The paper takes the larger figure of the two."""
+    """Return name and α of the paper's two scores. The paper reports the better result of both."""
     alpha = paper_alpha(category(config))
     return {f"Eq. 22, α = {alpha:g}": alpha, WITHOUT_DEFORMATION: 0.0}
 
 
 def category(config: ImageConfig) -> str:
-    """The name of what the images show: the category, or the folder."""
+    """Return the category of the images, or the name of their folder."""
     root = config.data.root
     return config.data.categories or (root.name if root else "")
 
 
 def deployable_signals(detector: Detector, scored: ScoredImages) -> dict[str, np.ndarray]:
-    """Signals that need no label, (N,) each; the one with a threshold first."""
+    """Return the scores that can be computed without labels, (N,) each, by their names.
+
+    The first is the score that is compared with the threshold, if there is a threshold.
+    """
     signals = {
         RAW: scored.score(detector.config.score.alpha),
         WITHOUT_DEFORMATION: scored.reconstruction,
@@ -142,7 +146,10 @@ def deployable_signals(detector: Detector, scored: ScoredImages) -> dict[str, np
 def pixel_rows(
     block: BlockName, signal: str, scored: ScoredImages, alpha: float, test: LabelledFootage
 ) -> list[Row]:
-    """Pixel AUROC and AUPRO of Eq. 23 over the images that have a mask; none without masks."""
+    """Return rows with pixel AUROC and AUPRO of Eq. 23, over the images that have a mask.
+
+    There are no rows if no image has a mask.
+    """
     assert test.masks is not None
     metrics, used = PixelMetrics(), 0
     for index, clip in enumerate(test.footage.clips):

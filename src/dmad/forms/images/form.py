@@ -1,4 +1,4 @@
-"""Images (PPDM): restore a teacher's features behind a deformation of the image."""
+"""The form for images (PPDM): deform an image, then restore a teacher's features of it."""
 
 from __future__ import annotations
 
@@ -24,12 +24,13 @@ if TYPE_CHECKING:
     from dmad.model.ppdm import PPDM, PPDMOutput
     from dmad.runs import ModelFiles
 
-FIRST_ITEMS_FROM = 16  # images whose features the memory starts with
+FIRST_ITEMS_FROM = 16  # number of images whose features are the first memory items
 
 
 class Images:
-    """The form of images: `Form` for the PPDM. Methods import what they need, so that exported
-    models run without torch.
+    """The form for images: implements `Form` with the PPDM.
+
+    Modules that need torch are imported inside the methods, so that exported models run without it.
     """
 
     name = "images"
@@ -42,10 +43,10 @@ class Images:
         return PPDM(config.model, config.data.size)
 
     def prepare(self, config: ImageConfig, train: LabelledFootage) -> PPDM:
-        """Return a PPDM with the teacher's weights, its memory filled with features of images.
+        """Return a PPDM with the teacher's weights, and features of images as memory items.
 
-        A frozen teacher does not move its features towards memory items that start near zero, as
-        an encoder does: a single item would serve all.
+        Memory items near zero would be a bad start: an encoder moves its features towards the
+        items, but a frozen teacher cannot. One single item would be the nearest to all features.
         """
         import torch
 
@@ -65,7 +66,7 @@ class Images:
         return model
 
     def fixed_features(self, model: PPDM, footage: Footage) -> list[np.ndarray]:
-        """Return the teacher's features of all images, if no deformation comes before it."""
+        """Return the teacher's features of all images. Empty if images are deformed before it."""
         from dmad.training.features import compute_features
 
         return [] if model.estimator else compute_features(model.teacher, footage)
@@ -73,7 +74,7 @@ class Images:
     def losses(
         self, model: PPDM, config: ImageConfig, batch: Batch, x: Tensor, target: Tensor
     ) -> tuple[PPDMOutput, ImageLossTerms]:
-        """Return output and losses (Eq. 19), with the teacher's features if they are known."""
+        """Return output and losses (Eq. 19). Features in the batch are not computed again."""
         from dmad.model.losses import total_loss_plus
 
         features = tuple(feature.to(x.dtype) for feature in batch.features)
@@ -90,7 +91,7 @@ class Images:
     ) -> dict[str, Tensor]:
         """Return scores, maps and drawings of a batch.
 
-        The drawings are `deformed` (B, 3, H, W) and, with heads, `forward` and `backward`
+        The drawings are `deformed` (B, 3, H, W). With heads, they are also `forward` and `backward`
         (B, K, 2, H, W) in grid units.
         """
         import torch
@@ -113,7 +114,7 @@ class Images:
     def score_map(
         self, reconstruction_map: Tensor, deformation_map: Tensor, config: ImageConfig
     ) -> Tensor:
-        """Return Eq. 23, smoothed as Eq. 22 is, (B, H, W)."""
+        """Return Eq. 23, smoothed as in Eq. 22, (B, H, W)."""
         from dmad.model.scoring import pixel_map_plus
 
         return pixel_map_plus(reconstruction_map, deformation_map, config.score)
@@ -121,7 +122,7 @@ class Images:
     def rescore(
         self, reconstruction_map: np.ndarray, deformation_map: np.ndarray, config: ImageConfig
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return Eq. 22 and its two terms, (B,) each, of maps (B, H, W)."""
+        """Compute Eq. 22 and its two terms, (B,) each, from maps (B, H, W)."""
         import torch
 
         from dmad.model.scoring import scores_of_maps_plus
@@ -131,7 +132,7 @@ class Images:
         return scores.score.numpy(), scores.reconstruction.numpy(), scores.deformation.numpy()
 
     def evaluate(self, detector: Detector, test: LabelledFootage) -> Evaluation:
-        """Score a labelled test split and draw up the ledger of images."""
+        """Score a labelled test split, and return the table of results (the ledger)."""
         from dmad.forms.images.evaluation import evaluate
 
         return evaluate(detector, test)
@@ -144,7 +145,7 @@ class Images:
         evaluation: Evaluation,
         card: Mapping[str, Any],
     ) -> Report:
-        """Return what the page of an evaluation shows."""
+        """Return the content of the report page of an evaluation."""
         from dmad.forms.images.summary import summarise
 
         return summarise(title, detector, test, evaluation, card)
@@ -158,7 +159,7 @@ class Images:
         return calibrate(detector, files, request)
 
     def choose_weight(self, detector: Detector, normal: Footage) -> dict[str, Any]:
-        """Choose α by synthetic defects in good images."""
+        """Choose α with synthetic defects in good images."""
         from dataclasses import asdict
 
         from dmad.forms.images.alpha import choose_alpha
@@ -168,7 +169,7 @@ class Images:
     def training_overlap(
         self, data: DataConfig, detector: Detector, card: Mapping[str, Any]
     ) -> str:
-        """Return a warning if good images may be among both training and test images."""
+        """Return a warning if a good test image may have been a training image."""
         from dmad.data.footage import fingerprint
         from dmad.data.splits import load_split
 
@@ -176,11 +177,11 @@ class Images:
             return ""
         try:
             now = fingerprint(load_split(data, "train").footage)
-        except DmadError:  # without them a test is still possible
+        except DmadError:  # a test is possible without training images
             return ""
         if now == card["data"]["sha256"]:
             return ""
         return (
-            "its good images are not those of the training any more, and some that were trained on "
-            "may be tested: put those to test on into a folder test"
+            "the good images have changed since the training, so some test images may have been "
+            "trained on; put the images to test on into a folder named test"
         )

@@ -1,4 +1,4 @@
-"""Judge one image, whole or in tiles, and draw it: overlay, raw map and fields."""
+"""Score one image, whole or in tiles, and draw its overlay, raw map and fields."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from dmad.forms.video.evaluation import score_maps
 from dmad.forms.video.pictures import Image, to_image, total_fields
 from dmad.inference.detector import Detector
 
-FULL_MAP = 6.0  # value of the brightest grey of a raw map: the most that three stages can differ
+FULL_MAP = 6.0  # value that is white in a raw map: the largest distance in three stages
 OVERLAY_SIDE = 1024  # longest side of an overlay in pixels
-FULL_HEAT = 2.0  # full colour of the heat, in thresholds
+FULL_HEAT = 2.0  # this many times the threshold is drawn in full colour
 CONTOUR = (0, 220, 255)
 Verdict = Literal["good", "anomalous", ""]
 
@@ -33,14 +33,14 @@ class JudgedImage:
 
     name: str
     raw: float  # Eq. 22
-    calibrated: float | None  # the score that the threshold is for; None without a threshold
+    calibrated: float | None  # to compare with the threshold; None without a threshold
     threshold: float | None
     reconstruction: float  # first term of Eq. 22
-    deformation: float  # second term before α
+    deformation: float  # second term of Eq. 22, without α
     map: NDArray[np.float32]  # (H, W): Eq. 23
-    forward: NDArray[np.float32]  # (2, H, W) px: all forward fields in one
-    backward: NDArray[np.float32]  # (2, H, W) px: all backward fields in one
-    deformed_tiles: NDArray[np.float32]  # (tiles², 3, h, w): what the teacher saw, in [-1, 1]
+    forward: NDArray[np.float32]  # (2, H, W) px: all forward fields composed
+    backward: NDArray[np.float32]  # (2, H, W) px: all backward fields composed
+    deformed_tiles: NDArray[np.float32]  # (tiles², 3, h, w): input of the teacher, in [-1, 1]
 
     @property
     def score(self) -> float:
@@ -61,13 +61,13 @@ class JudgedImage:
 
     @property
     def reach(self) -> float:
-        """Length in px that 99 % of either field stay below."""
+        """The length in px that 99 % of the vectors of each field do not exceed."""
         fields = (self.forward, self.backward)
         return max(float(np.quantile(np.hypot(*field), 0.99)) for field in fields)
 
 
 def judge_image(detector: Detector, frames: Sequence[Image], name: str) -> JudgedImage:
-    """Judge an image. Its terms are the highest of its tiles.
+    """Score an image. Its terms are the highest terms of its tiles.
 
     Args:
         detector: A model of images.
@@ -104,7 +104,7 @@ def judge_image(detector: Detector, frames: Sequence[Image], name: str) -> Judge
 
 
 def _total_fields(drawings: Mapping[str, np.ndarray], way: str) -> np.ndarray:
-    """All forward fields in one, or all backward ones, (B, 2, H, W) in pixels."""
+    """Compose all forward, or all backward, fields into one, (B, 2, H, W) in pixels."""
     fields = drawings.get(way)
     if fields is not None and way == "backward":
         fields = np.ascontiguousarray(fields[:, ::-1])  # the last forward field is undone first
@@ -116,13 +116,16 @@ def _blend_field(tiles: np.ndarray, canvas: int) -> np.ndarray:
 
 
 def join_tiles(tiles: Image, canvas: int) -> Image:
-    """An image (canvas, canvas, 3) from its tiles (tiles², h, w, 3)."""
+    """Put an image (canvas, canvas, 3) together from its tiles (tiles², h, w, 3)."""
     channels = [blend(tiles[..., c], canvas) for c in range(tiles.shape[-1])]
     return np.stack(channels, -1).round().astype(np.uint8)
 
 
 def raw_threshold(calibration: Calibration, alpha: float) -> float:
-    """The threshold in units of Eq. 22. A place whose Eq. 23 reaches it is enough for an alarm."""
+    """Convert a threshold of the calibrated score to a threshold of Eq. 22.
+
+    If the pixel score of Eq. 23 reaches it at a single pixel, the image is anomalous.
+    """
     first, second = calibration.scorer.reconstruction, calibration.scorer.deformation
     return calibration.threshold * first.scale + first.centre + alpha * second.centre
 
@@ -134,11 +137,11 @@ def draw_outline(picture: Image, inside: NDArray[np.bool_], color: tuple[int, in
 
 
 class ImagePictures:
-    """Draws judged images, all with the same colours.
+    """Draws scored images, all with the same colour scale.
 
     Args:
-        detector: Its threshold sets full heat and the contour. Without a threshold, the first image
-            that is drawn sets full heat.
+        detector: The model. Its threshold sets the colour scale of the heat, and the contour.
+            Without a threshold, the first image that is drawn sets the colour scale.
     """
 
     def __init__(self, detector: Detector) -> None:
@@ -167,7 +170,7 @@ class ImagePictures:
         drawing.save_png(grey.round().astype(np.uint16), out / "maps" / name)
 
     def overlay(self, picture: Image, scores: NDArray[np.float32]) -> Image:
-        """The picture (H, W, 3) with heat, and a contour where the map reaches the threshold."""
+        """Draw a heat map over the picture (H, W, 3), and a contour at the threshold."""
         self.full_heat = self.full_heat or FULL_HEAT * float(scores.max()) or 1.0
         size = picture.shape[1::-1]
         large = np.asarray(Pillow.fromarray(scores).resize(size, Pillow.Resampling.BILINEAR))
@@ -177,12 +180,12 @@ class ImagePictures:
         return drawn
 
     def fields(self, judged: JudgedImage) -> Image:
-        """Both fields side by side. Hue is the direction, saturation the length."""
+        """Draw both fields side by side. Hue is the direction, and saturation is the length."""
         fields = (judged.forward, judged.backward)
         return np.hstack([drawing.color_wheel(field, self.longest_field) for field in fields])
 
     def tiles(self, picture: Image, judged: JudgedImage) -> dict[str, Image]:
-        """The picture (H, W, 3), its heat and its fields, by their titles."""
+        """Return the picture (H, W, 3), its heat and its fields, by their titles."""
         forward, backward = np.hsplit(self.fields(judged), 2)
         return {
             "input": picture,
@@ -193,5 +196,5 @@ class ImagePictures:
 
 
 def picture_name(name: str) -> str:
-    """The file name of the pictures of an image."""
+    """Return the file name of the pictures of an image."""
     return name if name.lower().endswith(".png") else f"{name}.png"

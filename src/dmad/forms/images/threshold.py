@@ -1,4 +1,4 @@
-"""The threshold of a model of images, set from good images alone."""
+"""Set the threshold of a model of images from good images only."""
 
 from __future__ import annotations
 
@@ -29,19 +29,20 @@ from dmad.inference.detector import Detector
 from dmad.runs import ModelFiles, update_card
 
 DEFAULT_BUDGET = "0.01/image"
-REPORTED_BUDGETS = ("0.01/image", "0.02/image", "0.05/image")  # thresholds that the ledger shows
+REPORTED_BUDGETS = ("0.01/image", "0.02/image", "0.05/image")  # also in the table of results
 
 logger = logging.getLogger(__name__)
 
 
 def calibrate(detector: Detector, files: ModelFiles, request: CalibrationRequest) -> Calibration:
-    """Set the threshold from good images and store it in the model's card.
+    """Set the threshold from good images, and store it in the model's card.
 
     Raises:
-        DmadError: Too few good images, options of video, or a budget that images do not have.
+        DmadError: There are too few good images, or the request contains an option or a budget that
+            only video has.
     """
     refused = ", ".join(request.of_video)
-    require(not refused, f"{refused}: for video only; name all good images as footage")
+    require(not refused, f"{refused}: for video only; for images, name all good images")
     previous, stored = detector.calibration, terms_file(files.card)
     if not request.footage and stored.is_file():
         held = HeldOut.read(stored)
@@ -55,7 +56,7 @@ def calibrate(detector: Detector, files: ModelFiles, request: CalibrationRequest
 
 
 def _good_images(detector: Detector, request: CalibrationRequest) -> Footage:
-    """The images asked for, else those held out of training."""
+    """The images of the request, or else those held out from training."""
     data = with_locations(detector.config.data, request.root, request.cache)
     if not request.footage:
         return load_split(data, "held_out").footage
@@ -65,24 +66,24 @@ def _good_images(detector: Detector, request: CalibrationRequest) -> Footage:
 
 
 def read_images(sources: Sequence[str | Path], data: DataConfig) -> Footage:
-    """Read image files and folders of them, each good image as a clip of one frame.
+    """Read image files and folders of images. Each good image becomes a clip of one frame.
 
     Raises:
-        DmadError: No images, or all are in folders named abnormal or masks.
+        DmadError: There are no images, or all are in folders named abnormal or masks.
     """
     given = [find_images([Path(source)]) for source in sources]
     good = list(dict.fromkeys(file.path for files in given for file in good_images(files)))
     left_out = len({file.path for files in given for file in files}) - len(good)
     require(bool(good), f"all {left_out} images are in folders named abnormal or masks")
     if left_out:
-        logger.warning("%d images left out: their folders are not named as good", left_out)
+        logger.warning("%d images left out, because their folders are not named good", left_out)
     footage = decode_clips([ClipSource(str(path), path) for path in good], data)
     warn_about(footage.skipped, logger)
     return without_repeats(footage)
 
 
 def _trained_on(good: Footage, trained: DataConfig) -> list[str]:
-    """A warning if some good images were trained on; none if the training images are gone."""
+    """A warning if some good images were trained on, if the training images still exist."""
     try:
         known = load_split(trained, "train").footage
     except DmadError:
@@ -92,18 +93,18 @@ def _trained_on(good: Footage, trained: DataConfig) -> list[str]:
     if not count:
         return []
     return [
-        f"{count} of {len(good.clips)} images were trained on; their scores, and with them the "
-        "threshold, are too low: name others"
+        f"{count} of {len(good.clips)} images were trained on, so their scores and the threshold "
+        "are too low; name other images"
     ]
 
 
 def image_terms(detector: Detector, good: Footage) -> HeldOut:
-    """Both raw terms of good images, each image as a clip of its own."""
+    """Compute both raw terms of good images. Each image is a clip of one frame."""
     scored = score_images(detector, good)
     count = len(scored.reconstruction)
     require(
         count >= FEWEST_HELD_OUT,
-        f"{count} good images are too few for a threshold; give three or more, better thirty",
+        f"{count} good images are too few for a threshold; give at least three, better thirty",
     )
     ones = np.ones(count, np.int64)
     return HeldOut(scored.reconstruction, scored.deformation, ones, fps=1.0)
@@ -112,20 +113,20 @@ def image_terms(detector: Detector, good: Footage) -> HeldOut:
 def image_threshold(
     held: HeldOut, alpha: float, budget: Budget | str
 ) -> tuple[Calibration, dict[str, float]]:
-    """The threshold for a false-positive rate, and those of `REPORTED_BUDGETS`.
+    """Return the threshold for a false-positive rate, and thresholds for `REPORTED_BUDGETS`.
 
     Args:
         held: Terms of the good images.
         alpha: α of Eq. 22.
-        budget: Such as "0.01/image".
+        budget: The false-positive rate, such as "0.01/image".
 
     Raises:
-        DmadError: A budget of events.
+        DmadError: The budget is a number of events in a time, or a share of frames.
     """
     budget = Budget.parse(budget)
     require(
         budget.unit == "image",
-        f"images have no hours or frames, so that {budget} has no meaning; give 0.01/image",
+        f"images have no hours or frames, so {budget} has no meaning; give 0.01/image",
     )
     weight = alpha / Scorer.fit(held.reconstruction, held.deformation, 1.0).alpha_per_weight
     chosen = choose_threshold(held, budget, weight=weight)

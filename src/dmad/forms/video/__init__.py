@@ -1,1 +1,1 @@
-"""PDM: video of fixed cameras, and single images without a teacher."""
+"""The PDM form: video of fixed cameras, and single images without a teacher."""

@@ -1,4 +1,4 @@
-"""Score a labelled test split of clips and draw up its ledger."""
+"""Score a labelled test split of clips, and make its table of results (the ledger)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from dmad.console import progress_bar, warn_about
-from dmad.data.footage import Clip, Footage, LabelledFootage, frame_rate
+from dmad.data.footage import Footage, LabelledFootage, frame_rate
 from dmad.data.zones import ALL, Zone
 from dmad.evaluation.frame_ledger import build_frame_ledger
 from dmad.evaluation.ledger import Row
@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 
 def evaluate(detector: Detector, test: LabelledFootage) -> Evaluation:
-    """Score every clip and draw up the ledger."""
+    """Score every clip, and make the table of results."""
     config = detector.config
     maps = _empty_maps(test) if test.masks else None
     scores = score_set(score_clips(detector, test.footage, maps), test, config.data.fps)
@@ -49,14 +49,14 @@ def evaluate(detector: Detector, test: LabelledFootage) -> Evaluation:
 
 
 def _empty_maps(test: LabelledFootage) -> np.ndarray:
-    """Space for a score map of every frame, (N, H, W); NaN for frames that get no score."""
+    """An array for the score maps of all frames, (N, H, W), filled with NaN."""
     maps = temporary_array(test.footage.frames.shape[:3], np.float32)
     maps[:] = np.nan
     return maps
 
 
 def pixel_rows(maps: np.ndarray, test: LabelledFootage) -> list[Row]:
-    """Pixel AUROC, AUPRO, RBDC and TBDC of the maps of Eq. 14, (N, H, W)."""
+    """Return rows with pixel AUROC, AUPRO, RBDC and TBDC of score maps (N, H, W)."""
     frames = MaskedFrames(maps, test)
     metrics = PixelMetrics()
     for scores, mask in frames:
@@ -70,7 +70,7 @@ def pixel_rows(maps: np.ndarray, test: LabelledFootage) -> list[Row]:
 
 
 class MaskedFrames:
-    """The score map and the mask of every frame, read clip by clip. Can be iterated repeatedly.
+    """Iterates over the score map and the mask of every frame, and reads masks clip by clip.
 
     Args:
         maps: Score maps (N, H, W).
@@ -87,12 +87,12 @@ class MaskedFrames:
 
 
 def score_set(results: Sequence[AnomalyResult], test: LabelledFootage, fps: float) -> ScoreSet:
-    """All channels of scores of all clips.
+    """Join the scores of all clips.
 
     Args:
         results: One for each clip.
         test: The labelled clips.
-        fps: Frames a second, if the footage does not state them.
+        fps: Frames per second, if the footage does not state them.
     """
     assert test.labels is not None
     joined = AnomalyResult.join(results)
@@ -115,35 +115,31 @@ def score_clips(
         detector: The model.
         footage: The clips.
         maps: Array (N, H, W) to write the score maps into, in the order of `footage.frames`.
-        zone: The part of the view that counts.
+        zone: The part of the view that is scored.
     """
     history = detector.config.data.history
     results = []
     for clip in progress_bar(footage.clips, "scoring"):
-        batches = _judge_clip(detector, footage, clip, zone)
-        if maps is not None:
-            batches = _keep_maps(batches, detector, clip, maps)
+        clip_maps = None if maps is None else maps[clip.span]
+        frames = footage.frames[clip.span]
+        batches = _score_batches(detector, frames, clip.scene, zone, clip_maps)
         results.append(AnomalyResult.from_batches(batches, history))
     return results
 
 
-def _judge_clip(
-    detector: Detector, footage: Footage, clip: Clip, zone: Zone
+def _score_batches(
+    detector: Detector, frames: np.ndarray, scene: str, zone: Zone, maps: np.ndarray | None
 ) -> Iterator[JudgedFrames]:
-    for judged in detector.judge(footage.frames[clip.span], clip.scene):
-        yield detector.inside(zone, judged)
-
-
-def _keep_maps(
-    batches: Iterator[JudgedFrames], detector: Detector, clip: Clip, maps: np.ndarray
-) -> Iterator[JudgedFrames]:
-    for judged in batches:
-        maps[clip.start + judged.index] = score_maps(detector, judged)
+    """Score the frames of a clip, and write their score maps into `maps`."""
+    for judged in detector.judge(frames, scene):
+        judged = detector.inside(zone, judged)
+        if maps is not None:
+            maps[judged.index] = score_maps(detector, judged)
         yield judged
 
 
 def score_maps(detector: Detector, judged: JudgedFrames) -> np.ndarray:
-    """The smoothed maps (B, H, W) of judged frames: Eq. 14 pixel by pixel, or Eq. 23."""
+    """Compute the score of every pixel, (B, H, W): Eq. 14 without its maxima, or Eq. 23."""
     reconstruction_map = torch.from_numpy(judged.reconstruction_map)
     deformation_map = torch.from_numpy(judged.deformation_map)
     maps = detector.form.score_map(reconstruction_map, deformation_map, detector.config)

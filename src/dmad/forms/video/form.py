@@ -1,4 +1,4 @@
-"""Video (PDM): predict the next frame of a fixed view, or reconstruct single images."""
+"""The form for video (PDM): predict the next frame of a view, or reconstruct single images."""
 
 from __future__ import annotations
 
@@ -29,8 +29,9 @@ logger = logging.getLogger(__name__)
 
 
 class Video:
-    """The form of video: `Form` for the PDM. Methods import what they need, so that exported
-    models run without torch.
+    """The form for video: implements `Form` with the PDM.
+
+    Modules that need torch are imported inside the methods, so that exported models run without it.
     """
 
     name = "video"
@@ -59,13 +60,13 @@ class Video:
         return model
 
     def fixed_features(self, model: PDM, footage: Footage) -> list[np.ndarray]:
-        """Return nothing: the PDM has no frozen part."""
+        """Return an empty list: all features of the PDM change in training."""
         return []
 
     def losses(
         self, model: PDM, config: VideoConfig, batch: Batch, x: Tensor, target: Tensor
     ) -> tuple[PDMOutput, VideoLossTerms]:
-        """Return output and losses (Eq. 11), each sample over the template of its view."""
+        """Return output and losses (Eq. 11). Each sample gets the template of its view."""
         from dmad.model.losses import total_loss
 
         template = None if model.background is None else model.background[batch.scene]
@@ -82,8 +83,8 @@ class Video:
     ) -> dict[str, Tensor]:
         """Return scores, maps and drawings of a batch.
 
-        The drawings are `reference` (B, C, H, W), `reconstructions` (B, K, C, H, W) and,
-        with heads, `offsets` (B, K, 2, H, W) in grid units.
+        The drawings are `reference` (B, C, H, W) and `reconstructions` (B, K, C, H, W). With heads,
+        they are also `offsets` (B, K, 2, H, W) in grid units.
         """
         import torch
 
@@ -114,7 +115,7 @@ class Video:
     def score_map(
         self, reconstruction_map: Tensor, deformation_map: Tensor, config: VideoConfig
     ) -> Tensor:
-        """Return the averaged maps whose maxima Eq. 14 adds, added pixel by pixel, (B, H, W)."""
+        """Return the score of every pixel, (B, H, W): Eq. 14 without its maxima."""
         from dmad.model.scoring import pixel_map
 
         return pixel_map(reconstruction_map, deformation_map, config.score)
@@ -122,7 +123,7 @@ class Video:
     def rescore(
         self, reconstruction_map: np.ndarray, deformation_map: np.ndarray, config: VideoConfig
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return Eq. 14 and its two terms, (B,) each, of maps (B, H, W)."""
+        """Compute Eq. 14 and its two terms, (B,) each, from maps (B, H, W)."""
         import torch
 
         from dmad.model.scoring import scores_of_maps
@@ -132,7 +133,7 @@ class Video:
         return scores.score.numpy(), scores.reconstruction.numpy(), scores.deformation.numpy()
 
     def evaluate(self, detector: Detector, test: LabelledFootage) -> Evaluation:
-        """Score every clip of a labelled test split and draw up the ledger."""
+        """Score a labelled test split, and return the table of results (the ledger)."""
         from dmad.forms.video.evaluation import evaluate
 
         return evaluate(detector, test)
@@ -145,7 +146,7 @@ class Video:
         evaluation: Evaluation,
         card: Mapping[str, Any],
     ) -> Report:
-        """Return what the page of an evaluation shows."""
+        """Return the content of the report page of an evaluation."""
         from dmad.forms.video.summary import summarise
 
         return summarise(title, detector, test, evaluation, card)
@@ -159,7 +160,10 @@ class Video:
         return calibrate(detector, files, request)
 
     def choose_weight(self, detector: Detector, normal: Footage) -> dict[str, Any]:
-        """Choose the weight of the standardised deformation; {} if no clip is long enough."""
+        """Choose the weight of the deformation in the calibrated score.
+
+        The result is empty if no clip is long enough.
+        """
         from dataclasses import asdict
 
         from dmad.forms.video.weight import choose_weight
@@ -178,4 +182,7 @@ class Video:
 
         if data.root != detector.config.data.root or not splits_share_clips(data):
             return ""
-        return "its normal clips were trained on too: put those to test on into a folder test"
+        return (
+            "the normal test clips were also trained on; put the clips to test on into a folder "
+            "named test"
+        )

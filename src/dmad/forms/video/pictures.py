@@ -1,4 +1,4 @@
-"""Pictures of judged frames: heat, deformation, and the panels of the paper's Figs. 2 and 7."""
+"""Pictures of scored frames: heat, deformation, and the panels of the paper's Figs. 2 and 7."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ from dmad.model.scoring import box_filter
 
 Image = NDArray[np.uint8]
 ARROW_GAIN = 6.0  # arrows are drawn this many times as long as the field
-LONGEST_ARROW = 16.0  # px, where the longest field is known beforehand
-READABLE = 160  # px of a side in which a number can be read
-FULL_HEAT = 3.0  # full colour of a heat map, as a multiple of the usual peak of a frame
+LONGEST_ARROW = 16.0  # px, if the length of the longest field is given
+READABLE = 160  # smallest side in px in which a number is readable
+FULL_HEAT = 3.0  # this many times the usual peak of a frame is drawn in full colour
 RECENT_PEAKS = 500  # frames from which the usual peak is estimated
 
 
 class ColourScale:
     """The values that are drawn in full colour.
 
-    The scale of the heat is the peak error of an ordinary frame. If it is not known beforehand, it
-    follows the median of the frames seen so far, which needs neither labels nor the future.
+    Heat is scaled by the peak error of a usual frame. If this peak is not given, it is the median
+    peak of the frames so far. So the scale needs no labels and no future frames.
 
     Args:
         config: The settings of the model.
-        usual_peak: Peak of the averaged error of an ordinary frame, if known.
-        longest_field: Length in pixels drawn in full colour and as the longest arrow. None: the
-            longest that a field can be.
+        usual_peak: Peak of the averaged error of a usual frame, if known.
+        longest_field: Length in pixels that is drawn in full colour and as the longest arrow. None:
+            the largest length that a field can have.
     """
 
     def __init__(
@@ -58,13 +58,13 @@ class ColourScale:
 
     @classmethod
     def from_detector(cls, detector: Detector) -> ColourScale:
-        """The scale of a model: what its threshold was set on is ordinary."""
+        """Return the scale of a model. Frames that its threshold was set on are usual frames."""
         calibration = detector.calibration
         peak = calibration.scorer.reconstruction.centre if calibration else None
         return cls(detector.config, peak)
 
     def full_heat(self, peak: float) -> float:
-        """The value drawn in full colour, for a frame whose averaged map has this peak."""
+        """Return the value drawn in full colour, for a frame whose averaged map has this peak."""
         self._recent_peaks.append(peak)
         usual = self.usual_peak
         if usual is None:
@@ -74,7 +74,7 @@ class ColourScale:
 
 @dataclass(frozen=True)
 class Picture:
-    """One judged frame, drawn."""
+    """One scored frame and its pictures."""
 
     index: int
     score: float
@@ -114,7 +114,7 @@ def stage_names(count: int) -> list[str]:
 
 
 def stages(judged: JudgedFrames) -> dict[str, list[Image]]:
-    """The reference of every frame, and the result of each deformation, by their names."""
+    """Return the reference of every frame and the result of each deformation, by their names."""
     reconstructions = judged.drawings["reconstructions"]
     found = {"reference": [to_image(one) for one in judged.drawings["reference"]]}
     for k, name in enumerate(stage_names(reconstructions.shape[1])):
@@ -123,13 +123,13 @@ def stages(judged: JudgedFrames) -> dict[str, list[Image]]:
 
 
 def to_image(x: np.ndarray) -> Image:
-    """(C, H, W) in [-1, 1] to (H, W, C) uint8."""
+    """Convert (C, H, W) in [-1, 1] to (H, W, C) uint8."""
     scaled = ((x + 1) * 127.5).round().clip(0, 255)
     return np.asarray(scaled.transpose(1, 2, 0), np.uint8)
 
 
 def total_fields(offsets: np.ndarray | None, like: np.ndarray) -> np.ndarray:
-    """All deformations in one.
+    """Compose all deformation fields into one.
 
     Args:
         offsets: Fields (B, K, 2, H, W) in grid units, in the order in which they are applied; None
@@ -171,7 +171,7 @@ def pictures(judged: JudgedFrames, scale: ColourScale) -> Iterator[Picture]:
 def picture_of_frame(
     detector: Detector, footage: Footage, clip: Clip, frame: int, scale: ColourScale
 ) -> Picture:
-    """Judge one frame of some footage and draw it. Its index counts from the start of the clip.
+    """Score one frame of some footage and draw it. Its index counts from the start of the clip.
 
     Args:
         detector: The model.
@@ -190,11 +190,11 @@ def picture_of_frame(
 
 
 class HighestPictures:
-    """Keeps the pictures with the highest scores, at most one for each moment.
+    """Keeps the pictures with the highest scores. They are at least `apart` frames apart.
 
     Args:
-        size: Number of pictures at most.
-        apart: Smallest distance of two pictures in frames.
+        size: Largest number of pictures.
+        apart: Smallest distance between two pictures in frames.
     """
 
     def __init__(self, size: int, apart: int = 1) -> None:
@@ -202,7 +202,10 @@ class HighestPictures:
         self.pictures: list[Picture] = []  # highest first
 
     def offer(self, picture: Picture) -> None:
-        """Keep a picture if it is among the highest, instead of lower ones of its moment."""
+        """Keep a picture if its score is among the highest.
+
+        It replaces pictures with lower scores that are nearer than `apart`.
+        """
         near = [p for p in self.pictures if abs(p.index - picture.index) < self.apart]
         if any(p.score > picture.score for p in near):
             return
@@ -212,7 +215,7 @@ class HighestPictures:
 
 
 def reference_error(judged: JudgedFrames, config: VideoScoreConfig) -> tuple[Tensor, Tensor]:
-    """The pixel-wise error of Fig. 2: squared error of the reference before any deformation.
+    """Compute the pixel-wise error of Fig. 2: the squared error of the reference.
 
     Args:
         judged: A batch.
@@ -227,7 +230,7 @@ def reference_error(judged: JudgedFrames, config: VideoScoreConfig) -> tuple[Ten
 
 
 def diversity_panel(judged: JudgedFrames, config: VideoScoreConfig, names: Sequence[str]) -> Image:
-    """The paper's Fig. 2: one row an image. The colours of a column mean the same in all rows.
+    """Draw the paper's Fig. 2, one row for each image. Each column has one colour scale.
 
     Args:
         judged: A batch.
@@ -248,7 +251,7 @@ def diversity_panel(judged: JudgedFrames, config: VideoScoreConfig, names: Seque
 
 
 def with_scores(images: Sequence[Image], scores: np.ndarray) -> list[Image]:
-    """Images, enlarged if they are small, with their scores (B,) written on them."""
+    """Write scores (B,) on images. Small images are enlarged first."""
     zoom = max(1, READABLE // len(images[0]))
     found = []
     for image, score in zip(images, scores.tolist(), strict=True):

@@ -1,4 +1,4 @@
-"""What the page of an evaluation of video shows."""
+"""The content of the report page of an evaluation of video."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from dmad.forms.video.pictures import ColourScale, picture_of_frame
 from dmad.inference.detector import Detector
 
 PANELS = 6
-STAND_IN_LEVEL = 3  # robust deviations above the median, if there is no threshold
+STAND_IN_LEVEL = 3  # without a threshold: robust deviations above the median
 
 
 def summarise(
@@ -30,13 +30,13 @@ def summarise(
     evaluation: Evaluation,
     card: Mapping[str, Any],
 ) -> Report:
-    """Return what the page shows.
+    """Return the content of the page.
 
     Args:
         title: Name of the run.
         detector: The model.
         test: The test split.
-        evaluation: Its scores and ledger.
+        evaluation: Its scores and its table of results.
         card: The model's card.
     """
     calibration, scores = evaluation.calibration, evaluation.scores
@@ -68,7 +68,7 @@ def subtitle(detector: Detector, test: LabelledFootage) -> str:
     clips, frames = test.footage.clips, sum(clip.length for clip in test.footage.clips)
     data, train = detector.config.data, detector.config.train
     rate = frame_rate(clips, data.fps)
-    speed = f" at {rate:g} a second" if rate else ""
+    speed = f" at {rate:g} per second" if rate else ""
     return (
         f"{len(clips)} test clips, {frames:,} frames{speed}; {data.size} pixels, "
         f"{train.epochs} epochs, seed {train.seed}"
@@ -76,7 +76,7 @@ def subtitle(detector: Detector, test: LabelledFootage) -> str:
 
 
 def stand_in_rule(scores: np.ndarray) -> AlarmRule:
-    """A rule for pictures only, from the scores themselves, if no threshold was set."""
+    """A rule that only selects frames for pictures, for a model without a threshold."""
     known = scores[np.isfinite(scores)]
     spread = 1.4826 * np.median(np.abs(known - np.median(known)))
     level = float(np.median(known) + STAND_IN_LEVEL * spread)
@@ -84,7 +84,7 @@ def stand_in_rule(scores: np.ndarray) -> AlarmRule:
 
 
 def headline(evaluation: Evaluation) -> list[tuple[str, str, str]]:
-    """The figures at the top: AUROC, and what an operator would notice."""
+    """The numbers at the top: AUROC, events found, false alarms and delay."""
     ledger, signal = evaluation.ledger, evaluation.signal
     figures = [(f"{ledger.value(signal):.3f}", "micro AUROC, deployable", signal)]
     rows = {row.metric: row for row in ledger.rows if row.signal == signal}
@@ -100,7 +100,7 @@ def headline(evaluation: Evaluation) -> list[tuple[str, str, str]]:
 
 
 def series(clip: Clip, evaluation: Evaluation, events: list[Event] | None) -> Series:
-    """The timelines of one clip."""
+    """The curves of one clip."""
     span = clip.span
     eq12, eq13 = (evaluation.scores.channels[name] for name in ("eq12", "eq13"))
     calibration = evaluation.calibration
@@ -122,7 +122,7 @@ def series(clip: Clip, evaluation: Evaluation, events: list[Event] | None) -> Se
 def panels(
     detector: Detector, test: LabelledFootage, events: list[Event], scale: ColourScale
 ) -> list[Panel]:
-    """The strongest events, each explained in one row of pictures, all in the same colours."""
+    """One row of pictures for each of the events with the highest scores."""
     fps = frame_rate(test.footage.clips, detector.config.data.fps)
     strongest = sorted(events, key=lambda event: -event.score)[:PANELS]
     return [_panel(detector, test, event, fps, scale) for event in strongest]
@@ -150,14 +150,17 @@ def _panel(
 def roc_curves(
     evaluation: Evaluation, names: Sequence[str]
 ) -> list[tuple[str, np.ndarray, np.ndarray]]:
-    """Name, false and true positive rates of some signals of the deployable block."""
+    """Name, false and true positive rates of some scores that are computed without labels."""
     labels = evaluation.scores.labels
     curves = [(name, roc(evaluation.deployable[name], labels)) for name in names]
     return [(name, curve.fpr, curve.tpr) for name, curve in curves]
 
 
 def alarms(evaluation: Evaluation, rule: AlarmRule) -> tuple[np.ndarray, np.ndarray] | None:
-    """False alarms an hour and event recall, as the threshold falls; None without frame rate."""
+    """False alarms per hour and event recall, each for all thresholds, from high to low.
+
+    None without a frame rate or a threshold.
+    """
     scores = evaluation.scores
     if not (scores.fps and evaluation.calibration):
         return None
@@ -167,7 +170,7 @@ def alarms(evaluation: Evaluation, rule: AlarmRule) -> tuple[np.ndarray, np.ndar
 
 
 def fingerprint(evaluation: Evaluation, card: Mapping[str, Any]) -> dict[str, str]:
-    """The data and versions behind the figures."""
+    """The data and versions that the results were computed with."""
     labels = evaluation.ledger.labels
     found = {"labels": f"{labels.name}, sha256 {labels.sha256}"}
     found["counted"] = "; ".join(footnotes(evaluation.ledger))
@@ -178,7 +181,7 @@ def fingerprint(evaluation: Evaluation, card: Mapping[str, Any]) -> dict[str, st
 
 
 def threshold_notes(evaluation: Evaluation) -> list[str]:
-    """What to know about the threshold, one sentence each."""
+    """Warnings about the threshold, one sentence each."""
     if evaluation.calibration is None:
         return ["no threshold yet: set one with `dmad calibrate RUN`"]
     return list(evaluation.calibration.warnings)

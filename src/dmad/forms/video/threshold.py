@@ -1,4 +1,4 @@
-"""The threshold of a video model, set from normal clips alone."""
+"""Set the threshold of a video model from normal clips only."""
 
 from __future__ import annotations
 
@@ -45,18 +45,18 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class View:
-    """What a threshold is for: a view, and the part of it that counts."""
+    """The view that a threshold is for, and the part of the view that is scored."""
 
     scene: str
     zone: Zone
 
 
 def calibrate(detector: Detector, files: ModelFiles, request: CalibrationRequest) -> Calibration:
-    """Set the threshold from normal clips and store it in the model's card, or in `request.out`.
+    """Set the threshold from normal clips, and store it in the model's card or in `request.out`.
 
     Raises:
-        DmadError: No footage was held out, its frame rate is unknown, or the request contradicts
-            itself or the last calibration.
+        DmadError: No footage was held out, its frame rate is unknown, or options of the request
+            contradict each other or the last calibration.
     """
     _check(request)
     previous = _previous_calibration(detector, request)
@@ -77,16 +77,16 @@ def _check(request: CalibrationRequest) -> None:
     named = bool(request.footage or request.normal)
     require(
         named or not request.scene,
-        f"scene {request.scene} is the view of the clips to calibrate on; name these clips",
+        f"scene {request.scene} is given without clips; name clips of this view",
     )
     require(
         bool(request.out or not request.zone),
-        "include and exclude belong to one camera: store its threshold with --out FILE",
+        "include and exclude are for one camera; store its threshold with --out FILE",
     )
 
 
 def _previous_calibration(detector: Detector, request: CalibrationRequest) -> Calibration | None:
-    """The calibration in the file `out`, else the model's own."""
+    """The calibration in the file `out`, or else that of the model."""
     out = request.out
     if out is None:
         return detector.calibration
@@ -98,7 +98,7 @@ def _previous_calibration(detector: Detector, request: CalibrationRequest) -> Ca
 
 
 def _budget(request: CalibrationRequest, previous: Calibration | None) -> Budget:
-    """The budget asked for, else that of the last calibration, else the default."""
+    """The budget of the request, or else of the last calibration, or else the default."""
     last = previous.budget if previous else DEFAULT_BUDGET
     budget = Budget.parse(request.false_alarms or last)
     require(budget.unit != "image", f"{budget} is for images; for video give 1/day or 0.001/frame")
@@ -106,7 +106,7 @@ def _budget(request: CalibrationRequest, previous: Calibration | None) -> Budget
 
 
 def _weight(detector: Detector, request: CalibrationRequest, previous: Calibration | None) -> float:
-    """The weight asked for, else that of the last calibration, else the model's."""
+    """The weight in the request, or else in the last calibration, or else in the settings."""
     if request.weight is not None:
         return request.weight
     if previous:
@@ -117,14 +117,14 @@ def _weight(detector: Detector, request: CalibrationRequest, previous: Calibrati
 def _start_new_view(
     detector: Detector, request: CalibrationRequest, previous: Calibration | None
 ) -> CalibrationRequest:
-    """Of a view that was neither trained on nor calibrated, the normal clips are all footage."""
+    """Use the normal clips as footage if their view was neither trained on nor calibrated."""
     known = previous is not None and previous.scene == request.scene
     new_view = bool(request.scene) and detector.needs_template(request.scene) and not known
     if not (new_view and request.normal):
         return request
     require(
         request.out is not None,
-        f"view {request.scene} was not trained on; store its threshold with --out FILE",
+        f"view {request.scene} was not in the training; store its threshold with --out FILE",
     )
     return replace(request, footage=[*request.footage, *request.normal], normal=())
 
@@ -134,20 +134,21 @@ def _own_file(out: Path | None) -> bool:
 
 
 def _view(request: CalibrationRequest, previous: Calibration | None) -> View:
-    """The view asked for, else that of the camera's own file, else that of the last calibration."""
+    """The view of the request, or else of the last calibration (in `request.out` or the card)."""
     new_footage = bool(request.footage)
     if previous is None or (new_footage and not _own_file(request.out)):
         return View(request.scene, request.zone)
     require(
         new_footage or request.zone in (ALL, previous.zone),
-        "the last footage was scored in another zone; name all clips as footage, not as normal",
+        "the last footage was scored in another part of the view; name all clips again, without "
+        "--normal",
     )
     scene = request.scene if request.out else ""
     return View(scene or previous.scene, request.zone or previous.zone)
 
 
 def _stored_terms(files: ModelFiles, request: CalibrationRequest) -> Path:
-    """The file with the terms of the last calibration's footage; it need not exist."""
+    """The file with the score terms of the last calibration's footage. It may not exist."""
     if request.out is None or not _own_file(request.out):
         return terms_file(files.card)
     stored = terms_file(request.out)
@@ -159,12 +160,12 @@ def _stored_terms(files: ModelFiles, request: CalibrationRequest) -> Path:
 
 
 def terms_file(card: Path) -> Path:
-    """The file beside a card, or a calibration file, with the terms of its footage."""
+    """Return the path of the score terms that belong to a card or a calibration file."""
     return card.with_name(f"{card.name.removesuffix('.json')}.npz")
 
 
 def _store(files: ModelFiles, out: Path | None, held: HeldOut, calibration: Calibration) -> None:
-    """Write the terms first, then the threshold that was set on them."""
+    """Write the score terms, then the threshold that was set from them."""
     held.write(terms_file(out or files.card))
     if out:
         write_atomically(out, json.dumps(calibration.to_dict(), indent=1))
@@ -173,7 +174,9 @@ def _store(files: ModelFiles, out: Path | None, held: HeldOut, calibration: Cali
 
 
 def _held_out(detector: Detector, stored: Path, request: CalibrationRequest, view: View) -> HeldOut:
-    """Terms of the footage asked for; else of the last calibration; else held out of training."""
+    """Score terms of the footage in the request, or else of the last calibration's footage, or
+    else of the footage held out from training.
+    """
     data = with_locations(detector.config.data, request.root, request.cache)
     seen = View(request.scene or view.scene, view.zone)
     if request.footage:
@@ -183,8 +186,8 @@ def _held_out(detector: Detector, stored: Path, request: CalibrationRequest, vie
         held = HeldOut.read(stored)
         require(
             not request.fps or bool(request.normal) or same_rate(request.fps, held.fps),
-            f"fps {request.fps:g} is for clips that are named; the last ones have {held.fps:g} "
-            "frames a second",
+            f"fps {request.fps:g} is given without clips; the last footage has {held.fps:g} frames "
+            "per second",
         )
     else:
         held = terms_of(detector, load_split(data, "held_out").footage, request.fps, seen.zone)
@@ -197,7 +200,7 @@ def _held_out(detector: Detector, stored: Path, request: CalibrationRequest, vie
 
 
 def read_clips(sources: Sequence[str | Path], data: DataConfig, scene: str = "") -> Footage:
-    """Decode videos, frame folders and folders of these, all of one view."""
+    """Decode videos, folders of frames, and folders of these, all of one view."""
     clips = [clip for source in sources for clip in find_clips(Path(source))]
     named = zip(clip_names(clips), clips, strict=True)
     footage = decode_clips([ClipSource(name, path, scene) for name, path in named], data)
@@ -206,18 +209,18 @@ def read_clips(sources: Sequence[str | Path], data: DataConfig, scene: str = "")
 
 
 def terms_of(detector: Detector, normal: Footage, fps: float = 0.0, zone: Zone = ALL) -> HeldOut:
-    """Both raw terms of normal footage, in a zone of the view.
+    """Compute both raw score terms of normal footage.
 
     Args:
         detector: The model.
         normal: The clips.
-        fps: Frames a second, if the footage does not state them.
-        zone: The part of the view that counts.
+        fps: Frames per second, if the footage does not state them.
+        zone: The part of the view that is scored.
     """
     rate = frame_rate(normal.clips, fps or detector.config.data.fps)
     rates = sorted({clip.fps for clip in normal.clips if clip.fps})
     if rates and not same_rate(rates[-1], rates[0]):
-        message = "the clips have %g to %g frames a second; %g is used"
+        message = "the clips have %g to %g frames per second; %g is used"
         logger.warning(message, rates[0], rates[-1], rate)
     require(rate > 0, "the frame rate of the footage is unknown; give it with --fps")
     result = AnomalyResult.join(score_clips(detector, normal, zone=zone))

@@ -1,13 +1,13 @@
-"""Choose the weight of the standardised deformation of a video model, without labels.
+"""Choose the weight of the deformation in the calibrated score of video, without labels.
 
-The fields may measure the unusual or mere noise. Held-out normal clips, in which one thing is made
-to move or look wrong, tell which.
+The deformation fields may measure anomalies, or only noise. To find out, synthetic anomalies are
+made from held-out normal clips: one thing in a clip moves too fast, or is too large.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -19,33 +19,33 @@ from dmad.data.synthetic.anomalies import SPEEDS, Kind, Sequences, sequences
 from dmad.errors import require
 from dmad.evaluation.metrics import micro_auroc
 from dmad.inference.detector import Detector
-from dmad.model.scoring import box_filter
+from dmad.model.scoring import scores_of_maps
 
 KINDS: tuple[Kind, ...] = ("normal", "fast", "large")
 WEIGHTS = (0.0, 0.2, 0.5, 1.0, 2.0)
 SEQUENCES = 40  # of each kind
-SCORED_FRAMES = 8  # of each sequence; their mean is compared, like a causal mean of 8 frames
-CLEARLY = 0.01  # AUROC by which another weight must be better than the usual one
+SCORED_FRAMES = 8  # of each sequence; the mean of their scores is compared
+CLEARLY = 0.01  # gain of AUROC that another weight than the usual one needs
 Terms = tuple[np.ndarray, np.ndarray]  # Eq. 12 and 13 of each sequence, (sequences, frames) each
 
 
 @dataclass(frozen=True)
 class WeightChoice:
-    """The weight that was chosen, and the AUROC of each that was tried."""
+    """The chosen weight, and the AUROC of each weight that was tried."""
 
     weight: float
-    auroc: dict[str, tuple[float, float]]  # by weight: of fast and of large things, in [0, 1]
+    auroc: dict[str, tuple[float, float]]  # by weight: for fast and for large things
 
 
 def choose_weight(detector: Detector, footage: Footage) -> WeightChoice:
-    """Choose the weight of the standardised deformation.
+    """Choose the weight of the deformation with synthetic anomalies.
 
     Args:
         detector: A model of video.
         footage: Normal clips that were not trained on.
 
     Raises:
-        DmadError: No clip is long enough for a sequence at three times its speed.
+        DmadError: No clip is long enough for a sequence at three times the normal speed.
     """
     score = detector.config.score
     length = detector.config.data.history + SCORED_FRAMES - 1
@@ -61,13 +61,13 @@ def choose_weight(detector: Detector, footage: Footage) -> WeightChoice:
 
 
 def usual_weight(detector: Detector) -> float:
-    """The weight of the standardised deformation: of the calibration, else of the settings."""
+    """Return the weight of the deformation in the calibration, or else in the settings."""
     calibration = detector.calibration
     return calibration.scorer.weight if calibration else float(detector.config.score.weight)
 
 
 def check_length(footage: Footage, length: int, consequence: str) -> None:
-    """Check that sequences of this many past frames can be made at every speed.
+    """Check that sequences with this many past frames can be made at every speed.
 
     Raises:
         DmadError: No clip is long enough. The message ends with `consequence`.
@@ -78,12 +78,12 @@ def check_length(footage: Footage, length: int, consequence: str) -> None:
 
 
 def clearly_best(worth: Mapping[float, float], usual: float, least: float = 0.0) -> float:
-    """The weight with the highest sum of two AUROCs, or the usual weight if it is nearly as good.
+    """Return the weight with the highest sum of two AUROCs, or the usual one if the gain is small.
 
     Args:
         worth: Sum of two AUROCs for each weight.
-        usual: The weight that is kept unless another gains `CLEARLY` on both.
-        least: Gain of the sum that another weight must exceed as well.
+        usual: The weight that is returned if no other sum is higher by at least 2 `CLEARLY`.
+        least: A further limit: the gain of another sum must be larger than this.
     """
     best = max(worth, key=worth.__getitem__)
     gain = worth[best] - worth[usual]
@@ -91,14 +91,14 @@ def clearly_best(worth: Mapping[float, float], usual: float, least: float = 0.0)
 
 
 def auroc_of_weight(terms: Mapping[Kind, Terms], weight: float) -> tuple[float, float]:
-    """AUROC of fast and of large things against normal sequences, at one weight."""
+    """Compute the AUROC of fast and of large things against normal sequences, for one weight."""
     reconstruction, deformation = terms["normal"]
     scorer = Scorer.fit(reconstruction.ravel(), deformation.ravel(), weight)
     return auroc_of_kinds({kind: scorer.combine(*both).mean(1) for kind, both in terms.items()})
 
 
 def auroc_of_kinds(scores: Mapping[Kind, np.ndarray]) -> tuple[float, float]:
-    """AUROC of fast and of large things, from one score a sequence, (sequences,) of each kind."""
+    """Compute the AUROC of fast and of large things from one score for each sequence."""
 
     def auroc(kind: Kind) -> float:
         labels = np.repeat([0, 1], [len(scores["normal"]), len(scores[kind])])
@@ -110,14 +110,16 @@ def auroc_of_kinds(scores: Mapping[Kind, np.ndarray]) -> tuple[float, float]:
 def sequence_terms(
     detector: Detector, made: Sequences, kernels: Sequence[tuple[int, int]], kind: str
 ) -> list[Terms]:
-    """Both terms of every scored frame of each sequence, for each averaging kernel."""
-    peaks: list[tuple[list[np.ndarray], list[np.ndarray]]] = [([], []) for _ in kernels]
+    """Compute both terms of every scored frame of each sequence, for each averaging kernel."""
+    settings = [replace(detector.config.score, kernel=kernel) for kernel in kernels]
+    terms: list[tuple[list[np.ndarray], list[np.ndarray]]] = [([], []) for _ in kernels]
     scored = made.frames.shape[1] - detector.config.data.history
     shown = progress_bar(made.frames, f"scoring {kind}")
     for frames, scene in zip(shown, made.scenes, strict=True):
         (judged,) = detector.judge(frames, scene, batch=scored)
-        maps = (judged.reconstruction_map, judged.deformation_map)
-        for kernel, terms in zip(kernels, peaks, strict=True):
-            for term, one in zip(terms, maps, strict=True):
-                term.append(box_filter(torch.from_numpy(one), kernel).amax((1, 2)).numpy())
-    return [(np.stack(first), np.stack(second)) for first, second in peaks]
+        maps = torch.from_numpy(judged.reconstruction_map), torch.from_numpy(judged.deformation_map)
+        for setting, (reconstruction, deformation) in zip(settings, terms, strict=True):
+            scores = scores_of_maps(*maps, setting)
+            reconstruction.append(scores.reconstruction.numpy())
+            deformation.append(scores.deformation.numpy())
+    return [(np.stack(first), np.stack(second)) for first, second in terms]
