@@ -47,7 +47,7 @@ def test_repeated_and_known_clips_count_once(logged):
     footage = grey(1, 2, 1, 3)
     known = clip_digest(footage, footage.clips[3])
     assert [clip.name for clip in without_repeats(footage, [known]).clips] == ["000", "001"]
-    assert "2 of 4 clips are there already" in logged()
+    assert "2 of 4 clips were given before" in logged()
     assert without_repeats(grey(1, 2)).clips == grey(1, 2).clips
     assert logged() == ""
 

@@ -89,7 +89,7 @@ def test_joined_labels_are_split_by_the_decoded_lengths(mine, tmp_path, place):
     test = find_split("video", mine, "test")
     assert test.label_name == "labels.npy"
     assert align(test, footage_of(test, tmp_path)).tolist() == [0, 1, 1, 0, 0, 0, 1]
-    with pytest.raises(DmadError, match="a could not be read in full"):
+    with pytest.raises(DmadError, match="a could not be read completely"):
         align(test, footage_of(test, tmp_path, minimum=4))
     np.save(mine / place / "labels.npy", np.zeros(8))
     test = find_split("video", mine, "test")

@@ -17,7 +17,7 @@ def test_other_folders_are_stored_as_absolute_paths(tmp_path, monkeypatch):
 
 
 def test_a_root_that_is_not_given_or_missing_is_refused(tmp_path):
-    with pytest.raises(DmadError, match=r"video needs its data; give --data\.root PATH"):
+    with pytest.raises(DmadError, match=r"video needs a folder of data; give --data\.root PATH"):
         required_root(VideoDataConfig())
     with pytest.raises(DmadError, match="does not exist"):
         required_root(VideoDataConfig(root=tmp_path / "missing"))

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from dmad.data.series import by_clip, causal, check_finite, runs, split_clips
+from dmad.data.series import by_clip, causal, check_finite, intervals, split_clips
 from dmad.errors import DmadError
 
 NAN = np.nan
@@ -77,9 +77,9 @@ def test_infinite_scores_are_refused_and_nan_is_not():
         check_finite(np.array([1, np.inf, -np.inf]))
 
 
-def test_runs_are_stretches_of_values_above_zero():
-    assert runs(np.array([0, 1, 1, 0, 2])) == [(1, 3), (4, 5)]
-    assert runs(np.zeros(3)) == []
+def test_intervals_contain_values_above_zero():
+    assert intervals(np.array([0, 1, 1, 0, 2])) == [(1, 3), (4, 5)]
+    assert intervals(np.zeros(3)) == []
 
 
 def test_a_function_is_applied_to_one_clip_at_a_time_and_to_no_empty_one():

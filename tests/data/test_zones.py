@@ -24,6 +24,6 @@ def test_a_polygon_that_is_none_is_refused(text):
         parse_polygon(text)
 
 
-def test_nothing_left_is_refused():
-    with pytest.raises(DmadError, match="leave nothing"):
+def test_a_zone_without_pixels_is_refused():
+    with pytest.raises(DmadError, match="no pixel is inside the zone"):
         Zone.parse(LOWER, "0,0 1,0 1,1 0,1").mask(32)

@@ -256,7 +256,7 @@ def test_the_pictures_are_written_and_their_paths_returned(trained, tmp_path) ->
 
 
 def test_without_test_data_nothing_is_written(trained, tmp_path) -> None:
-    with pytest.raises(DmadError, match="ped2 needs its data"):
+    with pytest.raises(DmadError, match="ped2 needs a folder of data"):
         draw_figures("ped2", tmp_path / "out")
     with pytest.raises(DmadError, match="does not exist"):
         draw_figures(trained, tmp_path / "out", root=tmp_path / "none")

@@ -123,7 +123,7 @@ def test_settings_hold_for_sources_outside_of_files(yaml_file):
 
 
 def test_settings_that_would_have_no_effect_are_refused(yaml_file):
-    with pytest.raises(DmadError, match="scene, fps would count for no camera"):
+    with pytest.raises(DmadError, match="scene, fps would have no effect"):
         cameras_from_sources([str(yaml_file)], CameraSettings(scene="lane", fps=4))
-    with pytest.raises(DmadError, match="zone would count for no camera"):
+    with pytest.raises(DmadError, match="zone would have no effect"):
         cameras_from_sources([str(yaml_file)], CameraSettings(), Zone.parse("0,0 1,0 1,1", []))

@@ -18,4 +18,4 @@ def test_another_view_may_be_the_reason(state):
 
 
 def test_a_slow_machine_is_described_by_its_share_of_frames():
-    assert "had time for 8 of 10 frames" in too_slow_warning(8, 2)
+    assert "used 8 of 10 frames" in too_slow_warning(8, 2)

@@ -105,7 +105,7 @@ def test_unreadable_files_alone_are_refused(detector, tmp_path):
 
 
 def test_a_model_of_images_is_refused(trained_images, clip):
-    with pytest.raises(DmadError, match="a model of single images; use `dmad predict`"):
+    with pytest.raises(DmadError, match="a model for images; use `dmad predict`"):
         run(load(trained_images), Camera(str(clip())))
 
 

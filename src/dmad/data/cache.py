@@ -1,4 +1,4 @@
-"""Decodes clips once into a memory-mapped file in the cache folder."""
+"""Decodes each clip once, and stores its frames in a memory-mapped file in the cache folder."""
 
 from __future__ import annotations
 
@@ -27,14 +27,10 @@ from dmad.errors import DmadError, one_line, require
 
 logger = logging.getLogger(__name__)
 
-VERSION = 4  # of the cache; raise it after a change of decoding or of the files
-
-FRAMES, INDEX = "frames.u8", "index.json"  # files of an entry
-
+VERSION = 4  # raise it when decoding changes, or the format of the files in the cache
+FRAMES, INDEX = "frames.u8", "index.json"  # the two files of an entry
 LOCK, PART = ".lock", ".part"  # suffixes of an entry's lock file and of its unfinished folder
-
-ANY_NAME = ("utf-8", "surrogateescape")  # names of files need not be UTF-8
-
+ANY_NAME = ("utf-8", "surrogateescape")  # encodes file names even if they are not valid UTF-8
 FRAMES_FOR_A_BAR = 200  # decoding more frames than this shows a progress bar
 
 
@@ -42,7 +38,7 @@ def decode_clips(sources: Sequence[ClipSource], data: DataConfig) -> Footage:
     """Decode clips as the settings say. Clips too short for one window are left out.
 
     Raises:
-        DmadError: As `load_footage`.
+        DmadError: `load_footage` fails.
     """
     return load_footage(
         sources, FrameFormat.from_settings(data), data.cache, minimum=data.history + 1
@@ -55,10 +51,10 @@ def load_footage(
     cache: Path | None = None,
     minimum: int = 1,
 ) -> Footage:
-    """Decode clips into a cache on disk, or map them into memory if they are there already.
+    """Decode clips into the cache on disk. Clips that are in the cache are not decoded again.
 
     Args:
-        sources: Clips, in the order of the result.
+        sources: The clips. The result has the same order.
         frame_format: Size and colours of the frames.
         cache: Folder of the cache (default: $DMAD_CACHE, else ~/.cache/dmad).
         minimum: Clips with fewer frames are left out.
@@ -73,14 +69,14 @@ def load_footage(
     key = _key(sources, frame_format)
     entry = base / key
     index = _open_entry(entry, sources, frame_format, minimum)
-    if not _serves(index, minimum):  # it was made for another minimum
+    if not _has_right_clips(index, minimum):  # it was made for another minimum
         entry = base / f"{key}-{minimum}"
         index = _open_entry(entry, sources, frame_format, minimum)
     return _map_frames(entry, index, minimum)
 
 
 def _key(sources: Sequence[ClipSource], frame_format: FrameFormat) -> str:
-    """A name for an entry that changes if the files or the format change."""
+    """Name of a cache entry. It changes if the files or the frame format change."""
     form = (frame_format.size, frame_format.channels, frame_format.tiles, frame_format.antialias)
     digest = sha256(f"{VERSION} {form}".encode())
     for source in sources:
@@ -98,12 +94,12 @@ def _key(sources: Sequence[ClipSource], frame_format: FrameFormat) -> str:
 def _open_entry(
     entry: Path, sources: Sequence[ClipSource], frame_format: FrameFormat, minimum: int
 ) -> dict[str, Any]:
-    """The index of an entry, which is made if it does not exist."""
+    """Return the index of an entry. Make the entry first if it does not exist."""
     if not (entry / INDEX).is_file():
         try:
             _remove_leftovers(entry.parent)
             with _locked(entry):
-                if not (entry / INDEX).is_file():  # no other process made it meanwhile
+                if not (entry / INDEX).is_file():  # another process may have made it meanwhile
                     _make_entry(entry, sources, frame_format, minimum)
         except OSError as error:
             raise DmadError(
@@ -117,8 +113,8 @@ def _open_entry(
     return index
 
 
-def _serves(index: dict[str, Any], minimum: int) -> bool:
-    """True if an entry holds exactly the clips with enough frames."""
+def _has_right_clips(index: dict[str, Any], minimum: int) -> bool:
+    """True if an entry contains all clips of at least `minimum` frames, and no others."""
     all_long = all(clip["length"] >= minimum for clip in index["clips"])
     return all_long and all(length < minimum for length in index["short"].values())
 
@@ -138,7 +134,7 @@ def _map_frames(entry: Path, index: dict[str, Any], minimum: int) -> Footage:
 
 @contextmanager
 def _locked(entry: Path) -> Iterator[None]:
-    """Hold the lock of an entry. It is free again as soon as its process ends, even if killed."""
+    """Lock an entry. The lock is released when the process ends, even if it is killed."""
     entry.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(_beside(entry, LOCK))
     try:
@@ -155,21 +151,21 @@ def _beside(entry: Path, suffix: str) -> Path:
 
 
 def _remove_leftovers(base: Path) -> None:
-    """Remove the unfinished entries of killed processes: those whose lock is free."""
+    """Remove unfinished entries that no process has locked: their process was killed."""
     for part in base.glob(f".*{PART}"):
         try:
             with FileLock(part.with_suffix(LOCK), blocking=False):
                 shutil.rmtree(part, ignore_errors=True)
         except Timeout:
-            continue  # its process is still at work
+            continue  # its process is still running
 
 
 def _make_entry(
     entry: Path, sources: Sequence[ClipSource], frame_format: FrameFormat, minimum: int
 ) -> None:
-    """Decode into a folder beside the entry, then rename it."""
+    """Decode into a folder beside the entry, then rename this folder."""
     part = _beside(entry, PART)
-    shutil.rmtree(part, ignore_errors=True)  # of a killed process
+    shutil.rmtree(part, ignore_errors=True)  # a killed process may have left it
     part.mkdir()
     try:
         with (part / FRAMES).open("wb") as file:
@@ -189,7 +185,7 @@ def _decode_all(
     clips: list[Clip] = []
     skipped: list[str] = []
     short: dict[str, int] = {}
-    start = 0  # of the next clip
+    start = 0  # index of the next clip's first frame
     frame_bytes = frame_format.size**2 * frame_format.channels
     stated = [probe(source.path) for source in sources]
     total = sum(count for _, count in stated)
@@ -223,7 +219,7 @@ def _decode_all(
 
 
 def _decode_source(path: Path, frame_format: FrameFormat, skipped: list[str]) -> Iterator[Frame]:
-    """As `decode`, but an unreadable clip is only noted."""
+    """Like `decode`, but an unreadable clip only adds a line to `skipped`."""
     try:
         yield from decode(path, frame_format, skipped.append)
     except DmadError as error:

@@ -1,4 +1,4 @@
-"""Footage: the decoded frames of many clips, and what is known of each clip."""
+"""Footage: the decoded frames of many clips, with the name, view and frame rate of each clip."""
 
 from __future__ import annotations
 
@@ -17,9 +17,8 @@ logger = logging.getLogger(__name__)
 
 SplitName = Literal["train", "test"]
 
-SAMPLED_FRAMES = 64  # frames that the fingerprint of footage includes
-
-SAME_RATE = 0.1  # rates that differ by less than this share count as the same
+SAMPLED_FRAMES = 64  # number of frames that the fingerprint of footage includes
+SAME_RATE = 0.1  # two frame rates are the same if they differ by less than this share
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class ClipSource:
     Args:
         name: Name of the clip, unique in its split.
         path: Video file, folder of frame images, or image.
-        scene: Name of the fixed view of the clip; empty if there is only one view.
+        scene: Name of the camera's view; empty if all clips show the same view.
     """
 
     name: str
@@ -43,10 +42,10 @@ class Clip:
 
     Args:
         name: Name of the clip, unique in its split.
-        scene: Name of the fixed view of the clip; empty if there is only one view.
+        scene: Name of the camera's view; empty if all clips show the same view.
         start: Index of its first frame in `Footage.frames`.
         length: Number of its frames.
-        fps: Frames a second; 0.0 if unknown (image folders).
+        fps: Frames per second; 0.0 if unknown (image folders).
         cut: True if the video is damaged and frames at its end are probably missing.
     """
 
@@ -59,17 +58,17 @@ class Clip:
 
     @property
     def span(self) -> slice:
-        """The slice of this clip in `Footage.frames` and in arrays with one value a frame."""
+        """The slice of this clip in `Footage.frames` and in arrays with one value per frame."""
         return slice(self.start, self.start + self.length)
 
 
 @dataclass(frozen=True)
 class Footage:
-    """Decoded frames, and the clips among them that belong to this split."""
+    """Decoded frames, and the clips of one split. The frames may include those of other splits."""
 
     frames: Frames  # (N, H, W, C), memory map, read only
     clips: tuple[Clip, ...]
-    skipped: tuple[str, ...]  # one line for each clip or frame left out or replaced, and why
+    skipped: tuple[str, ...]  # one line and reason for each clip or frame left out or replaced
 
 
 @dataclass(frozen=True)
@@ -78,18 +77,18 @@ class LabelledFootage:
 
     footage: Footage
     labels: np.ndarray | None  # (N,) uint8, 1 = abnormal; None if unlabelled
-    label_name: str  # which label set, for the ledger
+    label_name: str  # name of the labels in results; empty if unlabelled
     masks: Callable[[str], np.ndarray] | None = None  # from a clip's name to (frames, H, W) bool
-    classes: np.ndarray | None = None  # (N,) of images: which digit, which kind of defect
+    classes: np.ndarray | None = None  # (N,) for images: the digit, or the kind of defect
 
     @property
     def scenes(self) -> tuple[str, ...]:
-        """Names of the fixed views, sorted."""
+        """Sorted names of the views."""
         return tuple(sorted({clip.scene for clip in self.footage.clips}))
 
 
 def footage_from_arrays(clips: Sequence[np.ndarray], fps: float = 0.0) -> Footage:
-    """Footage of clips (T, H, W, C) uint8 that are already in memory, named 000, 001, …"""
+    """Make footage of clips (T, H, W, C) uint8 in memory. Their names are 000, 001, …"""
     described, start = [], 0
     for index, frames in enumerate(clips):
         described.append(Clip(f"{index:03d}", "", start, len(frames), fps))
@@ -98,22 +97,25 @@ def footage_from_arrays(clips: Sequence[np.ndarray], fps: float = 0.0) -> Footag
 
 
 def count_fits(count: int, frames: int, cut: bool) -> bool:
-    """True if so many labels or masks fit a clip. A clip that lost its end may have more."""
+    """True if a number of labels or masks fits a number of frames.
+
+    If the end of the clip is lost (`cut`), there may be more labels than frames.
+    """
     return count == frames or (cut and count > frames)
 
 
 def frame_rate(clips: Sequence[Clip], fallback: float) -> float:
-    """Frames a second of the first clip that states them; `fallback` if none does."""
+    """Frames per second of the first clip whose rate is known; `fallback` if none is known."""
     return next((clip.fps for clip in clips if clip.fps), fallback)
 
 
 def same_rate(rate: float, other: float) -> bool:
-    """True if two frame rates differ by less than a tenth, so that motion looks the same."""
+    """True if two frame rates differ by less than 10 %, so that motion looks the same."""
     return abs(rate - other) < SAME_RATE * other
 
 
 def fingerprint(footage: Footage) -> str:
-    """SHA-256 of the clips' names and lengths and of some frames: which data a model saw."""
+    """SHA-256 of the clips' names and lengths and of some frames. It identifies training data."""
     result = sha256(repr([(clip.name, clip.length) for clip in footage.clips]).encode())
     for index in np.linspace(0, len(footage.frames) - 1, SAMPLED_FRAMES).astype(int):
         result.update(footage.frames[index].tobytes())
@@ -126,7 +128,7 @@ def clip_digest(footage: Footage, clip: Clip) -> str:
 
 
 def without_repeats(footage: Footage, known_digests: Collection[str] = ()) -> Footage:
-    """Footage without clips that repeat another clip, or one whose `clip_digest` is known."""
+    """Leave out clips that repeat an earlier clip, or whose `clip_digest` is in `known_digests`."""
     first: dict[str, Clip] = {}
     for clip in footage.clips:
         first.setdefault(clip_digest(footage, clip), clip)
@@ -134,13 +136,13 @@ def without_repeats(footage: Footage, known_digests: Collection[str] = ()) -> Fo
     repeated = len(footage.clips) - len(new)
     if repeated:
         logger.warning(
-            f"{repeated} of {len(footage.clips)} clips are there already; each counts once"
+            f"{repeated} of {len(footage.clips)} clips were given before; each is used once"
         )
     return replace(footage, clips=new)
 
 
 def thin(items: np.ndarray, limit: int) -> np.ndarray:
-    """At most `limit` items, evenly spread. A limit of 0 keeps all."""
+    """Return at most `limit` of the items, evenly spread; all items if the limit is 0."""
     if not limit or limit >= len(items):
         return items
     thinned: np.ndarray = items[np.linspace(0, len(items) - 1, limit).round().astype(int)]
@@ -148,7 +150,7 @@ def thin(items: np.ndarray, limit: int) -> np.ndarray:
 
 
 def scene_of_frames(footage: Footage, scenes: Sequence[str]) -> np.ndarray:
-    """Index in `scenes` of the view of every frame, (N,) int64; -1 if it is not among them."""
+    """For every frame, the index of its view in `scenes`: (N,) int64; -1 for other views."""
     known = {name: index for index, name in enumerate(scenes)}
     indices = np.full(len(footage.frames), -1)
     for clip in footage.clips:

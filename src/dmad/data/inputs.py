@@ -1,4 +1,4 @@
-"""The clips and images that a user names: files, and what the folders among them contain."""
+"""Finds the clips and images in the paths that a user gives."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 
 def find_clips(source: Path) -> list[Path]:
-    """The videos and frame folders of a path: the path itself, or what the folder contains.
+    """Find the clips of a path: the path itself if it is a clip, else the clips in the folder.
 
     Raises:
         DmadError: The path does not exist, or contains no clip.
@@ -34,14 +34,15 @@ def find_clips(source: Path) -> list[Path]:
 
 
 def clip_names(clips: Sequence[Path]) -> list[str]:
-    """A unique name for each clip: `street`, `street-2`."""
+    """A unique name for each clip, such as `street` and `street-2`."""
     return unique_names(real_name(clip) if clip.is_dir() else clip.stem for clip in clips)
 
 
 def find_images(sources: Sequence[Path]) -> list[ImageFile]:
-    """The images of all paths, each with a unique name.
+    """Find the images of all paths, each with a unique name.
 
-    Images of a folder carry the folder's name. So do single files if two have the same name.
+    The name of an image in a folder begins with the folder's name. The name of a single file does
+    so only if two files have the same name.
 
     Raises:
         DmadError: A path does not exist or contains no image.

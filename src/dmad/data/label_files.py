@@ -1,8 +1,9 @@
-"""Reads label files: one value a frame, tables of intervals, or pixel masks."""
+"""Reads label files: one value per frame, tables of intervals, or pixel masks."""
 
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +16,12 @@ from dmad.data.masks import load_array, read_masks_of_clip
 from dmad.errors import require
 
 Labels = NDArray[np.uint8]  # (frames,), 1 = abnormal
-
 Interval = tuple[int, int]  # first and last abnormal frame, both included, from 0
 
 
 @dataclass(frozen=True)
 class ClipLabels:
-    """What a file states of one clip: one value a frame, or the intervals that are abnormal."""
+    """The labels of one clip in a file: one value per frame, or the abnormal intervals."""
 
     path: Path
     values: Labels | None = None
@@ -42,7 +42,7 @@ class ClipLabels:
         require(
             count_fits(len(labels), frames, cut),
             f"{self.path} labels {len(labels)} frames of clip {clip}, which has {frames}; "
-            "give one label a frame",
+            "give one label per frame",
         )
         return labels[:frames]
 
@@ -58,8 +58,8 @@ def read_clip_labels(path: Path) -> ClipLabels:
     """Read the labels of one clip.
 
     Args:
-        path: `.npy` of one value a frame, `.csv` of rows `start,end`, or masks in any form of
-            `read_masks_of_clip`. A frame whose mask is not empty is abnormal.
+        path: `.npy` file with one value per frame, `.csv` file with rows `start,end`, or masks in a
+            form that `read_masks_of_clip` reads. A frame is abnormal if its mask is not empty.
 
     Raises:
         DmadError: The file is unreadable.
@@ -80,10 +80,10 @@ def read_joined_labels(path: Path) -> ClipLabels:
 
 
 def read_table(path: Path, sources: Sequence[ClipSource]) -> list[ClipLabels]:
-    """Read a `.csv` of rows `clip,start,end`: the labels of each clip.
+    """Read the labels of each clip from a `.csv` file with rows `clip,start,end`.
 
     Raises:
-        DmadError: A row is wrong, or names no clip or several.
+        DmadError: A row is invalid, or its name fits no clip or several clips.
     """
     rows = [(_named_clip(name, path, sources), interval) for name, interval in _read_rows(path, 3)]
     labels = []
@@ -94,7 +94,7 @@ def read_table(path: Path, sources: Sequence[ClipSource]) -> list[ClipLabels]:
 
 
 def split_joined_labels(joined: ClipLabels, lengths: Sequence[int]) -> list[ClipLabels]:
-    """The labels of each clip, from those of all clips one after the other.
+    """Split the labels of all clips, stored one clip after the other, into one part per clip.
 
     Raises:
         DmadError: There are more or fewer labels than frames.
@@ -103,7 +103,7 @@ def split_joined_labels(joined: ClipLabels, lengths: Sequence[int]) -> list[Clip
     require(
         len(joined.values) == sum(lengths),
         f"{joined.path} labels {len(joined.values)} frames, but the {len(lengths)} clips have "
-        f"{sum(lengths)}; give one label a frame, in the order of the clips",
+        f"{sum(lengths)}; give one label per frame, in the order of the clips",
     )
     parts = np.split(joined.values, np.cumsum(lengths)[:-1])
     return [ClipLabels(joined.path, part) for part in parts]
@@ -119,13 +119,13 @@ def _binary(path: Path, array: NDArray[np.generic]) -> Labels:
 
 
 def _named_clip(name: str, path: Path, sources: Sequence[ClipSource]) -> ClipSource:
-    """The clip of that name, or the only clip whose file has that name."""
+    """The clip with this name, or the only clip whose file has this name."""
     named = [source for source in sources if source.name == name]
     if not named:
         named = [source for source in sources if source.path.name == name]
     require(bool(named), f"{path} labels {name}, but there is no such clip")
     several = ", ".join(source.name for source in named)
-    require(len(named) == 1, f"{path} labels {name}, which may be any of {several}; say which")
+    require(len(named) == 1, f"{path} labels {name}, but this may be {several}; give one of them")
     return named[0]
 
 
@@ -133,7 +133,7 @@ def _read_rows(path: Path, columns: int) -> list[tuple[str, Interval]]:
     """Rows `[clip,] start, end` of a table. The first row may be a header."""
     with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
         rows = [[cell.strip() for cell in row] for row in csv.reader(file) if any(row)]
-    if rows and len(rows[0]) == columns and not _has_digit(rows[0][-2:]):
+    if rows and len(rows[0]) == columns and not re.search(r"\d", "".join(rows[0][-2:])):
         rows = rows[1:]  # a header
     expected = ("clip," if columns == 3 else "") + "start,end with start <= end, from 0"
     parsed = []
@@ -144,7 +144,3 @@ def _read_rows(path: Path, columns: int) -> list[tuple[str, Interval]]:
         require(first <= last, message)
         parsed.append((row[0] if columns == 3 else "", (first, last)))
     return parsed
-
-
-def _has_digit(cells: Sequence[str]) -> bool:
-    return any(character.isdigit() for cell in cells for character in cell)

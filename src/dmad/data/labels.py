@@ -1,4 +1,4 @@
-"""The labels and masks of a split, and which decoded frames they belong to."""
+"""The labels and masks of a split, and their assignment to decoded frames."""
 
 from __future__ import annotations
 
@@ -28,12 +28,11 @@ class Split:
 
     Args:
         sources: The clips.
-        masks: For each clip, the path of its pixel masks, as `read_masks_of_clip` takes it; None
-            if there are none.
-        labels: For each clip, its labels; None if there are none, or if they are in `joined`.
+        masks: For each clip, the path that `read_masks_of_clip` reads; None if it has no masks.
+        labels: For each clip, its labels; None if it has none, or if they are in `joined`.
         label_name: Name of the labels in results; empty if there are none.
-        joined: Labels of all clips one after the other, if the clips are videos: their lengths
-            are known only after decoding.
+        joined: Labels of all clips, stored one clip after the other. Used if the clips are videos,
+            because the lengths of videos are known only after decoding.
     """
 
     sources: tuple[ClipSource, ...]
@@ -48,10 +47,10 @@ class LabelPlaces:
     """Where the labels of a split may be. The first file that exists is used.
 
     Args:
-        all_clips: Files that may label all clips: `.npy` of one value a frame, or `.csv` of rows
-            `clip,start,end`.
-        each_clip: For each clip, files that may label it.
-        masks: For each clip, the path of its masks; None if there are none.
+        all_clips: Files that may contain the labels of all clips: `.npy` with one value per frame,
+            or `.csv` with rows `clip,start,end`.
+        each_clip: For each clip, files that may contain its labels.
+        masks: For each clip, the path of its masks; None if it has no masks.
         data_set: Name of the data set, for `Split.label_name`.
     """
 
@@ -68,7 +67,7 @@ def unlabelled(sources: Sequence[ClipSource]) -> Split:
 
 
 def labelled(sources: Sequence[ClipSource], places: LabelPlaces) -> Split:
-    """A split with the first labels that exist: of all clips, of each clip, or from the masks.
+    """A split with labels: of the first file for all clips, else of files for each clip or masks.
 
     Raises:
         DmadError: A label file is unreadable or does not fit its clip.
@@ -106,7 +105,7 @@ def _labels_of_each(places: LabelPlaces) -> list[ClipLabels | None]:
 def _read_labels_of_all(
     path: Path, sources: Sequence[ClipSource]
 ) -> tuple[list[ClipLabels | None], ClipLabels | None]:
-    """The labels of each clip; or those of all clips one after the other, to be split later."""
+    """Return the labels of each clip, or the joined labels of all clips to be split later."""
     if path.suffix == ".csv":
         return list(read_table(path, sources)), None
     joined = read_joined_labels(path)
@@ -117,7 +116,7 @@ def _read_labels_of_all(
 
 
 def _kind(labels: Sequence[ClipLabels | None]) -> str:
-    """What the labels are, in a few words; empty if there are none."""
+    """A short name for the form of the labels; empty if there are none."""
     path = next((own.path for own in labels if own is not None), None)
     if path is None:
         return ""
@@ -135,12 +134,12 @@ def read_masks(split: Split, clip: Clip, size: int) -> Mask:
     names = [source.name for source in split.sources]
     path = split.masks[names.index(clip.name)]
     if path is None:
-        raise DmadError(f"clip {clip.name} has no pixel masks; `dmad data` says what there is")
+        raise DmadError(f"clip {clip.name} has no pixel masks; `dmad data` lists all labels")
     masks = [resize_mask(mask, size) for mask in read_masks_of_clip(path)]
     require(
         count_fits(len(masks), clip.length, clip.cut),
         f"{path} holds {len(masks)} masks, but clip {clip.name} has {clip.length} frames; "
-        "give one a frame",
+        "give one mask per frame",
     )
     return np.stack(masks[: clip.length])
 
@@ -158,13 +157,13 @@ def align(split: Split, footage: Footage) -> Labels | None:
     for clip in footage.clips:
         own = labels_of[clip.name]
         if own is None:
-            raise DmadError(f"clip {clip.name} has no labels while others do; label all or none")
+            raise DmadError(f"clip {clip.name} has no labels, but others have; label all or none")
         labels[clip.span] = own.for_clip(clip.name, clip.length, clip.cut)
     return labels
 
 
 def normal_clips(split: Split, footage: Footage) -> Footage:
-    """The decoded clips without a frame that is labelled abnormal, to train on.
+    """Keep only the clips without labelled anomalies, for training.
 
     Raises:
         DmadError: Labels do not fit the decoded clips, or no clip is left.
@@ -193,8 +192,8 @@ def _labels_by_name(split: Split, footage: Footage) -> dict[str, ClipLabels | No
     lost = [source.name for source in split.sources if source.name not in lengths]
     require(
         not lost,
-        f"{split.joined.path} labels all clips in a row, but {', '.join(lost)} could not be read "
-        "in full; give labels for each clip instead",
+        f"{split.joined.path} contains the labels of all clips, but {', '.join(lost)} could not be "
+        "read completely; give a label file for each clip instead",
     )
     parts = split_joined_labels(split.joined, list(lengths.values()))
     return dict(zip(lengths, parts, strict=True))

@@ -1,4 +1,4 @@
-"""The folders of the data and of the cache in the settings."""
+"""Sets and checks the folders of the data and of the cache in the settings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ AnyDataConfig = TypeVar("AnyDataConfig", bound=DataConfig)
 
 
 def with_locations(data: AnyDataConfig, root: Path | None, cache: Path | None) -> AnyDataConfig:
-    """The same settings with other folders, as absolute paths. None keeps the stored folder."""
+    """Return the settings with other folders, as absolute paths. None keeps the stored folder."""
     root, cache = root or data.root, cache or data.cache
     return replace(
         data,
@@ -23,13 +23,13 @@ def with_locations(data: AnyDataConfig, root: Path | None, cache: Path | None) -
 
 
 def required_root(data: DataConfig) -> Path:
-    """The folder `data.root`.
+    """Return the folder `data.root`.
 
     Raises:
-        DmadError: It is not given, or does not exist.
+        DmadError: The folder is not given, or does not exist.
     """
     if data.root is None:
-        raise DmadError(f"{data.layout} needs its data; give --data.root PATH")
+        raise DmadError(f"{data.layout} needs a folder of data; give --data.root PATH")
     root = Path(data.root)
     require(root.exists(), f"--data.root {root} does not exist; give the folder of the data set")
     return root

@@ -16,11 +16,11 @@ from dmad.errors import DmadError, one_line
 
 Mask = NDArray[np.bool_]  # True = abnormal
 
-BLACK_IN_JPEG = 127  # JPEG blurs what it stores, so grey levels up to this count as black
+BLACK_IN_JPEG = 127  # JPEG blurs edges, so in a JPEG mask all grey levels up to this are black
 
 
 def read_masks_of_clip(path: Path) -> Iterator[Mask]:
-    """The masks (H, W) of a clip, frame by frame, in their own size.
+    """The masks of a clip, one per frame, in their stored size (H, W).
 
     Args:
         path: Folder of images, `.npy` file (frames, H, W), or `.mat` file with `volLabel`, a cell
@@ -36,7 +36,7 @@ def read_masks_of_clip(path: Path) -> Iterator[Mask]:
 
 
 def read_mask(path: Path) -> Mask:
-    """Read an image file as a mask (H, W), upright: True where it is not black or transparent.
+    """Read an image file as an upright mask (H, W). Black or transparent pixels are False.
 
     Raises:
         DmadError: The file is unreadable.

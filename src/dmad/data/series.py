@@ -1,4 +1,4 @@
-"""Series of one value a frame over several clips: runs, clip by clip, causal smoothing."""
+"""Arrays with one value per frame: abnormal intervals, splitting into clips, causal smoothing."""
 
 from __future__ import annotations
 
@@ -9,8 +9,12 @@ import numpy as np
 from dmad.errors import require
 
 
-def runs(abnormal: np.ndarray) -> list[tuple[int, int]]:
-    """First frame, and frame after the last, of each run of values above 0 in (N,)."""
+def intervals(abnormal: np.ndarray) -> list[tuple[int, int]]:
+    """Find the intervals of values above 0 in an array (N,).
+
+    Returns:
+        Start and stop of each interval: its first index, and the index after its last.
+    """
     borders = np.flatnonzero(np.diff(np.pad(abnormal > 0, 1).astype(np.int8)))
     return [(start, stop) for start, stop in borders.reshape(-1, 2).tolist()]
 
@@ -26,7 +30,8 @@ def split_clips(
     lengths = np.asarray([len(values)] if clip_lengths is None else clip_lengths, int)
     require(
         int(lengths.sum()) == len(values),
-        f"clip_lengths sum to {int(lengths.sum())} for {len(values)} frames; give one per clip",
+        f"clip_lengths sum to {int(lengths.sum())} for {len(values)} frames; give the number of "
+        "frames of each clip",
     )
     return np.split(values, np.cumsum(lengths)[:-1])
 
@@ -55,10 +60,12 @@ def by_clip(
 
 
 def causal(scores: np.ndarray, window: int, clip_lengths: np.ndarray | None = None) -> np.ndarray:
-    """Mean over the last `window` frames of the same clip; over fewer at the start of a clip.
+    """Replace each score by the mean of the last `window` scores of its clip, itself included.
+
+    At the start of a clip, where there are fewer scores, the mean of these is used.
 
     Args:
-        scores: (N,). A NaN stays NaN and is left out of the means of its neighbours.
+        scores: (N,). A NaN stays NaN and is left out of the means of other frames.
         window: Frames, 1 or more. 1 changes nothing.
         clip_lengths: Frames of each clip, (K,), summing to N. None for one clip.
 
@@ -68,7 +75,7 @@ def causal(scores: np.ndarray, window: int, clip_lengths: np.ndarray | None = No
     Raises:
         DmadError: The window is empty, or the lengths do not sum to N.
     """
-    require(window >= 1, "a smoothing window has no frame; give 1 or more")
+    require(window >= 1, f"a smoothing window of {window} frames is too short; give 1 or more")
     kernel = np.ones(window)
 
     def smooth(clip: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The splits of a data set: for training, held out for thresholds, and for testing."""
+"""Loads the splits of a data set: for training, held out for the threshold, and for testing."""
 
 from __future__ import annotations
 
@@ -18,10 +18,8 @@ from dmad.errors import require
 
 logger = logging.getLogger(__name__)
 
-MIXED_PREFIX = "mixed-"  # begins the names of abnormal events that a contamination test trains on
-
+MIXED_PREFIX = "mixed-"  # of clips with anomalies that the contamination experiment trains on
 FEWEST_HELD_OUT = 3  # images, so that each is compared with two others
-
 ENOUGH_IMAGES = 6  # with fewer images than this, fewer than `FEWEST_HELD_OUT` may be held out
 
 LOADERS: dict[str, Callable[..., LabelledFootage]] = {
@@ -38,18 +36,18 @@ LOADERS: dict[str, Callable[..., LabelledFootage]] = {
 
 
 def load_split(data: DataConfig, split: Literal["train", "held_out", "test"]) -> LabelledFootage:
-    """Frames and labels of one split.
+    """Load the frames and labels of one split.
 
     Args:
         data: Where the data is and how it is read.
-        split: `train` is the normal footage except the clips that are kept for calibration.
-            `held_out` is those clips.
+        split: `train`: normal footage for training. `held_out`: normal footage that is not trained
+            on, for the threshold. `test`: footage to evaluate.
 
     Raises:
         DmadError: The data is missing or does not fit, or no normal clip is left.
     """
     loaded = LOADERS[data.layout](data, "test" if split == "test" else "train")
-    if split != "held_out":  # `train` has already reported the same files
+    if split != "held_out":  # the same files were reported when `train` was loaded
         warn_about(loaded.footage.skipped, logger)
     if split == "test":
         return loaded
@@ -66,14 +64,14 @@ def load_split(data: DataConfig, split: Literal["train", "held_out", "test"]) ->
 def hold_out(footage: Footage, data: DataConfig) -> tuple[Footage, Footage]:
     """Split normal footage into footage to train on and footage that is held out.
 
-    Of each view, whole clips are held out, evenly spread. If the share makes less than one clip of
-    a view, or all of them, the end of each clip is held out instead. Of six images or more, at
-    least three are held out. Clips whose names begin with `MIXED_PREFIX` are all trained on.
+    For each view, whole clips are held out, evenly spread. If this would hold out no clip or all
+    clips of a view, the end of each clip is held out instead. If there are six images or more, at
+    least three are held out. Clips whose names begin with `MIXED_PREFIX` are never held out.
 
     Args:
         footage: Normal clips.
-        data: The share to hold out, the past frames T of a window, and the tiles of an image,
-            which stay together.
+        data: The share to hold out, and the length of a sample: T + 1 frames of a video, or all
+            tiles of an image.
     """
     trained = [clip for clip in footage.clips if clip.name.startswith(MIXED_PREFIX)]
     normal = [clip for clip in footage.clips if not clip.name.startswith(MIXED_PREFIX)]
@@ -94,7 +92,7 @@ def hold_out(footage: Footage, data: DataConfig) -> tuple[Footage, Footage]:
 
 
 def _number_held_out(clips: int, data: DataConfig) -> int:
-    """How many whole clips of a view are held out."""
+    """The number of whole clips of a view to hold out."""
     count = round(data.held_out * clips)
     if data.held_out and not data.history and clips >= ENOUGH_IMAGES:
         count = max(count, FEWEST_HELD_OUT)
@@ -106,7 +104,7 @@ def _evenly_spread(total: int, count: int) -> set[int]:
 
 
 def split_end(clip: Clip, data: DataConfig) -> tuple[Clip, Clip | None]:
-    """The start and the end of a clip. No end if a part would be shorter than one sample."""
+    """Split a clip into start and end. The end is None if a piece would have no whole sample."""
     shortest = max(data.history + 1, data.tiles**2)
     first = round((1 - data.held_out) * clip.length)
     if min(first, clip.length - first) < shortest:

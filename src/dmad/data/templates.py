@@ -1,4 +1,4 @@
-"""Background templates (x_bg) of views: medians of training frames or of a view's own past."""
+"""Background templates (x_bg): the median of a view's training frames, or of its past frames."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ from numpy.typing import NDArray
 from dmad.data.footage import Footage, scene_of_frames, thin
 from dmad.data.reading.frame_format import Frame, Frames
 
-SAMPLES = 96  # most frames of which a median is taken
-
-REFRESH = 32  # frames after which a template from the past is computed again
+SAMPLES = 96  # a median is computed from at most this many frames
+REFRESH = 32  # a template from past frames is computed again after this many frames
 
 
 def template_index(scene: str, scenes: Sequence[str]) -> int | None:
     """Index of the template of a view; None if the model was not trained on this view.
 
-    If the model knows only one view, a clip without the name of a view belongs to that one.
+    If the model knows only one view, a clip without a view name shows this view.
     """
     if not scene and len(scenes) == 1:
         return 0
@@ -26,7 +25,7 @@ def template_index(scene: str, scenes: Sequence[str]) -> int | None:
 
 
 def templates(footage: Footage, scenes: Sequence[str]) -> NDArray[np.float32]:
-    """One template for each view, (S, C, H, W) in [-1, 1], from frames spread over its footage."""
+    """One template per view, (S, C, H, W) in [-1, 1], from evenly spread frames of the view."""
     scene_indices = scene_of_frames(footage, scenes)
     medians = []
     for index in range(len(scenes)):
@@ -44,10 +43,10 @@ def median_template(frames: Frames) -> NDArray[np.float32]:
 
 
 class PastFrames:
-    """A sample of all frames so far, for their median.
+    """Keeps a sample of all past frames, and computes their median.
 
-    It keeps at most `SAMPLES` frames. When it is full, it drops every second frame and doubles the
-    spacing. So memory is constant, and all of the past is covered evenly.
+    It keeps at most `SAMPLES` frames. When it is full, it drops every second frame, and from then
+    on adds only half as many frames. So memory is limited, and all past frames are covered evenly.
     """
 
     def __init__(self) -> None:
@@ -69,11 +68,14 @@ class PastFrames:
 
     @property
     def until_refresh(self) -> int:
-        """Number of frames for which the present template remains valid, 1 to `REFRESH`."""
+        """Number of frames until the median is computed again, 1 to `REFRESH`."""
         return REFRESH - self.seen % REFRESH
 
     def median(self) -> NDArray[np.float32]:
-        """Median (C, H, W) in [-1, 1] of the frames up to the last refresh. Needs one frame."""
+        """Median (C, H, W) in [-1, 1] of the frames up to the last refresh.
+
+        At least one frame must have been added.
+        """
         if self._median is None:
             self._median = median_template(np.stack(self.kept))
         return self._median

@@ -7,17 +7,17 @@ from PIL import Image
 
 from dmad.data.reading.frame_format import Frame
 
-OVERLAP = 0.25  # share of a tile's side that the neighbouring tile covers too
+OVERLAP = 0.25  # share of a tile's side that the next tile also covers
 
 
 def tile_starts(tiles: int) -> tuple[np.ndarray, float]:
-    """Starts (tiles,) and length of the tiles along a side, as shares of the side."""
+    """Starts (tiles,) and length of the tiles along one side of an image, as shares of the side."""
     length = 1 / (1 + (tiles - 1) * (1 - OVERLAP))
     return np.linspace(0, 1 - length, tiles), length
 
 
 def cut_tiles(image: Image.Image, tiles: int, size: int) -> list[Frame]:
-    """Cut an image into tiles x tiles pieces, row by row: (size, size, C) each."""
+    """Cut an image into tiles x tiles pieces (size, size, C), row by row."""
     starts, length = tile_starts(tiles)
     width, height = image.size
     pieces = []
@@ -32,14 +32,14 @@ def cut_tiles(image: Image.Image, tiles: int, size: int) -> list[Frame]:
 def blend(maps: np.ndarray, size: int) -> np.ndarray:
     """Blend the maps of all tiles into one map of the whole image.
 
-    Where tiles overlap, the weight of each falls towards its border.
+    Where tiles overlap, their weighted mean is used. The weight of a tile falls towards its border.
 
     Args:
         maps: (tiles², h, w), row by row.
         size: Height and width of the result.
 
     Returns:
-        (size, size) float32. A single map of that size is returned unchanged.
+        (size, size) float32. A single map of this size is returned unchanged.
     """
     tiles = round(len(maps) ** 0.5)
     if tiles == 1 and maps.shape[1:] == (size, size):

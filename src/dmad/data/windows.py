@@ -1,4 +1,4 @@
-"""Training samples: windows of T past frames and the frame to predict."""
+"""Training samples: windows of T past frames and the frame to predict, or single images."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Batch(NamedTuple):
     """A batch of windows. It is a tuple because Lightning moves tuples to devices."""
 
     frames: Tensor  # (B, T + 1, H, W, C) uint8, oldest first; (B, 1, H, W, C) for images
-    scene: Tensor  # (B,) int64: index of the fixed view
+    scene: Tensor  # (B,) int64: index of the view
     features: tuple[Tensor, ...] = ()  # 3 x (B, C_i, h_i, w_i) of the teacher, if stored
 
 
@@ -28,14 +28,14 @@ def window_starts(clips: Sequence[Clip], history: int) -> np.ndarray:
 
 
 class Windows(Dataset[Batch]):
-    """Windows of decoded footage. A whole batch is read at once.
+    """A data set of windows of decoded footage. A whole batch is read at once.
 
     Args:
         footage: Decoded frames.
-        history: T, the past frames of a window.
+        history: T, the number of past frames of a window.
         scenes: Names of the views, in the order of the templates.
         limit: Use at most this many windows, evenly spread. 0 uses all.
-        features: Stored features of the teacher for every frame, (N, C_i, h_i, w_i) each.
+        features: Stored features of the teacher for every frame, (N, C_i, h_i, w_i) per stage.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Windows(Dataset[Batch]):
         return self.__getitems__([index])
 
     def __getitems__(self, indices: list[int]) -> Batch:
-        """One batch with the windows of the given indices."""
+        """Read the windows with the given indices as one batch."""
         starts = self.starts[indices]
         frames = self.frames[starts[:, None] + self.steps]
         features = tuple(torch.from_numpy(stage[starts]) for stage in self.features)
@@ -67,7 +67,7 @@ class Windows(Dataset[Batch]):
 
 
 def as_is(batch: Any) -> Any:
-    """Return a batch unchanged: `Windows` has already put it together."""
+    """Return a batch unchanged, as the `collate_fn` of a loader: `Windows` gives whole batches."""
     return batch
 
 
@@ -78,7 +78,8 @@ def to_model(frames: Tensor) -> tuple[Tensor, Tensor]:
         frames: (B, T + 1, H, W, C) uint8; (B, 1, H, W, C) for single images.
 
     Returns:
-        Input (B, T·C, H, W) and target (B, C, H, W), float32 in [-1, 1]. A single image is both.
+        Input (B, T·C, H, W) and target (B, C, H, W), float32 in [-1, 1]. For single images, input
+        and target are the same.
     """
     x = frames.permute(0, 1, 4, 2, 3).float().div(127.5).sub(1)
     past = x[:, :-1] if x.shape[1] > 1 else x

@@ -1,4 +1,4 @@
-"""Zones: the part of a view that counts, as polygons in relative coordinates."""
+"""Zones: polygons that select the part of a view in which anomalies are searched."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ class Zone:
 
     @classmethod
     def parse(cls, include: str | Sequence[str], exclude: str | Sequence[str]) -> Self:
-        """A zone from texts as `parse_polygon` takes them, one or several each."""
+        """Make a zone from one or several polygons each, as text that `parse_polygon` reads."""
         return cls(_parse_polygons(include), _parse_polygons(exclude))
 
     @classmethod
     def from_dict(cls, tree: Mapping[str, Iterable[Iterable[tuple[float, float]]]]) -> Self:
-        """A zone from the lists that JSON made of it."""
+        """Make a zone from its polygons as lists, as they are stored in JSON."""
         return cls(_polygons(tree["include"]), _polygons(tree["exclude"]))
 
     def __bool__(self) -> bool:
-        """True if only a part of the view counts."""
+        """True if the zone has polygons; False if it is the whole view."""
         return bool(self.include or self.exclude)
 
     def mask(self, size: int) -> np.ndarray | None:
-        """(size, size) bool, True for pixels that count; None if all do.
+        """Return a mask (size, size), True for pixels inside the zone; None for the whole view.
 
         Raises:
-            DmadError: No pixel counts.
+            DmadError: No pixel is inside the zone.
         """
         if not self:
             return None
@@ -52,12 +52,12 @@ class Zone:
 
         image = Image.new("1", (size, size), not self.include)
         draw = ImageDraw.Draw(image)
-        for polygons, counts in ((self.include, 1), (self.exclude, 0)):
+        for polygons, value in ((self.include, 1), (self.exclude, 0)):
             for polygon in polygons:
                 corners = [(x * (size - 1), y * (size - 1)) for x, y in polygon]
-                draw.polygon(corners, fill=counts)
+                draw.polygon(corners, fill=value)
         mask = np.array(image, bool)
-        require(bool(mask.any()), "the polygons leave nothing of the view; include more of it")
+        require(bool(mask.any()), "no pixel is inside the zone; include more of the view")
         return mask
 
 
@@ -65,7 +65,7 @@ ALL = Zone()  # the whole view
 
 
 def parse_polygon(text: str) -> Polygon:
-    """A polygon from a text such as "0,0.5 1,0.5 1,1 0,1": corners x,y from 0 to 1.
+    """Read a polygon from a text such as "0,0.5 1,0.5 1,1 0,1": corners x,y from 0 to 1.
 
     Raises:
         DmadError: There are fewer than three corners, or one is not a pair of numbers from 0 to 1.
@@ -77,8 +77,8 @@ def parse_polygon(text: str) -> Polygon:
     valid = [len(corner) == 2 and all(0 <= number <= 1 for number in corner) for corner in corners]
     require(
         len(corners) >= 3 and all(valid),
-        f"cannot read the polygon {text!r}; give three corners x,y or more from 0 to 1, "
-        'such as "0,0.5 1,0.5 1,1"',
+        f"cannot read the polygon {text!r}; give three corners or more, each x,y from 0 to 1, such "
+        'as "0,0.5 1,0.5 1,1"',
     )
     return tuple((x, y) for x, y in corners)
 

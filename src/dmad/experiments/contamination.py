@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,7 +99,10 @@ def mix_data(data: DataConfig, share: float, out: Path) -> Path:
     training_folder = train[0].path.resolve().parent
     link_folder(root, out, training_folder)
     for clip in chosen:
-        link_files(clip.files, out / training_folder.relative_to(root) / clip.name)
+        folder = out / training_folder.relative_to(root) / clip.name
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in clip.files:
+            link(file, folder / file.name)
     return out
 
 
@@ -158,13 +160,6 @@ def link_folder(root: Path, out: Path, extended: Path) -> None:
             link_folder(entry, out / entry.name, extended)
         else:
             link(entry, out / entry.name)
-
-
-def link_files(files: Sequence[Path], folder: Path) -> None:
-    """Make links to files in a folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for file in files:
-        link(file, folder / file.name)
 
 
 def link(target: Path, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The annotated video of a clip: heat on the left, deformation on the right, and the score."""
+"""Writes the annotated video of a clip: heat map on the left, deformation on the right, score."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ Pixels = NDArray[np.uint8]
 class AnnotatedVideo(VideoWriter):
     """Writes the frames of a clip with their scores. Use it in a `with` statement.
 
-    If the video cannot be written, for example because the disk is full, it warns once and leaves
-    no file behind. Nothing is raised.
+    If the video cannot be written, for example because the disk is full, there is one warning and
+    no file. No error is raised.
 
     Args:
         path: The video to write.
-        fps: Frames a second.
-        aspect_ratio: Width by height of the original clip; a model sees squares.
-        threshold: Calibrated score from which on a frame gets a red border. None: raw scores are
-            shown.
-        warn: Takes the warning.
+        fps: Frames per second.
+        aspect_ratio: Width divided by height of the original clip. The model's frames are square.
+        threshold: A frame whose calibrated score reaches it gets a red border. None: raw scores
+            are shown.
+        warn: Called with the warning.
     """
 
     def __init__(
@@ -61,9 +61,9 @@ class AnnotatedVideo(VideoWriter):
         """Add a scored frame.
 
         Args:
-            picture: The frame, drawn.
+            picture: The pictures of the frame.
             time: Its time in seconds.
-            calibrated: Its calibrated score, if there is a threshold.
+            calibrated: Its calibrated score; not used without a threshold.
         """
         score, is_alarm = f"score {picture.score:.3f}", False
         if self._threshold is not None:
@@ -78,7 +78,7 @@ class AnnotatedVideo(VideoWriter):
         )
 
     def close(self, complete: bool = True) -> None:
-        """Give the file its name; leave nothing behind if it is not complete."""
+        """Finish the file. It is removed if it is not complete."""
         with self._errors_as_warning():
             super().close(complete and self.complete)
 

@@ -1,4 +1,4 @@
-"""The frames of a clip as a model takes them, with their times and gaps."""
+"""Reads the frames of a clip, with their times and gaps."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from dmad.data.reading.video_files import resize_frame, video_frames
 
 
 class ClipFrames:
-    """Reads a clip once, and keeps every frame until it is taken back with `take`.
+    """Reads a clip once. Each frame is kept until `take` returns it.
 
-    Iterating yields frames (size, size, channels), and None where a video has a gap: the next frame
-    does not follow the last. A folder of images has no gaps.
+    Iterating yields frames (size, size, channels). If a video has a gap before a frame, None is
+    yielded first. A folder of images has no gaps.
 
     Args:
         source: Video, folder of images, or image.
         frame_format: Size and colours of the frames.
-        fps: Frames a second, for frames without a time.
-        warn: Called with one line for each thing that is damaged.
+        fps: Frames per second, for frames without a timestamp.
+        warn: Called with one line for each damaged frame or file.
     """
 
     def __init__(
         self, source: Path, frame_format: FrameFormat, fps: float, warn: Callable[[str], None]
     ) -> None:
         self.source, self.frame_format, self.fps = source, frame_format, fps
-        self.times: list[float] = []  # seconds of every frame so far
-        self.gaps: list[int] = []  # indices of the frames after a gap
+        self.times: list[float] = []  # time of every frame so far, in seconds
+        self.gaps: list[int] = []  # indices of the first frames after a gap
         self._warn = warn
         self._kept: deque[Frame] = deque()
 
@@ -42,12 +42,12 @@ class ClipFrames:
         return self._read_video()
 
     def take(self) -> Frame:
-        """Return the first frame that was not yet taken."""
+        """Return the oldest frame that was not yet taken."""
         return self._kept.popleft()
 
     @property
     def taken(self) -> int:
-        """Number of frames that were taken: the index of the next one."""
+        """Number of frames that were taken."""
         return len(self.times) - len(self._kept)
 
     def _read_images(self) -> Iterator[Frame]:

@@ -20,13 +20,13 @@ TERMS = ("score", "reconstruction", "deformation")
 class ClipScores:
     """The scores of the frames of one clip.
 
-    Add every frame with `add_unscored` or `add_scored`, in order; then read the rest.
+    First add every frame, in order, with `add_unscored` or `add_scored`. Then read the tables.
 
     Args:
-        fps: Frames a second.
-        times: Seconds of every frame; may grow while frames are added.
-        gaps: Indices of the frames that do not follow the one before; may grow in the same way.
-        calibration: The threshold, if there is one.
+        fps: Frames per second.
+        times: Time of every frame in seconds. The list may grow while frames are added.
+        gaps: Indices of the first frames after a gap. This list may grow too.
+        calibration: The calibration with the threshold; None without a threshold.
     """
 
     def __init__(
@@ -55,24 +55,27 @@ class ClipScores:
             column.append(getattr(judged, name))
 
     def column(self, name: str) -> NDArray[np.float64]:
-        """`score`, `reconstruction`, `deformation` or `calibrated` (N,); NaN without a score."""
+        """Return `score`, `reconstruction`, `deformation` or `calibrated` of all frames, (N,).
+
+        A frame without a score is NaN.
+        """
         return np.array(self._values[name])
 
     @property
     def main_score(self) -> NDArray[np.float64]:
-        """The score that is compared with the threshold; the raw score without a threshold."""
+        """The calibrated score, (N,); without a threshold, the raw score."""
         return self.column("calibrated" if self.calibration else "score")
 
     @cached_property
     def events(self) -> list[Event]:
-        """The events, once all frames are added; none without a threshold."""
+        """The events of all frames; empty without a threshold. Add all frames before."""
         if not self.calibration:
             return []
         starts = [0, *(index for index in self.gaps if index < len(self))]
         return self.calibration.events(self.main_score, np.diff([*starts, len(self)]))
 
     def to_csv(self) -> str:
-        """A table of all frames; scores are empty for the frames without one."""
+        """Return a CSV table of all frames. A frame without a score has empty cells."""
         columns = {name: self.column(name) for name in TERMS}
         if self.calibration:
             calibrated = self.column("calibrated")
@@ -88,7 +91,7 @@ class ClipScores:
         return csv_text(["frame", "time", *columns], rows)
 
     def events_to_csv(self) -> str:
-        """A table of the events: start, end and peak in seconds, highest score, and threshold."""
+        """Return a CSV table of events: start, end, peak in seconds; highest score; threshold."""
         assert self.calibration
         threshold = f"{self.calibration.threshold:.4g}"
         rows = []
@@ -99,7 +102,7 @@ class ClipScores:
         return csv_text(["start", "end", "peak", "score", "threshold"], rows)
 
     def _end_of(self, event: Event) -> float:
-        """Seconds of the end of an event: of the next frame, unless there is a gap or the end."""
+        """End of an event in seconds: the time of the next frame, or the end of its last frame."""
         if event.end in self.gaps or event.end == len(self.times):
             return self.times[event.end - 1] + 1 / self.fps
         return self.times[event.end]

@@ -1,4 +1,4 @@
-"""Scores clips with a model of video: tables, a timeline, panels and an annotated video."""
+"""Scores clips with a video model: tables, a timeline, panels and an annotated video."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ from dmad.predict.settings import PredictSettings
 
 logger = logging.getLogger(__name__)
 
-DEFAULT_FPS = 10.0  # if neither source, settings nor model say it
-PANEL_SECONDS = 1.0  # between the frames of two panels, at least
-DOUBTFUL_SHARE = 0.5  # of frames above the threshold; then the clip may show another view
+DEFAULT_FPS = 10.0  # used if source, settings and model do not state a frame rate
+PANEL_SECONDS = 1.0  # shortest time between the frames of two panels
+DOUBTFUL_SHARE = 0.5  # if more frames reach the threshold, the clip may show another view
 
 
 def predict_clips(
@@ -40,16 +40,16 @@ def predict_clips(
     """Score videos and folders of frames.
 
     Args:
-        detector: A model of video.
+        detector: A video model.
         sources: Videos, folders of frames, or folders of these.
-        out: Folder to write to; each clip gets a folder in it, see `ClipPrediction`.
+        out: Folder to write to. Each clip gets a folder in it; see `ClipPrediction`.
         settings: What to write.
 
     Yields:
         The folder of each clip, when it is done.
 
     Raises:
-        DmadError: No clip could be scored, or a clip would be overwritten.
+        DmadError: No clip could be scored, or the results would be written into a clip.
     """
     clips = [clip for source in sources for clip in find_clips(source)]
     folders = [out / name for name in clip_names(clips)]
@@ -79,7 +79,7 @@ class ClipPrediction:
     the model has a threshold.
 
     Args:
-        detector: A model of video.
+        detector: A video model.
         source: Video or folder of frames.
         out: The folder.
         settings: What to write.
@@ -101,7 +101,7 @@ class ClipPrediction:
         self.video_is_complete = False
 
     def run(self) -> None:
-        """Score the clip and write its folder. Ctrl-C writes the scores of the frames so far.
+        """Score the clip and write its folder. After Ctrl-C, the scores so far are written.
 
         Raises:
             DmadError: The clip is unreadable, or too short to be scored.
@@ -117,7 +117,7 @@ class ClipPrediction:
             gaps = len(self.frames.gaps)
             if gaps:
                 self.warnings.append(
-                    f"{gaps} {'gap' if gaps == 1 else 'gaps'} in it, over which nothing was judged"
+                    f"{gaps} {'gap' if gaps == 1 else 'gaps'} without frames and scores"
                 )
             for warning in self.warnings:
                 logger.warning(warning)
@@ -126,7 +126,7 @@ class ClipPrediction:
         needed = self.detector.config.data.history + 1
         require(
             self.scores.scored_frames > 0,
-            f"{self.source} is shorter than {needed} frames, the least that can be judged",
+            f"{self.source} is shorter than {needed} frames, which the first score needs",
         )
         logger.info(f"{real_name(self.source)}: {self._summary()}")
 
@@ -161,7 +161,7 @@ class ClipPrediction:
             self.video.add_scored(picture, self.frames.times[picture.index], judged.calibrated)
 
     def _add_unscored_until(self, end: int) -> None:
-        """Add the frames before index `end` that were not added yet: they have no score."""
+        """Add the frames before index `end` that have no score."""
         for index in range(self.frames.taken, end):
             frame = self.frames.take()
             self.scores.add_unscored()
@@ -191,7 +191,7 @@ class ClipPrediction:
             (self.out / "annotated.mp4").unlink(missing_ok=True)
 
     def _summary(self) -> str:
-        """The number of events and the strongest; the highest score without a threshold."""
+        """The number of events and the highest score; without a threshold, only this score."""
         scores = self.scores
         highest = float(np.nanmax(scores.main_score))
         if not scores.calibration:
@@ -211,6 +211,6 @@ class ClipPrediction:
         if share < DOUBTFUL_SHARE or self.detector.needs_template(self.settings.scene):
             return summary
         return (
-            f"{summary}; {share:.0%} of its frames are above it. Is this another view than the "
-            "model was trained on? Then give it a scene name (--scene NAME)"
+            f"{summary}; {share:.0%} of its frames reach the threshold. If the model was not "
+            "trained on this view, give the view a name (--scene NAME)"
         )

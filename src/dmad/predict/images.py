@@ -1,4 +1,4 @@
-"""Scores images with a model of images: verdicts as a table; overlays, maps and fields."""
+"""Scores images with an image model: a table of verdicts, and overlays, maps and fields."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def predict_images(detector: Detector, sources: Sequence[Path], out: Path) -> Pa
     """Score images, and write a table and pictures.
 
     Args:
-        detector: A model of images.
+        detector: An image model.
         sources: Images, and folders of images.
-        out: Folder that gets `scores.csv`, and `overlays`, `maps` and `fields` with a picture of
-            each image.
+        out: Folder for `scores.csv`, and for the folders `overlays`, `maps` and `fields` with a
+            picture of each image.
 
     Returns:
         `out`.
@@ -54,7 +54,7 @@ def predict_images(detector: Detector, sources: Sequence[Path], out: Path) -> Pa
                 pictures.write(file.path, judged, out)
             except OSError as error:  # such as a name too long
                 logger.warning(f"no pictures of {file.name}: {error.strerror}")
-    finally:  # even if a full disk or Ctrl-C ends it
+    finally:  # also after a full disk or Ctrl-C
         if results:
             write_atomically(table, csv_text(COLUMNS, [_row(judged) for judged in results]))
     require(bool(results), f"none of {len(files)} images could be read; give intact ones")
@@ -68,15 +68,15 @@ def predict_images(detector: Detector, sources: Sequence[Path], out: Path) -> Pa
 def judge_files(
     detector: Detector, files: Sequence[ImageFile]
 ) -> Iterator[tuple[ImageFile, JudgedImage]]:
-    """Yield each image and its result. Unreadable ones are reported and left out."""
-    for file in progress_bar(files, "judging", len(files)):
+    """Yield each image and its result. Unreadable images are reported and left out."""
+    for file in progress_bar(files, "scoring", len(files)):
         frames = _read(file, FrameFormat.from_settings(detector.config.data))
         if frames:
             yield file, judge_image(detector, frames, file.name)
 
 
 def _read(file: ImageFile, frame_format: FrameFormat) -> list[Frame]:
-    """The image, or its tiles; nothing if it is unreadable."""
+    """Read an image or its tiles; an empty list if it is unreadable."""
     problems: list[str] = []
     frames: list[Frame] = []
     try:
@@ -89,7 +89,7 @@ def _read(file: ImageFile, frame_format: FrameFormat) -> list[Frame]:
 
 
 def _without_masks(files: list[ImageFile]) -> list[ImageFile]:
-    """The images that are no masks; all of them if there are only masks."""
+    """Leave out masks, unless all images are masks."""
     images = [file for file in files if file.kind != "mask"]
     if not images:
         return files
@@ -99,7 +99,7 @@ def _without_masks(files: list[ImageFile]) -> list[ImageFile]:
 
 
 def _may_be_replaced(table: Path) -> bool:
-    """True if there is no such table, or it is one of an earlier call."""
+    """True if there is no such table, or an earlier call of `predict_images` wrote it."""
     if not table.exists():
         return True
     with table.open(errors="replace") as file:
@@ -107,7 +107,7 @@ def _may_be_replaced(table: Path) -> bool:
 
 
 def _remove_pictures(table: Path) -> None:
-    """Remove the pictures of an earlier call, as its table names them."""
+    """Remove the pictures that are listed in the table of an earlier call."""
     if not table.exists():
         return
     with table.open(newline="", errors="surrogateescape") as file:
@@ -120,7 +120,7 @@ def _remove_pictures(table: Path) -> None:
 
 
 def _row(judged: JudgedImage) -> list[str]:
-    """The cells of an image, as `COLUMNS` name them."""
+    """The cells of an image, in the order of `COLUMNS`."""
     return [
         judged.name,
         f"{judged.score:.6g}",
@@ -133,6 +133,6 @@ def _row(judged: JudgedImage) -> list[str]:
 
 def _summary(results: Sequence[JudgedImage]) -> str:
     if results[0].threshold is None:
-        return "no threshold is set, so no image is called good or anomalous; see dmad calibrate"
+        return "no threshold is set, so there are no verdicts; set one with `dmad calibrate`"
     anomalous = sum(judged.verdict == "anomalous" for judged in results)
     return f"{anomalous} of {len(results)} images are anomalous"

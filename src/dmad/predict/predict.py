@@ -1,4 +1,4 @@
-"""Scores videos or images, whichever the model was trained on."""
+"""Scores videos with a video model, or images with an image model."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ def predict(
 
     Args:
         detector: The model, as `dmad.load` returns it.
-        sources: For a model of video: videos, folders of frames, or folders of these. For a model
-            of images: images, or folders of them.
+        sources: For a video model: videos, folders of frames, or folders of these. For an image
+            model: images, or folders of images.
         out: Folder to write to; see `ClipPrediction` and `predict_images`.
-        settings: What to write of clips. A model of images takes no settings.
+        settings: What to write for clips. An image model has no settings.
 
     Yields:
         The folder of each clip when it is done, or `out` when all images are done.
 
     Raises:
-        DmadError: No source could be scored, or settings are given to a model of images.
+        DmadError: No source could be scored, or settings are given for an image model.
     """
     paths = [Path(source) for source in sources]
-    judges_images = detector.form.judges == "images"
+    is_for_images = detector.form.judges == "images"
     changed = [
         name for name, value in vars(settings).items() if value != vars(DEFAULT_SETTINGS)[name]
     ]
-    require(not (judges_images and changed), f"{', '.join(changed)}: for video, not for images")
+    require(not (is_for_images and changed), f"{', '.join(changed)}: for video, not for images")
     make_folder(out)
-    if judges_images:
+    if is_for_images:
         yield predict_images(detector, paths, out)
     else:
         yield from predict_clips(detector, paths, out, settings)

@@ -1,4 +1,4 @@
-"""What a camera worker remembers of its camera: the state it reported, and time without scores."""
+"""The last reported state of a camera, and the time for which it has had no scores."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ SCORING_STATES = ("ok", "back")
 
 
 class ReportedState:
-    """The state of a camera as last reported.
+    """The last reported state of a camera.
 
     Args:
         source: Name of the camera.
@@ -22,13 +22,13 @@ class ReportedState:
     def change(
         self, state: str, time: float, reason: str = "", gap: float = 0.0
     ) -> HealthMessage | None:
-        """Change to a state, and return the message about it; None if nothing has changed.
+        """Change the state, and return a message about it; None if nothing has changed.
 
         Args:
-            state: A state of `Health`; "lost" or "unreadable" with a reason; or "back" after a gap,
-                which becomes "ok".
+            state: A state of `Health`, "lost", "unreadable", or "back". After "back", the stored
+                state is "ok".
             time: Time of the change in seconds.
-            reason: Why the camera is in this state.
+            reason: Why the source is "lost" or "unreadable".
             gap: Seconds without a frame.
         """
         if (state, reason) == (self.state, self.reason):
@@ -46,18 +46,18 @@ class ReportedState:
 
 
 class UnscoredTime:
-    """Measures a time without scores, in parts of a second or more."""
+    """Measures how long a camera has had no scores. All times are in seconds."""
 
     def __init__(self) -> None:
-        self._since: float | None = None  # start of what was not yet counted
+        self._since: float | None = None  # None if the camera has scores
 
     def start(self, time: float) -> None:
-        """Start to measure, unless that was done before."""
+        """Start the measurement, unless it has already started."""
         if self._since is None:
             self._since = time
 
     def count(self, now: float) -> float | None:
-        """Return the seconds since the last count; None if they are less than one."""
+        """Return the seconds since `start` or the last result; None if they are less than one."""
         if self._since is None or now - self._since < 1.0:
             return None
         seconds = now - self._since
@@ -65,7 +65,7 @@ class UnscoredTime:
         return seconds
 
     def stop(self, now: float) -> float | None:
-        """Stop to measure: scores are back. Return the seconds since the last count, if any."""
+        """Stop, and return the seconds since `start` or the last result; None without a start."""
         since, self._since = self._since, None
         if since is None or now < since:
             return None

@@ -1,4 +1,4 @@
-"""Watches one camera: reads its frames, checks its health, and reports its events."""
+"""Watches one camera: reads its frames, checks the camera's health, and reports events."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ from dmad.watch.warnings import no_scores_warning, too_slow_warning
 
 logger = logging.getLogger(__name__)
 
-TOO_MANY_DROPPED = 0.1  # share of frames without time for them, from which on it warns
+TOO_MANY_DROPPED = 0.1  # if more than this share of the frames is dropped, there is a warning
 
 
 class CameraWorker:
     """Watches one camera.
 
-    For each frame call `next_frame`, `check_frame`, `add_result` if the frame was judged, and
+    For each frame call `next_frame`, `check_frame`, `add_result` if the frame has a score, and
     `add_picture`, in this order. Call `close` at the end.
 
     Args:
-        detector: The model. Many workers share its network.
+        detector: The model. Several workers share its network.
         camera: The camera and its settings.
-        send: Takes messages.
-        settings: What is written beside the messages.
-        wake: Set whenever a live source has a new frame or another state.
+        send: Called with each message.
+        settings: Output settings: folder, length of the films, interval of the count messages.
+        wake: Set when a live source has a new frame, is lost or has ended.
 
     Raises:
-        DmadError: There is no threshold, or no such source.
+        DmadError: There is no threshold, or the source does not exist.
     """
 
     def __init__(
@@ -91,7 +91,10 @@ class CameraWorker:
             self._warn(warning)
 
     def next_frame(self) -> SourceFrame | None:
-        """Return the next frame if there is one now. Reports a lost or an unreadable source."""
+        """Return the next frame; None if there is none now.
+
+        Sends a message if the source is lost or unreadable, and the counts when they are due.
+        """
         try:
             frame = self.source.next_frame()
         except DmadError as error:
@@ -107,7 +110,7 @@ class CameraWorker:
         return frame
 
     def check_frame(self, frame: SourceFrame) -> bool:
-        """Return True if a frame can be scored. Reports gaps and the health of the camera."""
+        """Return True if a frame can be scored. Sends messages about gaps and camera health."""
         self.frames += 1
         if self.frames == 1:
             for warning in rate_warnings(self._calibration, self.source.fps):
@@ -124,7 +127,7 @@ class CameraWorker:
         return can_be_scored
 
     def add_result(self, judged: JudgedFrame) -> None:
-        """Add the result of a frame, and report what it changes in an event."""
+        """Add the score of a frame. Sends a message if an event begins, rises or ends."""
         self._scored_frames += 1
         seconds = self._unscored.stop(judged.time)
         if seconds is not None:
@@ -134,7 +137,7 @@ class CameraWorker:
             self._recent_scores.add_score(judged.calibrated, judged.time)
 
     def add_picture(self, frame: SourceFrame) -> None:
-        """Add the picture of a frame to films."""
+        """Add the picture of a frame to the films of events."""
         if self._media:
             self._media.add_picture(frame.picture, frame.time)
 
@@ -146,10 +149,10 @@ class CameraWorker:
         """End the event in progress, close films and source, and send the last counts."""
         try:
             self._report(self._live_events.finish())
-        finally:  # even if nobody reads the messages any more
+        finally:  # also if messages cannot be sent
             if self._media:
                 self._media.close()
-            self.source.close()  # last: takes seconds if the camera does not answer
+            self.source.close()  # takes seconds if the camera does not answer
         if self.frames and not self._scored_frames:
             self._warn(no_scores_warning(self._state.state, self.frames, self._frames_needed))
         self._send_counts()
@@ -174,14 +177,14 @@ class CameraWorker:
             self._send(message)
 
     def _add_gap(self, start: float, end: float) -> None:
-        """Nothing came for a time. Scores, events and films do not continue over it."""
+        """Handle a time without frames: past frames are forgotten, and films may end."""
         self._stop_scoring(start)
         self._count_unscored_time(end)
         if self._media:
             self._media.add_gap()
 
     def _stop_scoring(self, since: float) -> None:
-        """Forget the last frames: the next scored frame does not follow them."""
+        """Forget the past frames, so that no score uses frames from before and after a gap."""
         self._unscored.start(since)
         self.stream.restart()
 

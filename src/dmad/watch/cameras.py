@@ -1,4 +1,4 @@
-"""The cameras of a watch: from sources given one by one, or many in one YAML file."""
+"""The cameras of `dmad watch`, from single sources or from YAML files with several cameras."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ class Camera:
     """One source to watch.
 
     Args:
-        source: A source as `open_source` takes it.
+        source: A source that `open_source` can open.
         name: Name in messages and files (default: made from the source).
         scene: Name of the view. A view that the model was not trained on gets its background
             template from its own past frames.
-        calibration: File that `dmad calibrate --out` wrote; None uses the model's own threshold.
-        zone: The part of the view that counts. `ALL` uses the zone of the calibration.
-        fps: Frames a second to judge. Faster sources are thinned to it. It is also the rate of a
-            recording that does not say its own. 0 uses the rate of the calibration.
+        calibration: File that `dmad calibrate --out` wrote; None uses the threshold of the model.
+        zone: The part of the view that is scored. `ALL` uses the zone of the calibration.
+        fps: Frames per second that are scored. If the source has more, frames are dropped. If a
+            recording does not state its own rate, this is its rate. 0: rate of the calibration.
     """
 
     source: str
@@ -42,13 +42,13 @@ class Camera:
     fps: float = 0.0
 
     def __post_init__(self) -> None:
-        require(0 <= self.fps < inf, f"fps is {self.fps}; give 0 (as calibrated) or more")
+        require(0 <= self.fps < inf, f"fps is {self.fps}; give 0 (the calibrated rate) or more")
         if not self.name:
             object.__setattr__(self, "name", source_name(self.source))
         require("/" not in self.name, f"camera {self.name}: files get its name; leave out /")
 
     def read_calibration(self) -> Calibration | None:
-        """The calibration in its file; None without a file."""
+        """Read the calibration file; None if no file is given."""
         return read_calibration(self.calibration, self.scene) if self.calibration else None
 
 
@@ -58,19 +58,19 @@ def cameras_from_sources(
     """Return the cameras of all sources, each with a unique name.
 
     Args:
-        sources: Sources as `open_source` takes them, and YAML files of many cameras.
-        settings: The settings of every source that is not a YAML file.
+        sources: Sources that `open_source` can open, and YAML files with several cameras.
+        settings: The settings of all sources that are not YAML files.
         zone: The zone of these sources.
 
     Raises:
-        DmadError: A YAML file is wrong, or all sources are YAML files and settings are given.
+        DmadError: A YAML file is invalid, or all sources are YAML files and settings are given.
     """
     values = {field.name: getattr(settings, field.name) for field in fields(settings)}
     given = [name for name, value in [*values.items(), ("zone", zone)] if value]
     require(
         not given or not all(source.endswith(YAML) for source in sources),
-        f"{', '.join(given)} would count for no camera; write settings into the YAML file, for "
-        "each camera",
+        f"{', '.join(given)} would have no effect: all cameras are in YAML files; write the "
+        "settings of each camera into its YAML file",
     )
     cameras: list[Camera] = []
     for source in sources:
@@ -83,10 +83,10 @@ def cameras_from_sources(
 
 
 def read_cameras(path: Path) -> list[Camera]:
-    """Return the cameras of a YAML file: a mapping of names to settings, or to a source alone.
+    """Return the cameras of a YAML file. It maps each name to a source or to settings.
 
     Raises:
-        DmadError: The file is missing or no YAML, or a camera has an unknown or wrong setting.
+        DmadError: The file is missing or is not YAML, or a camera has an unknown or wrong setting.
     """
     import yaml
 
@@ -98,7 +98,7 @@ def read_cameras(path: Path) -> list[Camera]:
         raise DmadError(f"{path} is not readable: {' '.join(str(error).split())}") from error
     require(
         isinstance(tree, dict) and bool(tree),
-        f"{path} lists no cameras; write one a line, `gate: rtsp://host/stream`, or a mapping of "
+        f"{path} lists no cameras; write one per line, `gate: rtsp://host/stream`, or a mapping of "
         "its settings",
     )
     repeated = ", ".join(_repeated_keys(root))
@@ -107,7 +107,7 @@ def read_cameras(path: Path) -> list[Camera]:
 
 
 def _repeated_keys(node: Any) -> list[str]:
-    """Keys that occur more than once in a mapping of a YAML tree; PyYAML keeps only the last."""
+    """Keys that occur more than once in a mapping of a YAML tree. PyYAML uses only the last."""
     if node.id == "sequence":
         return [key for child in node.value for key in _repeated_keys(child)]
     if node.id != "mapping":
@@ -146,7 +146,7 @@ def _camera_from_yaml(name: str, entry: Any, path: Path) -> Camera:
 
 
 def _polygons(value: Any) -> list[str]:
-    """One or several polygons as `Zone.parse` takes them, from text or from lists of corners."""
+    """One or several polygons as text for `Zone.parse`, from text or from lists of corners."""
     if isinstance(value, str):
         return [value]
     if all(isinstance(item, str) for item in value):

@@ -1,4 +1,4 @@
-"""Drift: whether the usual score of a camera has moved away from its calibration."""
+"""Drift: checks if the usual score of a camera has changed since its calibration."""
 
 from __future__ import annotations
 
@@ -6,15 +6,19 @@ from collections import deque
 
 import numpy as np
 
-ENOUGH = 60  # scores from which drift can be told; of fewer, one walker may be half
-LIMIT = 2.0  # robust deviations between the usual score and the calibrated one
+ENOUGH = 60  # fewest scores to detect drift; with fewer, one person may cause half of them
+LIMIT = 2.0  # there is drift if the median is above this, or below its negative
 
 
 class RecentScores:
-    """The calibrated scores of the last minutes, outside of events; one a second.
+    """The calibrated scores of the last minutes outside of events, one per second.
+
+    A calibrated score is the weighted sum of two standardised terms: each term minus its median at
+    calibration, divided by its robust deviation (1.4826 times the median absolute deviation). So
+    it is usually near 0.
 
     Args:
-        seconds: Length of that time.
+        seconds: For how many seconds scores are kept.
     """
 
     def __init__(self, seconds: int = 600) -> None:
@@ -22,7 +26,7 @@ class RecentScores:
         self._time = -np.inf  # of the newest score
 
     def add_score(self, score: float, time: float) -> None:
-        """Add the score of a frame, unless the last one is less than a second old."""
+        """Add the score of a frame, unless the last score is less than a second old."""
         seconds_since = time - self._time  # negative if the clock was set back
         if not 0 <= seconds_since < 1:
             self._scores.append(score)
@@ -30,12 +34,12 @@ class RecentScores:
 
     @property
     def median(self) -> float:
-        """The usual score, in robust deviations of the calibration; NaN without scores."""
+        """The median of the scores; NaN without scores."""
         return float(np.median(self._scores)) if self._scores else np.nan
 
     @property
     def drifted(self) -> bool | None:
-        """True if the usual score is far from the calibrated one; None with too few scores."""
+        """True if the median is far from 0; None with too few scores."""
         if len(self._scores) < ENOUGH:
             return None
         return abs(self.median) > LIMIT

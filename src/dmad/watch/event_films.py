@@ -1,4 +1,4 @@
-"""Films of events: each from some seconds before its event to some seconds after it."""
+"""Writes films of events. Each begins some seconds before its event and ends some seconds after."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ Pixels = NDArray[np.uint8]
 
 
 class EventFilms:
-    """Keeps the last pictures of one camera, and films its events.
+    """Keeps the last pictures of one camera, and writes films of its events.
 
     Args:
         folder: Folder for the films.
-        fps: Pictures a second.
+        fps: Pictures per second.
         before: Seconds of a film before its event.
         after: Seconds of a film after its event.
-        longest: Seconds of a film at most.
+        longest: Longest duration of a film in seconds.
     """
 
     def __init__(
@@ -39,21 +39,21 @@ class EventFilms:
         self._most_pictures = longest * fps
         kept = max(1, round(min(before, longest) * fps))
         self._past: deque[Pixels] = deque(maxlen=kept)
-        self._films: list[_Film] = []  # those that are not finished
+        self._films: list[_Film] = []  # the unfinished films
 
     def path(self, event: str) -> Path:
-        """The file of the film of an event."""
+        """The path of an event's film."""
         return self.folder / f"{event}.mp4"
 
     def add_picture(self, picture: Pixels, time: float) -> None:
-        """Add the next picture (h, w, 3) to the films that are not over at its time."""
+        """Close films that end before this time, and add a picture (h, w, 3) to the others."""
         self._past.append(picture)
         self._close_films_over_at(time)
         for film in self._films:
             film.add_picture(picture)
 
     def add_gap(self) -> None:
-        """Nothing was seen for a time: close the films of events that are over."""
+        """Handle a time without pictures: close the films of events that have ended."""
         self._past.clear()
         self._close_films_over_at(np.inf)
 
@@ -65,14 +65,14 @@ class EventFilms:
             film.add_picture(picture)
 
     def end_event(self, event: str, end: float) -> None:
-        """Set the end of an event in seconds; its film goes on for some seconds."""
+        """Set the end of an event in seconds. Its film ends `after` seconds later."""
         for film in self._films:
             if film.event == event:
                 film.end = end + self.after
 
     def close(self) -> None:
         """Close all films."""
-        with ExitStack() as stack:  # closes each, even if another cannot be written
+        with ExitStack() as stack:  # closes every film, even if one cannot be written
             for film in self._films:
                 stack.callback(film.close)
             self._films = []
@@ -94,7 +94,7 @@ class _Film:
         self._shape: tuple[int, ...] | None = None
 
     def add_picture(self, picture: Pixels) -> None:
-        """Add a picture, unless it has another size than the first."""
+        """Add a picture, unless its size differs from the first picture's."""
         if self._shape is None:
             self._shape = picture.shape
         if picture.shape == self._shape and not self.closed:

@@ -1,4 +1,4 @@
-"""The film and the thumbnail of each event, as far as the disk can take them."""
+"""Writes the film and the thumbnail of each event. A full disk does not stop the watch."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ WRITE_ERRORS = (OSError, av.FFmpegError, DmadError)
 class EventMedia:
     """Writes the films and thumbnails of one camera's events.
 
-    If they cannot be written, for example because the disk is full, it warns and ends the films.
-    The watch itself goes on.
+    If a file cannot be written, for example because the disk is full, there is a warning and the
+    films are closed. No error is raised.
 
     Args:
         films: Writes the films.
         thumbnails: Folder for the thumbnails.
         scale: Colours of the thumbnails.
-        warn: Takes warnings.
+        warn: Called with each warning.
     """
 
     def __init__(
@@ -51,12 +51,16 @@ class EventMedia:
             self.films.add_picture(picture, time)
 
     def add_gap(self) -> None:
-        """Nothing was seen for a time."""
+        """Handle a time without pictures, as `EventFilms.add_gap` does."""
         with self._errors_as_warnings():
             self.films.add_gap()
 
     def add_event(self, update: EventUpdate) -> EventMessage:
-        """Start or end the film of an event, draw its peak, and return the message with files."""
+        """Start or end the film of an event, and draw its frame with the highest score.
+
+        Returns:
+            The message, with the paths of the film and the thumbnail if they could be written.
+        """
         message = update.message
         thumbnail = self.thumbnails / f"{message.id}.png"
         with self._errors_as_warnings():

@@ -1,4 +1,4 @@
-"""Live events: found while frames are judged, and reported when they begin, rise and end."""
+"""Finds the events of a camera live. An event is reported when it begins, rises and ends."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dmad.inference.streaming import JudgedFrame
 from dmad.watch.location import locate
 from dmad.watch.messages import EventMessage
 
-UPDATE_SECONDS = 1.0  # between two updates of one event, at least
+UPDATE_SECONDS = 1.0  # shortest time between two updates of one event
 
 EventState = Literal["new", "update", "end"]
 
@@ -28,35 +28,36 @@ class EventUpdate:
 
 
 class LiveEvents:
-    """The events of one camera, by the alarm rule of its calibration.
+    """Finds the events of one camera, with the alarm rule of its calibration.
 
-    The rule counts frames at the rate of the calibration. A frame that comes after dropped ones
-    counts for these too. Frames of a gap have no score.
+    The rule expects the frame rate of the calibration. If frames were dropped before a frame, its
+    score is also used for them. In a gap, the rule gets frames without scores.
 
     Args:
         source: Name of the camera.
         calibration: Threshold, alarm rule and frame rate.
-        kernel: Height and width in pixels over which error maps are averaged, to find the place.
+        kernel: Height and width in pixels over which error maps are averaged to find the place of
+            an event.
     """
 
     def __init__(self, source: str, calibration: Calibration, kernel: tuple[int, int]) -> None:
         self.source, self.calibration, self.kernel = source, calibration, kernel
         self._finder = EventFinder(calibration.rule)
-        self._frame = 0  # index of the next frame of the rule
+        self._frame = 0  # index of the next frame that the rule gets
         self._time = np.nan  # of the last frame; NaN at the start and after a gap
-        # The candidate: active frames in a row, which are an event once there are enough of them.
-        self._start = self._end = 0.0  # its seconds
-        self._peak: JudgedFrame | None = None
+        # A candidate is a sequence of active frames. When it is long enough, it is an event.
+        self._start = self._end = 0.0  # of the candidate, in seconds
+        self._peak: JudgedFrame | None = None  # its frame with the highest score
         self._last_message: EventMessage | None = None  # about the event in progress
         self._last_message_time = 0.0
 
     @property
     def is_quiet(self) -> bool:
-        """True if no event is in progress and none may be beginning."""
+        """True if there is neither an event nor a candidate now."""
         return self._finder.candidate is None
 
     def add_frame(self, judged: JudgedFrame) -> Iterator[EventUpdate]:
-        """Add the next judged frame, and yield what changes by it."""
+        """Add the next scored frame. Yield an update if an event begins, rises or ends."""
         count = 1
         if not np.isnan(self._time):
             count = max(1, round((judged.time - self._time) * self.calibration.fps))
@@ -65,9 +66,9 @@ class LiveEvents:
             yield from self._add_score(judged.calibrated, judged)
 
     def skip(self, seconds: float) -> Iterator[EventUpdate]:
-        """Add a time without scores. It ends an event if it is longer than the gap of the rule."""
+        """Add a time without scores. It ends an event if it is longer than `gap` of the rule."""
         rule = self.calibration.rule
-        enough = rule.gap + rule.cooldown + 2  # more frames without a score change nothing
+        enough = rule.gap + rule.cooldown + 2  # more frames without a score have no effect
         for _ in range(min(round(seconds * self.calibration.fps), enough)):
             yield from self._add_score(np.nan, None)
         self._time = np.nan

@@ -1,8 +1,7 @@
-"""The health of a camera: black, frozen, blocked, moved, or in another light.
+"""Checks the health of a camera: black, frozen, blocked, moved, or in different light.
 
-It is judged from the background template and from the frames themselves, apart from any anomaly
-score. A frame that looks wrong is not scored. The state of the camera changes after `CONFIRM`
-seconds of such frames.
+The checks use the background template and the frames, but no anomaly scores. A frame that fails
+them is not scored. If frames fail for `CONFIRM` seconds, the state of the camera changes.
 """
 
 from __future__ import annotations
@@ -17,20 +16,20 @@ from dmad.watch.scene_template import BLACK, MOST_TILES, SceneTemplate, details,
 
 State = Literal["ok", "black", "frozen", "blocked", "moved", "light"]
 
-CONFIRM = 1.0  # seconds that a state must last until it is reported, and until it is over
-FROZEN = 1  # grey values by which no pixel of a frozen frame differs from the last frame
-LIGHT_RATIO = 1.4  # of the light to its usual level
-LIGHT_SECONDS = 60.0  # over which the usual level follows the light
-TEMPLATE_FRAMES = 16  # frames after which a template from the past is made, and renewed
-TEMPLATE_STEP = 1.0  # seconds between these frames
+CONFIRM = 1.0  # seconds that frames must look alike before the state of the camera changes
+FROZEN = 1  # a frame is frozen if no pixel changes by more grey values than this
+LIGHT_RATIO = 1.4  # the light has changed if a tile is this many times brighter or darker
+LIGHT_SECONDS = 60.0  # time in which the usual brightness adapts to a change
+TEMPLATE_FRAMES = 16  # after this many past frames, a template is computed (again)
+TEMPLATE_STEP = 1.0  # seconds between these past frames
 
 
 class Health:
     """The state of one camera.
 
     Args:
-        template: Background template x_bg of the view, (H, W, C) in grey values. None: it is made
-            from the past frames of the camera.
+        template: Background template x_bg of the view, (H, W, C), 0 to 255. If it is None, a
+            template is computed from the past frames of the camera.
     """
 
     def __init__(self, template: np.ndarray | None = None) -> None:
@@ -49,7 +48,7 @@ class Health:
 
     @property
     def is_repeated(self) -> bool:
-        """True if the last frame repeats the one before, as healthy cameras do now and then."""
+        """True if the last frame is equal to the frame before it. Healthy cameras may do this."""
         return self.state == "ok" and self._confirmed.look == "frozen"
 
     def add_frame(self, frame: np.ndarray, time: float) -> bool:
@@ -60,7 +59,7 @@ class Health:
             time: Its time in seconds.
 
         Returns:
-            True if the frame can be scored: it looks right, and so does the camera.
+            True if the frame can be scored: the frame looks "ok", and the state is "ok".
         """
         if time < self._time:  # the clock was set back
             self._move_times(time - self._time)
@@ -79,7 +78,7 @@ class Health:
         self._confirmed.move_times(seconds)
 
     def _look(self, grey: np.ndarray) -> State:
-        """What a single frame looks like."""
+        """Which state a single frame shows."""
         scene_is_dark = self.scene is not None and self.scene.is_dark
         if np.quantile(grey, 0.99) < BLACK and not scene_is_dark:
             return "black"
@@ -94,7 +93,7 @@ class Health:
         return "light" if self._light.has_changed(grey) else "ok"
 
     def _learn_scene(self, frame: np.ndarray, time: float) -> None:
-        """Make the template from past frames if none was given."""
+        """Compute the template from past frames if none was given."""
         if self._past is None or time - self._past_time < TEMPLATE_STEP:
             return
         self._past.add_frame(frame)
@@ -104,17 +103,17 @@ class Health:
 
 
 class ConfirmedState:
-    """The state that frames have shown for `CONFIRM` seconds; "ok" at first."""
+    """The state that all frames have shown for `CONFIRM` seconds; "ok" at the start."""
 
     def __init__(self) -> None:
         self.state: State = "ok"
         self.look: State = "ok"  # of the last frame
-        self._look_since = -np.inf  # time of the first frame in a row with this look
+        self._look_since = -np.inf  # time since which all frames have had this look
         self._last_fault = -np.inf  # time of the last frame with a fault
-        self._faults_since = np.inf  # start of a time without `CONFIRM` seconds free of faults
+        self._faults_since = np.inf  # time of the first of the present faults
 
     def add_look(self, look: State, time: float) -> None:
-        """Add what the next frame looks like."""
+        """Add the state that the next frame shows."""
         if look != self.look:
             self.look, self._look_since = look, time
         if look not in ("ok", "frozen"):  # a single repeated frame is no fault
@@ -123,15 +122,15 @@ class ConfirmedState:
         elif time - self._last_fault >= CONFIRM:
             self._faults_since = np.inf
         if self.state == "frozen" and look != "frozen":
-            self.state = "ok"  # at once: a quiet, much compressed view may only have stood still
+            self.state = "ok"  # at once: a quiet scene that is strongly compressed looks frozen
         if look != self.state and time - self._start_of(look) >= CONFIRM:
             self.state = look
 
     def _start_of(self, look: State) -> float:
-        """Time from which the change to a look is counted."""
+        """Time since which the frames support a change to this state."""
         if look == "ok":
             return self._last_fault
-        if self.state == "ok" and look != "frozen":  # several faults may take turns
+        if self.state == "ok" and look != "frozen":  # one fault may follow another
             return min(self._look_since, self._faults_since)
         return self._look_since
 
@@ -143,22 +142,22 @@ class ConfirmedState:
 
 
 class UsualLight:
-    """The usual level of light, tile by tile; it follows slow changes such as those of a day."""
+    """The usual brightness of each tile of a frame. It follows slow changes, such as a sunset."""
 
     def __init__(self) -> None:
         self._level: np.ndarray | None = None  # (TILES, TILES) grey values
 
     def has_changed(self, grey: np.ndarray) -> bool:
-        """True if most tiles of a frame (h, w) are much lighter, or much darker, than usual."""
+        """True if most tiles of a frame (h, w) are much brighter, or much darker, than usual."""
         if self._level is None:
             return False
         ratio = (tiles(grey).mean((1, 3)) + 4) / (self._level + 4)
-        lighter = (ratio > LIGHT_RATIO).mean()
+        brighter = (ratio > LIGHT_RATIO).mean()
         darker = (ratio < 1 / LIGHT_RATIO).mean()
-        return bool(max(lighter, darker) > MOST_TILES)
+        return bool(max(brighter, darker) > MOST_TILES)
 
     def follow(self, grey: np.ndarray, seconds: float) -> None:
-        """Move the level towards a frame (h, w) that came some seconds after the last."""
+        """Adapt the brightness to a frame (h, w), some seconds after the last frame."""
         level = tiles(grey).mean((1, 3))
         if self._level is None:
             self._level = level
@@ -167,11 +166,11 @@ class UsualLight:
 
 
 def health_of_view(detector: Detector, scene: str) -> Health:
-    """Return the health of a camera that shows a view, before its first frame."""
+    """Return the health of a camera for a view, before its first frame."""
     template = detector.template(scene)
     return Health(None if template is None else _in_grey_values(template))
 
 
 def _in_grey_values(template: np.ndarray) -> np.ndarray:
-    """A template (C, H, W) in [-1, 1] as (H, W, C) in grey values."""
+    """Convert a template (C, H, W) in [-1, 1] to (H, W, C), 0 to 255."""
     return np.asarray(127.5 * (template + 1)).transpose(1, 2, 0)

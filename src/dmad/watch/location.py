@@ -1,4 +1,4 @@
-"""Where in a frame an anomaly is, and which term of the score found it."""
+"""Finds where in a frame an anomaly is, and which term of the score is larger."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from dmad.watch.messages import Box, Term
 
 
 def locate(judged: JudgedFrame, scorer: Scorer, kernel: tuple[int, int]) -> tuple[Term, Box]:
-    """Return the term that contributes more to a frame's score, and the box of its maximum.
+    """Return the term that contributes more to a frame's score, and a box around its maximum.
 
     Args:
-        judged: The frame.
-        scorer: Weighs the terms.
+        judged: The scored frame.
+        scorer: Standardises and weights the terms.
         kernel: Height and width in pixels over which the maps are averaged.
     """
     reconstruction = scorer.reconstruction(np.array(judged.reconstruction))
@@ -34,9 +34,10 @@ def locate(judged: JudgedFrame, scorer: Scorer, kernel: tuple[int, int]) -> tupl
 
 
 def box_of_maximum(anomaly: np.ndarray) -> Box:
-    """Return the box of the region around the maximum in which a map (H, W) is at least half of it.
+    """Return the box of the region around the maximum of a map (H, W).
 
-    It is left, top, right and bottom, as shares of width and height.
+    In this region, the map is at least half of its maximum. The box is left, top, right and
+    bottom, as shares of width and height.
     """
     height, width = anomaly.shape
     labels, _ = label(anomaly >= anomaly.max() / 2, TOUCHING)

@@ -1,6 +1,6 @@
-"""The messages of a watch: about events, the health of a camera, and counts. One line of JSON each.
+"""The messages of `dmad watch`: events, camera health and counts. Each is one line of JSON.
 
-Times are in seconds as the source gives them: into a recording, or since 1970 for a live source.
+Times are in seconds: since the start of a recording, or since 1970 for a live source.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Message:
-    """What every message has.
+    """Base class of all messages.
 
     Args:
         source: Name of the camera.
@@ -31,7 +31,10 @@ class Message:
     source: str
 
     def to_json(self) -> str:
-        """One line of JSON: its kind first, numbers rounded to 4 digits, unknown ones null."""
+        """Return one line of JSON that begins with `kind`.
+
+        Numbers are rounded to 4 decimals. NaN becomes null.
+        """
         entries = {name: _rounded(value) for name, value in plain(self).items()}
         return json.dumps({"kind": self.kind, **entries})
 
@@ -42,11 +45,11 @@ class EventMessage(Message):
 
     kind: ClassVar[str] = "event"
 
-    id: str  # of the event: source and start
+    id: str  # name of the event: source and start
     state: Literal["new", "update", "end"]
     start: float
     peak: float  # time of the highest score so far
-    end: float | None  # after its last frame; None while it goes on
+    end: float | None  # end of its last frame; None during the event
     score: float  # the highest calibrated score so far
     threshold: float
     term: Term  # the term of Eq. 14 that contributes more to the peak
@@ -63,14 +66,14 @@ class HealthMessage(Message):
 
     time: float
     state: str  # a state of `Health`, or "lost", "back", "unreadable"
-    why: str  # reason of "lost" and "unreadable"
+    why: str  # reason for "lost" or "unreadable"
     gap: float  # seconds without a frame, for "back"
     scoring: bool  # whether frames are scored in this state
 
 
 @dataclass(frozen=True)
 class CountMessage(Message):
-    """Counts since the start, and how recent scores compare with the calibration."""
+    """Numbers of frames, gaps and events since the start, and the drift of the scores."""
 
     kind: ClassVar[str] = "count"
 
@@ -78,7 +81,7 @@ class CountMessage(Message):
     state: str
     frames: int  # received
     scored: int
-    dropped: int  # frames that this machine had no time for
+    dropped: int  # frames that were left out because this machine is too slow
     gaps: int
     gap_seconds: float
     events: int

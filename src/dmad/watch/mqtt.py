@@ -18,7 +18,7 @@ def mqtt(url: str) -> Deliver:
             percent-encoded.
 
     Raises:
-        DmadError: The URL is not of this kind, or the package paho-mqtt is missing.
+        DmadError: The URL is not such an address, or the package paho-mqtt is missing.
     """
     parts = urlsplit(url)
     topic = parts.path.strip("/")
@@ -33,7 +33,7 @@ def mqtt(url: str) -> Deliver:
         raise DmadError("MQTT needs paho-mqtt; pip install paho-mqtt") from error
 
     def deliver(message: str) -> None:
-        client = paho.Client(CallbackAPIVersion.VERSION2)  # a new one keeps no failed message
+        client = paho.Client(CallbackAPIVersion.VERSION2)  # new: an old one may keep a message
         if parts.username:
             client.username_pw_set(unquote(parts.username), unquote(parts.password or ""))
         client.connect(str(parts.hostname), parts.port or PORT)

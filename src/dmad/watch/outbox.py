@@ -1,7 +1,7 @@
-"""Sends messages over a network and loses none: each is on disk until it has arrived.
+"""Sends messages over a network. Each message is stored on disk until it has arrived.
 
 If the receiver cannot be reached, messages wait in the spool, a file on disk. They are sent in
-order as soon as the receiver is back, even if this process was stopped in between.
+order when the receiver can be reached again, even if this process was restarted in between.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from dmad.files import make_folder, write_atomically
 logger = logging.getLogger(__name__)
 
 ANSWER_TIMEOUT = 10.0  # seconds in which a receiver must answer
-BLOCK = 2**16  # bytes read at a time
+BLOCK = 2**16  # number of bytes that are read at once
 
 Deliver = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Retries:
-    """When a message that could not be sent is tried again; all in seconds.
+    """Times for sending a message again after a failure, in seconds.
 
     Args:
         first: Time until the second attempt. It is doubled after each failure.
         longest: Longest time between two attempts.
-        closing: Time in which `Outbox.close` still tries to send.
+        closing: How long `Outbox.close` still tries to send.
     """
 
     first: float = 0.5
@@ -45,17 +45,17 @@ DEFAULT_RETRIES = Retries()
 
 
 class Outbox:
-    """A sink that sends messages from a spool on disk, in order, until each has arrived.
+    """A sink that stores messages in a spool on disk, and sends them in order.
 
-    A message is sent twice only if this machine fails after the answer of the receiver and before
-    the position is stored. The receiver can tell by the key of the message.
+    A message is sent twice only if this machine fails after the receiver has answered and before
+    the new position is stored.
 
     Args:
         spool: File of the messages that are not sent yet. A file beside it, with the suffix
             `.sent`, stores how many bytes of it are sent.
         deliver: Sends one message. Raises if that fails.
         receiver: Name of the receiver in log messages.
-        retries: When a message is tried again.
+        retries: When a message is sent again after a failure.
 
     Raises:
         DmadError: Another process uses the spool.
@@ -89,7 +89,7 @@ class Outbox:
         self._closing = threading.Event()
         self._all_sent = threading.Event()
         self._has_messages = threading.Event()
-        self._has_messages.set()  # the spool may hold some of an earlier process
+        self._has_messages.set()  # the spool may contain messages of an earlier process
         self._thread = threading.Thread(target=self._send_until_closed, daemon=True)
         self._thread.start()
 
@@ -102,7 +102,7 @@ class Outbox:
         self._has_messages.set()
 
     def close(self) -> None:
-        """Try to send the rest for some seconds. What remains is sent by the next process."""
+        """Try to send the rest for some seconds. The next process sends what still remains."""
         self._all_sent.wait(self._retries.closing)
         self._closing.set()
         self._has_messages.set()
@@ -135,7 +135,7 @@ class Outbox:
                 self._deliver(line.rstrip(b"\n").decode())
                 self._position += len(line)
                 write_atomically(self._position_file, str(self._position))
-            except Exception as error:  # a failure of any kind must not lose the message
+            except Exception as error:  # no kind of failure may lose the message
                 if not self._unreachable:
                     logger.warning(f"{self.receiver} cannot be reached ({one_line(error)})")
                 self._unreachable = True
@@ -157,7 +157,7 @@ class Outbox:
 
 
 def cut_partial_line(path: Path) -> None:
-    """Remove what follows the last line break of a file: half a line, written before a crash."""
+    """Remove an incomplete last line of a file, which a crash may have left."""
     if not path.is_file():
         return
     with path.open("r+b") as file:

@@ -1,21 +1,21 @@
-"""The scene of a fixed camera, for telling whether the camera was moved or covered."""
+"""Compares frames with the background template, to detect that a camera was moved or covered."""
 
 from __future__ import annotations
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-LARGEST = 128  # pixels on a side that are compared
-TILES = 8  # on a side
-MOST_TILES = 0.6  # share of tiles that must have changed
-BLACK = 30.0  # grey value below which nearly all of a black frame is
-TEXTURE = 1.0  # grey values; smallest standard deviation of a tile with texture
-FEWEST_TEXTURED = 8  # tiles with texture that are needed to tell whether a camera is covered
-COVERED = 0.3  # correlation with the scene below which a tile is covered
-SAME_SCENE = 0.2  # correlation from which on a moved scene is recognised
-BETTER = 0.02  # correlation by which another place must fit better than the usual one
-FAINT = 0.3  # share of the scene's details below which its place cannot be told
-STILL = 2  # pixels; a smaller shift is no move
+LARGEST = 128  # pixels; frames are reduced to about this size before they are compared
+TILES = 8  # number of tiles along each side of a frame
+MOST_TILES = 0.6  # a camera is covered, or its light has changed, if more tiles have changed
+BLACK = 30.0  # a frame is black if 99 % of its grey values are below this
+TEXTURE = 1.0  # a tile has texture if the standard deviation of its grey values is larger
+FEWEST_TEXTURED = 8  # with fewer textured tiles, a covered camera cannot be detected
+COVERED = 0.3  # a tile is covered if its correlation with the scene is lower
+SAME_SCENE = 0.2  # a shifted scene must have a higher correlation than this
+BETTER = 0.02  # a shifted scene must be better by this correlation than the unshifted scene
+FAINT = 0.3  # with a smaller share of the scene's details, a shift cannot be detected
+STILL = 2  # pixels; a shift up to this does not count as moved
 
 
 class SceneTemplate:
@@ -38,7 +38,7 @@ class SceneTemplate:
         self._spectrum = self._spectrum_of(self.details)
 
     def has_moved(self, frame_details: np.ndarray) -> bool:
-        """True if the details (h, w) of a frame fit the scene at another place than the usual."""
+        """True if the details (h, w) of a frame match the scene best after a shift."""
         spectrum, shape = self._spectrum_of(frame_details), frame_details.shape
         correlation = _correlation(spectrum, self._spectrum, shape)
         frame_power = _correlation(spectrum, spectrum, shape)[0, 0]
@@ -52,7 +52,7 @@ class SceneTemplate:
         return bool(shift > STILL and correlation.max() > needed and has_enough_details)
 
     def is_covered(self, frame_details: np.ndarray) -> bool:
-        """True if most of the scene's texture is not in the details (h, w) of a frame."""
+        """True if most textured tiles of the scene are not found in a frame's details (h, w)."""
         if self.textured.sum() < FEWEST_TEXTURED:
             return False
         here, there = tiles(frame_details), tiles(self.details)
@@ -79,18 +79,18 @@ def to_grey(frame: np.ndarray) -> np.ndarray:
 
 
 def details(grey: np.ndarray) -> np.ndarray:
-    """Structures of one to four pixels, (h, w): without noise and without shades of light."""
+    """Structures of one to four pixels, (h, w). Noise and gradual shading are removed."""
     return np.asarray(gaussian_filter(grey, 1, truncate=3) - gaussian_filter(grey, 4, truncate=2))
 
 
 def tiles(image: np.ndarray) -> np.ndarray:
-    """An image (h, w) as tiles (TILES, h / TILES, TILES, w / TILES)."""
+    """Reshape an image (h, w) into tiles (TILES, h / TILES, TILES, w / TILES)."""
     side = len(image) // TILES
     return image.reshape(TILES, side, TILES, side)
 
 
 def fading_window(side: int) -> np.ndarray:
-    """A window (side, side) that fades to 0 over the outer eighth, so that borders do not count."""
+    """A window (side, side) that falls to 0 in the outer eighth, so that borders are ignored."""
     edge = np.minimum(np.arange(side) + 0.5, side - np.arange(side) - 0.5) / (side / 8)
     ramp = np.sin(np.pi / 2 * np.clip(edge, 0, 1)) ** 2
     return np.asarray(np.outer(ramp, ramp), np.float32)

@@ -1,4 +1,4 @@
-"""Where the messages of a watch go: a text stream, a file, a webhook, MQTT."""
+"""Sinks: they write the messages of `dmad watch` to a stream, a file, a webhook or MQTT."""
 
 from __future__ import annotations
 
@@ -51,21 +51,22 @@ class FileSink:
         self._file.write(message + "\n")
 
     def close(self) -> None:
-        """Close the file. A full disk was reported before, when a message was sent."""
+        """Close the file. A full disk raises no error here: `send` has already raised it."""
         with suppress(OSError):
             self._file.close()
 
 
 def open_sinks(settings: SinkSettings, out: Path | None, stream: TextIO) -> list[Sink]:
-    """Return the sinks of a watch.
+    """Open the sinks of a watch.
 
     Args:
         settings: The addresses that messages are sent to.
         out: Folder for `events.jsonl`; None writes no file.
-        stream: Gets every message too, after all others, since its reader may go away.
+        stream: Text stream that also gets every message. It is the last sink, because its reader
+            may close it.
 
     Raises:
-        DmadError: An address is wrong, or another process uses the spool.
+        DmadError: An address is invalid, or another process uses the spool.
     """
     spool = settings.spool or (out or Path()) / "spool"
     deliveries = []  # all addresses are checked before a spool is opened

@@ -1,15 +1,15 @@
-"""Warnings about a camera that could not be judged, or not fast enough."""
+"""Texts of two warnings: no frame of a camera was scored, or this machine is too slow."""
 
 from __future__ import annotations
 
 
 def no_scores_warning(state: str, frames: int, needed: int) -> str:
-    """The reason why no frame of a camera was scored.
+    """Say why no frame of a camera was scored.
 
     Args:
-        state: Its last state: one of `Health`, "lost" or "unreadable".
-        frames: How many frames it gave.
-        needed: How many frames in a row are needed for the first score.
+        state: Last state of the camera: a state of `Health`, "lost" or "unreadable".
+        frames: How many frames the camera gave.
+        needed: How many consecutive frames are needed for the first score.
     """
     if state in ("ok", "lost", "unreadable"):
         return f"none of {frames} frames was scored: {needed} in a row are needed"
@@ -20,14 +20,14 @@ def no_scores_warning(state: str, frames: int, needed: int) -> str:
 
 
 def too_slow_warning(frames: int, dropped: int) -> str:
-    """What to do if this machine is too slow for a live source.
+    """Say what to do if this machine is too slow for a live source.
 
     Args:
-        frames: How many frames there was time for.
-        dropped: How many were left out.
+        frames: How many frames were used.
+        dropped: How many frames were left out.
     """
     return (
-        f"this machine had time for {frames} of {frames + dropped} frames, so everything moves "
-        "further from one judged frame to the next; watch at a lower fps and calibrate on the "
-        "films it makes, or watch fewer cameras"
+        f"this machine is too slow: it used {frames} of {frames + dropped} frames, so objects move "
+        "further from one scored frame to the next; watch with a lower fps and calibrate on films "
+        "recorded that way, or watch fewer cameras"
     )

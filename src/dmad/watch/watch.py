@@ -1,4 +1,4 @@
-"""The loop of `dmad watch`: judges the frames of all cameras together as they come."""
+"""The loop of `dmad watch`: scores the new frames of all cameras in one batch."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from dmad.watch.sinks import Sink
 
 logger = logging.getLogger(__name__)
 
-IDLE_SECONDS = 0.2  # until cameras without a new frame are asked again
+IDLE_SECONDS = 0.2  # longest wait before cameras are checked for new frames again
 
 DEFAULT_SETTINGS = WatchSettings()
 
@@ -31,24 +31,24 @@ def watch(
     sinks: Sequence[Sink],
     settings: WatchSettings = DEFAULT_SETTINGS,
 ) -> int:
-    """Judge cameras until all have ended, or until Ctrl-C. Report events, health and counts.
+    """Watch cameras until all have ended or until Ctrl-C, and report events, health and counts.
 
     Args:
-        detector: A model of video.
+        detector: A video model.
         cameras: The cameras. Each has its own past frames, template, calibration and zone.
         sinks: Each gets every message. They are closed at the end.
-        settings: What is written beside the messages.
+        settings: Output settings: folder, length of the films, interval of the count messages.
 
     Returns:
         The number of events.
 
     Raises:
-        DmadError: The model judges images, there is no threshold or no such source, or no source
-            gave a frame.
+        DmadError: The model is for images, there is no threshold, a source does not exist, or no
+            source gave a frame.
     """
     require(
         detector.form.judges == "frames",
-        "this is a model of single images; use `dmad predict`, or train one of video to watch",
+        "this is a model for images; use `dmad predict`, or watch with a model for video",
     )
     wake = threading.Event()
     outlet = _Outlet(sinks)
@@ -61,8 +61,8 @@ def watch(
             workers.append(worker)
             stack.callback(worker.close)
         with suppress(KeyboardInterrupt):
-            _judge_until_done(workers, wake)
-        for worker in workers:  # all at once, so that no camera has to wait for another
+            _score_until_done(workers, wake)
+        for worker in workers:  # stop all before one is closed, because closing may take seconds
             worker.stop()
     problems = [worker.problem for worker in workers if worker.problem]
     if problems and not any(worker.frames for worker in workers):
@@ -70,14 +70,14 @@ def watch(
     return sum(worker.events for worker in workers)
 
 
-def _judge_until_done(workers: Sequence[CameraWorker], wake: threading.Event) -> None:
+def _score_until_done(workers: Sequence[CameraWorker], wake: threading.Event) -> None:
     while True:
         open_workers = [worker for worker in workers if not worker.source.done]
         if not open_workers:
             return
         arrived = [(worker, worker.next_frame()) for worker in open_workers]
         pairs = [(worker, frame) for worker, frame in arrived if frame is not None]
-        _judge(pairs)
+        _score(pairs)
         for worker, frame in pairs:
             worker.add_picture(frame)
         if not pairs and all(worker.source.live for worker in open_workers):
@@ -85,8 +85,8 @@ def _judge_until_done(workers: Sequence[CameraWorker], wake: threading.Event) ->
             wake.clear()
 
 
-def _judge(pairs: Sequence[tuple[CameraWorker, SourceFrame]]) -> None:
-    """Judge new frames, at most one of each camera, in one batch."""
+def _score(pairs: Sequence[tuple[CameraWorker, SourceFrame]]) -> None:
+    """Score new frames, at most one of each camera, in one batch."""
     scorable = [(worker, frame) for worker, frame in pairs if worker.check_frame(frame)]
     streams = [worker.stream for worker, _ in scorable]
     results = add_frames(streams, [frame.image for _, frame in scorable])
@@ -96,7 +96,7 @@ def _judge(pairs: Sequence[tuple[CameraWorker, SourceFrame]]) -> None:
 
 
 class _Outlet:
-    """Sends messages to all sinks. A sink that cannot write is reported once until it can again."""
+    """Sends messages to all sinks. If a sink cannot write, there is one warning until it can."""
 
     def __init__(self, sinks: Sequence[Sink]) -> None:
         self._sinks = sinks
@@ -110,7 +110,7 @@ class _Outlet:
                 self._failing.discard(sink)
             except BrokenPipeError:  # nobody reads standard output any more: end the watch
                 raise
-            except OSError as error:  # a full disk does not end it
+            except OSError as error:  # a full disk does not end the watch
                 if sink not in self._failing:
                     logger.warning(f"a message could not be written: {one_line(error)}")
                 self._failing.add(sink)

@@ -13,15 +13,15 @@ from dmad.watch.outbox import ANSWER_TIMEOUT, Deliver
 def webhook(url: str) -> Deliver:
     """Return a function that posts a message as JSON, and raises unless the answer is 2xx.
 
-    A redirection is an error too, since it would become a GET without the message. Each message
-    carries an `Idempotency-Key` header, which is the same if the message must be sent again.
+    A redirection is an error too, because it would become a GET without the message. Each message
+    has an `Idempotency-Key` header. If a message is sent again, its key is the same.
 
     Args:
         url: `http(s)://[user:password@]host…`; special characters of user and password are
             percent-encoded, as in any URL.
 
     Raises:
-        DmadError: The URL is not of this kind.
+        DmadError: The URL is not the address of a web server.
     """
     address = _parse(url)
     require(address is not None, "this is no webhook; give http(s)://host/path")
@@ -37,7 +37,7 @@ def webhook(url: str) -> Deliver:
 
 
 def _parse(url: str) -> httpx.URL | None:
-    """The URL; None if it is no address of a web server."""
+    """Parse a URL; None if it is not the address of a web server."""
     try:
         address = httpx.URL(url)
     except httpx.InvalidURL:

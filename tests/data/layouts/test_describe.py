@@ -12,7 +12,7 @@ def test_what_is_missing_is_named(avenue):
     text = describe(avenue)
     assert "avenue: CUHK Avenue" in text
     assert "train: 3 clips, 9 frames" in text
-    assert "test: 3 clips, 12 frames, 3 of fewer than 5; labels: avenue .mat masks" in text
+    assert "test: 3 clips, 12 frames, 3 clips with fewer than 5; labels: avenue .mat masks" in text
     assert "16 training and 21 test clips" in text
     assert "cuhk.edu.hk" in text
     assert "ped2" not in text
@@ -48,7 +48,7 @@ def test_mnist_is_recognised(tmp_path):
     (tmp_path / "sets" / "MNIST" / "raw" / "train-images-idx3-ubyte.gz").write_bytes(b"")
     assert "mnist: MNIST" in describe(tmp_path / "sets")
     assert "mnist: MNIST" in describe(tmp_path)  # the folder around it
-    assert "no data known here" in describe(tmp_path / "sets" / "MNIST")
+    assert "no known data set" in describe(tmp_path / "sets" / "MNIST")
 
 
 def test_frames_are_counted_even_if_no_header_states_them(write_video, tmp_path):
@@ -57,7 +57,7 @@ def test_frames_are_counted_even_if_no_header_states_them(write_video, tmp_path)
     (tmp_path / "c.mkv").write_bytes(b"no film")
     assert "3 clips, 80 frames; 1 unreadable" in describe(tmp_path)
     Image.new("L", (32, 32)).save(tmp_path / "d.png")
-    assert "give the folder that it lies in" in describe(tmp_path / "d.png")
+    assert "a single image: give its folder" in describe(tmp_path / "d.png")
 
 
 def test_folders_of_images_are_described(write_mvtec, write_image, tmp_path) -> None:
@@ -76,8 +76,8 @@ def test_images_that_cannot_be_read_are_counted(write_image, tmp_path):
     write_image("normal/0.png")
     write_image("normal/1.png")
     (tmp_path / "data/normal/2.HEIC").write_bytes(b"other")
-    assert "1 pictures of other kinds" in describe_images(tmp_path / "data")[0]
-    assert "1 pictures of other kinds" in describe_loose_images(tmp_path / "data/normal")[1]
+    assert "1 images of other formats" in describe_images(tmp_path / "data")[0]
+    assert "1 images of other formats" in describe_loose_images(tmp_path / "data/normal")[1]
 
 
 @pytest.mark.data

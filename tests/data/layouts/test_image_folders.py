@@ -59,11 +59,11 @@ def test_files_that_are_left_out_are_counted(write_image, tmp_path) -> None:
     expected = [f"normal/{name}" for name in ("0.png", "1.png", "2.png", "more/3.png")]
     assert sorted(file.name for file in scanned.files) == expected
     notes = "\n".join(scanned.notes)
-    assert "2 pictures of other kinds left out (.heic, .gif): save them as .png or .jpg" in notes
+    assert "2 images of other formats left out (.heic, .gif): save them as .png or .jpg" in notes
     assert "1 broken links left out" in notes
 
 
 def test_images_of_other_kinds_alone_are_an_error(tmp_path) -> None:
     (tmp_path / "IMG_1.HEIC").write_bytes(b"other")
-    with pytest.raises(DmadError, match=r"holds no images; .* 1 pictures of other kinds .*heic"):
+    with pytest.raises(DmadError, match=r"holds no images; .* 1 images of other formats .*heic"):
         scan(tmp_path)

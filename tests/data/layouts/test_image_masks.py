@@ -46,7 +46,7 @@ def test_masks_without_an_image_and_of_another_size_are_reported(
     told = logged().splitlines()
     assert len(told) == 4
     assert any("its mask is 20 x 20 pixels, the image 40 x 40" in line for line in told)
-    assert any("777.png: no mask of that name" in line for line in told)
+    assert any("777.png: no mask has its name" in line for line in told)
     assert any("999_mask.png belongs to no image" in line for line in told)
     assert any("the mask 001_mask.png is unreadable" in line for line in told)
     shapes = {name: len(test.masks(name)) for name in names(test)}

@@ -106,7 +106,7 @@ def test_images_outside_the_folders_of_good_ones_are_reported(
         write_image(f"good/{i}.png", i)
     write_image("loose.png")
     assert len(names(load_images("train"))) == 3
-    assert "1 images left out that are in no folder named normal" in logged()
+    assert "1 images left out: their folders are not named normal" in logged()
 
 
 def test_unusable_files_are_reported_and_skipped(write_image, load_images, logged) -> None:
@@ -126,8 +126,8 @@ def test_unusable_files_are_reported_and_skipped(write_image, load_images, logge
     ("files", "message"),
     [
         ([], "holds no images; expected .png"),
-        (["good/a.png"], "holds 1 images of good parts"),
-        (["abnormal/a.png", "abnormal/b.png"], "holds 0 images of good parts among 2"),
+        (["good/a.png"], "holds 1 good images"),
+        (["abnormal/a.png", "abnormal/b.png"], "holds 0 good images among 2"),
     ],
 )
 def test_too_few_images_are_an_error_of_one_line(

@@ -40,7 +40,7 @@ def test_images_of_floating_point_numbers_are_reported_and_left_out(tmp_path):
     Image.fromarray(np.full((20, 20), 0.5, np.float32)).save(tmp_path / "0.tif")
     notes: list[str] = []
     assert list(decode(tmp_path, FrameFormat(16, 1), notes.append)) == []
-    assert "fractions" in notes[0]
+    assert "floating-point numbers" in notes[0]
 
 
 def test_resizing_is_antialiased(tmp_path):

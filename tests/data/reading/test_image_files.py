@@ -66,7 +66,7 @@ def test_images_are_turned_upright(tmp_path, write_image, load_images) -> None:
 
 def test_floating_point_pixels_are_refused():
     image = Image.fromarray(np.full((20, 20), 0.5, np.float32))
-    with pytest.raises(DmadError, match="fractions"):
+    with pytest.raises(DmadError, match="floating-point numbers"):
         upright(image, "L")
 
 

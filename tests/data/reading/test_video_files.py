@@ -37,7 +37,7 @@ def test_damaged_frames_of_a_video_are_replaced_by_others(tmp_path):
     assert not clip.cut
     assert np.median(footage.frames[-10:], (1, 2, 3)) == pytest.approx(grey[-10:] + 4, abs=5)
     assert len(footage.skipped) == 1
-    assert re.search(r"damaged frames .* others replace them", footage.skipped[0])
+    assert re.search(r"damaged frames .* other frames replace them", footage.skipped[0])
 
 
 def test_a_truncated_video_ends_at_its_last_good_frame(write_video, truncate, tmp_path):

@@ -1,4 +1,4 @@
-"""What a folder of data holds, what is missing, and where to get it: the text of `dmad data`."""
+"""The text of `dmad data`: what a folder contains, what is missing, and where to get it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from dmad.errors import DmadError, require
 
 HOW_TO_LABEL = (
     "to evaluate, give labels.csv (clip,start,end; frames from 0, end included), labels.npy "
-    "(0 or 1 a frame), NAME.csv (start,end) or NAME.npy beside a clip, or masks/NAME/"
+    "(0 or 1 per frame), NAME.csv (start,end) or NAME.npy beside a clip, or masks/NAME/"
 )
 
 OTHER_DATA = (
@@ -28,31 +28,31 @@ OTHER_DATA = (
     "your own (images): photographs of good parts, or folders named normal and abnormal",
 )
 
-SHORTEST = 5  # frames; a clip of fewer makes no window of the usual settings
+SHORTEST = 5  # frames; with the usual settings, a shorter clip gets no score
 
-Splits = dict[SplitName, Split | str]  # for each split, its clips, or why there are none
+Splits = dict[SplitName, Split | str]  # for each split, its clips, or why it has none
 
 
 def describe(root: Path) -> str:
-    """What a folder holds, what is missing and where to get it, in several lines.
+    """Say in several lines what a folder contains, what is missing and where to get it.
 
     Raises:
-        DmadError: There is no such folder or file.
+        DmadError: The folder or file does not exist.
     """
     require(root.exists(), f"{root} does not exist; give a folder of data or a video")
     inner = sorted(path for path in root.iterdir() if _is_data_set(path)) if root.is_dir() else []
-    if len(inner) > 1 or (inner and _holds_nothing_else(root)):
+    if len(inner) > 1 or (inner and _has_no_data_itself(root)):
         return "\n".join(describe(path) for path in inner)
     return "\n".join([f"{root} holds", *(f"  {line}" for line in _lines(root))])
 
 
-def _holds_nothing_else(root: Path) -> bool:
-    """True if a folder is no data set itself and holds no clips."""
+def _has_no_data_itself(root: Path) -> bool:
+    """True if a folder is not a data set itself and contains no clips."""
     return not _is_data_set(root) and _clip_counts(_find("video", root)) == (0, 0)
 
 
 def _is_data_set(root: Path) -> bool:
-    """True if a folder is a complete data set of a known form."""
+    """True if a folder is a complete data set that dmad knows."""
     if not root.is_dir():
         return False
     if is_mnist(root) or categories(root):
@@ -79,9 +79,9 @@ def _lines(root: Path) -> list[str]:
         for name, splits in chosen.items():
             lines += _describe_layout(name, splits)
     elif is_image(root):
-        lines = ["a single image: give the folder that it lies in"]
+        lines = ["a single image: give its folder"]
     else:
-        lines = ["no data known here; expected one of", *_known_data()]
+        lines = ["no known data set; expected one of", *_known_data()]
     return lines + describe_loose_images(root)
 
 
@@ -109,7 +109,7 @@ def _is_complete(layout: str, splits: Splits) -> bool:
 
 
 def _names_fit(layout: str, splits: Splits) -> bool:
-    """True if the clips are named as those of ShanghaiTech (VIEW_NUMBER), or unlike them."""
+    """True if the clips of ShanghaiTech, and only these, are named VIEW_NUMBER."""
     found = [split for split in splits.values() if isinstance(split, Split)]
     names = [clip.name for split in found for clip in split.sources]
     like_shanghaitech = all(re.fullmatch(r"\d+_\d+", name) for name in names)
@@ -122,16 +122,17 @@ def _describe_layout(layout: str, splits: Splits) -> list[str]:
     lines = [f"{layout}: {title}"]
     train, test = splits["train"], splits["test"]
     if isinstance(train, Split) and isinstance(test, Split) and train.sources == test.sources:
-        lines.append(
-            "  no train and test folders: all are tested, those without labelled anomalies trained"
-        )
+        lines += [
+            "  no train and test folders: all clips are for testing,",
+            "  and the clips without labelled anomalies are for training",
+        ]
     lines += [f"  {name}: {_describe_split(name, split)}" for name, split in splits.items()]
     if layout == "video" and isinstance(test, Split) and not test.label_name:
         lines.append(f"  {HOW_TO_LABEL}")
     if benchmark and not _is_complete(layout, splits):
         train_clips, test_clips = benchmark.clips
-        lines.append(f"  published with {train_clips} training and {test_clips} test clips")
-        lines.append(f"  get what is missing at {benchmark.home}")
+        lines.append(f"  complete with {train_clips} training and {test_clips} test clips")
+        lines.append(f"  get the missing files at {benchmark.home}")
     return lines
 
 
@@ -143,7 +144,7 @@ def _describe_split(name: str, split: Split | str) -> str:
     text = f"{clips} clips, {frames} frames"
     short = sum(0 < count < SHORTEST for _, count in probed)
     if short:
-        text += f", {short} of fewer than {SHORTEST}"
+        text += f", {short} clips with fewer than {SHORTEST}"
     unreadable = sum(stated == (0.0, 0) for stated in probed)
     if unreadable:
         text += f"; {unreadable} unreadable"
@@ -162,7 +163,7 @@ def _known_data() -> list[str]:
 
 
 def describe_images(root: Path) -> list[str]:
-    """What a folder holds for the recipes of images, one line for each category; may be empty."""
+    """Count the images of each category in a folder, one line each. No lines without images."""
     if not root.is_dir():
         return []
     known = categories(root)
@@ -177,7 +178,7 @@ def describe_images(root: Path) -> list[str]:
 
 
 def describe_loose_images(root: Path) -> list[str]:
-    """How many images are directly inside a folder: frames of a clip, or images of good parts."""
+    """Count the images directly inside a folder. They may be frames of a clip or good images."""
     files = list(root.iterdir()) if root.is_dir() else []
     count = sum(is_image(path) for path in files)
     good = [f"or, for recipe images: {count} good images to train on"] if count else []
@@ -185,7 +186,7 @@ def describe_loose_images(root: Path) -> list[str]:
 
 
 def _count_images(root: Path) -> str:
-    """How many images a folder holds; empty if no folder is named normal or abnormal."""
+    """Count the images under a folder, as text; empty if no folder is named normal or abnormal."""
     try:
         scanned = scan(root)
         good = len(normal_images(scanned.files, root))
@@ -193,7 +194,7 @@ def _count_images(root: Path) -> str:
         return ""
     folders = {part for file in scanned.files for part in Path(file.name.lower()).parts}
     if not folders & (NORMAL | ABNORMAL):
-        return ""  # it may hold clips
+        return ""  # the images may be frames of clips
     abnormal = sum(file.kind == "abnormal" for file in scanned.files)
     masks = sum(file.kind == "mask" for file in scanned.files)
     notes = "".join(f"; {note.removeprefix(f'{root}: ')}" for note in scanned.notes)

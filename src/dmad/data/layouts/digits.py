@@ -1,4 +1,4 @@
-"""Handwritten digits: MNIST from its files, and the small set that scikit-learn contains."""
+"""Loads handwritten digits: MNIST from its files, or the small data set of scikit-learn."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from dmad.data.layouts.videos import first_existing
 from dmad.data.locations import required_root
 from dmad.errors import DmadError
 
-PADDED_AT_MOST = 4  # images are padded by up to so many pixels; smaller ones are enlarged
+PADDED_AT_MOST = 4  # pixels; images that need more padding are enlarged instead
 
 
 def is_mnist(root: Path) -> bool:
-    """True if a folder holds the IDX files of MNIST, packed or not."""
+    """True if a folder contains the IDX files of MNIST, compressed (.gz) or not."""
     images = root / "MNIST" / "raw" / "train-images-idx3-ubyte"
     return first_existing(images, images.with_suffix(".gz")) is not None
 
 
 def load_mnist(data: VideoDataConfig, split: SplitName) -> LabelledFootage:
-    """MNIST from its four IDX files, packed (.gz) or not.
+    """Load MNIST from its four IDX files, compressed (.gz) or not.
 
     Raises:
         DmadError: The files are missing or damaged.
@@ -48,7 +48,7 @@ def load_mnist(data: VideoDataConfig, split: SplitName) -> LabelledFootage:
 
 
 def load_digits(data: VideoDataConfig, split: SplitName) -> LabelledFootage:
-    """The 8 x 8 digits of scikit-learn. Every third is for testing."""
+    """Load the 8 x 8 digits of scikit-learn. Every third digit is for testing."""
     from sklearn import datasets
 
     digits = datasets.load_digits()
@@ -61,7 +61,7 @@ def load_digits(data: VideoDataConfig, split: SplitName) -> LabelledFootage:
 def _labelled_digits(
     images: np.ndarray, classes: np.ndarray, data: VideoDataConfig, split: SplitName
 ) -> LabelledFootage:
-    """The normal digits to train on; all digits, labelled, to test on."""
+    """Keep only the normal digits for training; all digits, with labels, for testing."""
     normal = np.isin(classes, data.normal)
     if split == "train":
         images, classes, normal = images[normal], classes[normal], normal[normal]
@@ -75,7 +75,7 @@ def _labelled_digits(
 
 
 def resize_digits(images: np.ndarray, size: int) -> np.ndarray:
-    """Grey images (N, h, w) uint8 as (N, size, size): padded by a few pixels, or resized."""
+    """Pad grey images (N, h, w) uint8 by a few pixels to (N, size, size), or resize them."""
     import torch
     from torchvision.transforms import v2
 

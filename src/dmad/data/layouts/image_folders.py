@@ -1,4 +1,4 @@
-"""Finds all images under a folder, and tells from the folders' names what each image is."""
+"""Finds all images under a folder. Folder names say if an image is normal, abnormal or a mask."""
 
 from __future__ import annotations
 
@@ -14,23 +14,17 @@ from dmad.data.reading.paths import is_image, natural_key
 from dmad.errors import require
 
 NORMAL = frozenset(("normal", "good", "ok", "pass", "passed"))
-
 ABNORMAL = frozenset(("abnormal", "anomaly", "anomalies", "anomalous", "bad", "defect", "defects",
                       "defective", "ng", "nok", "fail", "failed", "reject", "rejects",
                       "rejected"))  # fmt: skip
-
 MASKS = frozenset(("ground_truth", "masks", "mask", "gt"))
-
 SPLITS: dict[str, SplitName] = {
     "train": "train", "training": "train", "test": "test", "testing": "test"
 }  # fmt: skip
-
-MASK_ENDINGS = ("_mask", "_gt", "-mask")  # of a mask's name, after the name of its image
-
+MASK_ENDINGS = ("_mask", "_gt", "-mask")  # a mask may be named as its image, with such an ending
 OTHER_SUFFIXES = (".heic", ".heif", ".avif", ".gif", ".jxl", ".jp2", ".psd", ".dng", ".cr2",
                   ".cr3", ".nef", ".arw", ".raw", ".pgm", ".ppm", ".pnm", ".tga", ".jpe", ".exr",
                   ".dcm", ".svg")  # fmt: skip
-
 RESULT_FOLDERS = frozenset(("overlays", "maps", "fields"))  # `dmad predict` writes them
 
 ImageKind = Literal["normal", "abnormal", "mask", "unnamed"]
@@ -38,25 +32,25 @@ ImageKind = Literal["normal", "abnormal", "mask", "unnamed"]
 
 @dataclass(frozen=True)
 class ImageFile:
-    """One image, and what the names of its folders tell."""
+    """One image. Its kind and split come from the names of its folders."""
 
     path: Path
     name: str  # path below the root, unique
-    kind: ImageKind  # `unnamed` if no folder tells
-    split: SplitName | None  # None if no folder tells
-    mask: Path | None = None  # of its defect
+    kind: ImageKind  # `unnamed` if no folder name says the kind
+    split: SplitName | None  # None if no folder name says the split
+    mask: Path | None = None  # file with the mask of its defect
 
 
 @dataclass(frozen=True)
 class Images:
-    """Images, and one line for each thing that does not fit."""
+    """Images, and notes on files that are left out or do not fit."""
 
     files: tuple[ImageFile, ...]
     notes: tuple[str, ...]
 
 
 def scan(root: Path) -> Images:
-    """Every image under a folder, in natural order.
+    """Find every image under a folder, in natural order.
 
     Args:
         root: The folder, or one image.
@@ -84,14 +78,14 @@ def scan(root: Path) -> Images:
 def visible_files(root: Path) -> Iterator[Path]:
     """Every file under a folder, except hidden files and the images that `dmad predict` wrote.
 
-    Links to folders are followed, unless they lead to a folder that is visited anyway.
+    Links to folders are followed, except to folders that are visited without the link.
     """
     home = root.resolve()
     seen: set[Path] = set()
     for place, folders, files in os.walk(root, followlinks=True):
         skipped = RESULT_FOLDERS if set(folders) >= RESULT_FOLDERS else frozenset()
         names = sorted(name for name in set(folders) - skipped if not name.startswith("."))
-        folders.clear()  # `os.walk` goes on with the folders that are put back
+        folders.clear()  # `os.walk` visits only the folders that this list then contains
         for name in names:
             path = Path(place, name)
             target = path.resolve()
@@ -103,7 +97,7 @@ def visible_files(root: Path) -> Iterator[Path]:
 
 
 def notes_on_unread(files: Sequence[Path]) -> list[str]:
-    """Notes on pictures among the files that cannot be read; none if there are none."""
+    """Notes on images that dmad cannot read: those of other formats, and broken links."""
     counts = Counter(path.suffix.lower() for path in files)
     others = [suffix for suffix in OTHER_SUFFIXES if counts[suffix]]
     broken_links = sum(is_image(path) and not path.exists() for path in files)
@@ -111,7 +105,7 @@ def notes_on_unread(files: Sequence[Path]) -> list[str]:
     if others:
         count = sum(counts[suffix] for suffix in others)
         notes.append(
-            f"{count} pictures of other kinds left out ({', '.join(others)}): "
+            f"{count} images of other formats left out ({', '.join(others)}): "
             "save them as .png or .jpg"
         )
     if broken_links:
@@ -120,13 +114,13 @@ def notes_on_unread(files: Sequence[Path]) -> list[str]:
 
 
 def _image_file(path: Path, below_root: Path, stems: set[Path]) -> ImageFile:
-    """What the names of an image's folders tell. `stems` are all images without suffix."""
+    """Read kind and split from folder names. `stems`: paths of all images, without suffix."""
     folders = [part.lower() for part in below_root.parts[:-1]]
     split = next((SPLITS[folder] for folder in folders if folder in SPLITS), None)
     image_name = name_without_mask_ending(path)
-    lies_beside_its_image = image_name != path.stem and path.with_name(image_name) in stems
+    is_beside_its_image = image_name != path.stem and path.with_name(image_name) in stems
     kind: ImageKind
-    if lies_beside_its_image or MASKS & set(folders):
+    if is_beside_its_image or MASKS & set(folders):
         kind = "mask"
     elif NORMAL & set(folders):
         kind = "normal"
@@ -140,7 +134,7 @@ def _image_file(path: Path, below_root: Path, stems: set[Path]) -> ImageFile:
 
 
 def name_without_mask_ending(mask: Path) -> str:
-    """The name, without suffix, of the image that a mask belongs to."""
+    """The name of a mask's image, without suffix."""
     for ending in MASK_ENDINGS:
         if mask.stem.endswith(ending):
             return mask.stem.removesuffix(ending)

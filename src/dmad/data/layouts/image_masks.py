@@ -13,14 +13,14 @@ from dmad.data.reading.image_files import image_size
 
 
 def with_masks(files: Sequence[ImageFile], masks: Sequence[ImageFile]) -> Images:
-    """The images with their masks, and a note on every mask that cannot be used."""
+    """Add to each image its mask, and notes on all masks that cannot be used."""
     mask_of = _match(files, masks)
     notes, images = [], []
     for file in files:
         mask = mask_of.get(file.name)
         problem = _problem(file.path, mask) if file.kind == "abnormal" else ""
         if problem:
-            notes.append(f"{file.name}: {problem}: left out of the pixel figures")
+            notes.append(f"{file.name}: {problem}: left out of the pixel metrics")
         images.append(replace(file, mask=None if problem else mask))
     used = set(mask_of.values())
     notes += [f"mask {mask.name} belongs to no image" for mask in masks if mask.path not in used]
@@ -28,10 +28,10 @@ def with_masks(files: Sequence[ImageFile], masks: Sequence[ImageFile]) -> Images
 
 
 def _match(files: Sequence[ImageFile], masks: Sequence[ImageFile]) -> dict[str, Path]:
-    """The mask of each abnormal image, by the image's name.
+    """Find the mask of each abnormal image; the keys are names of images.
 
-    It is the only mask with the name and folder of the image, or else the only one with its name.
-    A mask with the names of several images belongs to none of them.
+    A mask belongs to an image if it is the only mask with the image's name and folder, or the only
+    mask with the image's name. A mask whose name fits several images is not used.
     """
     by_folder, by_name = _group(masks)
     abnormal = [file for file in files if file.kind == "abnormal"]
@@ -54,7 +54,7 @@ def _match(files: Sequence[ImageFile], masks: Sequence[ImageFile]) -> dict[str, 
 def _group(
     masks: Sequence[ImageFile],
 ) -> tuple[dict[tuple[str, str], list[Path]], dict[str, list[Path]]]:
-    """The masks by folder and image name, and by image name alone."""
+    """Group masks by folder and image name, and by image name only."""
     by_folder: dict[tuple[str, str], list[Path]] = defaultdict(list)
     by_name: dict[str, list[Path]] = defaultdict(list)
     for mask in masks:
@@ -70,7 +70,7 @@ def _group(
 def _problem(image: Path, mask: Path | None) -> str:
     """Why a mask cannot be used; empty if it can."""
     if mask is None:
-        return "no mask of that name"
+        return "no mask has its name"
     try:
         width, height = image_size(image)
         pixels = read_mask(mask)

@@ -1,4 +1,4 @@
-"""Images on disk: MVTec AD, folders named normal and abnormal, or good images alone."""
+"""Loads images: MVTec AD, folders named normal and abnormal, or only good images."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from dmad.data.locations import required_root
 from dmad.data.masks import read_mask, resize_mask
 from dmad.errors import require
 
-TESTED = 5  # every fifth normal image is kept for testing if no folder holds normal test images
+TESTED = 5  # without normal test images, every fifth normal image is kept for testing
 
 
 def load_images(data: DataConfig, split: SplitName) -> LabelledFootage:
-    """Decode the images of a split, each as a clip of one frame, or of one frame for each tile.
+    """Decode the images of a split. Each image is a clip of one frame, or of one frame per tile.
 
     Raises:
-        DmadError: As `find_images`, or no image can be read.
+        DmadError: `find_images` fails, or no image can be read.
     """
     found = find_images(data, required_root(data), split)
     files = {file.name: file for file in found.files}
@@ -40,7 +40,7 @@ def load_images(data: DataConfig, split: SplitName) -> LabelledFootage:
             return np.zeros((0, canvas, canvas), bool)
         return resize_mask(read_mask(file.mask), canvas)[None]
 
-    labels = [files[clip.name].kind == "abnormal" for clip in footage.clips]  # one an image
+    labels = [files[clip.name].kind == "abnormal" for clip in footage.clips]  # one per image
     return LabelledFootage(
         footage,
         labels=np.array(labels, np.uint8),
@@ -51,7 +51,7 @@ def load_images(data: DataConfig, split: SplitName) -> LabelledFootage:
 
 
 def categories(root: Path) -> list[str]:
-    """Sorted names of the folders that hold a folder `train`, as those of MVTec AD do."""
+    """Sorted names of the folders that contain a folder `train`, as in MVTec AD."""
     folders = [path for path in root.iterdir() if path.is_dir()] if root.is_dir() else []
     return sorted(path.name for path in folders if (path / "train").is_dir())
 
@@ -83,7 +83,7 @@ def find_images(data: DataConfig, root: Path, split: SplitName) -> Images:
         split: `train` takes only normal images.
 
     Raises:
-        DmadError: There is no image, none of good parts, or there are several categories.
+        DmadError: There are no images, too few good images, or several categories.
     """
     root = _category_folder(data, root)
     scanned = scan(root)
@@ -97,13 +97,13 @@ def find_images(data: DataConfig, root: Path, split: SplitName) -> Images:
 
 
 def _category_folder(data: DataConfig, root: Path) -> Path:
-    """The folder of the one category that a model is for."""
+    """The folder of the category to use."""
     if data.layout != "mvtec":
         known = categories(root)
         require(
             len(known) < 2,
-            f"{root} holds the categories {', '.join(known)}, and a model is for one: give "
-            "--data.root one of them, or train all with the recipe mvtec",
+            f"{root} holds the categories {', '.join(known)}, and a model is trained on one: give "
+            "the folder of one as --data.root, or train on all with the recipe mvtec",
         )
         return root
     names = chosen_categories(data, root)
@@ -111,43 +111,43 @@ def _category_folder(data: DataConfig, root: Path) -> Path:
         return root
     require(
         len(names) == 1,
-        f"{root} holds {len(names)} categories and a model is for one; name it with "
+        f"{root} holds {len(names)} categories and a model is trained on one; name one, such as "
         f"--data.categories {names[0]}",
     )
     return root / names[0]
 
 
 def _training_notes(scanned: Images, normal: Sequence[ImageFile], root: Path) -> list[str]:
-    """A note if it is doubtful which images are good."""
+    """Notes if it is uncertain which images are good."""
     unnamed = sum(file.kind == "unnamed" for file in scanned.files)
     if normal[0].kind != "unnamed":
-        note = f"{unnamed} images left out that are in no folder named normal or train"
+        note = f"{unnamed} images left out: their folders are not named normal or train"
         return [f"{root}: {note}"] if unnamed else []
     folders = sorted({file.path.parent.name for file in normal})
     if len(folders) == 1:
         return []
     return [
         f"{root}: all {len(normal)} images of the folders {', '.join(folders)} are taken as good; "
-        "call folders normal and abnormal where they are not"
+        "if some are not, name the folders normal and abnormal"
     ]
 
 
 def good_images(files: Sequence[ImageFile]) -> list[ImageFile]:
-    """The images in folders for normal ones; if there are none, those that no folder describes."""
+    """The images of kind `normal`; if there are none, the images of kind `unnamed`."""
     normal = [file for file in files if file.kind == "normal"]
     return normal or [file for file in files if file.kind == "unnamed"]
 
 
 def normal_images(files: Sequence[ImageFile], root: Path) -> list[ImageFile]:
-    """The images to train on: those of `train`, or all normal ones not kept for testing.
+    """The images to train on: the good images of `train`, or all that are not kept for testing.
 
     Raises:
-        DmadError: There are fewer than two.
+        DmadError: There are fewer than two good images.
     """
     normal = good_images([file for file in files if file.split != "test"])
     require(
         len(normal) > 1,
-        f"{root} holds {len(normal)} images of good parts among {len(files)}, and training needs "
+        f"{root} holds {len(normal)} good images among {len(files)}, and training needs at least "
         "two, better thirty; put them into a folder named normal or train/good",
     )
     of_train = [file for file in normal if file.split == "train"]
@@ -159,7 +159,7 @@ def tested_images(files: Sequence[ImageFile], root: Path) -> list[ImageFile]:
     """The normal images that are not trained on, then the abnormal ones.
 
     Raises:
-        DmadError: There is none.
+        DmadError: There are no such images.
     """
     normal = [file for file in files if file.kind == "normal" and file.split == "test"]
     if not normal:
@@ -173,7 +173,7 @@ def tested_images(files: Sequence[ImageFile], root: Path) -> list[ImageFile]:
 
 
 def _kept_for_testing(files: Sequence[ImageFile], normal: Sequence[ImageFile]) -> list[ImageFile]:
-    """Every fifth normal image, if there are abnormal images but no normal ones to test on."""
+    """Every fifth normal image, if there are abnormal images but no normal images in `test`."""
     has_own = any(file.kind == "normal" and file.split == "test" for file in files)
     has_abnormal = any(file.kind == "abnormal" for file in files)
     return [] if has_own or not has_abnormal else list(normal[TESTED - 1 :: TESTED])

@@ -1,4 +1,4 @@
-"""The synthetic street as a data set: normal clips to train on, abnormal clips to test on."""
+"""Loads the synthetic street: normal clips for training, abnormal clips for testing."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from dmad.data.footage import LabelledFootage, SplitName, footage_from_arrays
 from dmad.data.synthetic.street import Street, abnormal_clip, normal_clip
 
 STREET_CLIPS = {"train": 24, "test": 10}
-
-STREET_PEOPLE = 2.0  # average number on view: a quiet street
+STREET_PEOPLE = 2.0  # average number of people in a frame
 
 
 def street_from_settings(data: DataConfig) -> Street:
-    """The street whose clips are the data set."""
+    """The street of this data set, with the frame size and colours of the settings."""
     return Street(size=data.size, channels=data.channels, people=STREET_PEOPLE)
 
 

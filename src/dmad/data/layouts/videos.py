@@ -1,4 +1,4 @@
-"""Video data sets on disk: UCSD Ped2, CUHK Avenue, ShanghaiTech, and folders of a user's own."""
+"""Loads video data sets: UCSD Ped2, CUHK Avenue, ShanghaiTech, and folders of a user's videos."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class Benchmark:
     Args:
         title: Its name.
         clips: Number of clips for training and for testing.
-        form: Examples of its files.
-        home: Where to get it.
+        form: Examples of the names of its files.
+        home: Web page where it can be downloaded.
     """
 
     title: str
@@ -70,7 +70,7 @@ BENCHMARKS = {
 def load_videos(data: DataConfig, split: SplitName) -> LabelledFootage:
     """Decode the clips of one split, with their labels.
 
-    Clips to train on are those without labelled anomalies.
+    Clips with labelled anomalies are not used for training.
 
     Raises:
         DmadError: The data is missing, or labels do not fit the clips.
@@ -95,7 +95,7 @@ def load_videos(data: DataConfig, split: SplitName) -> LabelledFootage:
 def splits_share_clips(data: DataConfig) -> bool:
     """True if the training and test splits are the same clips.
 
-    Clips of the test split without labelled anomalies were then trained on.
+    Then the model was trained on the test clips without labelled anomalies.
     """
     if data.layout != "video":
         return False
@@ -201,9 +201,9 @@ def first_existing(*paths: Path) -> Path | None:
 
 
 def _find_own_videos(root: Path, split: SplitName) -> Split:
-    """Any videos and folders of frames, in folders named `train` and `test` if there are any.
+    """Videos and folders of frames, in folders named `train` and `test`.
 
-    Without such folders both splits are the same clips, with their labels.
+    Without such folders, both splits are the same clips, with their labels.
     """
     if root.is_file():
         clips = [ClipSource(root.stem, root)] if is_clip(root) else []
@@ -234,7 +234,7 @@ def _with_own_labels(clips: Sequence[ClipSource], folder: Path, all_clips: Seque
 
 
 def _own_label_files(clip: Path) -> list[Path]:
-    """Files beside or inside a clip that may label it."""
+    """Files beside or inside a clip that may contain its labels."""
     folders = (clip.parent, clip)
     return [folder / f"{_stem(clip)}{suffix}" for suffix in (".npy", ".csv") for folder in folders]
 
@@ -245,7 +245,7 @@ def _inner_folder(root: Path, names: Sequence[str]) -> Path | None:
 
 
 def _clips_of_views(folder: Path) -> list[ClipSource]:
-    """The clips in a folder and in its folders, which are views; or the folder if it is a clip."""
+    """The clips in a folder and in its folders, one per view; or the folder, if it is a clip."""
     if holds_frames(folder):
         return [ClipSource(folder.name, folder)]
     bases = [path for path in (folder / "frames", folder / "videos") if path.is_dir()] or [folder]
@@ -274,6 +274,6 @@ def _stem(path: Path) -> str:
 
 
 def _visible(folder: Path) -> list[Path]:
-    """Everything in a folder that is not hidden, in natural order; nothing if it is no folder."""
+    """All paths in a folder that are not hidden, in natural order; none if it is not a folder."""
     inside = folder.iterdir() if folder.is_dir() else ()
     return sorted((path for path in inside if not path.name.startswith(".")), key=natural_key)

@@ -21,11 +21,11 @@ from dmad.data.reading.video_files import (
 from dmad.data.tiles import cut_tiles
 from dmad.errors import DmadError, one_line, require
 
-SMALLEST = 8  # pixels on a side; smaller images show nothing
+SMALLEST = 8  # pixels; images with a shorter side are refused
 
 
 def probe(path: Path) -> tuple[float, int]:
-    """Frames a second and number of frames, as the file states them; 0 if unknown."""
+    """Frames per second and number of frames from the header of a file; 0 if unknown."""
     if path.is_dir():
         return 0.0, len(image_files(path))
     if is_image(path):
@@ -61,26 +61,27 @@ def decode(
 ) -> Iterator[Frame]:
     """Decode a video, a folder of frame images or a single image, one frame at a time.
 
-    An unreadable image is replaced by the one before it, or at the start by the first readable
-    one, so that indices stay right. So are damaged frames of a video whose frames state their
-    time. A video that is cut off ends at its last good frame.
+    An unreadable image is replaced by the image before it, so that later frames keep their
+    indices. At the start it is replaced by the first readable image. A damaged frame of a video is
+    replaced in the same way if the frames have timestamps. A video that is cut off ends at its
+    last readable frame.
 
     Args:
         path: Video file, folder of frame images, or image.
         frame_format: Size and colours of the frames.
-        report: Called with one line for each thing that was damaged.
+        report: Called with one line for each damaged frame or file.
 
     Returns:
         Frames (size, size, channels), 0 to 255.
 
     Raises:
-        DmadError: Nothing is there, a folder holds no images or a video cannot be opened.
+        DmadError: The path does not exist, the folder has no images or the video cannot be opened.
     """
     require(path.exists(), f"{path} does not exist; give a video or a folder of frame images")
     if is_image(path):
         return _decode_images([path], replace(frame_format, antialias=True), report)
     if not path.is_dir():
-        return _decode_video(path, frame_format, report)
+        return (resize_frame(frame, frame_format) for frame in video_frames(path, report))
     files = image_files(path)
     suffixes = ", ".join(sorted(IMAGE_SUFFIXES))
     require(len(files) > 0, f"{path} holds no frame images; expected {suffixes} files")
@@ -118,8 +119,8 @@ def _read_image(path: Path, frame_format: FrameFormat) -> tuple[list[Frame], tup
     size, tiles = frame_format.size, frame_format.tiles
     with open_image(path) as opened:
         width, height = opened.size
-        require(min(width, height) >= SMALLEST, f"{width} x {height} pixels, too few to judge")
-        if frame_format.antialias:  # a JPEG is decoded no finer than needed
+        require(min(width, height) >= SMALLEST, f"{width} x {height} pixels are too few")
+        if frame_format.antialias:  # Pillow may decode a large JPEG at a lower resolution
             opened.draft(None, (2 * size * tiles, 2 * size * tiles))
         image = upright(opened, frame_format.image_mode)
         if frame_format.antialias:
@@ -127,10 +128,3 @@ def _read_image(path: Path, frame_format: FrameFormat) -> tuple[list[Frame], tup
         else:
             frames = [resize_without_antialiasing(image, size)]
         return frames, (width, height)
-
-
-def _decode_video(
-    path: Path, frame_format: FrameFormat, report: Callable[[str], None]
-) -> Iterator[Frame]:
-    for frame in video_frames(path, report):
-        yield resize_frame(frame, frame_format)

@@ -1,4 +1,4 @@
-"""The size and colours in which frames are given to a model."""
+"""The size and colours of the frames that a model takes."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ class FrameFormat:
 
     @property
     def image_mode(self) -> Literal["L", "RGB"]:
-        """The name that Pillow gives to these colours."""
+        """Pillow's name of these colours."""
         return "L" if self.channels == 1 else "RGB"
 
     @property
     def pixel_format(self) -> Literal["gray", "rgb24"]:
-        """The name that FFmpeg gives to these colours."""
+        """FFmpeg's name of these colours."""
         return "gray" if self.channels == 1 else "rgb24"

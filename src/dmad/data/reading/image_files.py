@@ -1,4 +1,4 @@
-"""Image files: opening them, turning them upright, 16-bit and transparent images, resizing."""
+"""Opens image files, turns them upright, converts 16-bit and transparent images, and resizes."""
 
 from __future__ import annotations
 
@@ -12,11 +12,9 @@ from PIL import Image, ImageOps
 from dmad.data.reading.frame_format import Frame
 from dmad.errors import DmadError, require
 
-MOST_PIXELS = 1_000_000_000  # of one image; a larger one would need more than 3 GB of memory
-
+MOST_PIXELS = 1_000_000_000  # of one image; a larger image would need more than 3 GB of memory
 ORIENTATION = 0x0112  # the EXIF tag
-
-ORIENTATIONS_ON_THE_SIDE = (5, 6, 7, 8)  # they swap width and height
+ORIENTATIONS_ON_THE_SIDE = (5, 6, 7, 8)  # values of the tag that swap width and height
 
 
 def allow_large_images() -> None:
@@ -58,19 +56,19 @@ def image_size(path: Path) -> tuple[int, int]:
 
 
 def upright(image: Image.Image, mode: str) -> Image.Image:
-    """Convert an image to 8 bits, upright as its EXIF data states, black where transparent.
+    """Convert an image to 8 bits, turn it by its EXIF data, and make transparent pixels black.
 
-    Of 16-bit images the highest 8 bits are kept: bits 8 to 15, or bits 4 to 11 if no value needs
-    more than 12 bits. Values that all fit in 8 bits are kept as they are.
+    A 16-bit image keeps its highest 8 bits: bits 8 to 15, or bits 4 to 11 if all values fit in 12
+    bits. If all values fit in 8 bits, they are not changed.
 
     Args:
-        image: As opened.
+        image: The image, as `open_image` gives it.
         mode: `L` for grey, `RGB` for colour.
 
     Raises:
         DmadError: The pixels are floating-point numbers.
     """
-    require(image.mode != "F", "its pixels are fractions; save it with 8 or 16 bits")
+    require(image.mode != "F", "its pixels are floating-point numbers; save it with 8 or 16 bits")
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I"):
         image = _eight_bits(image)
@@ -81,7 +79,7 @@ def upright(image: Image.Image, mode: str) -> Image.Image:
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """Pillow itself would clip 16-bit values at 255."""
+    """Shift values to 8 bits. Pillow would clip 16-bit values at 255."""
     values = np.asarray(image).astype(np.int64)
     largest = values.max()
     if largest < 2**8:
@@ -94,7 +92,7 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 
 
 def resize_without_antialiasing(image: Image.Image, size: int) -> Frame:
-    """Resize as the authors' released loaders do: (size, size, C).
+    """Resize to (size, size, C) as the data loaders in the authors' code do.
 
     Each pixel is interpolated between the four nearest pixels, so thin objects stay sharp.
     """

@@ -1,4 +1,4 @@
-"""Live sources: cameras and streams, read by a thread that reconnects whenever it loses one."""
+"""Live sources: a thread reads a camera or stream, and reconnects if the connection is lost."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from dmad.data.reading.video_files import resize_frame, video_stream
 from dmad.errors import one_line
 
 FIRST_PAUSE = 0.25  # seconds until the second attempt to connect; doubled after each failure
-LONGEST_PAUSE = 2.0  # seconds between two attempts at most
-TIMEOUT = 5.0  # seconds without an answer or a frame after which a source is lost
-UNTIMED_FORMATS = ("mpjpeg", "mjpeg")  # FFmpeg invents their times, at 25 frames a second
+LONGEST_PAUSE = 2.0  # longest time between two attempts, in seconds
+TIMEOUT = 5.0  # seconds; a source is lost if it gives no answer or frame for this time
+UNTIMED_FORMATS = ("mpjpeg", "mjpeg")  # no timestamps; FFmpeg assumes 25 frames per second
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,10 @@ class LiveSource(Source):
     """A camera or stream, read by a thread.
 
     Args:
-        url: What PyAV opens.
+        url: URL or device that PyAV can open.
         frame_format: Size and colours of the frames.
-        target_fps: Frames a second to give; 0 gives all.
-        wake: Set whenever a frame has come or the source is lost or done.
+        target_fps: Frames per second to give; 0 gives all frames.
+        wake: Set when there is a new frame, or the source is lost or has ended.
         options: Options of `av.open`, such as `format`.
     """
 
@@ -61,15 +61,15 @@ class LiveSource(Source):
         self.outage = "connecting"
         self.clock = StreamClock()
         self._limiter = RateLimiter(target_fps)
-        self._newest: _NewestFrame | None = None  # until somebody takes it
-        self._restarted = True  # the next frame does not follow the last
+        self._newest: _NewestFrame | None = None  # None if `next_frame` has returned it
+        self._restarted = True  # True if there may be a gap before the next frame
         self._stopping, self._lock = threading.Event(), threading.Lock()
         self._thread = threading.Thread(target=self._read_until_stopped, daemon=True)
         self._thread.start()
 
     def next_frame(self) -> SourceFrame | None:
-        """Return the newest frame; None if no new one has come."""
-        ended = not self._thread.is_alive()  # read first: afterwards no frame can be added
+        """Return the newest frame; None if it was returned before."""
+        ended = not self._thread.is_alive()  # before the frame is taken, so that none is missed
         with self._lock:
             newest, self._newest = self._newest, None
         if newest is None:
@@ -88,7 +88,7 @@ class LiveSource(Source):
         self._stopping.set()
 
     def close(self) -> None:
-        """Stop, and wait for the thread: up to `TIMEOUT` if the camera does not answer."""
+        """Stop, and wait for the thread. This takes up to `TIMEOUT` if the camera is silent."""
         super().close()
         self._thread.join(TIMEOUT + 1)
 
@@ -121,8 +121,7 @@ class LiveSource(Source):
         """Read until the connection ends.
 
         Returns:
-            True if no frame can follow: the source was stopped, or a video file was read to its
-            end.
+            True if no frame follows: the source was stopped, or a video file was read completely.
         """
         with av.open(self.url, timeout=(TIMEOUT, TIMEOUT), **self.options) as container:
             stream = video_stream(container)
@@ -143,7 +142,7 @@ class LiveSource(Source):
             return is_file and reached > (container.duration or 0) / av.time_base - 1
 
     def _wait_until_due(self, stream_time: float) -> None:
-        """Play a file at its own speed; it would come as fast as it can be fetched."""
+        """Wait, so that a video file is played at its own speed, not as fast as it downloads."""
         self._check_clock()
         seconds = max(0.0, self.clock.seconds_until(stream_time))
         self._stopping.wait(min(seconds, 2 * shortest_gap(self.fps)))
@@ -154,7 +153,10 @@ class LiveSource(Source):
             self._restarted = True
 
     def add_frame(self, frame: av.VideoFrame) -> None:
-        """Make a frame the newest one, unless the rate limit leaves it out. The thread calls it."""
+        """Store a frame as the newest one, unless the frame rate is limited and leaves it out.
+
+        Only the thread calls this.
+        """
         self._check_clock()
         frame_time = self.clock.time_of(frame.time)
         if not self._limiter.accepts(frame_time):

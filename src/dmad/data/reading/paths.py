@@ -1,4 +1,4 @@
-"""Which files are images and videos, and in which order frames follow each other."""
+"""Finds out which files are images, videos or clips, and sorts frames by their numbers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 
 VIDEO_SUFFIXES = frozenset((".avi", ".mp4", ".m4v", ".mkv", ".mov", ".webm", ".mpg", ".mpeg",
                             ".wmv", ".flv", ".ts", ".mts", ".m2ts", ".3gp"))  # fmt: skip
-
 IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp"))
 
 
@@ -29,12 +28,12 @@ def image_files(folder: Path) -> list[Path]:
 
 
 def holds_images(folder: Path) -> bool:
-    """True if images are directly inside a folder."""
+    """True if a folder directly contains images."""
     return any(is_image(path) for path in folder.iterdir())
 
 
 def holds_frames(folder: Path) -> bool:
-    """True if a folder is one clip: it holds images and no other clips (`masks` is none)."""
+    """True if a folder is one clip: it contains images, and no clips except `masks`."""
     others = (path for path in folder.iterdir() if path.name != "masks")
     return holds_images(folder) and not any(is_clip(path) for path in others)
 

@@ -1,4 +1,4 @@
-"""What recorded and live sources share: frames with their times, at the rate of a model."""
+"""Shared by recorded and live sources: frames with times, gaps, and a limit of the frame rate."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from dmad.data.footage import same_rate
 from dmad.data.reading.frame_format import FrameFormat
 from dmad.data.reading.video_files import turn_upright
 
-LONGEST_SIDE = 640  # of a picture for people, pixels
-SHORTEST_GAP = 1.0  # seconds, at all but very low rates
-EARLY = 0.25  # share of a frame's duration that it may come early
+LONGEST_SIDE = 640  # pixels, of a picture for people
+SHORTEST_GAP = 1.0  # seconds; more at very low frame rates
+EARLY = 0.25  # a frame may be early by this share of the time between two frames
 
 Pixels = NDArray[np.uint8]
 
 
 def shortest_gap(fps: float) -> float:
-    """Seconds without a frame that count as a gap, at a number of frames a second (0: unknown)."""
+    """How many seconds without a frame are a gap, for a frame rate (0: unknown)."""
     return max(SHORTEST_GAP, 3 / (fps or SHORTEST_GAP))
 
 
@@ -33,16 +33,16 @@ class SourceFrame:
 
     image: Pixels  # (size, size, channels), as the model takes it
     picture: Pixels  # (h, w, 3) for people, at most `LONGEST_SIDE` on a side
-    time: float  # seconds: into a recording; since 1970 for a live source
-    gap: float = 0.0  # seconds without a frame before it; 0 if it follows the last frame
+    time: float  # seconds since the start of a recording; since 1970 for a live source
+    gap: float = 0.0  # seconds without a frame before it; 0 without a gap
 
 
 class RateLimiter:
-    """Thins frames to a rate, evenly and without drift.
+    """Drops frames evenly, so that a given number of frames per second remains.
 
     Args:
-        fps: Frames a second to accept. 0 accepts all.
-        source_fps: Frames a second of the source; 0 if unknown. All frames are accepted if both
+        fps: Frames per second to accept. 0 accepts all.
+        source_fps: Frames per second of the source; 0 if unknown. All frames are accepted if both
             rates are nearly the same.
     """
 
@@ -51,7 +51,7 @@ class RateLimiter:
         self._due = -np.inf  # time of the next frame to accept
 
     def accepts(self, time: float) -> bool:
-        """True if the frame of a time in seconds is to be taken. Times must not decrease."""
+        """Return True if a frame is accepted. Its time, in seconds, must not decrease."""
         if time < self._due - EARLY * self.period:
             return False
         planned = self._due if np.isfinite(self._due) else time
@@ -60,11 +60,12 @@ class RateLimiter:
 
 
 class Source:
-    """What recorded and live sources have in common. Close it, or use it in a `with` statement.
+    """Base class of recorded and live sources. Close it, or use it in a `with` statement.
 
     Args:
         frame_format: Size and colours of the frames.
-        target_fps: Frames a second to give; faster sources are thinned. 0 gives all frames.
+        target_fps: Frames per second to give. If the source has more, frames are dropped. 0 gives
+            all frames.
     """
 
     live = False
@@ -72,20 +73,20 @@ class Source:
     def __init__(self, frame_format: FrameFormat, target_fps: float = 0.0) -> None:
         self.frame_format = frame_format
         self.target_fps = target_fps
-        self.source_fps = 0.0  # frames a second of the source; 0 until known
+        self.source_fps = 0.0  # frames per second of the source; 0 until known
         self.done = False  # True if no frame follows
-        self.dropped = 0  # frames that were replaced by newer ones before anybody took them
-        self.gaps = 0
-        self.gap_seconds = 0.0  # of all gaps together
-        self.outage = ""  # why no frame comes at present; empty if frames come
+        self.dropped = 0  # number of frames that were replaced by newer ones before their use
+        self.gaps = 0  # number of gaps
+        self.gap_seconds = 0.0  # sum of all gaps
+        self.outage = ""  # why there are no frames now; empty if there are
 
     @property
     def fps(self) -> float:
-        """Frames a second that it gives; 0 if unknown."""
+        """Frames per second that the source gives; 0 if unknown."""
         return min(self.source_fps or self.target_fps, self.target_fps or self.source_fps)
 
     def next_frame(self) -> SourceFrame | None:
-        """Return the next frame, or None if there is none now."""
+        """Return the next frame; None if there is none now."""
         raise NotImplementedError
 
     def stop(self) -> None:
@@ -115,7 +116,7 @@ class Source:
 
 
 def picture_for_people(frame: av.VideoFrame) -> Pixels:
-    """A decoded frame as (h, w, 3): upright, with even sides of at most `LONGEST_SIDE`."""
+    """A decoded frame (h, w, 3), upright. Both sides are even and at most `LONGEST_SIDE`."""
     scale = min(1.0, LONGEST_SIDE / max(frame.width, frame.height))
     width, height = (max(2, 2 * round(side * scale / 2)) for side in (frame.width, frame.height))
     small = frame.reformat(width, height, "rgb24", interpolation="BILINEAR")

@@ -1,7 +1,7 @@
 """Opens a source of frames: video file, folder of images, webcam, RTSP or HTTP stream.
 
-A recorded source gives every frame. A live source is read by a thread; if the model has no time for
-a frame, a newer one replaces it, and it counts as dropped.
+A recorded source gives every frame. A live source is read by a thread. If the model is too slow for
+a frame, a newer frame replaces it, and it is counted as dropped.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ class RecordedSource(Source):
     Args:
         path: The file or folder.
         frame_format: Size and colours of the frames.
-        target_fps: Frames a second to give; 0 gives all. It is also the rate of a recording that
-            does not state its own.
-        report: Called with one line for each thing that is damaged.
+        target_fps: Frames per second to give; 0 gives all frames. If the recording does not state
+            its own rate, this is its rate.
+        report: Called with one line for each damaged frame or file.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class RecordedSource(Source):
         self._frames = self._read_folder(path) if path.is_dir() else self._read_video(path)
 
     def next_frame(self) -> SourceFrame | None:
-        """Return the next frame, or None at the end.
+        """Return the next frame; None at the end.
 
         Raises:
             DmadError: No frame of the file is readable.
@@ -97,26 +97,26 @@ class RecordedSource(Source):
 
 @dataclass(frozen=True)
 class TimedFrame:
-    """A frame of a recording and its place in time."""
+    """A frame of a recording, and its time."""
 
     frame: av.VideoFrame
     time: float  # seconds since the first frame
-    missing: float  # seconds without a frame before it, beyond the usual step
+    missing: float  # seconds by which it is later than expected from the frame rate
 
 
 def with_times(frames: Iterable[av.VideoFrame], fps: float) -> Generator[TimedFrame, None, None]:
     """Add times to the frames of a recording.
 
-    Where the clock of the recording goes back, since recordings were joined, the time continues
-    after the last frame.
+    If several recordings were joined, timestamps may jump back. Then the time continues after the
+    last frame.
 
     Args:
         frames: Frames in the order in which they are stored.
-        fps: Frames a second; used for frames without a time.
+        fps: Frames per second; used for frames without a timestamp.
     """
     step = 1 / fps
     last: float | None = None
-    shift = 0.0  # from the clock of the recording to the time given
+    shift = 0.0  # from the timestamps of the recording to the times that are returned
     for index, frame in enumerate(frames):
         time = (index * step if frame.time is None else frame.time) + shift
         expected = 0.0 if last is None else last + step
@@ -138,15 +138,15 @@ def open_source(
 
     Args:
         name: Video file, folder of images, URL (`SCHEMES`), `/dev/video0`, or `0` for that device.
-            If a camera or stream cannot be reached, it is tried again and again.
+            A camera or stream that cannot be reached is tried again until it can.
         frame_format: Size and colours of the frames.
-        target_fps: Frames a second to give; 0 gives all. It is also the rate of a recording that
-            does not state its own.
-        wake: Set whenever a live source has a new frame or another state.
-        report: Called with one line for each thing that is damaged in a recording.
+        target_fps: Frames per second to give; 0 gives all frames. If a recording does not state
+            its own rate, this is its rate.
+        wake: Set when a live source has a new frame, is lost or has ended.
+        report: Called with one line for each damaged frame or file of a recording.
 
     Raises:
-        DmadError: There is no such file, or the scheme is unknown.
+        DmadError: The file does not exist, or the scheme of the URL is unknown.
     """
     scheme, divider, _ = name.partition("://")
     if divider:
@@ -162,10 +162,10 @@ def open_source(
 
 
 def source_name(source: str) -> str:
-    """A name for people and files: without user, password and folders.
+    """A short name of a source for messages and files, without user, password and folders.
 
-    Of a URL: host, port and path. The path is left out if it may hold a secret: some cameras take
-    the password there, and RTMP the key of the stream.
+    The name of a URL is its host, port and path. The path is left out if it may contain a secret:
+    some cameras expect the password there, and RTMP expects the key of the stream.
     """
     scheme, divider, place = source.partition("://")
     if divider:

@@ -1,27 +1,28 @@
-"""The clock of a live stream: the time of day of its frames."""
+"""Computes the time of day of the frames of a live stream."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 
-MOST_DIFFERENCE = 1.0  # seconds that the times of a stream and the time of day may differ
+MOST_DIFFERENCE = 1.0  # largest difference of stream time and time of day, in seconds
 
 
 def uptime() -> float:
-    """Seconds since this machine was started, also while it slept if the system counts them."""
+    """Seconds since this machine was started. They include sleep if the system supports this."""
     since_boot = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
     return time.clock_gettime(since_boot)
 
 
 class StreamClock:
-    """Gives frames the time of day, from the times of their stream as long as these are good.
+    """Converts the timestamps of a stream into the time of day.
 
-    The times increase, except if the clock of this machine is set: then all times move with it.
+    A frame whose timestamp is missing or wrong gets the current time. Times increase. Only if
+    the clock of this machine is changed, the times change by the same amount.
 
     Args:
         time_of_day: Returns seconds since 1970.
-        uptime: Returns the seconds of a clock that is never set.
+        uptime: Returns the seconds of a clock that cannot be changed.
     """
 
     def __init__(
@@ -31,15 +32,18 @@ class StreamClock:
     ) -> None:
         self._time_of_day, self._uptime = time_of_day, uptime
         self.last = 0.0  # time of the newest frame; 0 before the first
-        self.trusts_stream = True  # False: the times of the stream mean nothing
-        self._offset = 0.0  # from the stream's clock to the time of day
-        self._lead = self._lead_of_day()  # of the time of day over the uptime
+        self.trusts_stream = True  # False if the stream has no real timestamps
+        self._offset = 0.0  # time of day minus stream time
+        self._start = self._start_of_machine()
 
     def was_set(self) -> bool:
-        """True if the clock of this machine was set since the last call; all times then move."""
-        lead = self._lead_of_day()
-        change = lead - self._lead
-        self._lead = lead
+        """Return True if the clock of this machine was changed since the last call.
+
+        All times are then changed by the same amount.
+        """
+        start = self._start_of_machine()
+        change = start - self._start
+        self._start = start
         if abs(change) <= MOST_DIFFERENCE or not self.last:
             return False
         self.last += change
@@ -58,8 +62,8 @@ class StreamClock:
         return max(frame_time, self.last + 1e-3)
 
     def seconds_until(self, stream_time: float) -> float:
-        """Seconds until a time of the stream has come; negative if it is past."""
+        """Seconds until a frame with this stream time is due; negative if it is late."""
         return stream_time + self._offset - self._time_of_day()
 
-    def _lead_of_day(self) -> float:
+    def _start_of_machine(self) -> float:
         return self._time_of_day() - self._uptime()

@@ -1,4 +1,4 @@
-"""Video files: decoding them, replacing damaged frames, turning and resizing frames."""
+"""Decodes video files, replaces damaged frames, and turns and resizes frames."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from dmad.data.reading.frame_format import Frame, FrameFormat
 from dmad.data.reading.image_files import resize_without_antialiasing
 from dmad.errors import one_line, require
 
-LONGEST_DAMAGE = 10.0  # seconds; after a longer gap the times of frames are not trusted
+LONGEST_DAMAGE = 10.0  # seconds; after a longer gap, timestamps are not used any more
 
 
 def video_frames(path: Path, report: Callable[[str], None]) -> Iterator[av.VideoFrame]:
     """Decode a video file frame by frame.
 
-    A damaged frame is replaced by the frame before it, so that indices stay right. This needs
-    frames that state their time at an even rate; in other videos damaged frames are left out.
+    A damaged frame is replaced by the frame before it, so that later frames keep their indices.
+    This needs timestamps at a regular rate. In other videos, damaged frames are left out.
 
     Args:
         path: Video file.
@@ -30,10 +30,10 @@ def video_frames(path: Path, report: Callable[[str], None]) -> Iterator[av.Video
         DmadError: No frame can be read.
     """
     count, stated = 0, 0
-    errors: list[str] = []  # one for each damaged piece
+    errors: list[str] = []  # one for each damaged packet
     try:
         with av.open(str(path)) as container:
-            require(container.format.name != "tty", f"{path} is no video, but text")
+            require(container.format.name != "tty", f"{path} is a text file, not a video")
             stream = video_stream(container)
             stream.thread_type = "AUTO"
             stated = stream.frames
@@ -49,7 +49,7 @@ def video_frames(path: Path, report: Callable[[str], None]) -> Iterator[av.Video
     require(count > 0, f"{path} is not a readable video ({reason})")
     if errors:
         complete = 0 < stated <= count
-        rest = "others replace them" if complete else f"{count} frames are left"
+        rest = "other frames replace them" if complete else f"{count} frames are left"
         report(f"{path}: {len(errors)} damaged frames ({reason}): {rest}")
     elif count < stated:
         report(f"{path} states {stated} frames but holds {count}: the rest is left out")
@@ -67,14 +67,14 @@ def video_stream(container: av.container.InputContainer) -> av.VideoStream:
 
 
 def stated_rate(stream: av.VideoStream) -> float:
-    """Frames a second as the file states them; 0 if unknown."""
+    """Frames per second from the header of the file; 0 if unknown."""
     return float(stream.average_rate or stream.guessed_rate or 0)
 
 
 def _decodable(
     packets: Iterator[av.Packet[av.VideoStream]], errors: list[str]
 ) -> Iterator[av.VideoFrame]:
-    """Yield the frames that can be decoded, and append the error of each piece that cannot."""
+    """Yield the frames that can be decoded, and append the errors of all others."""
     for packet in packets:
         try:
             yield from packet.decode()
@@ -85,10 +85,10 @@ def _decodable(
 def _fill_gaps(
     frames: Iterator[av.VideoFrame], errors: list[str], rate: float
 ) -> Iterator[av.VideoFrame]:
-    """Yield each frame at the index that its time states, once there were `errors`.
+    """After an error, repeat frames until the next frame has the index that fits its timestamp.
 
-    Times are trusted if every frame before the first error was at its index, and if no gap after
-    it is longer than `LONGEST_DAMAGE`.
+    This is done only if all frames before the first error had such an index, and if no later gap
+    is longer than `LONGEST_DAMAGE`.
     """
     start, last, count = None, None, 0
     trusted = rate > 0
@@ -125,12 +125,12 @@ def resize_frame(frame: av.VideoFrame, frame_format: FrameFormat) -> Frame:
 
 
 def turn_upright(image: Frame, frame: av.VideoFrame) -> Frame:
-    """Turn the pixels (H, W, ...) of a frame as its video states. Phones store such turns."""
+    """Rotate the pixels (H, W, ...) of a frame as its video says. Phones store such rotations."""
     return np.ascontiguousarray(np.rot90(image, quarter_turns(frame)))
 
 
 def quarter_turns(frame: av.VideoFrame) -> int:
-    """Number of quarter turns to the left that make a frame upright; 0 if it is mirrored."""
+    """How often a frame must be turned left by 90° to be upright; 0 if it is mirrored."""
     turns = round(frame.rotation / 90)
     if not turns:
         return 0

@@ -1,1 +1,1 @@
-"""Generated data: a street, textures with defects, and anomalies made in a user's own data."""
+"""Generates data: a street, textures with defects, and anomalies in a user's own data."""

@@ -1,6 +1,6 @@
-"""Synthetic anomalies of video: normal sequences with one place that moves or looks wrong.
+"""Synthetic anomalies of video: normal sequences in which one place is faster or larger.
 
-They need no labels, so settings can be chosen by them without any test set.
+They are made from normal footage, so settings can be chosen with them without a test set.
 """
 
 from __future__ import annotations
@@ -17,13 +17,10 @@ from dmad.data.footage import Footage, scene_of_frames
 
 Kind = Literal["normal", "fast", "large"]
 
-RADIUS = 0.12  # of the place that is changed, as a share of the frame's height
-
-GROWTH = 1.6  # factor of `large`
-
-SPEEDS = (2, 3)  # times the normal speed, of `fast` and `large`
-
-BACKGROUND_SAMPLES = 64  # most frames of which the background is the median
+RADIUS = 0.12  # of the changed place, as a share of the frame's height
+GROWTH = 1.6  # `large` enlarges by this factor
+SPEEDS = (2, 3)  # factors of the speed in `fast` and `large`
+BACKGROUND_SAMPLES = 64  # the background is the median of at most about this many frames
 
 
 @dataclass(frozen=True)
@@ -35,15 +32,15 @@ class Sequences:
 
 
 def sequences(footage: Footage, past: int, count: int, kind: Kind, seed: int = 0) -> Sequences:
-    """Draw sequences from normal clips and make one place in each abnormal.
+    """Choose random sequences from normal clips, and make one place in each abnormal.
 
     Args:
-        footage: Normal clips. Those shorter than 3 T + 1 frames are not used.
-        past: T, the number of frames of a sequence before its last.
+        footage: Normal clips. Clips shorter than 3 T + 1 frames are not used.
+        past: T, the number of frames before the last frame of a sequence.
         count: Number of sequences.
-        kind: `normal` changes nothing. In `fast`, whatever moves in the place does so at two or
-            three times its speed. In `large`, it is also enlarged.
-        seed: Seed of the draw. The same seed draws the same sequences for every kind.
+        kind: `normal`: nothing is changed. `fast`: objects in the place move at two or three times
+            their speed. `large`: these objects are also enlarged.
+        seed: Seed of the choice. The same seed chooses the same sequences for every kind.
     """
     backgrounds = _backgrounds(footage)
     frames, scenes = [], []
@@ -62,7 +59,7 @@ def sequences(footage: Footage, past: int, count: int, kind: Kind, seed: int = 0
 
 
 def _backgrounds(footage: Footage) -> Mapping[str, np.ndarray]:
-    """The median (H, W, C) of each view. If there is one view, that of all frames."""
+    """The median (H, W, C) of each view. If there is only one view, all frames are used."""
     scenes = sorted({clip.scene for clip in footage.clips})
     if len(scenes) > 1:
         scene_indices = scene_of_frames(footage, scenes)
@@ -77,7 +74,7 @@ def _backgrounds(footage: Footage) -> Mapping[str, np.ndarray]:
 
 
 def _draw(footage: Footage, past: int, speed: int, rng: Generator) -> tuple[np.ndarray, str]:
-    """T + 1 frames of a random clip, `speed` frames apart, (T + 1, H, W, C); and their view."""
+    """Every `speed`-th frame of a random piece of a clip, (T + 1, H, W, C), and its view."""
     span = max(SPEEDS) * past + 1
     long_enough = [clip for clip in footage.clips if clip.length >= span]
     clip = long_enough[rng.integers(len(long_enough))]
@@ -86,7 +83,7 @@ def _draw(footage: Footage, past: int, speed: int, rng: Generator) -> tuple[np.n
 
 
 def _paste(normal: np.ndarray, fast: np.ndarray, background: np.ndarray, kind: Kind) -> np.ndarray:
-    """A normal sequence (T + 1, H, W, C) with the place of a fast one where most moves."""
+    """A normal sequence (T + 1, H, W, C), with the part of a fast sequence that moves most."""
     moving = fast - background
     centre = _place_of_most_motion(moving)
     if kind == "large":
@@ -97,7 +94,7 @@ def _paste(normal: np.ndarray, fast: np.ndarray, background: np.ndarray, kind: K
 
 
 def _place_of_most_motion(moving: np.ndarray) -> tuple[int, int]:
-    """Row and column where most moves in (T + 1, H, W, C) without background."""
+    """Row and column with the most motion in (T + 1, H, W, C) minus the background."""
     motion = np.abs(np.diff(moving, axis=0)).mean((0, 3))
     smooth = gaussian_filter(motion, RADIUS * len(motion) / 2)
     row, column = np.unravel_index(smooth.argmax(), motion.shape)

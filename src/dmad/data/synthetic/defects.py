@@ -1,6 +1,6 @@
-"""Synthetic defects of images: good images with one place bent, cut or scratched.
+"""Synthetic defects of images: good images in which one place is bent, replaced or scratched.
 
-They need no labels, so settings can be chosen by them without any test set.
+They are made from good images, so settings can be chosen with them without a test set.
 """
 
 from __future__ import annotations
@@ -17,16 +17,11 @@ from dmad.data.reading.frame_format import Frame
 Kind = Literal["bend", "cut", "scratch"]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
-
-RADIUS = (0.06, 0.14)  # of a bent or cut place, as a share of the image's side
-
+RADIUS = (0.06, 0.14)  # of a bent or replaced place, as a share of the image's side
 SHIFT = (0.4, 0.8)  # displacement of the middle of a bent place, as a share of its radius
-
-LENGTH = (0.1, 0.3)  # of a scratch, as a share of the side
-
-CONTRAST = (40, 100)  # grey levels between a scratch and its surroundings
-
-VISIBLE = 8  # grey levels by which a pixel must change to belong to the defect
+LENGTH = (0.1, 0.3)  # of a scratch, as a share of the image's side
+CONTRAST = (40, 100)  # difference of a scratch and its surroundings, in grey levels
+VISIBLE = 8  # a pixel belongs to the defect if it changes by at least this many grey levels
 
 
 def defective(image: Frame, kind: Kind, seed: int) -> tuple[Frame, np.ndarray]:
@@ -34,12 +29,12 @@ def defective(image: Frame, kind: Kind, seed: int) -> tuple[Frame, np.ndarray]:
 
     Args:
         image: (H, W, C) uint8.
-        kind: `bend` warps a disc, `cut` pastes a turned piece of the image in another place,
-            `scratch` draws a thin broken line, darker or lighter than its surroundings.
+        kind: `bend` warps a disc. `cut` pastes a rotated piece of the image at another place.
+            `scratch` draws a thin polyline that is darker or brighter than its surroundings.
         seed: Seed of place, size and direction.
 
     Returns:
-        The image (H, W, C) uint8 and its mask (H, W), True where it visibly changed.
+        The changed image (H, W, C) uint8, and a mask (H, W) of the pixels that changed visibly.
     """
     rng = np.random.default_rng(seed)
     make = {"bend": _bend, "cut": _cut, "scratch": _scratch}[kind]
@@ -82,7 +77,7 @@ def _cut(image: Frame, place: np.ndarray, rng: Generator) -> Frame:
 
 
 def _resample(image: Frame, points: np.ndarray, inside: np.ndarray) -> Frame:
-    """The image (H, W, C), with the pixels inside a region taken from points (2, H, W)."""
+    """Replace the pixels inside a region of an image (H, W, C) by those at points (2, H, W)."""
     channels = np.moveaxis(image, -1, 0)
     sampled = [map_coordinates(channel, points, order=1, mode="reflect") for channel in channels]
     return np.where(inside[..., None], np.stack(sampled, -1), image)

@@ -1,7 +1,7 @@
-"""The figures of the synthetic street: people, a bicycle and a cart, and drawing them.
+"""The figures of the synthetic street: makes and draws people, a bicycle and a cart.
 
-A figure is a list of capsules (thick lines), far ones first. One function draws them all with
-antialiasing, and computes how far each pixel moved. Figures are built in body heights, x forward,
+A figure is a list of capsules (thick lines), from far to near. `Canvas.draw` draws them with
+antialiasing, and computes the motion of each pixel. Figures are built in body heights, x forward,
 y up, with the origin on the ground. `place` converts them into pixels of the frame. Colours are
 RGB, 0 to 255.
 """
@@ -20,9 +20,8 @@ Array = NDArray[np.float64]
 
 Look = dict[str, Array]  # colours of skin, hair and clothes
 
-LUMA = (0.299, 0.587, 0.114)
-
-SUN = (0.25, 0.03)  # where shadows fall, in body heights from the feet
+LUMA = (0.299, 0.587, 0.114)  # shares of red, green and blue in a grey value
+SUN = (0.25, 0.03)  # offset of the shadow from the feet, in body heights
 
 
 class Part(NamedTuple):
@@ -40,15 +39,15 @@ class Path(NamedTuple):
 
     x: Array  # (T,) pixels: the point on the ground
     y: Array  # (T,) pixels
-    height: Array  # (T,) pixels of one body height there
-    travelled: Array  # (T,) body heights walked forward; drives the gait
+    height: Array  # (T,) pixels of one body height at this position
+    travelled: Array  # (T,) distance walked so far, in body heights
     facing: float  # 1 right, -1 left
 
 
 class Pose(NamedTuple):
-    """Joints of a person; pairs are far side, near side."""
+    """Joints of a person. A sequence has the joints of the far side and of the near side."""
 
-    hip: Array  # (T, 2), as all of these
+    hip: Array  # (T, 2), like all joints
     shoulder: Array
     feet: Sequence[Array]
     elbows: Sequence[Array]
@@ -73,23 +72,23 @@ RUN = Gait(cycle=1.6, stance=0.38, lift=0.2, lean=0.1, swing=0.9, elbow=1.5)
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure in pixels of the frame, over a whole clip."""
+    """A figure in pixels of the frame, in all T frames of a clip. It has P parts."""
 
     joints: Array  # (T, P, 2 ends, 2) x and y
     radii: Array  # (T, P)
     rings: Array  # (T, P) 0 for solid parts
     colours: Array  # (P, C)
     path: Path
-    unusual: NDArray[np.bool_]  # (T,) whether it counts as an anomaly
+    unusual: NDArray[np.bool_]  # (T,) True if the figure is an anomaly
 
     def near(self, t: int, width: int) -> bool:
-        """True if the figure or its shadow may be inside a view of this width."""
+        """True if the figure or its shadow may be inside a frame of this width."""
         margin = 0.95 * self.path.height[t]
         return bool(-margin < self.path.x[t] < width + margin)
 
 
 def place(parts: Sequence[Part], path: Path, channels: int, unusual: ArrayLike = False) -> Figure:
-    """A figure in pixels, from parts in body heights and a path in pixels."""
+    """Make a figure in pixels from parts in body heights and a path in pixels."""
     scale = path.height[:, None]
     ends = np.stack([_ends(part, len(path.x)) for part in parts], axis=1)
     ground = np.stack([path.x, path.y], -1)[:, None, None]
@@ -105,13 +104,13 @@ def _ends(part: Part, frames: int) -> Array:
 
 
 def tint(rgb: ArrayLike, channels: int) -> Array:
-    """Colours (..., 3) as grey values (..., 1) for one channel, or unchanged for three."""
+    """Convert colours (..., 3) to grey (..., 1) for one channel. Three channels: no change."""
     rgb = np.asarray(rgb, float)
     return rgb if channels == 3 else rgb @ np.reshape(LUMA, (3, 1))
 
 
 def stride(path: Path, gait: Gait, phase: float) -> Pose:
-    """The pose of a walker or runner. It follows the distance travelled, so feet do not slide."""
+    """The pose of a walker or runner. It depends on the distance, so that feet do not slide."""
     cycle = path.travelled / gait.cycle + phase
     hip = np.stack([0 * cycle, 0.5 - 0.012 * np.cos(4 * np.pi * cycle)], -1)
     shoulder = _beside(hip, gait.lean, 0.3)
@@ -136,7 +135,7 @@ def _beside(point: Array, forward: float, up: float) -> Array:
 
 
 def _hanging(angle: Array) -> Array:
-    """A unit vector (T, 2) that points down, turned forward by an angle in radians."""
+    """A unit vector (T, 2) that points down and is turned forward by an angle in radians."""
     return np.stack([np.sin(angle), -np.cos(angle)], -1)
 
 
@@ -234,7 +233,7 @@ def cart(colour: ArrayLike, driver: Look) -> list[Part]:
 
 
 class Canvas:
-    """One frame on which figures are drawn, far figures first."""
+    """One frame, on which figures are drawn from far to near."""
 
     def __init__(self, scene: Array) -> None:
         self.image = scene.copy()  # (H, W, C) 0 to 255
@@ -251,7 +250,7 @@ class Canvas:
         self.image[window] *= 1 - 0.45 * np.exp(-falloff)[..., None]
 
     def draw(self, figure: Figure, t: int) -> None:
-        """Draw a figure and store its motion for all pixels that it covers by half or more."""
+        """Draw a figure, and store the motion of all pixels that it covers by more than half."""
         joints, reach = figure.joints[t], (figure.radii[t] + figure.rings[t])[:, None, None] + 1
         window, x, y = self._window((joints - reach).min((0, 1)), (joints + reach).max((0, 1)))
         if not x.size or not y.size:

@@ -1,8 +1,8 @@
-"""A synthetic street: a fixed camera over a walkway, with labels, masks and true motion.
+"""A synthetic street, seen by a fixed camera, with labels, masks and true motion.
 
-Pedestrians cross a still background. Abnormal clips add a runner, a cyclist, a vehicle, a loiterer
-or a thrown ball to the same kind of crowd. Lengths in this module are in pixels of a 64 x 64 frame
-and are scaled to the frame's size.
+Pedestrians cross a still background. In abnormal clips there is also a runner, a cyclist, a
+vehicle, a loiterer or a thrown ball. Lengths in this module are in pixels of a 64 x 64 frame and
+are scaled to the frame's size.
 """
 
 from __future__ import annotations
@@ -21,25 +21,22 @@ from dmad.data.synthetic.figures import Array, Canvas, Figure, Part, Path
 from dmad.errors import check_settings, require
 
 KINDS = ("runner", "cyclist", "vehicle", "loiterer", "thrown")
-
 LEAD_IN, LEAD_OUT = 20, 10  # frames of an abnormal clip before and after its anomalies
-
-NOISE = 1.5  # standard deviation of the camera's noise, of 255
-
+NOISE = 1.5  # standard deviation of the camera's noise in grey levels
 VISIBLE = 8  # pixels of a 64 x 64 frame that an anomaly must cover to be labelled
 
 
 @dataclass(frozen=True)
 class Street:
-    """The settings of one street. Clips of one seed share camera and background.
+    """The settings of one street. Clips with the same seed have the same background.
 
     Args:
-        size: Height and width of a frame in pixels; figures and speeds grow with it.
+        size: Height and width of a frame in pixels. Figures and speeds are scaled with it.
         channels: 1 for grey, 3 for colour.
         seed: Seed of the background and of all clips.
         frames: Frames T of a clip. Abnormal clips need about 100 for a whole anomaly.
-        fps: Frames a second of the clips.
-        people: Average number of pedestrians in view.
+        fps: Frames per second of the clips.
+        people: Average number of pedestrians in a frame.
     """
 
     size: int = 64
@@ -57,23 +54,23 @@ class Street:
 
 @dataclass(frozen=True)
 class StreetClip:
-    """A clip with its ground truth. Shadows and light belong to the background."""
+    """A clip with its ground truth. Shadows and changes of light are not anomalies."""
 
     frames: NDArray[np.uint8]  # (T, H, W, C)
-    labels: NDArray[np.uint8]  # (T,) 1 if enough of an anomaly is in view
+    labels: NDArray[np.uint8]  # (T,) 1 if enough pixels of an anomaly are visible
     masks: NDArray[np.bool_]  # (T, H, W) visible pixels of anomalies; none if the label is 0
     displacement: NDArray[np.float32]  # (T, 2, H, W) pixels (x right, y down) since frame t-1
     kinds: tuple[str, ...]  # the anomalies, of KINDS; empty in normal clips
 
 
 def normal_clip(street: Street, index: int) -> StreetClip:
-    """A clip of pedestrians only. The same street and index always give the same clip."""
+    """Render a clip with pedestrians only. The same street and index give the same clip."""
     rng = _stream(street, 1, index)
     return _film(street, _crowd(street, rng), (), rng)
 
 
 def abnormal_clip(street: Street, index: int) -> StreetClip:
-    """A clip of a crowd with one or two kinds of anomaly; the first is `KINDS[index % 5]`."""
+    """Render a clip with pedestrians and anomalies. The first one is of `KINDS[index % 5]`."""
     rng = _stream(street, 2, index)
     crowd = _crowd(street, rng)
     names, starts = _schedule(street, index, rng)
@@ -83,7 +80,7 @@ def abnormal_clip(street: Street, index: int) -> StreetClip:
 
 
 def background(street: Street) -> NDArray[np.uint8]:
-    """The scene (H, W, C) without people and noise, in mean light."""
+    """The street (H, W, C) without people and noise, in average light."""
     return np.round(_scene(street)[0]).astype(np.uint8)
 
 
@@ -94,23 +91,24 @@ def _stream(street: Street, part: int, index: int) -> Generator:
 
 def _crowd(street: Street, rng: Generator) -> list[Figure]:
     """Pedestrians that enter at random times, many of them before the clip begins."""
-    before, crossing = 180, 80.0  # frames: the slowest way in and out, the mean time on view
+    before, crossing = 180, 80.0  # frames: longest and mean time that a pedestrian is visible
     count = rng.poisson(street.people * (before + street.frames) / crossing)
     entries = rng.uniform(-before, street.frames, count)
     return [_pedestrian(street, rng, np.arange(street.frames) - entry) for entry in entries]
 
 
 def _schedule(street: Street, index: int, rng: Generator) -> tuple[list[str], Array]:
-    """The kinds of the anomalies of a clip, as many as fit, and the frame at which each begins.
+    """Choose the kinds of a clip's anomalies, as many as fit, and the frame where each begins.
 
-    Clips show the five kinds in turn. In every other round of five, a clip shows several kinds.
-    Spare time is mostly between anomalies, so that the position in a clip says little.
+    The first kind changes from clip to clip. In clips 0 to 4, 10 to 14, …, all anomalies are of
+    one kind, in other clips of several kinds. Frames that are left are mostly between anomalies,
+    so that an anomaly cannot be predicted from the position in a clip.
     """
-    step, room = 4 * (index // 5 % 2), street.frames - LEAD_IN - LEAD_OUT
+    step, available = 4 * (index // 5 % 2), street.frames - LEAD_IN - LEAD_OUT
     names = [KINDS[(index + step * act) % 5] for act in range(1 + street.frames // 40)]
     ends = np.cumsum([_LENGTH[name] for name in names])
-    count = max(int((ends <= room).sum()), 1)
-    gaps = np.sort(rng.beta(0.4, 0.4, count)) * max(room - ends[count - 1], 0)
+    count = max(int((ends <= available).sum()), 1)
+    gaps = np.sort(rng.beta(0.4, 0.4, count)) * max(available - ends[count - 1], 0)
     return names[:count], LEAD_IN + gaps + np.concatenate([[0], ends[: count - 1]])
 
 
@@ -159,7 +157,7 @@ def _vehicle(street: Street, rng: Generator, clock: Array) -> Figure:
 
 
 def _loiterer(street: Street, rng: Generator, clock: Array) -> Figure:
-    """Walks in as others do, stops, and from clock 0 on hurries backwards, which is abnormal."""
+    """A person who walks in, stops, and from clock 0 on walks backwards fast (the anomaly)."""
     pace, rest = rng.uniform(0.06, 0.07), rng.uniform(8, 14)
     turn = rng.uniform(2.8, 3.4)
     travelled = turn - pace * _ramp(-clock - rest) - 2.5 * pace * _ramp(clock)
@@ -285,7 +283,7 @@ def _shoot(scene: Array, things: Sequence[Figure], cast: Sequence[Figure], t: in
 
 
 def _light(street: Street, rng: Generator) -> Array:
-    """A gain (T,) around 1 that drifts slowly, as if clouds passed."""
+    """A factor (T,) of the brightness around 1 that changes slowly, as if clouds passed."""
     period, phase = rng.uniform(200, 500), rng.uniform(0, 2 * np.pi)
     return np.asarray(1 + 0.05 * np.sin(2 * np.pi * np.arange(street.frames) / period + phase))
 

@@ -1,4 +1,4 @@
-"""Textures in the layout of MVTec AD, cut from images of scikit-image, with synthetic defects."""
+"""Writes textures of scikit-image with synthetic defects, in the folder layout of MVTec AD."""
 
 from __future__ import annotations
 
@@ -12,12 +12,9 @@ from dmad.data.synthetic.defects import defective
 from dmad.errors import DmadError
 
 TEXTURES = ("brick", "grass", "gravel")
-
-SIDE = 64  # pixels of a tile; a texture of 512 x 512 gives 64 that do not overlap
-
+SIDE = 64  # pixels of a tile; a texture of 512 x 512 pixels has 64 tiles
 TESTED = 16  # tiles kept for testing: unchanged, and with every kind of defect
-
-SPOT = (0.12, 0.25)  # radii of a spot of another texture, as a share of a tile
+SPOT = (0.12, 0.25)  # radii of a spot of another texture, as a share of a tile's side
 
 
 def write_textures(out: Path) -> Path:

@@ -1,4 +1,4 @@
-"""What the page of an evaluation of images shows."""
+"""The content of the report page of an evaluation of images."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from PIL import Image as Pillow
 from dmad.calibration.standardisation import Scorer
 from dmad.config import plain
 from dmad.data.footage import Clip, LabelledFootage
-from dmad.data.series import runs
+from dmad.data.series import intervals
 from dmad.evaluation.ledger_tables import ledger_tables
 from dmad.evaluation.result import Evaluation
 from dmad.evaluation.summary import Panel, Report, Series
@@ -20,7 +20,7 @@ from dmad.forms.video.pictures import Image
 from dmad.forms.video.summary import fingerprint, roc_curves, threshold_notes
 from dmad.inference.detector import Detector
 
-PANELS = 6  # abnormal images and good images with the highest scores, as many of each
+PANELS = 6  # this many abnormal images and this many good ones, those with the highest scores
 ROC_CURVES = 3
 
 
@@ -31,13 +31,13 @@ def summarise(
     evaluation: Evaluation,
     card: Mapping[str, Any],
 ) -> Report:
-    """Return what the page shows.
+    """Return the content of the page.
 
     Args:
         title: Name of the run.
         detector: The model.
         test: The test split.
-        evaluation: Its scores and ledger.
+        evaluation: Its scores and its table of results.
         card: The model's card.
     """
     calibration, draw = evaluation.calibration, ImagePictures(detector)
@@ -72,7 +72,7 @@ def subtitle(detector: Detector, test: LabelledFootage) -> str:
 
 
 def headline(evaluation: Evaluation) -> list[tuple[str, str, str]]:
-    """The figures at the top: detection, localisation, and what the threshold does."""
+    """The numbers at the top: detection, localisation, and the effect of the threshold."""
     titles = {
         "image_AUROC": "image AUROC, deployable",
         "pixel_AUROC": "pixel AUROC",
@@ -103,13 +103,13 @@ def series(test: LabelledFootage, evaluation: Evaluation) -> Series:
         reconstruction=scorer.reconstruction(eq20),
         deformation=scorer.deformation(eq21),
         labels=labels[order],
-        events=runs(score >= calibration.threshold) if calibration else None,
+        events=intervals(score >= calibration.threshold) if calibration else None,
         names=[test.footage.clips[index].name for index in order],
     )
 
 
 def strongest(evaluation: Evaluation) -> list[int]:
-    """Indices of the images with the highest scores: abnormal ones, then good ones."""
+    """Indices of the images with the highest scores: abnormal images, then good images."""
     order = np.argsort(-evaluation.deployable[evaluation.signal], kind="stable")
     labels = evaluation.scores.labels[order]
     return [int(index) for label in (1, 0) for index in order[labels == label][:PANELS]]
@@ -118,7 +118,7 @@ def strongest(evaluation: Evaluation) -> list[int]:
 def panel(
     detector: Detector, test: LabelledFootage, clip: Clip, abnormal: bool, draw: ImagePictures
 ) -> Panel:
-    """One image, its heat, its fields and its mask."""
+    """One image with its heat, its fields and its mask."""
     judged, tiles = judged_tiles(detector, test, clip, draw)
     label = "abnormal" if abnormal else "good"
     verdict = f"judged {judged.verdict}" if judged.verdict else "no threshold yet"
@@ -133,7 +133,7 @@ def panel(
 def judged_tiles(
     detector: Detector, test: LabelledFootage, clip: Clip, draw: ImagePictures
 ) -> tuple[JudgedImage, dict[str, Image]]:
-    """The image of a clip, judged, and its pictures (H, W, 3) by their titles."""
+    """Score the image of a clip, and draw its pictures (H, W, 3), by their titles."""
     frames = test.footage.frames[clip.span]
     judged = judge_image(detector, list(frames), clip.name)
     image = join_tiles(frames, detector.config.data.canvas)
