@@ -151,26 +151,26 @@ def image_job(config: Config, fast: bool, folder: Path) -> Job:
     path = folder / "part.png"
     save_png(np.random.default_rng(0).integers(0, 255, (size, size, 3), np.uint8), path)
 
-    def judge() -> float:
+    def score_images() -> float:
         start = time.perf_counter()
         for _ in range(IMAGES):
             list(detector.judge(decode(path, FrameFormat.from_settings(config.data))))
         return (time.perf_counter() - start) / IMAGES
 
-    return judge
+    return score_images
 
 
 def video_job(config: Config, fast: bool, video: Path) -> Job:
     """Return a job that decodes a video and scores it, and returns the seconds per frame."""
     detector = random_detector(config, fast)
 
-    def judge() -> float:
+    def score_video() -> float:
         start = time.perf_counter()
         frames = decode(video, FrameFormat.from_settings(config.data))
         count = len(list(detector.judge(frames, batch=1)))
         return (time.perf_counter() - start) / count
 
-    return judge
+    return score_video
 
 
 def write_video(path: Path, frames: int) -> Path:

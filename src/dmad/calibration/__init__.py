@@ -1,1 +1,1 @@
-"""Thresholds from normal data alone: budgets, standardised scores, false-alarm rates, alarms."""
+"""Thresholds from normal data only: budgets, standardised scores, false-alarm rates, alarms."""

@@ -53,8 +53,8 @@ class AlarmShape:
 
     Args:
         smoothing: Seconds of the past over which scores are averaged. 0 does not smooth.
-        hysteresis: An alarm ends when the score is lower than the threshold by this share. 0.2 is
-            80 % of the threshold.
+        hysteresis: An alarm ends when the score is lower than the threshold by this share, such as
+            0.2: at 80 % of the threshold.
         minimum: Seconds that an alarm must last; shorter ones are dropped.
         gap: Seconds below the threshold that do not end an alarm.
         cooldown: Seconds after an alarm in which no other alarm starts.

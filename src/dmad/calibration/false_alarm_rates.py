@@ -1,4 +1,4 @@
-"""False alarms on normal footage, and the level of the score that leads to a given rate of them.
+"""Rates of false alarms on normal footage, and the score level that gives a wanted rate.
 
 `EventRates` counts events per hour. `ShareRates` counts the share of frames or images. If the
 footage is too short to measure a rate, the level is extrapolated.
@@ -26,7 +26,7 @@ TAIL_EVENTS = 30  # number of events to which a tail is fitted, if the footage h
 
 @dataclass(frozen=True)
 class EventRates:
-    """Events per hour of normal footage."""
+    """Counts of events on normal footage, and the score level for a given rate of events."""
 
     blocks: int  # number of blocks of the footage
     hours: np.ndarray  # (blocks,) duration of each block
@@ -115,7 +115,7 @@ def event_peaks(scores: np.ndarray, rule: AlarmRule, clip_lengths: np.ndarray) -
 
 
 def candidate_levels(scores: np.ndarray) -> np.ndarray:
-    """Return falling levels (G,), from above the highest score down to the upper quartile."""
+    """Return levels (G,) to count at, from above the highest score down to the upper quartile."""
     shares = np.geomspace(1 / max(len(scores), 8), SHARE_ABOVE_LOWEST_LEVEL, LEVELS)
     levels = np.unique(np.quantile(scores, 1 - shares))[::-1]
     return np.append(scores.max() + SMALLEST_MEAN, levels[levels > np.median(scores)])
@@ -123,7 +123,7 @@ def candidate_levels(scores: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class ShareRates:
-    """The share of normal frames or images that are at or above a level."""
+    """Scores of normal frames or images, and the score level that a given share exceeds."""
 
     blocks: int  # number of blocks of the footage
     scores: np.ndarray  # (N,) falling
@@ -131,7 +131,7 @@ class ShareRates:
     enough: float = 1.0  # levels with fewer expected frames than this are extrapolated
 
     def expected(self, rate: float, draws: np.ndarray) -> float:
-        """Return the number of frames in a share `rate` of this footage and one new frame."""
+        """Return `rate` times the number of frames. One new frame is added to the number."""
         return rate * (int(draws[self.score_blocks].sum()) + 1)
 
     def level(self, rate: float, draws: np.ndarray) -> float:
@@ -165,5 +165,5 @@ def sort_scores(scores: np.ndarray, block_index: np.ndarray) -> ShareRates:
 
 
 def just_above(score: float) -> float:
-    """Return the next larger number. It is not denormal, because denormals may become zero."""
+    """Return the next larger number, also on processors that round very small numbers to 0."""
     return float(max(np.nextafter(score, np.inf), score + np.finfo(float).tiny))

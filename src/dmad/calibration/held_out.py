@@ -144,7 +144,7 @@ class HeldOut:
         return self._numbered_parts(1 if self.scored_clips >= BLOCKS else BLOCKS)
 
     def _numbered_parts(self, least: int) -> np.ndarray:
-        """(N,) index of equal parts of the clips, `least` or more in total; -1 without a score."""
+        """Cut the clips into at least `least` parts; return the part (N,) of each frame, or -1."""
         parts_per_clip = -(-least // self.scored_clips)
         parts = [
             clip * parts_per_clip + np.arange(length) * parts_per_clip // length
@@ -162,8 +162,8 @@ class HeldOut:
         the same way, so these scores show how much clips differ. NaN: the frame has no score.
 
         Args:
-            weight: As in `Scorer`.
-            window: As in `Scorer`.
+            weight: Weight of the standardised deformation; the reconstruction has weight 1.
+            window: Number of frames over which the sum is averaged.
         """
         combined = np.full(len(self.scored), np.nan)
         folds = self.clip_index % MAX_FOLDS

@@ -19,7 +19,7 @@ SMALLEST_DEFORMATION_SCALE = 3e-4
 
 @dataclass(frozen=True)
 class Standardisation:
-    """The median and the robust deviation of a term, which standardise it."""
+    """The median and the robust deviation of a term, which are used to standardise it."""
 
     centre: float  # median
     scale: float  # 1.4826 times the median absolute deviation, with a lower limit above 0
@@ -46,7 +46,7 @@ class Scorer:
 
     Args:
         reconstruction: Standardisation of the first term of Eq. 14.
-        deformation: Standardisation of its second term, before α.
+        deformation: Standardisation of the second term of Eq. 14, before α.
         weight: Weight of the standardised deformation; the reconstruction has weight 1.
         window: Number of frames over which the sum is averaged: a frame and the ones before it.
     """
@@ -74,7 +74,7 @@ class Scorer:
 
     @property
     def alpha_per_weight(self) -> float:
-        """The α of Eq. 14 and 22 (a weight of raw terms) that has the effect of a weight of 1."""
+        """The α of Eq. 14 and 22 (for raw terms) that has the same effect as a weight of 1."""
         return self.reconstruction.scale / self.deformation.scale
 
     def combine(self, reconstruction: np.ndarray, deformation: np.ndarray) -> np.ndarray:

@@ -69,7 +69,7 @@ class ScoreHistogram:
 def _merge_neighbours(
     scores: np.ndarray, weights: np.ndarray, group: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Merge neighbours of equal group into the last score of the group."""
+    """Merge neighbouring scores of the same group into the last score of the group."""
     if not len(scores):
         return scores, weights
     last = np.append(np.flatnonzero(np.diff(group)), len(scores) - 1)

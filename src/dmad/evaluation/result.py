@@ -26,5 +26,5 @@ class Evaluation:
 
     @property
     def signal(self) -> str:
-        """Name of the main signal: the calibrated score, or the raw score without a threshold."""
+        """Name of the main signal: with a threshold the calibrated score, else the raw score."""
         return next(iter(self.deployable))

@@ -24,7 +24,7 @@ class Series:
     """
 
     name: str
-    score: np.ndarray  # (N,) calibrated score, or raw score without a threshold; NaN: no score
+    score: np.ndarray  # (N,) calibrated if there is a threshold, else raw; NaN: no score
     reconstruction: np.ndarray  # (N,) standardised term
     deformation: np.ndarray  # (N,) standardised term
     labels: np.ndarray | None  # (N,) above 0 for abnormal frames

@@ -53,7 +53,7 @@ COLUMNS = {"video": VIDEO_COLUMNS, "images": IMAGE_COLUMNS}  # by form
 
 
 def video_parts(base: Config) -> dict[str, Config]:
-    """Return the variants of Table 4, and a memory with full skip connections, as in MNAD."""
+    """Return the variants of Table 4, and MNAD's memory with full skip connections."""
     reductions, displacements = base.model.reductions, base.model.displacements
     return {
         "full": base,
@@ -68,7 +68,7 @@ def video_parts(base: Config) -> dict[str, Config]:
 
 
 def memory_with_skips(base: Config) -> Config:
-    """Return the baseline of Eq. 2: memory and full skips, no deformation, no background."""
+    """Return the baseline of Eq. 2: memory and full skip connections, without deformation."""
     return changed(without_deformation(base), skips="full", model_background=False)
 
 

@@ -79,7 +79,7 @@ def anomaly_like(
 
 
 def auroc_by_bend(detector: Detector, test: LabelledFootage) -> dict[str, float]:
-    """Return the AUROC of Eq. 14, in [0, 1], for each strength of the deformed normal images."""
+    """Return the AUROC of Eq. 14, in [0, 1], for each strength of the deformation."""
     assert test.labels is not None
     results = {}
     for pixels in BENDS:
