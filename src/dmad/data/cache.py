@@ -35,7 +35,9 @@ FRAMES_FOR_A_BAR = 200  # decoding more frames than this shows a progress bar
 
 
 def decode_clips(sources: Sequence[ClipSource], data: DataConfig) -> Footage:
-    """Decode clips as the settings say. Clips too short for one window are left out.
+    """Decode clips in the frame format of the settings.
+
+    Clips with fewer than T + 1 frames are left out.
 
     Raises:
         DmadError: `load_footage` fails.

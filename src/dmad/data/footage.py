@@ -64,7 +64,7 @@ class Clip:
 
 @dataclass(frozen=True)
 class Footage:
-    """Decoded frames, and the clips of one split. The frames may include those of other splits."""
+    """Decoded frames, and clips of these frames. Some frames may belong to no clip."""
 
     frames: Frames  # (N, H, W, C), memory map, read only
     clips: tuple[Clip, ...]

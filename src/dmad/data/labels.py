@@ -67,7 +67,7 @@ def unlabelled(sources: Sequence[ClipSource]) -> Split:
 
 
 def labelled(sources: Sequence[ClipSource], places: LabelPlaces) -> Split:
-    """A split with labels: of the first file for all clips, else of files for each clip or masks.
+    """Make a split with labels: from one file for all clips, or else from files or masks of each.
 
     Raises:
         DmadError: A label file is unreadable or does not fit its clip.
@@ -184,7 +184,6 @@ def normal_clips(split: Split, footage: Footage) -> Footage:
 
 
 def _labels_by_name(split: Split, footage: Footage) -> dict[str, ClipLabels | None]:
-    """The labels of each clip by its name."""
     if split.joined is None:
         names = [source.name for source in split.sources]
         return dict(zip(names, split.labels, strict=True))

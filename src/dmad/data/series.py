@@ -60,9 +60,9 @@ def by_clip(
 
 
 def causal(scores: np.ndarray, window: int, clip_lengths: np.ndarray | None = None) -> np.ndarray:
-    """Replace each score by the mean of the last `window` scores of its clip, itself included.
+    """Replace each score by its mean with the `window` - 1 scores before it in the same clip.
 
-    At the start of a clip, where there are fewer scores, the mean of these is used.
+    At the start of a clip there are fewer scores before it. Then the mean of these is used.
 
     Args:
         scores: (N,). A NaN stays NaN and is left out of the means of other frames.

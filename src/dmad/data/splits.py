@@ -92,7 +92,6 @@ def hold_out(footage: Footage, data: DataConfig) -> tuple[Footage, Footage]:
 
 
 def _number_held_out(clips: int, data: DataConfig) -> int:
-    """The number of whole clips of a view to hold out."""
     count = round(data.held_out * clips)
     if data.held_out and not data.history and clips >= ENOUGH_IMAGES:
         count = max(count, FEWEST_HELD_OUT)

@@ -68,7 +68,7 @@ class ClipScores:
 
     @cached_property
     def events(self) -> list[Event]:
-        """The events of all frames; empty without a threshold. Add all frames before."""
+        """The events; empty without a threshold. Read them after all frames are added."""
         if not self.calibration:
             return []
         starts = [0, *(index for index in self.gaps if index < len(self))]

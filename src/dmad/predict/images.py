@@ -120,7 +120,6 @@ def _remove_pictures(table: Path) -> None:
 
 
 def _row(judged: JudgedImage) -> list[str]:
-    """The cells of an image, in the order of `COLUMNS`."""
     return [
         judged.name,
         f"{judged.score:.6g}",

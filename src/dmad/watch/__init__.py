@@ -1,1 +1,1 @@
-"""`dmad watch`: cameras judged live; events, health and counts are sent as messages."""
+"""`dmad watch`: scores live cameras, and sends messages about events, camera health and counts."""

@@ -135,7 +135,7 @@ class ConfirmedState:
         return self._look_since
 
     def move_times(self, seconds: float) -> None:
-        """Move all times, because the clock was set."""
+        """Shift all times, because the clock of this machine was changed."""
         self._look_since += seconds
         self._last_fault += seconds
         self._faults_since += seconds
@@ -157,7 +157,7 @@ class UsualLight:
         return bool(max(brighter, darker) > MOST_TILES)
 
     def follow(self, grey: np.ndarray, seconds: float) -> None:
-        """Adapt the brightness to a frame (h, w), some seconds after the last frame."""
+        """Adapt the usual brightness to a frame (h, w), `seconds` after the frame before it."""
         level = tiles(grey).mean((1, 3))
         if self._level is None:
             self._level = level

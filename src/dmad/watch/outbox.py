@@ -28,7 +28,7 @@ Deliver = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Retries:
-    """Times for sending a message again after a failure, in seconds.
+    """Waiting times between attempts to send a message, in seconds.
 
     Args:
         first: Time until the second attempt. It is doubled after each failure.

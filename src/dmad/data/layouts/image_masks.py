@@ -30,8 +30,8 @@ def with_masks(files: Sequence[ImageFile], masks: Sequence[ImageFile]) -> Images
 def _match(files: Sequence[ImageFile], masks: Sequence[ImageFile]) -> dict[str, Path]:
     """Find the mask of each abnormal image; the keys are names of images.
 
-    A mask belongs to an image if it is the only mask with the image's name and folder, or the only
-    mask with the image's name. A mask whose name fits several images is not used.
+    The mask of an image is the only mask with the same name and folder. If there is no such mask,
+    it is the only mask with the same name. A mask whose name fits several images is not used.
     """
     by_folder, by_name = _group(masks)
     abnormal = [file for file in files if file.kind == "abnormal"]

@@ -32,7 +32,7 @@ def load_images(data: DataConfig, split: SplitName) -> LabelledFootage:
     footage = replace(footage, skipped=(*footage.skipped, *found.notes))
 
     def masks(name: str) -> np.ndarray:
-        """(1, H, W); (0, H, W) if an abnormal image has no mask."""
+        """One mask (1, H, W), or none (0, H, W) if an abnormal image has no mask."""
         file, canvas = files[name], data.canvas
         if file.kind != "abnormal":
             return np.zeros((1, canvas, canvas), bool)
@@ -97,7 +97,6 @@ def find_images(data: DataConfig, root: Path, split: SplitName) -> Images:
 
 
 def _category_folder(data: DataConfig, root: Path) -> Path:
-    """The folder of the category to use."""
     if data.layout != "mvtec":
         known = categories(root)
         require(
@@ -118,7 +117,6 @@ def _category_folder(data: DataConfig, root: Path) -> Path:
 
 
 def _training_notes(scanned: Images, normal: Sequence[ImageFile], root: Path) -> list[str]:
-    """Notes if it is uncertain which images are good."""
     unnamed = sum(file.kind == "unnamed" for file in scanned.files)
     if normal[0].kind != "unnamed":
         note = f"{unnamed} images left out: their folders are not named normal or train"

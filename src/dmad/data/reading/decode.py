@@ -41,7 +41,7 @@ def probe(path: Path) -> tuple[float, int]:
 
 
 def aspect_ratio(path: Path) -> float:
-    """Width divided by height of the frames of a video or folder; 1 if unknown."""
+    """Width divided by height of the frames of a video or folder, upright; 1 if unknown."""
     try:
         if path.is_dir():
             with open_image(image_files(path)[0]) as image:

@@ -68,7 +68,7 @@ class LiveSource(Source):
         self._thread.start()
 
     def next_frame(self) -> SourceFrame | None:
-        """Return the newest frame; None if it was returned before."""
+        """Return the newest frame; None if there is no new one."""
         ended = not self._thread.is_alive()  # before the frame is taken, so that none is missed
         with self._lock:
             newest, self._newest = self._newest, None

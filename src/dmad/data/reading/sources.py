@@ -138,7 +138,7 @@ def open_source(
 
     Args:
         name: Video file, folder of images, URL (`SCHEMES`), `/dev/video0`, or `0` for that device.
-            A camera or stream that cannot be reached is tried again until it can.
+            A camera or stream that cannot be reached is tried again until it can be reached.
         frame_format: Size and colours of the frames.
         target_fps: Frames per second to give; 0 gives all frames. If a recording does not state
             its own rate, this is its rate.
