@@ -17,14 +17,13 @@ class AlarmChanges:
     """Rule for the start and end of alarms. By default, the rule of the last calibration is kept.
 
     Args:
-        smoothing: Scores are averaged over this number of past seconds. 0 does not average. Video
-            only.
+        smoothing: Scores are averaged over this number of past seconds. 0 does not average.
         hysteresis: An alarm ends when the score is lower than the threshold by this share of it. At
-            0.2, it ends below 80 % of the threshold. Video only.
-        minimum: Shortest length of an alarm in seconds. Shorter alarms are dropped. Video only.
+            0.2, it ends below 80 % of the threshold.
+        minimum: Shortest length of an alarm in seconds. Shorter alarms are dropped.
         gap: If the score is low for at most this number of seconds and then high again, the alarm
-            continues. Video only.
-        cooldown: No other alarm starts in this number of seconds after an alarm. Video only.
+            continues.
+        cooldown: No other alarm starts in this number of seconds after an alarm.
     """
 
     smoothing: float | None = None

@@ -12,8 +12,8 @@ class PredictSettings:
     """How videos are read, and what is written in addition to their scores.
 
     Args:
-        panels: Number of frames, those with the highest scores, for which a picture is written that
-            explains the score. Video only.
+        panels: Number of panel pictures. Each explains the score of one of the frames with the
+            highest scores. Video only.
         video: Write the annotated video. Video only.
         scene: Name of the camera view that the footage shows. For a view that the model was not
             trained on, the background template comes from the past frames of the footage. Video
