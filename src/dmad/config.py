@@ -274,8 +274,8 @@ class VideoLossConfig(LossConfig):
             weight 1.
         coarse_gradient: Factor by which `gradient` is multiplied for all heads except the last
             (released code: 0.25).
-        background: Weight of the loss that fits the background template to the frames (in the
-            released code the template has no other loss).
+        background: Weight of the loss that fits the background template to the frames (in
+            the released code, only this loss trains the template).
     """
 
     gradient: float = 1.0
@@ -489,7 +489,7 @@ class ImageConfig(Config):
 
 
 def _check_batch(config: Config, embedding_reduction: int) -> None:
-    """Batch norm needs more than one value a channel."""
+    """Check the batch size: batch norm needs more than one value per channel."""
     single = config.train.batch_size == 1 and config.data.size == embedding_reduction
     require(not single, "train.batch_size is 1 and the embedding has one position; give 2 or more")
 

@@ -158,8 +158,9 @@ class HeldOut:
     def cross_scores(self, weight: float, window: int) -> np.ndarray:
         """Return smoothed scores (N,). Each clip is standardised on the other clips.
 
-        New footage is not among the clips that set centre and scale. Here each clip is left out in
-        the same way, so these scores show how much clips differ. NaN: the frame has no score.
+        New footage will be standardised with the centre and scale of other clips. To imitate
+        this, each clip here is standardised by the other clips, so that the scores show how much
+        clips differ. NaN: the frame has no score.
 
         Args:
             weight: Weight of the standardised deformation; the reconstruction has weight 1.

@@ -15,7 +15,7 @@ from dmad.evaluation.metrics import top_scores
 
 @dataclass(frozen=True)
 class AlarmMetrics:
-    """Metrics of the alarms of a rule on labelled footage."""
+    """How good the alarms of an alarm rule are, measured on labelled footage."""
 
     false_per_hour: float  # false alarms per hour of normal footage; NaN: no normal footage
     recall: float  # share of true events that were found, in [0, 1]; NaN: no true events

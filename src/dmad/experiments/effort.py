@@ -94,7 +94,7 @@ def fit_to_budget(variants: Variants, budget: float, out: Path) -> dict[str, Con
 
     Args:
         variants: Settings by title.
-        budget: Time in seconds for one training of each variant.
+        budget: Total time in seconds for training every variant once.
         out: Folder of the experiment.
 
     Raises:

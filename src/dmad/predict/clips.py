@@ -49,7 +49,7 @@ def predict_clips(
         The folder of each clip, when it is done.
 
     Raises:
-        DmadError: No clip could be scored, or the results would be written into a clip.
+        DmadError: No clip could be scored, or the folder for the results is a clip itself.
     """
     clips = [clip for source in sources for clip in find_clips(source)]
     folders = [out / name for name in clip_names(clips)]
