@@ -4,8 +4,8 @@
 footage is too short to measure a rate, the level is extrapolated.
 
 The bootstrap draws blocks at random. A block is a clip, or a part of a clip if there are few clips.
-`draws` (blocks,) is the number of times that each block is used. It is 1 for all blocks outside of
-the bootstrap.
+`draws` (blocks,) is the number of times that each block is used. Without the bootstrap it is 1 for
+every block.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ def bench_command(
     sizes: list[int] = SIZES,
     out: Path | None = None,
 ) -> None:
-    """Measure the speed of training, prediction, images or exports on this machine.
+    """Measure on this machine how fast models train and score, and how fast their exports are.
 
     Every measurement is repeated with the same model in plain 32-bit PyTorch, for
     comparison. The weights are random, and the clip is generated. Stop other programs
@@ -22,7 +22,8 @@ def bench_command(
     Example: dmad bench predict --sizes [256]
 
     Args:
-        what: What to measure. `deploy` compares PyTorch with the exports.
+        what: What to measure: `train` (a step), `predict` (a frame of video), `images` (an
+            image), or `deploy` (PyTorch and the exports).
         sizes: Height and width of the frames or images in pixels. Each size is measured.
         out: Folder to write the table to, as bench-WHAT.json and bench-WHAT.md (default: the table
             is only printed).

@@ -27,7 +27,9 @@ def min_max(scores: np.ndarray) -> np.ndarray:
 
 
 def mean_of_nearest(padded: np.ndarray, weights: np.ndarray, count: int) -> np.ndarray:
-    """Average the `count` weighted values that are nearest to the weighted mean of each window.
+    """Average, in each window, the `count` values nearest to the window's weighted mean.
+
+    Each of these values is multiplied by its weight.
 
     The weights of the averaged values are not normalised again, as in the released code.
 

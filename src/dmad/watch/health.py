@@ -157,7 +157,10 @@ class UsualLight:
         return bool(max(brighter, darker) > MOST_TILES)
 
     def follow(self, grey: np.ndarray, seconds: float) -> None:
-        """Adapt the usual brightness to a frame (h, w), `seconds` after the frame before it."""
+        """Move the usual brightness towards that of a frame (h, w).
+
+        `seconds` is the time since the frame before it.
+        """
         level = tiles(grey).mean((1, 3))
         if self._level is None:
             self._level = level

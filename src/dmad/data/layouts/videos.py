@@ -245,7 +245,10 @@ def _inner_folder(root: Path, names: Sequence[str]) -> Path | None:
 
 
 def _clips_of_views(folder: Path) -> list[ClipSource]:
-    """The clips in a folder and in its folders, one per view; or the folder, if it is a clip."""
+    """The clips in a folder and in its subfolders, one subfolder a view.
+
+    If the folder itself is a clip, only this clip.
+    """
     if holds_frames(folder):
         return [ClipSource(folder.name, folder)]
     bases = [path for path in (folder / "frames", folder / "videos") if path.is_dir()] or [folder]

@@ -65,7 +65,7 @@ def frames_of(footage: Footage) -> list[np.ndarray]:
 
 
 def score_images(detector: Detector, footage: Footage) -> ScoredImages:
-    """Score the image of every clip.
+    """Score every image. An image is stored as a clip of one frame, or of one frame a tile.
 
     If an image is cut into tiles, its terms are the highest of its tiles, and its map is blended
     from their maps.

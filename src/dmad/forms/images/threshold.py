@@ -83,7 +83,10 @@ def read_images(sources: Sequence[str | Path], data: DataConfig) -> Footage:
 
 
 def _trained_on(good: Footage, trained: DataConfig) -> list[str]:
-    """A warning if some good images were trained on, if the training images still exist."""
+    """A warning if the model was trained on some of the good images.
+
+    Without the training images this is not known, and there is no warning.
+    """
     try:
         known = load_split(trained, "train").footage
     except DmadError:

@@ -67,7 +67,7 @@ def usual_weight(detector: Detector) -> float:
 
 
 def check_length(footage: Footage, length: int, consequence: str) -> None:
-    """Check that sequences with this many past frames can be made at every speed.
+    """Check that some clip is long enough for synthetic anomalies at the highest speed.
 
     Raises:
         DmadError: No clip is long enough. The message ends with `consequence`.
