@@ -137,7 +137,12 @@ class ModelConfig:
     @property
     def coarsest(self) -> int:
         """Factor by which the coarsest feature map is smaller than the image."""
-        return max((1, *self.reductions))
+        return max((self.embedding_reduction, *self.reductions))
+
+    @property
+    def embedding_reduction(self) -> int:
+        """Image size divided by the size of the embedding."""
+        return 1
 
     def __post_init__(self) -> None:
         check_settings(self, "model", memory_items=1, estimator_width=1)
@@ -196,11 +201,6 @@ class VideoModelConfig(ModelConfig):
         """Image size divided by the size of the embedding."""
         return int(self.stem * 2 ** (len(self.widths) - 1))
 
-    @property
-    def coarsest(self) -> int:
-        """Factor by which the coarsest feature map is smaller than the image."""
-        return max(super().coarsest, self.embedding_reduction)
-
     def __post_init__(self) -> None:
         super().__post_init__()
         check_settings(self, "model", skip_channels=1)
@@ -226,12 +226,10 @@ class ImageModelConfig(ModelConfig):
     teacher: str = "resnet18"
     teacher_weights: Path | None = None
 
-    embedding_reduction: ClassVar[int] = 32
-
     @property
-    def coarsest(self) -> int:
-        """Factor by which the coarsest feature map is smaller than the image."""
-        return max(super().coarsest, self.embedding_reduction)
+    def embedding_reduction(self) -> int:
+        """Image size divided by the size of the embedding."""
+        return 32
 
 
 @dataclass(frozen=True)
@@ -451,6 +449,11 @@ class Config:
             f"data.size is {self.data.size}; give a multiple of {coarsest}, the coarsest "
             "reduction of the model",
         )
+        one_position = self.data.size == self.model.embedding_reduction
+        require(
+            not (one_position and self.train.batch_size == 1),  # batch norm needs two values
+            "train.batch_size is 1 and the embedding has one position; give 2 or more",
+        )
 
 
 @dataclass(frozen=True)
@@ -466,10 +469,6 @@ class VideoConfig(Config):
     score: VideoScoreConfig = field(default_factory=VideoScoreConfig)
     train: VideoTrainConfig = field(default_factory=VideoTrainConfig)
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _check_batch(self, self.model.embedding_reduction)
-
 
 @dataclass(frozen=True)
 class ImageConfig(Config):
@@ -482,16 +481,6 @@ class ImageConfig(Config):
     model: ImageModelConfig = field(default_factory=ImageModelConfig)
     loss: ImageLossConfig = field(default_factory=ImageLossConfig)
     score: ImageScoreConfig = field(default_factory=ImageScoreConfig)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _check_batch(self, self.model.embedding_reduction)
-
-
-def _check_batch(config: Config, embedding_reduction: int) -> None:
-    """Check the batch size: batch norm needs more than one value per channel."""
-    single = config.train.batch_size == 1 and config.data.size == embedding_reduction
-    require(not single, "train.batch_size is 1 and the embedding has one position; give 2 or more")
 
 
 AnyConfig = TypeVar("AnyConfig", bound=Config)
