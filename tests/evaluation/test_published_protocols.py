@@ -21,73 +21,81 @@ def clips_of(values) -> list[list[float]]:
     return clips
 
 
-def scaled(values) -> list[float]:
+def normal_is_1(values) -> list[float]:
     low, high = min(values), max(values)
-    return [(value - low) / (high - low) for value in values]
+    return [1 - (value - low) / (high - low) for value in values]
 
 
-def scaled_per_clip(values) -> list[float]:
-    return [value for clip in clips_of(values) for value in scaled(clip)]
+def normal_is_1_per_clip(values) -> list[float]:
+    return [value for clip in clips_of(values) for value in normal_is_1(clip)]
 
 
 def window_value(window, weights, kept: int) -> float:
-    mean = sum(w * v for w, v in zip(weights, window, strict=True)) / sum(weights)
+    mean = sum(window) / len(window)
     near = sorted(range(len(window)), key=lambda j: abs(window[j] - mean))[:kept]
-    return sum(weights[j] * window[j] for j in near) / kept
+    return sum(weights[j] * window[j] for j in near) / sum(weights[j] for j in near)
 
 
-def slide(values, weights, kept: int, front: float, back: float) -> list[float]:
-    reach = len(weights) // 2
-    padded = [front] * reach + list(values) + [back] * reach
-    return [window_value(padded[i : i + len(weights)], weights, kept) for i in range(len(values))]
+def whole_windows(values, weights, kept: int) -> list[float]:
+    starts = range(len(values) - len(weights) + 1)
+    return [window_value(values[i : i + len(weights)], weights, kept) for i in starts]
+
+
+def weighted_sum(channels: dict[str, list[float]]) -> list[float]:
+    return [
+        sum(FACTORS[name] * values[i] for name, values in channels.items()) for i in range(TOTAL)
+    ]
 
 
 def slow_ped2(smooth: bool) -> list[float]:
     weights = [1, 1, 1, 1, 1.2, 1.6, 1.2, 1, 1, 1, 1]
-    total = [0.0] * TOTAL
-    for name, factor in FACTORS.items():
-        values = scaled_per_clip(CHANNELS[name])
-        values = slide(values, weights, 5, 0.0, values[-1]) if smooth else values
-        total = [t + factor * v for t, v in zip(total, values, strict=True)]
-    return total
+    channels = {}
+    for name in FACTORS:
+        values = normal_is_1_per_clip(CHANNELS[name])
+        if smooth:
+            inner = whole_windows(values, weights, 5)
+            values = [1.0] * 5 + inner + [inner[-1]] * 5
+        channels[name] = values
+    return weighted_sum(channels)
 
 
 def slow_avenue(smooth: bool) -> list[float]:
     weights = [0.5, 0.8, 0.8, 1, 1, 2.5, 1, 1, 0.8, 0.8, 0.5]
 
-    def ironed(values) -> list[float]:
-        return slide(values, weights, 5, values[0], values[-1]) if smooth else values
+    def smoothed(values) -> list[float]:
+        inner = whole_windows(values, weights, 5)
+        return [inner[0]] * 5 + inner + [inner[-1]] * 5 if smooth else values
 
-    deformation = ironed(scaled(CHANNELS["deformation"]))
-    patch = ironed(scaled(CHANNELS["reconstruction"]))
-    return ironed([0.2 * d + 0.4 * p for d, p in zip(deformation, patch, strict=True)])
+    names = ("deformation", "reconstruction")
+    return smoothed(weighted_sum({n: smoothed(normal_is_1(CHANNELS[n])) for n in names}))
 
 
 def slow_shanghaitech(smooth: bool) -> list[float]:
-    ones, total = [1.0] * 55, [0.0] * TOTAL
-    for name, factor in FACTORS.items():
-        values = scaled_per_clip(CHANNELS[name])
+    channels = {}
+    for name in FACTORS:
+        values = normal_is_1_per_clip(CHANNELS[name])
         if smooth:
-            values = [value for clip in clips_of(values) for value in inner_windows(clip)]
-            values = slide(values, ones, 49, values[0], values[-1])
-        total = [t + factor * v for t, v in zip(total, values, strict=True)]
+            values = [v for clip in clips_of(values) for v in late_windows(clip, 69, 25, 35)]
+            values = late_windows(values, 55, 49, 28)
+        channels[name] = values
+    total = weighted_sum(channels)
     if not smooth:
         return total
-    total = slide(total, ones, 27, total[0], total[-1])
+    total = late_windows(total, 55, 27, 28)
     return [value for clip in clips_of(total) for value in slow_kalman(clip)]
 
 
-def inner_windows(clip) -> list[float]:
-    """Window 69, 36 % kept; "normal" in the first 35 and the last 33 frames."""
-    return [
-        window_value(clip[i - 35 : i + 34], [1.0] * 69, 24) if 35 <= i < len(clip) - 33 else 0.0
-        for i in range(len(clip))
-    ]
+def late_windows(values, window: int, kept: int, delay: int) -> list[float]:
+    """The window that starts at i writes its value at i + delay. All other values are 1."""
+    result = [1.0] * len(values)
+    for start, value in enumerate(whole_windows(values, [1.0] * window, kept)):
+        result[start + delay] = value
+    return result
 
 
 def slow_kalman(clip) -> list[float]:
-    state, variance, found = clip[0], 1.0, []
-    for value in clip:
+    state, variance, found = 0.0, 1.0, [clip[0]]
+    for value in clip[1:]:
         predicted = variance + 1e-5
         gain = predicted / (predicted + 1e-4)
         state, variance = (1 - gain) * state + gain * value, (1 - gain) * predicted
@@ -101,8 +109,8 @@ SLOW = {"ped2": slow_ped2, "avenue": slow_avenue, "shanghaitech": slow_shanghait
 @pytest.mark.parametrize("smooth", [True, False])
 @pytest.mark.parametrize("recipe", list(SLOW))
 def test_a_protocol_follows_its_description(recipe, smooth):
-    found = published(recipe, CHANNELS, LENGTHS, smooth)
-    assert found == pytest.approx(SLOW[recipe](smooth), abs=1e-12)
+    anomaly = published(recipe, CHANNELS, LENGTHS, smooth)
+    assert -anomaly == pytest.approx(SLOW[recipe](smooth), abs=1e-12)
 
 
 def test_every_protocol_is_tested():
@@ -114,6 +122,21 @@ def test_the_scale_of_a_channel_does_not_matter():
     for recipe in PROTOCOLS:
         expected = published(recipe, CHANNELS, LENGTHS)
         assert published(recipe, louder, LENGTHS) == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("recipe", list(SLOW))
+def test_larger_published_scores_are_more_anomalous(recipe):
+    abnormal = np.repeat([0.0, 1.0, 0.0], [120, 80, TOTAL - 200])
+    scores = published(recipe, dict.fromkeys(FACTORS, abnormal), np.array([TOTAL]))
+    assert scores[160] > scores[100]
+
+
+@pytest.mark.parametrize("recipe", list(SLOW))
+def test_fewer_frames_than_a_window_have_scores_too(recipe):
+    few = {name: values[:8] for name, values in CHANNELS.items()}
+    scores = published(recipe, few, np.array([3, 0, 5]))
+    assert scores.shape == (8,)
+    assert np.isfinite(scores).all()
 
 
 def test_avenue_needs_no_gradient():

@@ -2,20 +2,19 @@ import numpy as np
 import pytest
 
 from dmad.evaluation.published_smoothing import (
-    AVENUE_WEIGHTS,
     kalman,
     mean_of_nearest,
-    min_max,
+    normality,
     smooth_avenue,
-    smooth_joined,
-    smooth_whole_windows,
+    smooth_ped2,
+    smooth_shanghaitech,
 )
 
 
-def test_min_max_scales_to_0_and_1():
-    assert min_max(np.array([1.0, 2, 3])).tolist() == [0, 0.5, 1]
-    assert min_max(np.array([5.0, 5])).tolist() == [0, 0]
-    assert min_max(np.array([4.0, 2])).tolist() == [1, 0]
+def test_normality_is_1_for_the_lowest_and_0_for_the_highest_score():
+    assert normality(np.array([1.0, 2, 3])).tolist() == [1, 0.5, 0]
+    assert normality(np.array([5.0, 5])).tolist() == [1, 1]
+    assert normality(np.array([4.0, 2])).tolist() == [0, 1]
 
 
 def test_the_mean_of_the_nearest_values_equals_one_computed_by_hand():
@@ -23,27 +22,61 @@ def test_the_mean_of_the_nearest_values_equals_one_computed_by_hand():
     assert mean_of_nearest(np.array([0.0, 1, 5, 6]), np.ones(3), 2).tolist() == [0.5, 5.5]
 
 
+def test_weights_count_in_the_average_but_do_not_choose_its_values():
+    """The plain mean of (0, 1, 5) is 2, so 0 and 1 are averaged: (1 * 0 + 3 * 1) / (1 + 3).
+
+    The weighted mean (1 * 0 + 3 * 1 + 9 * 5) / 13 = 3.7 would choose 5 and 1.
+    """
+    assert mean_of_nearest(np.array([0.0, 1, 5]), np.array([1.0, 3, 9]), 2).tolist() == [0.75]
+
+
 def test_outliers_are_left_out():
-    scores = np.zeros(11)
-    scores[5] = 100
-    assert mean_of_nearest(scores, np.ones(11), 5).tolist() == [0]
+    series = np.ones(11)
+    series[5] = 0
+    assert mean_of_nearest(series, np.ones(11), 5).tolist() == [1]
 
 
-def test_the_avenue_smoother_pads_with_the_value_at_each_end():
-    constant = smooth_avenue(np.full(20, 3.0))
-    assert constant == pytest.approx(np.full(20, 3 * np.mean(AVENUE_WEIGHTS[:5])))
+def test_the_ped2_smoother_begins_with_normal_and_repeats_its_last_average():
+    series = np.linspace(0.9, 0.1, 30)
+    smoothed = smooth_ped2(series)
+    assert smoothed.shape == series.shape
+    assert smoothed[:5].tolist() == [1] * 5
+    assert smoothed[5:-5] == pytest.approx(series[5:-5])
+    assert smoothed[-5:].tolist() == [smoothed[24]] * 5
 
 
-def test_incomplete_windows_get_the_constant_for_normal():
-    smoothed = smooth_whole_windows(np.full(100, 0.7))
-    assert np.flatnonzero(smoothed).tolist() == list(range(35, 67))
-    assert smoothed[35:67] == pytest.approx(0.7)
-    assert not smooth_whole_windows(np.full(68, 0.7)).any()
-    assert np.count_nonzero(smooth_whole_windows(np.full(69, 0.7))) == 1
+def test_the_avenue_smoother_repeats_its_first_and_last_average():
+    series = np.linspace(0.9, 0.1, 30)
+    smoothed = smooth_avenue(series)
+    assert smoothed[5:-5] == pytest.approx(series[5:-5])
+    assert smoothed[:5].tolist() == [smoothed[5]] * 5
+    assert smoothed[-5:].tolist() == [smoothed[24]] * 5
 
 
-def test_a_constant_stays_as_it_is_in_joined_windows():
-    assert smooth_joined(np.full(10, 0.3), 0.9) == pytest.approx(np.full(10, 0.3))
+def test_a_series_shorter_than_a_window_stays_as_it_is():
+    series = np.linspace(1, 0, 10)
+    assert smooth_ped2(series).tolist() == series.tolist()
+    assert smooth_avenue(series).tolist() == series.tolist()
+
+
+@pytest.mark.parametrize(("window", "first"), [(69, 35), (55, 28)])
+def test_shanghaitech_keeps_normal_at_both_ends(window, first):
+    """100 frames have 101 - window whole windows. The first of them is at the frame `first`."""
+    smoothed = smooth_shanghaitech(np.full(100, 0.3), window, 25)
+    places = np.flatnonzero(smoothed != 1)
+    assert places.tolist() == list(range(first, first + 101 - window))
+    assert smoothed[places] == pytest.approx(0.3)
+
+
+def test_a_clip_shorter_than_a_window_is_normal_on_shanghaitech():
+    assert smooth_shanghaitech(np.full(68, 0.3), 69, 25).tolist() == [1] * 68
+    assert np.count_nonzero(smooth_shanghaitech(np.full(69, 0.3), 69, 25) != 1) == 1
+
+
+def test_the_kalman_filter_starts_at_the_second_frame_from_0():
+    filtered = kalman(np.array([0.4, 0.8]))
+    assert filtered.tolist() == [0.4, 0.8 * 1.00001 / 1.00011]
+    assert kalman(np.array([0.4])).tolist() == [0.4]
 
 
 def test_the_kalman_filter_follows_a_step_causally():

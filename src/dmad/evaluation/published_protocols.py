@@ -14,11 +14,10 @@ from dmad.data.series import by_clip
 from dmad.errors import require
 from dmad.evaluation.published_smoothing import (
     kalman,
-    min_max,
+    normality,
     smooth_avenue,
-    smooth_joined,
     smooth_ped2,
-    smooth_whole_windows,
+    smooth_shanghaitech,
 )
 
 Channels = Mapping[str, np.ndarray]  # frame scores of the released code by name, (N,) each
@@ -30,6 +29,9 @@ def published(
     recipe: str, channels: Channels, clip_lengths: np.ndarray, smooth: bool = True
 ) -> np.ndarray:
     """Return frame scores (N,) after the published post-processing of a data set.
+
+    Larger scores are more anomalous. They are 0 or negative: the sum of the channels, each of which
+    the protocol scales to 1 for normal frames, with the opposite sign.
 
     Args:
         recipe: One of `PROTOCOLS`: `ped2`, `avenue`, `shanghaitech`.
@@ -53,54 +55,58 @@ def published(
             f"channel {name!r} has shape {values.shape} or gaps; give a number for each of the "
             f"{total} frames, and leave out frames without a score",
         )
-    return PROTOCOLS[recipe](channels, clip_lengths, smooth)
+    return -PROTOCOLS[recipe](channels, clip_lengths, smooth)
 
 
 def ped2(channels: Channels, clip_lengths: np.ndarray, smooth: bool = True) -> np.ndarray:
-    """Apply min-max per clip and `smooth_ped2` to each channel; return the weighted sum."""
+    """Return the normality (N,) of Ped2: the weighted sum of three channels.
+
+    Each channel is scaled per clip, then smoothed over the concatenated clips (`smooth_ped2`).
+    """
 
     def prepare(channel: np.ndarray) -> np.ndarray:
-        scaled = by_clip(min_max, channel, clip_lengths)
+        scaled = by_clip(normality, channel, clip_lengths)
         return smooth_ped2(scaled) if smooth else scaled
 
     return _weighted(channels, NEEDED_CHANNELS["ped2"], prepare)
 
 
 def avenue(channels: Channels, clip_lengths: np.ndarray, smooth: bool = True) -> np.ndarray:
-    """Apply min-max over the whole test set; smooth both channels and their sum.
+    """Return the normality (N,) of Avenue: .2 deformation + .4 reconstruction ("patch").
 
-    The sum is .2 deformation + .4 reconstruction ("patch"). Two things are assumed, because the
-    source does not state them: `smooth_avenue` runs over the concatenated clips, as for Ped2, and
-    it selects and averages values in the same way as `smooth_ped2`.
+    Each channel is scaled over the whole test set. Both channels and their sum are smoothed over
+    the concatenated clips (`smooth_avenue`).
     """
 
     def prepare(channel: np.ndarray) -> np.ndarray:
-        return smooth_avenue(min_max(channel)) if smooth else min_max(channel)
+        return smooth_avenue(normality(channel)) if smooth else normality(channel)
 
     total = _weighted(channels, NEEDED_CHANNELS["avenue"], prepare)
     return smooth_avenue(total) if smooth else total
 
 
 def shanghaitech(channels: Channels, clip_lengths: np.ndarray, smooth: bool = True) -> np.ndarray:
-    """Apply min-max per clip and four smoothers; the weights of the sum are .2 / .4 / .6.
+    """Return the normality (N,) of ShanghaiTech: the weighted sum of three channels.
 
-    Each channel is smoothed per clip (window 69, nearest 36 %), then over the concatenated clips
-    (window 55, nearest 90 %). Their sum is smoothed over the concatenated clips (window 55, nearest
-    half), then by a Kalman filter per clip. The following is assumed, because the source does not
-    state it: min-max comes first; only the first smoother writes the constant "normal", and the
-    later smoothers blur it; windows have no weights; shares are rounded down to whole frames;
-    windows over joined clips are padded with the first and the last value; the Kalman filter
-    starts each clip at its first value.
+    Each channel is scaled per clip. It is smoothed per clip (window 69, nearest 25 values), then
+    over the concatenated clips (window 55, nearest 49). The sum is smoothed over the concatenated
+    clips (window 55, nearest 27), then by a Kalman filter per clip. Normal frames have a sum of
+    1.2, but the last smoother sets its ends to the constant 1, as in the released code.
     """
 
+    def smooth_clip(clip: np.ndarray) -> np.ndarray:
+        return smooth_shanghaitech(clip, window=69, count=25)
+
     def prepare(channel: np.ndarray) -> np.ndarray:
-        scaled = by_clip(min_max, channel, clip_lengths)
+        scaled = by_clip(normality, channel, clip_lengths)
         if not smooth:
             return scaled
-        return smooth_joined(by_clip(smooth_whole_windows, scaled, clip_lengths), 0.9)
+        return smooth_shanghaitech(by_clip(smooth_clip, scaled, clip_lengths), window=55, count=49)
 
     total = _weighted(channels, NEEDED_CHANNELS["shanghaitech"], prepare)
-    return by_clip(kalman, smooth_joined(total, 0.5), clip_lengths) if smooth else total
+    if not smooth:
+        return total
+    return by_clip(kalman, smooth_shanghaitech(total, window=55, count=27), clip_lengths)
 
 
 def _weighted(
