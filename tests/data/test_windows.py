@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from dmad.data.crops import MovingCrops
 from dmad.data.footage import Clip, Footage, footage_from_arrays
-from dmad.data.windows import Windows, as_is, to_model, window_starts
+from dmad.data.windows import EpochSampler, Windows, as_is, to_model, window_starts
 
 
 def numbered(*lengths: int) -> Footage:
@@ -72,3 +73,24 @@ def test_to_model_of_images_gives_the_image_twice():
     x, target = to_model(torch.randint(256, (2, 1, 6, 8, 3), dtype=torch.uint8))
     assert torch.equal(x, target)
     assert x.shape == (2, 3, 6, 8)
+
+
+def test_a_window_of_crops_is_the_same_part_of_all_its_frames() -> None:
+    frames = np.random.default_rng(0).integers(0, 255, (9, 32, 32, 1), np.uint8)
+    footage = footage_from_arrays([frames])
+    windows = Windows(footage, 4, crops=MovingCrops(footage, ("",), 16, 8, seed=0))
+    for index in (3, 3 + 2 * len(windows)):  # in epoch 0 and in epoch 2
+        batch = windows[index]
+        ((x, y),) = batch.corner.tolist()
+        expected = frames[3:8, y : y + 16, x : x + 16]
+        assert np.array_equal(batch.frames[0], expected)
+
+
+def test_the_sampler_tells_the_windows_the_epoch() -> None:
+    windows = Windows(numbered(9), 4)
+    sampler = EpochSampler(windows, num_replicas=1, rank=0)
+    sampler.set_epoch(2)
+    indices = list(sampler)
+    assert sorted(indices) == [10, 11, 12, 13, 14]
+    found = windows.__getitems__(indices).frames[:, 0, 0, 0, 0]
+    assert found.tolist() == [index - 10 for index in indices]

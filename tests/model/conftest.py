@@ -92,6 +92,7 @@ def video_output() -> Callable[..., PDMOutput]:
             reconstructions=images,
             deformed=images,
             mask=None,
+            mask_probability=None,
             background=None,
             z_e=torch.zeros(1, 4, 2, 2),
             memory=None,

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from dmad.model.autoencoder import Decoder, Encoder, EncoderMask, skip_modules
+from dmad.model.autoencoder import Decoder, Encoder, EncoderMask, image_layers, skip_modules
 from dmad.model.coordinates import CoordConv2d
 
 
@@ -31,6 +31,14 @@ def test_skips_pass_their_channels_and_the_decoder_returns_to_image_size(kind: s
     passed = [skip(f).shape[1] for skip, f in zip(skips, features, strict=True)]
     assert passed == {"compressed": [0, 3, 3], "full": [4, 8, 0], "none": [0, 0, 0]}[kind]
     assert decoder(features[-1], features).shape == (2, 1, 32, 32)
+
+
+@torch.no_grad()
+def test_the_pixels_of_a_block_begin_alike() -> None:
+    blocks = image_layers(8, 1, stem=2)[:2](torch.randn(1, 8, 6, 6))
+    assert torch.equal(blocks[..., ::2], blocks[..., 1::2])
+    assert torch.equal(blocks[..., ::2, :], blocks[..., 1::2, :])
+    assert blocks.std() > 0
 
 
 @torch.no_grad()

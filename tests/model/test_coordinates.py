@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from dmad.model.coordinates import CoordConv2d, add_positions, coordinates
+from dmad.model.coordinates import CoordConv2d, Place, add_positions, coordinates, crop
 
 
 def test_coordinates_run_from_corner_to_corner() -> None:
@@ -18,6 +18,28 @@ def test_coordinates_in_16_bit_are_the_rounded_ones() -> None:
     exact = coordinates(1, 256, like=torch.zeros(()))
     half = coordinates(1, 256, like=torch.zeros((), dtype=torch.bfloat16))
     assert torch.equal(half, exact.to(torch.bfloat16))
+
+
+def test_the_coordinates_of_a_crop_are_those_of_the_whole_frame() -> None:
+    whole = coordinates(32, 32, like=torch.zeros(()))  # a frame of 256 pixels in cells of 8
+    place = Place(torch.tensor([[16, 48], [0, 64]]), crop=128, frame=256)
+    first, second = coordinates(16, 16, like=torch.zeros(()), place=place)
+    torch.testing.assert_close(first, whole[0, :, 6:22, 2:18])
+    torch.testing.assert_close(second, whole[0, :, 8:24, 0:16])
+
+
+def test_a_convolution_of_a_crop_sees_the_positions_of_the_whole_frame() -> None:
+    conv = CoordConv2d(1, 3)
+    x = torch.zeros(1, 1, 16, 16)
+    part = conv(x[..., 4:12, 8:16], Place(torch.tensor([[8, 4]]), crop=8, frame=16))
+    torch.testing.assert_close(part, conv(x)[..., 4:12, 8:16])
+
+
+def test_each_image_is_cropped_at_its_own_corner() -> None:
+    images = torch.rand(2, 3, 16, 16)
+    first, second = crop(images, Place(torch.tensor([[8, 4], [0, 2]]), crop=8, frame=16))
+    assert torch.equal(first, images[0, :, 4:12, 8:16])
+    assert torch.equal(second, images[1, :, 2:10, 0:8])
 
 
 def test_a_convolution_with_positions_equals_one_over_appended_coordinates() -> None:

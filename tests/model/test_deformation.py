@@ -104,8 +104,28 @@ def test_an_enlarged_field_keeps_its_corners() -> None:
     torch.testing.assert_close(result[:, 0], torch.linspace(0, 2, 5))
 
 
+def test_an_enlarged_field_is_the_same_in_training_with_the_gradient_of_an_interpolation() -> None:
+    field = torch.randn(2, 2, 5, 8, requires_grad=True)
+    expected = F.interpolate(field, size=(16, 24), mode="bilinear", align_corners=True)
+    result = resize(field, (16, 24))
+    torch.testing.assert_close(result, expected)
+    torch.testing.assert_close(resize(field.detach(), (16, 24)), expected)
+    weights = torch.randn_like(result)
+    ours, theirs = (torch.autograd.grad((weights * x).sum(), field) for x in (result, expected))
+    torch.testing.assert_close(ours, theirs)
+
+
+@torch.no_grad()
+def test_a_displacement_in_pixels_is_the_same_in_a_crop() -> None:
+    estimator = DeformationEstimator(1, (4,), (2.0,), 8, positions=False)
+    torch.nn.init.normal_(estimator.heads[0].final.weight, std=100)
+    for size in (16, 64):
+        field = estimator(torch.rand(1, 1, size, size))[0]
+        assert 1.9 < field_in_pixels(field).abs().max() <= 2.00001
+
+
 def test_fields_start_at_zero_and_stay_below_their_limit() -> None:
-    estimator = DeformationEstimator(3, 32, (8, 4, 2), (4.0, 2.0, 1.0), 8)
+    estimator = DeformationEstimator(3, (8, 4, 2), (4.0, 2.0, 1.0), 8)
     x = torch.randn(2, 3, 32, 32)
     fields = estimator(x)
     assert [f.shape for f in fields] == [(2, 2, 32, 32)] * 3
@@ -119,21 +139,21 @@ def test_fields_start_at_zero_and_stay_below_their_limit() -> None:
 
 @torch.no_grad()
 def test_a_head_reaches_its_largest_displacement() -> None:
-    head = Head(4, 0, 3.0, 16)
+    head = Head(4, 0, 3.0)
     head.final.bias.fill_(100)
-    result = field_in_pixels(head(torch.zeros(1, 4, 16, 16)))
+    result = field_in_pixels(head(torch.zeros(1, 4, 16, 16), 16))
     torch.testing.assert_close(result, torch.full((1, 2, 16, 16), 3.0))
 
 
 def test_heads_halve_down_to_their_scale() -> None:
-    made = DeformationEstimator(1, 32, (8, 4, 2), (1.0, 1.0, 1.0), 8)
+    made = DeformationEstimator(1, (8, 4, 2), (1.0, 1.0, 1.0), 8)
     halvings = [sum(isinstance(m, torch.nn.Conv2d) for m in head.layers) for head in made.heads]
     assert halvings == [2, 1, 0]
 
 
 @torch.no_grad()
 def test_the_trunk_passes_its_input_on() -> None:
-    made = DeformationEstimator(1, 32, (2,), (1.0,), 8).eval()
+    made = DeformationEstimator(1, (2,), (1.0,), 8).eval()
     torch.nn.init.normal_(made.heads[0].final.weight)
     made.residual[-1].weight.zero_()  # only the shortcut is left
     made.residual[-1].bias.zero_()
@@ -142,13 +162,12 @@ def test_the_trunk_passes_its_input_on() -> None:
 
 def test_two_directions_have_heads_of_their_own_on_one_trunk() -> None:
     config = ImageModelConfig(reductions=(8, 4), displacements=(2.0, 1.0), estimator_width=8)
-    estimator = DeformationEstimator.from_config(config, 3, 32, directions=2)
+    estimator = DeformationEstimator.from_config(config, 3, directions=2)
     assert estimator is not None
-    limits = [head.limit for head in estimator.heads]
-    assert limits == [grid_units(pixels, 32) for pixels in (2, 1, 2, 1)]
+    assert [head.displacement for head in estimator.heads] == [2, 1, 2, 1]
     assert len(estimator(torch.rand(1, 3, 32, 32))) == 4
 
 
 def test_settings_without_heads_give_no_estimator() -> None:
     config = VideoModelConfig(reductions=(), displacements=())
-    assert DeformationEstimator.from_config(config, 1, 32) is None
+    assert DeformationEstimator.from_config(config, 1) is None

@@ -2,12 +2,15 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
 
 from dmad.config import ImageLossConfig, VideoLossConfig
+from dmad.model.deformation import grid_units
 from dmad.model.losses import (
+    binary_entropy,
     compression_loss,
     cosine_loss,
     cycle_loss,
@@ -105,10 +108,12 @@ def test_coarse_heads_have_their_own_weight_of_the_gradient(make_pdm, frames) ->
 
 def test_eq_11_is_the_weighted_sum_of_its_terms(make_pdm, frames) -> None:
     (x, target), model = frames, make_pdm()
-    config = VideoLossConfig(gamma1=0.5, gamma2=2, smoothness=3, strength=0.4, background=0.1)
+    weights = {"gamma1": 0.5, "gamma2": 2, "smoothness": 3, "strength": 0.4, "background": 0.1}
+    config = VideoLossConfig(**weights, mask_area=0.7, mask_entropy=0.3)
     terms = total_loss(target, model(x, target), config)
     expected = terms.reconstruction + 0.5 * terms.compression + 0.1 * terms.background
     expected = expected + 2 * (3 * terms.smoothness + 0.4 * terms.strength)
+    expected = expected + 0.7 * terms.mask_area + 0.3 * terms.mask_entropy
     torch.testing.assert_close(terms.total, expected)
     assert min(term.item() for term in vars(terms).values()) > 0
 
@@ -119,6 +124,34 @@ def test_eq_8_sums_over_all_fields(video_output) -> None:
     terms = total_loss(torch.zeros(1, 1, 8, 8), video_output(8, fields=(a, b)), config)
     torch.testing.assert_close(terms.smoothness, smoothness(a, 3) + smoothness(b, 3))
     torch.testing.assert_close(terms.strength, strength(a).mean() + strength(b).mean())
+
+
+def test_a_field_of_a_crop_costs_as_much_as_in_the_whole_frame(video_output) -> None:
+    pixels = torch.full((1, 2, 17, 17), 3.0)
+    x = torch.zeros(1, 1, 17, 17)
+    in_crop = video_output(17, (grid_units(1, 17) * pixels,))
+    in_frame = grid_units(1, 65) * pixels
+    found = total_loss(x, in_crop, VideoLossConfig(), frame=65).strength
+    torch.testing.assert_close(found, strength(in_frame).mean())
+
+
+def test_the_losses_of_the_mask_are_its_mean_and_its_entropy(video_output) -> None:
+    mask = torch.full((1, 1, 32, 32), 0.25)
+    output = replace(video_output(), mask=mask, mask_probability=mask)
+    config = VideoLossConfig(mask_area=2.0, mask_entropy=3.0)
+    found = total_loss(torch.zeros(1, 1, 32, 32), output, config)
+    entropy = -(0.25 * np.log(0.25) + 0.75 * np.log(0.75))
+    assert found.mask_area.item() == pytest.approx(0.25)
+    assert found.mask_entropy.item() == pytest.approx(entropy, rel=1e-5)
+    assert found.total.item() == pytest.approx(2 * 0.25 + 3 * entropy, rel=1e-5)
+
+
+def test_the_entropy_of_a_certain_mask_has_a_finite_gradient() -> None:
+    probability = torch.tensor([0.0, 0.5, 1.0], requires_grad=True)
+    entropy = binary_entropy(probability)
+    assert entropy.detach() == pytest.approx([0, np.log(2), 0], abs=1e-4)
+    entropy.sum().backward()
+    assert probability.grad.isfinite().all()
 
 
 def test_the_background_loss_is_the_error_of_the_template(video_output) -> None:

@@ -4,8 +4,10 @@ import pytest
 import torch
 
 from dmad.config import VideoLossConfig
+from dmad.model.coordinates import Place
 from dmad.model.deformation import compose, warp
 from dmad.model.losses import total_loss
+from dmad.model.pdm import round_mask
 
 ABLATIONS = {
     "whole": {},
@@ -16,6 +18,8 @@ ABLATIONS = {
     "as MNAD": {"skips": "full", "reductions": (), "displacements": ()},
     "no background": {"background": False},
     "decoder mask": {"mask": "decoder"},
+    "binary mask": {"binary_mask": True},
+    "binary decoder mask": {"mask": "decoder", "binary_mask": True},
     "sees the target": {"estimator_sees": "target"},
     "no positions": {"positions": False},
     "stem 2": {"stem": 2},
@@ -52,6 +56,36 @@ def test_eq_9_blends_the_deformed_reference_with_the_background(make_pdm, frames
         expected = share * image + (1 - share) * model.background[:1]
         torch.testing.assert_close(output.reconstructions[k], expected)
         torch.testing.assert_close(output.deformed[k], image)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("mask", ["encoder", "decoder"])
+def test_a_binary_mask_is_its_rounded_probability(make_pdm, frames, mask) -> None:
+    output = make_pdm(mask=mask, binary_mask=True)(*frames)
+    assert output.mask.shape == (2, 1, 32, 32)
+    torch.testing.assert_close(output.mask, output.mask_probability.round())
+
+
+def test_the_gradient_of_a_binary_mask_goes_to_its_probability() -> None:
+    probability = torch.tensor([0.2, 0.7], requires_grad=True)
+    mask = round_mask(probability)
+    assert mask.tolist() == [0, 1]
+    (3 * mask).sum().backward()
+    assert probability.grad.tolist() == [3, 3]
+    assert round_mask(None) is None
+
+
+@torch.no_grad()
+def test_positions_of_a_crop_reach_decoder_and_estimator(make_pdm, frames) -> None:
+    model = make_pdm()
+    crops = [frame[..., :16, :16] for frame in frames]
+    background = model.background[..., :16, :16].expand(2, -1, -1, -1)
+    places = [Place(torch.full((2, 2), corner), crop=16, frame=32) for corner in (0, 16)]
+    first, second = (model(*crops, background, place) for place in places)
+    assert first.reference.shape == (2, 1, 16, 16)
+    assert not torch.allclose(first.reference, second.reference)
+    assert not torch.allclose(first.offsets[0], second.offsets[0])
+    torch.testing.assert_close(first.z_e, second.z_e)
 
 
 @torch.no_grad()

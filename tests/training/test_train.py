@@ -419,3 +419,27 @@ def test_single_images_train_without_history(tmp_path, normal_data, tiny) -> Non
 def test_settings_are_required(tmp_path) -> None:
     with pytest.raises(DmadError, match=r"give settings, as dmad\.recipe"):
         train({"epochs": 3}, VIDEO, tmp_path)
+
+
+def test_a_training_on_crops_stopped_and_resumed_gives_the_same_model(
+    tmp_path, normal_data, tiny
+) -> None:
+    config = tiny(normal_data, data={"crop": 16}, epochs=3, averaging=0.5)
+    whole = train(config, VIDEO, tmp_path / "whole")
+    stopped = interrupt(config, tmp_path / "stopped", step=3)
+    resumed = train(config, VIDEO, resume=stopped.folder)
+    assert_same_weights(whole, resumed)
+    assert weights_differ(whole, train(tiny(normal_data, epochs=3), VIDEO, tmp_path / "frames"))
+
+
+def test_a_run_killed_after_its_last_epoch_gets_its_average_weights(
+    tmp_path, normal_data, tiny
+) -> None:
+    run = train(tiny(normal_data, epochs=2, averaging=0.9), VIDEO, tmp_path)
+    averaged = weights(run)
+    find_model(run.folder).weights.unlink()
+    torch.testing.assert_close(
+        weights(train(read_config(run.folder), VIDEO, resume=run.folder)), averaged
+    )
+    plain_weights = weights(train(tiny(normal_data, epochs=2), VIDEO, tmp_path / "plain"))
+    assert any(not torch.equal(value, averaged[name]) for name, value in plain_weights.items())

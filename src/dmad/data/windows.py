@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, DistributedSampler
 
+from dmad.data.crops import MovingCrops
 from dmad.data.footage import Clip, Footage, scene_of_frames, thin
 
 
@@ -19,6 +20,7 @@ class Batch(NamedTuple):
     frames: Tensor  # (B, T + 1, H, W, C) uint8, oldest first; (B, 1, H, W, C) for images
     scene: Tensor  # (B,) int64: index of the view
     features: tuple[Tensor, ...] = ()  # 3 x (B, C_i, h_i, w_i) of the teacher, if stored
+    corner: Tensor | None = None  # (B, 2) int64: x and y of each crop in its frame, in pixels
 
 
 def window_starts(clips: Sequence[Clip], history: int) -> np.ndarray:
@@ -30,12 +32,16 @@ def window_starts(clips: Sequence[Clip], history: int) -> np.ndarray:
 class Windows(Dataset[Batch]):
     """A data set of windows of decoded footage. A whole batch is read at once.
 
+    The index of a window in epoch e is its number + e x the number of windows. So other crops can
+    be drawn in every epoch.
+
     Args:
         footage: Decoded frames.
         history: T, the number of past frames of a window.
         scenes: Names of the views, in the order of the templates.
         limit: Use at most this many windows, evenly spread. 0 uses all.
         features: Stored features of the teacher for every frame, (N, C_i, h_i, w_i) per stage.
+        crops: Places the crops. None: windows of whole frames.
     """
 
     def __init__(
@@ -45,8 +51,9 @@ class Windows(Dataset[Batch]):
         scenes: Sequence[str] = ("",),
         limit: int = 0,
         features: Sequence[np.ndarray] = (),
+        crops: MovingCrops | None = None,
     ) -> None:
-        self.features = features
+        self.features, self.crops = features, crops
         self.frames = footage.frames
         self.starts = thin(window_starts(footage.clips, history), limit)
         self.steps = np.arange(history + 1)
@@ -60,10 +67,33 @@ class Windows(Dataset[Batch]):
 
     def __getitems__(self, indices: list[int]) -> Batch:
         """Read the windows with the given indices as one batch."""
-        starts = self.starts[indices]
-        frames = self.frames[starts[:, None] + self.steps]
+        epochs, numbers = np.divmod(indices, len(self.starts))
+        starts = self.starts[numbers]
+        scene = torch.from_numpy(self.scene[starts])
+        windows = starts[:, None] + self.steps
+        if self.crops is not None:
+            corner = self.crops.corners(windows[:, -1], int(epochs[0]))
+            frames = self._cropped(windows, corner, self.crops.crop)
+            return Batch(torch.from_numpy(frames), scene, corner=torch.from_numpy(corner))
         features = tuple(torch.from_numpy(stage[starts]) for stage in self.features)
-        return Batch(torch.from_numpy(frames), torch.from_numpy(self.scene[starts]), features)
+        return Batch(torch.from_numpy(self.frames[windows]), scene, features)
+
+    def _cropped(self, windows: np.ndarray, corner: np.ndarray, size: int) -> np.ndarray:
+        """Read the same crop of all frames of each window: (B, T + 1, size, size, C)."""
+        crops = [
+            self.frames[frames[0] : frames[-1] + 1, y : y + size, x : x + size]
+            for frames, (x, y) in zip(windows, corner, strict=True)
+        ]
+        return np.stack(crops)
+
+
+class EpochSampler(DistributedSampler[Any]):
+    """Gives the indices of shuffled windows, which contain the number of the epoch."""
+
+    def __iter__(self) -> Iterator[Any]:
+        """Return the indices of this process and epoch, as `Windows` wants them."""
+        first = self.epoch * len(self.dataset)  # type: ignore[arg-type]
+        return (first + index for index in super().__iter__())
 
 
 def as_is(batch: Any) -> Any:

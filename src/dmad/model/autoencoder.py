@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dmad.model.coordinates import CoordConv2d
+from dmad.model.coordinates import CoordConv2d, Place, PositionedLayers
 
 
-def conv_pair(in_channels: int, out_channels: int, positions: bool = False) -> nn.Sequential:
+def conv_pair(in_channels: int, out_channels: int, positions: bool = False) -> PositionedLayers:
     """Two 3 x 3 convolutions, each with batch norm and ReLU."""
-    return nn.Sequential(
+    return PositionedLayers(
         CoordConv2d(in_channels, out_channels, positions=positions),
         nn.BatchNorm2d(out_channels),
         nn.ReLU(),
@@ -110,11 +110,28 @@ def image_layers(width: int, channels: int, stem: int) -> nn.Sequential:
     """
     few = max(width // stem**2, 4)
     return nn.Sequential(
-        nn.Conv2d(width, few * stem**2, 3, padding=1),
+        alike_in_blocks(nn.Conv2d(width, few * stem**2, 3, padding=1), stem),
         nn.PixelShuffle(stem),
         nn.LeakyReLU(0.1),
         nn.Conv2d(few, channels, 3, padding=1),
     )
+
+
+def alike_in_blocks(conv: nn.Conv2d, stem: int) -> nn.Conv2d:
+    """Give all pixels of a block the same weights before training.
+
+    Without this, the pixels of a block differ from each other, and stripes remain in the image
+    after training.
+
+    Args:
+        conv: A convolution whose result becomes blocks of `stem` x `stem` pixels by
+            `nn.PixelShuffle`. Its weights are changed.
+        stem: Height and width of a block.
+    """
+    for weights in (conv.weight, conv.bias):
+        assert weights is not None
+        weights.data = weights.data[:: stem**2].repeat_interleave(stem**2, 0)
+    return conv
 
 
 class Decoder(nn.Module):
@@ -150,11 +167,11 @@ class Decoder(nn.Module):
         )
         self.final = image_layers(widths[0], out_channels, stem)
 
-    def forward(self, z: Tensor, features: Sequence[Tensor]) -> Tensor:
+    def forward(self, z: Tensor, features: Sequence[Tensor], place: Place | None = None) -> Tensor:
         """From z (B, D, H', W') and the encoder's features to (B, out, H, W), of any value."""
         for level in range(len(features) - 1, -1, -1):
             skip = self.skips[level](features[level])
-            z = self.levels[level](torch.cat((z, skip), 1) if skip.shape[1] else z)
+            z = self.levels[level](torch.cat((z, skip), 1) if skip.shape[1] else z, place)
             if level:
                 z = self.up[level - 1](z)
         out: Tensor = self.final(z)

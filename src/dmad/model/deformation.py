@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dmad.config import ModelConfig
-from dmad.model.coordinates import CoordConv2d, coordinates
+from dmad.model.coordinates import CoordConv2d, Place, PositionedLayers, coordinates
 
 
 def grid_units(pixels: float, size: int) -> float:
@@ -69,8 +69,23 @@ def compose_all(fields: Sequence[Tensor]) -> list[Tensor]:
 
 
 def resize(field: Tensor, size: tuple[int, int]) -> Tensor:
-    """Up(·) of Eq. 6: interpolate a field (B, 2, h, w) to `size`. Its corners keep their values."""
-    return F.interpolate(field, size=size, mode="bilinear", align_corners=True)
+    """Up(·) of Eq. 6: interpolate a field (B, 2, h, w) to `size`. Its corners keep their values.
+
+    In training, this is two matrix products, because the gradient of `F.interpolate` is slow.
+    """
+    if not field.requires_grad:
+        return F.interpolate(field, size=size, mode="bilinear", align_corners=True)
+    rows = _interpolation_weights(field.shape[-2], size[0], like=field)
+    columns = _interpolation_weights(field.shape[-1], size[1], like=field)
+    return rows @ field @ columns.mT
+
+
+def _interpolation_weights(source: int, target: int, like: Tensor) -> Tensor:
+    """The weight of each of `source` values in each of `target` interpolated ones, as a matrix."""
+    steps = torch.arange(target, device=like.device, dtype=like.dtype)
+    position = (steps * ((source - 1) / max(target - 1, 1)))[:, None]
+    values = torch.arange(source, device=like.device, dtype=like.dtype)
+    return (1 - (position - values).abs()).clamp(min=0)
 
 
 class Head(nn.Module):
@@ -80,10 +95,9 @@ class Head(nn.Module):
         width: Channels of the features that the trunk computes.
         halvings: Number of convolutions of stride 2, each of which halves the size.
         displacement: Largest displacement in pixels: the limit of Tanh.
-        size: Height and width of the image, and of the returned field.
     """
 
-    def __init__(self, width: int, halvings: int, displacement: float, size: int) -> None:
+    def __init__(self, width: int, halvings: int, displacement: float) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         for _ in range(halvings):
@@ -92,13 +106,13 @@ class Head(nn.Module):
         self.final = nn.Conv2d(width, 2, 3, padding=1)
         nn.init.zeros_(self.final.weight)
         nn.init.zeros_(self.final.bias)  # type: ignore[arg-type]
-        self.limit = grid_units(displacement, size)
-        self.size = size
+        self.displacement = displacement
 
-    def forward(self, trunk: Tensor) -> Tensor:
+    def forward(self, trunk: Tensor, size: int) -> Tensor:
         """From features (B, width, h, w) to a field (B, 2, size, size), zero before training."""
-        field = self.limit * torch.tanh(self.final(self.layers(trunk)).float())
-        return resize(field, (self.size, self.size))
+        limit = grid_units(self.displacement, size)
+        field = limit * torch.tanh(self.final(self.layers(trunk)).float())
+        return resize(field, (size, size))
 
 
 class DeformationEstimator(nn.Module):
@@ -108,7 +122,6 @@ class DeformationEstimator(nn.Module):
 
     Args:
         in_channels: Channels of x.
-        size: Height and width of x in pixels.
         reductions: One number for each head, the coarse head first: image size divided by field
             size, a power of two.
         displacements: One number for each head: the largest displacement in pixels.
@@ -120,7 +133,6 @@ class DeformationEstimator(nn.Module):
     def __init__(
         self,
         in_channels: int,
-        size: int,
         reductions: Sequence[int],
         displacements: Sequence[float],
         width: int = 64,
@@ -130,7 +142,7 @@ class DeformationEstimator(nn.Module):
         super().__init__()
         finest = reductions[-1]
         self.unshuffle = nn.PixelUnshuffle(finest)
-        self.stem = nn.Sequential(
+        self.stem = PositionedLayers(
             CoordConv2d(in_channels * finest**2, width, positions=positions),
             nn.BatchNorm2d(width),
             nn.ReLU(),
@@ -149,18 +161,17 @@ class DeformationEstimator(nn.Module):
         for _ in range(directions):
             for reduction, displacement in zip(reductions, displacements, strict=True):
                 halvings = int(log2(reduction // finest))
-                self.heads.append(Head(width, halvings, displacement, size))
+                self.heads.append(Head(width, halvings, displacement))
 
     @classmethod
     def from_config(
-        cls, config: ModelConfig, in_channels: int, size: int, directions: int = 1
+        cls, config: ModelConfig, in_channels: int, directions: int = 1
     ) -> DeformationEstimator | None:
         """Make the estimator for the settings of a network. None if they have no heads."""
         if not config.reductions:
             return None
         return cls(
             in_channels,
-            size,
             config.reductions,
             config.displacements,
             config.estimator_width,
@@ -168,8 +179,8 @@ class DeformationEstimator(nn.Module):
             directions,
         )
 
-    def forward(self, x: Tensor) -> list[Tensor]:
+    def forward(self, x: Tensor, place: Place | None = None) -> list[Tensor]:
         """Eq. 6, 16: from (B, in_channels, H, W) to K fields (B, 2, H, W), then K backward ones."""
-        trunk = self.stem(self.unshuffle(x))
+        trunk = self.stem(self.unshuffle(x), place)
         trunk = F.relu(trunk + self.residual(trunk))
-        return [head(trunk) for head in self.heads]
+        return [head(trunk, x.shape[-1]) for head in self.heads]

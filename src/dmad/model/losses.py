@@ -27,6 +27,8 @@ class VideoLossTerms:
     smoothness: Tensor  # first term of L_df, Eq. 8
     strength: Tensor  # second term of L_df, Eq. 8
     background: Tensor  # squared error between the background templates and the frames
+    mask_area: Tensor  # mean of the foreground mask
+    mask_entropy: Tensor  # mean entropy of the foreground mask, in nats
     total: Tensor  # L_all, Eq. 11
 
 
@@ -119,23 +121,44 @@ def strength(field: Tensor) -> Tensor:
     return (field.square().sum(1) + 1e-12).sqrt()
 
 
-def total_loss(x: Tensor, output: PDMOutput, config: VideoLossConfig) -> VideoLossTerms:
+def binary_entropy(probability: Tensor) -> Tensor:
+    """Entropy in nats of each probability in [0, 1]: 0 at 0 and 1, and largest at 0.5."""
+    p = probability.clamp(1e-6, 1 - 1e-6)  # the gradient is infinite at 0 and 1
+    return -(p * p.log() + (1 - p) * (1 - p).log())
+
+
+def total_loss(
+    x: Tensor, output: PDMOutput, config: VideoLossConfig, frame: int = 0
+) -> VideoLossTerms:
     """Compute Eq. 11 and all its terms.
 
     Args:
         x: (B, C, H, W), the frames or images to reconstruct.
         output: The model's output for them.
         config: The weights.
+        frame: Height and width of the whole frame, if x are crops of it. Then the losses of a field
+            are in grid units of the whole frame, so that the same displacement in pixels costs the
+            same. 0: x are whole frames.
     """
-    zero, memory, fields = x.new_zeros(()), output.memory, output.offsets
+    zero, memory, mask = x.new_zeros(()), output.memory, output.mask_probability
+    unit = (x.shape[-1] - 1) / (frame - 1) if frame else 1.0
+    fields = [unit * field for field in output.offsets]
     l_rec = reconstruction_loss(x, output.reconstructions, config)
     l_com = compression_loss(output.z_e, memory.z_q, config.beta) if memory else zero
     l_smooth = sum((smoothness(field, config.smoothness_window) for field in fields), zero)
     l_strength = sum((strength(field).mean() for field in fields), zero)
     l_background = zero if output.background is None else F.mse_loss(output.background, x)
+    area = zero if mask is None else mask.mean()
+    entropy = zero
+    if mask is not None and config.mask_entropy:
+        entropy = binary_entropy(mask).mean()
     l_df = config.smoothness * l_smooth + config.strength * l_strength
-    l_all = l_rec + config.gamma1 * l_com + config.gamma2 * l_df + config.background * l_background
-    return VideoLossTerms(l_rec, l_com, l_smooth, l_strength, l_background, total=l_all)
+    l_mask = config.mask_area * area + config.mask_entropy * entropy
+    l_view = config.background * l_background + l_mask
+    l_all = l_rec + config.gamma1 * l_com + config.gamma2 * l_df + l_view
+    return VideoLossTerms(
+        l_rec, l_com, l_smooth, l_strength, l_background, area, entropy, total=l_all
+    )
 
 
 def cosine_loss(features: Sequence[Tensor], restored: Sequence[Tensor]) -> Tensor:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from dmad.config import VideoModelConfig
 from dmad.model.autoencoder import Decoder, Encoder, EncoderMask, skip_modules
+from dmad.model.coordinates import Place
 from dmad.model.deformation import DeformationEstimator, compose_all, warp
 from dmad.model.memory import Memory, MemoryOutput
 
@@ -22,6 +23,7 @@ class PDMOutput:
     reconstructions: tuple[Tensor, ...]  # K x (B, C, H, W): x̂_k of Eq. 9; one if K = 0
     deformed: tuple[Tensor, ...]  # K x (B, C, H, W): x̃_k of Eq. 7; the reference if K = 0
     mask: Tensor | None  # (B, 1 or C, H, W) in [0, 1]: f_m(x); None without background
+    mask_probability: Tensor | None  # as the mask, but never rounded to 0 or 1
     background: Tensor | None  # (B, C, H, W): x_bg, the template of each sample's view
     z_e: Tensor  # (B, D, H', W'): f(x)
     memory: MemoryOutput | None  # None without memory
@@ -48,6 +50,8 @@ class PDM(nn.Module):
         widths, stem = config.widths, config.stem
         inputs = channels * max(history, 1)
         mask_source = config.mask if config.background else None
+        self.rounds_mask = config.binary_mask
+        mask_channels = 1 if config.binary_mask else channels
         decoded = channels + 1 if mask_source == "decoder" else channels
         skips = skip_modules(config.skips, widths, stem, config.skip_channels)
         self.channels = channels
@@ -56,13 +60,21 @@ class PDM(nn.Module):
         self.decoder = Decoder(decoded, widths, skips, stem, config.positions)
         self.memory = Memory(config.memory_items, widths[-1]) if config.memory else None
         seen = inputs + channels if self.sees_target else inputs
-        self.estimator = DeformationEstimator.from_config(config, seen, size)
-        self.mask = EncoderMask(widths, channels, stem) if mask_source == "encoder" else None
+        self.estimator = DeformationEstimator.from_config(config, seen)
+        self.mask: EncoderMask | None = None
+        if mask_source == "encoder":
+            self.mask = EncoderMask(widths, mask_channels, stem)
         self.background: nn.Parameter | None = None
         if config.background:
             self.background = nn.Parameter(torch.zeros(scenes, channels, size, size))
 
-    def forward(self, x: Tensor, target: Tensor, background: Tensor | None = None) -> PDMOutput:
+    def forward(
+        self,
+        x: Tensor,
+        target: Tensor,
+        background: Tensor | None = None,
+        place: Place | None = None,
+    ) -> PDMOutput:
         """Reconstruct the prototype, deform it, and put it over the background (Eq. 3, 7, 9).
 
         Args:
@@ -70,15 +82,17 @@ class PDM(nn.Module):
             target: (B, C, H, W), the frame that the deformed prototype should match.
             background: (B, C, H, W), the template of each sample's view. None: the template of the
                 first view.
+            place: Where the images are in the whole frame, if they are crops of it.
         """
         features = self.encoder(x)
         z_e = features[-1]
         memory = self.memory(z_e) if self.memory else None
-        decoded = self.decoder(memory.decoded if memory else z_e, features).float()
+        decoded = self.decoder(memory.decoded if memory else z_e, features, place).float()
         reference = torch.tanh(decoded[:, : self.channels])
         seen = torch.cat((x, target), 1) if self.sees_target else x
-        offsets = self.estimator(seen) if self.estimator else []
-        mask = self._foreground_mask(decoded, features)
+        offsets = self.estimator(seen, place) if self.estimator else []
+        probability = self._mask_probability(decoded, features)
+        mask = round_mask(probability) if self.rounds_mask else probability
         background = self._background_of(x, background)
         layers = reference if mask is None else torch.cat((reference, mask), 1)
         deformed = [warp(layers, field) for field in compose_all(offsets)] or [layers]
@@ -88,13 +102,14 @@ class PDM(nn.Module):
             reconstructions=tuple(self._over_background(one, background) for one in deformed),
             deformed=tuple(one[:, : self.channels] for one in deformed),
             mask=mask,
+            mask_probability=probability,
             background=background,
             z_e=z_e,
             memory=memory,
         )
 
-    def _foreground_mask(self, decoded: Tensor, features: list[Tensor]) -> Tensor | None:
-        """f_m(x) of Eq. 9. None without background."""
+    def _mask_probability(self, decoded: Tensor, features: list[Tensor]) -> Tensor | None:
+        """f_m(x) of Eq. 9 before rounding. None without background."""
         if self.background is None:
             return None
         logits = self.mask(features).float() if self.mask else decoded[:, self.channels :]
@@ -111,3 +126,14 @@ class PDM(nn.Module):
         if background is None or not mask.shape[1]:
             return image
         return mask * image + (1 - mask) * background
+
+
+def round_mask(probability: Tensor | None) -> Tensor | None:
+    """Return 1 where the probability is above 0.5, else 0; None for None.
+
+    The gradient goes to the probability as if nothing was rounded (straight-through).
+    """
+    if probability is None:
+        return None
+    binary = (probability > 0.5).to(probability.dtype)
+    return binary + (probability - probability.detach())

@@ -13,20 +13,22 @@ from typing import Any
 import lightning as L
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
-from torch.utils.data import DataLoader, DistributedSampler
+from torch.utils.data import DataLoader
 
 from dmad.config import Config, TrainConfig, with_absolute_paths
+from dmad.data.crops import MovingCrops
 from dmad.data.footage import LabelledFootage, fingerprint
 from dmad.data.splits import load_split
-from dmad.data.windows import Batch, Windows, as_is
+from dmad.data.windows import Batch, EpochSampler, Windows, as_is
 from dmad.errors import DmadError, StoppedError, one_line, require
 from dmad.files import make_folder
 from dmad.form import Form
 from dmad.hardware import ComputeSettings, compute_settings, default_device, describe_machine
 from dmad.runs import Run, find_model, has_model, new_run, read_card, save_model, write_config
+from dmad.training.batch_norm import estimate_statistics
 from dmad.training.module import TrainingModule
 from dmad.training.progress import EpochLine, StepBar
 from dmad.training.warm_start import (
@@ -138,11 +140,20 @@ def train(
             warnings.filterwarnings("ignore", message=".*does not have many workers.*")
             trainer = _trainer(config.train, run, compute, len(loader))
             trainer.fit(module, loader, ckpt_path=checkpoint, weights_only=True)
+            for averaging in _averaging(trainer):  # a run that was killed after its last epoch
+                averaging.on_train_end(trainer, module)
     except SystemExit as stop:  # Lightning raises it after Ctrl-C
         raise StoppedError(f"stopped; resume with: dmad train --resume {run.folder}") from stop
     if is_first_process():
+        if config.data.crop:
+            estimate_statistics(module.model, form, config, footage)
         save_model(run.folder, module.model, _card(footage, module, loader))
     return run
+
+
+def _averaging(trainer: L.Trainer) -> list[EMAWeightAveraging]:
+    callbacks: Any = trainer
+    return [one for one in callbacks.callbacks if isinstance(one, EMAWeightAveraging)]
 
 
 def _checkpoint_of(resume: str | Path | None) -> Path | None:
@@ -191,11 +202,13 @@ def batches(
         features: Features of all frames that stay the same in training, (N, C, h, w) each.
     """
     data = config.data
-    windows = Windows(train.footage, data.history, train.scenes, data.limit, features)
+    crops = None
+    if data.crop:
+        step, seed = config.model.coarsest, config.train.seed
+        crops = MovingCrops(train.footage, train.scenes, data.crop, step, seed)
+    windows = Windows(train.footage, data.history, train.scenes, data.limit, features, crops)
     size = min(config.train.batch_size, len(windows) // _processes())
-    sampler: DistributedSampler[Batch] = DistributedSampler(
-        windows, num_replicas=_processes(), rank=_rank(), seed=config.train.seed
-    )
+    sampler = EpochSampler(windows, num_replicas=_processes(), rank=_rank(), seed=config.train.seed)
     return DataLoader(
         windows,
         size,
@@ -230,6 +243,9 @@ def _trainer(train: TrainConfig, run: Run, compute: ComputeSettings, steps: int)
         save_on_train_epoch_end=True,
     )
     bar = StepBar(train.epochs, steps)
+    callbacks = [bar, History(EpochLine(train.epochs, bar)), last_checkpoint]
+    if train.averaging:
+        callbacks.append(EMAWeightAveraging(decay=train.averaging))
     processes_here = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
     return L.Trainer(
         max_epochs=train.epochs,
@@ -239,7 +255,7 @@ def _trainer(train: TrainConfig, run: Run, compute: ComputeSettings, steps: int)
         precision=compute.precision,
         sync_batchnorm=_processes() > 1 and torch.cuda.is_available(),
         logger=[CSVLogger(run.folder, "logs"), TensorBoardLogger(run.folder, "tensorboard")],
-        callbacks=[bar, History(EpochLine(train.epochs, bar)), last_checkpoint],
+        callbacks=callbacks,
         plugins=[AtomicCheckpoints()],
         enable_progress_bar=False,
         enable_model_summary=False,

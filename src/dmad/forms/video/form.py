@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from dmad.errors import DmadError
+from dmad.errors import DmadError, require
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dmad.calibration.request import CalibrationRequest
     from dmad.config import DataConfig, VideoConfig
     from dmad.data.footage import Footage, LabelledFootage
+    from dmad.data.synthetic.anomalies import Sequences
     from dmad.data.windows import Batch
     from dmad.evaluation.result import Evaluation
     from dmad.evaluation.summary import Report
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from dmad.model.losses import VideoLossTerms
     from dmad.model.pdm import PDM, PDMOutput
     from dmad.runs import ModelFiles
+
+ABNORMAL = 24  # synthetic anomalies of each kind for the export to int8
 
 logger = logging.getLogger(__name__)
 
@@ -67,11 +70,19 @@ class Video:
         self, model: PDM, config: VideoConfig, batch: Batch, x: Tensor, target: Tensor
     ) -> tuple[PDMOutput, VideoLossTerms]:
         """Return output and losses (Eq. 11). Each sample gets the template of its view."""
+        from dmad.model.coordinates import Place, crop
         from dmad.model.losses import total_loss
 
         template = None if model.background is None else model.background[batch.scene]
-        output = model(x, target, template)
-        return output, total_loss(target, output, config.loss)
+        if batch.corner is None:
+            output = model(x, target, template)
+            return output, total_loss(target, output, config.loss)
+        size = config.data.size
+        place = Place(batch.corner, config.data.crop, size)
+        if template is not None:
+            template = crop(template, place)
+        output = model(x, target, template, place)
+        return output, total_loss(target, output, config.loss, size)
 
     def outputs(
         self,
@@ -173,6 +184,18 @@ class Video:
         except DmadError as error:
             logger.warning("%s", error)
             return {}
+
+    def synthetic_anomalies(self, config: VideoConfig, normal: Footage) -> Sequences:
+        """Return windows of normal clips in which one thing moves too fast or is too large."""
+        from dmad.data.synthetic.anomalies import Sequences, sequences
+        from dmad.forms.video.weight import check_length
+
+        past = config.data.history
+        require(past > 0, "synthetic anomalies are made only for models with past frames")
+        check_length(normal, past, "so no synthetic anomalies are made")
+        fast, large = (sequences(normal, past, ABNORMAL, kind) for kind in ("fast", "large"))
+        frames = np.concatenate((fast.frames, large.frames))
+        return Sequences(frames, (*fast.scenes, *large.scenes))
 
     def training_overlap(
         self, data: DataConfig, detector: Detector, card: Mapping[str, Any]
