@@ -234,6 +234,31 @@ def deployable_command(
     deployable(Path(run), out, root=data.root, cache=data.cache)
 
 
+def fields_command(
+    *,
+    run: str,
+    frames: int = 200,
+    data: DataFolders = AS_IN_TRAINING,
+    out: Path = Path("fields"),
+) -> None:
+    """Measure how far a model deforms what moves, and how much its reference explains.
+
+    A model that measures deformation has a reference that explains most of what moves. Its fields
+    are longer for anomalies than for normal motion.
+
+    Example: dmad experiment fields --run RUN
+
+    Args:
+        run: Run folder of a video model, or the name of a model that comes with dmad.
+        frames: Number of frames of each split, evenly spread.
+        data: Where the data set is.
+        out: Folder to write to.
+    """
+    from dmad.experiments.fields import fields
+
+    fields(Path(run), out, frames, data.root, data.cache)
+
+
 def budgets_command(
     *,
     run: str,
@@ -267,6 +292,7 @@ EXPERIMENTS: dict[str, Verb] = {
     "video": video_command,
     "mvtec": mvtec_command,
     "figures": figures_command,
+    "fields": fields_command,
     "deployable": deployable_command,
     "budgets": budgets_command,
 }
