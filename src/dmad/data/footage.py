@@ -29,11 +29,13 @@ class ClipSource:
         name: Name of the clip, unique in its split.
         path: Video file, folder of frame images, or image.
         scene: Name of the camera's view; empty if all clips show the same view.
+        page: Index of the image in an image file that holds several.
     """
 
     name: str
     path: Path
     scene: str = ""
+    page: int = 0
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class Clip:
         length: Number of its frames.
         fps: Frames per second; 0.0 if unknown (image folders).
         cut: True if the video is damaged and frames at its end are probably missing.
+        aspect: Width divided by height of its original frames. Decoded frames are square.
     """
 
     name: str
@@ -55,6 +58,7 @@ class Clip:
     length: int
     fps: float
     cut: bool = False
+    aspect: float = 1.0
 
     @property
     def span(self) -> slice:
@@ -80,6 +84,7 @@ class LabelledFootage:
     label_name: str  # name of the labels in results; empty if unlabelled
     masks: Callable[[str], np.ndarray] | None = None  # from a clip's name to (frames, H, W) bool
     classes: np.ndarray | None = None  # (N,) for images: the digit, or the kind of defect
+    traits: object = None  # of training images: an `ImageTraits`
 
     @property
     def scenes(self) -> tuple[str, ...]:
