@@ -72,7 +72,6 @@ def test_the_gradient_of_a_binary_mask_goes_to_its_probability() -> None:
     assert mask.tolist() == [0, 1]
     (3 * mask).sum().backward()
     assert probability.grad.tolist() == [3, 3]
-    assert round_mask(None) is None
 
 
 @torch.no_grad()

@@ -92,16 +92,15 @@ class PDM(nn.Module):
         seen = torch.cat((x, target), 1) if self.sees_target else x
         offsets = self.estimator(seen, place) if self.estimator else []
         probability = self._mask_probability(decoded, features)
-        mask = round_mask(probability) if self.rounds_mask else probability
         background = self._background_of(x, background)
-        layers = reference if mask is None else torch.cat((reference, mask), 1)
+        layers = reference if probability is None else torch.cat((reference, probability), 1)
         deformed = [warp(layers, field) for field in compose_all(offsets)] or [layers]
         return PDMOutput(
             reference=reference,
             offsets=tuple(offsets),
             reconstructions=tuple(self._over_background(one, background) for one in deformed),
             deformed=tuple(one[:, : self.channels] for one in deformed),
-            mask=mask,
+            mask=None if probability is None else self._rounded(probability),
             mask_probability=probability,
             background=background,
             z_e=z_e,
@@ -115,25 +114,31 @@ class PDM(nn.Module):
         logits = self.mask(features).float() if self.mask else decoded[:, self.channels :]
         return torch.sigmoid(logits)
 
+    def _rounded(self, probability: Tensor) -> Tensor:
+        return round_mask(probability) if self.rounds_mask else probability
+
     def _background_of(self, x: Tensor, background: Tensor | None) -> Tensor | None:
         if self.background is None or background is not None:
             return background
         return self.background[:1].expand(len(x), -1, -1, -1)
 
     def _over_background(self, layers: Tensor, background: Tensor | None) -> Tensor:
-        """Eq. 9: the deformed reference where the deformed mask is 1, the background elsewhere."""
-        image, mask = layers[:, : self.channels], layers[:, self.channels :]
-        if background is None or not mask.shape[1]:
+        """Eq. 9: the deformed reference where the deformed mask is 1, the background elsewhere.
+
+        A binary mask is rounded after the deformation. Rounded before, a shift by half a pixel
+        would make it soft again.
+        """
+        image, probability = layers[:, : self.channels], layers[:, self.channels :]
+        if background is None or not probability.shape[1]:
             return image
+        mask = self._rounded(probability)
         return mask * image + (1 - mask) * background
 
 
-def round_mask(probability: Tensor | None) -> Tensor | None:
-    """Return 1 where the probability is above 0.5, else 0; None for None.
+def round_mask(probability: Tensor) -> Tensor:
+    """Return 1 where the probability is above 0.5, else 0.
 
     The gradient goes to the probability as if nothing was rounded (straight-through).
     """
-    if probability is None:
-        return None
     binary = (probability > 0.5).to(probability.dtype)
     return binary + (probability - probability.detach())
