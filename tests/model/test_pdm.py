@@ -137,3 +137,15 @@ def test_a_batch_equals_its_samples(make_pdm) -> None:
     whole = model(x, target).reconstructions[-1]
     single = [model(x[[i]], target[[i]]).reconstructions[-1] for i in range(3)]
     torch.testing.assert_close(whole, torch.cat(single), atol=1e-5, rtol=1e-5)
+
+
+@torch.no_grad()
+def test_crops_are_nearly_the_same_in_16_bit(make_pdm, frames) -> None:
+    model = make_pdm()
+    crops = [frame[..., :16, :16] for frame in frames]
+    background = model.background[..., :16, :16].expand(2, -1, -1, -1)
+    place = Place(torch.tensor([[0, 16], [8, 0]]), crop=16, frame=32)
+    exact = model(*crops, background, place).offsets[0]
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = model(*crops, background, place).offsets[0]
+    torch.testing.assert_close(rounded, exact, atol=0.05 * exact.abs().max().item(), rtol=0.1)

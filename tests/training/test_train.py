@@ -443,3 +443,20 @@ def test_a_run_killed_after_its_last_epoch_gets_its_average_weights(
     )
     plain_weights = weights(train(tiny(normal_data, epochs=2), VIDEO, tmp_path / "plain"))
     assert any(not torch.equal(value, averaged[name]) for name, value in plain_weights.items())
+
+
+def test_crops_of_several_views_train_the_template_of_their_view(
+    tmp_path, write_clip, tiny
+) -> None:
+    for seed, scene in enumerate(("gate", "yard")):
+        write_clip(tmp_path / "data" / "train" / scene / "a", seed)
+    config = tiny(tmp_path / "data", data={"crop": 16}, lr=0.1)
+    start = VIDEO.prepare(config, load_split(config.data, "train")).background
+    trained = weights(train(config, VIDEO, tmp_path / "runs"))["background"]
+    for before, after in zip(start, trained, strict=True):
+        assert 0 < (before != after).float().mean() < 1  # only where a crop was
+
+
+def test_single_images_train_on_crops(tmp_path, normal_data, tiny) -> None:
+    config = tiny(normal_data, data={"history": 0, "crop": 16})
+    assert last_epoch(train(config, VIDEO, tmp_path))["total"] > 0
