@@ -3,6 +3,7 @@
 import inspect
 
 import pytest
+from torch.nn import Identity
 
 from dmad import recipes
 from dmad.config import Config, ImageConfig, VideoConfig
@@ -37,6 +38,13 @@ def test_settings_find_their_form() -> None:
     assert {form_of(recipes.get(name)).name for name in recipes.names()} == set(FORMS)
     with pytest.raises(DmadError, match="no form is called ''; known: video, images"):
         form_of(Config())
+
+
+def test_only_images_take_a_teacher() -> None:
+    network = Identity()
+    assert form_of(ImageConfig(), network).teacher is network
+    with pytest.raises(DmadError, match="a model of video has no teacher"):
+        form_of(VideoConfig(), network)
 
 
 def test_video_judges_frames_and_images_judges_images() -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from dmad.calibration.calibration import Calibration
+    from torch import nn
     from dmad.evaluation.result import Evaluation
     from dmad.inference.detector import Detector
 
@@ -38,6 +39,7 @@ def load(
     threads: int = 0,
 ) -> Detector:
     """Load a trained or exported model, and return its detector.
+    teacher: nn.Module | None = None,
 
     An exported model does not need torch.
 
@@ -51,12 +53,13 @@ def load(
         threads: Number of processor cores that an exported model uses. 0: all.
 
     Raises:
+        teacher: For a model of images that was trained with `teacher`: this network.
         DmadError: The model, the calibration or a package that the model needs does not exist.
     """
     from dmad.inference.loading import load_detector
 
     files = find_model(run)
-    form = form_of(config_of_card(read_card(files)))
+    form = form_of(config_of_card(read_card(files)), teacher)
     detector = load_detector(files, form, device=device, fast=fast, threads=threads)
     if calibration is None:
         return detector
@@ -65,7 +68,12 @@ def load(
     return detector.with_calibration(read_calibration(Path(calibration), scene))
 
 
-def train(config: Config, out: str | Path = "runs", resume: str | Path | None = None) -> Run:
+def train(
+    config: Config,
+    out: str | Path = "runs",
+    resume: str | Path | None = None,
+    teacher: nn.Module | None = None,
+) -> Run:
     """Train a network, or resume a training that was stopped.
 
     Unlike the command `dmad train`, this function sets no threshold, and for images it does not
@@ -79,15 +87,21 @@ def train(config: Config, out: str | Path = "runs", resume: str | Path | None = 
 
     Returns:
         The run folder, which holds the trained model.
+        teacher: For images: the pretrained network whose features the model learns to restore. From
+            images (B, 3, H, W) in [-1, 1], it computes three feature maps of 1/4, 1/8 and 1/16 of
+            their size. Give it also to `load`, `calibrate` and `evaluate`. None: the network that
+            the settings name.
 
     Raises:
         DmadError: Data is missing or unusable, the output is not writable, the loss is no longer
-            finite, or the run to resume has other settings.
+            finite, the teacher does not fit, or the run to resume has other settings.
     """
     from dmad.training.train import train as train_form
 
     require(isinstance(config, Config), 'give settings, as dmad.recipe("ped2", ...) makes them')
-    return train_form(config, form_of(config), out, resume)
+    from dmad.model.teacher_weights import with_known_teacher
+    form = form_of(config, teacher)
+    return train_form(with_known_teacher(config, teacher), form, out, resume)
 
 
 def train_and_calibrate(
@@ -127,7 +141,12 @@ def set_threshold(run: Path) -> None:
         log_threshold(calibration)
 
 
-def choose_weight(run: str | Path, root: Path | None = None, cache: Path | None = None) -> None:
+def choose_weight(
+    run: str | Path,
+    root: Path | None = None,
+    cache: Path | None = None,
+    teacher: nn.Module | None = None,
+) -> None:
     """Choose the weight of the deformation with synthetic anomalies, and store it in `model.json`.
 
     Args:
@@ -137,17 +156,22 @@ def choose_weight(run: str | Path, root: Path | None = None, cache: Path | None 
 
     Raises:
         DmadError: The run does not exist, or no data was held out from its training.
+        teacher: As in `load`.
     """
     from dmad.data.locations import with_locations
     from dmad.data.splits import load_split
 
-    detector = load(run)
+    detector = load(run, teacher=teacher)
     normal = load_split(with_locations(detector.config.data, root, cache), "held_out").footage
     update_card(find_model(run), detector.form.choose_weight(detector, normal))
 
 
 def calibrate(
-    run: str | Path, request: CalibrationRequest | None = None, **fields: Any
+    run: str | Path,
+    request: CalibrationRequest | None = None,
+    *,
+    teacher: nn.Module | None = None,
+    **fields: Any,
 ) -> Calibration:
     """Set the threshold of a model from normal data only, and store it.
 
@@ -162,11 +186,12 @@ def calibrate(
     """
     request = replace(request or CalibrationRequest(), **fields)
     files = find_model(run)
+        teacher: As in `load`.
     require(
         bool(request.out) or not files.shipped,
         f"{run} comes with dmad and cannot be changed; store the threshold with --out FILE",
     )
-    detector = load(run)
+    detector = load(run, teacher=teacher)
     return detector.form.calibrate(detector, files, request)
 
 
@@ -187,7 +212,11 @@ def log_threshold(calibration: Calibration) -> None:
 
 
 def evaluate(
-    run: str | Path, root: Path | None = None, cache: Path | None = None, out: Path | None = None
+    run: str | Path,
+    root: Path | None = None,
+    cache: Path | None = None,
+    out: Path | None = None,
+    teacher: nn.Module | None = None,
 ) -> Evaluation:
     """Score the test split of a data set; write tables of results, scores and `report.html`.
 
@@ -205,8 +234,9 @@ def evaluate(
     from dmad.data.reading.paths import real_name
     from dmad.data.splits import load_split
     from dmad.report.page import render
+        teacher: As in `load`.
 
-    detector = load(run)
+    detector = load(run, teacher=teacher)
     if out is None:
         require(Path(run).is_dir(), f"{run} is no run folder; give a folder with --out DIR")
         out = Run(Path(run)).evaluation

@@ -218,12 +218,19 @@ class ImageModelConfig(ModelConfig):
             by field size. [] switches the deformation off. The model is then plain reverse
             distillation, with a memory if `memory` is true.
         teacher: The pretrained network whose features the model learns to restore: a name of timm,
-            such as `wide_resnet50_2` or `resnet18`.
+            such as `wide_resnet50_2` or `resnet18`, or of an entry point (`dmad.teachers`). The
+            weights of `tf_efficientnet_lite0` come with dmad.
         teacher_weights: File of the teacher's weights (.safetensors, or a .pth file that contains
-            only tensors). Without a file, timm downloads the weights.
+            only tensors). Without a file, the weights come from an installed package, or timm
+            downloads them.
+        student_widths: Numbers of channels of the student's three stages, from fine to coarse. []:
+            the same as the teacher's (paper). This is only good for a teacher whose features are
+            never negative, such as a ResNet.
+        even_channels: Divide each channel of the teacher's features by its standard deviation over
+            the first training images. Then no channel dominates the distance of the features.
     """
 
-    teacher: str = "resnet18"
+    teacher: str = "tf_efficientnet_lite0"
     teacher_weights: Path | None = None
 
     @property
@@ -260,12 +267,22 @@ class VideoLossConfig(LossConfig):
     """Weights of the losses of video (Eq. 5, 8, 10 and 11).
 
     Args:
+    student_widths: tuple[int, ...] = ()
+    even_channels: bool = False
         gamma1: Weight of the compression loss (Eq. 11).
         gamma2: Weight of the deformation loss (Eq. 11).
         smoothness: Weight of the smoothness term of Eq. 8. 0 removes it.
         strength: Weight of the strength term of Eq. 8. 0 removes it (released code: 0.4 on Ped2).
         smoothness_window: How the smoothness is computed. 0: from differences between neighbouring
             vectors (paper). An odd number: from the difference between a vector and the mean in a
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        widths = self.student_widths
+        require(
+            not widths or (len(widths) == 3 and min(widths) >= 16),
+            f"model.student_widths is {widths}; give three numbers of 16 or more, or []",
+        )
+
             window of this width (similar to the released code, which uses 7 for the coarse and 3
             for the fine field).
         gradient: Weight of the gradient difference in Dis (Eq. 10, 12). The squared error has the
@@ -575,7 +592,12 @@ def restore(tree: Mapping[str, Any]) -> Config:
 
 
 def _form_before_sections(tree: Mapping[str, Any]) -> str:
-    return "images" if (tree.get("model") or {}).get("teacher") else "video"
+    return "images" if _mapping("model", tree.get("model")).get("teacher") else "video"
+
+
+def _mapping(name: str, value: Any) -> Mapping[str, Any]:
+    require(value is None or isinstance(value, Mapping), f"{name} is no mapping of settings")
+    return value or {}
 
 
 def _settings_of_all_forms(section: str) -> set[str]:

@@ -7,11 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from safetensors.torch import save_file
 
 from dmad import categories, recipes
 from dmad.api import load, train, write_evaluation
-from dmad.config import ImageModelConfig, changed
+from dmad.config import changed
 from dmad.console import show_table
 from dmad.data.footage import Clip, LabelledFootage
 from dmad.data.reading.decode import decode
@@ -24,17 +23,14 @@ from dmad.errors import DmadError
 from dmad.evaluation.ledger_tables import printed_tables
 from dmad.evaluation.table import Table
 from dmad.experiments.toy import toy
-from dmad.files import make_folder, write_atomically
+from dmad.files import write_atomically
 from dmad.forms.images.pictures import ImagePictures, judge_image
 from dmad.forms.video.pictures import ColourScale, HighestPictures, Picture, pictures
 from dmad.inference.detector import Detector
-from dmad.model.distillation import Teacher
-from dmad.model.teacher_weights import load_teacher
 from dmad.predict.annotated_video import AnnotatedVideo
 from dmad.runs import Run, find_model, read_card
 
 STREET_EPOCHS, TEXTURE_EPOCHS = 6, 6  # so that the whole demo takes six minutes on two cores
-TEACHER = "resnet18"
 DRAWN_CLIPS = 5  # of the street
 CURVES = ("reconstruction", "compression", "strength", "perplexity")
 
@@ -121,7 +117,8 @@ def draw_clips(
         strongest.append(write_film(detector, test, clip, scale, path))
     rows = [picture.tiles() for picture in strongest]
     labels = [picture.label() for picture in strongest]
-    drawing.save_png(drawing.panel(rows, strongest[0].titles(), labels), out / "panel.png")
+    panel = drawing.panel(rows, strongest[0].titles(), labels, strongest[0].scale.legends())
+    drawing.save_png(panel, out / "panel.png")
 
 
 def write_film(
@@ -130,11 +127,12 @@ def write_film(
     """Write the annotated video of a clip, and return the picture with the highest score."""
     highest = HighestPictures(1)
     frames = test.footage.frames[clip.span]
-    with AnnotatedVideo(path, clip.fps) as film:
+    with AnnotatedVideo(path, clip.fps, scale, clip.aspect) as film:
         for judged in detector.judge(frames, clip.scene):
-            for picture in pictures(judged, scale):
+            for drawn in pictures(judged, scale, clip.aspect):
+                picture = replace(drawn, time=drawn.index / clip.fps)
                 highest.offer(picture)
-                film.add_scored(picture, picture.index / clip.fps)
+                film.add_scored(picture)
     return highest.pictures[0]
 
 
@@ -146,9 +144,8 @@ def textures(out: Path) -> None:
         print(f"textures are skipped: {error}")
         return
     config = replace(recipes.images(), recipe="mvtec")
-    config = changed(config, teacher=TEACHER, layout="mvtec", root=root, size=128)
+    config = changed(config, layout="mvtec", root=root, size=128)
     config = changed(config, epochs=TEXTURE_EPOCHS, batch_size=4)
-    config = changed(config, teacher_weights=random_weights_if_offline(config.model, out))
     folder = categories.train_categories(config, list(TEXTURES), out / "runs")
     print_tables(categories.evaluate_categories(folder))
     rows, names = [], []
@@ -162,20 +159,6 @@ def textures(out: Path) -> None:
             names.append(f"{texture}, {defect}")
     panel = drawing.panel([list(tiles.values()) for tiles in rows], list(rows[0]), names)
     drawing.save_png(panel, out / "panel.png")
-
-
-def random_weights_if_offline(config: ImageModelConfig, out: Path) -> Path | None:
-    """Return a file of random weights if the teacher cannot be downloaded, else None."""
-    teacher = Teacher(TEACHER)
-    try:
-        load_teacher(teacher, config)
-    except DmadError as error:
-        print(f"note: {error}; this demo uses random weights, which find fewer defects")
-        make_folder(out)
-        path = out / "random.safetensors"
-        save_file(teacher.network.state_dict(), path)
-        return path
-    return None
 
 
 def draw_defects(detector: Detector, test: Path) -> Iterator[tuple[str, dict[str, np.ndarray]]]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dmad.calibration.calibration import Calibration
     from dmad.calibration.request import CalibrationRequest
     from dmad.data.footage import Footage, LabelledFootage
+    from dmad.data.synthetic.anomalies import Sequences
     from dmad.data.windows import Batch
     from dmad.evaluation.result import Evaluation
     from dmad.evaluation.summary import Report
@@ -149,6 +150,13 @@ class Form(Protocol[ConfigT_contra, ModelT]):
 
         Returns:
             Entries for the model's card.
+        """
+
+    def synthetic_anomalies(self, config: ConfigT_contra, normal: Footage) -> Sequences:
+        """Return windows of T + 1 frames of normal footage, each with a synthetic anomaly.
+
+        Raises:
+            DmadError: No anomaly can be made from this footage.
         """
 
     def training_overlap(self, data: DataConfig, detector: Any, card: Mapping[str, Any]) -> str:

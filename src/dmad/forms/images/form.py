@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from dmad.errors import DmadError
+from dmad.data.footage import thin
+from dmad.errors import DmadError, require
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from dmad.calibration.calibration import Calibration
     from dmad.calibration.request import CalibrationRequest
     from dmad.config import DataConfig, ImageConfig
     from dmad.data.footage import Footage, LabelledFootage
+    from dmad.data.synthetic.anomalies import Sequences
     from dmad.data.windows import Batch
     from dmad.evaluation.result import Evaluation
     from dmad.evaluation.summary import Report
@@ -24,23 +28,32 @@ if TYPE_CHECKING:
     from dmad.model.ppdm import PPDM, PPDMOutput
     from dmad.runs import ModelFiles
 
+DEFECTIVE_IMAGES = 16  # number of good images that get synthetic defects for the export to int8
 FIRST_ITEMS_FROM = 16  # number of images whose features are the first memory items
+
+logger = logging.getLogger(__name__)
 
 
 class Images:
     """The form for images: implements `Form` with the PPDM.
 
     Modules that need torch are imported inside the methods, so that exported models run without it.
+
+    Args:
+        teacher: A network to use as teacher instead of the one that the settings name.
     """
 
     name = "images"
     judges: Literal["images"] = "images"
 
+    def __init__(self, teacher: nn.Module | None = None) -> None:
+        self.teacher = teacher
+
     def network(self, config: ImageConfig, scenes: int = 1) -> PPDM:
         """Return a PPDM with these settings, ready to load weights into."""
         from dmad.model.ppdm import PPDM
 
-        return PPDM(config.model, config.data.size)
+        return PPDM(config.model, config.data.size, deepcopy(self.teacher))
 
     def prepare(self, config: ImageConfig, train: LabelledFootage) -> PPDM:
         """Return a PPDM with the teacher's weights, and features of images as memory items.
@@ -57,12 +70,19 @@ class Images:
         model = self.network(config)
         with torch.random.fork_rng(devices=()):  # a download draws random numbers, a file does not
             load_teacher(model.teacher, config.model)
+        windows = Windows(train.footage, 0, limit=FIRST_ITEMS_FROM)
+        x, _ = to_model(windows.__getitems__(list(range(len(windows)))).frames)
+        model.teacher.measure_spreads(x)
+        with torch.no_grad():
+            z_e = model.teacher(x)[-1]
         if model.memory:
-            windows = Windows(train.footage, 0, limit=FIRST_ITEMS_FROM)
-            x, _ = to_model(windows.__getitems__(list(range(len(windows)))).frames)
-            with torch.no_grad():
-                z_e = model.teacher(x)[-1]
             model.memory.revive(torch.zeros(config.model.memory_items), z_e)
+        if z_e.min() < 0 and not config.model.student_widths:
+            logger.warning(
+                "features of teacher %s can be negative, and those of the student cannot; give "
+                "--model.student_widths [64,128,256]",
+                config.model.teacher,
+            )
         return model
 
     def fixed_features(self, model: PPDM, footage: Footage) -> list[np.ndarray]:
@@ -165,6 +185,17 @@ class Images:
         from dmad.forms.images.alpha import choose_alpha
 
         return {"choice": asdict(choose_alpha(detector, normal))}
+
+    def synthetic_anomalies(self, config: ImageConfig, normal: Footage) -> Sequences:
+        """Return good images, or tiles of them, with synthetic defects."""
+        from dmad.data.synthetic.anomalies import Sequences
+        from dmad.forms.images.alpha import with_defects
+        from dmad.forms.images.evaluation import frames_of
+
+        images = frames_of(normal)
+        made = with_defects([images[i] for i in thin(np.arange(len(images)), DEFECTIVE_IMAGES)])
+        require(bool(made), "no good image can be given a visible synthetic defect")
+        return Sequences(np.stack([image[None] for image, _ in made]), ("",) * len(made))
 
     def training_overlap(
         self, data: DataConfig, detector: Detector, card: Mapping[str, Any]
