@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 BUILD_DOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict  # to site/
 
-.PHONY: demo test check docs bench results format clean
+.PHONY: demo test check attack docs bench results format clean
 
 $(BIN)/dmad: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -22,6 +22,12 @@ check: $(BIN)/dmad
 	$(BIN)/mypy
 	$(BIN)/pytest tests/test_house.py
 	$(BUILD_DOCS)
+
+# Random attacks: damaged files, kills, full disks, failing receivers. Not a part of the tests.
+MINUTES ?= 10
+SEED ?= 0
+attack: $(BIN)/dmad
+	$(BIN)/python tests/attack/attack.py --minutes $(MINUTES) --seed $(SEED)
 
 docs: $(BIN)/dmad
 	$(BUILD_DOCS)

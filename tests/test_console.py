@@ -8,6 +8,7 @@ import pytest
 
 from dmad.console import (
     only_errors_of,
+    printable,
     progress_bar,
     set_up_logging,
     show_table,
@@ -98,3 +99,8 @@ def test_the_library_shows_nothing_by_itself():
     code = "import logging, dmad.console; logging.getLogger('dmad.x').info('not shown')"
     child = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     assert (child.stdout, child.stderr) == (b"", b"")
+
+
+def test_control_characters_are_written_as_codes() -> None:
+    assert printable("a\x1b[2Jb\tc\x00\x9b") == r"a\x1b[2Jb\tc\x00\x9b"
+    assert printable("a b\nßü日\udce9") == "a b\nßü日\udce9"

@@ -48,3 +48,19 @@ def test_a_word_that_is_not_allowed_is_refused_with_the_choices() -> None:
 def test_a_number_below_its_minimum_is_refused() -> None:
     with pytest.raises(DmadError, match=r"data\.count is 3; give 4 or more"):
         check_settings(Settings(), "data", count=4)
+
+
+@dataclass(frozen=True)
+class Numbers:
+    rate: float = 1.0
+    pair: tuple[float, float] = (0.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"rate": float("inf")}, {"rate": float("nan")}, {"pair": (0.0, float("-inf"))}],
+)
+def test_numbers_of_settings_are_finite(values):
+    check_settings(Numbers(), "data")
+    with pytest.raises(DmadError, match=r"data\.(rate|pair) is .*; give a finite number"):
+        check_settings(Numbers(**values), "data")

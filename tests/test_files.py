@@ -3,13 +3,23 @@
 import csv
 import io
 import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from dmad.errors import DmadError
-from dmad.files import csv_text, make_folder, temporary_array, unique_names, write_atomically
+from dmad.files import (
+    csv_text,
+    make_folder,
+    temporary_array,
+    unfinished_folder,
+    unique_names,
+    write_atomically,
+)
 
 
 def test_a_file_is_written_into_a_new_folder_and_nothing_is_left_beside_it(tmp_path) -> None:
@@ -91,3 +101,54 @@ def test_a_relative_path_is_written_in_the_working_folder(tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path)
     write_atomically(Path("a.txt"), "here")
     assert (tmp_path / "a.txt").read_text() == "here"
+
+
+@pytest.mark.parametrize("cell", ["=1+1", "+a", "-a", "@a", "\t=1"])
+def test_a_cell_that_looks_like_a_formula_is_text(cell) -> None:
+    assert csv_text(["name"], [[cell]]).splitlines()[1] == f"'{cell}"
+
+
+@pytest.mark.parametrize("cell", ["-1.5", "+2", "-inf", "a=b", ""])
+def test_numbers_and_other_texts_stay_as_they_are(cell) -> None:
+    assert next(csv.reader([csv_text(["x", "y"], [[cell, -1.5]]).splitlines()[1]])) == [
+        cell,
+        "-1.5",
+    ]
+
+
+def test_a_private_file_is_readable_for_its_user_only(tmp_path) -> None:
+    write_atomically(tmp_path / "a", "text", private=True)
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o600
+
+
+@contextmanager
+def at_most(size: int) -> Iterator[None]:
+    """Files cannot be larger than some bytes: as on a full disk, an `OSError` is raised."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_the_error_of_a_full_disk_names_the_folder_and_nothing_is_left(tmp_path) -> None:
+    with at_most(10), pytest.raises(OSError, match=str(tmp_path)):
+        write_atomically(tmp_path / "a", "x" * 100)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_array_that_does_not_fit_on_the_disk_is_refused() -> None:
+    with pytest.raises(DmadError, match=r"too little space for an array of .* GB are missing"):
+        temporary_array((2**20, 2**40), np.uint8)
+    with at_most(1000), pytest.raises(DmadError, match="cannot hold an array of"):
+        temporary_array((2000,), np.uint8)
+
+
+def test_an_unfinished_folder_is_removed_unless_it_is_renamed(tmp_path) -> None:
+    with unfinished_folder(tmp_path) as folder:
+        (folder / "a").touch()
+    assert list(tmp_path.iterdir()) == []
+    with unfinished_folder(tmp_path) as folder:
+        folder.rename(tmp_path / "done")
+    assert list(tmp_path.iterdir()) == [tmp_path / "done"]

@@ -18,7 +18,18 @@ FILES = sorted(SOURCE.rglob("*.py"))
 # A module imports only from its own group and from groups above it. A folder is named for all
 # modules in it.
 ORDER = [
-    {"errors", "files", "config", "recipes", "runs", "hardware", "console"},
+    {
+        "errors",
+        "files",
+        "locks",
+        "checked_files",
+        "typed",
+        "config",
+        "recipes",
+        "runs",
+        "hardware",
+        "console",
+    },
     {"model"},
     {"data"},
     {"calibration"},

@@ -7,6 +7,7 @@ runtime.
 from __future__ import annotations
 
 import logging
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,15 +15,16 @@ from typing import TYPE_CHECKING, Any
 from dmad.calibration.request import CalibrationRequest
 from dmad.config import Config, config_of_card
 from dmad.errors import DmadError, require
-from dmad.files import make_folder, write_atomically
+from dmad.files import write_atomically
 from dmad.forms import form_of
+from dmad.locks import locked
 from dmad.runs import Run, find_model, has_model, read_card, read_config, update_card
 
 if TYPE_CHECKING:
     import numpy as np
+    from torch import nn
 
     from dmad.calibration.calibration import Calibration
-    from torch import nn
     from dmad.evaluation.result import Evaluation
     from dmad.inference.detector import Detector
 
@@ -37,9 +39,9 @@ def load(
     device: str | None = None,
     fast: bool = True,
     threads: int = 0,
+    teacher: nn.Module | None = None,
 ) -> Detector:
     """Load a trained or exported model, and return its detector.
-    teacher: nn.Module | None = None,
 
     An exported model does not need torch.
 
@@ -51,9 +53,9 @@ def load(
         device: Where to compute, such as "cpu" or "cuda". None: a GPU if there is one.
         fast: Optimise the network for speed, and use 16 bit if this makes the device faster.
         threads: Number of processor cores that an exported model uses. 0: all.
+        teacher: For a model of images that was trained with `teacher`: this network.
 
     Raises:
-        teacher: For a model of images that was trained with `teacher`: this network.
         DmadError: The model, the calibration or a package that the model needs does not exist.
     """
     from dmad.inference.loading import load_detector
@@ -61,6 +63,7 @@ def load(
     files = find_model(run)
     form = form_of(config_of_card(read_card(files)), teacher)
     detector = load_detector(files, form, device=device, fast=fast, threads=threads)
+    detector.name = str(run)
     if calibration is None:
         return detector
     from dmad.calibration.calibration import read_calibration
@@ -84,22 +87,22 @@ def train(
             settings of that run.
         out: Folder under which a new run folder is made.
         resume: Run folder to resume.
-
-    Returns:
-        The run folder, which holds the trained model.
         teacher: For images: the pretrained network whose features the model learns to restore. From
             images (B, 3, H, W) in [-1, 1], it computes three feature maps of 1/4, 1/8 and 1/16 of
             their size. Give it also to `load`, `calibrate` and `evaluate`. None: the network that
             the settings name.
 
+    Returns:
+        The run folder, which holds the trained model.
+
     Raises:
         DmadError: Data is missing or unusable, the output is not writable, the loss is no longer
             finite, the teacher does not fit, or the run to resume has other settings.
     """
+    from dmad.model.teacher_weights import with_known_teacher
     from dmad.training.train import train as train_form
 
     require(isinstance(config, Config), 'give settings, as dmad.recipe("ped2", ...) makes them')
-    from dmad.model.teacher_weights import with_known_teacher
     form = form_of(config, teacher)
     return train_form(with_known_teacher(config, teacher), form, out, resume)
 
@@ -153,17 +156,18 @@ def choose_weight(
         run: Run folder.
         root: Folder of the data set, if it is not in the same place as in training.
         cache: Folder for decoded frames.
+        teacher: As in `load`.
 
     Raises:
         DmadError: The run does not exist, or no data was held out from its training.
-        teacher: As in `load`.
     """
     from dmad.data.locations import with_locations
     from dmad.data.splits import load_split
 
     detector = load(run, teacher=teacher)
     normal = load_split(with_locations(detector.config.data, root, cache), "held_out").footage
-    update_card(find_model(run), detector.form.choose_weight(detector, normal))
+    with locked(find_model(run).card.parent):
+        update_card(find_model(run), detector.form.choose_weight(detector, normal))
 
 
 def calibrate(
@@ -175,10 +179,14 @@ def calibrate(
 ) -> Calibration:
     """Set the threshold of a model from normal data only, and store it.
 
+    `normal=[...]` raises it just enough that a false alarm does not come again. `threshold=X` sets
+    it by hand. `undo=True` restores the threshold before the last change.
+
     Args:
         run: Run folder, exported model, `.safetensors` file, or the name of a model that comes with
             dmad. Such a model cannot be changed, so it needs `out`.
         request: Options of the calibration.
+        teacher: As in `load`.
         **fields: Fields of `CalibrationRequest`, such as `false_alarms="1/day"`.
 
     Raises:
@@ -186,29 +194,30 @@ def calibrate(
     """
     request = replace(request or CalibrationRequest(), **fields)
     files = find_model(run)
-        teacher: As in `load`.
     require(
         bool(request.out) or not files.shipped,
         f"{run} comes with dmad and cannot be changed; store the threshold with --out FILE",
     )
-    detector = load(run, teacher=teacher)
-    return detector.form.calibrate(detector, files, request)
+    with nullcontext() if request.out else locked(files.card.parent):
+        detector = load(run, teacher=teacher)
+        return detector.form.calibrate(detector, files, request)
 
 
 def log_threshold(calibration: Calibration) -> None:
-    """Log a threshold, the data that it comes from, and its warnings."""
+    """Log the warnings of a threshold, the threshold, and the data that it comes from."""
+    for warning in calibration.warnings:
+        logger.warning(warning)
     low, high = calibration.interval
     source = f"{calibration.frames} good images"
     if calibration.budget.unit != "image":
         frames = f"{calibration.frames} frames at {calibration.fps:g} per second"
         clips = "1 normal clip" if calibration.clips == 1 else f"{calibration.clips} normal clips"
         source = f"{clips}, {frames}"
+    chosen = ", set by hand" if calibration.by_hand else ""
     logger.info(
-        f"threshold {calibration.threshold:.3f} for {calibration.budget} "
-        f"(90 % interval {low:.3f} to {high:.3f}), from {source}"
+        f"threshold {calibration.threshold:.3f}{chosen}; for {calibration.budget} the 90 % "
+        f"interval is {low:.3f} to {high:.3f}, from {source}"
     )
-    for warning in calibration.warnings:
-        logger.warning(warning)
 
 
 def evaluate(
@@ -226,6 +235,7 @@ def evaluate(
         root: Folder of the data set, if it is not in the same place as in training.
         cache: Folder for decoded frames.
         out: Folder to write to. None: `RUN/evaluation`.
+        teacher: As in `load`.
 
     Raises:
         DmadError: There is no such model or test data, or the labels are missing or all equal.
@@ -234,7 +244,6 @@ def evaluate(
     from dmad.data.reading.paths import real_name
     from dmad.data.splits import load_split
     from dmad.report.page import render
-        teacher: As in `load`.
 
     detector = load(run, teacher=teacher)
     if out is None:
@@ -244,16 +253,16 @@ def evaluate(
     data = with_locations(detector.config.data, root, cache)
     test = load_split(data, "test")
     _check_labels(test.labels, test.label_name, data.root)
-    make_folder(out)
     overlap = detector.form.training_overlap(data, detector, card)
     if overlap:
         logger.warning(overlap)
         test = replace(test, label_name=f"{test.label_name}; {overlap}")
-    evaluation = detector.form.evaluate(detector, test)
-    write_evaluation(evaluation, out)
-    title = real_name(Path(run))
-    report = detector.form.summarise(title, detector, test, evaluation, card)
-    write_atomically(out / "report.html", render(report))
+    with locked(out):
+        evaluation = detector.form.evaluate(detector, test)
+        write_evaluation(evaluation, out)
+        title = real_name(Path(run))
+        report = detector.form.summarise(title, detector, test, evaluation, card)
+        write_atomically(out / "report.html", render(report))
     return evaluation
 
 

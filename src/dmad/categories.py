@@ -19,6 +19,7 @@ from dmad.data.layouts.images import chosen_categories
 from dmad.data.locations import required_root
 from dmad.errors import DmadError, StoppedError, require
 from dmad.evaluation.image_ledger import LARGER_OF_BOTH
+from dmad.evaluation.ledger_file import read_rows
 from dmad.evaluation.ledger_tables import HOW_TO_READ_IMAGES
 from dmad.evaluation.table import Table
 from dmad.files import make_folder, write_atomically
@@ -121,7 +122,7 @@ def evaluate_categories(
             if root or _is_outdated(ledger, Run(run).card):
                 logger.info("category %s", run.name)
                 evaluate(run, root, cache)
-            ledgers[run.name] = json.loads(ledger.read_text())["rows"]
+            ledgers[run.name] = read_rows(ledger)
         except DmadError as error:
             logger.warning("category %s skipped: %s", run.name, error)
     require(bool(ledgers), f"none of {len(runs)} categories could be evaluated")

@@ -15,9 +15,12 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
 from dmad.errors import check_settings, require
+from dmad.typed import dataclass_from, typed
 
 VideoLayout = Literal["ped2", "avenue", "shanghaitech", "video", "street", "mnist", "digits"]
 ImageLayout = Literal["mvtec", "images"]
+VALUES = ("black", "white")  # settings of `data` that the training images settle
+EACH_IMAGE = -1.0  # `data.white`: each image has its own range of values
 
 
 @dataclass(frozen=True)
@@ -44,8 +47,12 @@ class DataConfig:
     history: ClassVar[int] = 0
     antialias: ClassVar[bool] = True
     fps: ClassVar[float] = 0.0
+    crop: ClassVar[int] = 0
     tiles: ClassVar[int] = 1
     categories: ClassVar[str] = ""
+    black: ClassVar[float] = 0.0
+    white: ClassVar[float] = 0.0
+    megapixels: ClassVar[float] = 250.0
 
     @property
     def canvas(self) -> int:
@@ -75,6 +82,9 @@ class VideoDataConfig(DataConfig):
         fps: Frame rate of footage that does not state it, such as folders of frames. 0 means
             unknown: results are then not given in seconds or hours.
         normal: Digits that are normal (recipes `mnist` and `digits`).
+        crop: Height and width in pixels of square crops to train on. A crop is placed where the
+            frame differs from the background, because there is little to learn where nothing moves.
+            0 trains on whole frames. The model is used on whole frames in both cases.
     """
 
     layout: VideoLayout = "video"  # type: ignore[misc]
@@ -83,10 +93,16 @@ class VideoDataConfig(DataConfig):
     antialias: bool = True  # type: ignore[misc]
     fps: float = 0.0  # type: ignore[misc]
     normal: tuple[int, ...] = (1, 3, 5, 7, 9)
+    crop: int = 0  # type: ignore[misc]
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_settings(self, "data", history=0, fps=0)
+        check_settings(self, "data", history=0, fps=0, crop=0)
+        require(
+            self.crop < self.size,
+            f"data.crop is {self.crop} and data.size {self.size}; give a smaller crop, or 0 to "
+            "train on whole frames",
+        )
 
 
 @dataclass(frozen=True)
@@ -102,15 +118,30 @@ class ImageDataConfig(DataConfig):
             model is trained for each category. By default, all are trained.
         tiles: Cut each image into `tiles` x `tiles` overlapping pieces of `size` pixels, so that
             small defects of large images are found. 1 does not cut it.
+        black: Value that becomes black in images with more than 8 bits. It is used only if `white`
+            is given too.
+        white: Value that becomes white in images with more than 8 bits, such as 4096 for 12 bits. 0
+            takes the range of the training images. -1 takes the range of each image by itself: 8,
+            12 or 16 bits.
+        megapixels: Largest image that is read, in millions of pixels. A small file may hold a very
+            large image.
     """
 
     layout: ImageLayout = "images"  # type: ignore[misc]
     categories: str = ""  # type: ignore[misc]
     tiles: int = 1  # type: ignore[misc]
+    black: float = 0.0  # type: ignore[misc]
+    white: float = 0.0  # type: ignore[misc]
+    megapixels: float = 250.0  # type: ignore[misc]
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require(1 <= self.tiles <= 16, f"data.tiles is {self.tiles}; give 1 (whole) to 16")
+        require(self.megapixels > 0, f"data.megapixels is {self.megapixels}; give more than 0")
+        require(
+            self.white in (0, EACH_IMAGE) or self.white > self.black,
+            f"data.white is {self.white} and data.black {self.black}; give a larger data.white",
+        )
 
 
 @dataclass(frozen=True)
@@ -186,6 +217,9 @@ class VideoModelConfig(ModelConfig):
             input, one mask for each channel (released code for Ped2 and Avenue). `decoder` computes
             it from the memory items, together with the reference image (released code for
             ShanghaiTech).
+        binary_mask: Round the mask to 0 or 1 (as in the paper), the same for all channels. A mask
+            that is not rounded mixes reference and background, and can then paint an object that
+            the reference does not contain (released code).
     """
 
     widths: tuple[int, ...] = (32, 64, 128, 256)
@@ -195,6 +229,7 @@ class VideoModelConfig(ModelConfig):
     estimator_sees: Literal["past", "target"] = "past"
     background: bool = True
     mask: Literal["encoder", "decoder"] = "encoder"
+    binary_mask: bool = False
 
     @property
     def embedding_reduction(self) -> int:
@@ -232,11 +267,21 @@ class ImageModelConfig(ModelConfig):
 
     teacher: str = "tf_efficientnet_lite0"
     teacher_weights: Path | None = None
+    student_widths: tuple[int, ...] = ()
+    even_channels: bool = False
 
     @property
     def embedding_reduction(self) -> int:
         """Image size divided by the size of the embedding."""
         return 32
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        widths = self.student_widths
+        require(
+            not widths or (len(widths) == 3 and min(widths) >= 16),
+            f"model.student_widths is {widths}; give three numbers of 16 or more, or []",
+        )
 
 
 @dataclass(frozen=True)
@@ -267,22 +312,12 @@ class VideoLossConfig(LossConfig):
     """Weights of the losses of video (Eq. 5, 8, 10 and 11).
 
     Args:
-    student_widths: tuple[int, ...] = ()
-    even_channels: bool = False
         gamma1: Weight of the compression loss (Eq. 11).
         gamma2: Weight of the deformation loss (Eq. 11).
         smoothness: Weight of the smoothness term of Eq. 8. 0 removes it.
         strength: Weight of the strength term of Eq. 8. 0 removes it (released code: 0.4 on Ped2).
         smoothness_window: How the smoothness is computed. 0: from differences between neighbouring
             vectors (paper). An odd number: from the difference between a vector and the mean in a
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        widths = self.student_widths
-        require(
-            not widths or (len(widths) == 3 and min(widths) >= 16),
-            f"model.student_widths is {widths}; give three numbers of 16 or more, or []",
-        )
-
             window of this width (similar to the released code, which uses 7 for the coarse and 3
             for the fine field).
         gradient: Weight of the gradient difference in Dis (Eq. 10, 12). The squared error has the
@@ -291,11 +326,17 @@ class VideoLossConfig(LossConfig):
             (released code: 0.25).
         background: Weight of the loss that fits the background template to the frames (in
             the released code, only this loss trains the template).
+        mask_area: Weight of the mean of the foreground mask. It keeps the mask at 0 where the
+            background explains the frame.
+        mask_entropy: Weight of the entropy of the foreground mask. It moves each value of the mask
+            towards 0 or 1 (released code for ShanghaiTech).
     """
 
     gradient: float = 1.0
     coarse_gradient: float = 1.0
     background: float = 1.0
+    mask_area: float = 0.0
+    mask_entropy: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -394,6 +435,8 @@ class TrainConfig:
         start: Trained model whose weights the training starts from: a run folder, a weights file,
             or the name of a model that comes with dmad, such as `ped2`. Background templates are
             not taken from it.
+        averaging: Decay rate of a moving average of the weights. The trained model has the average
+            weights. 0: no average. 0.999 averages over about the last 1000 steps.
     """
 
     epochs: int = 60
@@ -408,6 +451,7 @@ class TrainConfig:
     compile: Literal["auto", "on", "off"] = "auto"
     channels_last: Literal["auto", "on", "off"] = "auto"
     start: Path | None = None
+    averaging: float = 0.0
 
     background_lr: ClassVar[float] = 1.0  # a setting of video
 
@@ -419,6 +463,7 @@ class TrainConfig:
             0 <= min(self.betas) <= max(self.betas) < 1,
             f"train.betas is {self.betas}; give two numbers from 0 to below 1",
         )
+        require(0 <= self.averaging < 1, f"train.averaging is {self.averaging}; give 0 to below 1")
         require(self.lr > 0, f"train.lr is {self.lr}; give a number above 0")
 
 
@@ -466,6 +511,11 @@ class Config:
             f"data.size is {self.data.size}; give a multiple of {coarsest}, the coarsest "
             "reduction of the model",
         )
+        require(
+            self.data.crop % coarsest == 0,
+            f"data.crop is {self.data.crop}; give a multiple of {coarsest}, the coarsest reduction "
+            "of the model, or 0 to train on whole frames",
+        )
         one_position = self.data.size == self.model.embedding_reduction
         require(
             not (one_position and self.train.batch_size == 1),  # batch norm needs two values
@@ -504,7 +554,6 @@ AnyConfig = TypeVar("AnyConfig", bound=Config)
 
 SECTIONS = ("data", "model", "loss", "score", "train")
 LOCATIONS = ("root", "cache", "teacher_weights")  # paths that are stored absolute
-PATHS = (*LOCATIONS, "start")
 
 
 def section_classes(form: str) -> dict[str, type]:
@@ -520,7 +569,7 @@ def config_class(form: str) -> type[Config]:
         DmadError: No form has this name.
     """
     known = {subclass.form: subclass for subclass in Config.__subclasses__()}
-    require(form in known, f"no form is called {form!r}; known: {', '.join(sorted(known))}")
+    require(str(form) in known, f"no form is called {form!r}; known: {', '.join(sorted(known))}")
     return known[form]
 
 
@@ -581,11 +630,12 @@ def restore(tree: Mapping[str, Any]) -> Config:
     Raises:
         DmadError: An unknown form, section or setting, or a value out of range.
     """
+    require(isinstance(tree, Mapping), "the settings are no mapping")
     form = tree.get("form") or _form_before_sections(tree)
     classes = section_classes(form)
     old = "form" not in tree
     sections: dict[str, Any] = {
-        name: _section(name, section, tree.get(name) or {}, old)
+        name: _section(name, section, _mapping(name, tree.get(name)), old)
         for name, section in classes.items()
     }
     return config_class(form)(recipe=str(tree.get("recipe", form)), **sections)
@@ -610,24 +660,25 @@ def _section(name: str, section: type, values: Mapping[str, Any], old: bool) -> 
     if old:
         dropped = _settings_of_all_forms(name) - known
         values = {key: value for key, value in values.items() if key not in dropped}
-    unknown = sorted(set(values) - known)
+    unknown = sorted(str(key) for key in set(values) - known)
     require(not unknown, f"unknown setting {name}.{', '.join(unknown)}; known: {sorted(known)}")
-    return section(**{key: _value(key, value) for key, value in values.items()})
-
-
-def _value(key: str, value: Any) -> Any:
-    if isinstance(value, list):
-        return tuple(value)
-    if key not in PATHS or value is None:
-        return value
-    return Path(value).absolute() if key in LOCATIONS else Path(value)
+    settings: Any = dataclass_from(section, values, name)
+    paths = {key: getattr(settings, key) for key in known & {*LOCATIONS}}
+    return replace(settings, **{key: path.absolute() for key, path in paths.items() if path})
 
 
 def config_of_card(card: Mapping[str, Any]) -> Config:
-    """Return the settings in a model's card, with the deformation weight that training chose."""
+    """Return the settings in a model's card, with those that the training has chosen.
+
+    These are the weight of the deformation and, for images, the range of the pixel values.
+    """
     config = restore(card["config"])
-    if "choice" in card:
-        config = changed(config, alpha=card["choice"]["alpha"])
-    if "weighing" in card:
-        config = changed(config, weight=card["weighing"]["weight"])
+    for entry, name in (("choice", "alpha"), ("weighing", "weight")):
+        if entry in card:
+            value = typed(float, card[entry].get(name), f"{entry}.{name}")
+            config = changed(config, **{name: value})
+    if config.form == "images":  # older cards do not say it
+        images = card.get("images") or {"black": 0.0, "white": EACH_IMAGE}
+        values = {name: typed(float, images.get(name), f"images.{name}") for name in VALUES}
+        config = config if config.data.white else changed(config, **values)
     return config

@@ -30,7 +30,22 @@ class ConsoleHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write one message to standard error, above a progress bar if there is one."""
         prefix = "note: " if record.levelno >= logging.WARNING else ""
-        error_console().out(prefix + self.format(record), highlight=False)
+        error_console().out(prefix + printable(self.format(record)), highlight=False)
+
+
+def printable(text: str) -> str:
+    """Return a text whose control characters, except line breaks, are written as `\\x1b`.
+
+    The name of a file may contain control characters, which would change the terminal.
+    """
+    return "".join(
+        char if char.isprintable() or char == "\n" or "\ud800" <= char <= "\udfff" else _code(char)
+        for char in text
+    )
+
+
+def _code(char: str) -> str:
+    return char.encode("unicode_escape").decode()
 
 
 @cache
@@ -82,7 +97,9 @@ def progress_bar(items: Iterable[T], title: str, total: float | None = None) -> 
         total: The number of items, if `items` has no length.
     """
     hidden = not bars_are_shown()
-    return track(items, title, total, console=error_console(), transient=True, disable=hidden)
+    return track(
+        items, printable(title), total, console=error_console(), transient=True, disable=hidden
+    )
 
 
 def show_table(
@@ -93,7 +110,8 @@ def show_table(
     The first column holds the names of the rows and is aligned left. A table may be wider than the
     terminal; no cell is cut off.
     """
-    table = Table(title=escape(title), title_justify="left", box=box.SIMPLE)
+    rows = [[printable(cell) for cell in row] for row in rows]
+    table = Table(title=escape(printable(title)), title_justify="left", box=box.SIMPLE)
     for number, name in enumerate(columns):
         cells = [name, *(row[number] for row in rows)]
         longest_word = max(len(word) for cell in cells for word in [*cell.split(), ""])
@@ -106,4 +124,4 @@ def show_table(
     console.width = max(console.width, needed)
     console.print(table)
     for note in notes:
-        console.print(note, highlight=False, markup=False)
+        console.print(printable(note), highlight=False, markup=False)

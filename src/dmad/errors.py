@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Literal, get_args, get_origin, get_type_hints
 
 
@@ -29,7 +30,8 @@ def check_settings(settings: object, section: str, **minimum: float) -> None:
     """Check the settings of a dataclass.
 
     Args:
-        settings: The dataclass. A field of type `Literal` must hold one of its values.
+        settings: The dataclass. A field of type `Literal` must hold one of its values. A float must
+            be finite.
         section: Name of the settings in error messages, such as "data".
         **minimum: Smallest allowed value by field name. Other fields have no limit.
 
@@ -42,6 +44,10 @@ def check_settings(settings: object, section: str, **minimum: float) -> None:
         value, allowed = getattr(settings, name), get_args(hint)
         choices = ", ".join(map(str, allowed))
         require(value in allowed, f"{section}.{name} is {value!r}; give one of {choices}")
+    for name, value in vars(settings).items():
+        numbers = value if isinstance(value, tuple) else (value,)
+        infinite = any(isinstance(number, float) and not isfinite(number) for number in numbers)
+        require(not infinite, f"{section}.{name} is {value}; give a finite number")
     for name, bound in minimum.items():
         value = getattr(settings, name)
         require(value >= bound, f"{section}.{name} is {value}; give {bound} or more")

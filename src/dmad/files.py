@@ -5,17 +5,28 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
+import shutil
+import socket
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from hashlib import file_digest
+from math import prod
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dmad.errors import require
+from dmad.errors import DmadError, one_line, require
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
+
+MACHINE = re.sub(r"[^A-Za-z0-9]", "_", socket.gethostname())[:40]
+UNFINISHED = re.compile(r"\.dmad-(?P<machine>\w+)-(?P<process>\d{1,9})-[0-9a-f]{8}\.part(\.\w+)?")
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet computes a cell that begins with one
 
 
 def make_folder(folder: Path) -> None:
@@ -33,20 +44,97 @@ def make_folder(folder: Path) -> None:
     require(writable, f"cannot write to {folder} ({reason}); choose another with --out DIR")
 
 
-def write_atomically(path: Path, content: str | bytes) -> None:
+def write_atomically(path: Path, content: str | bytes, *, private: bool = False) -> None:
     """Write a file under a temporary name, then rename it, so that no incomplete file is left.
 
     Folders that do not exist are made.
+
+    Args:
+        path: The file.
+        content: Its content.
+        private: Only the user who runs this process may read the file.
+
+    Raises:
+        OSError: The file cannot be written. The error names the folder, also on a full disk.
     """
     make_folder(path.parent)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = unfinished_path(path.parent)
     if isinstance(content, str):
         content = content.encode(errors="surrogateescape")  # names of files need not be UTF-8
     try:
-        temporary.write_bytes(content)
+        with errors_that_name(path.parent):
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _mode(private))
+            with open(descriptor, "wb") as file:
+                file.write(content)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)  # the temporary file exists only after an error
+
+
+def _mode(private: bool) -> int:
+    return 0o600 if private else 0o666  # the umask of the process reduces it
+
+
+@contextmanager
+def errors_that_name(place: Path) -> Iterator[None]:
+    """Add a place to the `OSError`s in a `with` block that name no file, such as of a full disk."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror, str(place)) from error
+
+
+def unfinished_path(folder: Path, suffix: str = "") -> Path:
+    """Return a new path in a folder for an unfinished file or folder.
+
+    Its name states the machine and the process, so that `remove_unfinished` can remove what a
+    killed process left.
+    """
+    return folder / f".dmad-{MACHINE}-{os.getpid()}-{token_hex(4)}.part{suffix}"
+
+
+@contextmanager
+def unfinished_folder(folder: Path) -> Iterator[Path]:
+    """Make a new folder inside a folder. It is removed at the end, unless it was renamed."""
+    path = unfinished_path(folder)
+    path.mkdir()
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove the unfinished files and folders that killed processes of this machine left."""
+    for path in folder.glob(".dmad-*.part*"):
+        name = UNFINISHED.fullmatch(path.name)
+        if name is None or name["machine"] != MACHINE or _is_running(int(name["process"])):
+            continue
+        with suppress(OSError):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+
+
+def _is_running(process: int) -> bool:
+    if os.name != "posix":  # there is no harmless signal
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 hash of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
 
 
 def unique_names(names: Iterable[str]) -> list[str]:
@@ -62,15 +150,55 @@ def unique_names(names: Iterable[str]) -> list[str]:
 
 
 def temporary_array(shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
-    """Return an array of zeros in a temporary file, which is deleted with the array."""
+    """Return an array of zeros in a temporary file, which is deleted with the array.
+
+    Raises:
+        DmadError: The folder for temporary files has too little space.
+    """
+    size = max(1, prod(shape) * np.dtype(dtype).itemsize)
     with tempfile.TemporaryFile() as file:
+        _reserve(file.fileno(), size)
         return np.memmap(file, dtype, "w+", shape=shape)
 
 
+def _reserve(descriptor: int, size: int) -> None:
+    """Reserve space on the disk. Without it, a full disk ends the process with a bus error."""
+    folder = tempfile.gettempdir()
+    missing = size - shutil.disk_usage(folder).free
+    advice = "free some space there, or set TMPDIR to another folder"
+    require(
+        missing <= 0,
+        f"{folder} has too little space for an array of {size / 1e9:.2f} GB: "
+        f"{missing / 1e9:.2f} GB are missing; {advice}",
+    )
+    if not hasattr(os, "posix_fallocate"):
+        return
+    try:
+        os.posix_fallocate(descriptor, 0, size)
+    except OSError as error:
+        raise DmadError(
+            f"{folder} cannot hold an array of {size / 1e9:.2f} GB ({one_line(error)}); {advice}"
+        ) from error
+
+
 def csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Return a table as the text of a CSV file."""
+    """Return a table as the text of a CSV file.
+
+    A cell that a spreadsheet would take for a formula begins with an apostrophe.
+    """
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(columns)
-    writer.writerows(rows)
+    writer.writerows([_harmless(cell) for cell in row] for row in rows)
     return text.getvalue()
+
+
+def _harmless(cell: object) -> object:
+    """Return a cell of a table, with an apostrophe before a formula. Numbers stay as they are."""
+    if not isinstance(cell, str) or not cell.startswith(FORMULA):
+        return cell
+    try:
+        float(cell)
+    except ValueError:
+        return f"'{cell}"
+    return cell

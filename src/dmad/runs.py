@@ -7,6 +7,7 @@ The card is a JSON file beside the weights. It holds the settings (`config`), th
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
@@ -14,9 +15,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dmad.config import Config, plain, restore
+from dmad.checked_files import read_json, read_mapping, read_yaml
+from dmad.config import Config, config_of_card, plain, restore
 from dmad.errors import DmadError, require
 from dmad.files import make_folder, write_atomically
+from dmad.typed import typed
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -24,6 +27,20 @@ if TYPE_CHECKING:
 GRAPH_FILES = {"onnx": "model.onnx", "openvino": "model.xml"}  # of an exported model
 
 CARD_FORMAT = 2  # cards of format 1 do not contain a format number
+
+# Types of the entries of a card that this program reads.
+CARD_TYPES = {
+    "format": int,
+    "config": dict[str, Any],
+    "scenes": list[str],
+    "history": list[dict[str, Any]],
+    "levels": dict[str, float] | None,
+    "choice": dict[str, Any],
+    "weighing": dict[str, Any],
+    "calibration": dict[str, Any] | None,
+    "export": dict[str, Any],
+}
+ADVICE = "train again or restore the file"
 
 PACKAGE = Path(__file__).resolve().parent
 # Models that come with dmad. In a checkout they are beside `src`; in an installed package, inside.
@@ -83,19 +100,15 @@ def read_config(run: Path) -> Config:
     Raises:
         DmadError: The folder has no `config.yaml`, or the file is damaged.
     """
-    import yaml
-
     path = Run(run).config
     require(
         path.exists(),
         f"{run} is not a run folder: it holds no config.yaml; give one that `dmad train` printed",
     )
     try:
-        tree = yaml.safe_load(path.read_text())
-    except (ValueError, yaml.YAMLError):
-        tree = None
-    require(isinstance(tree, dict), f"{path} is damaged; train the model again")
-    return restore(tree)
+        return restore(read_yaml(path))
+    except DmadError as error:
+        raise DmadError(f"{path} is damaged ({error}); train the model again") from error
 
 
 @dataclass(frozen=True)
@@ -168,6 +181,7 @@ def save_model(
 
     settings = plain(config or read_config(folder))
     (folder / "model.npz").unlink(missing_ok=True)  # held-out score terms of earlier weights
+    shutil.rmtree(folder / "model.history", ignore_errors=True)  # thresholds of earlier weights
     tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     write_atomically(folder / "model.safetensors", save(tensors))
     entries = {"format": CARD_FORMAT, "config": settings, "versions": library_versions(), **card}
@@ -180,19 +194,20 @@ def read_card(files: ModelFiles) -> dict[str, Any]:
     Raises:
         DmadError: The card is damaged, or a newer version of dmad wrote it.
     """
-    try:
-        card: dict[str, Any] = json.loads(files.card.read_text())
-    except ValueError as error:
-        message = f"{files.card} is not valid JSON; train again or restore the file"
-        raise DmadError(message) from error
+    card = read_mapping(files.card, ADVICE)
     missing = sorted({"config", "scenes"} - set(card))
-    require(not missing, f"{files.card} holds no {missing}; train again or restore the file")
-    written = card.get("format", 1)
-    require(
-        written <= CARD_FORMAT,
-        f"{files.card} has format {written}, but this dmad reads formats up to {CARD_FORMAT}; "
-        "update dmad",
-    )
+    require(not missing, f"{files.card} holds no {missing}; {ADVICE}")
+    try:
+        for name, kind in CARD_TYPES.items():
+            if name in card:
+                card[name] = typed(kind, card[name], name)
+        require(bool(card["scenes"]), "scenes is empty")
+        written = card.get("format", 1)
+        newer = f"it has format {written}, but this dmad reads formats up to {CARD_FORMAT}"
+        require(written <= CARD_FORMAT, f"{newer}; update dmad")
+        config_of_card(card)  # checks the settings
+    except DmadError as error:
+        raise DmadError(f"{files.card} cannot be used ({error}); {ADVICE}") from error
     return migrate_card(card) if written < CARD_FORMAT else card
 
 
@@ -278,6 +293,6 @@ def write_shipped_model(run: Path, weights: Path) -> None:
         for name, tensor in read_weights(files).items()
     }
     card = without_local_paths(read_card(files))
-    card["ledger"] = json.loads((Run(run).evaluation / "ledger.json").read_text())
+    card["ledger"] = read_json(Run(run).evaluation / "ledger.json", "evaluate the run again")
     write_atomically(weights, save(half))
     write_atomically(weights.with_suffix(".json"), json.dumps(card, indent=1) + "\n")

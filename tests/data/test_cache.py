@@ -191,6 +191,29 @@ def test_a_damaged_entry_is_named(write_frames, truncate, tmp_path, file):
         load_footage(clips, FrameFormat(16, 3), tmp_path / "cache")
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"shape": [4, 16, 16]},
+        {"shape": [3, 16, 16, 3]},
+        {"shape": [4, 8, 32, 3]},
+        {"clips": [1]},
+        {"clips": []},
+        {"skipped": None},
+        {"short": {"a": "1"}},
+        {"more": 1},
+    ],
+)
+def test_an_index_that_does_not_fit_its_frames_is_refused(write_frames, tmp_path, change):
+    clips = sources(write_frames(tmp_path / "a", 4))
+    load_footage(clips, FrameFormat(16, 3), tmp_path / "cache")
+    (index,) = (tmp_path / "cache").glob("*/index.json")
+    index.write_text(json.dumps(json.loads(index.read_text()) | change))
+    with pytest.raises(DmadError, match=r"is damaged .*; delete it") as caught:
+        load_footage(clips, FrameFormat(16, 3), tmp_path / "cache")
+    assert "\n" not in str(caught.value)
+
+
 def test_leftovers_of_killed_processes_are_removed(write_frames, tmp_path):
     cache = tmp_path / "cache"
     for name in (".left.part", ".busy.part"):

@@ -1,10 +1,19 @@
 """Masks are read in every form in which data sets store them."""
 
+import subprocess
+
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.io import savemat
 
-from dmad.data.masks import load_array, read_mask, read_masks_of_clip, resize_mask
+from dmad.data.masks import (
+    load_array,
+    masks_of_reader,
+    read_mask,
+    read_masks_of_clip,
+    resize_mask,
+)
 from dmad.errors import DmadError
 
 
@@ -51,3 +60,27 @@ def test_a_damaged_file_is_named(tmp_path, read):
     (tmp_path / "mask.png").write_bytes(b"rubbish")
     with pytest.raises(DmadError, match=r"mask\.png is not"):
         read(tmp_path / "mask.png")
+
+
+def test_a_damaged_mat_file_is_one_line(write_volume, tmp_path):
+    path = write_volume(tmp_path / "1_label.mat", [0, 1, 1])
+    content = path.read_bytes()
+    for damaged in (b"", b"no MATLAB file", content[: len(content) // 2]):
+        path.write_bytes(damaged)
+        with pytest.raises(DmadError, match="is not a readable MATLAB file") as caught:
+            read_masks_of_clip(path)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_mat_file_of_other_content_is_refused(tmp_path):
+    savemat(tmp_path / "other.mat", {"labels": np.zeros(3)})
+    with pytest.raises(DmadError, match="holds no `volLabel`"):
+        read_masks_of_clip(tmp_path / "other.mat")
+
+
+def test_the_end_of_the_reader_of_mat_files_is_one_line(write_volume, tmp_path):
+    """A process that is killed, as after an invalid access to memory, says nothing."""
+    path = write_volume(tmp_path / "1_label.mat", [0])
+    killed = subprocess.CompletedProcess([], -11, b"", b"")
+    with pytest.raises(DmadError, match=r"is not a readable MATLAB file \(its reader ended with"):
+        masks_of_reader(killed, path)

@@ -89,7 +89,7 @@ class Trap:
 def test_a_pickled_array_is_refused_and_not_executed(tmp_path):
     trap = np.array([Trap(tmp_path / "executed")] * 49, dtype=object)
     np.savez(tmp_path / "scores.npz", **arrays(score=trap))
-    refused(tmp_path / "scores.npz", "not a readable .npz")
+    refused(tmp_path / "scores.npz", "score holds Python objects, not numbers")
     assert not (tmp_path / "executed").exists()
 
 

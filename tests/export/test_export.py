@@ -13,10 +13,13 @@ import pytest
 from dmad.api import load
 from dmad.config import plain
 from dmad.errors import DmadError
+from dmad.export.compare import SyntheticChange
 from dmad.export.export import (
+    LEAST_KEPT,
     ExportOptions,
     ExportReport,
     check_ranking,
+    check_synthetic,
     export,
     write_graph,
 )
@@ -40,7 +43,7 @@ def test_an_export_has_the_scores_of_pytorch(trained, exported, frames_of, forma
     ours, theirs = load(trained, fast=False, device="cpu"), load(exported[format])
     assert isinstance(theirs.backend, ExportedBackend)
     expected, found = ours(frames, scene), theirs(frames, scene)
-    for term in ("score", "reconstruction", "deformation"):
+    for term in ("raw", "reconstruction", "deformation"):
         a, b = getattr(expected, term), getattr(found, term)
         assert np.isnan(b[:4]).all()
         np.testing.assert_allclose(b[4:], a[4:], rtol=1e-3, atol=1e-6)
@@ -193,7 +196,7 @@ def test_an_export_that_differs_is_refused_and_not_written(trained, tmp_path):
     other = Detector(backend, detector.config, form, detector.scenes)
     with pytest.raises(DmadError, match="differs from PyTorch by"):
         export(other, find_model(trained), ExportOptions("onnx", out=tmp_path / "out"))
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == [".out.lock"]
 
 
 def test_int8_reports_its_cost(trained, export_run, tmp_path):
@@ -204,6 +207,30 @@ def test_int8_reports_its_cost(trained, export_run, tmp_path):
     assert any("points" in line for line in report.lines())
 
 
+@FORMATS
+def test_images_in_int8_are_compared_on_synthetic_defects_without_labels(
+    trained_images, export_run, tmp_path, format
+):
+    pytest.importorskip("nncf", reason="needs pip install 'dmad[export]'")
+    root = Path(load(trained_images).config.data.root or "") / "discs" / "train" / "good"
+    good = Path(shutil.copytree(root, tmp_path / "data" / "discs" / "train" / "good")).parents[2]
+    out = tmp_path / format
+    report = export_run(trained_images, format, "int8", out=out, root=good, auroc_loss=0.02)
+    assert report.auroc is None
+    assert report.synthetic is not None
+    assert report.synthetic.kept >= LEAST_KEPT
+
+
+def test_int8_that_finds_fewer_synthetic_anomalies_is_refused():
+    report = ExportReport(Path("out"), "onnx", "int8", 0.01, 32)
+    kept = check_synthetic(report, SyntheticChange(0.951, 0.95, 0.97), loss=0.005)
+    assert kept.synthetic is not None
+    with pytest.raises(DmadError, match=r"lowers the AUROC of synthetic anomalies by 2.00 points"):
+        check_synthetic(report, SyntheticChange(0.93, 0.95, 0.97), loss=0.005)
+    with pytest.raises(DmadError, match="keeps 12% of the score of synthetic anomalies"):
+        check_synthetic(report, SyntheticChange(0.95, 0.95, 0.12), loss=0.005)
+
+
 def test_an_export_that_costs_too_much_auroc_is_refused(trained, exported):
     detector, other = load(trained, fast=False, device="cpu"), load(exported["onnx"])
     report, data = ExportReport(Path("out"), "onnx", "int8", 0.01, 32), detector.config.data
@@ -212,11 +239,13 @@ def test_an_export_that_costs_too_much_auroc_is_refused(trained, exported):
         check_ranking(report, detector, other, data, loss=-0.5)
 
 
-def test_a_report_says_if_the_cost_of_int8_is_unknown():
-    report = ExportReport(Path("out"), "openvino", "int8", 0.01, 32)
+def test_a_report_says_if_only_synthetic_anomalies_were_compared():
+    change = SyntheticChange(0.95, 0.96, 0.97)
+    report = ExportReport(Path("out"), "openvino", "int8", 0.01, 32, change)
     assert list(report.lines()) == [
         "largest difference from PyTorch: 1.0e-02 (32 frames)",
-        "the test split has no labels: the loss of AUROC by int8 is not known",
+        "synthetic anomalies: AUROC 0.9500, PyTorch 0.9600: -1.00 points; 97.0% of the score kept",
+        "the test split has no labels: only synthetic anomalies were compared",
     ]
 
 
@@ -280,6 +309,34 @@ def test_damaged_and_half_exports_are_refused(exported, tmp_path):
     (tmp_path / "model.json").write_text((exported["onnx"] / "model.json").read_text())
     with pytest.raises(DmadError, match="cannot be read"):
         load(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "background.npy"])
+def test_an_export_with_a_missing_or_a_changed_part_is_refused(exported, tmp_path, name):
+    part = Path(shutil.copytree(exported["onnx"], tmp_path / "export")) / name
+    content = bytearray(part.read_bytes())
+    content[-1] ^= 1
+    part.write_bytes(content)
+    with pytest.raises(DmadError, match=f"{name} is damaged or belongs to another export"):
+        load(tmp_path / "export")
+    part.unlink()
+    with pytest.raises(DmadError, match=f"has no {name}|no model at"):
+        load(tmp_path / "export")
+
+
+@pytest.mark.parametrize(
+    "templates",
+    [np.zeros((1, 1, 32, 32)), np.zeros((2, 1, 32, 32), np.float32), np.zeros(3, np.float32)],
+)
+def test_templates_of_another_shape_are_refused(exported, tmp_path, templates):
+    folder = Path(shutil.copytree(exported["onnx"], tmp_path / "export"))
+    card = json.loads((folder / "model.json").read_text())
+    del card["export"]["sha256"]  # as in an early export
+    (folder / "model.json").write_text(json.dumps(card))
+    load(folder)
+    np.save(folder / "background.npy", templates)
+    with pytest.raises(DmadError, match=r"background\.npy holds .*; export the model again"):
+        load(folder)
 
 
 def test_frames_of_another_shape_are_refused(exported):

@@ -1,4 +1,5 @@
 import csv
+import json
 import math
 from collections.abc import Callable
 from fractions import Fraction
@@ -61,8 +62,14 @@ def count_frames(video: Path) -> int:
 def test_a_video_gives_scores_and_pictures(predict, write_video):
     (folder,) = predict(write_video(count=16), panels=2)
     assert folder.name == "street"
-    names = {path.name for path in folder.iterdir()}
+    names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
     assert names == {"scores.csv", "timeline.png", "annotated.mp4", "panels"}
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name != ".dmad.lock"]
+    manifest = folder / ".dmad-written.jsonl"
+    readable = {path.stat().st_mode & 0o077 for path in files if path != manifest}
+    assert readable == {0}  # only for this user
+    listed = {json.loads(line)[0] for line in manifest.read_text().splitlines()}
+    assert {folder / name for name in listed} == {*files} - {manifest}
     assert count_frames(folder / "annotated.mp4") == 16
     assert np.asarray(Image.open(folder / "timeline.png")).std() > 0
 
@@ -106,7 +113,7 @@ def test_calibrated_scores_and_alarms_are_those_of_the_detector(
     (folder,) = predict_clips(with_threshold, [clip], tmp_path / "out", SCORES_ONLY)
     expected = with_threshold(frames_of(3, 10))
     rows = rows_of(folder)
-    calibrated = [float(row["calibrated"] or "nan") for row in rows]
+    calibrated = [float(row["score"] or "nan") for row in rows]
     assert calibrated == pytest.approx(expected.calibrated, rel=1e-4, nan_ok=True)
     assert [row["alarm"] == "1" for row in rows] == expected.alarm.tolist()
     assert expected.alarm.any()
@@ -134,14 +141,16 @@ class InterruptAt15(HighestPictures):
 def test_scores_before_an_interruption_are_kept(detector, write_clip, tmp_path, logged):
     out = tmp_path / "out"
     clip = write_clip(tmp_path / "clip", 3, 40)
-    out.mkdir()
-    (out / "annotated.mp4").write_bytes(b"of an earlier call")
+    ClipPrediction(detector, clip, out, PredictSettings(panels=0)).run()
+    assert (out / "annotated.mp4").exists()
+    (out / "mine.mp4").touch()
     prediction = ClipPrediction(detector, clip, out, PredictSettings())
     prediction.highest = InterruptAt15(4)
     with pytest.raises(KeyboardInterrupt):
         prediction.run()
     assert len(rows_of(out)) == 16
     assert not (out / "annotated.mp4").exists()
+    assert (out / "mine.mp4").exists()
     assert "stopped after 12 scored frames" in logged()
 
 

@@ -139,6 +139,29 @@ def test_pictures_of_an_earlier_call_are_removed(detector, spots, tmp_path) -> N
             assert [path.name for path in (tmp_path / folder).iterdir()] == [name]
 
 
+def test_pictures_outside_the_folder_are_not_removed(detector, spots, tmp_path) -> None:
+    """Even if the table of an earlier call names them."""
+    out, precious = tmp_path / "out", tmp_path / "precious.png"
+    precious.touch()
+    predict_images(detector, [spots / "000.png"], out)
+    table = out / "scores.csv"
+    lines = table.read_text().splitlines()
+    row = lines[1].split(",", 1)[1]
+    table.write_text("\n".join([lines[0], f"{precious},{row}", f"../../precious.png,{row}", ""]))
+    predict_images(detector, [spots / "001.png"], out)
+    assert precious.exists()
+    assert len(rows_of(out)) == 1
+
+
+def test_a_linked_folder_of_pictures_is_refused(detector, spots, tmp_path) -> None:
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "overlays").symlink_to(tmp_path / "outside")
+    with pytest.raises(DmadError, match="is a link; nothing is written there"):
+        predict_images(detector, [spots / "000.png"], tmp_path / "out")
+    assert list((tmp_path / "outside").iterdir()) == []
+
+
 def test_a_table_of_somebody_else_is_not_overwritten(detector, spots, tmp_path) -> None:
     table = tmp_path / "scores.csv"
     table.write_text("part,weight\n")

@@ -84,7 +84,7 @@ def test_polygons_may_be_lists_of_corners(tmp_path):
         ("gate: {source: a.mp4, include: '0,0'}", "three corners"),
         ("gate: {source: a.mp4, fps: -1}", "fps is -1"),
         ("gate: {source: a.mp4, fps: ten}", "camera gate has a setting of a wrong type"),
-        ("gate: {source: a.mp4, fps: }", "camera gate has a setting of a wrong type"),
+        ("gate: {source: a.mp4, fps: }", "camera gate has an empty setting: fps"),
         ("gate: {source: a.mp4, exclude: 3}", "camera gate has a setting of a wrong type"),
         ("gate: {source: a.mp4, calibration: 5}", "camera gate has a setting of a wrong type"),
         ("gate: {source: a.mp4, include: [[]]}", "camera gate has a setting of a wrong type"),
@@ -93,6 +93,10 @@ def test_polygons_may_be_lists_of_corners(tmp_path):
         ("gate: {source: }", "camera gate has an empty setting: source"),
         ("gate: ", "camera gate has no source"),
         ("a/b: c.mp4", "leave out /"),
+        ("gate: {source: a.mp4, fps: .inf}", "fps is inf"),
+        ('gate: "a\\0.mp4"', "source contains a null character"),
+        ("gate: &a {source: a.mp4}\nyard: *a", "has an alias"),
+        ("gate: " + 30 * "[", "more than 20 levels"),
     ],
 )
 def test_wrong_files_are_refused(tmp_path, text, message):
@@ -103,7 +107,7 @@ def test_wrong_files_are_refused(tmp_path, text, message):
 
 
 def test_a_missing_file_is_refused(tmp_path):
-    with pytest.raises(DmadError, match="is not readable"):
+    with pytest.raises(DmadError, match="is not a file"):
         read_cameras(tmp_path / "cameras.yaml")
 
 

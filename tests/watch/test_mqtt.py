@@ -6,7 +6,20 @@ from dmad.errors import DmadError
 from dmad.watch.mqtt import mqtt
 
 
-@pytest.mark.parametrize("url", ["mqtt://host", "mqtt:///topic", "http://host/topic"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mqtt://host",
+        "mqtt:///topic",
+        "http://host/topic",
+        "mqtt://[::1/topic",
+        "mqtt://host:99999/topic",
+        "mqtt://host:port/topic",
+        "mqtt://host/topic/#",
+        "mqtt://host/+/topic",
+        "mqtt://host/a\0b",
+    ],
+)
 def test_an_address_without_host_or_topic_is_refused(url):
     with pytest.raises(DmadError, match="give mqtt://host/topic"):
         mqtt(url)

@@ -1,11 +1,17 @@
 import json
+import resource
+import signal
+import subprocess
+import sys
 import threading
 import time
+from contextlib import contextmanager
 
 import pytest
 
 from dmad.errors import DmadError
-from dmad.watch.outbox import Outbox, Retries, cut_partial_line
+from dmad.watch.outbox import Outbox, Retries
+from dmad.watch.spool import Spool
 
 FAST = Retries(first=0.05, longest=0.2, closing=0.3)
 
@@ -29,7 +35,7 @@ def receiver():
 
 @pytest.fixture
 def spool(tmp_path):
-    return tmp_path / "spool.jsonl"
+    return tmp_path / "spool.db"
 
 
 def open_outbox(spool, receiver) -> Outbox:
@@ -47,13 +53,32 @@ def messages(start, stop):
     return [json.dumps({"n": n}) for n in range(start, stop)]
 
 
+def stored(path):
+    """The messages in a spool that no process uses."""
+    spool = Spool(path)
+    found = spool.read(0, 1000)
+    spool.close()
+    return [message for _, message in found]
+
+
+@contextmanager
+def full_disk():
+    """No file of this process can grow: as on a full disk, an `OSError` is raised."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
 def test_messages_are_sent_in_order_and_leave_the_spool(spool, receiver):
     outbox = open_outbox(spool, receiver)
     for message in messages(0, 3):
         outbox.send(message)
     assert until(lambda: receiver.messages == messages(0, 3))
-    assert until(lambda: spool.read_bytes() == b"")
     outbox.close()
+    assert stored(spool) == []
 
 
 def test_a_receiver_that_is_back_gets_each_message_once_in_order(spool, receiver, logged):
@@ -69,7 +94,7 @@ def test_a_receiver_that_is_back_gets_each_message_once_in_order(spool, receiver
     assert until(lambda: len(receiver.messages) == 8)
     outbox.close()
     assert receiver.messages == messages(0, 8)
-    assert spool.read_bytes() == b""
+    assert stored(spool) == []
     assert logged().count("the webhook cannot be reached") == 1
 
 
@@ -88,47 +113,137 @@ def test_what_was_not_sent_is_sent_by_the_next_process(spool, receiver, logged):
     assert receiver.messages == messages(0, 5)
 
 
-def test_what_was_sent_is_not_sent_again_by_the_next_process(spool, receiver):
-    spool.write_text('{"n": 0}\n{"n": 1}\n')
-    spool.with_suffix(".sent").write_text("9")  # bytes: the first message
+def test_a_message_is_sent_though_the_disk_is_full(spool, receiver, logged):
     outbox = open_outbox(spool, receiver)
-    assert until(lambda: len(receiver.messages) == 1)
-    outbox.close()
-    assert receiver.messages == messages(1, 2)
-
-
-def test_half_a_message_of_a_process_that_was_killed_is_left_out(spool, receiver):
-    spool.write_text('{"n": 0}\n{"n"')
-    spool.with_suffix(".sent").write_text("")
-    outbox = open_outbox(spool, receiver)
-    assert until(lambda: len(receiver.messages) == 1)
-    outbox.send(*messages(1, 2))
-    assert until(lambda: len(receiver.messages) == 2)
-    outbox.close()
-    assert receiver.messages == messages(0, 2)
-
-
-def test_no_message_is_lost_while_the_position_cannot_be_stored(spool, receiver):
-    """As on a full disk: the messages stay in the spool until that works again."""
-    outbox = open_outbox(spool, receiver)
-    position = spool.with_suffix(".sent")
-    assert until(position.exists)
-    position.unlink()
-    position.mkdir()  # so that no file can get this name
-    for message in messages(0, 2):
+    with full_disk():
+        for message in messages(0, 50):
+            outbox.send(message)
+        assert until(lambda: len(receiver.messages) == 50)
+    for message in messages(50, 60):
         outbox.send(message)
-    assert until(lambda: len(receiver.messages) == 2)
-    time.sleep(0.3)  # several attempts
-    assert spool.read_text().splitlines() == messages(0, 2)
-    position.rmdir()
-    assert until(lambda: spool.read_bytes() == b"")
+    assert until(lambda: len(receiver.messages) == 60)
     outbox.close()
-    assert receiver.messages == messages(0, 2)
+    assert receiver.messages == messages(0, 60)
+    assert stored(spool) == []
+    assert logged().count("are sent, but cannot be stored") == 1
+
+
+def test_a_message_is_sent_though_no_spool_can_be_made(spool, receiver, logged):
+    with full_disk():
+        outbox = open_outbox(spool, receiver)
+        outbox.send("a")
+        assert until(lambda: receiver.messages == ["a"])
+    outbox.send("b")
+    assert until(lambda: receiver.messages == ["a", "b"])
+    outbox.close()
+    assert "cannot be stored" in logged()
+    assert stored(spool) == []
+
+
+def test_messages_of_a_full_disk_are_stored_when_there_is_space(spool, receiver):
+    outbox = open_outbox(spool, receiver)
+    receiver.failing = True
+    with full_disk():
+        for message in messages(0, 50):
+            outbox.send(message)
+    outbox.close()
+    assert stored(spool) == messages(0, 50)
+
+
+def test_messages_that_could_neither_be_sent_nor_stored_are_counted(spool, receiver, logged):
+    outbox = open_outbox(spool, receiver)
+    receiver.failing = True
+    with full_disk():
+        for message in messages(0, 50):
+            outbox.send(message)
+        outbox.close()
+    left = stored(spool)
+    assert left == messages(0, len(left))
+    assert f"{50 - len(left)} messages to the webhook are lost" in logged()
+
+
+def test_a_sent_message_that_cannot_be_removed_is_not_sent_again(spool, receiver):
+    outbox = open_outbox(spool, receiver)
+    receiver.failing = True
+    for message in messages(0, 3):
+        outbox.send(message)
+    spool.chmod(0o400)
+    other = Spool(spool)  # locks the file, so that nothing can be removed
+    other._database.execute("BEGIN EXCLUSIVE")
+    receiver.failing = False
+    time.sleep(0.3)
+    other._database.execute("ROLLBACK")
+    other.close()
+    assert until(lambda: len(receiver.messages) == 3)
+    outbox.close()
+    assert receiver.messages == messages(0, 3)
+
+
+@pytest.mark.parametrize("where", [0, 20, 100, 4096, 6000])
+def test_messages_after_a_damage_are_sent(spool, receiver, where, logged):
+    receiver.failing = True
+    outbox = open_outbox(spool, receiver)
+    for message in messages(0, 200):
+        outbox.send(message)
+    outbox.close()
+    content = bytearray(spool.read_bytes())
+    content[where : where + 50] = b"x" * 50
+    spool.write_bytes(content)
+    receiver.failing = False
+    logged()
+    outbox = open_outbox(spool, receiver)
+    for message in messages(200, 210):
+        outbox.send(message)
+    assert until(lambda: receiver.messages[-10:] == messages(200, 210))
+    outbox.close()
+    assert receiver.messages == sorted(receiver.messages, key=lambda line: json.loads(line)["n"])
+    everything = len(receiver.messages) == 210
+    assert everything or "damaged" in logged()
+    assert stored(spool) == []
+
+
+KILLED = """
+import os, sys, time
+from pathlib import Path
+from dmad.watch.outbox import Outbox
+def deliver(message):
+    if "never" in message:
+        raise OSError
+    print(message, flush=True)
+outbox = Outbox(Path(sys.argv[1]), deliver, "the receiver")
+for message in sys.stdin.read().splitlines():
+    outbox.send(message)
+time.sleep(0.5)
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_after_a_kill_the_rest_is_sent_and_open_events_end(spool, receiver):
+    def event(name, state, **more):
+        entries = {"kind": "event", "id": name, "state": state, "peak": 2.5, "end": None}
+        return json.dumps({**entries, "clip": f"{name}.mp4", **more})
+
+    first = [event("a", "new"), event("b", "new"), event("a", "end", end=3), event("b", "update")]
+    rest = ["never sent by this process"]
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, spool],
+        input="\n".join([*first, *rest]),
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert (killed.returncode, killed.stdout.splitlines()) == (-signal.SIGKILL, first)
+    ended = event("b", "end", end=2.5, clip="")
+    outbox = open_outbox(spool, receiver)
+    assert until(lambda: receiver.messages == [*rest, ended])
+    outbox.close()
+    open_outbox(spool, receiver).close()
+    assert receiver.messages == [*rest, ended]
 
 
 def test_a_spool_belongs_to_one_process(spool, receiver):
     first = open_outbox(spool, receiver)
-    with pytest.raises(DmadError, match="is used by another `dmad watch`; give each its own"):
+    with pytest.raises(DmadError, match="is in use by process"):
         open_outbox(spool, receiver)
     first.close()
     open_outbox(spool, receiver).close()
@@ -138,25 +253,3 @@ def test_a_closed_outbox_leaves_no_thread_behind(spool, receiver):
     before = threading.active_count()
     open_outbox(spool, receiver).close()
     assert threading.active_count() == before
-
-
-@pytest.mark.parametrize(
-    ("content", "expected"),
-    [
-        (b"", b""),
-        (b"whole\n", b"whole\n"),
-        (b"whole\npart", b"whole\n"),
-        (b"part", b""),
-        (b"whole\n" + b"x" * 200_000, b"whole\n"),
-    ],
-)
-def test_a_partial_last_line_is_cut_off(tmp_path, content, expected):
-    path = tmp_path / "lines"
-    path.write_bytes(content)
-    cut_partial_line(path)
-    assert path.read_bytes() == expected
-
-
-def test_a_missing_file_has_no_partial_line(tmp_path):
-    cut_partial_line(tmp_path / "missing")
-    assert not (tmp_path / "missing").exists()

@@ -1,5 +1,6 @@
 import io
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -112,11 +113,13 @@ def test_a_model_of_images_is_refused(trained_images, clip):
 def test_a_full_disk_does_not_stop_the_watch(detector, clip, tmp_path, logged):
     """Messages and films that cannot be written are warned about once."""
     (tmp_path / "clips").write_text("a file where a folder should be")
-    sink, full = ListSink(), FileSink(Path("/dev/full"))
+    sink, full = ListSink(), FileSink(tmp_path / "full" / "events.jsonl")
+    os.dup2(os.open("/dev/full", os.O_WRONLY), full._file)  # each write fails
     count = watch(detector, [Camera(str(clip()))], [full, sink], WatchSettings(out=tmp_path))
     assert count == len(sink.matching("event", state="end")) > 0
     log = logged()
     assert log.count("a message could not be written: No space left on device") == 1
+    assert "messages could not be written to" in log
     assert "gate: no film or thumbnail" in log
 
 

@@ -83,7 +83,22 @@ def test_an_at_sign_in_the_path_is_no_user(server):
     assert headers["Authorization"] is None
 
 
-@pytest.mark.parametrize("url", ["host/in", "ftp://host/in", "http://", "http://[::1"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "host/in",
+        "ftp://host/in",
+        "http://",
+        "http://[::1",
+        "http://[zz]/in",
+        "http://host:99999/in",
+        "http://host:0/in",
+        "http://host:port/in",
+        "http://xn--/in",
+        "http://a b/in",
+        "http://host\0/in",
+    ],
+)
 def test_other_addresses_are_refused(url):
     with pytest.raises(DmadError, match="is no webhook"):
         webhook(url)

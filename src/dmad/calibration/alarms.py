@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -69,7 +70,7 @@ class AlarmShape:
     def __post_init__(self) -> None:
         for name in ("smoothing", "minimum", "gap", "cooldown"):
             value = getattr(self, name)
-            require(value >= 0, f"{name} is {value} s; give 0 or more")
+            require(0 <= value < np.inf, f"{name} is {value} s; give 0 or more, but not infinite")
         share = self.hysteresis
         require(0 <= share < 1, f"hysteresis is {share}; give a share of at least 0, below 1")
 
@@ -201,3 +202,29 @@ def frames_in_events(count: int, events: Sequence[Event]) -> np.ndarray:
     for event in events:
         inside[event.start : event.end] = True
     return inside
+
+
+def highest_alarm_level(
+    scores: np.ndarray,
+    shape: AlarmShape,
+    fps: float,
+    clip_lengths: Sequence[int] | np.ndarray | None = None,
+) -> float:
+    """Return the highest threshold at which scores (N,) raise an alarm; -inf if there is none.
+
+    Args:
+        scores: Larger = more anomalous; NaN if a frame has no score.
+        shape: The settings of an alarm.
+        fps: Frames per second.
+        clip_lengths: Number of frames of each clip. None: there is one clip.
+    """
+    known = np.unique(scores[np.isfinite(scores)])
+    # At these thresholds, a frame reaches `on` or `off`. Between them, no event changes.
+    share = np.where(known > 0, 1 - shape.hysteresis, 1 + shape.hysteresis)
+    levels = np.unique(np.concatenate((known, known / share)))
+    silent = bisect_left(
+        range(len(levels)),
+        True,
+        key=lambda index: not find_events(scores, shape.rule(levels[index], fps), clip_lengths),
+    )
+    return float(levels[silent - 1]) if silent else -np.inf

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +11,24 @@ import numpy as np
 
 from dmad.calibration.alarms import AlarmRule, AlarmShape, Event, find_events, frames_in_events
 from dmad.calibration.budget import Budget
-from dmad.calibration.standardisation import Scorer, Standardisation
+from dmad.calibration.standardisation import Scorer
+from dmad.checked_files import read_mapping
 from dmad.config import plain
 from dmad.data.zones import ALL, Zone
 from dmad.errors import DmadError, require
+from dmad.typed import dataclass_from
+
+LONGEST = 10**7  # frames of an alarm rule
+
+
+@dataclass(frozen=True)
+class TradeOff:
+    """What a threshold costs and what it finds."""
+
+    threshold: float
+    false_alarms: float  # expected: events per hour, or a share of frames or images
+    observed: int  # number of held-out events, frames or images that reach the threshold
+    found: float | None  # share of the synthetic anomalies that are found; None: not measured
 
 
 @dataclass(frozen=True)
@@ -26,14 +39,18 @@ class Calibration:
     rule: AlarmRule  # scores to events, in frames; `rule.on` is the threshold
     budget: Budget  # accepted false alarms
     fps: float  # frames per second of the held-out footage
-    interval: tuple[float, float]  # 90 % bootstrap interval of the threshold
-    margin: float  # how much the threshold was raised because there are few clips
+    interval: tuple[float, float]  # 90 % interval of the threshold that keeps the budget
+    margin: float  # how much the interval was widened because there are few clips
     frames: int  # held-out frames with a score
     clips: int  # held-out clips with a score
     observed: int  # number of held-out events, frames or images that reach the threshold
     warnings: tuple[str, ...]  # what a user must know, one sentence each
     scene: str = ""  # name of the view that the threshold was set for
     zone: Zone = ALL  # part of the view that is scored
+    largest: float | None = None  # largest score of the held-out footage; None: not stored
+    options: tuple[TradeOff, ...] = ()  # rising thresholds to choose from, with this one
+    lowest: float | None = None  # alarms marked as normal need at least this threshold
+    by_hand: bool = False  # True if a user has chosen the threshold
 
     @property
     def threshold(self) -> float:
@@ -86,20 +103,22 @@ class Calibration:
 
     @classmethod
     def from_dict(cls, tree: dict[str, Any]) -> Calibration:
-        """Return the calibration from a dictionary that `to_dict` returned."""
-        scorer = dict(tree["scorer"])
-        for term in ("reconstruction", "deformation"):
-            scorer[term] = Standardisation(**scorer[term])
-        low, high = tree["interval"]
-        values = {
-            "scorer": Scorer(**scorer),
-            "rule": AlarmRule(**tree["rule"]),
-            "budget": Budget(**tree["budget"]),
-            "interval": (low, high),
-            "warnings": tuple(tree["warnings"]),
-            "zone": Zone.from_dict(tree["zone"]) if tree.get("zone") else ALL,
-        }
-        return cls(**tree | values)
+        """Return the calibration from a dictionary that `to_dict` returned.
+
+        Raises:
+            DmadError: An entry is missing, unknown, of a wrong type or out of range.
+        """
+        known = {name: value for name, value in tree.items() if name != "zone" or value}
+        return dataclass_from(cls, known, "calibration")
+
+    def __post_init__(self) -> None:
+        scales = (self.scorer.reconstruction.scale, self.scorer.deformation.scale)
+        require(min(scales) > 0, f"a scale of the calibration is {min(scales)}; give more than 0")
+        window, rule = self.scorer.window, self.rule
+        longest = max(window, rule.minimum, rule.gap, rule.cooldown)
+        require(longest <= LONGEST, f"the alarm rule has a time of {longest} frames; give less")
+        require(window >= 1, f"window is {window} frames; give 1 or more")
+        require(self.fps > 0, f"fps of the calibration is {self.fps}; give more than 0")
 
 
 def read_calibration(path: Path, scene: str | None = None) -> Calibration:
@@ -114,12 +133,11 @@ def read_calibration(path: Path, scene: str | None = None) -> Calibration:
             has another background template for each view, so its scores differ.
     """
     require(path.is_file(), f"{path} is not a file; give one that `dmad calibrate --out` wrote")
+    advice = "give one that `dmad calibrate --out` wrote"
     try:
-        calibration = Calibration.from_dict(json.loads(path.read_text()))
-    except (OSError, AttributeError, ValueError, TypeError, KeyError) as error:
-        raise DmadError(
-            f"{path} holds no calibration; give one that `dmad calibrate --out` wrote"
-        ) from error
+        calibration = Calibration.from_dict(read_mapping(path, advice))
+    except DmadError as error:
+        raise DmadError(f"{path} holds no calibration ({error}); {advice}") from error
     view = f"for view {calibration.scene}" if calibration.scene else "without a view"
     require(scene in (None, calibration.scene), f"{path} was set {view}; give the same view here")
     return calibration

@@ -5,8 +5,14 @@ from __future__ import annotations
 from dataclasses import fields
 from pathlib import Path
 
+from dmad.calibration.budget import Budget
+from dmad.calibration.calibration import Calibration
 from dmad.calibration.request import CalibrationRequest
 from dmad.cli.options import AS_IN_TRAINING, DataFolders, ZoneOptions
+from dmad.cli.process import show
+from dmad.console import show_table
+
+SLOWEST_PER_HOUR = 0.5  # lower rates are written per day
 
 
 def calibrate_command(
@@ -19,13 +25,18 @@ def calibrate_command(
     """Set the threshold of a model from normal data, for a budget of false alarms.
 
     No abnormal data is needed. Options that you do not give keep the value of the last
-    calibration. The threshold is stored with the model. With --out, it is stored in a
-    file of its own, for one camera. The command prints the path of this file.
+    calibration. The command prints a table of five thresholds: the false alarms that each
+    causes, and the share of synthetic anomalies that it finds. The threshold is stored with
+    the model. With --out, it is stored in a file of its own, for one camera. The last line
+    is the path of this file.
 
     Examples:
       dmad calibrate RUN --false-alarms 1/day
       dmad calibrate RUN yard/*.mp4 --scene yard --out yard.json
+      dmad calibrate RUN --threshold 5.5
       dmad calibrate RUN --normal found/clips/gate-1790000000.000.mp4
+      dmad calibrate RUN --normal gate-1790000000.000 --events found
+      dmad calibrate RUN --undo
 
     Args:
         run: Run folder of `dmad train`, folder of an export, or .safetensors file. With --out also
@@ -42,5 +53,38 @@ def calibrate_command(
 
     values = {item.name: getattr(request, item.name) for item in fields(request)}
     values |= {"footage": footage, "zone": zone.zone(), "root": data.root, "cache": data.cache}
-    api.log_threshold(api.calibrate(run, CalibrationRequest(**values)))
-    print(request.out or find_model(run).card)
+    calibration = api.calibrate(run, CalibrationRequest(**values))
+    api.log_threshold(calibration)
+    if calibration.options:
+        show_options(calibration)
+    show(request.out or find_model(run).card)
+
+
+def show_options(calibration: Calibration) -> None:
+    """Print what the threshold, two lower and two higher ones cost and find."""
+    unit = calibration.budget.unit
+    things = "alarms" if calibration.budget.counts_events else f"{unit}s above it"
+    columns = ("threshold", "false alarms expected", f"{things} in the normal data", "found")
+    rows = [
+        (
+            f"{option.threshold:.3g}{mark(option.threshold == calibration.threshold)}",
+            rate_text(option.false_alarms, calibration.budget),
+            f"{option.observed}",
+            "" if option.found is None else f"{option.found:.0%}",
+        )
+        for option in calibration.options
+    ]
+    notes = ["found: share of the synthetic anomalies, in normal data, that raise an alarm"]
+    show_table("What a threshold costs and finds", columns, rows, notes)
+
+
+def mark(is_set: bool) -> str:
+    """Return the text that marks the threshold that was set."""
+    return " (set)" if is_set else ""
+
+
+def rate_text(rate: float, budget: Budget) -> str:
+    """Return a rate of false alarms as text: per hour or day, or in percent."""
+    if not budget.counts_events:
+        return f"{rate:.2%} of the {budget.unit}s"
+    return f"{rate:.2g}/hour" if rate >= SLOWEST_PER_HOUR else f"{24 * rate:.2g}/day"

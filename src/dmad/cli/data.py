@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dmad.cli.process import show
+
 
 def data_command(path: Path) -> None:
     """Describe a data folder: its contents, and what is missing.
@@ -20,4 +22,4 @@ def data_command(path: Path) -> None:
     from dmad.data.reading.image_files import allow_large_images
 
     allow_large_images()
-    print(describe(path))
+    show(describe(path))

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dmad.cli.options import AS_IN_TRAINING, DataFolders
-from dmad.cli.parsing import Verb
+from dmad.cli.process import show
 from dmad.errors import require
 
 if TYPE_CHECKING:
+    from dmad.cli.parsing import Verb
     from dmad.experiments.effort import Effort
 
 SECONDS = {"s": 1, "m": 60, "h": 3600}
@@ -211,7 +212,7 @@ def figures_command(
     from dmad.experiments.paper_figures import draw_figures
 
     for path in draw_figures(run, out, data.root, data.cache):
-        print(path)
+        show(path)
 
 
 def deployable_command(

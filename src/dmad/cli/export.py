@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from dmad.cli.options import AS_IN_TRAINING, DataFolders
+from dmad.cli.process import show
 
 
 def export_command(
@@ -39,4 +40,4 @@ def export_command(
 
     options = ExportOptions(format, precision, out, data.root, data.cache)
     report = export(api.load(run, device="cpu", fast=False), find_model(run), options)
-    print("\n".join([*report.lines(), str(report.folder)]))
+    show("\n".join([*report.lines(), str(report.folder)]))

@@ -1,47 +1,43 @@
-"""`dmad VERB ...`: the table of verbs, and how their errors are shown."""
+"""`dmad VERB ...`: the list of verbs, and how their errors are shown.
+
+The function of a verb is imported when the verb is used, so that each verb starts quickly.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from difflib import get_close_matches
-from typing import TypeVar
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-from dmad.cli.bench import bench_command
-from dmad.cli.calibrate import calibrate_command
-from dmad.cli.data import data_command
-from dmad.cli.demo import demo_command
-from dmad.cli.evaluate import evaluate_command
-from dmad.cli.experiment import EXPERIMENTS
-from dmad.cli.export import export_command
-from dmad.cli.ledger import ledger_command
-from dmad.cli.parsing import Verb, call, parser_of
-from dmad.cli.predict import predict_command
-from dmad.cli.process import prepare_to_compute, set_up_streams
-from dmad.cli.recipes import recipes_command
-from dmad.cli.train import parse_train, train_command
-from dmad.cli.watch import watch_command
+from dmad.cli.process import prepare_to_compute, quick_exit, set_up_streams
+from dmad.console import printable
 from dmad.errors import DmadError, require
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from dmad.cli.parsing import Verb
 
-VERBS: dict[str, Verb | dict[str, Verb]] = {
-    "demo": demo_command,
-    "recipes": recipes_command,
-    "data": data_command,
-    "train": train_command,
-    "calibrate": calibrate_command,
-    "evaluate": evaluate_command,
-    "ledger": ledger_command,
-    "predict": predict_command,
-    "watch": watch_command,
-    "export": export_command,
-    "bench": bench_command,
-    "experiment": EXPERIMENTS,
-}
+EXPERIMENT_VERB = "experiment"  # it has a name behind it
+# The function of the verb `demo` is `demo_command` in `dmad.cli.demo`, and so on.
+VERBS = (
+    "demo",
+    "recipes",
+    "data",
+    "train",
+    "calibrate",
+    "evaluate",
+    "ledger",
+    "predict",
+    "watch",
+    "export",
+    "bench",
+    EXPERIMENT_VERB,
+)
 
-QUICK = (recipes_command, data_command, ledger_command)  # verbs that compute nothing with a model
+QUICK = ("recipes", "data", "ledger")  # verbs that compute nothing with a model
+WITHOUT_TORCH = ("predict", "watch")  # verbs that need no torch if the model is an exported one
 
 EXPERIMENT = "Run an experiment of the paper. `dmad experiment` lists the experiments."
 
@@ -68,6 +64,12 @@ images:    dmad train images --data.root FOLDER
            dmad predict RUN FOLDER"""
 
 
+def run_process() -> None:
+    """Run a verb in a process of its own, as `dmad` in a terminal does."""
+    with quick_exit():
+        main()
+
+
 def main() -> None:
     """Run a verb. For bad input, print one line on standard error and exit with code 2."""
     set_up_streams()
@@ -86,7 +88,7 @@ def main() -> None:
 
 
 def _stop(message: str, code: int) -> None:
-    print(f"dmad: {message}", file=sys.stderr)
+    print(f"dmad: {printable(message)}".replace("\n", " "), file=sys.stderr)
     sys.exit(code)
 
 
@@ -94,58 +96,90 @@ def run(arguments: Sequence[str]) -> None:
     """Run the verb that the first argument names."""
     first, *rest = [*arguments] or ["--help"]
     if first in ("-h", "--help"):
-        print("\n".join([INTRODUCTION, *described(VERBS), EXAMPLES]))
+        print("\n".join([INTRODUCTION, *described_verbs(), EXAMPLES]))
     elif first == "--version":
         from dmad import __version__
 
         print(__version__)
     else:
-        verb = named(first, VERBS, "verb")
-        if isinstance(verb, dict):
+        check_name(first, VERBS, "verb")
+        if first == EXPERIMENT_VERB:
             run_experiment(rest)
         else:
-            run_verb(first, verb, rest)
+            run_verb(first, rest)
 
 
 def run_experiment(arguments: Sequence[str]) -> None:
     """Run the experiment that the first argument names."""
+    from dmad.cli.experiment import EXPERIMENTS
+
     first, *rest = [*arguments] or ["--help"]
     if first in ("-h", "--help"):
-        print("\n".join([ABOUT_EXPERIMENTS, *described(EXPERIMENTS)]))
+        lines = [described(name, experiment) for name, experiment in EXPERIMENTS.items()]
+        print("\n".join([ABOUT_EXPERIMENTS, *lines]))
     else:
-        run_verb(f"experiment {first}", named(first, EXPERIMENTS, "experiment"), rest)
+        check_name(first, EXPERIMENTS, "experiment")
+        name = f"{EXPERIMENT_VERB} {first}"
+        parse_and_call(name, EXPERIMENTS[first], rest)
 
 
-def run_verb(name: str, verb: Verb, arguments: Sequence[str]) -> None:
+def run_verb(name: str, arguments: Sequence[str]) -> None:
     """Parse the arguments of a verb and call it."""
-    if verb is train_command:
-        settings = parse_train(arguments)
-        prepare_to_compute()
-        train_command(*settings)
+    if name != "train":
+        parse_and_call(name, function_of(name), arguments)
         return
+    from dmad.cli.train import parse_train, train_command
+
+    settings = parse_train(arguments)
+    prepare_to_compute()
+    train_command(*settings)
+
+
+def parse_and_call(name: str, verb: Verb, arguments: Sequence[str]) -> None:
+    """Call the function of a verb or an experiment with these arguments."""
+    from dmad.cli.parsing import call, parser_of
+
     parser = parser_of(name, verb)
     given = parser.instantiate(parser.parse_args(list(arguments)))
-    if verb not in QUICK:
-        prepare_to_compute()
+    if name not in QUICK:
+        prepare_to_compute(name not in WITHOUT_TORCH or needs_torch(given["run"]))
     call(verb, given)
 
 
-def described(verbs: Mapping[str, Verb | dict[str, Verb]]) -> list[str]:
-    """Return a line for each verb: its name and the first line of its docstring."""
-    lines = []
-    for name, verb in verbs.items():
-        text = EXPERIMENT if isinstance(verb, dict) else (verb.__doc__ or "").splitlines()[0]
-        lines.append(f"  {name:14}{text}")
-    return lines
-
-
-def named(name: str, verbs: Mapping[str, T], kind: str) -> T:
-    """Return an entry of a table of verbs or experiments.
+def needs_torch(run: str) -> bool:
+    """Return False for an exported model.
 
     Raises:
-        DmadError: The table has no such name. The message proposes the most similar name.
+        DmadError: There is no model. This is said before torch is imported, which takes seconds.
     """
-    near = get_close_matches(name, verbs, 1)
-    hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(verbs)}"
-    require(name in verbs, f"unknown {kind} {name!r}; {hint}")
-    return verbs[name]
+    from dmad.runs import GRAPH_FILES, find_model
+
+    return find_model(run).weights.name not in GRAPH_FILES.values()
+
+
+def function_of(verb: str) -> Verb:
+    """Import the function of a verb."""
+    function: Verb = getattr(import_module(f"dmad.cli.{verb}"), f"{verb}_command")
+    return function
+
+
+def described_verbs() -> list[str]:
+    """Return a line for each verb."""
+    lines = [described(name, function_of(name)) for name in VERBS if name != EXPERIMENT_VERB]
+    return [*lines, f"  {EXPERIMENT_VERB:14}{EXPERIMENT}"]
+
+
+def described(name: str, verb: Verb) -> str:
+    """Return the name of a verb and the first line of its docstring."""
+    return f"  {name:14}{(verb.__doc__ or '').splitlines()[0]}"
+
+
+def check_name(name: str, known: Collection[str], kind: str) -> None:
+    """Check that a verb or an experiment exists.
+
+    Raises:
+        DmadError: It does not. The message proposes the most similar name.
+    """
+    near = get_close_matches(name, known, 1)
+    hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
+    require(name in known, f"unknown {kind} {name!r}; {hint}")

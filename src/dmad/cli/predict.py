@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dmad.cli.process import show
 from dmad.errors import require
 from dmad.predict.settings import PredictSettings
 
@@ -42,4 +43,4 @@ def predict_command(
     is_video = detector.form.judges == "frames"
     require(is_video or calibration is None, "--calibration is for video, not for images")
     for folder in predict(detector, sources, out, settings):
-        print(folder)
+        show(folder)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
+import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import TextIOWrapper
 
-from dmad.console import set_up_logging
+from dmad.console import printable, set_up_logging
 
 # Loggers of Lightning whose messages do not help a user. Lightning sets the levels of
 # `lightning.pytorch` and `lightning.fabric` when it is imported, so their children are named here.
@@ -24,17 +28,56 @@ def set_up_streams() -> None:
     set_up_logging()
 
 
-def prepare_to_compute() -> None:
+def show(text: object) -> None:
+    """Print a text. In a terminal, control characters in file names are shown as codes."""
+    print(printable(str(text)) if sys.stdout.isatty() else text)
+
+
+def prepare_to_compute(uses_torch: bool = True) -> None:
     """Prepare this process for a verb that uses a model.
 
-    Large images can be read, settings make the computation fast, SIGTERM works as Ctrl-C does, and
-    Lightning logs only errors.
+    Large images can be read, settings make torch fast, SIGTERM works as Ctrl-C does, and Lightning
+    logs only errors.
+
+    Args:
+        uses_torch: False: no settings are made for torch, so it is not imported.
     """
     from dmad.data.reading.image_files import allow_large_images
     from dmad.hardware import set_process_defaults
 
     allow_large_images()
-    set_process_defaults()
+    if uses_torch:
+        set_process_defaults()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C, so that files are closed
     for name in NOISY:
         logging.getLogger(name).setLevel(logging.ERROR)
+
+
+@contextmanager
+def quick_exit() -> Iterator[None]:
+    """End the process at once after this block and all exit functions, if torch was imported.
+
+    The exit functions of torch's libraries for GPUs are left out. They read much of these libraries
+    from disk, which takes time and more than 100 MB of memory.
+    """
+    code = 0
+
+    def end() -> None:
+        if "torch" not in sys.modules:
+            return
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+        except OSError:
+            os._exit(code or 1)
+        os._exit(code)
+
+    atexit.register(end)  # the first one that is registered is called last
+    try:
+        yield
+    except SystemExit as stop:
+        code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+        raise
+    except BaseException:
+        code = 1
+        raise

@@ -8,9 +8,11 @@ from dataclasses import fields
 from pathlib import Path
 
 from dmad import recipes
+from dmad.checked_files import read_yaml
 from dmad.cli.parsing import Parser, add_options, hide_files_of_groups
+from dmad.cli.process import show
 from dmad.config import SECTIONS, Config, VideoConfig, restore, section_classes
-from dmad.errors import DmadError, one_line, require
+from dmad.errors import DmadError, require
 
 RUNS = Path("runs")
 
@@ -42,7 +44,7 @@ def train_command(config: Config, out: Path = RUNS, resume: Path | None = None) 
         one = categories.config_of_category(config, names[0]) if names else config
         folder = api.train_and_calibrate(one, out, resume)
     if is_first_process():
-        print(folder)
+        show(folder)
 
 
 def parse_train(arguments: Sequence[str]) -> tuple[Config, Path, Path | None]:
@@ -108,12 +110,7 @@ def _base_settings(arguments: Sequence[str]) -> Config | None:
 
 def _recipe_in(file: str) -> str:
     """The recipe that a YAML file of settings names; "" if it names none."""
-    import yaml
-
-    try:
-        content = yaml.safe_load(Path(file).read_text())
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise DmadError(f"{file} is not a YAML file: {one_line(error)}") from error
+    content = read_yaml(Path(file))
     return str(content.get("recipe") or "") if isinstance(content, dict) else ""
 
 

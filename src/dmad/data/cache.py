@@ -8,8 +8,9 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
+from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -17,21 +18,40 @@ import numpy as np
 from filelock import FileLock, Timeout
 from rich.progress import Progress
 
+from dmad.checked_files import read_mapping
 from dmad.config import DataConfig
 from dmad.console import bars_are_shown, error_console
 from dmad.data.footage import Clip, ClipSource, Footage
-from dmad.data.reading.decode import decode, probe
+from dmad.data.reading.decode import aspect_ratio, decode, probe
 from dmad.data.reading.frame_format import Frame, FrameFormat
 from dmad.data.reading.paths import image_files, is_image
 from dmad.errors import DmadError, one_line, require
+from dmad.typed import dataclass_from
 
 logger = logging.getLogger(__name__)
 
-VERSION = 4  # raise it when decoding changes, or the format of the files in the cache
+VERSION = 5  # raise it when decoding changes, or the format of the files in the cache
 FRAMES, INDEX = "frames.u8", "index.json"  # the two files of an entry
 LOCK, PART = ".lock", ".part"  # suffixes of an entry's lock file and of its unfinished folder
 ANY_NAME = ("utf-8", "surrogateescape")  # encodes file names even if they are not valid UTF-8
 FRAMES_FOR_A_BAR = 200  # decoding more frames than this shows a progress bar
+
+
+@dataclass(frozen=True)
+class Index:
+    """The index of an entry.
+
+    Args:
+        shape: Number of frames, their height and width, and their channels.
+        clips: The clips, in the order of their frames.
+        skipped: A line for each file and each frame that could not be read.
+        short: Number of frames of each clip that was too short, by name.
+    """
+
+    shape: tuple[int, int, int, int]
+    clips: tuple[Clip, ...]
+    skipped: tuple[str, ...]
+    short: dict[str, int]
 
 
 def decode_clips(sources: Sequence[ClipSource], data: DataConfig) -> Footage:
@@ -79,7 +99,10 @@ def load_footage(
 
 def _key(sources: Sequence[ClipSource], frame_format: FrameFormat) -> str:
     """Name of a cache entry. It changes if the files or the frame format change."""
-    form = (frame_format.size, frame_format.channels, frame_format.tiles, frame_format.antialias)
+    form = (
+        *(frame_format.size, frame_format.channels, frame_format.tiles, frame_format.antialias),
+        *(frame_format.values, frame_format.megapixels),
+    )
     digest = sha256(f"{VERSION} {form}".encode())
     for source in sources:
         require(source.path.exists(), f"{source.path} does not exist; expected a clip there")
@@ -95,7 +118,7 @@ def _key(sources: Sequence[ClipSource], frame_format: FrameFormat) -> str:
 
 def _open_entry(
     entry: Path, sources: Sequence[ClipSource], frame_format: FrameFormat, minimum: int
-) -> dict[str, Any]:
+) -> Index:
     """Return the index of an entry. Make the entry first if it does not exist."""
     if not (entry / INDEX).is_file():
         try:
@@ -108,30 +131,41 @@ def _open_entry(
                 f"cannot write the cache {entry.parent} ({one_line(error)}); "
                 "give a writable folder with --data.cache or $DMAD_CACHE"
             ) from error
+    return _read_index(entry, frame_format)
+
+
+def _read_index(entry: Path, frame_format: FrameFormat) -> Index:
+    """Read the index of an entry, and check that it fits the frames."""
     try:
-        index: dict[str, Any] = json.loads((entry / INDEX).read_text())
-    except ValueError as error:
+        index = dataclass_from(Index, read_mapping(entry / INDEX, "delete it"), INDEX)
+        size = frame_format.size
+        require(index.shape[1:] == (size, size, frame_format.channels), "the frames differ in size")
+        ends = [0, *(clip.start + clip.length for clip in index.clips)]
+        starts = [*(clip.start for clip in index.clips), index.shape[0]]
+        require(ends == starts and min(ends) == 0, "the clips do not fit the frames")
+        stored = (entry / FRAMES).stat().st_size
+        require(stored == prod(index.shape), f"{FRAMES} has {stored} bytes")
+    except (DmadError, OSError) as error:
         raise DmadError(f"{entry} is damaged ({one_line(error)}); delete it and retry") from error
     return index
 
 
-def _has_right_clips(index: dict[str, Any], minimum: int) -> bool:
+def _has_right_clips(index: Index, minimum: int) -> bool:
     """True if an entry contains all clips of at least `minimum` frames, and no others."""
-    all_long = all(clip["length"] >= minimum for clip in index["clips"])
-    return all_long and all(length < minimum for length in index["short"].values())
+    all_long = all(clip.length >= minimum for clip in index.clips)
+    return all_long and all(length < minimum for length in index.short.values())
 
 
-def _map_frames(entry: Path, index: dict[str, Any], minimum: int) -> Footage:
-    clips = tuple(Clip(**clip) for clip in index["clips"])
+def _map_frames(entry: Path, index: Index, minimum: int) -> Footage:
     try:
-        frames = np.memmap(entry / FRAMES, np.uint8, "r", shape=tuple(index["shape"]))
+        frames = np.memmap(entry / FRAMES, np.uint8, "r", shape=index.shape)
     except (OSError, ValueError) as error:
         raise DmadError(f"{entry} is damaged ({one_line(error)}); delete it and retry") from error
     short = [
         f"clip {name} has {length} frames, fewer than the {minimum} needed: left out"
-        for name, length in index["short"].items()
+        for name, length in index.short.items()
     ]
-    return Footage(frames, clips, (*index["skipped"], *short))
+    return Footage(frames, index.clips, (*index.skipped, *short))
 
 
 @contextmanager
@@ -196,7 +230,7 @@ def _decode_all(
         task = progress.add_task("decoding", total=total or None)
         for source, (fps, count) in zip(sources, stated, strict=True):
             notes_before, length = len(skipped), 0
-            for frame in _decode_source(source.path, frame_format, skipped):
+            for frame in _decode_source(source, frame_format, skipped):
                 file.write(frame.tobytes())
                 length += 1
                 progress.advance(task)
@@ -204,7 +238,8 @@ def _decode_all(
             if length >= minimum:
                 complete = 0 < count <= length
                 cut = has_notes and not source.path.is_dir() and not complete
-                clips.append(Clip(source.name, source.scene, start, length, fps, cut))
+                aspect = aspect_ratio(source.path)
+                clips.append(Clip(source.name, source.scene, start, length, fps, cut, aspect))
                 start += length
                 continue
             if length > 0 or not has_notes:
@@ -220,10 +255,12 @@ def _decode_all(
     }
 
 
-def _decode_source(path: Path, frame_format: FrameFormat, skipped: list[str]) -> Iterator[Frame]:
+def _decode_source(
+    source: ClipSource, frame_format: FrameFormat, skipped: list[str]
+) -> Iterator[Frame]:
     """Like `decode`, but an unreadable clip only adds a line to `skipped`."""
     try:
-        yield from decode(path, frame_format, skipped.append)
+        yield from decode(source.path, replace(frame_format, page=source.page), skipped.append)
     except DmadError as error:
         skipped.append(f"{error}: left out")
 

@@ -6,12 +6,11 @@ The functions work on numpy arrays. Each returns an image (H, W, 3), uint8 RGB.
 - A field is (2, H, W) in pixels, channel 0 = x (right), 1 = y (down).
 - `limit`, above 0, is the value that is drawn in the strongest colour. Larger values have the same
   colour. Compare only pictures with the same limit. NaN is drawn as zero.
-- `zoom` enlarges the picture.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from io import BytesIO
 from math import ceil
@@ -30,35 +29,56 @@ Pixels = NDArray[np.uint8]
 
 Values = NDArray[np.floating[Any]]
 
-_ARROW, _HALO, _HAIRLINE = (255, 196, 0), (20, 20, 20), (190, 190, 190)
+# By title of a column: a function that draws its legend, some pixels wide.
+Legends = Mapping[str, Callable[[int], Pixels]]
 
-_OVERSAMPLING = 2  # lines are drawn larger by this factor, then averaged down
+_HAIRLINE, _INK, _BOX = (190, 190, 190), (34, 34, 34), (0, 220, 255)
+
+_OVERSAMPLING = 2  # the legend is drawn larger by this factor, then averaged down
 
 _SMALLEST_TILE, _GAP = 160, 10  # pixels: side of an image in a panel, and space between images
+
+LEGEND_HEIGHT, _BAR_HEIGHT = 44, 12  # pixels
+
+_SMOOTH = Image.Resampling.BILINEAR
+
+_FADED = 0.35  # contrast of a frame below a deformation field
 
 # Colours of eight directions, clockwise from right: right, down, left, up and those between them.
 _COMPASS = "E69F00 CC4A4A 8E2C86 4B3FA0 0072B2 2AA7C4 3DBD86 B9C63A"
 
 
 def heatmap(frame: Pixels, anomaly: Values, limit: float) -> Pixels:
-    """Draw a map (H, W), 0 or more, over a frame. The frame is unchanged where the map is zero."""
+    """Draw a map (H, W) over a frame. The frame is unchanged where the map is zero or negative.
+
+    From half of the limit on, the colours are nearly opaque.
+    """
     heat = _relative(anomaly, limit)
-    alpha = 0.85 * heat[..., None]
-    return _rounded((1 - alpha) * to_rgb(frame) + alpha * _inferno(0.25 + 0.67 * heat))
+    alpha = 0.8 * np.minimum(1, 2 * heat)[..., None]
+    return _rounded((1 - alpha) * to_rgb(frame) + alpha * _heat_colors(heat))
 
 
 def error_image(error: Values, limit: float) -> Pixels:
-    """Draw an error map (H, W), 0 or more, from black (zero) over red to yellow (`limit`)."""
-    return _inferno(_relative(error, limit))
+    """Draw an error map (H, W), 0 or more, from white (zero) over red to black (`limit`)."""
+    return _colors("gist_heat_r", _relative(error, limit))
 
 
-def color_wheel(field: Values, limit: float) -> Pixels:
-    """Draw a field: the hue is the direction, the saturation is the length, and white is zero."""
+def color_wheel(field: Values, limit: float, frame: Pixels | None = None) -> Pixels:
+    """Draw a field: the hue is the direction. White, or the faded frame, means zero.
+
+    The strength of the colour is the square root of the length, so that short vectors are visible.
+
+    Args:
+        field: (2, H, W) in pixels.
+        limit: Length in full colour.
+        frame: A frame of the same size, which is drawn faded below the field.
+    """
     x, y = _shortened(field, limit) / limit
     turns = np.arctan2(y, x) / (2 * np.pi)
     hue = _wheel_colors()[np.rint(turns * 256).astype(int) % 256]
-    length = np.hypot(x, y)[..., None]
-    return _rounded(255 - length * (255 - hue))
+    strength = np.sqrt(np.hypot(x, y))[..., None]
+    ground = 255.0 if frame is None else 255 - _FADED * (255.0 - to_rgb(frame))
+    return _rounded((1 - strength) * ground + strength * hue)
 
 
 def wheel_legend(size: int = 128) -> Pixels:
@@ -69,33 +89,77 @@ def wheel_legend(size: int = 128) -> Pixels:
     return np.array(Image.fromarray(color_wheel(disc, 1.0)).reduce(_OVERSAMPLING))
 
 
-def arrows(
-    frame: Pixels, field: Values, limit: float, step: int = 16, gain: float = 6.0, zoom: int = 1
-) -> Pixels:
-    """Draw a field as arrows on a frame, (zoom * H, zoom * W, 3).
+def field_legend(width: int, limit: float) -> Pixels:
+    """Draw a legend strip of `color_wheel`, `width` pixels wide: the disc and its full length."""
+    text = f"direction of the shift\nfull colour: {limit:.2g} px"
+    strip, draw = _canvas(width, LEGEND_HEIGHT)
+    side = LEGEND_HEIGHT - 4
+    left = max(0, (width - side - 6 - _text_size(text)[0]) // 2)
+    strip.paste(Image.fromarray(wheel_legend(side)), (left, 2))
+    draw.multiline_text((left + side + 6, LEGEND_HEIGHT // 2), text, _INK, _font(), anchor="lm")
+    return np.asarray(strip)
+
+
+def heat_legend(width: int, marks: Mapping[str, float]) -> Pixels:
+    """Draw a legend strip of `heatmap`, `width` pixels wide: a colour bar with marks.
 
     Args:
-        frame: The image below the arrows.
-        field: (2, H, W) in pixels. Very short vectors are not drawn.
-        limit: Longest arrow in pixels. Longer vectors are shortened to this length.
-        step: Distance between the arrows in pixels.
-        gain: Factor by which the arrows are enlarged, because vectors of 2 pixels are hard to see.
-        zoom: Factor by which the frame is enlarged. A frame of 32 pixels needs at least 4.
+        width: Width in pixels.
+        marks: Position of each text, from 0 (zero) to 1 (`limit`).
     """
-    shape, size = field.shape[1:], frame.shape[:2]
-    require(shape == size, f"field is {shape}, frame is {size}; bring them to one size")
-    scale = zoom * _OVERSAMPLING
-    canvas = _enlarged(to_rgb(frame), scale)
-    draw = ImageDraw.Draw(canvas)
-    for tail, neck, tip, left, right in _arrow_points(_shortened(field, limit), step, gain, scale):
-        draw.line([tail, neck], fill=_HALO, width=2 * _OVERSAMPLING + 1)
-        draw.polygon([tip, left, right], fill=_ARROW, outline=_HALO)
-        draw.line([tail, neck], fill=_ARROW, width=_OVERSAMPLING)
-    return np.array(canvas.reduce(_OVERSAMPLING))
+    strip, draw = _canvas(width, LEGEND_HEIGHT)
+    left, right = 8, width - 8
+    bar = _heat_colors(np.linspace(0, 1, right - left))
+    strip.paste(Image.fromarray(np.tile(bar, (_BAR_HEIGHT, 1, 1))), (left, 4))
+    for text, position in marks.items():
+        x = left + round(position * (right - left - 1))
+        draw.line((x, 4, x, _BAR_HEIGHT + 8), _INK)
+        half = _text_size(text)[0] // 2 + 1
+        middle = min(max(x, half), width - half)
+        draw.text((middle, _BAR_HEIGHT + 9), text, _INK, _font(), anchor="ma")
+    return np.asarray(strip)
+
+
+def legend_row(titles: Sequence[str], legends: Legends, width: int) -> Pixels:
+    """Draw the legends of some columns side by side, each `width` pixels wide."""
+    blank, _ = _canvas(width, LEGEND_HEIGHT)
+    return np.hstack(
+        [legends[title](width) if title in legends else np.asarray(blank) for title in titles]
+    )
+
+
+def mark_box(image: Pixels, box: tuple[float, float, float, float]) -> Pixels:
+    """Draw a box into a copy of an image.
+
+    Args:
+        image: The image.
+        box: Left, top, right and bottom, as shares of width and height.
+    """
+    canvas = Image.fromarray(to_rgb(image))
+    width, height = canvas.size
+    left, top, right, bottom = box
+    corners = (left * width, top * height, right * width - 1, bottom * height - 1)
+    ImageDraw.Draw(canvas).rectangle(corners, outline=_BOX, width=max(2, height // 100))
+    return np.asarray(canvas)
+
+
+def resized(image: Pixels, width: int, height: int) -> Pixels:
+    """Return an image as (height, width, 3), with smooth edges."""
+    return np.asarray(Image.fromarray(to_rgb(image)).resize((width, height), _SMOOTH))
+
+
+def resized_map(values: Values, width: int, height: int) -> Values:
+    """Return a map (H, W) as (height, width), interpolated."""
+    return np.asarray(
+        Image.fromarray(np.asarray(values, np.float32)).resize((width, height), _SMOOTH)
+    )
 
 
 def panel(
-    rows: Sequence[Sequence[Pixels]], titles: Sequence[str], row_titles: Sequence[str] | None = None
+    rows: Sequence[Sequence[Pixels]],
+    titles: Sequence[str],
+    row_titles: Sequence[str] | None = None,
+    legends: Legends | None = None,
 ) -> Pixels:
     """Arrange images as a table with titles on white, as in Figs. 2, 6 and 7 of the paper.
 
@@ -104,6 +168,7 @@ def panel(
             the size of the largest frame, or about 160 pixels if it is smaller.
         titles: The title of each column. A title may have several lines.
         row_titles: The title of each row, which is drawn to the left of the row.
+        legends: The legends of some columns.
     """
     labels = [""] * len(rows) if row_titles is None else list(row_titles)
     require(len(labels) == len(rows), f"{len(labels)} row titles for {len(rows)} rows")
@@ -117,14 +182,36 @@ def panel(
     for label, row in zip(labels, rows, strict=True):
         tiles = [_tile(image, (width, height), cell_width) for image in row]
         table.append([_text(label, left, height + _GAP), *tiles])
+    if legends:
+        strip = legend_row(titles, legends, cell_width)
+        table.append([_text("", left, LEGEND_HEIGHT), strip])
     return np.vstack([np.hstack(row) for row in table])
 
 
-def save_png(image: NDArray[np.uint8] | NDArray[np.uint16], path: Path | str) -> None:
-    """Write an image (H, W) or (H, W, 3) as PNG. No incomplete file is left."""
+def stacked(images: Sequence[Pixels], heading: str) -> Pixels:
+    """Put images (H, W, 3) below each other on white, with a line of text at the top."""
+    width = max(_text_size(heading)[0] + _GAP, *(image.shape[1] for image in images))
+    padding = [((0, 0), (0, width - image.shape[1]), (0, 0)) for image in images]
+    padded = [
+        np.pad(image, space, constant_values=255)
+        for image, space in zip(images, padding, strict=True)
+    ]
+    return np.vstack([_text(heading, width, 2 * _GAP + _text_size(heading)[1]), *padded])
+
+
+def save_png(
+    image: NDArray[np.uint8] | NDArray[np.uint16], path: Path | str, *, private: bool = False
+) -> None:
+    """Write an image (H, W) or (H, W, 3) as PNG. No incomplete file is left.
+
+    Args:
+        image: The image.
+        path: The file.
+        private: Only the user who runs this process may read the file.
+    """
     content = BytesIO()
     Image.fromarray(image).save(content, format="PNG")
-    write_atomically(Path(path), content.getvalue())
+    write_atomically(Path(path), content.getvalue(), private=private)
 
 
 def to_rgb(image: Pixels) -> Pixels:
@@ -149,8 +236,14 @@ def _shortened(field: Values, limit: float) -> Values:
     return np.asarray(field * (limit / np.maximum(np.hypot(*field), limit)))
 
 
-def _inferno(relative: Values) -> Pixels:
-    return np.asarray(matplotlib.colormaps["inferno"](relative, bytes=True), np.uint8)[..., :3]
+def _colors(name: str, relative: Values) -> Pixels:
+    """Return the colours of a colour map of matplotlib, (..., 3)."""
+    return np.asarray(matplotlib.colormaps[name](relative, bytes=True), np.uint8)[..., :3]
+
+
+def _heat_colors(relative: Values) -> Pixels:
+    """Return the colours of `heatmap`, (..., 3). Its darkest colours are left out."""
+    return _colors("inferno", 0.25 + 0.67 * relative)
 
 
 @lru_cache
@@ -160,31 +253,6 @@ def _wheel_colors() -> Values:
     turns, anchor_turns = np.arange(256) / 256, np.arange(len(anchors)) / len(anchors)
     channels = [np.interp(turns, anchor_turns, channel, period=1) for channel in anchors.T]
     return np.stack(channels, axis=-1).astype(np.float32)
-
-
-def _enlarged(image: Pixels, factor: int) -> Image.Image:
-    height, width = image.shape[:2]
-    size = (factor * width, factor * height)
-    return Image.fromarray(image).resize(size, Image.Resampling.NEAREST)
-
-
-def _arrow_points(
-    field: Values, step: int, gain: float, scale: int
-) -> list[list[tuple[float, float]]]:
-    """Return for each arrow its tail, neck, tip and the two corners of its head."""
-    height, width = field.shape[1:]
-    y, x = np.mgrid[step // 2 : height : step, step // 2 : width : step].reshape(2, -1)
-    vectors = scale * gain * field[:, y, x].T
-    lengths = np.hypot(*vectors.T)[:, None]
-    visible = lengths[:, 0] >= 2 * _OVERSAMPLING
-    vectors, lengths = vectors[visible], lengths[visible]
-    tails = scale * (np.stack((x, y), axis=1)[visible] + 0.5)
-    heads = vectors * np.minimum(0.5, 4 * _OVERSAMPLING / lengths)
-    tips = tails + vectors
-    necks = tips - heads
-    sideways = 0.6 * np.stack((-heads[:, 1], heads[:, 0]), axis=1)
-    points = np.stack([tails, necks, tips, necks + sideways, necks - sideways], axis=1)
-    return [[(float(a), float(b)) for a, b in arrow] for arrow in points]
 
 
 def _tile_size(rows: Sequence[Sequence[Pixels]]) -> tuple[int, int]:
@@ -206,11 +274,15 @@ def _tile(image: Pixels, size: tuple[int, int], cell_width: int) -> Pixels:
     return np.asarray(canvas)
 
 
-def _text(text: str, width: int, height: int) -> Pixels:
+def _canvas(width: int, height: int) -> tuple[Image.Image, ImageDraw.ImageDraw]:
     canvas = Image.new("RGB", (width, height), "white")
+    return canvas, ImageDraw.Draw(canvas)
+
+
+def _text(text: str, width: int, height: int) -> Pixels:
+    canvas, draw = _canvas(width, height)
     middle = (width // 2, height // 2)
-    draw = ImageDraw.Draw(canvas)
-    draw.multiline_text(middle, text, "#222222", _font(), anchor="mm", align="center")
+    draw.multiline_text(middle, text, _INK, _font(), anchor="mm", align="center")
     return np.asarray(canvas)
 
 

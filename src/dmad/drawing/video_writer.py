@@ -17,6 +17,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from dmad.drawing.pictures import to_rgb
 from dmad.errors import require
+from dmad.files import unfinished_path
 
 SUFFIXES = (".mp4", ".mkv", ".mov", ".avi")
 
@@ -28,9 +29,10 @@ _MPEG4 = ("mpeg4", {"qmin": "2", "qmax": "5"})
 class VideoWriter:
     """Writes images as an H.264 video, in a `with` statement.
 
-    The video is written as `name.part.mp4`. It is renamed when the `with` statement ends without an
-    exception. After an exception, or if there was no image, the part file is deleted, and an
-    earlier video of this name is not changed.
+    The video is written under a temporary name. It is renamed when the `with` statement ends
+    without an exception. After an exception, or if there was no image, the temporary file is
+    deleted, and an earlier video of this name is not changed. Only the user who runs this process
+    can read the video.
 
     Args:
         path: Video to write. Its suffix is one of `SUFFIXES` and decides the container format.
@@ -46,7 +48,7 @@ class VideoWriter:
         require(suffix in SUFFIXES, f"cannot write {self.path}; name it {' or '.join(SUFFIXES)}")
         require(fps > 0, f"fps is {fps}; give a number above 0")
         self.fps = max(Fraction(fps).limit_denominator(1001), Fraction(1, 1001))
-        self._part = self.path.with_name(f"{self.path.stem}.part{self.path.suffix}")
+        self._part = unfinished_path(self.path.parent, suffix)
         self._container: av.container.OutputContainer | None = None
         self._stream: Any = None
         self._shape: tuple[int, int] = (0, 0)
@@ -86,7 +88,12 @@ class VideoWriter:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         codec, options = _H264 if "libx264" in av.codecs_available else _MPEG4
         self._shape = (height, width)
-        self._container = av.open(str(self._part), "w")
+        os.close(os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        try:
+            self._container = av.open(str(self._part), "w")
+        except av.FFmpegError:
+            self._part.unlink(missing_ok=True)
+            raise
         self._stream = self._container.add_stream(codec, rate=self.fps, options=options)
         self._stream.pix_fmt = "yuv420p"
         self._stream.height, self._stream.width = height + height % 2, width + width % 2
@@ -117,7 +124,7 @@ def annotate(image: NDArray[np.uint8], lines: Sequence[str], size: int = 0) -> N
     """
     canvas = Image.fromarray(to_rgb(image))
     if lines:
-        _draw_text(canvas, "\n".join(lines), size or max(10, len(image) // 24))
+        _draw_text(canvas, "\n".join(lines), size or max(10, len(image) // 18))
     return np.asarray(canvas)
 
 

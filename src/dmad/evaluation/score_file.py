@@ -7,18 +7,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
+from dmad.checked_files import read_npz
 from dmad.data.series import split_clips
-from dmad.errors import DmadError, require
+from dmad.errors import require
 from dmad.files import write_atomically
 
 CHANNELS = ("score", "reconstruction", "deformation", "gradient")
+HELP = "`dmad ledger --help` describes the file"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ScoreSet:
     """Scores of several kinds (channels), labels and clips: N frames in K clips."""
 
@@ -76,9 +77,10 @@ def read_scores(path: Path) -> ScoreSet:
     Raises:
         DmadError: There is no such file, an array is missing, or arrays do not fit together.
     """
-    arrays = _read_arrays(path)
+    found, names = read_npz(path, ("labels", "clip_lengths", *CHANNELS), HELP)
+    arrays = {name: _numbers(values, f"{path}: {name}") for name, values in found.items()}
     missing = [name for name in ("labels", "clip_lengths") if name not in arrays]
-    require(not missing, f"{path} holds no {' and no '.join(missing)}; it holds {_listed(arrays)}")
+    require(not missing, f"{path} holds no {' and no '.join(missing)}; it holds {_listed(names)}")
     lengths = arrays["clip_lengths"]
     require(
         _are_counts(lengths),
@@ -86,7 +88,7 @@ def read_scores(path: Path) -> ScoreSet:
     )
     total = int(lengths.sum())
     channels = {name: arrays[name] for name in CHANNELS if name in arrays}
-    require(bool(channels), f"{path} holds none of {_listed(CHANNELS)}; it holds {_listed(arrays)}")
+    require(bool(channels), f"{path} holds none of {_listed(CHANNELS)}; it holds {_listed(names)}")
     labels = arrays["labels"]
     for name, values in {"labels": labels, **channels}.items():
         require(
@@ -109,25 +111,12 @@ def _are_counts(lengths: np.ndarray) -> bool:
     return bool((lengths == lengths.round()).all() and (lengths > 0).all())
 
 
-def _read_arrays(path: Path) -> dict[str, np.ndarray]:
-    help_text = "`dmad ledger --help` describes the file"
-    require(path.is_file(), f"{path} is not a file; give a .npz file: {help_text}")
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = {name: np.asarray(archive[name]) for name in archive.files}
-    except (OSError, ValueError, EOFError, BadZipFile, TypeError, AttributeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        if "pickle" in reason:  # the message of NumPy suggests an unsafe option
-            reason = "it holds Python objects"
-        raise DmadError(
-            f"{path} is not a readable .npz file of numbers ({reason}); {help_text}"
-        ) from error
-    for name, values in arrays.items():
-        require(
-            values.dtype.kind in "fiub",
-            f"{path}: {name} holds {values.dtype}, not numbers; write it with np.savez",
-        )
-    return {name: values.astype(np.float64) for name, values in arrays.items()}
+def _numbers(values: np.ndarray, name: str) -> np.ndarray:
+    require(
+        values.dtype.kind in "fiub",
+        f"{name} holds {values.dtype}, not numbers; write it with np.savez",
+    )
+    return values.astype(np.float64)
 
 
 def _listed(names: Iterable[str]) -> str:

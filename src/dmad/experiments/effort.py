@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from dmad.api import train
+from dmad.checked_files import read_mapping
 from dmad.config import Config, changed
 from dmad.data.splits import load_split
 from dmad.data.windows import Windows
@@ -16,6 +17,7 @@ from dmad.errors import require
 from dmad.experiments.grid import PlannedRun, Variants
 from dmad.files import write_atomically
 from dmad.runs import find_model, read_card
+from dmad.typed import typed
 
 TIMED_SAMPLES = 24  # samples of a short training that measures the speed of this machine
 
@@ -102,10 +104,10 @@ def fit_to_budget(variants: Variants, budget: float, out: Path) -> dict[str, Con
     """
     path = out / "budget.json"
     if path.exists():
-        stored = json.loads(path.read_text())
-        lengths = stored["cuts"]
+        stored = read_mapping(path, "delete it")
+        lengths = typed(dict[str, int], stored.get("cuts"), f"{path}: cuts")
         require(
-            list(lengths) == list(variants) and stored["seconds"] == budget,
+            list(lengths) == list(variants) and stored.get("seconds") == budget,
             f"{path} was written for another budget or other variants; choose another --out",
         )
     else:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from dmad.checked_files import read_mapping
 from dmad.config import Config
+from dmad.errors import DmadError, one_line
 
 Variants = Mapping[str, Config]  # the settings of each variant, by its title
 
@@ -117,7 +118,10 @@ def read_outcomes(path: Path) -> list[Outcome]:
     """Read the outcomes of earlier calls from a JSON file; empty if there is no file."""
     if not path.exists():
         return []
-    return [Outcome.from_json(stored) for stored in json.loads(path.read_text())["outcomes"]]
+    try:
+        return [Outcome.from_json(stored) for stored in read_mapping(path, "delete it")["outcomes"]]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DmadError(f"{path} is damaged ({one_line(error)}); delete it") from error
 
 
 def sort_outcomes(outcomes: Iterable[Outcome], variants: Variants) -> list[Outcome]:

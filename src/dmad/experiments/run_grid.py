@@ -5,7 +5,6 @@ Finished runs in the output folder are not repeated, so a stopped experiment can
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -19,6 +18,7 @@ from dmad.categories import ledger_value
 from dmad.config import Config
 from dmad.data.locations import with_locations
 from dmad.errors import require
+from dmad.evaluation.ledger_file import read_rows
 from dmad.experiments.effort import Effort
 from dmad.experiments.grid import (
     TRAINING,
@@ -118,8 +118,7 @@ def finish_run(run: PlannedRun) -> Rows:
     ledger = folder.evaluation / "ledger.json"
     if not ledger.exists():
         evaluate(run.folder)
-    rows: Rows = json.loads(ledger.read_text())["rows"]
-    return rows
+    return read_rows(ledger)
 
 
 def read_outcome(run: PlannedRun, rows: Rows, columns: Sequence[Column]) -> Outcome:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Literal
 
 import numpy as np
@@ -20,25 +18,33 @@ from dmad.config import DataConfig
 from dmad.data.footage import Footage
 from dmad.data.locations import with_locations
 from dmad.data.splits import load_split
+from dmad.data.synthetic.anomalies import Sequences
 from dmad.errors import DmadError, require
-from dmad.export.compare import compare_ranking, compare_terms
+from dmad.export.compare import (
+    COMPARED,
+    SyntheticChange,
+    compare_ranking,
+    compare_synthetic,
+    compare_terms,
+)
+from dmad.export.export_folder import CARD, check_folder, finish_export, hashes, replace_export
 from dmad.export.graph import Graph, example_inputs
-from dmad.export.quantise import quantise, sample_inputs
-from dmad.files import make_folder
+from dmad.export.quantise import graph_inputs, normal_windows, quantise
+from dmad.files import unfinished_folder
 from dmad.inference.detector import Detector
 from dmad.inference.loading import TEMPLATES, load_detector
+from dmad.inference.runtimes import import_runtime
 from dmad.inference.torch_backend import TorchBackend
-from dmad.runs import GRAPH_FILES, ModelFiles, find_model, read_card, without_local_paths
+from dmad.locks import locked
+from dmad.runs import ModelFiles, find_model, read_card, without_local_paths
 
 logger = logging.getLogger(__name__)
 
 Format = Literal["onnx", "openvino"]
 Precision = Literal["fp32", "bf16", "int8"]
 
+LEAST_KEPT = 0.9  # mean score of synthetic anomalies in int8, divided by that of PyTorch
 LARGEST_DIFFERENCE = {"fp32": 1e-3, "bf16": 2e-2}  # of a score term, divided by its mean
-CARD = "model.json"
-HELD_OUT_TERMS = "model.npz"  # beside a card: terms of the footage used for its threshold
-WRITTEN = (*GRAPH_FILES.values(), "model.bin", TEMPLATES)
 
 
 @dataclass(frozen=True)
@@ -48,11 +54,12 @@ class ExportOptions:
     Args:
         format: Runtime for which the model is written: `onnx` (ONNX Runtime) or `openvino`.
         precision: Precision of the computation. int8 takes its value ranges from held-out normal
-            clips.
+            clips, and from synthetic anomalies in them.
         out: Folder to write to. None: `RUN/export/FORMAT-PRECISION`.
         root: Folder of the data set. None: the folder that was used in training.
         cache: Folder for decoded frames. None: the folder that was used in training.
-        auroc_loss: Largest loss of AUROC, from 0 to 1, that is accepted for int8.
+        auroc_loss: Largest loss of AUROC, from 0 to 1, that is accepted for int8: on synthetic
+            anomalies, and on the test split if it has labels.
     """
 
     format: Format
@@ -78,6 +85,7 @@ class ExportReport:
     precision: Precision
     difference: float  # largest difference of a term on normal frames, divided by its mean
     frames: int  # number of frames that were compared
+    synthetic: SyntheticChange | None = None  # for int8, if synthetic anomalies can be made
     auroc: float | None = None  # for int8, if the test split has labels
     auroc_pytorch: float | None = None
     largest: float | None = None  # largest difference of a test score, divided by the mean score
@@ -85,16 +93,26 @@ class ExportReport:
     def lines(self) -> Iterator[str]:
         """Yield the results of the comparison as lines of text."""
         yield f"largest difference from PyTorch: {self.difference:.1e} ({self.frames} frames)"
+        if self.synthetic:
+            ours, theirs = self.synthetic.auroc_pytorch, self.synthetic.auroc
+            yield (
+                f"synthetic anomalies: {_change(ours, theirs)}; {self.synthetic.kept:.1%} of the "
+                "score kept"
+            )
         if self.auroc is not None and self.auroc_pytorch is not None:
-            change = 100 * (self.auroc - self.auroc_pytorch)
-            yield f"AUROC {self.auroc:.4f}, PyTorch {self.auroc_pytorch:.4f}: {change:+.2f} points"
+            yield f"test split: {_change(self.auroc_pytorch, self.auroc)}"
             yield f"largest change of a score: {self.largest:.1e} of the mean score"
         elif self.precision == "int8":
-            yield "the test split has no labels: the loss of AUROC by int8 is not known"
+            yield "the test split has no labels: only synthetic anomalies were compared"
 
     def entry(self) -> dict[str, object]:
         """Return the values that are stored in the card of the export."""
         return {name: value for name, value in asdict(self).items() if name != "folder"}
+
+
+def _change(before: float, after: float) -> str:
+    change = 100 * (after - before)
+    return f"AUROC {after:.4f}, PyTorch {before:.4f}: {change:+.2f} points"
 
 
 def export(detector: Detector, files: ModelFiles, options: ExportOptions) -> ExportReport:
@@ -106,36 +124,49 @@ def export(detector: Detector, files: ModelFiles, options: ExportOptions) -> Exp
         options: The format, the precision and the folders.
 
     Raises:
-        DmadError: The scores differ from PyTorch by more than `LARGEST_DIFFERENCE`; the AUROC of
-            int8 is too low; there are no frames to compare; `out` contains other files; a package
-            is missing; the model is an export itself.
+        DmadError: The scores differ from PyTorch by more than `LARGEST_DIFFERENCE`; int8 finds
+            fewer anomalies; there are no frames to compare; `out` contains other files; a package
+            is missing; the model is an export itself; another process exports into `out`.
     """
-    backend = detector.backend
     require(
-        isinstance(backend, TorchBackend),
+        isinstance(detector.backend, TorchBackend),
         f"{files.weights.parent} is already an export; give the run that it was made from",
     )
+    out = options.out or usual_folder(files) / f"{options.format}-{options.precision}"
+    with locked(out.parent, f".{out.name}.lock"):
+        finish_export(out)
+        check_folder(out)
+        return _export(detector, files, options, out)
+
+
+def _export(
+    detector: Detector, files: ModelFiles, options: ExportOptions, out: Path
+) -> ExportReport:
+    """As `export`, into the folder `out`."""
+    backend = detector.backend
     assert isinstance(backend, TorchBackend)
     data = with_locations(detector.config.data, options.root, options.cache)
-    out = options.out or usual_folder(files) / f"{options.format}-{options.precision}"
-    check_folder(out)
-    make_folder(out.parent)
     normal = normal_clips(data)
-    with TemporaryDirectory(dir=out.parent) as name, missing_packages():
-        folder = Path(name)
-        write_graph(
-            backend, options.format, options.precision, folder, sample_inputs(detector, normal)
-        )
+    abnormal = abnormal_windows(detector, normal) if options.precision == "int8" else None
+    windows = [normal_windows(normal, data.history), *([abnormal] if abnormal else [])]
+    inputs = [one for each in windows for one in graph_inputs(detector, each)]
+    with unfinished_folder(out.parent) as folder, missing_packages():
+        write_graph(backend, options.format, options.precision, folder, inputs)
         card = write_card(files, backend, options, folder)
         exported = load_detector(find_model(folder), detector.form)
         report = ExportReport(
             out, options.format, options.precision, *compare_terms(detector, exported, normal)
         )
         check_difference(report)
+        if abnormal:
+            some = normal_windows(normal, data.history, COMPARED)
+            change = compare_synthetic(detector, exported, some, abnormal)
+            report = check_synthetic(report, change, options.auroc_loss)
         if options.precision == "int8":
             report = check_ranking(report, detector, exported, data, options.auroc_loss)
-        (folder / CARD).write_text(json.dumps(card | {"export": report.entry()}, indent=1))
-        move_files(folder, out)
+        entry = report.entry() | {"sha256": hashes(folder)}
+        (folder / CARD).write_text(json.dumps(card | {"export": entry}, indent=1))
+        replace_export(folder, out)
     return report
 
 
@@ -144,25 +175,6 @@ def usual_folder(files: ModelFiles) -> Path:
     if files.weights.name == "model.safetensors":
         return files.weights.parent / "export"
     return Path("export") / files.weights.stem
-
-
-def check_folder(out: Path) -> None:
-    """Check that an export may be written into a folder.
-
-    Raises:
-        DmadError: It contains a trained model, or files of another program.
-    """
-    weights = out / "model.safetensors"
-    require(not weights.exists(), f"{out} contains a trained model; give another --out DIR")
-    try:
-        is_export = "export" in json.loads((out / CARD).read_text())
-    except (OSError, ValueError, TypeError):
-        is_export = False
-    others = [name for name in (*WRITTEN, CARD, HELD_OUT_TERMS) if (out / name).exists()]
-    require(
-        is_export or not others,
-        f"{out} contains {', '.join(others)}, but is no export; give another --out DIR",
-    )
 
 
 def normal_clips(data: DataConfig) -> Footage:
@@ -175,13 +187,22 @@ def normal_clips(data: DataConfig) -> Footage:
         return footage
 
 
+def abnormal_windows(detector: Detector, normal: Footage) -> Sequences | None:
+    """Return windows with synthetic anomalies. None, with a warning, if none can be made."""
+    try:
+        return detector.form.synthetic_anomalies(detector.config, normal)
+    except DmadError as error:
+        logger.warning("int8 is not checked with synthetic anomalies: %s", error)
+        return None
+
+
 @contextmanager
 def missing_packages() -> Iterator[None]:
     """Turn the ImportError of a package into a `DmadError` that says how to install it."""
     try:
         yield
     except ImportError as error:
-        message = f"export needs {error.name}; pip install '.[export]' in dmad's folder"
+        message = f"export needs {error.name}; pip install 'dmad[export]'"
         raise DmadError(message) from error
 
 
@@ -209,8 +230,7 @@ def write_graph(
         if precision == "int8":
             onnx.save(quantise(onnx.load(file), inputs), file)
         return
-    import openvino
-
+    openvino = import_runtime("openvino")
     graph = openvino.Core().read_model(file)
     if precision == "int8":
         graph = quantise(graph, inputs)
@@ -261,6 +281,28 @@ def check_difference(report: ExportReport) -> None:
     )
 
 
+def check_synthetic(report: ExportReport, change: SyntheticChange, loss: float) -> ExportReport:
+    """Add the comparison on synthetic anomalies to a report.
+
+    Raises:
+        DmadError: The AUROC falls by more than `loss`, or the scores of the anomalies fall below
+            `LEAST_KEPT` of those of PyTorch.
+    """
+    before, after = change.auroc_pytorch, change.auroc
+    fallen = f"{100 * (before - after):.2f} points ({before:.4f} to {after:.4f})"
+    require(
+        after >= before - loss,
+        f"int8 lowers the AUROC of synthetic anomalies by {fallen}, more than {100 * loss:g}; "
+        "nothing was written, try --precision fp32",
+    )
+    require(
+        change.kept >= LEAST_KEPT,
+        f"int8 keeps {change.kept:.0%} of the score of synthetic anomalies, less than "
+        f"{LEAST_KEPT:.0%}; nothing was written, try --precision fp32",
+    )
+    return replace(report, synthetic=change)
+
+
 def check_ranking(
     report: ExportReport, detector: Detector, exported: Detector, data: DataConfig, loss: float
 ) -> ExportReport:
@@ -276,15 +318,6 @@ def check_ranking(
     require(
         after >= before - loss,
         f"int8 lowers AUROC by {100 * (before - after):.2f} points ({before:.4f} to {after:.4f}), "
-        f"more than {100 * loss:g}; nothing was written, try --precision bf16",
+        f"more than {100 * loss:g}; nothing was written, try --precision fp32",
     )
     return replace(report, auroc=after, auroc_pytorch=before, largest=change.largest_change)
-
-
-def move_files(folder: Path, out: Path) -> None:
-    """Move the files of an export to `out`, and delete the files of an earlier export there."""
-    make_folder(out)
-    for old in (*WRITTEN, HELD_OUT_TERMS):
-        (out / old).unlink(missing_ok=True)
-    for file in folder.iterdir():
-        shutil.move(file, out / file.name)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dmad.calibration.calibration import Calibration
+from dmad.checked_files import read_npy
 from dmad.config import Config, config_of_card
-from dmad.errors import DmadError
+from dmad.errors import DmadError, require
+from dmad.files import sha256_of
 from dmad.inference.backend import Backend
 from dmad.inference.detector import Detector
 from dmad.runs import GRAPH_FILES, ModelFiles, read_card, read_weights
+from dmad.typed import typed
 
 if TYPE_CHECKING:
     from torch import nn
@@ -50,35 +55,72 @@ def load_detector(
         from dmad.inference.torch_backend import TorchBackend
 
         model = _load_network(files, form, config, len(scenes))
-        backend = TorchBackend(model, config, form, device, fast)
+        backend = TorchBackend(model, config, form, device, fast, in_place=True)
     calibration = card.get("calibration")
     return Detector(
         backend,
         config,
         form,
         scenes=scenes,
-        calibration=Calibration.from_dict(calibration) if calibration else None,
+        calibration=_calibration(files, calibration) if calibration else None,
         levels=card.get("levels"),
+        images=card.get("images"),
     )
+
+
+def _calibration(files: ModelFiles, tree: dict[str, Any]) -> Calibration:
+    try:
+        return Calibration.from_dict(tree)
+    except DmadError as error:
+        raise DmadError(
+            f"{files.card} has a damaged calibration ({error}); calibrate again"
+        ) from error
 
 
 def _exported_backend(files: ModelFiles, card: dict[str, Any], threads: int) -> Backend:
     from dmad.inference.exported_backend import ExportedBackend, load_graph
 
-    precision = card.get("export", {}).get("precision", "fp32")
-    graph = load_graph(files.weights, precision, threads)
+    entry = card.get("export", {})
+    _check_parts(files, entry)
+    graph = load_graph(files.weights, str(entry.get("precision", "fp32")), threads)
     path = files.weights.with_name(TEMPLATES)
-    templates = np.load(path, allow_pickle=False) if path.is_file() else None
+    templates = _read_templates(path, card) if path.is_file() else None
     return ExportedBackend(graph, templates)
+
+
+def _check_parts(files: ModelFiles, entry: Mapping[str, Any]) -> None:
+    """Check that all parts of an export are there and are those that were written together.
+
+    The cards of early exports contain no hashes.
+    """
+    for name, expected in typed(dict[str, str], entry.get("sha256", {}), "sha256").items():
+        path = files.weights.parent / Path(name).name
+        require(path.is_file(), f"{files.weights.parent} has no {name}; export the model again")
+        require(
+            sha256_of(path) == expected,
+            f"{path} is damaged or belongs to another export; export the model again",
+        )
+
+
+def _read_templates(path: Path, card: Mapping[str, Any]) -> np.ndarray:
+    """Read the background templates (S, C, H, W) beside an exported graph."""
+    templates, data = read_npy(path), config_of_card(card).data
+    expected = (len(card["scenes"]), data.channels, data.size, data.size)
+    require(
+        templates.dtype == np.float32 and templates.shape == expected,
+        f"{path} holds {templates.dtype} {templates.shape}, not float32 {expected}; export the "
+        "model again",
+    )
+    return np.array(templates)
 
 
 def _load_network(
     files: ModelFiles, form: Form[Any, Any], config: Config, scenes: int
 ) -> nn.Module:
     """The network of a saved model, with its weights."""
-    model: nn.Module = form.network(config, scenes)
     try:
-        model.load_state_dict(read_weights(files))
+        model: nn.Module = form.network(config, scenes)
+        model.load_state_dict(read_weights(files), assign=True)  # without a second copy
     except RuntimeError as error:
         raise DmadError(
             f"{files.weights} does not belong to {files.card.name} beside it; put the right files "

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import av
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from dmad.drawing.pictures import to_rgb
+from dmad.drawing.pictures import legend_row, resized
 from dmad.drawing.video_writer import VideoWriter, annotate
 from dmad.errors import one_line
-from dmad.forms.video.pictures import Picture
+from dmad.forms.video.pictures import (
+    DEFORMATION,
+    HEAT,
+    ColourScale,
+    Picture,
+    clock,
+    true_size,
+)
 
 logger = logging.getLogger(__name__)
 
-LEAST_HEIGHT = 256  # pixels, so that the text does not cover everything
 ALARM_COLOUR = (255, 40, 40)
 BORDER = 4  # pixels
 
@@ -35,9 +40,9 @@ class AnnotatedVideo(VideoWriter):
     Args:
         path: The video to write.
         fps: Frames per second.
+        scale: The colours, whose legend is below each frame. A frame whose calibrated score reaches
+            the threshold of the scale gets a red border.
         aspect_ratio: Width divided by height of the original clip. The model's frames are square.
-        threshold: A frame whose calibrated score reaches it gets a red border. None: raw scores
-            are shown.
         warn: Called with the warning.
     """
 
@@ -45,36 +50,26 @@ class AnnotatedVideo(VideoWriter):
         self,
         path: Path,
         fps: float,
+        scale: ColourScale,
         aspect_ratio: float = 1.0,
-        threshold: float | None = None,
         warn: Callable[[str], None] = logger.warning,
     ) -> None:
         super().__init__(path, fps)
         self.complete = True  # False after an error
-        self._aspect_ratio, self._threshold, self._warn = aspect_ratio, threshold, warn
+        self._scale, self._aspect_ratio, self._warn = scale, aspect_ratio, warn
+        self._legend: Pixels | None = None  # (height, width, 3), the same for all frames
 
     def add_unscored(self, frame: Pixels, index: int, time: float) -> None:
         """Add a frame (H, W, C) without a score: it has too few frames before it."""
-        self._add(frame, frame, [_clock(index, time), "no score yet"], [])
+        picture = resized(frame, *true_size(len(frame), self._aspect_ratio))
+        self._add(annotate(picture, [clock(index, time), "no score yet"]), picture)
 
-    def add_scored(self, picture: Picture, time: float, calibrated: float = float("nan")) -> None:
-        """Add a scored frame.
-
-        Args:
-            picture: The pictures of the frame.
-            time: Its time in seconds.
-            calibrated: Its calibrated score; not used without a threshold.
-        """
-        score, is_alarm = f"score {picture.score:.3f}", False
-        if self._threshold is not None:
-            score = f"score {calibrated:.1f}, threshold {self._threshold:.1f}"
-            is_alarm = calibrated >= self._threshold
+    def add_scored(self, picture: Picture) -> None:
+        """Add a scored frame, with its time and, if there is a threshold, its calibrated score."""
+        threshold = self._scale.threshold
+        is_alarm = threshold is not None and picture.calibrated >= threshold
         self._add(
-            picture.heat,
-            picture.arrows,
-            [_clock(picture.index, time), score],
-            [f"bent by up to {picture.bend:.2f} px"],
-            is_alarm,
+            annotate(picture.heat, picture.label().split("\n")), picture.deformation, is_alarm
         )
 
     def close(self, complete: bool = True) -> None:
@@ -82,25 +77,16 @@ class AnnotatedVideo(VideoWriter):
         with self._errors_as_warning():
             super().close(complete and self.complete)
 
-    def _add(
-        self,
-        left: Pixels,
-        right: Pixels,
-        left_text: Sequence[str],
-        right_text: Sequence[str],
-        is_alarm: bool = False,
-    ) -> None:
+    def _add(self, left: Pixels, right: Pixels, is_alarm: bool = False) -> None:
         if not self.complete:
             return
-        image = np.hstack(
-            [annotate(self._resize(left), left_text), annotate(self._resize(right), right_text)]
-        )
+        image = np.hstack([left, right])
         if is_alarm:
             inside = image[BORDER:-BORDER, BORDER:-BORDER].copy()
             image[:] = ALARM_COLOUR
             image[BORDER:-BORDER, BORDER:-BORDER] = inside
         with self._errors_as_warning():
-            self.write(image)
+            self.write(np.vstack([image, self._legends(left.shape[1])]))
 
     @contextmanager
     def _errors_as_warning(self) -> Iterator[None]:
@@ -111,11 +97,8 @@ class AnnotatedVideo(VideoWriter):
                 self._warn(f"no video {self.path}: {one_line(error)}")
             self.complete = False
 
-    def _resize(self, image: Pixels) -> Pixels:
-        height = max(LEAST_HEIGHT, len(image))
-        size = round(height * self._aspect_ratio), height
-        return np.asarray(Image.fromarray(to_rgb(image)).resize(size, Image.Resampling.BILINEAR))
-
-
-def _clock(index: int, time: float) -> str:
-    return f"frame {index}, {time:.1f} s"
+    def _legends(self, width: int) -> Pixels:
+        """Return the legends of heat and deformation, each of this width, side by side."""
+        if self._legend is None:
+            self._legend = legend_row((HEAT, DEFORMATION), self._scale.legends(), width)
+        return self._legend

@@ -14,7 +14,7 @@ from dmad.calibration.calibration import Calibration
 from dmad.files import csv_text
 from dmad.inference.streaming import JudgedFrame
 
-TERMS = ("score", "reconstruction", "deformation")
+COLUMNS = ("score", "raw", "reconstruction", "deformation")
 
 
 class ClipScores:
@@ -38,7 +38,7 @@ class ClipScores:
     ) -> None:
         self.fps, self.times, self.gaps, self.calibration = fps, times, gaps, calibration
         self.scored_frames = 0
-        self._values: dict[str, list[float]] = {name: [] for name in (*TERMS, "calibrated")}
+        self._values: dict[str, list[float]] = {name: [] for name in COLUMNS}
 
     def __len__(self) -> int:
         return len(self._values["score"])
@@ -55,7 +55,7 @@ class ClipScores:
             column.append(getattr(judged, name))
 
     def column(self, name: str) -> NDArray[np.float64]:
-        """Return `score`, `reconstruction`, `deformation` or `calibrated` of all frames, (N,).
+        """Return one of the `COLUMNS` of all frames, (N,).
 
         A frame without a score is NaN.
         """
@@ -64,7 +64,7 @@ class ClipScores:
     @property
     def main_score(self) -> NDArray[np.float64]:
         """The calibrated score, (N,); without a threshold, the raw score."""
-        return self.column("calibrated" if self.calibration else "score")
+        return self.column("score")
 
     @cached_property
     def events(self) -> list[Event]:
@@ -76,12 +76,10 @@ class ClipScores:
 
     def to_csv(self) -> str:
         """Return a CSV table of all frames. A frame without a score has empty cells."""
-        columns = {name: self.column(name) for name in TERMS}
+        columns = {name: self.column(name) for name in COLUMNS}
         if self.calibration:
-            calibrated = self.column("calibrated")
             in_event = frames_in_events(len(self), self.events)
-            unknown = np.isnan(calibrated) & ~in_event
-            columns["calibrated"] = calibrated
+            unknown = np.isnan(self.main_score) & ~in_event
             columns["alarm"] = np.where(unknown, nan, in_event)
         rows = []
         for index in range(len(self)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ from dmad.inference.warnings import rate_warnings, view_warnings
 from dmad.predict.annotated_video import AnnotatedVideo
 from dmad.predict.clip_frames import ClipFrames
 from dmad.predict.clip_scores import ClipScores
+from dmad.predict.output_folder import OutputFolder
 from dmad.predict.settings import PredictSettings
 
 logger = logging.getLogger(__name__)
@@ -97,6 +99,7 @@ class ClipPrediction:
             self.fps, self.frames.times, self.frames.gaps, detector.calibration
         )
         self.highest = HighestPictures(settings.panels, round(PANEL_SECONDS * self.fps))
+        self.aspect_ratio = aspect_ratio(source)
         self.video: AnnotatedVideo | None = None
         self.video_is_complete = False
 
@@ -108,6 +111,16 @@ class ClipPrediction:
         """
         self.warnings += rate_warnings(self.detector.calibration, self.fps)
         self.warnings += view_warnings(self.detector, self.settings.scene)
+        with OutputFolder(self.out) as output:
+            self._score_and_write(output)
+        needed = self.detector.config.data.history + 1
+        require(
+            self.scores.scored_frames > 0,
+            f"{self.source} is shorter than {needed} frames, which the first score needs",
+        )
+        logger.info(f"{real_name(self.source)}: {self._summary()}")
+
+    def _score_and_write(self, output: OutputFolder) -> None:
         try:
             self._score()
         except KeyboardInterrupt:
@@ -122,23 +135,16 @@ class ClipPrediction:
             for warning in self.warnings:
                 logger.warning(warning)
             if self.scores.scored_frames:
-                self._write()
-        needed = self.detector.config.data.history + 1
-        require(
-            self.scores.scored_frames > 0,
-            f"{self.source} is shorter than {needed} frames, which the first score needs",
-        )
-        logger.info(f"{real_name(self.source)}: {self._summary()}")
+                self._write(output)
 
     def _score(self) -> None:
-        calibration = self.detector.calibration
         scale = ColourScale.from_detector(self.detector)
         if self.settings.video:
             self.video = AnnotatedVideo(
                 path=self.out / "annotated.mp4",
                 fps=self.fps,
-                aspect_ratio=aspect_ratio(self.source),
-                threshold=calibration.threshold if calibration else None,
+                scale=scale,
+                aspect_ratio=self.aspect_ratio,
                 warn=self.warnings.append,
             )
         judged_frames = judge_clip(self.detector, self.frames, self.settings.scene)
@@ -155,10 +161,12 @@ class ClipPrediction:
         self.video_is_complete = self.video is not None and self.video.complete
 
     def _draw(self, judged: JudgedFrame, scale: ColourScale) -> None:
-        (picture,) = pictures(judged.batch, scale)
+        (picture,) = pictures(judged.batch, scale, self.aspect_ratio)
+        time = self.frames.times[picture.index]
+        picture = replace(picture, time=time, calibrated=judged.calibrated)
         self.highest.offer(picture)
         if self.video:
-            self.video.add_scored(picture, self.frames.times[picture.index], judged.calibrated)
+            self.video.add_scored(picture)
 
     def _add_unscored_until(self, end: int) -> None:
         """Add the frames before index `end` that have no score."""
@@ -168,27 +176,29 @@ class ClipPrediction:
             if self.video:
                 self.video.add_unscored(frame, index, self.frames.times[index])
 
-    def _write(self) -> None:
-        self._remove_earlier_results()
+    def _write(self, output: OutputFolder) -> None:
+        """Write tables and pictures, which only this user can read, and remove earlier results."""
         scores = self.scores
         threshold = None
+        tables = {"scores.csv": scores.to_csv()}
         if scores.calibration:
             threshold = scores.calibration.threshold
-            write_atomically(self.out / "events.csv", scores.events_to_csv())
-        write_atomically(self.out / "scores.csv", scores.to_csv())
+            tables["events.csv"] = scores.events_to_csv()
+        for name, text in tables.items():
+            write_atomically(output.path(name), text, private=True)
+            output.add(output.path(name))
         terms = {name: scores.column(name) for name in ("reconstruction", "deformation")}
         seconds = np.array(scores.times[: len(scores)])
-        chart = timeline(scores.main_score, None, terms, seconds, threshold)
-        drawing.save_png(chart, self.out / "timeline.png")
+        images = {"timeline.png": timeline(scores.main_score, None, terms, seconds, threshold)}
         for rank, picture in enumerate(self.highest.pictures, 1):
-            name = f"{rank:02d}-frame-{picture.index:05d}.png"
-            drawing.save_png(picture.panel(), self.out / "panels" / name)
-
-    def _remove_earlier_results(self) -> None:
-        for path in (self.out / "events.csv", *self.out.glob("panels/??-frame-*.png")):
-            path.unlink(missing_ok=True)
-        if not self.video_is_complete:
-            (self.out / "annotated.mp4").unlink(missing_ok=True)
+            images[f"panels/{rank:02d}-frame-{picture.index:05d}.png"] = picture.panel()
+        output.remove_unfinished("panels")
+        for name, image in images.items():
+            drawing.save_png(image, output.path(name), private=True)
+            output.add(output.path(name))
+        if self.video_is_complete:
+            output.add(output.path("annotated.mp4"))
+        output.remove_earlier()
 
     def _summary(self) -> str:
         """The number of events and the highest score; without a threshold, only this score."""

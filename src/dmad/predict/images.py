@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import logging
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from dmad.console import progress_bar
+from dmad.data.image_traits import ImageTraits, look_of
 from dmad.data.inputs import find_images
 from dmad.data.layouts.image_folders import RESULT_FOLDERS, ImageFile
 from dmad.data.reading.decode import decode
@@ -16,10 +17,12 @@ from dmad.errors import DmadError, require
 from dmad.files import csv_text, write_atomically
 from dmad.forms.images.pictures import ImagePictures, JudgedImage, judge_image, picture_name
 from dmad.inference.detector import Detector
+from dmad.predict.output_folder import OutputFolder
 
 logger = logging.getLogger(__name__)
 
-COLUMNS = ("image", "score", "threshold", "verdict", "reconstruction", "deformation")
+COLUMNS = ("image", "score", "threshold", "verdict", "raw", "reconstruction", "deformation")
+EARLIER_COLUMNS = ("image", "score", "threshold", "verdict", "reconstruction", "deformation")
 
 
 def predict_images(detector: Detector, sources: Sequence[Path], out: Path) -> Path:
@@ -35,8 +38,9 @@ def predict_images(detector: Detector, sources: Sequence[Path], out: Path) -> Pa
         `out`.
 
     Raises:
-        DmadError: No image was found or none could be read, or `scores.csv` exists and was not
-            written by this function.
+        DmadError: No image was found or none could be read; `scores.csv` exists and was not
+            written by this function; another process writes into `out`; or a folder in it is a
+            link.
     """
     files = _without_masks(find_images(sources))
     table = out / "scores.csv"
@@ -44,34 +48,76 @@ def predict_images(detector: Detector, sources: Sequence[Path], out: Path) -> Pa
         _may_be_replaced(table),
         f"{table} was not written by `dmad predict`; choose another folder to write to",
     )
-    _remove_pictures(table)
-    pictures = ImagePictures(detector)
+    pictures, differences = ImagePictures(detector), Differences(detector)
     results: list[JudgedImage] = []
-    try:
-        for file, judged in judge_files(detector, files):
-            results.append(judged)
-            try:
-                pictures.write(file.path, judged, out)
-            except OSError as error:  # such as a name too long
-                logger.warning(f"no pictures of {file.name}: {error.strerror}")
-    finally:  # also after a full disk or Ctrl-C
-        if results:
-            write_atomically(table, csv_text(COLUMNS, [_row(judged) for judged in results]))
+    with OutputFolder(out) as output:
+        for folder in RESULT_FOLDERS:
+            output.path(f"{folder}/picture.png")  # refuses a link
+            output.remove_unfinished(folder)
+        try:
+            for file, judged in judge_files(detector, files, differences):
+                results.append(judged)
+                try:
+                    _write_pictures(pictures, file, judged, output)
+                except OSError as error:  # such as a name too long
+                    logger.warning(f"no pictures of {file.name}: {error.strerror}")
+        finally:  # also after a full disk or Ctrl-C
+            if results:
+                write_atomically(table, csv_text(COLUMNS, [_row(judged) for judged in results]))
+                output.remove_earlier()
     require(bool(results), f"none of {len(files)} images could be read; give intact ones")
     skipped = len(files) - len(results)
     if skipped:
         logger.warning(f"{skipped} of {len(files)} images were skipped")
+    if differences.note:
+        logger.warning(differences.note)
     logger.info(_summary(results))
     return out
 
 
+class Differences:
+    """Compares images with those of the training.
+
+    Args:
+        detector: The model. Older models do not know how their training images looked.
+    """
+
+    def __init__(self, detector: Detector) -> None:
+        self.traits = ImageTraits.from_card(detector.images)
+        self.megapixels: float = detector.config.data.megapixels
+        self.compared = 0
+        self.different = 0
+        self.first = ""
+
+    def compare(self, file: ImageFile, frames: Sequence[Frame]) -> None:
+        """Compare an image, given by its file and its decoded frames (tiles)."""
+        if self.traits is None:
+            return
+        self.compared += 1
+        difference = self.traits.misfit(look_of(file, frames, self.megapixels))
+        if difference:
+            self.different += 1
+            self.first = self.first or f"{file.name}: {difference}"
+
+    @property
+    def note(self) -> str:
+        """One line on the images that are unlike those of the training; empty if there are none."""
+        if not self.different:
+            return ""
+        return (
+            f"{self.different} of {self.compared} images are unlike those of the training "
+            f"({self.first}); is it another camera or view?"
+        )
+
+
 def judge_files(
-    detector: Detector, files: Sequence[ImageFile]
+    detector: Detector, files: Sequence[ImageFile], differences: Differences
 ) -> Iterator[tuple[ImageFile, JudgedImage]]:
     """Yield each image and its result. Unreadable images are reported and left out."""
     for file in progress_bar(files, "scoring", len(files)):
         frames = _read(file, FrameFormat.from_settings(detector.config.data))
         if frames:
+            differences.compare(file, frames)
             yield file, judge_image(detector, frames, file.name)
 
 
@@ -80,7 +126,7 @@ def _read(file: ImageFile, frame_format: FrameFormat) -> list[Frame]:
     problems: list[str] = []
     frames: list[Frame] = []
     try:
-        frames = list(decode(file.path, frame_format, problems.append))
+        frames = list(decode(file.path, replace(frame_format, page=file.page), problems.append))
     except DmadError as error:
         problems.append(str(error))
     for problem in problems:
@@ -103,20 +149,21 @@ def _may_be_replaced(table: Path) -> bool:
     if not table.exists():
         return True
     with table.open(errors="replace") as file:
-        return file.readline().strip() == ",".join(COLUMNS)
+        header = tuple(file.readline().strip().split(","))
+    return header in (COLUMNS, EARLIER_COLUMNS)
 
 
-def _remove_pictures(table: Path) -> None:
-    """Remove the pictures that are listed in the table of an earlier call."""
-    if not table.exists():
-        return
-    with table.open(newline="", errors="surrogateescape") as file:
-        rows = [row for row in csv.reader(file) if row]
-    for name, *_ in rows[1:]:
-        for folder in RESULT_FOLDERS:
-            picture = table.parent / folder / picture_name(name)
-            if ".." not in picture.parts:
-                picture.unlink(missing_ok=True)
+def _write_pictures(
+    pictures: ImagePictures, file: ImageFile, judged: JudgedImage, output: OutputFolder
+) -> None:
+    """Write the pictures of an image, and add them to the manifest."""
+    paths = [output.path(f"{folder}/{picture_name(judged.name)}") for folder in RESULT_FOLDERS]
+    try:
+        pictures.write(file.path, judged, output.folder, file.page)
+    finally:  # also if only some could be written
+        for path in paths:
+            if path.is_file():
+                output.add(path)
 
 
 def _row(judged: JudgedImage) -> list[str]:
@@ -125,6 +172,7 @@ def _row(judged: JudgedImage) -> list[str]:
         f"{judged.score:.6g}",
         "" if judged.threshold is None else f"{judged.threshold:.6g}",
         judged.verdict,
+        f"{judged.raw:.6g}",
         f"{judged.reconstruction:.6g}",
         f"{judged.deformation:.6g}",
     ]

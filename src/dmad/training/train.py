@@ -7,6 +7,7 @@ import os
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from dmad.errors import DmadError, StoppedError, one_line, require
 from dmad.files import make_folder
 from dmad.form import Form
 from dmad.hardware import ComputeSettings, compute_settings, default_device, describe_machine
+from dmad.locks import locked
 from dmad.runs import Run, find_model, has_model, new_run, read_card, save_model, write_config
 from dmad.training.batch_norm import estimate_statistics
 from dmad.training.module import TrainingModule
@@ -46,10 +48,20 @@ class AtomicCheckpoints(TorchCheckpointIO):
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None
     ) -> None:
-        """Write the file `path`.part, then rename it to `path`."""
+        """Write the file `path`.part, then rename it to `path`.
+
+        Raises:
+            DmadError: The disk is full, or the folder cannot be written.
+        """
         beside = f"{path}.part"
-        super().save_checkpoint(checkpoint, beside, storage_options)
-        os.replace(beside, path)
+        try:
+            super().save_checkpoint(checkpoint, beside, storage_options)
+            os.replace(beside, path)
+        except (OSError, RuntimeError) as error:  # such as a full disk
+            reason = one_line(error)[:80]
+            raise DmadError(
+                f"{path} cannot be written ({reason}); free some space, then resume"
+            ) from error
 
     def load_checkpoint(self, path: Any, *args: Any, **options: Any) -> dict[str, Any]:
         """Return the content of a checkpoint.
@@ -110,8 +122,21 @@ def train(
 
     Raises:
         DmadError: Data is missing or cannot be used, the run folder cannot be written, the loss
-            becomes infinite or NaN, or the run to resume has other settings.
+            becomes infinite or NaN, the run to resume has other settings, or another process trains
+            it.
     """
+    with ExitStack() as locks:
+        return _train(config, form, out, resume, locks)
+
+
+def _train(
+    config: Config,
+    form: Form[Any, Any],
+    out: str | Path,
+    resume: str | Path | None,
+    locks: ExitStack,
+) -> Run:
+    """As `train`. The lock of the run folder is added to `locks`."""
     require(isinstance(config, Config), 'give settings, as dmad.recipe("ped2", ...) makes them')
     require(not torch.distributed.is_initialized(), "torchrun trains one model; start it for each")
     config = with_absolute_paths(config)
@@ -120,6 +145,8 @@ def train(
     if resume and is_finished(Path(resume), config.train.epochs):
         logger.warning("%s is already trained for all its %d epochs", resume, config.train.epochs)
         return _run_folder(config, Path(resume), resumed=True)
+    if resume and is_first_process():
+        locks.enter_context(locked(Path(resume)))
     compute = compute_settings(config.train, default_device())
     checkpoint = _checkpoint_of(resume)
     weights = read_starting_weights(config) if config.train.start and not checkpoint else {}
@@ -128,6 +155,8 @@ def train(
     L.seed_everything(config.train.seed, verbose=False)
     module = TrainingModule(form, config, form.prepare(config, footage), compute)
     run = _run_folder(config, Path(resume or out), bool(resume))
+    if not resume and is_first_process():
+        locks.enter_context(locked(run.folder))
     module.data = fingerprint(footage.footage)
     if weights:
         load_starting_weights(module.model, weights, config)
@@ -230,6 +259,7 @@ def _card(
         "scenes": list(train.scenes),
         "data": {"sha256": module.data, "frames": frames, "samples": len(windows)},
         "history": module.history,
+        **train.described,
         "precision": module.compute.precision,
         "machine": describe_machine(default_device()),
     }

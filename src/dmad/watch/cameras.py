@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from math import inf
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from dmad.calibration.calibration import Calibration, read_calibration
+from dmad.checked_files import read_yaml
 from dmad.data.reading.sources import source_name
 from dmad.data.zones import ALL, Zone
 from dmad.errors import DmadError, require
 from dmad.files import unique_names
+from dmad.typed import typed
 from dmad.watch.settings import CameraSettings
 
 YAML = (".yaml", ".yml")
+HIGHEST_RATE = 1000  # frames per second
 ZONE_KEYS = ("include", "exclude")
 
 
@@ -42,10 +44,15 @@ class Camera:
     fps: float = 0.0
 
     def __post_init__(self) -> None:
-        require(0 <= self.fps < inf, f"fps is {self.fps}; give 0 (the calibrated rate) or more")
+        require(
+            0 <= self.fps <= HIGHEST_RATE,
+            f"fps is {self.fps}; give 0 (the calibrated rate) to {HIGHEST_RATE}",
+        )
         if not self.name:
             object.__setattr__(self, "name", source_name(self.source))
         require("/" not in self.name, f"camera {self.name}: files get its name; leave out /")
+        for text in (self.source, self.name, self.scene):
+            require("\0" not in text, f"camera {self.name!r}: leave out the null character")
 
     def read_calibration(self) -> Calibration | None:
         """Read the calibration file; None if no file is given."""
@@ -88,33 +95,13 @@ def read_cameras(path: Path) -> list[Camera]:
     Raises:
         DmadError: The file is missing or is not YAML, or a camera has an unknown or wrong setting.
     """
-    import yaml
-
-    try:
-        text = path.read_text()
-        tree = yaml.safe_load(text)
-        root = yaml.compose(text)
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise DmadError(f"{path} is not readable: {' '.join(str(error).split())}") from error
+    tree = read_yaml(path)
     require(
         isinstance(tree, dict) and bool(tree),
         f"{path} lists no cameras; write one per line, `gate: rtsp://host/stream`, or a mapping of "
         "its settings",
     )
-    repeated = ", ".join(_repeated_keys(root))
-    require(not repeated, f"{path} has {repeated} twice in one mapping; leave only one")
     return [_camera_from_yaml(str(name), entry, path) for name, entry in tree.items()]
-
-
-def _repeated_keys(node: Any) -> list[str]:
-    """Keys that occur more than once in a mapping of a YAML tree. PyYAML uses only the last."""
-    if node.id == "sequence":
-        return [key for child in node.value for key in _repeated_keys(child)]
-    if node.id != "mapping":
-        return []
-    keys = [key.value for key, _ in node.value]
-    repeated = sorted({key for key in keys if keys.count(key) > 1})
-    return repeated + [key for _, child in node.value for key in _repeated_keys(child)]
 
 
 def _camera_from_yaml(name: str, entry: Any, path: Path) -> Camera:
@@ -125,24 +112,24 @@ def _camera_from_yaml(name: str, entry: Any, path: Path) -> Camera:
     unknown = ", ".join(str(key) for key in entries if key not in known)
     require(not unknown, f"{path}: camera {name} has {unknown}; known: {', '.join(known)}")
     require("source" in entries, f"{path}: camera {name} has no source; give a path or URL")
-    for key in ("source", "scene"):
-        is_empty = key in entries and entries[key] is None
-        require(not is_empty, f"{path}: camera {name} has an empty setting: {key}")
+    for key, value in entries.items():
+        require(value is not None, f"{path}: camera {name} has an empty setting: {key}")
     try:
-        include, exclude = (_polygons(entries.get(key, [])) for key in ZONE_KEYS)
-        zone = Zone.parse(include, exclude)
-        fps = float(entries.get("fps", 0))
-        calibration = path.parent / entries["calibration"] if "calibration" in entries else None
-    except (TypeError, ValueError, LookupError) as error:
+        values = {key: _typed_setting(key, value) for key, value in entries.items()}
+        include, exclude = (_polygons(values.pop(key, [])) for key in ZONE_KEYS)
+    except (DmadError, TypeError, ValueError, LookupError) as error:
         raise DmadError(f"{path}: camera {name} has a setting of a wrong type: {error}") from error
-    return Camera(
-        source=str(entries["source"]),
-        name=name,
-        scene=str(entries.get("scene", "")),
-        calibration=calibration,
-        zone=zone,
-        fps=fps,
-    )
+    if "calibration" in values:
+        values["calibration"] = path.parent / values["calibration"]
+    return Camera(name=name, zone=Zone.parse(include, exclude), **values)
+
+
+def _typed_setting(key: str, value: Any) -> Any:
+    if key in ZONE_KEYS:
+        return value
+    kind = get_type_hints(Camera)[key]
+    text_from_number = kind is str and isinstance(value, int)  # such as the number of a webcam
+    return typed(kind, str(value) if text_from_number else value, key)
 
 
 def _polygons(value: Any) -> list[str]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmad.drawing.video_writer import VideoWriter
+from dmad.files import remove_unfinished
 
 LONGEST_FILM = 60.0  # seconds, so that an event of hours does not fill the disk
 
@@ -36,6 +37,7 @@ class EventFilms:
         longest: float = LONGEST_FILM,
     ) -> None:
         self.folder, self.fps, self.after = folder, fps, after
+        remove_unfinished(folder)  # films of a process that was killed
         self._most_pictures = longest * fps
         kept = max(1, round(min(before, longest) * fps))
         self._past: deque[Pixels] = deque(maxlen=kept)

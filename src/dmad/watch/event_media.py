@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import av
@@ -12,14 +13,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmad.drawing import pictures as drawing
+from dmad.drawing.video_writer import annotate
 from dmad.errors import DmadError, one_line
 from dmad.forms.video.pictures import ColourScale, pictures
-from dmad.inference.streaming import JudgedFrame
 from dmad.watch.event_films import EventFilms
 from dmad.watch.events import EventUpdate
 from dmad.watch.messages import EventMessage
 
+LONGEST_RECORDING = 1e8  # seconds; a larger time of a message counts from 1970
 WRITE_ERRORS = (OSError, av.FFmpegError, DmadError)
+
+
+def time_text(seconds: float) -> str:
+    """Return a time of a message as text: local date and time, or seconds of a recording."""
+    if seconds < LONGEST_RECORDING:
+        return f"{seconds:.1f} s"
+    return datetime.fromtimestamp(seconds).isoformat(" ", "seconds")
 
 
 class EventMedia:
@@ -44,9 +53,11 @@ class EventMedia:
     ) -> None:
         self.films, self.thumbnails, self.scale = films, thumbnails, scale
         self._warn = warn
+        self._aspect = 1.0  # width divided by height of the camera's pictures
 
     def add_picture(self, picture: NDArray[np.uint8], time: float) -> None:
         """Add the next picture (h, w, 3) of the camera."""
+        self._aspect = picture.shape[1] / picture.shape[0]
         with self._errors_as_warnings():
             self.films.add_picture(picture, time)
 
@@ -68,7 +79,7 @@ class EventMedia:
                 self.films.start_event(message.id)
             if message.end is not None:
                 self.films.end_event(message.id, message.end)
-            self._save_thumbnail(update.peak, thumbnail)
+            self._save_thumbnail(update, thumbnail)
             film = self.films.path(message.id)
             return replace(message, clip=str(film), thumbnail=str(thumbnail))
         return message
@@ -78,9 +89,13 @@ class EventMedia:
         with self._errors_as_warnings():
             self.films.close()
 
-    def _save_thumbnail(self, peak: JudgedFrame, path: Path) -> None:
-        (picture,) = pictures(peak.batch, self.scale)
-        drawing.save_png(np.hstack((picture.heat, picture.arrows)), path)
+    def _save_thumbnail(self, update: EventUpdate, path: Path) -> None:
+        message = update.message
+        (picture,) = pictures(update.peak.batch, self.scale, self._aspect)
+        picture = replace(picture, calibrated=message.score)
+        heat = drawing.mark_box(picture.heat, message.box)
+        heat = annotate(heat, [time_text(message.peak), picture.score_text()])
+        drawing.save_png(np.hstack((heat, picture.deformation)), path, private=True)
 
     @contextmanager
     def _errors_as_warnings(self) -> Iterator[None]:

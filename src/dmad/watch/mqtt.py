@@ -20,23 +20,25 @@ def mqtt(url: str) -> Deliver:
     Raises:
         DmadError: The URL is not such an address, or the package paho-mqtt is missing.
     """
-    parts = urlsplit(url)
-    topic = parts.path.strip("/")
-    require(
-        parts.scheme == "mqtt" and bool(parts.hostname and topic),
-        "this is no MQTT address; give mqtt://host/topic",  # the URL may hold a password
-    )
+    message = "this is no MQTT address; give mqtt://host/topic"  # the URL may hold a password
+    try:
+        parts = urlsplit(url)
+        topic, port = parts.path.strip("/"), parts.port or PORT
+    except ValueError as error:  # a wrong port or IPv6 address
+        raise DmadError(f"{message}, with a port from 1 to 65535") from error
+    valid = parts.scheme == "mqtt" and bool(parts.hostname and topic) and url.isprintable()
+    require(valid and "#" not in url and "+" not in topic, message)
     try:
         from paho.mqtt import client as paho
         from paho.mqtt.enums import CallbackAPIVersion
     except ImportError as error:
-        raise DmadError("MQTT needs paho-mqtt; pip install paho-mqtt") from error
+        raise DmadError("MQTT needs paho-mqtt; pip install 'dmad[mqtt]'") from error
 
     def deliver(message: str) -> None:
         client = paho.Client(CallbackAPIVersion.VERSION2)  # new: an old one may keep a message
         if parts.username:
             client.username_pw_set(unquote(parts.username), unquote(parts.password or ""))
-        client.connect(str(parts.hostname), parts.port or PORT)
+        client.connect(str(parts.hostname), port)
         client.loop_start()
         try:
             sent = client.publish(topic, message, qos=1)

@@ -1,29 +1,36 @@
 """Sends messages over a network. Each message is stored on disk until it has arrived.
 
-If the receiver cannot be reached, messages wait in the spool, a file on disk. They are sent in
-order when the receiver can be reached again, even if this process was restarted in between.
+If the receiver cannot be reached, messages wait in the spool, a database on disk. They are sent in
+order when the receiver can be reached again, even if this process was restarted in between. They
+also wait in memory, so that a full or damaged disk does not delay them.
 """
 
 from __future__ import annotations
 
 import logging
-import os
+import sqlite3
 import threading
+import time
+from collections import deque
 from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
-from dmad.errors import DmadError, one_line
-from dmad.files import make_folder, write_atomically
+from dmad.errors import one_line
+from dmad.locks import locked
+from dmad.watch.spool import Spool, is_damage
 
 logger = logging.getLogger(__name__)
 
 ANSWER_TIMEOUT = 10.0  # seconds in which a receiver must answer
-BLOCK = 2**16  # number of bytes that are read at once
+MOST_IN_MEMORY = 100_000  # messages; the others are only in the spool
+READ_AT_ONCE = 1000  # messages
+
+STORE_ERRORS = (sqlite3.Error, OSError)
 
 Deliver = Callable[[str], None]
+Numbered = tuple[int, str]  # number and text of a message
 
 
 @dataclass(frozen=True)
@@ -47,12 +54,12 @@ DEFAULT_RETRIES = Retries()
 class Outbox:
     """A sink that stores messages in a spool on disk, and sends them in order.
 
-    A message is sent twice only if this machine fails after the receiver has answered and before
-    the new position is stored.
+    Events that an earlier process has begun and not ended are ended first. A message is sent twice
+    only if this process is killed after the receiver has answered and before the message is removed
+    from the spool.
 
     Args:
-        spool: File of the messages that are not sent yet. A file beside it, with the suffix
-            `.sent`, stores how many bytes of it are sent.
+        spool: File of the messages that are not sent yet.
         deliver: Sends one message. Raises if that fails.
         receiver: Name of the receiver in log messages.
         retries: When a message is sent again after a failure.
@@ -68,36 +75,46 @@ class Outbox:
         receiver: str,
         retries: Retries = DEFAULT_RETRIES,
     ) -> None:
-        make_folder(spool.parent)
         self.receiver = receiver
+        self._path = spool
         self._retries = retries
         self._deliver = deliver
-        self._spool = spool
-        self._process_lock = FileLock(spool.with_suffix(".lock"))
-        try:
-            self._process_lock.acquire(timeout=0)
-        except Timeout as error:
-            raise DmadError(
-                f"{spool} is used by another `dmad watch`; give each its own out or spool folder"
-            ) from error
-        cut_partial_line(spool)
-        self._file = spool.open("a+b")
-        self._position_file = spool.with_suffix(".sent")
-        self._position = _read_number(self._position_file)  # bytes of the spool that are sent
-        self._file_lock = threading.Lock()
+        self._process_lock = ExitStack()
+        self._process_lock.enter_context(locked(spool.parent, f".{spool.stem}.lock"))
+        self._lock = threading.Lock()  # for the attributes below
+        self._spool: Spool | None = None
+        self._waiting: deque[Numbered] = deque()  # the next messages to send
+        self._last_waiting = 0  # highest number of all messages that were in `_waiting`
+        self._more = True  # there may be later messages that are not in `_waiting`
+        self._unstored: deque[Numbered] = deque()  # messages to store
+        self._can_store = True
+        self._lost = 0  # messages
+        self._last_number = 0
+        self._sent: set[int] = set()  # numbers of messages that were sent and are still stored
         self._unreachable = False
         self._closing = threading.Event()
         self._all_sent = threading.Event()
         self._has_messages = threading.Event()
         self._has_messages.set()  # the spool may contain messages of an earlier process
+        with self._lock:
+            self._try_to_store()
+            self._read_more()
+        for message in self._spool.open_events.ends() if self._spool else ():
+            self.send(message)
         self._thread = threading.Thread(target=self._send_until_closed, daemon=True)
         self._thread.start()
 
     def send(self, message: str) -> None:
-        """Store a message on disk; a thread sends it."""
-        with self._file_lock:
-            self._file.write(message.encode() + b"\n")
-            self._file.flush()
+        """Store a message on disk, or in memory if the disk is full; a thread sends it."""
+        with self._lock:
+            self._last_number = max(self._last_number + 1, time.time_ns())
+            numbered = (self._last_number, message)
+            self._more = self._more or len(self._waiting) >= MOST_IN_MEMORY
+            if not self._more:
+                self._waiting.append(numbered)
+                self._last_waiting = self._last_number
+            self._unstored.append(numbered)
+            self._try_to_store()
             self._all_sent.clear()
         self._has_messages.set()
 
@@ -107,13 +124,72 @@ class Outbox:
         self._closing.set()
         self._has_messages.set()
         self._thread.join(ANSWER_TIMEOUT + 1)
-        unsent = self._spool.stat().st_size - self._position
-        self._file.close()
-        self._process_lock.release()
-        if unsent:
+        with self._lock:
+            self._try_to_store()
+            self._lost += len(self._unstored)
+            is_left = self._next() is not None and self._spool is not None
+            if self._spool:
+                self._spool.close()
+        self._process_lock.close()
+        if is_left:
             logger.warning(
-                f"{self.receiver} cannot be reached; unsent messages are kept in {self._spool}"
+                f"{self.receiver} cannot be reached; unsent messages are kept in {self._path}"
             )
+        if self._lost:
+            logger.warning(
+                f"{self._lost} messages to {self.receiver} are lost: they could neither be sent "
+                "nor stored"
+            )
+
+    def _try_to_store(self) -> None:
+        """Store the messages that are only in memory. If that fails, there is one warning."""
+        try:
+            if self._spool is None:
+                self._spool = Spool(self._path)
+                self._last_number = max(self._last_number, self._spool.last)
+            while self._unstored:
+                self._spool.add(*self._unstored[0])
+                self._unstored.popleft()
+            self._can_store = True
+        except STORE_ERRORS as error:
+            self._warn_once(error)
+            if is_damage(error):
+                self._replace_spool(error)
+            while len(self._unstored) > MOST_IN_MEMORY:
+                self._unstored.pop()
+                self._lost += 1
+
+    def _warn_once(self, error: Exception) -> None:
+        if self._can_store:
+            logger.warning(
+                f"messages to {self.receiver} are sent, but cannot be stored in {self._path} "
+                f"({one_line(error)})"
+            )
+        self._can_store = False
+
+    def _replace_spool(self, error: Exception) -> None:
+        """Replace a damaged spool. What is in memory is stored again with the next message."""
+        try:
+            if self._spool:
+                self._spool.replace(error)
+        except STORE_ERRORS:
+            self._spool = None
+        self._unstored = deque(sorted({*self._waiting, *self._unstored}))
+
+    def _read_more(self) -> None:
+        """Read the next messages of the spool, and then those that could not be stored."""
+        rows: list[Numbered] = []
+        try:
+            if self._spool:
+                rows = self._spool.read(self._last_waiting, READ_AT_ONCE)
+        except STORE_ERRORS as error:
+            self._warn_once(error)
+            self._replace_spool(error)
+        if not rows:
+            rows = [item for item in self._unstored if item[0] > self._last_waiting]
+            self._more = False
+        self._waiting.extend(rows)
+        self._last_waiting = max([self._last_waiting, *(number for number, _ in rows)])
 
     def _send_until_closed(self) -> None:
         while not self._closing.is_set():
@@ -128,56 +204,36 @@ class Outbox:
     def _send_all(self) -> bool:
         """Send messages until none is left (True) or one fails (False)."""
         while True:
-            try:
-                line = self._next_line()
-                if not line:
+            with self._lock:
+                found = self._next()
+                if found is None:
+                    self._all_sent.set()
                     return True
-                self._deliver(line.rstrip(b"\n").decode())
-                self._position += len(line)
-                write_atomically(self._position_file, str(self._position))
+            number, message = found
+            try:
+                self._deliver(message)
             except Exception as error:  # no kind of failure may lose the message
                 if not self._unreachable:
                     logger.warning(f"{self.receiver} cannot be reached ({one_line(error)})")
                 self._unreachable = True
                 return False
             self._unreachable = False
+            with self._lock:
+                self._remove(number)
 
-    def _next_line(self) -> bytes:
-        """The next complete line. If all are sent: empty the spool and return no bytes."""
-        with self._file_lock:
-            self._file.seek(self._position)
-            line = self._file.readline()
-            if line.endswith(b"\n"):
-                return line
-            write_atomically(self._position_file, "0")
-            self._file.truncate(0)
-            self._position = 0
-            self._all_sent.set()
-            return b""
+    def _next(self) -> Numbered | None:
+        """The next message to send. None if all are sent."""
+        if not self._waiting and self._more:
+            self._read_more()
+        return self._waiting[0] if self._waiting else None
 
-
-def cut_partial_line(path: Path) -> None:
-    """Remove an incomplete last line of a file, which a crash may have left."""
-    if not path.is_file():
-        return
-    with path.open("r+b") as file:
-        size = file.seek(0, os.SEEK_END)
-        end = size
-        while end > 0:
-            start = max(0, end - BLOCK)
-            file.seek(start)
-            last_break = file.read(end - start).rfind(b"\n")
-            if last_break >= 0:
-                end = start + last_break + 1
-                break
-            end = start
-        if end < size:
-            file.truncate(end)
-
-
-def _read_number(path: Path) -> int:
-    """The number in a file; 0 if there is no file or no number in it."""
-    try:
-        return int(path.read_text())
-    except (OSError, ValueError):
-        return 0
+    def _remove(self, number: int) -> None:
+        """Remove a message that was sent."""
+        self._waiting.popleft()
+        self._unstored = deque(item for item in self._unstored if item[0] != number)
+        self._sent.add(number)
+        if self._spool is None:
+            return
+        with suppress(*STORE_ERRORS):
+            self._spool.remove(self._sent)
+            self._sent.clear()

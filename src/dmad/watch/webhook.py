@@ -40,6 +40,8 @@ def _parse(url: str) -> httpx.URL | None:
     """Parse a URL; None if it is not the address of a web server."""
     try:
         address = httpx.URL(url)
-    except httpx.InvalidURL:
+        port, host = address.port, address.host
+    except Exception:  # also of the library that reads international names
         return None
-    return address if address.scheme in ("http", "https") and address.host else None
+    valid = address.scheme in ("http", "https") and host and " " not in host
+    return address if valid and (port is None or 0 < port < 2**16) else None

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dmad import recipes
-from dmad.data.layouts.digits import is_mnist, load_digits, load_mnist, resize_digits
+from dmad.data.layouts.digits import is_mnist, load_digits, load_mnist, read_idx, resize_digits
 from dmad.errors import DmadError
 
 
@@ -34,11 +34,29 @@ def test_mnist_is_read_packed_or_not(tmp_path, pack):
     assert is_mnist(tmp_path)
 
 
-def test_a_damaged_archive_is_an_error_of_one_line(tmp_path):
-    raw = tmp_path / "MNIST" / "raw"
-    raw.mkdir(parents=True)
-    (raw / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(bytes(1000))[:20])
-    with pytest.raises(DmadError, match="the four IDX files"):
+DIGITS = np.zeros((3, 28, 28), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (gzip.compress(idx(DIGITS))[:20], "is damaged"),
+        (gzip.compress(idx(DIGITS))[:10] + bytes(100), "is damaged"),
+        (b"no archive", "is damaged"),
+        (gzip.compress(b""), "is no IDX file of 3 dimensions"),
+        (gzip.compress(idx(DIGITS)[:-1]), "is no IDX file of 3 dimensions"),
+        (gzip.compress(idx(DIGITS[0, 0])), "is no IDX file of 3 dimensions"),
+    ],
+)
+def test_a_damaged_archive_is_an_error_of_one_line(tmp_path, content, message):
+    (tmp_path / "images.gz").write_bytes(content)
+    with pytest.raises(DmadError, match=message) as caught:
+        read_idx(tmp_path / "images", 3)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(DmadError, match="train-images-idx3-ubyte is missing; put the four IDX"):
         load_mnist(replace(recipes.mnist().data, root=tmp_path), "train")
 
 

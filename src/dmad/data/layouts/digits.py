@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import gzip
+import zlib
+from math import prod
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from dmad.checked_files import check_regular
 from dmad.config import VideoDataConfig
 from dmad.data.footage import LabelledFootage, SplitName, footage_from_arrays
 from dmad.data.layouts.videos import first_existing
 from dmad.data.locations import required_root
-from dmad.errors import DmadError
+from dmad.errors import DmadError, one_line, require
 
+LARGEST_IDX = 2**28  # bytes; the images of MNIST have 47 million
 PADDED_AT_MOST = 4  # pixels; images that need more padding are enlarged instead
 
 
@@ -28,23 +32,44 @@ def load_mnist(data: VideoDataConfig, split: SplitName) -> LabelledFootage:
     Raises:
         DmadError: The files are missing or damaged.
     """
-    from torchvision.datasets import MNIST
-    from torchvision.datasets.utils import extract_archive
+    folder = required_root(data) / "MNIST" / "raw"
+    prefix = "train" if split == "train" else "t10k"
+    images = read_idx(folder / f"{prefix}-images-idx3-ubyte", dimensions=3)
+    classes = read_idx(folder / f"{prefix}-labels-idx1-ubyte", dimensions=1)
+    require(
+        len(images) == len(classes) > 0,
+        f"{folder} holds {len(images)} images of {split} and {len(classes)} labels; give as many",
+    )
+    return _labelled_digits(images, classes.astype(np.int64), data, split)
 
-    root = required_root(data)
-    packed = sorted((root / "MNIST" / "raw").glob("*.gz"))
+
+def read_idx(path: Path, dimensions: int) -> np.ndarray:
+    """Read bytes in the IDX format of MNIST, from a file or its compressed form (`path`.gz).
+
+    Args:
+        path: The file without .gz.
+        dimensions: Number of dimensions that the array must have.
+
+    Raises:
+        DmadError: There is no such file, or it is damaged or too large.
+    """
+    packed = path.with_name(f"{path.name}.gz")
+    found = first_existing(path, packed)
+    require(
+        found is not None, f"no MNIST: {path} is missing; put the four IDX files into {path.parent}"
+    )
+    assert found is not None
+    check_regular(found)
     try:
-        with TemporaryDirectory() as scratch:
-            unpacked = Path(scratch) / "MNIST" / "raw"
-            unpacked.mkdir(parents=True)
-            for archive in packed:
-                extract_archive(archive, unpacked)
-            digits = MNIST(scratch if packed else str(root), train=split == "train")
-    except (RuntimeError, OSError, EOFError, ValueError) as error:
-        raise DmadError(
-            f"no MNIST under {root}; expected {root}/MNIST/raw with the four IDX files"
-        ) from error
-    return _labelled_digits(digits.data.numpy(), digits.targets.numpy(), data, split)
+        with gzip.open(found) if found == packed else found.open("rb") as file:
+            content = file.read(LARGEST_IDX + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DmadError(f"{found} is damaged ({one_line(error)}); download it again") from error
+    start = 4 + 4 * dimensions
+    shape = np.frombuffer(content[4:start].ljust(start - 4, b"\0"), ">u4").tolist()
+    fits = content[:4] == bytes((0, 0, 8, dimensions)) and len(content) == start + prod(shape)
+    require(fits, f"{found} is no IDX file of {dimensions} dimensions; download it again")
+    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
 
 
 def load_digits(data: VideoDataConfig, split: SplitName) -> LabelledFootage:

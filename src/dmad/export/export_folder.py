@@ -1,0 +1,75 @@
+"""The folder of an export: it is replaced as a whole, and its card names the hash of each part."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from dmad.checked_files import read_mapping
+from dmad.errors import DmadError, require
+from dmad.files import sha256_of
+from dmad.inference.loading import TEMPLATES
+from dmad.locks import LOCK
+from dmad.runs import GRAPH_FILES
+
+CARD = "model.json"
+HELD_OUT_TERMS = "model.npz"  # beside a card: terms of the footage used for its threshold
+WRITTEN = (*GRAPH_FILES.values(), "model.bin", TEMPLATES)
+
+
+def check_folder(out: Path) -> None:
+    """Check that an export may be written into a folder.
+
+    Raises:
+        DmadError: It contains a trained model, or files of another program.
+    """
+    weights = out / "model.safetensors"
+    require(not weights.exists(), f"{out} contains a trained model; give another --out DIR")
+    try:
+        is_export = "export" in read_mapping(out / CARD, "")
+    except DmadError:
+        is_export = False
+    others = [name for name in (*WRITTEN, CARD, HELD_OUT_TERMS) if (out / name).exists()]
+    require(
+        is_export or not others,
+        f"{out} contains {', '.join(others)}, but is no export; give another --out DIR",
+    )
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 hash of each part of an export, by file name. The card has none."""
+    return {path.name: sha256_of(path) for path in sorted(folder.iterdir()) if path.name != CARD}
+
+
+def replace_export(folder: Path, out: Path) -> None:
+    """Rename the folder of a new export to `out`. Other files in `out` are kept.
+
+    At no time is there an incomplete export in `out`. If this process is killed, `finish_export`
+    restores the earlier export.
+    """
+    if not out.exists():
+        folder.rename(out)
+        return
+    for path in out.iterdir():
+        if path.name in (*WRITTEN, CARD, HELD_OUT_TERMS, LOCK):
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.copytree(path, folder / path.name, symlinks=True)
+        else:
+            shutil.copy2(path, folder / path.name, follow_symlinks=False)
+    out.rename(_earlier(out))
+    folder.rename(out)
+    shutil.rmtree(_earlier(out))
+
+
+def finish_export(out: Path) -> None:
+    """Restore the earlier export if a process was killed while it replaced it."""
+    earlier = _earlier(out)
+    if earlier.is_dir() and out.exists():
+        shutil.rmtree(earlier)
+    elif earlier.is_dir():
+        earlier.rename(out)
+
+
+def _earlier(out: Path) -> Path:
+    return out.with_name(f".{out.name}.earlier")

@@ -1,0 +1,45 @@
+"""Events that have begun and not ended, as their messages tell."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+EVENT = '"kind": "event"'  # in the line of each message about an event
+
+
+class OpenEvents:
+    """The last message of each event that has begun and not ended.
+
+    A process that is killed cannot send the end of its events. The next process finds them here.
+
+    Args:
+        lines: Earlier messages, in order. Lines that are no messages are left out.
+    """
+
+    def __init__(self, lines: Iterable[str] = ()) -> None:
+        self.messages: dict[str, str] = {}  # by the name of the event
+        for line in lines:
+            self.add(line)
+
+    def add(self, line: str) -> bool:
+        """Add the next message. Return True if it has changed `messages`."""
+        if EVENT not in line:
+            return False
+        try:
+            event = json.loads(line)
+            name, state = str(event["id"]), event["state"]
+        except (ValueError, TypeError, KeyError, RecursionError):
+            return False
+        if state == "end":
+            return self.messages.pop(name, None) is not None
+        self.messages[name] = line
+        return True
+
+    def ends(self) -> list[str]:
+        """Return a message for each event that ends it at its highest score. It has no film."""
+        events = [json.loads(line) for line in self.messages.values()]
+        return [
+            json.dumps({**event, "state": "end", "end": event.get("peak"), "clip": ""})
+            for event in events
+        ]

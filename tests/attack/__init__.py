@@ -1,0 +1,1 @@
+"""Random attacks on the files, folders and sinks of dmad: `make attack`."""
