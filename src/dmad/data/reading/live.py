@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -18,13 +19,16 @@ from dmad.data.reading.source_frames import (
     shortest_gap,
 )
 from dmad.data.reading.stream_clock import StreamClock
-from dmad.data.reading.video_files import resize_frame, video_stream
+from dmad.data.reading.video_files import resize_frame
+from dmad.data.reading.video_header import is_timed, video_stream, without_empty
 from dmad.errors import one_line
 
 FIRST_PAUSE = 0.25  # seconds until the second attempt to connect; doubled after each failure
 LONGEST_PAUSE = 2.0  # longest time between two attempts, in seconds
 TIMEOUT = 5.0  # seconds; a source is lost if it gives no answer or frame for this time
-UNTIMED_FORMATS = ("mpjpeg", "mjpeg")  # no timestamps; FFmpeg assumes 25 frames per second
+UNDECODED = 20.0  # seconds without a decoded frame after which the source is opened again
+CONNECTING = "connecting"  # the outage of a source that has not answered yet
+STILL_RATE = 1.0  # single pictures per second that are read if no rate is given
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,9 @@ class _NewestFrame:
 
 class LiveSource(Source):
     """A camera or stream, read by a thread.
+
+    Damaged frames are left out and counted. An address that gives a single picture, such as
+    `http://camera/snap.jpg`, is read again and again.
 
     Args:
         url: URL or device that PyAV can open.
@@ -58,11 +65,13 @@ class LiveSource(Source):
         super().__init__(frame_format, target_fps)
         self.url, self.options = url, options
         self.wake = wake or threading.Event()
-        self.outage = "connecting"
+        self.outage = CONNECTING
         self.clock = StreamClock()
         self._limiter = RateLimiter(target_fps)
         self._newest: _NewestFrame | None = None  # None if `next_frame` has returned it
         self._restarted = True  # True if there may be a gap before the next frame
+        self._gives_pictures = False  # True for an address of single pictures
+        self._heard = 0.0  # when the source answered last, or was opened
         self._stopping, self._lock = threading.Event(), threading.Lock()
         self._thread = threading.Thread(target=self._read_until_stopped, daemon=True)
         self._thread.start()
@@ -107,15 +116,23 @@ class LiveSource(Source):
             self._restarted = True
             ended = False
             try:
-                ended = self._read()
+                ended = self._read_pictures() if self._gives_pictures else self._read()
             except (av.FFmpegError, OSError, ValueError) as error:
-                self.outage = one_line(error)
+                self.outage = self._reason(error)
             self.wake.set()
             if ended:
                 return
+            if self._gives_pictures and not self.outage:
+                continue  # the first picture was read, and the next is due
             had_frames = self.clock.last > before
             pause = FIRST_PAUSE if had_frames else min(2 * pause, LONGEST_PAUSE)
             self._stopping.wait(pause)
+
+    def _reason(self, error: Exception) -> str:
+        """Why the source is lost. FFmpeg calls the silence of an RTSP camera invalid data."""
+        if time.monotonic() - self._heard >= 0.9 * TIMEOUT:
+            return f"no answer for {TIMEOUT:g} seconds"
+        return one_line(error)
 
     def _read(self) -> bool:
         """Read until the connection ends.
@@ -123,23 +140,88 @@ class LiveSource(Source):
         Returns:
             True if no frame follows: the source was stopped, or a video file was read completely.
         """
-        with av.open(self.url, timeout=(TIMEOUT, TIMEOUT), **self.options) as container:
+        self._heard = time.monotonic()
+        with self._open() as container:
             stream = video_stream(container)
-            self.clock.trusts_stream = container.format.name not in UNTIMED_FORMATS
+            self.clock.trusts_stream = is_timed(container)
             self.source_fps = 0.0
             if self.clock.trusts_stream:
                 self.source_fps = float(stream.average_rate or 0)
-            is_file = self.url.startswith("http") and container.duration is not None
-            reached = 0.0
-            for frame in container.decode(stream):
+            is_http = self.url.lower().startswith("http")
+            is_file = is_http and container.duration is not None
+            if is_http and _is_picture(container):
+                self._gives_pictures, self.outage = True, ""
+                return False
+            reached, count = 0.0, 0
+            for frame in self._decoded(container, stream):
                 if is_file and frame.time:
                     self._wait_until_due(frame.time)
                 if self._stopping.is_set():
                     return True
                 self.add_frame(frame)
-                reached = frame.time or reached
+                reached, count = frame.time or reached, count + 1
+            if is_http and count == 1:  # such as a picture that FFmpeg takes for Motion JPEG
+                self._gives_pictures = True
+                return False
             self.outage = "the stream ended"
             return is_file and reached > (container.duration or 0) / av.time_base - 1
+
+    def _open(self) -> av.container.InputContainer:
+        container: av.container.InputContainer = av.open(
+            self.url, timeout=(TIMEOUT, TIMEOUT), **self.options
+        )
+        return container
+
+    def _decoded(
+        self, container: av.container.InputContainer, stream: av.VideoStream
+    ) -> Iterator[av.VideoFrame]:
+        """Yield the frames that can be decoded, and count the others.
+
+        A camera may send no whole picture for some seconds after the start of a connection.
+
+        Raises:
+            av.FFmpegError: The connection is lost, or no frame was decoded for `UNDECODED`.
+        """
+        decoded = time.monotonic()  # time of the last frame
+        for packet in without_empty(container.demux(stream)):
+            self._heard = time.monotonic()
+            try:
+                for frame in packet.decode():
+                    yield frame
+                    decoded = time.monotonic()
+            except av.FFmpegError as error:
+                self.damaged += 1
+                seconds = self._heard - decoded
+                if seconds > UNDECODED:
+                    raise
+                if seconds > TIMEOUT:
+                    self.outage = f"no frame can be decoded ({one_line(error)})"
+                    self.wake.set()
+
+    def _read_pictures(self) -> bool:
+        """Read an address of single pictures until it gives none for `TIMEOUT`.
+
+        Returns:
+            True if the source was stopped.
+        """
+        self.clock.trusts_stream = False
+        read, period = time.monotonic(), 1 / (self.target_fps or STILL_RATE)
+        while not self._stopping.is_set():
+            self._heard = time.monotonic()
+            try:
+                with self._open() as container:
+                    frame = next(container.decode(video_stream(container)))
+            except (av.FFmpegError, OSError, ValueError, StopIteration) as error:
+                self.damaged += 1
+                if self._heard - read > TIMEOUT:
+                    raise ValueError(one_line(error)) from error
+            else:
+                read = time.monotonic()
+                rate = 1 / max(read - self._heard, period)
+                self.source_fps = 0.9 * (self.source_fps or rate) + 0.1 * rate
+                self.add_frame(frame)
+            self._stopping.wait(max(0.0, self._heard + period - time.monotonic()))
+        return True
 
     def _wait_until_due(self, stream_time: float) -> None:
         """Wait, so that a video file is played at its own speed, not as fast as it downloads."""
@@ -176,3 +258,9 @@ class LiveSource(Source):
                 gap += self._newest.gap
             self._newest = _NewestFrame(frame, frame_time, gap)
         self.wake.set()
+
+
+def _is_picture(container: av.container.InputContainer) -> bool:
+    """True if FFmpeg reads a picture file."""
+    name = container.format.name
+    return name == "image2" or name.endswith("_pipe")

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from pathlib import Path
 
-VIDEO_SUFFIXES = frozenset((".avi", ".mp4", ".m4v", ".mkv", ".mov", ".webm", ".mpg", ".mpeg",
-                            ".wmv", ".flv", ".ts", ".mts", ".m2ts", ".3gp"))  # fmt: skip
+from dmad.errors import require
+
+VIDEO_SUFFIXES = frozenset((".264", ".265", ".3g2", ".3gp", ".amv", ".asf", ".av1", ".avc", ".avi",
+                            ".dav", ".divx", ".dv", ".dvr-ms", ".f4v", ".flv", ".h264", ".h265",
+                            ".h26l", ".hevc", ".ismv", ".ivf", ".lrv", ".m1v", ".m2t", ".m2ts",
+                            ".m2v", ".m4v", ".mj2", ".mjpeg", ".mjpg", ".mkv", ".mod", ".mov",
+                            ".mp4", ".mpe", ".mpeg", ".mpg", ".mpv", ".mts", ".mxf", ".nut",
+                            ".obu", ".ogm", ".ogv", ".qt", ".rm", ".rmvb", ".tod", ".trp", ".ts",
+                            ".vc1", ".vob", ".webm", ".wmv", ".wtv", ".xvid",
+                            ".y4m"))  # fmt: skip
 IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp"))
 
 
@@ -39,12 +48,41 @@ def holds_frames(folder: Path) -> bool:
 
 
 def is_image(path: Path) -> bool:
-    """True if a path has the suffix of an image and is not hidden."""
-    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+    """True if a path has the suffix of an image and is not hidden. Pipes and devices are none."""
+    return _has_suffix(path, IMAGE_SUFFIXES)
 
 
 def is_clip(path: Path) -> bool:
     """True if a path is a folder of images or has the suffix of a video, and is not hidden."""
-    if path.name.startswith("."):
+    if path.is_dir():
+        return not path.name.startswith(".") and holds_images(path)
+    return _has_suffix(path, VIDEO_SUFFIXES)
+
+
+def is_special(path: Path) -> bool:
+    """True for a named pipe, socket or device. Reading one may never end."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
         return False
-    return holds_images(path) if path.is_dir() else path.suffix.lower() in VIDEO_SUFFIXES
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def require_regular_file(path: Path) -> None:
+    """Raise `DmadError` for a named pipe, socket or device."""
+    require(not is_special(path), f"{path} is a pipe or a device; give a file or a folder")
+
+
+def shown(path: Path | str) -> str:
+    """The text of a path for messages. Of an address, only the scheme: it may hold a password.
+
+    A path is an address if it was mistyped or used in the wrong place. `Path` keeps one slash of
+    `rtsp://`.
+    """
+    address = re.match(r"([a-z][a-z0-9+.-]+):/|[^/]*:.*@", str(path), re.IGNORECASE)
+    return f"{address[1] or ''}://..." if address else str(path)
+
+
+def _has_suffix(path: Path, suffixes: frozenset[str]) -> bool:
+    is_named_so = path.suffix.lower() in suffixes and not path.name.startswith(".")
+    return is_named_so and not is_special(path)

@@ -27,7 +27,7 @@ def shortest_gap(fps: float) -> float:
     return max(SHORTEST_GAP, 3 / (fps or SHORTEST_GAP))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SourceFrame:
     """A frame of a source."""
 
@@ -76,6 +76,7 @@ class Source:
         self.source_fps = 0.0  # frames per second of the source; 0 until known
         self.done = False  # True if no frame follows
         self.dropped = 0  # number of frames that were replaced by newer ones before their use
+        self.damaged = 0  # number of packets of a live source that could not be decoded
         self.gaps = 0  # number of gaps
         self.gap_seconds = 0.0  # sum of all gaps
         self.outage = ""  # why there are no frames now; empty if there are

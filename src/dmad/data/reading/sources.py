@@ -7,11 +7,13 @@ a frame, a newer frame replaces it, and it is counted as dropped.
 from __future__ import annotations
 
 import logging
+import os
 import re
 import threading
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
 import av
 import numpy as np
@@ -19,7 +21,7 @@ import numpy as np
 from dmad.data.reading.decode import decode, probe
 from dmad.data.reading.frame_format import FrameFormat
 from dmad.data.reading.live import LiveSource
-from dmad.data.reading.paths import real_name
+from dmad.data.reading.paths import real_name, require_regular_file, shown
 from dmad.data.reading.source_frames import (
     RateLimiter,
     Source,
@@ -33,6 +35,7 @@ from dmad.errors import require
 logger = logging.getLogger(__name__)
 
 SCHEMES = ("rtsp", "rtsps", "http", "https", "rtmp", "udp", "tcp", "srt")
+HOST = r"(localhost|[\w-]+(\.[\w-]+)+|\[[0-9a-fA-F:.]+\])(:\d*)?"  # with a dot, unlike a user
 
 
 class RecordedSource(Source):
@@ -41,8 +44,8 @@ class RecordedSource(Source):
     Args:
         path: The file or folder.
         frame_format: Size and colours of the frames.
-        target_fps: Frames per second to give; 0 gives all frames. If the recording does not state
-            its own rate, this is its rate.
+        target_fps: Frames per second to give; 0 gives all frames. This is the rate of a recording
+            without timestamps: a folder, or a raw stream such as .h264.
         report: Called with one line for each damaged frame or file.
     """
 
@@ -54,9 +57,11 @@ class RecordedSource(Source):
         report: Callable[[str], None] = logger.warning,
     ) -> None:
         super().__init__(frame_format, target_fps)
-        require(path.exists(), f"{path} does not exist; give a video, a folder of frames or a URL")
+        expected = "give a video, a folder of frames or a URL such as rtsp://host/stream"
+        require(path.exists(), f"{shown(path)} does not exist; {expected}")
+        require_regular_file(path)
         self.report = report
-        self.source_fps = probe(path)[0] or target_fps or 1.0
+        self.source_fps = probe(path, target_fps)[0] or 1.0
         self._frames = self._read_folder(path) if path.is_dir() else self._read_video(path)
 
     def next_frame(self) -> SourceFrame | None:
@@ -107,23 +112,28 @@ class TimedFrame:
 def with_times(frames: Iterable[av.VideoFrame], fps: float) -> Generator[TimedFrame, None, None]:
     """Add times to the frames of a recording.
 
-    If several recordings were joined, timestamps may jump back. Then the time continues after the
-    last frame.
+    Timestamps may jump back. If they jump to the start, several recordings were joined: the time
+    continues after the last frame. If they jump less far, two parts overlap: the time stands still
+    until the end of the first part.
 
     Args:
         frames: Frames in the order in which they are stored.
         fps: Frames per second; used for frames without a timestamp.
     """
     step = 1 / fps
+    start = 0.0  # timestamp at which a recording begins
     last: float | None = None
     shift = 0.0  # from the timestamps of the recording to the times that are returned
     for index, frame in enumerate(frames):
-        time = (index * step if frame.time is None else frame.time) + shift
+        stated = index * step if frame.time is None else frame.time
         expected = 0.0 if last is None else last + step
-        if last is None or time < last:
-            shift += expected - time
+        time = stated + shift
+        if last is None or (time < last and stated <= start):
+            start, shift = stated, expected - stated
             time = expected
-        yield TimedFrame(frame, time, missing=time - expected)
+        elif time < last:
+            time = last
+        yield TimedFrame(frame, time, missing=max(0.0, time - expected))
         last = time
 
 
@@ -138,7 +148,8 @@ def open_source(
 
     Args:
         name: Video file, folder of images, URL (`SCHEMES`), `/dev/video0`, or `0` for that device.
-            A camera or stream that cannot be reached is tried again until it can be reached.
+            A camera or stream that cannot be reached is tried again until it can be reached. A
+            name that looks like a URL is a path if the file exists.
         frame_format: Size and colours of the frames.
         target_fps: Frames per second to give; 0 gives all frames. If a recording does not state
             its own rate, this is its rate.
@@ -148,14 +159,17 @@ def open_source(
     Raises:
         DmadError: The file does not exist, or the scheme of the URL is unknown.
     """
+    if os.path.exists(name) and not name.startswith("/dev/video"):
+        return RecordedSource(Path(name), frame_format, target_fps, report)
     scheme, divider, _ = name.partition("://")
     if divider:
-        require(scheme in SCHEMES, f"cannot read {scheme}://; known: {', '.join(SCHEMES)}")
+        known = ", ".join(SCHEMES)
+        require(scheme.lower() in SCHEMES, f"cannot read {shown(name)}; known: {known}")
         options = {"analyzeduration": "1000000"}
-        if scheme.startswith("rtsp"):
+        if scheme.lower().startswith("rtsp"):
             options["rtsp_transport"] = "tcp"
         return LiveSource(name, frame_format, target_fps, wake, options=options)
-    device = f"/dev/video{name}" if name.isdigit() and not Path(name).exists() else name
+    device = f"/dev/video{name}" if name.isdigit() else name
     if device.startswith("/dev/video"):
         return LiveSource(device, frame_format, target_fps, wake, format="v4l2")
     return RecordedSource(Path(name), frame_format, target_fps, report)
@@ -165,14 +179,34 @@ def source_name(source: str) -> str:
     """A short name of a source for messages and files, without user, password and folders.
 
     The name of a URL is its host, port and path. The path is left out if it may contain a secret:
-    some cameras expect the password there, and RTMP expects the key of the stream.
+    some cameras expect the password there, and RTMP expects the key of the stream. If it is not
+    clear which part is the host, the name is the scheme.
     """
-    scheme, divider, place = source.partition("://")
-    if divider:
-        place = place.rpartition("@")[2]  # without user and password, which may contain @
-        host, _, path = re.split(r"[?#]", place)[0].partition("/")
-        may_hold_secret = scheme == "rtmp" or "=" in path or "&" in path
+    address = re.match(r"([a-z][a-z0-9+.-]+):/+(.*)", source, re.IGNORECASE)
+    if address and not os.path.exists(source):
+        scheme, place = address[1].lower(), address[2]
+        host, path = _host_and_path(place)
+        may_hold_secret = scheme.startswith("rtmp") or re.search("[=&@:;]", unquote(path))
         parts = [host] if may_hold_secret else [host, *path.split("/")]
-        return "-".join(part for part in parts if part).replace(":", "-")
-    path = Path(source)
-    return real_name(path) if path.is_dir() or source.startswith("/dev/") else path.stem
+        return "-".join(part for part in parts if part).replace(":", "-") or scheme
+    file = Path(source if os.path.exists(source) else source.rpartition("@")[2])
+    return real_name(file) if file.is_dir() or source.startswith("/dev/") else file.stem
+
+
+def _host_and_path(place: str) -> tuple[str, str]:
+    """Host with port, and path, of an address after its scheme. Both are empty if it is not clear.
+
+    User and password stand before an @ and may contain the characters @ / ? and #, although these
+    must be encoded. A path may contain @ too.
+    """
+    front = re.split("[/?#]", place)[0]
+    rest = place.removeprefix(front)
+    if "@" not in rest:
+        return front.rpartition("@")[2], re.split("[?#]", rest)[0]
+    if "@" not in front and re.fullmatch(HOST, front):
+        return front, ""
+    if "@" in front or "=" in rest or "&" in rest:
+        return "", ""
+    place = place.rpartition("@")[2]
+    host, _, path = re.split("[?#]", place)[0].partition("/")
+    return host, path

@@ -1,4 +1,4 @@
-"""Decodes video files, replaces damaged frames, and turns and resizes frames."""
+"""Decodes video files, replaces missing frames, and turns and resizes frames."""
 
 from __future__ import annotations
 
@@ -10,107 +10,129 @@ import numpy as np
 from PIL import Image
 
 from dmad.data.reading.frame_format import Frame, FrameFormat
+from dmad.data.reading.frame_places import FramePlaces
 from dmad.data.reading.image_files import resize_without_antialiasing
+from dmad.data.reading.paths import require_regular_file
+from dmad.data.reading.video_header import (
+    VideoHeader,
+    note_on_tracks,
+    open_video,
+    read_header,
+    video_stream,
+    without_empty,
+)
 from dmad.errors import one_line, require
 
-LONGEST_DAMAGE = 10.0  # seconds; after a longer gap, timestamps are not used any more
 
-
-def video_frames(path: Path, report: Callable[[str], None]) -> Iterator[av.VideoFrame]:
+def video_frames(
+    path: Path,
+    report: Callable[[str], None],
+    report_shift: Callable[[], None] = lambda: None,
+) -> Iterator[av.VideoFrame]:
     """Decode a video file frame by frame.
 
-    A damaged frame is replaced by the frame before it, so that later frames keep their indices.
-    This needs timestamps at a regular rate. In other videos, damaged frames are left out.
+    A missing frame is replaced by the frame before it, so that later frames keep their indices:
+    the repeats of an AVI file, and damaged frames if timestamps show their places. A frame of a
+    raw stream (.h264, .mjpeg) has no timestamp.
 
     Args:
         path: Video file.
-        report: Called with one line if frames are missing.
+        report: Called with one line if frames are damaged or left out.
+        report_shift: Called if frames may be missing at unknown places, so that the indices of
+            later frames do not fit labels.
 
     Raises:
         DmadError: No frame can be read.
     """
-    count, stated = 0, 0
-    errors: list[str] = []  # one for each damaged packet
+    require_regular_file(path)
+    header = read_header(path)
+    count = 0
     try:
-        with av.open(str(path)) as container:
+        with open_video(path) as container:
             require(container.format.name != "tty", f"{path} is a text file, not a video")
             stream = video_stream(container)
             stream.thread_type = "AUTO"
-            stated = stream.frames
-            frames = _decodable(container.demux(stream), errors)
-            for frame in _fill_gaps(frames, errors, stated_rate(stream)):
+            stated, note = _stated_packets(stream), note_on_tracks(container)
+            places = FramePlaces(container, stream, header.fps)
+            for frame in _in_place(container, stream, places):
                 yield frame
                 count += 1
     except (av.FFmpegError, ValueError) as error:
         require(count > 0, f"{path} is not a readable video ({one_line(error)})")
         report(f"{path} is damaged after frame {count} ({one_line(error)}): the rest is left out")
         return
-    reason = errors[0] if errors else "it holds no frame"
+    reason = places.damage[0] if places.damage else "it holds no frame"
     require(count > 0, f"{path} is not a readable video ({reason})")
-    if errors:
-        complete = 0 < stated <= count
-        rest = "other frames replace them" if complete else f"{count} frames are left"
-        report(f"{path}: {len(errors)} damaged frames ({reason}): {rest}")
-    elif count < stated:
+    if note:
+        report(f"{path} has {note}")
+    if places.are_unknown:
+        report_shift()
+    if places.damage:
+        report(f"{path}: {len(places.damage)} damaged frames ({reason}): {_remedy(places, header)}")
+    elif places.packets < stated and count < header.frames:
         report(f"{path} states {stated} frames but holds {count}: the rest is left out")
 
 
-def video_stream(container: av.container.InputContainer) -> av.VideoStream:
-    """The first video stream of a file or camera.
-
-    Raises:
-        ValueError: There is none.
-    """
-    if not container.streams.video:
-        raise ValueError("it holds no video")
-    return container.streams.video[0]
+def _remedy(places: FramePlaces, header: VideoHeader) -> str:
+    if places.are_unknown:
+        return f"{places.count} frames are left, and it is not known where others are missing"
+    complete = 0 < header.frames <= places.count
+    return "other frames replace them" if complete else f"{places.count} frames are left"
 
 
-def stated_rate(stream: av.VideoStream) -> float:
-    """Frames per second from the header of the file; 0 if unknown."""
-    return float(stream.average_rate or stream.guessed_rate or 0)
+def _stated_packets(stream: av.VideoStream) -> int:
+    """The number of packets that a file states; 0 if it states none."""
+    if not stream.frames:
+        return 0
+    return len(stream.index_entries) or stream.frames
 
 
-def _decodable(
-    packets: Iterator[av.Packet[av.VideoStream]], errors: list[str]
+def _in_place(
+    container: av.container.InputContainer, stream: av.VideoStream, places: FramePlaces
 ) -> Iterator[av.VideoFrame]:
-    """Yield the frames that can be decoded, and append the errors of all others."""
-    for packet in packets:
+    """Decode all frames, and repeat frames where others are missing.
+
+    A repeated frame is the same object with another timestamp.
+    """
+    last: av.VideoFrame | None = None
+    for frame in _decoded(container, stream, places):
+        missing = places.missing_before(frame)
+        if missing < 0:
+            continue
+        yield from _repeated(last, frame, missing)
+        yield frame
+        last = frame
+    if last is not None:
+        for _ in range(places.missing_at_end()):
+            yield last
+
+
+def _decoded(
+    container: av.container.InputContainer, stream: av.VideoStream, places: FramePlaces
+) -> Iterator[av.VideoFrame]:
+    """Yield the frames that can be decoded, and note the damage of all others."""
+    for packet in without_empty(container.demux(stream)):
+        places.add_packet(packet)
         try:
             yield from packet.decode()
         except av.FFmpegError as error:
-            errors.append(one_line(error))
+            places.damage.append(one_line(error))
 
 
-def _fill_gaps(
-    frames: Iterator[av.VideoFrame], errors: list[str], rate: float
+def _repeated(
+    last: av.VideoFrame | None, following: av.VideoFrame, count: int
 ) -> Iterator[av.VideoFrame]:
-    """After an error, repeat frames until the next frame has the index that fits its timestamp.
+    """Repeat the last frame, with times between it and the following one.
 
-    This is done only if all frames before the first error had such an index, and if no later gap
-    is longer than `LONGEST_DAMAGE`.
+    Before the first frame, the following one is repeated.
     """
-    start, last, count = None, None, 0
-    trusted = rate > 0
-    for frame in frames:
-        if last is None:
-            start = frame.time
-        index = count
-        if start is not None and frame.time is not None:
-            index = round((frame.time - start) * rate)
-        if errors:
-            trusted = trusted and index - count <= LONGEST_DAMAGE * rate
-        else:
-            trusted = trusted and index == count
-        if errors and trusted and last is not None:
-            if index < count:
-                continue  # this index is filled already
-            for _ in range(index - count):
-                last.pts = (last.pts or 0) + round(1 / rate / float(last.time_base or 1))
-                yield last
-            count = index
-        yield frame
-        count, last = count + 1, frame
+    if last is None or last.pts is None or following.pts is None:
+        yield from [last or following] * count
+        return
+    start, distance = last.pts, (following.pts - last.pts) / (count + 1)
+    for index in range(1, count + 1):
+        last.pts = start + round(index * distance)
+        yield last
 
 
 def resize_frame(frame: av.VideoFrame, frame_format: FrameFormat) -> Frame:

@@ -1,0 +1,155 @@
+"""Finds the index of each decoded frame, so that labels stay in place if frames are damaged."""
+
+from __future__ import annotations
+
+from heapq import heappop, heappush
+
+import av
+
+from dmad.data.reading.video_header import is_grid, is_shown, is_timed, packet_time
+
+LONGEST_DAMAGE = 10.0  # seconds; a longer gap is a pause of the camera
+
+
+class FramePlaces:
+    """Finds out how many frames are missing before each decoded frame.
+
+    In an AVI file, an empty chunk repeats the frame before it. These repeats count as missing. In
+    other videos, frames are missing only after damage. The timestamps of all packets show how many,
+    or else a regular frame rate. Each way is used only if it was right until the first damage.
+
+    Args:
+        container: The opened video.
+        stream: Its video track.
+        fps: Frames per second; 0 if unknown.
+    """
+
+    def __init__(
+        self, container: av.container.InputContainer, stream: av.VideoStream, fps: float
+    ) -> None:
+        self.damage: list[str] = []  # a reason for each damaged packet or frame
+        self.count = 0  # frames so far, with the missing ones
+        self.packets = 0  # packets so far, with those that are not shown
+        self._stream = stream
+        self._is_grid, self._is_timed = is_grid(container), is_timed(container)
+        self._longest = LONGEST_DAMAGE * fps  # frames
+        self._start: int | None = None  # time of frame 0
+        self._last = 0  # time of the last frame
+        self._last_dts = -(2**63)  # time of decoding of the last packet
+        self._is_joined = False  # True if times step back between two recordings that were joined
+        self._start_of_video: int | None = None  # time of the first packet, if it is a keyframe
+        self._waiting: list[int] = []  # times of packets whose frame is not decoded yet; a heap
+        self._passed = 0  # packets up to the last frame
+        self._frames_per_tick = fps * float(stream.time_base or 0)
+        self._use_packets = self._is_timed and not self._is_grid
+        self._use_rate = self._is_timed and not self._is_grid and fps > 0
+        self._intact_after_damage = 0  # frames
+        self._lost_place = False
+
+    def add_packet(self, packet: av.Packet[av.VideoStream]) -> None:
+        """Add the next packet, before it is decoded."""
+        if not packet.size:
+            return
+        time = packet_time(packet)
+        if not self.packets and packet.is_keyframe:
+            self._start_of_video = time
+        self.packets += 1
+        if packet.dts is not None:
+            self._is_joined = self._is_joined or packet.dts < self._last_dts
+            self._last_dts = packet.dts
+        if packet.is_corrupt:
+            self.damage.append("a damaged packet")
+        if time is not None and is_shown(packet):
+            heappush(self._waiting, time)
+
+    def missing_before(self, frame: av.VideoFrame) -> int:
+        """How many frames are missing before a decoded frame.
+
+        The result is -1 if another frame already has its place. The timestamp of the frame is
+        corrected if its container does not store the times at which frames are shown.
+        """
+        if frame.is_corrupt and self.count:
+            self.damage.append("a damaged frame")
+        self._correct_time(frame)
+        missing = 0
+        if frame.pts is None:
+            self._use_packets = self._use_rate = False
+            self._lost_place = self._lost_place or bool(self.damage)
+        else:
+            if self._start is None:
+                self._set_start(frame.pts)
+            elif frame.pts < self._last and self._is_joined:
+                self._start_again(frame.pts)
+                self._last = frame.pts - 1
+            is_late = bool(self.damage) and self.count > 0 and frame.pts <= self._last
+            missing = -1 if is_late else max(-1, self._place(frame.pts) - self.count)
+            self._last = max(self._last, frame.pts) if is_late else frame.pts
+        self.count += missing + 1
+        self._intact_after_damage += bool(self.damage) and not frame.is_corrupt
+        return missing
+
+    def missing_at_end(self) -> int:
+        """How many frames are missing after the last decoded frame, as far as it is known."""
+        missing = len(self._waiting) if self.damage and self._use_packets and self.count else 0
+        self.count += missing
+        return missing
+
+    @property
+    def are_unknown(self) -> bool:
+        """True if frames may be missing, and it is not known where."""
+        if not self.damage or not self._intact_after_damage:
+            return False
+        if self._is_grid:
+            return self._stream.codec_context.has_b_frames or self.count != self._stream.frames
+        return self._lost_place or not self._is_timed
+
+    def _correct_time(self, frame: av.VideoFrame) -> None:
+        if not self._is_timed:
+            frame.pts = None
+        elif self._is_grid:  # only the time of decoding is stored
+            frame.pts = self._last + 1 if frame.dts is None else frame.dts
+
+    def _set_start(self, time: int) -> None:
+        """Set the time of frame 0: the first packet if it is damaged, else the first frame."""
+        self._start = time
+        if self.damage and self._start_of_video is not None and self._use_packets:
+            self._start = self._start_of_video
+        while self._waiting and self._waiting[0] < self._start:
+            heappop(self._waiting)  # it needs a keyframe before the start of the video
+
+    def _start_again(self, time: int) -> None:
+        """Continue after the last frame: here another recording was joined."""
+        if self._frames_per_tick:
+            self._start = time - round(self.count / self._frames_per_tick)
+        while self._waiting and self._waiting[0] < time:
+            heappop(self._waiting)
+        self._passed, self._is_joined = self.count, False
+
+    def _place(self, time: int) -> int:
+        """The index of the frame with this time."""
+        assert self._start is not None
+        by_packets = self._packets_before(time)
+        by_rate = round((time - self._start) * self._frames_per_tick)
+        if self._is_grid:
+            place, end = time - self._start, self._stream.frames or self.count + self._longest
+            return place if self.count < place < end else self.count
+        if not self.damage:
+            self._use_packets = self._use_packets and by_packets == self.count
+            self._use_rate = self._use_rate and by_rate == self.count
+            return self.count
+        self._use_rate = self._use_rate and by_rate - self.count <= self._longest
+        if not (self._use_packets or self._use_rate):
+            self._lost_place = True
+            return self.count
+        return max(by_packets * self._use_packets, by_rate * self._use_rate)
+
+    def _packets_before(self, time: int) -> int:
+        """The number of packets with an earlier time."""
+        while self._waiting and self._waiting[0] < time:
+            heappop(self._waiting)
+            self._passed += 1
+        before = self._passed
+        if self._waiting and self._waiting[0] == time:
+            heappop(self._waiting)
+            self._passed += 1
+        return before

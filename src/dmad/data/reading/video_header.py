@@ -1,0 +1,199 @@
+"""What a video file says before its frames are decoded: its track, frame rate and length."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+
+NO_TIMESTAMPS = 0x80  # flag of FFmpeg's formats, AVFMT_NOTIMESTAMPS
+SAMPLE = 600  # frames at the start of a video from which its frame rate is measured
+NEAR = 0.2  # distances that differ from the median by less than this share are averaged
+SAME_RATE = 0.02  # a stated frame rate is right if it differs by less than this share
+
+
+@dataclass(frozen=True)
+class VideoHeader:
+    """What is known about a video before its frames are decoded.
+
+    Args:
+        fps: Frames per second, from the median distance of the frames; 0 if unknown.
+        frames: Number of frames; 0 if unknown. It may be an estimate.
+        has_clock: True if the frames have timestamps.
+        size: Width and height in pixels, as stored.
+    """
+
+    fps: float = 0.0
+    frames: int = 0
+    has_clock: bool = True
+    size: tuple[int, int] = (0, 0)
+
+
+UNREADABLE = VideoHeader()
+
+
+def open_video(path: Path) -> av.container.InputContainer:
+    """Open a video file.
+
+    FFmpeg takes the start of a relative name for a protocol if a colon follows, as in
+    `16:01:04.mp4`. It does not do so for absolute paths.
+
+    Raises:
+        av.FFmpegError: The file is not readable.
+    """
+    return av.open(os.path.abspath(path))
+
+
+def read_header(path: Path) -> VideoHeader:
+    """Read what a video file says. The first `SAMPLE` packets are read but not decoded."""
+    try:
+        with open_video(path) as container:
+            stream = video_stream(container)
+            has_clock = is_timed(container)
+            times, complete = _first_times(container, stream)
+            return VideoHeader(
+                fps=_rate(stream, times) if has_clock else _rate_in_stream(stream),
+                frames=_frame_count(container, stream, len(times) if complete else 0, times),
+                has_clock=has_clock,
+                size=(stream.width, stream.height),
+            )
+    except (av.FFmpegError, ValueError):
+        return UNREADABLE
+
+
+def count_frames(path: Path) -> int:
+    """Count the frames of a video file by reading all its packets; 0 if it is unreadable."""
+    count = 0
+    try:
+        with open_video(path) as container:
+            stream = video_stream(container)
+            for packet in container.demux(stream):
+                count += is_shown(packet)
+            return max(count, stream.frames if is_grid(container) else 0)
+    except (av.FFmpegError, ValueError):
+        return count
+
+
+def video_stream(container: av.container.InputContainer) -> av.VideoStream:
+    """The video track that is read: not a still preview, and the first of similar tracks.
+
+    Raises:
+        ValueError: There is none.
+    """
+    best = container.streams.best("video")
+    if not isinstance(best, av.VideoStream):
+        raise ValueError("it holds no video")
+    kind = (best.codec_context.name, best.width, best.height)
+    similar = [
+        stream
+        for stream in container.streams.video
+        if (stream.codec_context.name, stream.width, stream.height) == kind
+    ]
+    return similar[0]
+
+
+def note_on_tracks(container: av.container.InputContainer) -> str:
+    """A line if a container has other video tracks than the one that is read; else empty."""
+    tracks = container.streams.video
+    if len(tracks) < 2:
+        return ""
+    number = tracks.index(video_stream(container)) + 1
+    return f"{len(tracks)} video tracks: only track {number} is read"
+
+
+def is_timed(container: av.container.InputContainer) -> bool:
+    """True if the packets of a container have timestamps, False for raw streams (.h264, .mjpeg).
+
+    FFmpeg gives raw streams 25 frames per second, which means nothing.
+    """
+    return not container.format.flags & NO_TIMESTAMPS
+
+
+def is_grid(container: av.container.InputContainer) -> bool:
+    """True for AVI: each place of a fixed frame rate has a chunk; an empty one repeats a frame."""
+    return container.format.name == "avi"
+
+
+def is_shown(packet: av.Packet[av.VideoStream]) -> bool:
+    """True if a packet holds a frame that is shown. An edit list may leave frames out."""
+    return packet.size > 0 and not packet.is_discard
+
+
+def without_empty(
+    packets: Iterable[av.Packet[av.VideoStream]],
+) -> Iterator[av.Packet[av.VideoStream]]:
+    """Leave out empty packets, except the last one, after which a decoder gives its last frames.
+
+    A decoder takes each empty packet for the end, but cameras send some in between.
+    """
+    empty = None
+    for packet in packets:
+        if packet.size:
+            yield packet
+        else:
+            empty = packet
+    if empty is not None:
+        yield empty
+
+
+def packet_time(packet: av.Packet[av.VideoStream]) -> int | None:
+    """When the frame of a packet is shown, in units of its time base; None if unknown."""
+    return packet.dts if packet.pts is None else packet.pts
+
+
+def _first_times(
+    container: av.container.InputContainer, stream: av.VideoStream
+) -> tuple[list[int], bool]:
+    """The times of the first `SAMPLE` frames, in order, and if these are all frames."""
+    times: list[int] = []
+    packets = container.demux(stream)
+    try:
+        for packet in packets:
+            if is_shown(packet):
+                times.append(packet_time(packet) or 0)
+            if len(times) == SAMPLE:
+                return sorted(times), False
+    except av.FFmpegError as error:  # the start may still be readable
+        if not times:
+            raise error
+    return sorted(times), True
+
+
+def _rate(stream: av.VideoStream, times: list[int]) -> float:
+    """Frames per second from the distances of most frames, so that pauses do not count."""
+    stated = [float(rate) for rate in (stream.average_rate, stream.guessed_rate) if rate]
+    distances = np.diff(times)
+    distances = distances[distances > 0]
+    if not len(distances) or not stream.time_base:
+        return stated[0] if stated else 0.0
+    median = np.median(distances)
+    usual = distances[np.abs(distances - median) <= NEAR * median].mean()
+    measured = 1 / float(usual * stream.time_base)
+    return next((rate for rate in stated if abs(rate - measured) < SAME_RATE * measured), measured)
+
+
+def _rate_in_stream(stream: av.VideoStream) -> float:
+    """The frame rate that a raw stream itself states; 0 if it states none."""
+    rate = stream.codec_context.framerate
+    return float(rate) if rate and rate == stream.guessed_rate else 0.0
+
+
+def _frame_count(
+    container: av.container.InputContainer,
+    stream: av.VideoStream,
+    counted: int,
+    times: list[int],
+) -> int:
+    if is_grid(container) and stream.frames:
+        return stream.frames
+    if counted:
+        return counted
+    if stream.frames:
+        index = [entry for entry in stream.index_entries if not entry.is_discard]
+        return min(len(index) or stream.frames, stream.frames)
+    seconds = (container.duration or 0) / av.time_base
+    return round(_rate(stream, times) * seconds)
