@@ -171,6 +171,36 @@ def test_a_card_without_settings_is_refused(saved) -> None:
         read_card(files)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"scenes": []},
+        {"scenes": "gate"},
+        {"scenes": [1]},
+        {"format": "2"},
+        {"config": []},
+        {"config": {"data": []}},
+        {"config": {"data": {"size": "32"}}},
+        {"config": {"data": {"size": 33}}},
+        {"config": {"train": {"lr": float("inf")}}},
+        {"config": {"form": {}}},
+        {"choice": {}},
+        {"choice": {"alpha": "high"}},
+        {"weighing": []},
+        {"history": [1]},
+        {"calibration": []},
+        {"export": []},
+    ],
+)
+def test_a_card_with_values_of_a_wrong_type_is_refused(saved, change) -> None:
+    config = plain(read_config(saved.folder))
+    if isinstance(change.get("config"), dict):
+        change = {"config": {**config, **change["config"]}}
+    with pytest.raises(DmadError, match=r"model\.json") as caught:
+        read_card(write_card(saved, change))
+    assert "\n" not in str(caught.value)
+
+
 def test_a_card_of_a_newer_version_is_refused(saved) -> None:
     files = write_card(saved, {"format": CARD_FORMAT + 1})
     with pytest.raises(DmadError, match="update dmad"):

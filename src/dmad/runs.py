@@ -30,7 +30,6 @@ CARD_FORMAT = 2  # cards of format 1 do not contain a format number
 
 # Types of the entries of a card that this program reads.
 CARD_TYPES = {
-    "format": int,
     "config": dict[str, Any],
     "scenes": list[str],
     "history": list[dict[str, Any]],
@@ -197,14 +196,17 @@ def read_card(files: ModelFiles) -> dict[str, Any]:
     card = read_mapping(files.card, ADVICE)
     missing = sorted({"config", "scenes"} - set(card))
     require(not missing, f"{files.card} holds no {missing}; {ADVICE}")
+    written = typed(int, card.get("format", 1), f"{files.card}: format")
+    require(
+        written <= CARD_FORMAT,
+        f"{files.card} has format {written}, but this dmad reads formats up to {CARD_FORMAT}; "
+        "update dmad",
+    )
     try:
         for name, kind in CARD_TYPES.items():
             if name in card:
                 card[name] = typed(kind, card[name], name)
         require(bool(card["scenes"]), "scenes is empty")
-        written = card.get("format", 1)
-        newer = f"it has format {written}, but this dmad reads formats up to {CARD_FORMAT}"
-        require(written <= CARD_FORMAT, f"{newer}; update dmad")
         config_of_card(card)  # checks the settings
     except DmadError as error:
         raise DmadError(f"{files.card} cannot be used ({error}); {ADVICE}") from error

@@ -123,3 +123,32 @@ def test_a_file_without_a_calibration_is_refused(content, tmp_path):
     path.write_text(content)
     with pytest.raises(DmadError, match="holds no calibration"):
         read_calibration(path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"fps": "10"},
+        {"fps": 0},
+        {"fps": float("nan")},
+        {"frames": 1.5},
+        {"interval": [1.0]},
+        {"warnings": "none"},
+        {"more": 1},
+        {"scorer": {}},
+        {"scorer": STORED["scorer"] | {"window": 0}},
+        {"scorer": STORED["scorer"] | {"window": 10**9}},
+        {"scorer": STORED["scorer"] | {"deformation": {"centre": 0.0, "scale": 0.0}}},
+        {"rule": STORED["rule"] | {"on": None}},
+        {"rule": STORED["rule"] | {"gap": 2.5}},
+        {"budget": {"amount": 1.0, "unit": "week"}},
+        {"zone": {"include": [[[0, 0], [2, 0], [1, 1]]], "exclude": []}},
+        {"zone": {"include": [[[0, 0], [1, 1]]], "exclude": []}},
+    ],
+)
+def test_a_calibration_with_a_wrong_value_is_refused_when_it_is_read(change, tmp_path):
+    path = tmp_path / "yard.json"
+    path.write_text(json.dumps(STORED | change))
+    with pytest.raises(DmadError, match=r"holds no calibration .*; give one that") as caught:
+        read_calibration(path)
+    assert "\n" not in str(caught.value)

@@ -21,7 +21,8 @@ from dmad.data.splits import load_split
 from dmad.errors import DmadError, StoppedError
 from dmad.forms.images.form import Images
 from dmad.forms.video.form import Video
-from dmad.runs import Run, find_model, new_run, read_config, read_weights
+from dmad.locks import locked
+from dmad.runs import Run, find_model, has_model, new_run, read_config, read_weights
 from dmad.training.train import batches, is_finished, is_first_process, train
 
 VIDEO = Video()
@@ -262,6 +263,14 @@ def test_a_run_is_finished_with_the_model_of_its_last_epoch(copied) -> None:
     assert not is_finished(copied.folder, 4)
     (copied.folder / "model.safetensors").unlink()
     assert not is_finished(copied.folder, 3)
+
+
+def test_a_run_is_trained_by_one_process_at_a_time(tmp_path, normal_data, tiny) -> None:
+    config = tiny(normal_data)
+    run = new_run(config, tmp_path)
+    with locked(run.folder), pytest.raises(DmadError, match="is in use by process"):
+        train(config, VIDEO, resume=run.folder)
+    assert not has_model(run.folder)
 
 
 def test_other_settings_are_refused_on_resuming(copied) -> None:

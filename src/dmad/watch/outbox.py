@@ -230,7 +230,8 @@ class Outbox:
     def _remove(self, number: int) -> None:
         """Remove a message that was sent."""
         self._waiting.popleft()
-        self._unstored = deque(item for item in self._unstored if item[0] != number)
+        if self._unstored and self._unstored[0][0] == number:
+            self._unstored.popleft()
         self._sent.add(number)
         if self._spool is None:
             return
