@@ -75,6 +75,34 @@ def test_a_table_of_intervals_may_have_a_header_and_spaces(mine, tmp_path, heade
     assert align(test, footage_of(test, tmp_path)).tolist() == [0, 1, 0, 1, 1, 0, 1]
 
 
+def test_columns_may_be_separated_by_semicolons(mine, tmp_path):
+    (mine / "labels.csv").write_text("clip;start;end\na;1;1\nb;0;1\n")
+    test = find_split("video", mine, "test")
+    assert align(test, footage_of(test, tmp_path)).tolist() == [0, 1, 0, 1, 1, 0, 0]
+
+
+@pytest.mark.parametrize("row", ["0:00:00.1,0:00:00.2", "00:00,1;00:00,2", "0.1 s,0.2s"])
+def test_time_codes_are_converted_with_the_times_of_the_frames(mine, tmp_path, row):
+    (mine / "test" / "a.csv").write_text(row + "\n")
+    (mine / "test" / "b.csv").write_text("3,3\n")
+    test = find_split("video", mine, "test")
+    assert align(test, footage_of(test, tmp_path)).tolist() == [0, 1, 1, 0, 0, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a,0:01,0:20\nb,0,1\n", "labels second 20 of clip a, which has 0.2 seconds"),
+        ("b,0:00,0:01\n", "clip b does not state its frame rate; give frame numbers"),
+    ],
+)
+def test_time_codes_that_fit_no_frame_are_refused(mine, tmp_path, text, message):
+    (mine / "labels.csv").write_text(text)
+    test = find_split("video", mine, "test")
+    with pytest.raises(DmadError, match=message):
+        align(test, footage_of(test, tmp_path))
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -84,8 +112,8 @@ def test_a_table_of_intervals_may_have_a_header_and_spaces(mine, tmp_path, heade
         ("0,1\n", "expected clip,start,end"),
         ("clip,start\na,0,1\n", "row 'clip,start'"),
         ("a,0.5,1.5\n", "row 'a,0.5,1.5'"),
-        ("a,0:01,0:02\nb,0,1\n", "row 'a,0:01,0:02'"),
-        ("a;0;1\n", "row 'a;0;1'"),
+        ("a,0:02,0:01\nb,0,1\n", "row 'a,0:02,0:01'"),
+        ("a,0:01,20\nb,0,1\n", "row 'a,0:01,20'"),
         ("a,-1,1\n", "row 'a,-1,1'"),
         ("b,0,4\n", "labels 5 frames of clip b, which has 4"),
     ],

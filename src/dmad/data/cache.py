@@ -25,12 +25,13 @@ from dmad.data.footage import Clip, ClipSource, Footage
 from dmad.data.reading.decode import aspect_ratio, decode, probe
 from dmad.data.reading.frame_format import Frame, FrameFormat
 from dmad.data.reading.paths import image_files, is_image
+from dmad.data.reading.video_header import count_frames
 from dmad.errors import DmadError, one_line, require
 from dmad.typed import dataclass_from
 
 logger = logging.getLogger(__name__)
 
-VERSION = 5  # raise it when decoding changes, or the format of the files in the cache
+VERSION = 6  # raise it when decoding changes, or the format of the files in the cache
 FRAMES, INDEX = "frames.u8", "index.json"  # the two files of an entry
 LOCK, PART = ".lock", ".part"  # suffixes of an entry's lock file and of its unfinished folder
 ANY_NAME = ("utf-8", "surrogateescape")  # encodes file names even if they are not valid UTF-8
@@ -225,12 +226,14 @@ def _decode_all(
     frame_bytes = frame_format.size**2 * frame_format.channels
     stated = [probe(source.path) for source in sources]
     total = sum(count for _, count in stated)
+    _require_space(Path(file.name).parent.parent, total * frame_bytes, sources, frame_bytes)
     hidden = total <= FRAMES_FOR_A_BAR or not bars_are_shown()
     with Progress(console=error_console(), disable=hidden) as progress:
         task = progress.add_task("decoding", total=total or None)
         for source, (fps, count) in zip(sources, stated, strict=True):
             notes_before, length = len(skipped), 0
-            for frame in _decode_source(source, frame_format, skipped):
+            shifts: list[bool] = []
+            for frame in _decode_source(source, frame_format, skipped, shifts):
                 file.write(frame.tobytes())
                 length += 1
                 progress.advance(task)
@@ -238,8 +241,9 @@ def _decode_all(
             if length >= minimum:
                 complete = 0 < count <= length
                 cut = has_notes and not source.path.is_dir() and not complete
+                clip = Clip(source.name, source.scene, start, length, fps, cut)
                 aspect = aspect_ratio(source.path)
-                clips.append(Clip(source.name, source.scene, start, length, fps, cut, aspect))
+                clips.append(replace(clip, aspect=aspect, shifted=bool(shifts)))
                 start += length
                 continue
             if length > 0 or not has_notes:
@@ -255,12 +259,44 @@ def _decode_all(
     }
 
 
+def _require_space(
+    folder: Path, needed: int, sources: Sequence[ClipSource], frame_bytes: int
+) -> None:
+    """Check that the decoded frames fit on the disk, before hours are spent on decoding.
+
+    The number of frames of a long video is an estimate. If it does not fit, all are counted.
+
+    Raises:
+        DmadError: There is too little space.
+    """
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        needed = frame_bytes * sum(_count(source.path) for source in sources)
+    require(
+        needed <= free,
+        f"the decoded frames need {_size(needed)} in {folder}, and {_size(free)} are free; give "
+        "another folder with --data.cache or $DMAD_CACHE, a smaller --data.size, or fewer clips",
+    )
+
+
+def _count(path: Path) -> int:
+    return probe(path)[1] if path.is_dir() or is_image(path) else count_frames(path)
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
+
+
 def _decode_source(
-    source: ClipSource, frame_format: FrameFormat, skipped: list[str]
+    source: ClipSource, frame_format: FrameFormat, skipped: list[str], shifts: list[bool]
 ) -> Iterator[Frame]:
-    """Like `decode`, but an unreadable clip only adds a line to `skipped`."""
+    """Like `decode`, but an unreadable clip only adds a line to `skipped`.
+
+    An entry is added to `shifts` if frames may be missing at unknown places.
+    """
+    frame_format = replace(frame_format, page=source.page)
     try:
-        yield from decode(source.path, replace(frame_format, page=source.page), skipped.append)
+        yield from decode(source.path, frame_format, skipped.append, lambda: shifts.append(True))
     except DmadError as error:
         skipped.append(f"{error}: left out")
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -50,6 +50,7 @@ class Clip:
         fps: Frames per second; 0.0 if unknown (image folders).
         cut: True if the video is damaged and frames at its end are probably missing.
         aspect: Width divided by height of its original frames. Decoded frames are square.
+        shifted: True if frames may be missing at unknown places, so that labels do not fit.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Clip:
     fps: float
     cut: bool = False
     aspect: float = 1.0
+    shifted: bool = False
 
     @property
     def span(self) -> slice:
@@ -66,7 +68,7 @@ class Clip:
         return slice(self.start, self.start + self.length)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Footage:
     """Decoded frames, and clips of these frames. Some frames may belong to no clip."""
 
@@ -75,7 +77,7 @@ class Footage:
     skipped: tuple[str, ...]  # one line and reason for each clip or frame left out or replaced
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LabelledFootage:
     """The decoded footage of one split, with its labels."""
 
@@ -84,7 +86,7 @@ class LabelledFootage:
     label_name: str  # name of the labels in results; empty if unlabelled
     masks: Callable[[str], np.ndarray] | None = None  # from a clip's name to (frames, H, W) bool
     classes: np.ndarray | None = None  # (N,) for images: the digit, or the kind of defect
-    traits: object = None  # of training images: an `ImageTraits`
+    described: Mapping[str, Any] = field(default_factory=dict)  # entries for the model's card
 
     @property
     def scenes(self) -> tuple[str, ...]:

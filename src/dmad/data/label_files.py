@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,19 +13,48 @@ from numpy.typing import NDArray
 
 from dmad.data.footage import ClipSource, count_fits
 from dmad.data.masks import load_array, read_masks_of_clip
-from dmad.errors import require
+from dmad.errors import DmadError, require
 
 Labels = NDArray[np.uint8]  # (frames,), 1 = abnormal
 Interval = tuple[int, int]  # first and last abnormal frame, both included, from 0
+Period = tuple[float, float]  # start and end of an anomaly, in seconds since the first frame
+
+TIME_CODE = re.compile(r"(?:(?:(\d+):)?(\d+):)(\d+(?:[.,]\d+)?)|(\d+(?:[.,]\d+)?)\s?s")
+EXACT = 1e-3  # seconds by which a time code may be rounded
+LATE = 1.0  # seconds; a time code later than this after the last frame is an error
 
 
 @dataclass(frozen=True)
 class ClipLabels:
-    """The labels of one clip in a file: one value per frame, or the abnormal intervals."""
+    """The labels of one clip in a file: one value per frame, or the abnormal intervals.
+
+    `at_times` converts periods in seconds to intervals of frames.
+    """
 
     path: Path
     values: Labels | None = None
     intervals: tuple[Interval, ...] = ()
+    periods: tuple[Period, ...] = ()
+
+    def at_times(self, clip: str, times: Sequence[float], cut: bool = False) -> ClipLabels:
+        """The same labels, with an interval of frames for each period.
+
+        Args:
+            clip: Name of the clip, for the error.
+            times: Time of each frame, in seconds since the first.
+            cut: The clip lost its end, so periods may be later.
+
+        Raises:
+            DmadError: A period ends after the clip.
+        """
+        latest = max((end for _, end in self.periods), default=0.0)
+        require(
+            cut or latest <= times[-1] + LATE,
+            f"{self.path} labels second {latest:g} of clip {clip}, which has {times[-1]:g} seconds",
+        )
+        shown = [np.searchsorted(times, np.add(period, EXACT), "right") for period in self.periods]
+        intervals = [(max(int(first) - 1, 0), int(last) - 1) for first, last in shown]
+        return replace(self, intervals=(*self.intervals, *intervals), periods=())
 
     def for_clip(self, clip: str, frames: int, cut: bool = False) -> Labels:
         """The labels (frames,) of a clip.
@@ -58,14 +87,15 @@ def read_clip_labels(path: Path) -> ClipLabels:
     """Read the labels of one clip.
 
     Args:
-        path: `.npy` file with one value per frame, `.csv` file with rows `start,end`, or masks in a
-            form that `read_masks_of_clip` reads. A frame is abnormal if its mask is not empty.
+        path: `.npy` file with one value per frame, `.csv` file with rows `start,end` (frames from
+            0, or time codes such as 0:01:02.5), or masks in a form that `read_masks_of_clip` reads.
+            A frame is abnormal if its mask is not empty.
 
     Raises:
         DmadError: The file is unreadable.
     """
     if path.suffix == ".csv":
-        return ClipLabels(path, intervals=tuple(interval for _, interval in _read_rows(path, 2)))
+        return _labels_of_rows(path, [extent for _, extent in _read_rows(path, 2)])
     if path.suffix == ".npy":
         array = load_array(path)
         if array.ndim < 3:
@@ -85,12 +115,11 @@ def read_table(path: Path, sources: Sequence[ClipSource]) -> list[ClipLabels]:
     Raises:
         DmadError: A row is invalid, or its name fits no clip or several clips.
     """
-    rows = [(_named_clip(name, path, sources), interval) for name, interval in _read_rows(path, 3)]
-    labels = []
-    for source in sources:
-        intervals = tuple(interval for clip, interval in rows if clip is source)
-        labels.append(ClipLabels(path, intervals=intervals))
-    return labels
+    rows = [(_named_clip(name, path, sources), extent) for name, extent in _read_rows(path, 3)]
+    return [
+        _labels_of_rows(path, [extent for clip, extent in rows if clip is source])
+        for source in sources
+    ]
 
 
 def split_joined_labels(joined: ClipLabels, lengths: Sequence[int]) -> list[ClipLabels]:
@@ -129,18 +158,52 @@ def _named_clip(name: str, path: Path, sources: Sequence[ClipSource]) -> ClipSou
     return named[0]
 
 
-def _read_rows(path: Path, columns: int) -> list[tuple[str, Interval]]:
-    """Rows `[clip,] start, end` of a table. The first row may be a header."""
-    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
-        rows = [[cell.strip() for cell in row] for row in csv.reader(file) if any(row)]
+def _labels_of_rows(path: Path, extents: Sequence[Interval | Period]) -> ClipLabels:
+    frames = [(first, last) for first, last in extents if isinstance(first, int)]
+    seconds = [(first, last) for first, last in extents if isinstance(first, float)]
+    return ClipLabels(path, intervals=tuple(frames), periods=tuple(seconds))  # type: ignore[arg-type]
+
+
+def _read_rows(path: Path, columns: int) -> list[tuple[str, Interval | Period]]:
+    """Rows `[clip,] start, end` of a table. The first row may be a header.
+
+    The columns may be separated by semicolons or tabs instead of commas.
+    """
+    text = path.read_text(encoding="utf-8-sig", errors="replace")
+    divider = next((mark for mark in ";\t" if mark in text), ",")
+    table = csv.reader(text.splitlines(), delimiter=divider)
+    rows = [[cell.strip() for cell in row] for row in table if any(row)]
     if rows and len(rows[0]) == columns and not re.search(r"\d", "".join(rows[0][-2:])):
         rows = rows[1:]  # a header
-    expected = ("clip," if columns == 3 else "") + "start,end with start <= end, from 0"
+    expected = ("clip," if columns == 3 else "") + "start,end with start <= end: "
+    expected += "frame numbers from 0, or time codes such as 0:01:02.5"
     parsed = []
     for row in rows:
-        message = f"{path} has the row {','.join(row)!r}; expected {expected}"
-        require(len(row) == columns and all(cell.isdecimal() for cell in row[-2:]), message)
-        first, last = int(row[-2]), int(row[-1])
-        require(first <= last, message)
-        parsed.append((row[0] if columns == 3 else "", (first, last)))
+        message = f"{path} has the row {divider.join(row)!r}; expected {expected}"
+        require(len(row) == columns, message)
+        extent = _extent(*row[-2:])
+        if extent is None or extent[0] > extent[1]:
+            raise DmadError(message)
+        parsed.append((row[0] if columns == 3 else "", extent))
     return parsed
+
+
+def _extent(first: str, last: str) -> Interval | Period | None:
+    """Two frame numbers, or two times in seconds; None if the text is something else."""
+    if first.isdecimal() and last.isdecimal():
+        return int(first), int(last)
+    seconds = [_seconds(text) for text in (first, last)]
+    if seconds[0] is None or seconds[1] is None:
+        return None
+    return seconds[0], seconds[1]
+
+
+def _seconds(text: str) -> float | None:
+    """Seconds of a time code, such as 1:02:03.5, 02:03 or 12.5 s; None if it is none."""
+    found = TIME_CODE.fullmatch(text)
+    if found is None:
+        return None
+    hours, minutes, seconds, alone = (
+        float((part or "0").replace(",", ".")) for part in found.groups()
+    )
+    return 3600 * hours + 60 * minutes + seconds + alone

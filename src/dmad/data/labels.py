@@ -19,6 +19,7 @@ from dmad.data.label_files import (
 )
 from dmad.data.masks import Mask, read_masks_of_clip, resize_mask
 from dmad.data.reading.paths import image_files
+from dmad.data.reading.video_header import frame_times
 from dmad.errors import DmadError, require
 
 
@@ -81,7 +82,8 @@ def labelled(sources: Sequence[ClipSource], places: LabelPlaces) -> Split:
         labels, joined = _read_labels_of_all(path, sources)
         name = path.name
     for source, own in zip(sources, labels, strict=True):
-        if own is not None and source.path.is_dir():  # its length is known before decoding
+        is_known = own is not None and not own.periods and source.path.is_dir()
+        if own is not None and is_known:  # its length is known before decoding
             own.for_clip(source.name, len(image_files(source.path)))
     has_labels = joined is not None or any(own is not None for own in labels)
     return Split(
@@ -158,7 +160,7 @@ def align(split: Split, footage: Footage) -> Labels | None:
         own = labels_of[clip.name]
         if own is None:
             raise DmadError(f"clip {clip.name} has no labels, but others have; label all or none")
-        labels[clip.span] = own.for_clip(clip.name, clip.length, clip.cut)
+        labels[clip.span] = _labels_of_frames(own, clip, split)
     return labels
 
 
@@ -172,7 +174,7 @@ def normal_clips(split: Split, footage: Footage) -> Footage:
     normal, notes = [], []
     for clip in footage.clips:
         own = labels_of[clip.name]
-        if own is not None and own.for_clip(clip.name, clip.length, clip.cut).any():
+        if own is not None and _labels_of_frames(own, clip, split).any():
             notes.append(f"clip {clip.name} holds labelled anomalies: not trained on")
         else:
             normal.append(clip)
@@ -181,6 +183,30 @@ def normal_clips(split: Split, footage: Footage) -> Footage:
     )
     skipped = (*footage.skipped, *sorted(notes))
     return replace(footage, clips=tuple(normal), skipped=skipped)
+
+
+def _labels_of_frames(own: ClipLabels, clip: Clip, split: Split) -> Labels:
+    """The labels of a decoded clip. Time codes are converted with the times of its frames."""
+    require(
+        not clip.shifted,
+        f"clip {clip.name} lost frames at unknown places, so its labels do not fit; repair the "
+        "file, or leave out the clip",
+    )
+    if own.periods:
+        path = next(source.path for source in split.sources if source.name == clip.name)
+        own = own.at_times(clip.name, _times(clip, path), clip.cut)
+    return own.for_clip(clip.name, clip.length, clip.cut)
+
+
+def _times(clip: Clip, path: Path) -> Sequence[float]:
+    times = [] if path.is_dir() else frame_times(path)
+    if len(times) == clip.length:
+        return times
+    require(
+        clip.fps > 0,
+        f"clip {clip.name} does not state its frame rate; give frame numbers instead of time codes",
+    )
+    return [index / clip.fps for index in range(clip.length)]
 
 
 def _labels_by_name(split: Split, footage: Footage) -> dict[str, ClipLabels | None]:

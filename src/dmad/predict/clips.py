@@ -91,7 +91,7 @@ class ClipPrediction:
         self, detector: Detector, source: Path, out: Path, settings: PredictSettings
     ) -> None:
         self.detector, self.source, self.out, self.settings = detector, source, out, settings
-        self.fps = probe(source)[0] or settings.fps or detector.fps or DEFAULT_FPS
+        self.fps = probe(source, settings.fps)[0] or detector.fps or DEFAULT_FPS
         self.warnings: list[str] = []  # logged at the end, below the progress bar
         frame_format = FrameFormat.from_settings(detector.config.data)
         self.frames = ClipFrames(source, frame_format, self.fps, self.warnings.append)

@@ -43,7 +43,7 @@ class FramePlaces:
         self._frames_per_tick = fps * float(stream.time_base or 0)
         self._use_packets = self._is_timed and not self._is_grid
         self._use_rate = self._is_timed and not self._is_grid and fps > 0
-        self._intact_after_damage = 0  # frames
+        self._intact_after_damage = 0  # packets; none if the end of the video is cut off
         self._lost_place = False
 
     def add_packet(self, packet: av.Packet[av.VideoStream]) -> None:
@@ -57,6 +57,7 @@ class FramePlaces:
         if packet.dts is not None:
             self._is_joined = self._is_joined or packet.dts < self._last_dts
             self._last_dts = packet.dts
+        self._intact_after_damage += bool(self.damage) and not packet.is_corrupt
         if packet.is_corrupt:
             self.damage.append("a damaged packet")
         if time is not None and is_shown(packet):
@@ -85,7 +86,6 @@ class FramePlaces:
             missing = -1 if is_late else max(-1, self._place(frame.pts) - self.count)
             self._last = max(self._last, frame.pts) if is_late else frame.pts
         self.count += missing + 1
-        self._intact_after_damage += bool(self.damage) and not frame.is_corrupt
         return missing
 
     def missing_at_end(self) -> int:

@@ -78,6 +78,29 @@ def count_frames(path: Path) -> int:
         return count
 
 
+def frame_times(path: Path) -> list[float]:
+    """The times of all frames of a video file, in seconds since the first.
+
+    The list is empty if the frames have a fixed rate or no timestamps, or if the file is
+    unreadable. All packets are read.
+    """
+    times: list[int] = []
+    try:
+        with open_video(path) as container:
+            stream = video_stream(container)
+            if is_grid(container) or not is_timed(container):
+                return []
+            for packet in container.demux(stream):
+                time = packet_time(packet)
+                if is_shown(packet) and time is not None:
+                    times.append(time)
+            tick = float(stream.time_base or 0)
+    except (av.FFmpegError, ValueError):
+        return []
+    times.sort()
+    return [(time - times[0]) * tick for time in times]
+
+
 def video_stream(container: av.container.InputContainer) -> av.VideoStream:
     """The video track that is read: not a still preview, and the first of similar tracks.
 
