@@ -1,4 +1,7 @@
-"""The device, the number formats that it supports, and the settings that make it fast."""
+"""The device, the number formats that it supports, and the settings that make it fast.
+
+Only the functions that need torch import it, because exported models run without it.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,6 @@ import platform
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
-
-import torch
 
 from dmad.config import TrainConfig
 
@@ -26,6 +27,8 @@ class ComputeSettings:
 
 def default_device() -> Literal["cuda", "cpu"]:
     """Return the default device: a GPU if the machine has one."""
+    import torch
+
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
@@ -38,6 +41,8 @@ def has_fast_bf16(device: str) -> bool:
     Args:
         device: Type of the device, `cuda` or `cpu`.
     """
+    import torch
+
     if device == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if torch.cpu._is_amx_tile_supported():
@@ -63,6 +68,8 @@ def compute_settings(train: TrainConfig, device: str) -> ComputeSettings:
 
 def describe_machine(device: str) -> str:
     """Return processor, threads, number format and version of torch, in one line."""
+    import torch
+
     if device == "cuda":
         chip = torch.cuda.get_device_name()
     else:
@@ -83,11 +90,23 @@ def set_process_defaults() -> None:
     """Make torch and the memory allocator of the whole process fast. The command line calls this.
 
     Denormal numbers become zero, because CPUs are slow with them and Adam produces many. Matrix
-    products may use TF32. Freed memory is kept for the next step.
+    products may use TF32. Freed memory is kept for the next step. An exported model needs none of
+    this: it uses little memory, and no torch.
     """
+    import torch
+
     torch.set_flush_denormal(True)
     torch.set_float32_matmul_precision("high")
     _keep_freed_memory()
+
+
+def return_freed_memory() -> None:
+    """Give the memory that was freed so far back to the system, for example after a model was read.
+
+    The command line calls this.
+    """
+    if platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _keep_freed_memory() -> None:

@@ -1,3 +1,5 @@
+import logging
+import sys
 import threading
 import time
 from dataclasses import replace
@@ -99,17 +101,43 @@ def test_counts_are_sent_again_after_some_seconds(make_worker, clip):
     assert counts[-1].drifted is None  # a few seconds are too few to tell
 
 
-def test_a_new_reason_of_an_outage_is_reported(make_worker):
+def test_an_outage_at_the_start_is_reported_with_its_reason(make_worker):
     """Even if the camera was never there; the time is then that of the day."""
     worker, messages = make_worker(Camera("tcp://127.0.0.1:1", "gate"))
     worker.source.close()
     reasons = ["connecting", "connecting", "refused", "refused"]
     worker.source = ListSource([None] * 4, reasons)
     run(worker)
-    lost = of_kind(messages, HealthMessage)
-    assert [message.state for message in lost] == ["lost", "lost"]
-    assert [message.why for message in lost] == ["connecting", "refused"]
-    assert all(abs(message.time - time.time()) < 60 for message in lost)
+    (lost,) = of_kind(messages, HealthMessage)
+    assert (lost.state, lost.why, lost.live) == ("lost", "refused", True)
+    assert abs(lost.time - time.time()) < 60
+
+
+def test_a_live_source_that_connects_is_not_lost(make_worker, frames_of):
+    worker, messages = make_worker(Camera("tcp://127.0.0.1:1", "gate"), every=1e-9)
+    worker.source.close()
+    frames = [None, None, *source_frames(frames_of(3, 8))]
+    worker.source = ListSource(frames, ["connecting", "connecting"])
+    run(worker)
+    assert of_kind(messages, HealthMessage) == []
+    states = [count.state for count in of_kind(messages, CountMessage)]
+    assert states[:2] == ["connecting", "connecting"]
+    assert states[-1] == "ok"
+
+
+def test_a_person_at_a_terminal_gets_a_line_with_each_count(make_worker, clip, monkeypatch, caplog):
+    caplog.set_level(logging.INFO, "dmad")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    camera = Camera(str(clip()))
+    worker, _ = make_worker(camera)
+    run(worker)
+    assert "gate: ok, 40 frames, 36 scored, 1 event" in caplog.messages
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: False)
+    caplog.clear()
+    worker, _ = make_worker(camera)
+    run(worker)
+    assert not any("40 frames" in line for line in caplog.messages)
 
 
 def test_no_event_continues_over_a_gap(make_worker, frames_of):

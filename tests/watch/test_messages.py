@@ -1,5 +1,6 @@
 import json
-from dataclasses import fields
+import time
+from dataclasses import fields, replace
 from math import inf, nan
 
 from dmad.watch.messages import CountMessage, EventMessage, HealthMessage
@@ -24,7 +25,8 @@ def test_a_message_is_one_line_with_its_kind_first():
     tree = json.loads(line)
     assert next(iter(tree)) == "kind"
     assert tree["kind"] == "event"
-    assert list(tree)[1:] == [field.name for field in fields(EventMessage)]
+    names = [field.name for field in fields(EventMessage) if field.name != "live"]
+    assert list(tree)[1:] == names
 
 
 def test_numbers_have_four_digits_and_unknown_ones_are_null():
@@ -39,8 +41,26 @@ def test_numbers_have_four_digits_and_unknown_ones_are_null():
     assert tree["scoring"] is False
 
 
+def test_a_live_source_has_utc_and_local_times(monkeypatch):
+    monkeypatch.setenv("TZ", "Asia/Kolkata")
+    time.tzset()
+    message = replace(EVENT, start=1790000000.25, peak=1790000001.0, live=True)
+    tree = json.loads(message.to_json())
+    monkeypatch.undo()
+    time.tzset()
+    assert tree["start"] == 1790000000.25
+    assert tree["start_local"] == "2026-09-21T19:43:20.250+05:30"
+    assert tree["peak_local"] == "2026-09-21T19:43:21.000+05:30"
+    assert tree["end_local"] is None
+    assert "live" not in tree
+
+
+def test_a_recording_has_no_local_times():
+    assert not any(name.endswith("_local") for name in json.loads(EVENT.to_json()))
+
+
 def test_a_message_of_counts_has_these_entries():
-    names = [field.name for field in fields(CountMessage)]
+    names = [field.name for field in fields(CountMessage) if field.name != "live"]
     assert names == [
         "source",
         "time",

@@ -1,6 +1,8 @@
 import io
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -132,3 +134,13 @@ def test_it_ends_when_nobody_reads_the_messages_any_more(detector, clip):
     with pytest.raises(BrokenPipeError):
         watch(detector, [Camera(str(clip()))], [sink, StreamSink(ClosedPipe())])
     assert sink.closed
+
+
+def test_watching_needs_no_torch_and_no_other_large_package():
+    """So that exported models need little memory. Packages for receivers are loaded if needed."""
+    code = (
+        "import sys, dmad.api, dmad.watch.watch\n"
+        "print({'torch', 'sklearn', 'httpx', 'pandas', 'lightning'} & set(sys.modules))"
+    )
+    command = [sys.executable, "-c", code]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "set()\n"

@@ -1,5 +1,5 @@
 """`python -m dmad.cli`, as `torchrun` starts it."""
 
-from dmad.cli.main import main
+from dmad.cli.main import run_process
 
-main()
+run_process()

@@ -37,10 +37,12 @@ def watch_command(
         zone: Part of the view that is scored.
     """
     from dmad import api
+    from dmad.hardware import return_freed_memory
     from dmad.watch.cameras import cameras_from_sources
     from dmad.watch.sinks import open_sinks
     from dmad.watch.watch import watch
 
     cameras = cameras_from_sources(sources, camera, zone.zone())
     detector = api.load(run)
+    return_freed_memory()
     watch(detector, cameras, open_sinks(sinks, settings.out, sys.stdout), settings)

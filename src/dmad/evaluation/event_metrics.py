@@ -95,7 +95,7 @@ def _delay(start: int, end: int, events: list[Event]) -> int | None:
     return max(min(alarms) - start, 0) if alarms else None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class AlarmCurve:
     """Recall and false alarms at falling thresholds."""
 

@@ -31,7 +31,7 @@ class MacroAUROC:
     clips: int  # number of all clips
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Roc:
     """The ROC curve from (0, 0) to (1, 1). Points that do not change its shape are left out."""
 

@@ -41,7 +41,7 @@ Frames = Iterable[tuple[np.ndarray, np.ndarray]]
 SCORES_PER_FRAME = 16  # number of scores of a frame from which thresholds are chosen
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RegionCriteria:
     """RBDC and TBDC, and the points of their curves."""
 

@@ -15,7 +15,7 @@ CALIBRATED = "standardised, causal"  # the signal that has a threshold
 RAW, RAW_12, RAW_13 = "Eq. 14 raw", "Eq. 12 alone, raw", "Eq. 13 alone, raw"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Evaluation:
     """The results of a model on a test split of N frames or images."""
 

@@ -15,7 +15,7 @@ from dmad.errors import require
 from dmad.evaluation.table import Table
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Series:
     """The scores of one clip, frame by frame, or of all test images.
 
@@ -41,7 +41,7 @@ class Series:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Panel:
     """Pictures that explain one event or image."""
 
@@ -51,7 +51,7 @@ class Panel:
     tiles: Sequence[str] = ("input", "reference", "deformation", "error")  # names of the tiles
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Report:
     """The content of the page."""
 

@@ -35,7 +35,7 @@ FIRST_NEW_CLIP = 10_000  # index of the first street clip that no training has u
 COLUMNS = ("budget/h", "realised/h", "90 % interval", "false alarms", "normal h", "event recall")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ScoredFootage:
     """The raw scores of some footage, and its labels."""
 

@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 BATCH = 8
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MovingPixels:
     """Measurements of all moving pixels of some frames."""
 

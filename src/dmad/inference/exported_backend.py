@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from dmad.errors import DmadError, require
 from dmad.inference.backend import SCORES_AND_MAPS
+from dmad.inference.runtimes import import_runtime
 
 Graph = Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]]  # inputs to outputs, by name
 
@@ -73,7 +74,7 @@ def load_graph(path: Path, precision: str, threads: int = 0) -> Graph:
 
 
 def _load_onnx(path: Path, precision: str, threads: int) -> tuple[Graph, list[str]]:
-    import onnxruntime
+    onnxruntime = import_runtime("onnxruntime")
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.log_severity_level = threads, 3
@@ -87,7 +88,7 @@ def _load_onnx(path: Path, precision: str, threads: int) -> tuple[Graph, list[st
 
 
 def _load_openvino(path: Path, precision: str, threads: int) -> tuple[Graph, list[str]]:
-    import openvino
+    openvino = import_runtime("openvino")
 
     core = openvino.Core()
     has_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")

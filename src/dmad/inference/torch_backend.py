@@ -31,6 +31,7 @@ class TorchBackend:
         fast: Compute with a copy that is folded and, on a CPU, packed (see `folding` and
             `packing`). False: use the network itself, in 32 bit.
         bf16: With `fast`, compute in 16 bit. None: only if this makes the device faster.
+        in_place: With `fast`, change the network instead of a copy, which needs less memory.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class TorchBackend:
         device: str | torch.device | None = None,
         fast: bool = True,
         bf16: bool | None = None,
+        in_place: bool = False,
     ) -> None:
         self.config, self.form = config, form
         self.device = torch.device(device or default_device())
@@ -48,7 +50,7 @@ class TorchBackend:
             bf16 = has_fast_bf16(self.device.type)
         self.bf16 = fast and bf16
         self.packed = fast and can_pack(self.device)
-        self.model = fold(model) if fast else model.eval()
+        self.model = fold(model, in_place) if fast else model.eval()
         self.model.to(self.device)
         self.templates = _templates(self.model)
         if self.bf16:

@@ -13,7 +13,7 @@ from dmad.data.reading.frame_format import Frame
 from dmad.data.templates import PastFrames
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Window:
     """A frame, and the past frames and the template that are needed to score it."""
 

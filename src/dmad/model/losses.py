@@ -18,7 +18,7 @@ from dmad.model.pdm import PDMOutput
 from dmad.model.ppdm import PPDMOutput
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class VideoLossTerms:
     """The terms of Eq. 11 before weighting, and their weighted sum. Each is a scalar tensor."""
 
@@ -32,7 +32,7 @@ class VideoLossTerms:
     total: Tensor  # L_all, Eq. 11
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ImageLossTerms:
     """The terms of Eq. 19 before weighting, and their weighted sum. Each is a scalar tensor."""
 

@@ -14,7 +14,7 @@ from dmad.model.deformation import DeformationEstimator, compose_all, warp
 from dmad.model.memory import Memory, MemoryOutput
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PDMOutput:
     """All that the model computed for a batch. K is the number of heads."""
 

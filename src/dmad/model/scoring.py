@@ -24,7 +24,7 @@ RELEASED_OFFSET_KERNEL, AVENUE_OFFSET_KERNEL = (7, 18), (6, 18)
 RELEASED_GRADIENT_KERNEL = (16, 14)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scores:
     """Maps and scores of a batch."""
 
@@ -84,7 +84,7 @@ def box_filter(maps: Tensor, size: tuple[int, int]) -> Tensor:
     return F.avg_pool1d(across, rows, 1).transpose(1, 2)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ReleasedTerms:
     """The three frame scores of the authors' released code, before any normalisation."""
 

@@ -6,9 +6,12 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from dmad.calibration.calibration import Calibration
+from dmad.console import bars_are_shown
 from dmad.data.reading.frame_format import FrameFormat
+from dmad.data.reading.live import CONNECTING
 from dmad.data.reading.source_frames import Source, SourceFrame
 from dmad.data.reading.sources import open_source
 from dmad.errors import DmadError, require
@@ -25,6 +28,7 @@ from dmad.watch.events import EventUpdate, LiveEvents
 from dmad.watch.health import health_of_view
 from dmad.watch.messages import CountMessage, Message
 from dmad.watch.settings import WatchSettings
+from dmad.watch.status import summary_line
 from dmad.watch.warnings import no_scores_warning, too_slow_warning
 
 logger = logging.getLogger(__name__)
@@ -63,7 +67,7 @@ class CameraWorker:
             f"no threshold for {camera.name}: set one with `dmad calibrate RUN`",
         )
         assert calibration is not None
-        detector = detector.with_calibration(calibration)
+        detector = self.detector = detector.with_calibration(calibration)
         data = detector.config.data
         self.name = camera.name
         self.stream = Stream(detector, camera.scene, zone=camera.zone)
@@ -102,7 +106,7 @@ class CameraWorker:
             self.source.stop()
             self._change_state("unreadable", reason=self.problem)
             return None
-        if frame is None and self.source.outage:
+        if frame is None and self.source.outage not in ("", CONNECTING):
             self._change_state("lost", reason=self.source.outage)
             self._add_gap(self._time, time.time())
         if time.monotonic() - self._counts_sent >= self._settings.every:
@@ -171,10 +175,9 @@ class CameraWorker:
         logger.warning(f"{self.name}: {warning}")
 
     def _change_state(self, state: str, reason: str = "", gap: float = 0.0) -> None:
-        now = self._time or (time.time() if self.source.live else 0.0)
-        message = self._state.change(state, now, reason, gap)
+        message = self._state.change(state, self._time or self._now(), reason, gap)
         if message:
-            self._send(message)
+            self._send_message(message)
 
     def _add_gap(self, start: float, end: float) -> None:
         """Handle a time without frames: past frames are forgotten, and films may end."""
@@ -197,7 +200,10 @@ class CameraWorker:
         for update in updates:
             if update.message.state == "new":
                 self.events += 1
-            self._send(self._media.add_event(update) if self._media else update.message)
+            self._send_message(self._media.add_event(update) if self._media else update.message)
+
+    def _send_message(self, message: Message) -> None:
+        self._send(replace(message, live=self.source.live))
 
     def _send_counts(self) -> None:
         self._counts_sent = time.monotonic()
@@ -205,19 +211,29 @@ class CameraWorker:
         if dropped > TOO_MANY_DROPPED * (self.frames + dropped) and not self._warned_too_slow:
             self._warned_too_slow = True
             self._warn(too_slow_warning(self.frames, dropped))
-        self._send(
-            CountMessage(
-                source=self.name,
-                time=self._time,
-                state=self._state.state,
-                frames=self.frames,
-                scored=self._scored_frames,
-                dropped=dropped,
-                gaps=self.source.gaps,
-                gap_seconds=self.source.gap_seconds,
-                events=self.events,
-                median=self._recent_scores.median,
-                drifted=self._recent_scores.drifted,
-                threshold=self._calibration.threshold,
-            )
+        counts = CountMessage(
+            source=self.name,
+            time=self._time or self._now(),
+            state=self._reported_state(),
+            frames=self.frames,
+            scored=self._scored_frames,
+            dropped=dropped,
+            gaps=self.source.gaps,
+            gap_seconds=self.source.gap_seconds,
+            events=self.events,
+            median=self._recent_scores.median,
+            drifted=self._recent_scores.drifted,
+            threshold=self._calibration.threshold,
         )
+        self._send_message(counts)
+        if bars_are_shown():  # a person watches the terminal
+            logger.info(summary_line(counts))
+
+    def _reported_state(self) -> str:
+        """The last reported state, or that a live source has not given a frame yet."""
+        is_new = self.source.live and not self.frames and self._state.state == "ok"
+        return CONNECTING if is_new else self._state.state
+
+    def _now(self) -> float:
+        """The present time of a live source, before its first frame; else 0."""
+        return time.time() if self.source.live else 0.0

@@ -19,7 +19,7 @@ UPDATE_SECONDS = 1.0  # shortest time between two updates of one event
 EventState = Literal["new", "update", "end"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class EventUpdate:
     """A message about an event, and the frame with its highest score so far."""
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
-from scipy.ndimage import label
+from scipy.ndimage import find_objects, label
 
 from dmad.calibration.standardisation import Scorer
-from dmad.evaluation.pixel_metrics import TOUCHING
-from dmad.evaluation.region_metrics import boxes
+from dmad.inference.maps import averaged
 from dmad.inference.streaming import JudgedFrame
-from dmad.model.scoring import box_filter
 from dmad.watch.messages import Box, Term
+
+TOUCHING = np.ones((3, 3), int)  # pixels of a region touch at a side or a corner
 
 
 def locate(judged: JudgedFrame, scorer: Scorer, kernel: tuple[int, int]) -> tuple[Term, Box]:
@@ -29,8 +28,7 @@ def locate(judged: JudgedFrame, scorer: Scorer, kernel: tuple[int, int]) -> tupl
         "reconstruction": judged.batch.reconstruction_map,
         "deformation": judged.batch.deformation_map,
     }
-    smooth = box_filter(torch.from_numpy(maps[term]), kernel)[0].numpy()
-    return term, box_of_maximum(smooth)
+    return term, box_of_maximum(averaged(maps[term], kernel)[0])
 
 
 def box_of_maximum(anomaly: np.ndarray) -> Box:
@@ -41,6 +39,5 @@ def box_of_maximum(anomaly: np.ndarray) -> Box:
     """
     height, width = anomaly.shape
     labels, _ = label(anomaly >= anomaly.max() / 2, TOUCHING)
-    region = labels.flat[anomaly.argmax()]
-    top, left, bottom, right = boxes(labels)[region - 1].tolist()
-    return left / width, top / height, right / width, bottom / height
+    y, x = find_objects(labels)[labels.flat[anomaly.argmax()] - 1]
+    return x.start / width, y.start / height, x.stop / width, y.stop / height

@@ -1,12 +1,14 @@
 """The messages of `dmad watch`: events, camera health and counts. Each is one line of JSON.
 
-Times are in seconds: since the start of a recording, or since 1970 for a live source.
+Times are in seconds: since the start of a recording, or since 1970 (UTC) for a live source. A time
+of a live source is also written in local time: `start` as `start_local`, and so on.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -24,18 +26,24 @@ class Message:
 
     Args:
         source: Name of the camera.
+        live: True if the times are seconds since 1970.
     """
 
     kind: ClassVar[str]
+    times: ClassVar[tuple[str, ...]] = ("time",)  # names of the entries that are times
 
     source: str
+    live: bool = field(default=False, kw_only=True)
 
     def to_json(self) -> str:
         """Return one line of JSON that begins with `kind`.
 
-        Numbers are rounded to 4 decimals. NaN becomes null.
+        Numbers are rounded to 4 decimals. NaN becomes null. If the source is live, local times
+        follow.
         """
-        entries = {name: _rounded(value) for name, value in plain(self).items()}
+        entries = {name: _rounded(value) for name, value in plain(self).items() if name != "live"}
+        if self.live:
+            entries |= {f"{name}_local": local_time(entries[name]) for name in self.times}
         return json.dumps({"kind": self.kind, **entries})
 
 
@@ -44,6 +52,7 @@ class EventMessage(Message):
     """An event has begun, its score has risen, or it has ended."""
 
     kind: ClassVar[str] = "event"
+    times: ClassVar[tuple[str, ...]] = ("start", "peak", "end")
 
     id: str  # name of the event: source and start
     state: Literal["new", "update", "end"]
@@ -78,7 +87,7 @@ class CountMessage(Message):
     kind: ClassVar[str] = "count"
 
     time: float
-    state: str
+    state: str  # as in `HealthMessage`, or "connecting" before the first frame of a live source
     frames: int  # received
     scored: int
     dropped: int  # frames that were left out because this machine is too slow
@@ -88,6 +97,13 @@ class CountMessage(Message):
     median: float  # `RecentScores.median`
     drifted: bool | None  # `RecentScores.drifted`
     threshold: float
+
+
+def local_time(seconds: float | None) -> str | None:
+    """Return seconds since 1970 in local time with its offset, as 2026-11-29T08:15:30.250+01:00."""
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds).astimezone().isoformat(timespec="milliseconds")
 
 
 def _rounded(value: Any) -> Any:

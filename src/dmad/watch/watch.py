@@ -17,6 +17,7 @@ from dmad.watch.cameras import Camera
 from dmad.watch.messages import Message
 from dmad.watch.settings import WatchSettings
 from dmad.watch.sinks import Sink
+from dmad.watch.status import start_line
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +61,9 @@ def watch(
             worker = CameraWorker(detector, camera, outlet.send, settings, wake)
             workers.append(worker)
             stack.callback(worker.close)
+        receivers = [getattr(sink, "receiver", type(sink).__name__) for sink in sinks]
+        for worker, camera in zip(workers, cameras, strict=True):
+            logger.info(start_line(worker.detector, camera, receivers))
         with suppress(KeyboardInterrupt):
             _score_until_done(workers, wake)
         for worker in workers:  # stop all before one is closed, because closing may take seconds

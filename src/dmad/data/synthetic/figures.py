@@ -70,7 +70,7 @@ WALK = Gait(cycle=0.78, stance=0.6, lift=0.06, lean=0.02, swing=0.5, elbow=0.25)
 RUN = Gait(cycle=1.6, stance=0.38, lift=0.2, lean=0.1, swing=0.9, elbow=1.5)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Figure:
     """A figure in pixels of the frame, in all T frames of a clip. It has P parts."""
 

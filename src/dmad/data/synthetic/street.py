@@ -52,7 +52,7 @@ class Street:
         require(self.fps > 0, f"street.fps is {self.fps}; give a rate above 0")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class StreetClip:
     """A clip with its ground truth. Shadows and changes of light are not anomalies."""
 

@@ -32,7 +32,7 @@ def write_textures(out: Path) -> Path:
     try:
         from skimage import data
     except ImportError as error:
-        raise DmadError("the textures come with scikit-image; pip install scikit-image") from error
+        raise DmadError("the textures come with scikit-image; pip install 'dmad[demo]'") from error
     tiles = {name: _tiles(getattr(data, name)()) for name in TEXTURES}
     others = (*TEXTURES[1:], TEXTURES[0])
     for name, other in zip(TEXTURES, others, strict=True):

@@ -135,13 +135,12 @@ class Video:
         self, reconstruction_map: np.ndarray, deformation_map: np.ndarray, config: VideoConfig
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Compute Eq. 14 and its two terms, (B,) each, from maps (B, H, W)."""
-        import torch
+        from dmad.inference.maps import averaged
 
-        from dmad.model.scoring import scores_of_maps
-
-        maps = torch.from_numpy(reconstruction_map), torch.from_numpy(deformation_map)
-        scores = scores_of_maps(*maps, config.score)
-        return scores.score.numpy(), scores.reconstruction.numpy(), scores.deformation.numpy()
+        kernel, alpha = config.score.kernel, config.score.alpha
+        reconstruction = averaged(reconstruction_map, kernel).max((1, 2))
+        deformation = averaged(deformation_map, kernel).max((1, 2))
+        return reconstruction + alpha * deformation, reconstruction, deformation
 
     def evaluate(self, detector: Detector, test: LabelledFootage) -> Evaluation:
         """Score a labelled test split, and return the table of results (the ledger)."""

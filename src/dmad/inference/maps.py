@@ -1,0 +1,60 @@
+"""Averages of maps, and composed fields, without torch: exported models need only these."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import map_coordinates, uniform_filter1d
+
+Maps = NDArray[np.float32]
+
+
+def averaged(maps: np.ndarray, kernel: tuple[int, int]) -> Maps:
+    """A ⊗ k*, as `dmad.model.scoring.box_filter` computes it. Pixels outside the frame are zero.
+
+    Args:
+        maps: (B, H, W).
+        kernel: Height and width of the averaging kernel in pixels.
+
+    Returns:
+        (B, H, W).
+    """
+    means = np.asarray(maps, np.float32)
+    for axis, size in zip((1, 2), kernel, strict=True):
+        # scipy has the larger half of an even kernel before the pixel, and Eq. 14 after it
+        origin = -1 if size % 2 == 0 else 0
+        means = uniform_filter1d(means, size, axis, mode="constant", origin=origin)
+    return means
+
+
+def composed(fields: np.ndarray) -> Maps:
+    """Compose fields, as the last result of `dmad.model.deformation.compose_all`.
+
+    Args:
+        fields: (B, K, 2, H, W) in grid units, in the order in which they are applied.
+
+    Returns:
+        (B, 2, H, W) in grid units.
+    """
+    total = np.asarray(fields[:, 0], np.float32)
+    for k in range(1, fields.shape[1]):
+        after = np.asarray(fields[:, k], np.float32)
+        total = np.stack([_warped(*pair) for pair in zip(total, after, strict=True)]) + after
+    return total
+
+
+def in_pixels(field: np.ndarray) -> Maps:
+    """Convert a field (B, 2, H, W) from grid units to pixels."""
+    height, width = field.shape[-2:]
+    scale = np.array([(width - 1) / 2, (height - 1) / 2], np.float32)
+    return np.asarray(field * scale[:, None, None], np.float32)
+
+
+def _warped(image: np.ndarray, field: np.ndarray) -> Maps:
+    """Eq. 7: sample an image (C, H, W) bilinearly where a field (2, H, W) points."""
+    height, width = field.shape[-2:]
+    x, y = in_pixels(field[None])[0]
+    columns = np.clip(np.arange(width) + x, 0, width - 1)
+    rows = np.clip(np.arange(height)[:, None] + y, 0, height - 1)
+    channels = [map_coordinates(channel, [rows, columns], order=1) for channel in image]
+    return np.asarray(channels, np.float32)

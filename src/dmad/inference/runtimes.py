@@ -1,0 +1,47 @@
+"""Imports the runtimes of exported models so that they send no reports of their use.
+
+OpenVINO and NNCF report to an analytics server through the package `openvino_telemetry`. Without
+it, they send nothing. So its import fails while one of them is imported. ONNX Runtime has an
+environment variable.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
+
+ALLOW = "DMAD_TELEMETRY"  # the environment variable with which a user allows reports
+REPORTER = "openvino_telemetry"
+
+
+def import_runtime(name: str) -> Any:
+    """Import a package, and return it. It sends no reports, unless `DMAD_TELEMETRY` is 1.
+
+    Args:
+        name: openvino, nncf or onnxruntime.
+
+    Raises:
+        ImportError: The package is missing.
+    """
+    if os.environ.get(ALLOW) == "1":
+        return import_module(name)
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # ONNX Runtime reads it during its import
+    with _without_reporter():
+        return import_module(name)
+
+
+@contextmanager
+def _without_reporter() -> Iterator[None]:
+    """Let imports of the reporter fail, unless this process has already imported it."""
+    if REPORTER in sys.modules:
+        yield
+        return
+    sys.modules[REPORTER] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[REPORTER]

@@ -1,0 +1,27 @@
+"""Maps and fields without torch are those of the model."""
+
+import numpy as np
+import pytest
+import torch
+
+from dmad.inference.maps import averaged, composed, in_pixels
+from dmad.model.deformation import compose_all, field_in_pixels
+from dmad.model.scoring import box_filter
+
+RANDOM = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize("kernel", [(16, 14), (5, 3), (1, 1), (4, 7)])
+def test_averages_are_those_of_the_score(kernel):
+    maps = RANDOM.random((2, 24, 20), np.float32)
+    expected = box_filter(torch.from_numpy(maps), kernel).numpy()
+    assert averaged(maps, kernel) == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_composed_fields_are_those_of_the_model(count):
+    fields = RANDOM.uniform(-0.4, 0.4, (2, count, 2, 9, 12)).astype(np.float32)
+    expected = compose_all(torch.from_numpy(fields).unbind(1))[-1]
+    assert composed(fields) == pytest.approx(expected.numpy(), abs=1e-5)
+    pixels = field_in_pixels(expected).numpy()
+    assert in_pixels(composed(fields)) == pytest.approx(pixels, abs=1e-4)
