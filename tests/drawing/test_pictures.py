@@ -11,6 +11,7 @@ from dmad.errors import DmadError
 def test_heatmap_leaves_normal_areas_plain_and_grows_with_the_value(rng):
     frame = rng.integers(0, 256, (8, 9, 3), dtype=np.uint8)
     assert np.array_equal(pictures.heatmap(frame, np.zeros((8, 9)), 1.0), frame)
+    assert np.array_equal(pictures.heatmap(frame, np.full((8, 9), -5.0), 1.0), frame)
     ramp = pictures.heatmap(np.zeros((1, 50), np.uint8), np.linspace(0, 2, 50)[None], 1.0)
     light = ramp[0].astype(float) @ [0.2126, 0.7152, 0.0722]
     assert (np.diff(light)[:24] > 0).all()
@@ -21,7 +22,9 @@ def test_heatmap_leaves_normal_areas_plain_and_grows_with_the_value(rng):
 def test_frames_may_be_grey_or_in_colour(shape):
     frame = np.full(shape, 77, np.uint8)
     assert pictures.heatmap(frame, np.ones((8, 9)), 1.0).shape == (8, 9, 3)
-    assert pictures.arrows(frame, np.ones((2, 8, 9)), 2.0, step=4).shape == (8, 9, 3)
+    assert pictures.color_wheel(np.ones((2, 8, 9)), 2.0, frame).shape == (8, 9, 3)
+    assert pictures.mark_box(frame, (0.0, 0.0, 1.0, 1.0)).shape == (8, 9, 3)
+    assert pictures.resized(frame, 18, 4).shape == (4, 18, 3)
 
 
 def test_nan_and_infinity_are_drawn_as_zero_and_limit():
@@ -31,8 +34,6 @@ def test_nan_and_infinity_are_drawn_as_zero_and_limit():
         assert np.array_equal(image, pictures.error_image(plain, 0.5))
     field = np.full((2, 16, 16), np.nan)
     assert (pictures.color_wheel(field, 1.0) == 255).all()
-    frame = np.full((16, 16, 3), 9, np.uint8)
-    assert np.array_equal(pictures.arrows(frame, field, 1.0), frame)
 
 
 def test_the_colour_wheel_is_white_at_zero_and_different_in_every_direction():
@@ -47,6 +48,22 @@ def test_the_colour_wheel_is_white_at_zero_and_different_in_every_direction():
     assert (paler.min(axis=-1) > colors.min(axis=-1)).all()
 
 
+def test_an_error_map_is_white_where_there_is_no_error_and_darker_with_the_error():
+    light = pictures.error_image(np.linspace(0, 1, 9)[None], 1.0)[0].astype(int).sum(-1)
+    assert light[0] == 3 * 255
+    assert (np.diff(light) < 0).all()
+
+
+def test_a_field_is_drawn_over_a_faded_frame():
+    frame = np.array([[0, 255]], np.uint8)
+    still = pictures.color_wheel(np.zeros((2, 1, 2)), 1.0, frame)[0, :, 0].tolist()
+    assert 100 < still[0] < still[1] == 255
+    moved = np.zeros((2, 1, 2))
+    moved[0] = 1.0
+    full = pictures.color_wheel(moved, 1.0)[0, 0]
+    np.testing.assert_array_equal(pictures.color_wheel(moved, 1.0, frame)[0], [full, full])
+
+
 def test_the_legend_has_the_colours_of_the_wheel():
     legend = pictures.wheel_legend(64)
     right = pictures.color_wheel(np.array([0.95, 0.0]).reshape(2, 1, 1), 1.0)[0, 0]
@@ -55,20 +72,49 @@ def test_the_legend_has_the_colours_of_the_wheel():
     assert (legend[0, 0] == 255).all()
 
 
-def test_arrows_point_along_the_field_enlarged_by_the_gain():
-    field = np.zeros((2, 64, 64))
-    field[0] = 2.0
-    frame = np.zeros((64, 64), np.uint8)
-    image = pictures.arrows(frame, field, 3.0, step=64, gain=8.0)
-    _, columns = np.nonzero(image[..., 0] > 100)
-    assert 31 <= columns.min() <= 33
-    assert 46 <= columns.max() <= 49
-    assert pictures.arrows(frame, field, 3.0, zoom=3).shape == (192, 192, 3)
+def test_legends_are_as_wide_as_asked_for_and_marked_at_their_positions():
+    plain = pictures.heat_legend(200, {})
+    marked = pictures.heat_legend(200, {"threshold 6.4": 0.5})
+    columns = np.flatnonzero((plain[6] != marked[6]).any(-1))
+    assert columns.tolist() == [8 + round(0.5 * 183)]
+    field = pictures.field_legend(200, 1.0)
+    assert plain.shape == field.shape
+    assert plain.shape[1] == 200
+    assert (field != pictures.field_legend(200, 2.0)).any()
 
 
-def test_arrows_refuse_a_field_of_another_size():
-    with pytest.raises(DmadError, match="bring them to one size"):
-        pictures.arrows(np.zeros((8, 8), np.uint8), np.zeros((2, 4, 4)), 1.0)
+def test_a_legend_is_below_its_column():
+    legends = {"b": lambda width: pictures.field_legend(width, 1.0)}
+    row = pictures.legend_row(["a", "b"], legends, 200)
+    assert (row[:, :200] == 255).all()
+    np.testing.assert_array_equal(row[:, 200:], pictures.field_legend(200, 1.0))
+    image = np.zeros((160, 160), np.uint8)
+    plain = pictures.panel([[image, image]], ["a", "b"])
+    with_legend = pictures.panel([[image, image]], ["a", "b"], legends=legends)
+    np.testing.assert_array_equal(with_legend[: len(plain)], plain)
+    assert len(with_legend) == len(plain) + len(row)
+
+
+def test_a_box_is_drawn_at_its_shares_of_width_and_height():
+    marked = pictures.mark_box(np.zeros((100, 200, 3), np.uint8), (0.25, 0.5, 0.75, 1.0))
+    rows, columns = np.nonzero(marked.any(-1))
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (50, 99, 50, 149)
+    assert not marked[60, 100].any()
+
+
+def test_a_map_is_interpolated():
+    enlarged = pictures.resized_map(np.array([[0.0, 1.0]]), 8, 2)
+    assert enlarged.shape == (2, 8)
+    assert (np.diff(enlarged, axis=1) >= 0).all()
+
+
+def test_stacked_images_have_a_heading_and_are_padded_with_white():
+    narrow, wide = (np.zeros((10, width, 3), np.uint8) for width in (20, 300))
+    image = pictures.stacked([narrow, wide], "frame 3")
+    assert image.shape[1] == 300
+    assert (image[-20:-10, 20:] == 255).all()
+    assert not image[-20:-10, :20].any()
+    assert (image[:-20] < 100).any()
 
 
 @pytest.mark.parametrize("limit", [0.0, -1.0, np.nan])

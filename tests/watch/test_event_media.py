@@ -1,3 +1,5 @@
+from datetime import datetime
+
 import av
 import numpy as np
 import pytest
@@ -6,7 +8,7 @@ from PIL import Image
 from dmad.forms.video.pictures import ColourScale
 from dmad.inference.streaming import judge_clip
 from dmad.watch.event_films import EventFilms
-from dmad.watch.event_media import EventMedia
+from dmad.watch.event_media import EventMedia, time_text
 from dmad.watch.events import EventUpdate
 from dmad.watch.messages import EventMessage
 
@@ -39,7 +41,13 @@ def open_media(detector, folder, warnings) -> EventMedia:
 
 
 def picture(level: int) -> np.ndarray:
-    return np.full((32, 32, 3), level, np.uint8)
+    return np.full((32, 48, 3), level, np.uint8)
+
+
+def test_times_of_recordings_are_seconds_and_live_times_are_local_times():
+    assert time_text(12.34) == "12.3 s"
+    noon = datetime(2026, 3, 4, 12, 0, 5)
+    assert time_text(noon.timestamp()) == "2026-03-04 12:00:05"
 
 
 def test_an_event_gets_a_film_and_a_thumbnail(detector, peak, tmp_path):
@@ -54,7 +62,7 @@ def test_an_event_gets_a_film_and_a_thumbnail(detector, peak, tmp_path):
     with av.open(end.clip) as film:
         assert sum(1 for _ in film.decode(video=0)) == 5
     with Image.open(end.thumbnail) as thumbnail:
-        assert thumbnail.size == (64, 32)  # heat and deformation, side by side
+        assert thumbnail.size == (2 * 384, 256)  # heat and deformation, side by side
     assert warnings == []
 
 

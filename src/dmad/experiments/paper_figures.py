@@ -29,7 +29,6 @@ from dmad.forms.video.evaluation import score_clips
 from dmad.forms.video.pictures import (
     ColourScale,
     Image,
-    Picture,
     diversity_panel,
     picture_of_frame,
     reference_error,
@@ -107,7 +106,7 @@ def both_scores(detector: Detector, test: LabelledFootage) -> np.ndarray:
         for judged in detector.judge(frames, clip.scene, batch=64):
             _, plain = reference_error(judged, detector.config.score)
             scores[0, clip.start + judged.index] = plain
-            scores[1, clip.start + judged.index] = judged.score
+            scores[1, clip.start + judged.index] = judged.raw
     return scores
 
 
@@ -168,7 +167,7 @@ def scatter_plot(
 def draw_clips(detector: Detector, test: LabelledFootage) -> dict[str, Image]:
     """Return Fig. 7 of video by file name: peaks of abnormal events, and normal frames."""
     result = AnomalyResult.join(score_clips(detector, test.footage))
-    frames = frames_of_fig7(result.score, test)
+    frames = frames_of_fig7(result.raw, test)
     half_size = (detector.config.data.size - 1) / 2  # pixels in a grid unit
     longest = max(result.deformation[frames].max() * half_size, SHORTEST_SCALE)
     usual_peak = float(np.nanmedian(result.reconstruction))
@@ -181,22 +180,13 @@ def draw_clips(detector: Detector, test: LabelledFootage) -> dict[str, Image]:
         pictures.append(picture)
         names.append(f"{kind}\n{clip.name}, {picture.label()}")
     rows = [picture.tiles() for picture in pictures]
-    panel = drawing.panel(rows, titles_with_scale(pictures[0], scale), names)
+    panel = drawing.panel(rows, pictures[0].titles(), names, scale.legends())
     return {"fig7.png": panel, "wheel.png": drawing.wheel_legend()}
 
 
 def clip_of_frame(test: LabelledFootage, frame: int) -> Clip:
     """Return the clip of a frame."""
     return next(clip for clip in test.footage.clips if frame < clip.start + clip.length)
-
-
-def titles_with_scale(picture: Picture, scale: ColourScale) -> list[str]:
-    """Return the titles of the tiles, with the scale of the fields."""
-    scales = {
-        "deformation": f"full colour: {scale.longest_field:.2g} px",
-        "arrows": f"{scale.arrow_gain:.0f} times as long",
-    }
-    return [f"{title}\n{scales.get(title, '')}".strip() for title in picture.titles()]
 
 
 def frames_of_fig7(scores: np.ndarray, test: LabelledFootage) -> list[int]:
@@ -231,7 +221,7 @@ def frames_of_fig7(scores: np.ndarray, test: LabelledFootage) -> list[int]:
     ]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ScoredImages:
     """The scores of N test images."""
 

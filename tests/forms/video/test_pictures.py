@@ -10,10 +10,13 @@ from dmad.calibration.standardisation import Scorer, Standardisation
 from dmad.data.footage import footage_from_arrays
 from dmad.drawing.pictures import error_image
 from dmad.forms.video.pictures import (
-    LONGEST_ARROW,
+    DEFORMATION,
+    HEAT,
     ColourScale,
     HighestPictures,
     Picture,
+    clock,
+    deformation_text,
     diversity_panel,
     picture_of_frame,
     pictures,
@@ -23,6 +26,7 @@ from dmad.forms.video.pictures import (
     stages,
     to_image,
     total_fields,
+    true_size,
     with_scores,
 )
 from dmad.inference.detector import Detector
@@ -49,39 +53,65 @@ def judged_frames(detector, frames_of, count: int = 9):
     return judged
 
 
-def picture(index: int, score: float) -> Picture:
-    dot = np.zeros((1, 1, 3), np.uint8)
-    return Picture(index, score, dot, dot, (dot,), dot, dot, dot, dot, bend=0.0)
+def picture(detector, index: int = 0, score: float = 0.0, shift: float = 0.0, **known) -> Picture:
+    """A picture of a black frame whose reference is shifted to the right."""
+    dot = np.zeros((32, 32, 1), np.uint8)
+    field = np.zeros((2, 32, 32), np.float32)
+    field[0] = shift
+    return Picture(
+        index=index,
+        score=score,
+        frame=dot,
+        reference=dot,
+        stages=(dot,),
+        error=np.zeros((32, 32), np.float32),
+        heat_map=np.zeros((32, 32), np.float32),
+        field=field,
+        full_error=1.0,
+        scale=ColourScale.from_detector(detector),
+        **known,
+    )
 
 
 def kept(pictures: HighestPictures) -> list[tuple[int, float]]:
     return [(one.index, one.score) for one in pictures.pictures]
 
 
-def test_full_heat_follows_the_median_of_the_peaks_so_far(detector) -> None:
+def flat(value: float) -> np.ndarray:
+    return np.full((2, 2), value)
+
+
+def test_heat_is_scaled_by_the_median_of_the_peaks_so_far(detector) -> None:
     scale = ColourScale.from_detector(detector)
-    assert [scale.full_heat(peak) for peak in (1.0, 9.0, 9.0)] == [3.0, 15.0, 27.0]
+    full = [scale.heat(flat(peak), flat(0))[1] for peak in (1.0, 9.0, 9.0)]
+    assert full == [3.0, 15.0, 27.0]
+    heat, _ = scale.heat(flat(4.5), flat(0))
+    assert heat == pytest.approx(4.5 / (3 * 6.75))  # 6.75 is the median of 1, 4.5, 9 and 9
 
 
-def test_full_heat_is_that_of_the_footage_of_the_threshold(detector, calibration_of) -> None:
-    scorer = Scorer(Standardisation(2.0, 1.0), Standardisation(0.0, 1.0), 0.5, 1)
-    calibration = replace(calibration_of(1.0), scorer=scorer)
+def test_heat_without_a_threshold_is_eq_14_in_shares_of_the_usual_peak(detector) -> None:
+    scale = ColourScale(detector.config, usual_peak=2.0)
+    heat, full = scale.heat(flat(3.0), flat(1.5))
+    assert full == 6.0
+    assert heat == pytest.approx((3.0 + detector.config.score.alpha * 1.5) / 6.0)
+    assert scale.heat_marks() == {"0": 0, "usual peak": 1 / 3, "3 times": 1}
+
+
+def test_heat_has_the_unit_of_the_threshold(detector, calibration_of) -> None:
+    """The heat of a place is its part of the calibrated score: half of full colour at 4.0."""
+    scorer = Scorer(Standardisation(2.0, 0.5), Standardisation(1.0, 0.25), 0.5, 1)
+    calibration = replace(calibration_of(4.0), scorer=scorer)
     scale = ColourScale.from_detector(detector.with_calibration(calibration))
-    assert [scale.full_heat(peak) for peak in (1.0, 9.0)] == [6.0, 6.0]
+    heat, full = scale.heat(np.array([[2.0, 4.0, 2.0, 0.0]]), np.array([[1.0, 1.0, 3.0, 0.0]]))
+    assert heat.tolist() == [[0.0, 0.5, 0.5, 0.0]]
+    assert full == 2.0 + 8 * 0.5
+    assert scale.heat_marks() == {"0": 0, "threshold 4.0": 0.5, "8.0": 1}
 
 
-def test_full_heat_is_above_zero_for_empty_maps(detector) -> None:
-    assert ColourScale(detector.config).full_heat(0.0) > 0
-
-
-def test_the_longest_field_is_what_the_heads_allow_or_what_is_given(detector) -> None:
-    assert ColourScale(detector.config).longest_field == 5.0  # 2 and 3 px
-    known = ColourScale(detector.config, longest_field=2.0)
-    assert (known.longest_field, known.arrow_gain) == (2.0, LONGEST_ARROW / 2.0)
-
-
-def test_the_longest_field_of_a_model_without_heads_is_above_zero(undeformed) -> None:
-    assert ColourScale(undeformed.config).longest_field == 1.0
+def test_heat_is_defined_for_empty_maps_and_a_threshold_of_zero(detector, calibration_of) -> None:
+    assert not ColourScale(detector.config).heat(flat(0), flat(0))[0].any()
+    scale = ColourScale(detector.config, calibration=calibration_of(0.0))
+    assert np.isfinite(scale.heat(flat(1), flat(0))[0]).all()
 
 
 def test_every_frame_of_a_batch_is_drawn(detector, frames_of) -> None:
@@ -89,32 +119,75 @@ def test_every_frame_of_a_batch_is_drawn(detector, frames_of) -> None:
     drawn = list(pictures(judged, ColourScale(detector.config)))
     assert [one.index for one in drawn] == [4, 5, 6, 7, 8]
     for row, one in enumerate(drawn):
-        assert one.score == judged.score[row]
+        assert one.score == judged.raw[row]
         np.testing.assert_array_equal(one.frame, judged.frames[row])
         np.testing.assert_array_equal(one.reference, to_image(judged.drawings["reference"][row]))
         assert len(one.stages) == 2
-        for tile in (one.heat, one.arrows, one.wheel, one.error):
-            assert (tile.shape, tile.dtype) == ((32, 32, 3), np.uint8)
         field = total_fields(judged.drawings["offsets"], judged.drawings["reference"])[row]
-        assert one.bend == pytest.approx(np.hypot(*field).max())
-        assert one.bend > 0
+        assert one.longest_shift == pytest.approx(np.hypot(*field).max())
+        assert one.longest_shift > 0
 
 
 def test_a_picture_has_a_title_for_each_tile(detector, frames_of) -> None:
     one, *_ = pictures(judged_frames(detector, frames_of), ColourScale(detector.config))
-    titles = "input reference coarse fine deformation arrows error heat"
-    assert one.titles() == titles.split()
+    first_lines = [title.split("\n")[0] for title in one.titles()]
+    assert first_lines == [
+        *("frame", "reference", "prediction", "prediction", "deformation", "difference", "heat")
+    ]
     assert len(one.tiles()) == len(one.titles())
-    assert one.label() == f"frame 4\nscore {one.score:.3f}\nbent {one.bend:.2f} px"
-    assert one.panel().shape[1] >= 8 * 32
+    assert one.label() == f"frame 4\nscore {one.score:.3f}"
+    panel = one.panel()
+    assert panel.shape[0] > 2 * 256
+    assert panel.shape[1] > 4 * 256
+
+
+def test_a_panel_has_a_legend_for_deformation_and_heat(detector) -> None:
+    one = picture(detector)
+    assert one.scale.legends().keys() == {DEFORMATION, HEAT} <= set(one.titles())
+
+
+def test_tiles_have_the_proportions_of_the_camera(detector, frames_of) -> None:
+    scale = ColourScale(detector.config)
+    one, *_ = pictures(judged_frames(detector, frames_of), scale, aspect=1.5)
+    assert {tile.shape for tile in one.tiles()} == {(256, 384, 3)}
+    assert true_size(128, 1.5) == (384, 256)
+    assert true_size(512, 0.5) == (256, 512)
+
+
+def test_a_label_has_time_score_and_threshold_if_they_are_known(detector, calibration_of) -> None:
+    calibrated = detector.with_calibration(calibration_of(6.4))
+    one = picture(calibrated, index=3, score=0.5, time=0.3, calibrated=7.06)
+    assert one.label() == "frame 3, 0.3 s\nscore 7.1, threshold 6.4"
+    assert clock(7, float("nan")) == "frame 7"
+
+
+@pytest.mark.parametrize(
+    ("pixels", "text"),
+    [
+        (0.0, "no deformation: below 0.05 px"),
+        (0.049, "no deformation: below 0.05 px"),
+        (0.05, "deformed by up to 0.1 px"),
+        (1.3, "deformed by up to 1.3 px"),
+    ],
+)
+def test_a_deformation_is_described_in_words(pixels: float, text: str) -> None:
+    assert deformation_text(pixels) == text
+
+
+def test_only_a_visible_deformation_is_drawn_as_colour(detector) -> None:
+    def lower_half(shift: float) -> np.ndarray:
+        return picture(detector, shift=shift).deformation[128:]
+
+    np.testing.assert_array_equal(lower_half(0.04), lower_half(0.0))
+    assert np.ptp(lower_half(0.0), axis=-1).max() == 0  # grey
+    assert np.ptp(lower_half(1.0), axis=-1).min() > 50
 
 
 def test_frames_of_a_model_without_heads_are_drawn_too(undeformed, frames_of) -> None:
     one, *_ = pictures(judged_frames(undeformed, frames_of), ColourScale(undeformed.config))
-    assert one.titles()[2] == "reconstruction"
-    assert one.bend == 0
-    assert (one.wheel == 255).all()
-    np.testing.assert_array_equal(one.arrows[..., :1], one.frame)
+    assert one.titles()[2] == "prediction"
+    assert one.longest_shift == 0
+    assert len(one.tiles()) == len(one.titles())
 
 
 def test_stages_are_named_from_coarse_to_fine() -> None:
@@ -174,23 +247,23 @@ def test_a_frame_of_a_new_view_is_judged_with_all_frames_before_it(
     assert drawn.score == pytest.approx(detector(frames_of(1, 20), "new").score[15], rel=1e-4)
 
 
-def test_the_highest_pictures_are_kept() -> None:
+def test_the_highest_pictures_are_kept(detector) -> None:
     highest = HighestPictures(3)
     for index, score in enumerate([0.2, 0.9, 0.1, 0.9, 0.5]):
-        highest.offer(picture(index, score))
+        highest.offer(picture(detector, index, score))
     assert kept(highest) == [(3, 0.9), (1, 0.9), (4, 0.5)]
 
 
-def test_of_one_moment_only_the_highest_picture_is_kept() -> None:
+def test_of_one_moment_only_the_highest_picture_is_kept(detector) -> None:
     highest = HighestPictures(3, apart=2)
     for index, score in enumerate([0.2, 0.9, 0.1, 0.3, 0.5]):
-        highest.offer(picture(index, score))
+        highest.offer(picture(detector, index, score))
     assert kept(highest) == [(1, 0.9), (4, 0.5)]
 
 
-def test_no_picture_is_kept_if_none_is_asked_for() -> None:
+def test_no_picture_is_kept_if_none_is_asked_for(detector) -> None:
     highest = HighestPictures(0)
-    highest.offer(picture(0, 1.0))
+    highest.offer(picture(detector, 0, 1.0))
     assert kept(highest) == []
 
 

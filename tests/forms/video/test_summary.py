@@ -10,7 +10,7 @@ from dmad.config import plain
 from dmad.data.footage import LabelledFootage, footage_from_arrays
 from dmad.evaluation.result import CALIBRATED, RAW
 from dmad.forms.video.evaluation import evaluate
-from dmad.forms.video.pictures import ColourScale
+from dmad.forms.video.pictures import DEFORMATION, FRAME, HEAT, REFERENCE, ColourScale
 from dmad.forms.video.summary import (
     alarms,
     fingerprint,
@@ -118,9 +118,13 @@ def test_terms_without_threshold_are_standardised_by_the_test_split(detector, tw
 )
 def test_a_panel_has_a_tile_for_each_title(detector, two, labels, caption) -> None:
     test = replace(two, labels=np.tile(labels, 2).astype(np.uint8))
+    wide = tuple(replace(clip, aspect=1.5) for clip in test.footage.clips)
+    test = replace(test, footage=replace(test.footage, clips=wide))
     event, scale = Event(17, 20, 18, 1.5, 17), ColourScale(detector.config, 1.0)
     (panel,) = panels(detector, test, [event], scale)
-    assert panel.image.shape[1] == len(panel.tiles) * panel.image.shape[0]
+    titles = (FRAME, REFERENCE, DEFORMATION, HEAT)
+    assert panel.tiles == [title.replace("\n", " ") for title in titles]
+    assert panel.image.shape[1] == len(panel.tiles) * round(1.5 * 256)
     assert panel.title == f"{two.footage.clips[1].name}, frame 8 (0.8 s)"
     assert panel.caption == f"score 1.50, 3 frames long; {caption}"
 

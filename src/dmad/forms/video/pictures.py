@@ -6,104 +6,228 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from string import ascii_lowercase
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
+from dmad.calibration.calibration import Calibration
 from dmad.config import VideoConfig, VideoScoreConfig
 from dmad.data.footage import Clip, Footage
-from dmad.data.windows import to_model
 from dmad.drawing import pictures as drawing
 from dmad.drawing.video_writer import annotate
 from dmad.inference.detector import Detector
+from dmad.inference.maps import averaged, composed, in_pixels
 from dmad.inference.result import JudgedFrames
-from dmad.model.deformation import compose_all, field_in_pixels
-from dmad.model.losses import squared_error
-from dmad.model.scoring import box_filter
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Image = NDArray[np.uint8]
-ARROW_GAIN = 6.0  # arrows are drawn this many times as long as the field
-LONGEST_ARROW = 16.0  # px, if the length of the longest field is given
+Values = NDArray[np.floating[Any]]
+LEAST_HEIGHT = 256  # px of a picture, so that its text does not cover everything
 READABLE = 160  # smallest side in px in which a number is readable
 FULL_HEAT = 3.0  # this many times the usual peak of a frame is drawn in full colour
+FULL_THRESHOLD = 2.0  # the same for the threshold, if there is one
+SMALLEST_LIMIT = 1.0  # of a calibrated score in full colour
+FULL_ERROR = 3.0  # the error of a pixel can be this much larger than the average around it
+NEGLIGIBLE = 0.05  # px; a shorter deformation is not visible
+FULL_FIELD = 1.0  # px; length that is drawn in full colour, if no other is given
 RECENT_PEAKS = 500  # frames from which the usual peak is estimated
+
+# Titles of the columns of a panel.
+FRAME = "frame"
+REFERENCE = "reference\nfrom the memory"
+DEFORMATION = "deformation\nof the reference"
+ERROR = "difference\nframe - prediction"
+HEAT = "heat\npart of the score"
 
 
 class ColourScale:
     """The values that are drawn in full colour.
 
-    Heat is scaled by the peak error of a usual frame. If this peak is not given, it is the median
-    peak of the frames so far. So the scale needs no labels and no future frames.
+    With a calibration, heat has the unit of the threshold. Without one, heat is scaled by the peak
+    of a usual frame. If this peak is not given, it is the median peak of the frames so far. So the
+    scale needs no labels and no future frames.
 
     Args:
         config: The settings of the model.
         usual_peak: Peak of the averaged error of a usual frame, if known.
-        longest_field: Length in pixels that is drawn in full colour and as the longest arrow. None:
-            the largest length that a field can have.
+        longest_field: Length in pixels that is drawn in full colour.
+        calibration: The threshold.
     """
 
     def __init__(
         self,
         config: VideoConfig,
         usual_peak: float | None = None,
-        longest_field: float | None = None,
+        longest_field: float = FULL_FIELD,
+        calibration: Calibration | None = None,
     ) -> None:
         self.usual_peak = usual_peak
-        self.kernel = config.score.kernel
-        self.longest_field = longest_field or sum(config.model.displacements) or 1.0
-        self.arrow_gain = LONGEST_ARROW / longest_field if longest_field else ARROW_GAIN
+        self.score = config.score
+        self.longest_field = longest_field
+        self.calibration = calibration
         self._recent_peaks: deque[float] = deque(maxlen=RECENT_PEAKS)
 
     @classmethod
     def from_detector(cls, detector: Detector) -> ColourScale:
-        """Return the scale of a model. Frames that its threshold was set on are usual frames."""
-        calibration = detector.calibration
-        peak = calibration.scorer.reconstruction.centre if calibration else None
-        return cls(detector.config, peak)
+        """Return the scale of a model, in the unit of its threshold if it has one."""
+        return cls(detector.config, calibration=detector.calibration)
 
-    def full_heat(self, peak: float) -> float:
-        """Return the value drawn in full colour, for a frame whose averaged map has this peak."""
+    @property
+    def threshold(self) -> float | None:
+        """The threshold of the calibrated score; None without a calibration."""
+        return self.calibration.threshold if self.calibration else None
+
+    def heat(self, reconstruction: Values, deformation: Values) -> tuple[Values, float]:
+        """Return the part that each place has in the score, and the raw error in full colour.
+
+        Args:
+            reconstruction: Averaged error map (H, W).
+            deformation: Averaged map of the deformation (H, W), in grid units.
+
+        Returns:
+            Heat (H, W), of which 1 is drawn in full colour, and an error of Eq. 12.
+        """
+        if self.calibration is None:
+            full = FULL_HEAT * self._usual_peak(float(reconstruction.max()))
+            return (reconstruction + self.score.alpha * deformation) / full, full
+        scorer, limit = self.calibration.scorer, self._limit(self.calibration)
+        error = np.maximum(scorer.reconstruction(reconstruction), 0)
+        shift = scorer.weight * np.maximum(scorer.deformation(deformation), 0)
+        full = scorer.reconstruction.centre + limit * scorer.reconstruction.scale
+        return (error + shift) / limit, full
+
+    def heat_marks(self) -> dict[str, float]:
+        """Return the texts of the legend of heat, with their heat."""
+        if self.calibration is None:
+            return {"0": 0.0, "usual peak": 1 / FULL_HEAT, f"{FULL_HEAT:g} times": 1.0}
+        threshold, limit = self.calibration.threshold, self._limit(self.calibration)
+        return {"0": 0.0, f"threshold {threshold:.1f}": threshold / limit, f"{limit:.1f}": 1.0}
+
+    def legends(self) -> drawing.Legends:
+        """Return the legends of a panel, by the titles of its columns."""
+        return {
+            DEFORMATION: lambda width: drawing.field_legend(width, self.longest_field),
+            HEAT: lambda width: drawing.heat_legend(width, self.heat_marks()),
+        }
+
+    def _limit(self, calibration: Calibration) -> float:
+        return max(FULL_THRESHOLD * calibration.threshold, SMALLEST_LIMIT)
+
+    def _usual_peak(self, peak: float) -> float:
+        """Return the usual peak, after a frame with this peak."""
         self._recent_peaks.append(peak)
         usual = self.usual_peak
         if usual is None:
             usual = float(np.median(self._recent_peaks))
-        return FULL_HEAT * max(usual, 1e-6)
+        return max(usual, 1e-6)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Picture:
-    """One scored frame and its pictures."""
+    """One scored frame. Its pictures, (h, w, 3), have the proportions of the camera's frames."""
 
     index: int
-    score: float
+    score: float  # Eq. 14, raw
     frame: Image  # (H, W, C)
     reference: Image  # (H, W, C): the prototype
     stages: tuple[Image, ...]  # K x (H, W, C): after each deformation, over the background
-    heat: Image  # (H, W, 3): frame with the averaged error
-    arrows: Image  # (H, W, 3): frame with the deformation as arrows
-    wheel: Image  # (H, W, 3): direction and length of the deformation as colour
-    error: Image  # (H, W, 3): the error map
-    bend: float  # px: the longest deformation
+    error: Values  # (H, W): the error map
+    heat_map: Values  # (H, W): part of each place in the score; 1 is drawn in full colour
+    field: Values  # (2, H, W) px: the deformation
+    full_error: float  # averaged error that is drawn in full colour
+    scale: ColourScale
+    aspect: float = 1.0  # width divided by height of the camera's frames
+    time: float = float("nan")  # seconds
+    calibrated: float = float("nan")  # calibrated score; NaN: unknown
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the pictures in pixels."""
+        return true_size(len(self.frame), self.aspect)
+
+    @property
+    def heat(self) -> Image:
+        """The frame, with the heat over it."""
+        frame = drawing.resized(self.frame, *self.size)
+        return drawing.heatmap(frame, drawing.resized_map(self.heat_map, *self.size), 1.0)
+
+    @property
+    def deformation(self) -> Image:
+        """The faded frame, with the deformation as colour, and its largest length as text.
+
+        A negligible deformation is not drawn.
+        """
+        frame = drawing.resized(self.frame, *self.size)
+        field = np.stack([drawing.resized_map(axis, *self.size) for axis in self.field])
+        visible = self.longest_shift >= NEGLIGIBLE
+        drawn = drawing.color_wheel(field * visible, self.scale.longest_field, frame)
+        return annotate(drawn, [deformation_text(self.longest_shift)])
+
+    @property
+    def longest_shift(self) -> float:
+        """Length of the longest deformation in pixels of the model's image."""
+        return float(np.hypot(*self.field).max())
 
     def titles(self) -> list[str]:
         """The titles of the tiles."""
-        stages = stage_names(len(self.stages))
-        return ["input", "reference", *stages, "deformation", "arrows", "error", "heat"]
+        stages = ["prediction"]
+        if len(self.stages) > 1:
+            stages = [
+                f"prediction\nafter {name} deformation" for name in stage_names(len(self.stages))
+            ]
+        return [FRAME, REFERENCE, *stages, DEFORMATION, ERROR, HEAT]
 
     def tiles(self) -> list[Image]:
         """One row of the paper's Fig. 7."""
-        drawn = [self.wheel, self.arrows, self.error, self.heat]
-        return [self.frame, self.reference, *self.stages, *drawn]
+        frames = [self.frame, self.reference, *self.stages]
+        error = drawing.resized_map(self.error, *self.size)
+        return [
+            *(drawing.resized(frame, *self.size) for frame in frames),
+            self.deformation,
+            drawing.error_image(error, FULL_ERROR * self.full_error),
+            self.heat,
+        ]
+
+    def score_text(self) -> str:
+        """The calibrated score and the threshold, or the raw score."""
+        if self.scale.threshold is None or np.isnan(self.calibrated):
+            return f"score {self.score:.3f}"
+        return f"score {self.calibrated:.1f}, threshold {self.scale.threshold:.1f}"
 
     def label(self) -> str:
-        """The number of the frame, its score and its longest deformation."""
-        return f"frame {self.index}\nscore {self.score:.3f}\nbent {self.bend:.2f} px"
+        """The number of the frame, its time and its score."""
+        return f"{clock(self.index, self.time)}\n{self.score_text()}"
 
     def panel(self) -> Image:
-        """The tiles with their titles."""
-        return drawing.panel([self.tiles()], self.titles(), [self.label()])
+        """Two rows of tiles with titles and legends: what is abnormal, and how it was found."""
+        tiles = dict(zip(self.titles(), self.tiles(), strict=True))
+        found = {title: tiles.pop(title) for title in (FRAME, HEAT, ERROR)}
+        rows = [
+            drawing.panel([list(row.values())], list(row), legends=self.scale.legends())
+            for row in (found, tiles)
+        ]
+        return drawing.stacked(rows, self.label().replace("\n", ", "))
+
+
+def true_size(height: int, aspect: float) -> tuple[int, int]:
+    """Return width and height of a picture of a frame with this height and this aspect ratio."""
+    height = max(height, LEAST_HEIGHT)
+    return max(1, round(height * aspect)), height
+
+
+def clock(index: int, time: float) -> str:
+    """Return the number of a frame, and its time in seconds if it is known (not NaN)."""
+    return f"frame {index}" if np.isnan(time) else f"frame {index}, {time:.1f} s"
+
+
+def deformation_text(longest: float) -> str:
+    """Describe a deformation by its longest vector in pixels."""
+    if longest < NEGLIGIBLE:
+        return f"no deformation: below {NEGLIGIBLE:g} px"
+    return f"deformed by up to {longest:.1f} px"
 
 
 def stage_names(count: int) -> list[str]:
@@ -141,30 +265,35 @@ def total_fields(offsets: np.ndarray | None, like: np.ndarray) -> np.ndarray:
     """
     if offsets is None:
         return np.zeros((len(like), 2, *like.shape[2:]), np.float32)
-    fields = torch.from_numpy(offsets).float().unbind(1)
-    total: np.ndarray = field_in_pixels(compose_all(fields)[-1]).numpy()
-    return total
+    return in_pixels(composed(offsets))
 
 
-def pictures(judged: JudgedFrames, scale: ColourScale) -> Iterator[Picture]:
-    """Draw every frame of a batch."""
+def pictures(judged: JudgedFrames, scale: ColourScale, aspect: float = 1.0) -> Iterator[Picture]:
+    """Return the picture of every frame of a batch.
+
+    Args:
+        judged: The batch.
+        scale: The values drawn in full colour.
+        aspect: Width divided by height of the camera's frames.
+    """
     drawings = judged.drawings
-    smooth = box_filter(torch.from_numpy(judged.reconstruction_map), scale.kernel).numpy()
+    maps = (judged.reconstruction_map, judged.deformation_map)
+    errors, shifts = (averaged(one, scale.score.kernel) for one in maps)
     fields = total_fields(drawings.get("offsets"), drawings["reference"])
     for b, frame in enumerate(judged.frames):
-        full = scale.full_heat(float(smooth[b].max()))
-        field = fields[b]
+        heat, full_error = scale.heat(errors[b], shifts[b])
         yield Picture(
             index=int(judged.index[b]),
-            score=float(judged.score[b]),
+            score=float(judged.raw[b]),
             frame=frame,
             reference=to_image(drawings["reference"][b]),
             stages=tuple(to_image(stage) for stage in drawings["reconstructions"][b]),
-            heat=drawing.heatmap(frame, smooth[b], full),
-            arrows=drawing.arrows(frame, field, scale.longest_field, gain=scale.arrow_gain),
-            wheel=drawing.color_wheel(field, scale.longest_field),
-            error=drawing.error_image(judged.reconstruction_map[b], 2 * full),
-            bend=float(np.hypot(*field).max()),
+            error=judged.reconstruction_map[b],
+            heat_map=heat,
+            field=fields[b],
+            full_error=full_error,
+            scale=scale,
+            aspect=aspect,
         )
 
 
@@ -185,7 +314,7 @@ def picture_of_frame(
         first = clip.start
     window = footage.frames[first : frame + 1]
     (judged,) = deque(detector.judge(window, clip.scene), maxlen=1)
-    *_, picture = pictures(judged, scale)
+    *_, picture = pictures(judged, scale, clip.aspect)
     return replace(picture, index=frame - clip.start)
 
 
@@ -224,6 +353,12 @@ def reference_error(judged: JudgedFrames, config: VideoScoreConfig) -> tuple[Ten
     Returns:
         Map (B, H, W), and the maximum (B,) of its average, as in Eq. 14.
     """
+    import torch
+
+    from dmad.data.windows import to_model
+    from dmad.model.losses import squared_error
+    from dmad.model.scoring import box_filter
+
     _, x = to_model(torch.from_numpy(judged.frames)[:, None])
     error = squared_error(x, torch.from_numpy(judged.drawings["reference"]))
     return error, box_filter(error, config.kernel).amax((1, 2))
@@ -243,7 +378,7 @@ def diversity_panel(judged: JudgedFrames, config: VideoScoreConfig, names: Seque
         "input": list(judged.frames),
         **stages(judged),
         "diversity": same_scale(judged.deformation_map),
-        "augmented\nerror": with_scores(same_scale(augmented), judged.score),
+        "augmented\nerror": with_scores(same_scale(augmented), judged.raw),
         "pixel-wise\nerror": with_scores(same_scale(error.numpy()), plain.numpy()),
     }
     heads = [f"{letter}) {name}" for letter, name in zip(ascii_lowercase, columns, strict=False)]

@@ -10,13 +10,20 @@ import numpy as np
 from dmad.calibration.alarms import AlarmRule, Event, find_events
 from dmad.calibration.standardisation import Scorer
 from dmad.data.footage import Clip, LabelledFootage, frame_rate
-from dmad.drawing.pictures import to_rgb
+from dmad.drawing.pictures import legend_row
 from dmad.evaluation.event_metrics import alarm_curve
 from dmad.evaluation.ledger_tables import footnotes, ledger_tables
 from dmad.evaluation.metrics import roc
 from dmad.evaluation.result import CALIBRATED, RAW, Evaluation
 from dmad.evaluation.summary import Panel, Report, Series
-from dmad.forms.video.pictures import ColourScale, picture_of_frame
+from dmad.forms.video.pictures import (
+    DEFORMATION,
+    FRAME,
+    HEAT,
+    REFERENCE,
+    ColourScale,
+    picture_of_frame,
+)
 from dmad.inference.detector import Detector
 
 PANELS = 6
@@ -43,7 +50,8 @@ def summarise(
     rule = calibration.rule if calibration else stand_in_rule(evaluation.deployable[RAW])
     events = find_events(evaluation.deployable[evaluation.signal], rule, scores.clip_lengths)
     shown_events = events if calibration else None
-    scale = ColourScale(detector.config, float(np.nanmedian(scores.channels["eq12"])))
+    usual_peak = float(np.nanmedian(scores.channels["eq12"]))
+    scale = ColourScale(detector.config, usual_peak, calibration=calibration)
     curves = [name for name in (CALIBRATED, RAW) if name in evaluation.deployable]
     return Report(
         title=f"{detector.config.recipe} / {title}",
@@ -138,12 +146,14 @@ def _panel(
     if test.labels is not None:
         abnormal = test.labels[event.start : event.end].any()
         label = "labelled abnormal" if abnormal else "labelled normal: a false alarm"
-    tiles = (picture.frame, picture.reference, picture.arrows, picture.heat)
+    tiles = dict(zip(picture.titles(), picture.tiles(), strict=True))
+    shown = (FRAME, REFERENCE, DEFORMATION, HEAT)
+    legends = legend_row(shown, scale.legends(), picture.size[0])
     return Panel(
         title=f"{clip.name}, frame {picture.index}{time}",
         caption=f"score {event.score:.2f}, {event.end - event.start} frames long; {label}",
-        image=np.concatenate([to_rgb(tile) for tile in tiles], axis=1),
-        tiles=("input", "reference", "deformation", "error"),
+        image=np.vstack([np.hstack([tiles[title] for title in shown]), legends]),
+        tiles=[title.replace("\n", " ") for title in shown],
     )
 
 
