@@ -31,8 +31,9 @@ class ZoneOptions:
     Args:
         include: Polygon. Only its inside is scored. Write its corners as x,y, where 0,0 is the
             upper left and 1,1 the lower right corner of the picture, for example "0,0.4 1,0.4 1,1
-            0,1". Several polygons are written as a list.
-        exclude: Polygon whose inside is not scored, written in the same way.
+            0,1". Several polygons are written as a list. Instead of a polygon, you can name an
+            image file: its pixels above 0 are scored.
+        exclude: Polygon, or image file, whose inside is not scored, written in the same way.
     """
 
     include: str | list[str] = ""
@@ -42,6 +43,6 @@ class ZoneOptions:
         """Return the zone of these polygons.
 
         Raises:
-            DmadError: A polygon cannot be read.
+            DmadError: A polygon or an image cannot be read.
         """
         return Zone.parse(self.include or [], self.exclude or [])

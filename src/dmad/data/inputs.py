@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from dmad.data.layouts.image_folders import ImageFile, scan
+from dmad.data.layouts.image_folders import ImageFile, scan, with_pages
 from dmad.data.reading.paths import holds_frames, image_files, is_clip, natural_key, real_name
 from dmad.errors import DmadError, require
 from dmad.files import unique_names
@@ -63,5 +63,6 @@ def find_images(sources: Sequence[Path]) -> list[ImageFile]:
         images = scan(source)
         for note in images.notes:
             logger.warning(note)
-        found += [replace(file, name=f"{prefix}{file.name}") for file in images.files]
+        files = with_pages(images.files)
+        found += [replace(file, name=f"{prefix}{file.name}") for file in files]
     return found

@@ -11,7 +11,7 @@ from dmad.config import DataConfig
 from dmad.console import warn_about
 from dmad.data.footage import Clip, Footage, LabelledFootage
 from dmad.data.layouts.digits import load_digits, load_mnist
-from dmad.data.layouts.images import load_images
+from dmad.data.layouts.images import load_held_out, load_images
 from dmad.data.layouts.street import load_street
 from dmad.data.layouts.videos import load_videos
 from dmad.errors import require
@@ -46,10 +46,13 @@ def load_split(data: DataConfig, split: Literal["train", "held_out", "test"]) ->
     Raises:
         DmadError: The data is missing or does not fit, or no normal clip is left.
     """
+    own = load_held_out(data) if LOADERS[data.layout] is load_images and split != "test" else None
+    if own and split == "held_out":
+        return own
     loaded = LOADERS[data.layout](data, "test" if split == "test" else "train")
     if split != "held_out":  # the same files were reported when `train` was loaded
         warn_about(loaded.footage.skipped, logger)
-    if split == "test":
+    if split == "test" or own:
         return loaded
     train, held_out = hold_out(loaded.footage, data)
     footage = train if split == "train" else held_out

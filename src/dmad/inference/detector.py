@@ -38,6 +38,7 @@ class Detector:
         calibration: The threshold and the score that it is compared with, if a threshold was set.
         levels: For images: thresholds by the false-positive rates that they allow, such as
             "0.01/image".
+        images: What the training images have in common, as `ImageTraits` stores it.
     """
 
     def __init__(
@@ -48,11 +49,13 @@ class Detector:
         scenes: Sequence[str] = ("",),
         calibration: Calibration | None = None,
         levels: Mapping[str, float] | None = None,
+        images: Mapping[str, Any] | None = None,
     ) -> None:
         self.backend, self.form = backend, form
         self.config: Any = config  # of the class that belongs to the form
         self.scenes = tuple(scenes)
-        self.calibration, self.levels = calibration, levels or {}
+        self.name = ""  # what a user calls the model, if it was loaded from a file
+        self.calibration, self.levels, self.images = calibration, levels or {}, images
 
     def with_calibration(self, calibration: Calibration | None) -> Detector:
         """Return a detector with the same network and another threshold."""
@@ -123,16 +126,17 @@ class Detector:
 
         The frame scores of the authors' released code still cover the whole view.
         """
-        mask = zone.mask(self.config.data.size)
-        if mask is None:
+        if not zone:
             return judged
+        data = self.config.data
+        mask = zone.tile_masks(data.size, data.tiles)[judged.index % data.tiles**2]
         reconstruction_map = judged.reconstruction_map * mask
         deformation_map = judged.deformation_map * mask
         terms = self.form.rescore(reconstruction_map, deformation_map, self.config)
-        score, reconstruction, deformation = (term.astype(np.float64) for term in terms)
+        raw, reconstruction, deformation = (term.astype(np.float64) for term in terms)
         return replace(
             judged,
-            score=score,
+            raw=raw,
             reconstruction=reconstruction,
             deformation=deformation,
             reconstruction_map=reconstruction_map,

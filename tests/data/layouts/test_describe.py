@@ -62,7 +62,7 @@ def test_frames_are_counted_even_if_no_header_states_them(write_video, tmp_path)
 
 def test_folders_of_images_are_described(write_mvtec, write_image, tmp_path) -> None:
     write_mvtec()
-    said = "3 good images to train on, 6 abnormal ones, 6 masks"
+    said = "3 good images to train on; to test, 3 good and 6 abnormal ones, 6 of them with masks"
     assert describe_images(tmp_path / "data") == [f"mvtec: bottle: {said}"]
     assert describe_images(tmp_path / "data" / "bottle") == [f"images: bottle: {said}"]
     write_image("frames/clip/000.png")

@@ -156,6 +156,6 @@ def test_mvtec_has_the_published_images(data_root, category: str, good: int, bad
     data = ImageDataConfig(root=data_root / "mvtec", layout="mvtec", categories=category)
     train, test = (find_images(data, data.root, split) for split in ("train", "test"))
     assert len(train.files) == good
-    masks = [file for file in test.files if file.mask]
+    masks = [file for file in test.files if file.masks]
     assert len(masks) == bad
     assert test.notes == ()

@@ -22,7 +22,7 @@ def test_each_texture_is_a_category(root: Path, name: str) -> None:
     train, test = (find_images(data, root / name, split).files for split in ("train", "test"))
     assert len(train) == 64 - TESTED
     assert [file.kind for file in test].count("normal") == TESTED
-    assert sum(file.mask is not None for file in test) == 3 * TESTED
+    assert sum(bool(file.masks) for file in test) == 3 * TESTED
 
 
 def test_no_tile_is_both_trained_on_and_tested(root: Path) -> None:

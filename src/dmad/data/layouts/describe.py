@@ -10,7 +10,7 @@ from dmad.data.footage import SplitName
 from dmad.data.labels import Split
 from dmad.data.layouts.digits import is_mnist
 from dmad.data.layouts.image_folders import ABNORMAL, NORMAL, notes_on_unread, scan
-from dmad.data.layouts.images import categories, normal_images
+from dmad.data.layouts.images import categories, normal_images, resolve, tested_images
 from dmad.data.layouts.videos import BENCHMARKS, find_split
 from dmad.data.reading.decode import probe
 from dmad.data.reading.paths import is_image, real_name
@@ -186,16 +186,30 @@ def describe_loose_images(root: Path) -> list[str]:
 
 
 def _count_images(root: Path) -> str:
-    """Count the images under a folder, as text; empty if no folder is named normal or abnormal."""
+    """Count the images under a folder, as text.
+
+    Empty if no folder is named normal or abnormal and no image has a mask beside it.
+    """
     try:
         scanned = scan(root)
-        good = len(normal_images(scanned.files, root))
+        found = resolve(scanned, root)
+        good = len(normal_images(found.files, root))
     except DmadError:
         return ""
+    try:
+        tested = tested_images(found.files, root)
+    except DmadError:
+        tested = []
     folders = {part for file in scanned.files for part in Path(file.name.lower()).parts}
-    if not folders & (NORMAL | ABNORMAL):
+    masks = [(file.path, mask) for file in found.files for mask in file.masks]
+    if not folders & (NORMAL | ABNORMAL) and all(a.parent != b.parent for a, b in masks):
         return ""  # the images may be frames of clips
-    abnormal = sum(file.kind == "abnormal" for file in scanned.files)
-    masks = sum(file.kind == "mask" for file in scanned.files)
-    notes = "".join(f"; {note.removeprefix(f'{root}: ')}" for note in scanned.notes)
-    return f"{good} good images to train on, {abnormal} abnormal ones, {masks} masks{notes}"
+    abnormal = [file for file in tested if file.kind == "abnormal"]
+    held_out = sum(file.split == "held_out" for file in found.files)
+    validation = f", {held_out} in validation" if held_out else ""
+    with_mask = sum(bool(file.masks) for file in abnormal)
+    notes = "".join(f"; {note.removeprefix(f'{root}: ')}" for note in found.notes)
+    return (
+        f"{good} good images to train on{validation}; to test, {len(tested) - len(abnormal)} good "
+        f"and {len(abnormal)} abnormal ones, {with_mask} of them with masks{notes}"
+    )

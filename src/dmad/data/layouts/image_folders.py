@@ -1,33 +1,42 @@
-"""Finds all images under a folder. Folder names say if an image is normal, abnormal or a mask."""
+"""Finds all images under a folder. Names of folders and files say what an image is.
+
+Which images are masks is told by one rule, see `mask_finding`.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from dmad.data.footage import SplitName
+from dmad.data.layouts.mask_finding import find_masks
+from dmad.data.masks import is_labelme
+from dmad.data.reading.image_files import page_indices
 from dmad.data.reading.paths import is_image, natural_key
 from dmad.errors import require
 
 NORMAL = frozenset(("normal", "good", "ok", "pass", "passed"))
 ABNORMAL = frozenset(("abnormal", "anomaly", "anomalies", "anomalous", "bad", "defect", "defects",
-                      "defective", "ng", "nok", "fail", "failed", "reject", "rejects",
+                      "defective", "ng", "nok", "ko", "fail", "failed", "reject", "rejects",
                       "rejected"))  # fmt: skip
-MASKS = frozenset(("ground_truth", "masks", "mask", "gt"))
-SPLITS: dict[str, SplitName] = {
-    "train": "train", "training": "train", "test": "test", "testing": "test"
+SPLITS: dict[str, Split] = {
+    "train": "train", "training": "train",
+    "validation": "held_out", "valid": "held_out", "val": "held_out",
+    "test": "test", "testing": "test", "test_public": "test",
 }  # fmt: skip
-MASK_ENDINGS = ("_mask", "_gt", "-mask")  # a mask may be named as its image, with such an ending
+UNLABELLED = re.compile("test_private.*")  # folders of images whose labels are secret
+NEUTRAL = frozenset(("images", "image", "imgs", "img", "data"))  # folders that say nothing
 OTHER_SUFFIXES = (".heic", ".heif", ".avif", ".gif", ".jxl", ".jp2", ".psd", ".dng", ".cr2",
                   ".cr3", ".nef", ".arw", ".raw", ".pgm", ".ppm", ".pnm", ".tga", ".jpe", ".exr",
                   ".dcm", ".svg")  # fmt: skip
 RESULT_FOLDERS = frozenset(("overlays", "maps", "fields"))  # `dmad predict` writes them
 
 ImageKind = Literal["normal", "abnormal", "mask", "unnamed"]
+Split = Literal["train", "held_out", "test"]
 
 
 @dataclass(frozen=True)
@@ -37,8 +46,10 @@ class ImageFile:
     path: Path
     name: str  # path below the root, unique
     kind: ImageKind  # `unnamed` if no folder name says the kind
-    split: SplitName | None  # None if no folder name says the split
-    mask: Path | None = None  # file with the mask of its defect
+    split: Split | None  # None if no folder name says the split
+    masks: tuple[Path, ...] = ()  # files with the masks of its defects, which are united
+    named: bool = True  # a folder is named for the kind; if not, the mask of the image decides
+    page: int = 0  # index of the image in a file with several
 
 
 @dataclass(frozen=True)
@@ -50,29 +61,58 @@ class Images:
 
 
 def scan(root: Path) -> Images:
-    """Find every image under a folder, in natural order.
+    """Find every image and mask under a folder, in natural order.
 
     Args:
         root: The folder, or one image.
 
     Raises:
-        DmadError: There is no image.
+        DmadError: There is no image, or masks cannot be told apart from images.
     """
     files = [root] if root.is_file() else list(visible_files(root))
     paths = [path for path in files if is_image(path) and path.exists()]
     paths.sort(key=lambda path: (path.parent, natural_key(path)))
     base = root.parent if root.is_file() else root
-    stems = {path.with_suffix("") for path in paths}
     notes = notes_on_unread(files)
     more = "".join(f"; {note}" for note in notes)
     require(
         bool(paths),
         f"{root} holds no images; expected .png, .jpg, .tif, .bmp or .webp files{more}",
     )
-    return Images(
-        files=tuple(_image_file(path, path.relative_to(base), stems) for path in paths),
-        notes=tuple(f"{root}: {note}" for note in notes),
-    )
+    masks = find_masks(paths, base)
+    found = [_image_file(path, path.relative_to(base), path in masks) for path in paths]
+    secret = sum(_is_unlabelled(file) for file in found)
+    if secret:
+        notes.append(f"{secret} images in test_private left out: their labels are not public")
+    shapes = _files_of_labelme(files, paths)
+    if shapes:
+        notes.append(f"{len(shapes)} files of labelme: their shapes mark defects")
+    found = [file for file in found if not _is_unlabelled(file)]
+    found += [_image_file(path, path.relative_to(base), True) for path in shapes]
+    require(bool(found), f"{root} holds only images in test_private, which have no labels")
+    return Images(files=tuple(found), notes=tuple(f"{root}: {note}" for note in notes))
+
+
+def with_pages(files: Sequence[ImageFile]) -> list[ImageFile]:
+    """Replace each file that holds several images by its images: each page is a part."""
+    found: list[ImageFile] = []
+    for file in files:
+        pages = [0] if file.kind == "mask" else page_indices(file.path)
+        if pages == [0]:
+            found.append(file)
+        else:
+            named = ((page, f"{file.name}-page-{page + 1}") for page in pages)
+            found += [replace(file, page=page, name=name) for page, name in named]
+    return found
+
+
+def _files_of_labelme(files: Sequence[Path], images: Sequence[Path]) -> list[Path]:
+    """The files of labelme beside images of the same name."""
+    stems = {path.with_suffix("") for path in images}
+    beside = [
+        path for path in files if path.suffix.lower() == ".json" and path.with_suffix("") in stems
+    ]
+    return sorted(path for path in beside if is_labelme(path))
 
 
 def visible_files(root: Path) -> Iterator[Path]:
@@ -113,29 +153,26 @@ def notes_on_unread(files: Sequence[Path]) -> list[str]:
     return notes
 
 
-def _image_file(path: Path, below_root: Path, stems: set[Path]) -> ImageFile:
-    """Read kind and split from folder names. `stems`: paths of all images, without suffix."""
+def _is_unlabelled(file: ImageFile) -> bool:
+    return any(UNLABELLED.fullmatch(part.lower()) for part in Path(file.name).parts[:-1])
+
+
+def _image_file(path: Path, below_root: Path, is_mask: bool) -> ImageFile:
+    """Read kind and split from folder names."""
     folders = [part.lower() for part in below_root.parts[:-1]]
     split = next((SPLITS[folder] for folder in folders if folder in SPLITS), None)
-    image_name = name_without_mask_ending(path)
-    is_beside_its_image = image_name != path.stem and path.with_name(image_name) in stems
+    telling = [folder for folder in folders if folder not in NEUTRAL]
     kind: ImageKind
-    if is_beside_its_image or MASKS & set(folders):
+    named = True
+    if is_mask:
         kind = "mask"
     elif NORMAL & set(folders):
         kind = "normal"
     elif ABNORMAL & set(folders):
         kind = "abnormal"
     elif split:
-        kind = "normal" if split == "train" else "abnormal"
+        kind = "abnormal" if split == "test" else "normal"
+        named = telling[-1] not in SPLITS  # a folder such as test/crack
     else:
-        kind = "unnamed"
-    return ImageFile(path, below_root.as_posix(), kind, split)
-
-
-def name_without_mask_ending(mask: Path) -> str:
-    """The name of a mask's image, without suffix."""
-    for ending in MASK_ENDINGS:
-        if mask.stem.endswith(ending):
-            return mask.stem.removesuffix(ending)
-    return mask.stem
+        kind, named = "unnamed", False
+    return ImageFile(path, below_root.as_posix(), kind, split, named=named)

@@ -1,82 +1,213 @@
-"""Finds the mask of each abnormal image."""
+"""Finds the masks of each image. They also say if an image is abnormal, if its folder does not."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+import re
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from dmad.data.layouts.image_folders import MASKS, ImageFile, Images, name_without_mask_ending
-from dmad.data.masks import read_mask
+import numpy as np
+
+from dmad.data.layouts.image_folders import NEUTRAL, SPLITS, ImageFile, Images
+from dmad.data.layouts.mask_finding import MASK_FOLDER, MAYBE_FOLDER, image_name, name_beside
+from dmad.data.masks import Mask, read_mask
 from dmad.data.reading.image_files import image_size
+from dmad.errors import DmadError
+
+Key = tuple[str, ...]  # folders and name of an image in lower case, without those that say nothing
+
+LISTED = 3  # names in a note
 
 
-def with_masks(files: Sequence[ImageFile], masks: Sequence[ImageFile]) -> Images:
-    """Add to each image its mask, and notes on all masks that cannot be used."""
-    mask_of = _match(files, masks)
-    notes, images = [], []
+def with_masks(files: Sequence[ImageFile]) -> Images:
+    """Give each image its masks, and leave the masks out of the list.
+
+    An image whose folder does not say if it is normal is abnormal if its masks mark something. An
+    image without a mask in the same folder is then normal. An image in a folder of good images is
+    abnormal if its masks mark something.
+
+    Returns:
+        The images, with notes on kinds that were changed or guessed.
+    """
+    images = [file for file in files if file.kind != "mask"]
+    masks_of = _match(images, [file for file in files if file.kind == "mask"])
+    images = [replace(file, masks=tuple(masks_of.get(file.name, ()))) for file in images]
+    marked = {file.name for file in images if file.kind != "abnormal" and _is_marked(file)}
+    with_mask = {file.path.parent for file in images if file.masks and not file.named}
+    found, guessed, changed = [], [], []
+    for file in images:
+        kind = file.kind
+        if not file.named and (file.masks or file.path.parent in with_mask):
+            kind = "abnormal" if file.name in marked or _is_marked(file) else "normal"
+            guessed += [] if file.masks else [file.name]
+        elif file.name in marked:
+            kind = "abnormal"
+            changed.append(file.name)
+        found.append(replace(file, kind=kind))
+    notes = []
+    if guessed:
+        notes.append(
+            f"{len(guessed)} images without a mask are taken as good, because others in their "
+            f"folders have one: {_list(guessed)}"
+        )
+    if changed:
+        notes.append(
+            f"{len(changed)} images are in folders of good ones, but their masks mark defects: "
+            f"taken as abnormal: {_list(changed)}"
+        )
+    return Images(tuple(found), tuple(notes))
+
+
+def check_masks(files: Sequence[ImageFile], unused: Sequence[str]) -> Images:
+    """Remove masks that cannot be used from the abnormal images, with a note on each.
+
+    Args:
+        files: The images that are tested, with their masks.
+        unused: Names of the masks that belong to no image. They are noted too.
+    """
+    notes, checked = [], []
     for file in files:
-        mask = mask_of.get(file.name)
-        problem = _problem(file.path, mask) if file.kind == "abnormal" else ""
+        problem = _problem(file) if file.kind == "abnormal" else ""
         if problem:
             notes.append(f"{file.name}: {problem}: left out of the pixel metrics")
-        images.append(replace(file, mask=None if problem else mask))
-    used = set(mask_of.values())
-    notes += [f"mask {mask.name} belongs to no image" for mask in masks if mask.path not in used]
-    return Images(tuple(images), tuple(notes))
+        checked.append(replace(file, masks=() if problem else file.masks))
+    notes += [f"mask {name} belongs to no image" for name in unused[:LISTED]]
+    if len(unused) > LISTED:
+        notes.append(f"{len(unused) - LISTED} more masks belong to no image")
+    return Images(tuple(checked), tuple(notes))
 
 
-def _match(files: Sequence[ImageFile], masks: Sequence[ImageFile]) -> dict[str, Path]:
-    """Find the mask of each abnormal image; the keys are names of images.
+def united(masks: Sequence[Path]) -> Mask:
+    """The pixels that any of the masks of an image marks, (H, W).
 
-    The mask of an image is the only mask with the same name and folder. If there is no such mask,
-    it is the only mask with the same name. A mask whose name fits several images is not used.
+    Raises:
+        DmadError: A mask is unreadable, or two have different sizes.
     """
-    by_folder, by_name = _group(masks)
-    abnormal = [file for file in files if file.kind == "abnormal"]
-    found: dict[str, Path] = {}
-    for file in abnormal:
-        candidates = by_folder[file.path.parent.name, file.path.stem]
-        if len(candidates) == 1:
-            found[file.name] = candidates[0]
-    used = set(found.values())
-    rest = [file for file in abnormal if file.name not in found]
-    same_name = Counter(file.path.stem for file in rest)
-    for file in rest:
-        candidates = by_name[file.path.stem]
-        unique = len(candidates) == 1 and same_name[file.path.stem] == 1
-        if unique and candidates[0] not in used:
-            found[file.name] = candidates[0]
+    read = [read_mask(path) for path in masks]
+    if len({mask.shape for mask in read}) > 1:
+        raise DmadError(f"{masks[0].parent}: the masks of one image have different sizes")
+    return np.asarray(np.any(read, axis=0))
+
+
+def _list(names: Sequence[str]) -> str:
+    return ", ".join(names[:LISTED]) + (", …" if len(names) > LISTED else "")
+
+
+def _is_marked(file: ImageFile) -> bool:
+    try:
+        return bool(file.masks) and bool(united(file.masks).any())
+    except DmadError:  # an image whose mask is damaged is not good for certain
+        return True
+
+
+def _match(images: Sequence[ImageFile], masks: Sequence[ImageFile]) -> dict[str, list[Path]]:
+    """The masks of each image; the keys are names of images.
+
+    A mask beside its image comes first, then images in folders named for abnormal ones: a mask
+    that fits several of them is not used.
+    """
+    found: dict[str, list[Path]] = defaultdict(list)
+    left = []
+    folders: dict[Path, dict[str, ImageFile]] = defaultdict(dict)
+    for file in images:
+        folders[file.path.parent].setdefault(file.path.stem.lower(), file)
+    for mask in masks:
+        names, stem = folders.get(mask.path.parent, {}), mask.path.stem.lower()
+        image = names.get(stem) or names.get(name_beside(stem, names))
+        if image:
+            found[image.name].append(mask.path)
+        else:
+            left.append(mask)
+    abnormal = [file for file in images if file.kind == "abnormal" and file.named]
+    others = [file for file in images if file.kind != "abnormal" or not file.named]
+    for candidates in (abnormal, others):
+        index = _Index(candidates)
+        masks, left = left, []
+        for mask in masks:
+            image = index.image_of(mask)
+            if image:
+                found[image.name].append(mask.path)
+            elif not index.has_name(mask):
+                left.append(mask)
     return found
 
 
-def _group(
-    masks: Sequence[ImageFile],
-) -> tuple[dict[tuple[str, str], list[Path]], dict[str, list[Path]]]:
-    """Group masks by folder and image name, and by image name only."""
-    by_folder: dict[tuple[str, str], list[Path]] = defaultdict(list)
-    by_name: dict[str, list[Path]] = defaultdict(list)
-    for mask in masks:
-        folder = mask.path.parent
-        if folder.name.lower() in MASKS:
-            folder = folder.parent
-        name = name_without_mask_ending(mask.path)
-        by_folder[folder.name, name].append(mask.path)
-        by_name[name].append(mask.path)
-    return by_folder, by_name
+class _Index:
+    """Images by their folders and names.
+
+    A mask belongs to the image with the same folders and name. Folders such as `images`, `test` and
+    `ground_truth` do not count. If its folder has the name of an image, it belongs to that image.
+    Then the last folders are compared alone, and then the name alone, if the mask is not deeper
+    than the image. A mask of one split is never that of an image of another.
+    """
+
+    def __init__(self, images: Sequence[ImageFile]) -> None:
+        self.whole: dict[Key, list[ImageFile]] = defaultdict(list)
+        self.ends: dict[Key, list[ImageFile]] = defaultdict(list)
+        for file in images:
+            key = _key(file.name, Path(file.name).stem)
+            self.whole[key].append(file)
+            for start in range(len(key)):
+                self.ends[key[start:]].append(file)
+
+    def has_name(self, mask: ImageFile) -> bool:
+        """True if an image has the name of a mask."""
+        return any((name,) in self.ends for name in _names(mask.path))
+
+    def image_of(self, mask: ImageFile) -> ImageFile | None:
+        """The only image that fits a mask; None if there is none, or several."""
+        names = _names(mask.path)
+        same_name = [file for name in names for file in self.ends.get((name,), ())]
+        keys = [_key(mask.name, name) for name in names]
+        keys += [keys[0][:-1]] if len(keys[0]) > 1 else []
+        depth = len(keys[0])
+        candidates = [self.whole.get(key, []) for key in keys]
+        candidates += [self.ends.get(key, []) for key in keys]
+        candidates += [
+            self.whole.get(key[start:], []) for key in keys for start in range(1, len(key) - 1)
+        ]
+        candidates.append([file for file in same_name if depth <= len(_key(file.name, ""))])
+        for found in candidates:
+            fitting = [file for file in found if mask.split in (None, file.split)]
+            if len(fitting) == 1:
+                return fitting[0]
+        return None
 
 
-def _problem(image: Path, mask: Path | None) -> str:
-    """Why a mask cannot be used; empty if it can."""
-    if mask is None:
+def _names(mask: Path) -> list[str]:
+    """Names that the image of a mask may have: `7_mask_2` and `7_2` are masks of `7`."""
+    name = image_name(mask)
+    without_number = re.sub(r"[-_. ]\d+$", "", name)
+    return [name] if without_number in ("", name) else [name, without_number]
+
+
+def _key(name: str, stem: str) -> Key:
+    """The folders of a file that say which image it is, and the name of the image."""
+    folders = [part.lower() for part in Path(name).parts[:-1]]
+    telling = [
+        folder
+        for folder in folders
+        if folder not in NEUTRAL
+        and folder not in SPLITS
+        and not MASK_FOLDER.fullmatch(folder)
+        and not MAYBE_FOLDER.fullmatch(folder)
+    ]
+    return (*telling, stem.lower())
+
+
+def _problem(image: ImageFile) -> str:
+    """Why the masks of an image cannot be used; empty if they can."""
+    if not image.masks:
         return "no mask has its name"
+    names = ", ".join(mask.name for mask in image.masks[:LISTED])
     try:
-        width, height = image_size(image)
-        pixels = read_mask(mask)
+        width, height = image_size(image.path, image.page)
+        pixels = united(image.masks)
     except Exception:  # Pillow raises many kinds on broken files
-        return f"the mask {mask.name} is unreadable"
+        return f"the mask {names} is unreadable"
     mask_height, mask_width = pixels.shape
     if (mask_width, mask_height) != (width, height):
         return f"its mask is {mask_width} x {mask_height} pixels, the image {width} x {height}"
-    return "" if pixels.any() else f"the mask {mask.name} is empty"
+    return "" if pixels.any() else f"the mask {names} is empty"

@@ -8,52 +8,84 @@ from pathlib import Path
 
 import numpy as np
 
-from dmad.config import DataConfig
+from dmad.config import DataConfig, plain
 from dmad.data.cache import decode_clips
-from dmad.data.footage import ClipSource, LabelledFootage, SplitName
-from dmad.data.layouts.image_folders import ImageFile, Images, scan
-from dmad.data.layouts.image_masks import with_masks
+from dmad.data.footage import ClipSource, LabelledFootage
+from dmad.data.image_traits import CARD_ENTRY, notes_on_training, traits_of, with_value_range
+from dmad.data.layouts.image_folders import ImageFile, Images, Split, scan, with_pages
+from dmad.data.layouts.image_masks import check_masks, united, with_masks
+from dmad.data.layouts.visa import VISA_IMAGES, with_published_split
 from dmad.data.locations import required_root
-from dmad.data.masks import read_mask, resize_mask
-from dmad.errors import require
+from dmad.data.masks import resize_mask
+from dmad.errors import DmadError, require
 
 TESTED = 5  # without normal test images, every fifth normal image is kept for testing
 
 
-def load_images(data: DataConfig, split: SplitName) -> LabelledFootage:
+def load_images(data: DataConfig, split: Split) -> LabelledFootage:
     """Decode the images of a split. Each image is a clip of one frame, or of one frame per tile.
 
     Raises:
         DmadError: `find_images` fails, or no image can be read.
     """
-    found = find_images(data, required_root(data), split)
+    root = required_root(data)
+    found = find_images(data, root, split)
+    data = with_value_range(data, found.files if split == "train" else _training_files(data, root))
     files = {file.name: file for file in found.files}
-    footage = decode_clips([ClipSource(file.name, file.path) for file in found.files], data)
-    footage = replace(footage, skipped=(*footage.skipped, *found.notes))
+    sources = [ClipSource(file.name, file.path, page=file.page) for file in found.files]
+    footage = decode_clips(sources, data)
+    notes = [*footage.skipped, *found.notes]
+    described = {}
+    if split == "train":
+        traits = traits_of(footage, files, data)
+        notes += notes_on_training(footage, traits, root)
+        described = {CARD_ENTRY: plain(traits)}
+    footage = replace(footage, skipped=tuple(notes))
 
     def masks(name: str) -> np.ndarray:
         """One mask (1, H, W), or none (0, H, W) if an abnormal image has no mask."""
         file, canvas = files[name], data.canvas
         if file.kind != "abnormal":
             return np.zeros((1, canvas, canvas), bool)
-        if file.mask is None:
+        if not file.masks:
             return np.zeros((0, canvas, canvas), bool)
-        return resize_mask(read_mask(file.mask), canvas)[None]
+        return resize_mask(united(file.masks), canvas)[None]
 
     labels = [files[clip.name].kind == "abnormal" for clip in footage.clips]  # one per image
     return LabelledFootage(
         footage,
         labels=np.array(labels, np.uint8),
         label_name=f"{data.layout} {data.categories}".strip(),
-        masks=masks if any(file.mask for file in found.files) else None,
+        masks=masks if any(file.masks for file in found.files) else None,
         classes=np.array([Path(clip.name).parent.name for clip in footage.clips]),
+        described=described,
     )
 
 
+def _training_files(data: DataConfig, root: Path) -> tuple[ImageFile, ...]:
+    """The training images; none if there are none, or if they are not needed."""
+    if data.white:
+        return ()
+    try:
+        return find_images(data, root, "train").files
+    except DmadError:
+        return ()
+
+
+def load_held_out(data: DataConfig) -> LabelledFootage | None:
+    """Decode the good images of a folder named validation; None if there are none."""
+    root = required_root(data)
+    category = _category_folder(data, root)
+    files = resolve(scan(category), category).files
+    has_own = any(file.kind == "normal" and file.split == "held_out" for file in files)
+    return load_images(data, "held_out") if has_own and data.held_out else None
+
+
 def categories(root: Path) -> list[str]:
-    """Sorted names of the folders that contain a folder `train`, as in MVTec AD."""
+    """Sorted names of the folders that contain `train`, as in MVTec AD, or the folders of VisA."""
     folders = [path for path in root.iterdir() if path.is_dir()] if root.is_dir() else []
-    return sorted(path.name for path in folders if (path / "train").is_dir())
+    inside = (Path("train"), VISA_IMAGES)
+    return sorted(path.name for path in folders if any((path / one).is_dir() for one in inside))
 
 
 def chosen_categories(data: DataConfig, root: Path) -> list[str]:
@@ -74,26 +106,41 @@ def chosen_categories(data: DataConfig, root: Path) -> list[str]:
     return named or known
 
 
-def find_images(data: DataConfig, root: Path, split: SplitName) -> Images:
+def find_images(data: DataConfig, root: Path, split: Split) -> Images:
     """Find the images of a split.
 
     Args:
         data: Layout and category.
         root: Folder of the data set.
-        split: `train` takes only normal images.
+        split: `train` takes only normal images. `held_out` takes the normal ones of `validation`.
 
     Raises:
         DmadError: There are no images, too few good images, or several categories.
     """
     root = _category_folder(data, root)
     scanned = scan(root)
+    found = resolve(scanned, root)
+    files = with_pages(found.files)
+    if split == "held_out":
+        held_out = [file for file in files if file.kind == "normal" and file.split == "held_out"]
+        return Images(tuple(held_out), ())
     if split == "train":
-        normal = normal_images(scanned.files, root)
-        return Images(tuple(normal), (*scanned.notes, *_training_notes(scanned, normal, root)))
-    tested = tested_images(scanned.files, root)
+        normal = normal_images(files, root)
+        notes = (*found.notes, *_training_notes(files, normal, root))
+        return Images(tuple(normal), notes)
+    tested = tested_images(files, root)
     masks = [file for file in scanned.files if file.kind == "mask"]
-    images = with_masks(tested, masks) if masks else Images(tuple(tested), ())
-    return replace(images, notes=(*images.notes, *scanned.notes))
+    used = {path for file in files for path in file.masks}
+    unused = [mask.name for mask in masks if mask.path not in used]
+    images = check_masks(tested, unused) if masks else Images(tuple(tested), ())
+    return replace(images, notes=(*images.notes, *found.notes))
+
+
+def resolve(scanned: Images, root: Path) -> Images:
+    """The images with their kinds, splits and masks, without the masks themselves."""
+    found = with_masks(scanned.files)
+    files = with_published_split(found.files, root)
+    return Images(tuple(files), (*scanned.notes, *found.notes))
 
 
 def _category_folder(data: DataConfig, root: Path) -> Path:
@@ -116,8 +163,10 @@ def _category_folder(data: DataConfig, root: Path) -> Path:
     return root / names[0]
 
 
-def _training_notes(scanned: Images, normal: Sequence[ImageFile], root: Path) -> list[str]:
-    unnamed = sum(file.kind == "unnamed" for file in scanned.files)
+def _training_notes(
+    files: Sequence[ImageFile], normal: Sequence[ImageFile], root: Path
+) -> list[str]:
+    unnamed = sum(file.kind == "unnamed" for file in files)
     if normal[0].kind != "unnamed":
         note = f"{unnamed} images left out: their folders are not named normal or train"
         return [f"{root}: {note}"] if unnamed else []
@@ -142,7 +191,7 @@ def normal_images(files: Sequence[ImageFile], root: Path) -> list[ImageFile]:
     Raises:
         DmadError: There are fewer than two good images.
     """
-    normal = good_images([file for file in files if file.split != "test"])
+    normal = good_images([file for file in files if file.split in (None, "train")])
     require(
         len(normal) > 1,
         f"{root} holds {len(normal)} good images among {len(files)}, and training needs at least "
@@ -162,7 +211,9 @@ def tested_images(files: Sequence[ImageFile], root: Path) -> list[ImageFile]:
     normal = [file for file in files if file.kind == "normal" and file.split == "test"]
     if not normal:
         normal = _kept_for_testing(files, good_images([file for file in files if not file.split]))
-    tested = normal + [file for file in files if file.kind == "abnormal"]
+    abnormal = [file for file in files if file.kind == "abnormal"]
+    of_test = [file for file in abnormal if file.split == "test"]
+    tested = normal + (of_test or abnormal)
     require(
         bool(tested),
         f"{root} holds no images to test on; expected a folder test, or one named abnormal",

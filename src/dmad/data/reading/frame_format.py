@@ -9,6 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmad.config import DataConfig
+from dmad.data.reading.pixel_values import ValueRange
+
+MEGAPIXELS = DataConfig.megapixels  # usual largest image
 
 Frame = NDArray[np.uint8]  # (H, W, C), 0 to 255
 Frames = NDArray[np.uint8]  # (N, H, W, C), 0 to 255
@@ -23,17 +26,25 @@ class FrameFormat:
         channels: 1 for grey, 3 for colour.
         antialias: Resize with antialiasing. A single image file is always resized with it.
         tiles: Cut a single image file into tiles x tiles frames. Other sources ignore it.
+        values: Which values become black and white, in images with more than 8 bits. None: by the
+            values of each image.
+        megapixels: Largest number of pixels of an image file, in millions.
+        page: Index of the image to read from a file with several.
     """
 
     size: int
     channels: int = 3
     antialias: bool = True
     tiles: int = 1
+    values: ValueRange | None = None
+    megapixels: float = MEGAPIXELS
+    page: int = 0
 
     @classmethod
     def from_settings(cls, data: DataConfig) -> Self:
         """The format that a model with these settings takes."""
-        return cls(data.size, data.channels, data.antialias, data.tiles)
+        values = ValueRange(data.black, data.white) if data.white > data.black else None
+        return cls(data.size, data.channels, data.antialias, data.tiles, values, data.megapixels)
 
     @property
     def image_mode(self) -> Literal["L", "RGB"]:

@@ -12,6 +12,7 @@ from dmad.config import ImageConfig
 from dmad.console import progress_bar
 from dmad.data.footage import Footage, LabelledFootage
 from dmad.data.tiles import blend
+from dmad.data.zones import ALL, Zone
 from dmad.evaluation.image_ledger import build_image_ledger, larger_rows, paper_alpha
 from dmad.evaluation.ledger import BlockName, Row
 from dmad.evaluation.pixel_metrics import PixelMetrics
@@ -28,7 +29,7 @@ WITHOUT_DEFORMATION = "Eq. 20"
 DEFORMATION_ALONE = "Eq. 21"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ScoredImages:
     """Score terms and maps of N images, not yet weighted by α."""
 
@@ -46,13 +47,22 @@ class ScoredImages:
         return np.asarray(reconstruction + alpha * deformation)
 
 
-def score_frames(detector: Detector, frames: Sequence[np.ndarray]) -> ScoredImages:
-    """Score images, or tiles of images, (H, W, 3) uint8 each. The maps are stored on disk."""
+def score_frames(
+    detector: Detector, frames: Sequence[np.ndarray], zone: Zone = ALL
+) -> ScoredImages:
+    """Score images, or tiles of images, (H, W, 3) uint8 each. The maps are stored on disk.
+
+    Args:
+        detector: A model of images.
+        frames: The images, or all tiles of each image, row by row.
+        zone: The part of each image that is scored.
+    """
     config = detector.config
     maps = temporary_array((2, len(frames), config.data.size, config.data.size), np.float32)
     terms = np.empty((2, len(frames)))
     batches = detector.judge(frames, batch=BATCH)
-    for judged in progress_bar(batches, "scoring", -(-len(frames) // BATCH)):
+    for whole in progress_bar(batches, "scoring", -(-len(frames) // BATCH)):
+        judged = detector.inside(zone, whole)
         for k, one in enumerate((judged.reconstruction_map, judged.deformation_map)):
             maps[k, judged.index] = gaussian_blur(torch.from_numpy(one), config.score.sigma).numpy()
         terms[:, judged.index] = judged.reconstruction, judged.deformation
@@ -64,13 +74,13 @@ def frames_of(footage: Footage) -> list[np.ndarray]:
     return [footage.frames[clip.start + k] for clip in footage.clips for k in range(clip.length)]
 
 
-def score_images(detector: Detector, footage: Footage) -> ScoredImages:
+def score_images(detector: Detector, footage: Footage, zone: Zone = ALL) -> ScoredImages:
     """Score every image. An image is stored as a clip of one frame, or of one frame a tile.
 
     If an image is cut into tiles, its terms are the highest of its tiles, and its map is blended
     from their maps.
     """
-    tiles, data = score_frames(detector, frames_of(footage)), detector.config.data
+    tiles, data = score_frames(detector, frames_of(footage), zone), detector.config.data
     if data.tiles == 1:
         return tiles
     count, each = len(footage.clips), data.tiles**2
@@ -88,7 +98,8 @@ def evaluate(detector: Detector, test: LabelledFootage) -> Evaluation:
     """Score a labelled test split, and make its table of results."""
     assert test.labels is not None
     alpha = detector.config.score.alpha
-    scored = score_images(detector, test.footage)
+    zone = detector.calibration.zone if detector.calibration else ALL
+    scored = score_images(detector, test.footage, zone)
     channels = {
         "score": scored.score(alpha),
         "eq20": scored.reconstruction,
@@ -107,12 +118,21 @@ def evaluate(detector: Detector, test: LabelledFootage) -> Evaluation:
     )
     rows = list(ledger.rows)
     if test.masks:
+        inside = masks_inside(test, zone, detector.config.data.canvas)
         for name, paper_alpha in paper.items():
-            rows += pixel_rows("paper", name, scored, paper_alpha, test)
-        rows += pixel_rows("deployable", RAW, scored, alpha, test)
+            rows += pixel_rows("paper", name, scored, paper_alpha, inside)
+        rows += pixel_rows("deployable", RAW, scored, alpha, inside)
     with_deformation, without = paper
     rows = larger_rows(rows, (with_deformation, without)) + rows
     return Evaluation(replace(ledger, rows=rows), scores, signals, detector.calibration)
+
+
+def masks_inside(test: LabelledFootage, zone: Zone, size: int) -> LabelledFootage:
+    """Return a test split whose masks cover only a zone."""
+    kept, masks = zone.mask(size), test.masks
+    if kept is None or masks is None:
+        return test
+    return replace(test, masks=lambda name: masks(name) & kept)
 
 
 def paper_signals(config: ImageConfig) -> dict[str, float]:

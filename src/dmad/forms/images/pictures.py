@@ -13,8 +13,10 @@ from PIL import Image as Pillow
 from scipy.ndimage import binary_erosion
 
 from dmad.calibration.calibration import Calibration
+from dmad.data.reading.frame_format import FrameFormat
 from dmad.data.reading.image_files import open_image, upright
 from dmad.data.tiles import blend
+from dmad.data.zones import ALL
 from dmad.drawing import pictures as drawing
 from dmad.forms.video.evaluation import score_maps
 from dmad.forms.video.pictures import Image, to_image, total_fields
@@ -27,7 +29,7 @@ CONTOUR = (0, 220, 255)
 Verdict = Literal["good", "anomalous", ""]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class JudgedImage:
     """One image and its result."""
 
@@ -76,7 +78,8 @@ def judge_image(detector: Detector, frames: Sequence[Image], name: str) -> Judge
     """
     calibration, score = detector.calibration, detector.config.score
     canvas = detector.config.data.canvas
-    batches = list(detector.judge(frames))
+    zone = calibration.zone if calibration else ALL
+    batches = [detector.inside(zone, judged) for judged in detector.judge(frames)]
     reconstruction = max(float(judged.reconstruction.max()) for judged in batches)
     deformation = max(float(judged.deformation.max()) for judged in batches)
     calibrated = None
@@ -147,21 +150,23 @@ class ImagePictures:
     def __init__(self, detector: Detector) -> None:
         config, calibration = detector.config, detector.calibration
         alpha = config.score.alpha
+        self.format = FrameFormat.from_settings(config.data)
         self.threshold = raw_threshold(calibration, alpha) if calibration else None
         self.full_heat = FULL_HEAT * max(self.threshold or 0.0, 0.0)
         self.longest_field = sum(config.model.displacements) or 1.0
 
-    def write(self, path: Path, judged: JudgedImage, out: Path) -> None:
+    def write(self, path: Path, judged: JudgedImage, out: Path, page: int = 0) -> None:
         """Write overlay, raw map and fields of the image at a path.
 
         Args:
             path: The image.
+            page: Index of the image in a file with several.
             judged: Its result.
             out: The folder that holds `overlays`, `maps` and `fields`.
         """
-        with open_image(path) as opened:
+        with open_image(path, page, self.format.megapixels) as opened:
             opened.draft("RGB", (2 * OVERLAY_SIDE, 2 * OVERLAY_SIDE))
-            picture = upright(opened, "RGB")
+            picture = upright(opened, "RGB", self.format.values)
         picture.thumbnail((OVERLAY_SIDE, OVERLAY_SIDE))
         name = picture_name(judged.name)
         drawing.save_png(self.overlay(np.asarray(picture), judged.map), out / "overlays" / name)

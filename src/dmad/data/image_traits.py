@@ -1,0 +1,236 @@
+"""What the training images have in common: kept with the model, to notice images that do not fit.
+
+The range of the pixel values is settled here too, once for all images with more than 8 bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dmad.config import EACH_IMAGE, DataConfig, ImageDataConfig
+from dmad.data.footage import Footage
+from dmad.data.layouts.image_folders import ImageFile
+from dmad.data.reading.frame_format import Frame, Frames
+from dmad.data.reading.image_files import deep_values, open_image, upright_size, value_bits
+from dmad.data.reading.pixel_values import ValueRange, range_of
+from dmad.errors import require
+from dmad.typed import dataclass_from
+
+CARD_ENTRY = "images"  # entry of the model's card that holds the traits
+SAMPLED = 64  # training images from which the range of values is settled
+SAME_SHAPE = 1.05  # two ratios of width to height that differ by less are the same
+SAME_SIDE = 2.0  # two sizes that differ by less are the same
+GREY = 0.02  # a grey picture has at most this share of coloured pixels
+COLOUR = 24  # grey levels by which the channels of such a pixel differ
+BRIGHTER = 3.0  # an image this many times brighter than those of the training does not fit
+CLIPPED = 0.05  # neither does one with this share of pixels more that are white
+MASK = 0.9  # share of the two most common grey levels in a mask
+PHOTOGRAPH = 0.6  # and in a photograph, at most
+LISTED = 3  # names in a note
+
+
+@dataclass(frozen=True)
+class ImageLook:
+    """How one image looks: what can be compared with the training images."""
+
+    width: int  # px, upright
+    height: int
+    bits: str  # as `value_bits` returns
+    colour: float  # share of coloured pixels
+    brightness: float  # mean grey level
+    white: float  # share of white pixels
+
+    @property
+    def shape(self) -> float:
+        """Width divided by height."""
+        return self.width / self.height
+
+    @property
+    def side(self) -> float:
+        """Side in pixels of a square with as many pixels."""
+        return float((self.width * self.height) ** 0.5)
+
+
+@dataclass(frozen=True)
+class ImageTraits:
+    """What the training images have in common. Each pair is the smallest and the largest value."""
+
+    black: float  # pixel values that became black and white, in images with more than 8 bits
+    white: float  # `EACH_IMAGE` if all have 8 bits
+    bits: tuple[str, ...]  # as `value_bits` returns
+    size: tuple[int, int]  # width and height of the image in the middle, by its shape
+    shape: tuple[float, float]
+    side: tuple[float, float]
+    colour: tuple[float, float]
+    brightness: tuple[float, float]
+    whitest: float  # largest share of white pixels in an image
+
+    @classmethod
+    def from_card(cls, entry: Mapping[str, Any] | None) -> ImageTraits | None:
+        """The traits in the entry of a model's card; None without an entry."""
+        return None if entry is None else dataclass_from(cls, entry, CARD_ENTRY)
+
+    def misfit(self, look: ImageLook) -> str:
+        """How an image differs from the training images; empty if it fits."""
+        differences = []
+        size = f"{look.width} x {look.height} pixels instead of {self.size[0]} x {self.size[1]}"
+        if not _inside(look.shape, self.shape, SAME_SHAPE):
+            differences.append(f"another shape ({size})")
+        elif not _inside(look.side, self.side, SAME_SIDE):
+            differences.append(f"another size ({size})")
+        if look.bits not in self.bits:
+            differences.append(f"values of {look.bits} bits instead of {' or '.join(self.bits)}")
+        if look.colour > 2 * self.colour[1] + GREY:
+            differences.append("colours")
+        elif look.colour < GREY / 10 and self.colour[0] > GREY:
+            differences.append("no colours")
+        darkest, brightest = self.brightness
+        if look.white > self.whitest + CLIPPED or look.brightness > BRIGHTER * brightest:
+            differences.append("much brighter")
+        elif look.brightness < darkest / BRIGHTER:
+            differences.append("much darker")
+        return ", ".join(differences)
+
+
+def _inside(value: float, limits: tuple[float, float], factor: float) -> bool:
+    return limits[0] / factor <= value <= limits[1] * factor
+
+
+def look_of(file: ImageFile, frames: Sequence[Frame] | Frames, megapixels: float) -> ImageLook:
+    """How an image looks, from the header of its file and its decoded frames (tiles)."""
+    with open_image(file.path, file.page, megapixels) as image:
+        width, height = upright_size(image)
+        bits = value_bits(image)
+    pixels = np.stack(list(frames)).reshape(-1, frames[0].shape[-1]).astype(np.int16)
+    spread = np.ptp(pixels, axis=1) > COLOUR
+    return ImageLook(
+        width=width,
+        height=height,
+        bits=bits,
+        colour=float(spread.mean()),
+        brightness=float(pixels.mean()),
+        white=float((pixels == 255).all(1).mean()),
+    )
+
+
+def with_value_range(data: DataConfig, training: Sequence[ImageFile]) -> DataConfig:
+    """Settle which pixel values become black and white, if the settings leave it open.
+
+    Args:
+        data: The settings. If `white` is 0, it is settled.
+        training: The training images. Only those with more than 8 bits count.
+    """
+    if data.white:
+        return data
+    places = np.unique(np.linspace(0, len(training) - 1, SAMPLED).astype(int)) if training else ()
+    values = [_values(training[place], data.megapixels) for place in places]
+    deep = [one for one in values if one is not None]
+    if not deep:
+        return with_values(data, ValueRange(0.0, EACH_IMAGE))
+    return with_values(data, range_of(np.concatenate(deep)))
+
+
+def with_values(data: DataConfig, values: ValueRange) -> DataConfig:
+    """Return the settings of images with another range of pixel values."""
+    assert isinstance(data, ImageDataConfig)
+    return replace(data, black=values.black, white=values.white)
+
+
+def _values(file: ImageFile, megapixels: float) -> np.ndarray | None:
+    """A sample of the values of an image with more than 8 bits; None for any other file."""
+    try:
+        with open_image(file.path, file.page, megapixels) as image:
+            return deep_values(image)
+    except Exception:  # Pillow raises many kinds on broken files; reading the image reports it
+        return None
+
+
+def traits_of(footage: Footage, files: Mapping[str, ImageFile], data: DataConfig) -> ImageTraits:
+    """What the decoded training images have in common.
+
+    Args:
+        footage: The images, a clip each.
+        files: Their files, by the names of the clips.
+        data: The settings, with the range of the pixel values.
+    """
+    looks = [
+        look_of(files[clip.name], footage.frames[clip.span], data.megapixels)
+        for clip in footage.clips
+    ]
+    by_shape = sorted(looks, key=lambda look: look.shape)
+    middle = by_shape[len(looks) // 2]
+    sides = [look.side for look in looks]
+    brightness = [look.brightness for look in looks]
+    return ImageTraits(
+        black=data.black,
+        white=data.white,
+        bits=tuple(sorted({look.bits for look in looks})),
+        size=(middle.width, middle.height),
+        shape=(by_shape[0].shape, by_shape[-1].shape),
+        side=(min(sides), max(sides)),
+        colour=(min(look.colour for look in looks), max(look.colour for look in looks)),
+        brightness=(min(brightness), max(brightness)),
+        whitest=max(look.white for look in looks),
+    )
+
+
+def notes_on_training(footage: Footage, traits: ImageTraits, root: Path) -> list[str]:
+    """Notes on training images that show one value only, and on images of different kinds.
+
+    Raises:
+        DmadError: All images show one value only, or some look like masks and the others do not.
+    """
+    shares = {clip.name: _main_share(footage.frames[clip.span]) for clip in footage.clips}
+    empty = [name for name, share in shares.items() if share == 1]
+    require(
+        not empty or len(empty) < len(shares),
+        f"all {len(shares)} good images under {root} show one value only, such as "
+        f"{''.join(empty[:1])}; give images of parts",
+    )
+    masks = [name for name, share in shares.items() if MASK <= share < 1]
+    others = [share for share in shares.values() if share < MASK]
+    require(
+        not (masks and others and np.median(others) < PHOTOGRAPH),
+        f"{len(masks)} of {len(shares)} good images under {root} look like masks, such as "
+        f"{''.join(masks[:1])}; put masks into a folder named ground_truth",
+    )
+    notes = []
+    if empty:
+        notes.append(
+            f"{len(empty)} of {len(shares)} good images show one value only "
+            f"({_list(empty)}); remove them if they are no parts"
+        )
+    low, high = traits.shape
+    if high > low * SAME_SHAPE:
+        notes.append(
+            f"the good images have different shapes (width / height from {low:.2f} to {high:.2f}); "
+            "each is squeezed to a square"
+        )
+    if len(traits.bits) > 1:
+        notes.append(f"the good images store values of {' and '.join(traits.bits)} bits")
+    if traits.colour[0] < GREY / 10 and traits.colour[1] > 5 * GREY:
+        notes.append("some of the good images are grey and others have colours")
+    return [f"{root}: {note}" for note in notes]
+
+
+def _main_share(frames: Frames) -> float:
+    """Share of the pixels that have one of the two most common grey levels, far from each other.
+
+    1 if all pixels have one level.
+    """
+    levels = frames.max(-1)
+    counts = np.bincount(levels.ravel(), minlength=256)
+    if counts.max() == levels.size:
+        return 1.0
+    first, second = np.argsort(counts)[-2:]
+    far = abs(int(first) - int(second)) > 255 * (1 - PHOTOGRAPH)
+    return float(counts[[first, second]].sum() / levels.size) if far else 0.0
+
+
+def _list(names: Sequence[str]) -> str:
+    return ", ".join(names[:LISTED]) + (", …" if len(names) > LISTED else "")

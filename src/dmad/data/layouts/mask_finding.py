@@ -1,0 +1,183 @@
+"""Tells masks from photographs: one rule for all data sets.
+
+A file may be a mask if
+
+- one of its folders is named for masks, such as `ground_truth`;
+- or its name is the name of an image in the same folder with an ending, such as `7_GT` or
+  `7_label` beside `7`, or with a beginning, such as `mask_7`;
+- or it has the name of an image in the same folder, but is of another format.
+
+Folders and endings with the words mask, gt or ground truth are taken by their names. All others are
+decided by what the files show: a mask has only a few different values. If some of the files with
+the same ending look like masks and others do not, nothing is guessed: the data set is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Container, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from dmad.data.reading.image_files import open_image, stored_values
+from dmad.errors import DmadError
+
+WORDS = "masks?|gt|ground[-_. ]?truths?"  # of names that are masks for certain
+NUMBER = r"(?:[-_. ]?\d+)?"  # such as the 2 of 7_mask_2
+OF_WHAT = "defects?|anomal(?:y|ies)|binary|pixel|images?|train|test|labels?"
+MASK_FOLDER = re.compile(rf"(?:(?:{OF_WHAT})[-_. ])?(?:{WORDS}){NUMBER}", re.IGNORECASE)
+MASK_ENDING = re.compile(rf"(.+?)[-_. ](?:{WORDS}){NUMBER}", re.IGNORECASE)
+MASK_BEGINNING = re.compile(rf"(?:{WORDS})[-_. ](.+)", re.IGNORECASE)
+MAYBE = f"{WORDS}|labels?|annotations?|segmentations?|seg"
+MAYBE_FOLDER = re.compile(rf"(?:.*[-_. ])?(?:{MAYBE})(?:[-_. ].*)?", re.IGNORECASE)
+MAYBE_BEGINNING = re.compile(rf"(?:{MAYBE})[-_. ](.+)", re.IGNORECASE)
+FEW_VALUES = 8  # a mask has at most this many different values
+MAIN_VALUES = 0.98  # or its two most common values cover this share of it
+JPEG_NOISE = 0.1  # share of the largest value by which JPEG changes the values of a mask
+EXAMINED = 24  # files of a group that are looked at
+PIXELS = 250_000  # of a file that are looked at
+
+
+def find_masks(paths: Sequence[Path], root: Path) -> set[Path]:
+    """The masks among the images under a folder.
+
+    Args:
+        paths: All images.
+        root: The folder. Its own name and those of the folders above do not count.
+
+    Raises:
+        DmadError: Files of a group look like masks and like photographs.
+    """
+    beside: dict[Path, dict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
+    for path in paths:
+        beside[path.parent][path.stem.lower()].append(path)
+    masks: set[Path] = set()
+    groups: dict[str, list[Path]] = defaultdict(list)  # to be decided by what they show
+    for path in paths:
+        folders = path.relative_to(root).parts[:-1]
+        names = beside[path.parent]
+        if any(MASK_FOLDER.fullmatch(folder) for folder in folders) or _named_as_mask(path, names):
+            masks.add(path)
+            continue
+        maybe = [folder for folder in folders if MAYBE_FOLDER.fullmatch(folder)]
+        ending = _ending(path, names)
+        if maybe:
+            groups[f"in folders named {maybe[0]}"].append(path)
+        elif ending:
+            groups[f"whose names have the ending {ending}"].append(path)
+    for title, files in groups.items():
+        if _are_masks(files, title):
+            masks.update(files)
+    return masks | _masks_of_the_same_name(beside, masks)
+
+
+def image_name(mask: Path) -> str:
+    """The name that the image of a mask has, in lower case and without suffix."""
+    stem = mask.stem.lower()
+    for pattern in (MASK_ENDING, MASK_BEGINNING, MAYBE_BEGINNING):
+        match = pattern.fullmatch(stem)
+        if match:
+            return match[1]
+    return stem
+
+
+def _named_as_mask(path: Path, names: dict[str, list[Path]]) -> bool:
+    """True if a file is named as a mask of another file in its folder."""
+    for pattern in (MASK_ENDING, MASK_BEGINNING):
+        match = pattern.fullmatch(path.stem.lower())
+        if match and match[1] in names:
+            return True
+    return False
+
+
+def _ending(path: Path, names: dict[str, list[Path]]) -> str:
+    """What a name has more than the longest name in the same folder that it begins with.
+
+    Digits are written as #, so that `7_1` and `7_2` have the same ending. Empty if there is none.
+    """
+    stem = path.stem.lower()
+    name = name_beside(stem, names)
+    return re.sub(r"\d+", "#", stem.replace(name, "", 1)) if name else ""
+
+
+def name_beside(stem: str, names: Container[str]) -> str:
+    """The longest of the names that a longer name begins with, or that follows `label_` or so.
+
+    Empty if there is none.
+    """
+    beginning = MAYBE_BEGINNING.fullmatch(stem)
+    if beginning and beginning[1] in names:
+        return beginning[1]
+    for length in range(len(stem) - 1, 0, -1):
+        if stem[:length] in names and not stem[length].isdigit():
+            return stem[:length]
+    return ""
+
+
+def _masks_of_the_same_name(
+    beside: dict[Path, dict[str, list[Path]]], masks: set[Path]
+) -> set[Path]:
+    """The masks among files that differ only in their suffix, such as `7.png` of `7.jpg`."""
+    by_suffix: dict[str, list[Path]] = defaultdict(list)
+    for names in beside.values():
+        for files in names.values():
+            left = [path for path in files if path not in masks]
+            if len({path.suffix.lower() for path in left}) > 1:
+                for path in left:
+                    by_suffix[path.suffix.lower()].append(path)
+    if not by_suffix:
+        return set()
+    found = {
+        suffix: _are_masks(files, f"{suffix} beside images of the same name")
+        for suffix, files in by_suffix.items()
+    }
+    chosen = {path for suffix, files in by_suffix.items() if found[suffix] for path in files}
+    if all(found.values()):
+        raise DmadError(
+            f"{min(chosen)} and the files of other formats with the same names all look like "
+            "masks; put the masks into a folder named ground_truth"
+        )
+    return chosen
+
+
+def _are_masks(files: Sequence[Path], title: str) -> bool:
+    """True if the files of a group look like masks, False if they look like photographs.
+
+    Raises:
+        DmadError: Some look like masks and others like photographs.
+    """
+    places = np.unique(np.linspace(0, len(files) - 1, EXAMINED).astype(int))
+    looks = {files[place]: looks_like_mask(files[place]) for place in places}
+    seen = {path: look for path, look in looks.items() if look is not None}
+    likely = [path for path, look in seen.items() if look]
+    others = [path for path, look in seen.items() if not look]
+    if likely and others:
+        raise DmadError(
+            f"{len(files)} files {title} may be masks or photographs: {likely[0]} looks like a "
+            f"mask, {others[0]} does not; put masks into a folder named ground_truth, and all "
+            "photographs under names of their own"
+        )
+    return bool(looks) and not others
+
+
+def looks_like_mask(path: Path) -> bool | None:
+    """True if an image has only a few values, as a mask; None if it has one value only."""
+    try:
+        with open_image(path) as image:
+            lossy = image.format in ("JPEG", "MPO")
+            values = stored_values(image)
+    except Exception:  # Pillow raises many kinds on broken files; reading the image reports it
+        return None
+    step = max(1, int((values.shape[0] * values.shape[1] / PIXELS) ** 0.5))
+    values = values[::step, ::step]
+    _, counts = np.unique(values.reshape(-1, values.shape[-1]), axis=0, return_counts=True)
+    if len(counts) == 1:
+        return None
+    if lossy:  # JPEG adds noise to the two values of a mask
+        shares = values.max(-1) / values.max()
+        dark, bright = (shares < JPEG_NOISE).mean(), (shares > 1 - JPEG_NOISE).mean()
+        return bool(dark + bright >= MAIN_VALUES and dark > 1 - MAIN_VALUES)
+    main = np.sort(counts)[-2:].sum() / counts.sum()
+    return bool(len(counts) <= FEW_VALUES or main >= MAIN_VALUES)

@@ -1,0 +1,77 @@
+"""Which pixel values become black and white, for images with more than 8 bits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil, log2
+
+import numpy as np
+
+HIDDEN = 0.001  # share of pixels that may be outside the range: hot pixels and glints
+MARGIN = 0.1  # free part of a range on both sides, as a share of the range
+SAMPLED = 1_000_000  # values of one image that are enough
+
+
+@dataclass(frozen=True)
+class ValueRange:
+    """Values from `black` to below `white` are spread over the 256 grey levels of 8 bits.
+
+    Values outside are black or white. With `black` 0 and `white` 4096, an image of 12 bits keeps
+    its highest 8 bits.
+    """
+
+    black: float
+    white: float
+
+    def to_bytes(self, values: np.ndarray) -> np.ndarray:
+        """Convert values of any shape and type to uint8. NaN becomes black."""
+        if values.dtype.kind == "u" and values.dtype.itemsize == 2:
+            return np.asarray(self._grey(np.arange(2**16))[values])
+        return self._grey(values)
+
+    def _grey(self, values: np.ndarray) -> np.ndarray:
+        levels = (values.astype(np.float64) - self.black) * (256 / (self.white - self.black))
+        grey: np.ndarray = np.nan_to_num(levels, posinf=255, neginf=0).clip(0, 255).astype(np.uint8)
+        return grey
+
+
+def range_of(values: np.ndarray) -> ValueRange:
+    """The range of a data set, from a sample (N,) of the values of its images.
+
+    One pixel in a thousand may be outside, so that a few very bright pixels do not darken all
+    others. The range begins at 0 and has the smallest number of bits that holds the values. If
+    some are negative, or if they are floating-point numbers far from 0, it begins near the lowest.
+    """
+    values = values[np.isfinite(values)] if values.dtype.kind == "f" else values
+    if not len(values):
+        return ValueRange(0, 256)
+    low, high = (float(one) for one in np.quantile(values, (HIDDEN, 1 - HIDDEN)))
+    whole_numbers = values.dtype.kind != "f"
+    if low < 0 or (not whole_numbers and low > high / 2):
+        free = MARGIN * max(high - low, 1e-9 * abs(high), 1e-9)
+        return ValueRange(low - free, high + free)
+    return ValueRange(0, _power_above(high, whole_numbers))
+
+
+def range_of_one(strips: Sequence[np.ndarray]) -> ValueRange:
+    """The range of an image that is read by itself: of 8, 12 or 16 bits by its largest value.
+
+    Floating-point and signed numbers get the range that `range_of` gives.
+    """
+    count = sum(strip.size for strip in strips)
+    step = max(1, count // SAMPLED)
+    if strips[0].dtype.kind == "f" or min(strip.min() for strip in strips) < 0:
+        return range_of(np.concatenate([strip.ravel()[::step] for strip in strips]))
+    largest = int(max(strip.max() for strip in strips))
+    bits = next((bits for bits in (8, 12, 16) if largest < 2**bits), largest.bit_length())
+    return ValueRange(0, 2**bits)
+
+
+def _power_above(value: float, whole_numbers: bool) -> float:
+    """The smallest power of two above a value: at least 256 for whole numbers."""
+    if value <= 0:
+        return 256.0 if whole_numbers else 1.0
+    power = 2.0 ** ceil(log2(value))
+    power = 2 * power if power == value and whole_numbers else power
+    return max(power, 256.0) if whole_numbers else power
