@@ -206,6 +206,10 @@ class VideoModelConfig(ModelConfig):
         stem: Factor by which height and width are reduced before the first convolution: pixels
             become channels. 1 works at full resolution (released code). 2 needs about a quarter of
             the computing time of 1.
+        upsampling: How the decoder and the mask return to the image size, if `stem` is above 1.
+            `shuffle` turns channels into blocks of pixels. `resize` interpolates the features.
+            Blocks can leave stripes in the reference, and fields then shift the reference by half a
+            pixel everywhere to blur them.
         skips: Skip connections from the encoder to the decoder. `compressed` passes a few channels
             of detached features (paper), `full` passes all features (as MNAD), `none` passes
             nothing.
@@ -224,6 +228,7 @@ class VideoModelConfig(ModelConfig):
 
     widths: tuple[int, ...] = (32, 64, 128, 256)
     stem: Literal[1, 2, 4] = 1
+    upsampling: Literal["shuffle", "resize"] = "shuffle"
     skips: Literal["compressed", "full", "none"] = "compressed"
     skip_channels: int = 32
     estimator_sees: Literal["past", "target"] = "past"

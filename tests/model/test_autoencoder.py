@@ -42,6 +42,14 @@ def test_the_pixels_of_a_block_begin_alike() -> None:
 
 
 @torch.no_grad()
+def test_resized_features_leave_no_stripes() -> None:
+    image = image_layers(8, 1, stem=2, upsampling="resize")(torch.ones(1, 8, 12, 12))
+    inside = image[..., 6:-6, 6:-6]
+    torch.testing.assert_close(inside, inside.mean().expand_as(inside))
+    assert image.shape == (1, 1, 24, 24)
+
+
+@torch.no_grad()
 def test_skips_reach_the_decoder() -> None:
     widths = [4, 8, 16]
     decoder = Decoder(1, widths, skip_modules("compressed", widths, 2, 3), 2).eval()

@@ -23,6 +23,8 @@ ABLATIONS = {
     "sees the target": {"estimator_sees": "target"},
     "no positions": {"positions": False},
     "stem 2": {"stem": 2},
+    "stem 2, resized": {"stem": 2, "upsampling": "resize"},
+    "stem 2, resized, decoder mask": {"stem": 2, "upsampling": "resize", "mask": "decoder"},
 }
 
 

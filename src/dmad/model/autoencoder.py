@@ -103,11 +103,27 @@ def skip_channels(skip: nn.Module, width: int) -> int:
     return 0 if isinstance(skip, NoSkip) else width
 
 
-def image_layers(width: int, channels: int, stem: int) -> nn.Sequential:
-    """Layers from the finest level to the image.
+def image_layers(
+    width: int, channels: int, stem: int, upsampling: str = "shuffle"
+) -> nn.Sequential:
+    """Layers from the finest level to the image, or to the mask.
 
-    Channels become blocks of pixels. Then a convolution smooths the borders between the blocks.
+    Args:
+        width: Channels of the finest level.
+        channels: Channels of the image.
+        stem: Factor by which the image is larger.
+        upsampling: "shuffle": channels become blocks of pixels, and a convolution smooths the
+            borders between the blocks. "resize": features are interpolated bilinearly, so that all
+            pixels of a block are computed in the same way.
     """
+    if upsampling == "resize":
+        few = max(width // 2, 4)
+        return nn.Sequential(
+            nn.Conv2d(width, few, 3, padding=1),
+            nn.Upsample(scale_factor=stem, mode="bilinear", align_corners=False),
+            nn.LeakyReLU(0.1),
+            nn.Conv2d(few, channels, 3, padding=1),
+        )
     few = max(width // stem**2, 4)
     return nn.Sequential(
         alike_in_blocks(nn.Conv2d(width, few * stem**2, 3, padding=1), stem),
@@ -145,6 +161,7 @@ class Decoder(nn.Module):
         skips: A skip connection for each level, as `skip_modules` returns them.
         stem: As in the encoder.
         positions: Use the positional embedding.
+        upsampling: As in `image_layers`.
     """
 
     def __init__(
@@ -154,6 +171,7 @@ class Decoder(nn.Module):
         skips: nn.ModuleList,
         stem: int = 1,
         positions: bool = True,
+        upsampling: str = "shuffle",
     ) -> None:
         super().__init__()
         self.skips = skips
@@ -165,7 +183,7 @@ class Decoder(nn.Module):
             nn.ConvTranspose2d(coarse, fine, 3, 2, 1, output_padding=1)
             for fine, coarse in pairwise(widths)
         )
-        self.final = image_layers(widths[0], out_channels, stem)
+        self.final = image_layers(widths[0], out_channels, stem, upsampling)
 
     def forward(self, z: Tensor, features: Sequence[Tensor], place: Place | None = None) -> Tensor:
         """From z (B, D, H', W') and the encoder's features to (B, out, H, W), of any value."""
@@ -188,18 +206,22 @@ class EncoderMask(nn.Module):
         widths: Channels of each encoder level.
         channels: Channels of the mask.
         stem: As in the encoder.
+        upsampling: As in `image_layers`.
     """
 
-    def __init__(self, widths: Sequence[int], channels: int, stem: int = 1) -> None:
+    def __init__(
+        self, widths: Sequence[int], channels: int, stem: int = 1, upsampling: str = "shuffle"
+    ) -> None:
         super().__init__()
         fine, coarse = widths[:2]
         self.layers = nn.Sequential(
-            nn.Conv2d(fine + coarse, fine, 3, padding=1),
-            nn.BatchNorm2d(fine),
-            nn.ReLU(),
-            nn.Conv2d(fine, channels * stem**2, 3, padding=1),
-            nn.PixelShuffle(stem),
+            nn.Conv2d(fine + coarse, fine, 3, padding=1), nn.BatchNorm2d(fine), nn.ReLU()
         )
+        if upsampling == "resize":
+            self.layers.extend(image_layers(fine, channels, stem, upsampling))
+        else:
+            self.layers.append(nn.Conv2d(fine, channels * stem**2, 3, padding=1))
+            self.layers.append(nn.PixelShuffle(stem))
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """From the features of all levels to logits (B, channels, H, W)."""

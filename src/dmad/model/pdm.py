@@ -57,13 +57,13 @@ class PDM(nn.Module):
         self.channels = channels
         self.sees_target = config.estimator_sees == "target" and history > 0
         self.encoder = Encoder(inputs, widths, stem)
-        self.decoder = Decoder(decoded, widths, skips, stem, config.positions)
+        self.decoder = Decoder(decoded, widths, skips, stem, config.positions, config.upsampling)
         self.memory = Memory(config.memory_items, widths[-1]) if config.memory else None
         seen = inputs + channels if self.sees_target else inputs
         self.estimator = DeformationEstimator.from_config(config, seen)
         self.mask: EncoderMask | None = None
         if mask_source == "encoder":
-            self.mask = EncoderMask(widths, mask_channels, stem)
+            self.mask = EncoderMask(widths, mask_channels, stem, config.upsampling)
         self.background: nn.Parameter | None = None
         if config.background:
             self.background = nn.Parameter(torch.zeros(scenes, channels, size, size))

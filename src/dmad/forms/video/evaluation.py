@@ -41,7 +41,7 @@ def evaluate(detector: Detector, test: LabelledFootage) -> Evaluation:
         signals = {CALIBRATED: calibrated, **signals}
         rules[CALIBRATED] = calibration.rule
     ledger = build_frame_ledger(
-        scores, signals, config.recipe, rules, ordered=config.data.history > 0
+        scores, signals, config.data.layout, rules, ordered=config.data.history > 0
     )
     if maps is not None:
         ledger = replace(ledger, rows=[*ledger.rows, *pixel_rows(maps, test)])
@@ -96,7 +96,7 @@ def score_set(results: Sequence[AnomalyResult], test: LabelledFootage, fps: floa
     """
     assert test.labels is not None
     joined = AnomalyResult.join(results)
-    channels = {"score": joined.score, "eq12": joined.reconstruction, "eq13": joined.deformation}
+    channels = {"score": joined.raw, "eq12": joined.reconstruction, "eq13": joined.deformation}
     lengths = np.array([len(result.score) for result in results])
     labels = test.labels.astype(np.uint8)
     rate = frame_rate(test.footage.clips, fps)
