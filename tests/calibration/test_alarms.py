@@ -10,6 +10,7 @@ from dmad.calibration.alarms import (
     EventFinder,
     find_events,
     frames_in_events,
+    highest_alarm_level,
 )
 from dmad.errors import DmadError
 
@@ -192,3 +193,18 @@ def test_a_shape_in_seconds_gives_a_rule_in_frames():
 def test_bad_shapes_are_refused(change, message):
     with pytest.raises(DmadError, match=message):
         replace(AlarmShape(), **change)
+
+
+@pytest.mark.parametrize("shape", [AlarmShape(), AlarmShape(0, 0.5, 0.4, 0.1, 0), AlarmShape(0, 0)])
+def test_the_highest_alarm_level_is_where_alarms_begin(shape):
+    random = np.random.default_rng(0)
+    for _ in range(5):
+        scores = np.convolve(random.normal(size=60), np.ones(4), "valid")
+        level = highest_alarm_level(scores, shape, 10.0)
+        assert find_events(scores, shape.rule(level, 10.0))
+        assert not find_events(scores, shape.rule(level + 1e-6, 10.0))
+
+
+def test_scores_too_short_for_an_alarm_have_no_level():
+    assert highest_alarm_level(np.array([9.0]), AlarmShape(minimum=0.2), 10.0) == -np.inf
+    assert highest_alarm_level(np.array([np.nan]), AlarmShape(), 10.0) == -np.inf

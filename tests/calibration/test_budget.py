@@ -37,3 +37,12 @@ def test_unreadable_budgets_are_refused(text):
 def test_budgets_out_of_range_are_refused(text):
     with pytest.raises(DmadError, match=r"the budget is .*give a number above 0"):
         Budget.parse(text)
+
+
+def test_a_percentage_is_a_share_of_images_or_frames():
+    assert Budget.parse("5%") == Budget(0.05, "image")
+    assert Budget.parse("0.1 %", share_of="frame") == Budget(0.001, "frame")
+    with pytest.raises(DmadError, match=r"the budget is 1\.5/image"):
+        Budget.parse("150%")
+    with pytest.raises(DmadError, match="cannot read the budget"):
+        Budget.parse("5%/day")

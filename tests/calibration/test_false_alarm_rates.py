@@ -3,7 +3,12 @@ import pytest
 from scipy import stats
 
 from dmad.calibration.alarms import AlarmRule, AlarmShape, find_events
-from dmad.calibration.false_alarm_rates import count_events, event_peaks, sort_scores
+from dmad.calibration.false_alarm_rates import (
+    RateCurve,
+    count_events,
+    event_peaks,
+    sort_scores,
+)
 from dmad.calibration.held_out import HeldOut
 
 RANDOM = np.random.default_rng(0)
@@ -100,9 +105,17 @@ def test_a_share_too_small_for_the_sample_is_extrapolated():
     scores = stats.expon.rvs(size=500, random_state=0)
     level = sort_scores(scores, np.arange(500)).level(1e-4, np.ones(500, int))
     assert level > scores.max()
-    assert np.exp(-level) == pytest.approx(1e-4, rel=0.9)
+    assert level == pytest.approx(-np.log(1e-4), rel=0.15)
 
 
 def test_an_extrapolated_level_is_above_all_scores():
     scores = np.array([10.0, *np.ones(19)])
     assert sort_scores(scores, np.arange(20)).level(0.99 / 21, np.ones(20, int)) > 10
+
+
+@pytest.mark.parametrize("rate", [0.1, 10.0, 100.0])
+def test_the_curve_is_the_inverse_of_the_level(rate):
+    scores = rough_scores(20_000)
+    rates = count_events(footage(scores, np.array([20_000])), scores, SHAPE, 100.0)
+    level = rates.level(rate, np.ones(20, int))
+    assert RateCurve.measure(rates, 10.0).rate(level) == pytest.approx(rate, rel=0.1)

@@ -86,7 +86,7 @@ def test_footage_of_another_frame_rate_is_not_joined():
 
 def test_footage_is_read_as_it_was_written(tmp_path):
     held = held_out([30, 50])
-    held.write(tmp_path / "terms.npz")
+    held.write(tmp_path / "terms.npz", {"other": np.ones(3)})
     read = HeldOut.read(tmp_path / "terms.npz")
     np.testing.assert_array_equal(read.reconstruction, held.reconstruction)
     np.testing.assert_array_equal(read.deformation, held.deformation)
@@ -124,10 +124,17 @@ def test_the_blocks_of_the_bootstrap_are_clips_or_parts_of_them(clips, blocks):
 def test_the_margin_is_the_excess_of_the_student_over_the_normal_quantile():
     held = held_out([200] * 4, offsets=[0, 1, 2, 4])
     scores = held.cross_scores(0.2, 1)
-    medians = [np.nanmedian(part) for part in np.split(scores, 4)]
+    medians = [np.nanmedian(part) for part in np.split(scores, 4)]  # of equally long clips
     excess = stats.t.ppf(0.9, 3) - stats.norm.ppf(0.9)
     expected = np.std(medians, ddof=1) * 0.75 * excess
     assert held.few_clips_margin(scores) == pytest.approx(expected)
+
+
+def test_a_long_clip_counts_more_than_a_short_one():
+    """A short film with high scores widens the interval less than a long one."""
+    short, long = (held_out([600, 600, last], offsets=[0, 1, 9]) for last in (20, 600))
+    margins = [held.few_clips_margin(held.cross_scores(0.2, 1)) for held in (short, long)]
+    assert margins[0] < 0.8 * margins[1]
 
 
 def test_the_margin_vanishes_with_many_clips():

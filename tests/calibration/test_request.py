@@ -6,7 +6,6 @@ import pytest
 
 from dmad.calibration.alarms import AlarmShape
 from dmad.calibration.request import AlarmChanges, CalibrationRequest
-from dmad.data.zones import Zone
 from dmad.errors import DmadError
 
 
@@ -29,6 +28,7 @@ def test_the_file_to_store_in_is_a_path() -> None:
         ({"fps": float("inf")}, "fps is inf; give 0 or more"),
         ({"weight": float("nan")}, "weight is nan; give 0 or more"),
         ({"weight": -0.5}, "weight is -0.5; give 0 or more"),
+        ({"threshold": float("nan")}, "threshold is nan; give a finite number"),
     ],
 )
 def test_numbers_that_are_negative_or_not_finite_are_refused(wrong: dict, message: str) -> None:
@@ -44,12 +44,10 @@ def test_a_weight_of_zero_is_a_weight() -> None:
 @pytest.mark.parametrize(
     ("field", "value", "name"),
     [
-        ("normal", ["calm.mp4"], "normal"),
         ("alarm", AlarmChanges(gap=0.0), "alarm"),
         ("weight", 0.3, "weight"),
         ("fps", 10.0, "fps"),
         ("scene", "yard", "scene"),
-        ("zone", Zone.parse("0,0 1,0 1,1", []), "include or exclude"),
         ("out", "gate.json", "out"),
     ],
 )
@@ -79,3 +77,21 @@ def test_alarm_changes_are_true_if_something_changes() -> None:
 def test_an_alarm_that_is_not_possible_is_refused() -> None:
     with pytest.raises(DmadError, match="hysteresis"):
         AlarmChanges(hysteresis=1.5).applied_to(AlarmShape())
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"undo": True, "normal": ["a.mp4"]}, "normal cannot be given together with undo"),
+        ({"undo": True, "threshold": 2.0}, "threshold cannot be given together with undo"),
+        ({"threshold": 2.0, "normal": ["a"]}, "normal cannot be given together with threshold"),
+        ({"threshold": 2.0, "false_alarms": "1/day"}, "false_alarms cannot be given together"),
+    ],
+)
+def test_two_changes_at_once_are_refused(fields: dict, message: str) -> None:
+    with pytest.raises(DmadError, match=message):
+        CalibrationRequest(**fields)
+
+
+def test_a_threshold_may_be_chosen_for_new_footage() -> None:
+    assert CalibrationRequest(["calm.mp4"], threshold=5.0).threshold == 5.0

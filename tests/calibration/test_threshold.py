@@ -11,13 +11,18 @@ from dmad.calibration.budget import Budget
 from dmad.calibration.calibration import Calibration
 from dmad.calibration.false_alarm_rates import event_peaks
 from dmad.calibration.held_out import HeldOut
+from dmad.calibration.synthetic import SyntheticTerms
 from dmad.calibration.threshold import (
     DRAWS,
+    LEAST_ROOM,
+    OPTIONS,
     bootstrap_interval,
+    calibration_of,
     choose_threshold,
     count_alarms,
     duration,
     false_alarm_rates,
+    gather,
 )
 from dmad.errors import DmadError
 
@@ -70,8 +75,8 @@ def test_thresholds_from_two_short_clips_mostly_keep_the_budget(budget):
     chosen = [choose_threshold(footage(seed, 2, 150), f"{budget}/hour") for seed in range(11)]
     assert np.median([realised_rate(calibration) for calibration in chosen]) <= budget
     for calibration in chosen:
-        assert any("extrapolated; hold out" in warning for warning in calibration.warnings)
-        assert any("clips held out: 2" in warning for warning in calibration.warnings)
+        assert any("so the threshold is an estimate" in one for one in calibration.warnings)
+        assert any("2 clips do not show how much" in one for one in calibration.warnings)
 
 
 def test_much_footage_gives_no_warnings():
@@ -79,7 +84,6 @@ def test_much_footage_gives_no_warnings():
     assert calibration.warnings == ()
     low, high = calibration.interval
     assert low < calibration.threshold < high
-    assert calibration.margin < 0.2
     assert (calibration.clips, calibration.frames, calibration.fps) == (10, 17960, FPS)
     assert calibration.observed + 1 == pytest.approx(60 * 17960 / 36000, rel=0.4)
 
@@ -87,7 +91,7 @@ def test_much_footage_gives_no_warnings():
 def test_a_single_clip_gives_a_threshold_and_a_warning():
     calibration = choose_threshold(footage(0, 1, 3000), "20/hour")
     assert np.isfinite(calibration.threshold)
-    assert any("clips held out: 1" in warning for warning in calibration.warnings)
+    assert any("1 clip does not show how much" in one for one in calibration.warnings)
 
 
 def test_fewer_false_alarms_need_a_higher_threshold():
@@ -103,21 +107,70 @@ def test_24_per_day_is_1_per_hour():
     assert day.rule == hour.rule
 
 
-def test_few_clips_raise_the_threshold_more_than_many():
+def test_few_clips_raise_the_threshold_and_its_interval_more_than_many():
     two = choose_threshold(footage(3, 2, 1500), "6/hour")
     many = choose_threshold(footage(3, 30, 100), "6/hour")
     assert two.margin > many.margin > 0
+    assert two.interval[1] > two.threshold
 
 
-def test_the_threshold_is_the_level_of_the_budget_plus_the_margin():
-    held_out, shape = footage(11, 3, 300, scatter=2.0), AlarmShape()
-    calibration = choose_threshold(held_out, "6/hour")
+def test_the_threshold_is_the_level_of_the_budget_if_scores_near_it_were_seen():
+    held_out, shape = footage(11, 3, 3000), AlarmShape()
+    calibration = choose_threshold(held_out, "60/hour")
     scores = held_out.cross_scores(0.5, shape.window(FPS))
     rates = false_alarm_rates(held_out, scores, calibration.budget, shape)
-    level = rates.level(6.0, np.ones(rates.blocks, int))
-    assert calibration.margin > 0.1
+    level = rates.level(60.0, np.ones(rates.blocks, int))
     assert calibration.threshold == pytest.approx(level + calibration.margin)
     assert calibration.interval[0] <= calibration.threshold <= calibration.interval[1]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_little_footage_gives_no_threshold_far_above_its_scores(seed):
+    calibration = choose_threshold(footage(seed, 2, 100, scatter=3.0), "1/day")
+    largest = calibration.largest
+    assert largest == pytest.approx(
+        np.nanmax(scores_of(calibration, footage(seed, 2, 100, scatter=3.0)))
+    )
+    assert calibration.threshold <= largest + max(largest, LEAST_ROOM)
+    assert calibration.interval[1] > calibration.threshold
+
+
+def synthetic(size: float) -> SyntheticTerms:
+    """Two plain anomalies and one that is not, whose terms have this size."""
+    terms = np.full((3, 12), size)
+    kinds = np.array(["speed", "size", "speed"])
+    return SyntheticTerms(terms, terms, kinds, np.array([True, True, False]))
+
+
+def test_a_threshold_that_misses_plain_anomalies_gives_the_first_warning():
+    held_out = footage(3, 5, 1500)
+    small, large = (choose_threshold(held_out, "6/hour", synthetic=synthetic(s)) for s in (3, 90))
+    assert small.threshold == large.threshold
+    assert small.warnings[0].startswith(
+        f"the threshold {small.threshold:.3g} misses 2 of 2 synthetic anomalies that are plain to "
+        "see, most of kind size and speed"
+    )
+    assert not any("misses" in warning for warning in large.warnings)
+    assert [option.found for option in small.options] == [0.0] * 5
+    assert [option.found for option in large.options] == [1.0] * 5
+
+
+def test_the_options_show_fewer_false_alarms_at_higher_thresholds():
+    calibration = choose_threshold(footage(3, 5, 1500), "20/hour")
+    options = calibration.options
+    assert [option.threshold for option in options] == [
+        factor * calibration.threshold for factor in OPTIONS
+    ]
+    assert np.all(np.diff([option.false_alarms for option in options]) < 0)
+    assert options[2].false_alarms == pytest.approx(20, rel=0.1)
+    assert options[2].observed == calibration.observed
+
+
+def test_a_threshold_by_hand_is_kept_and_a_lowest_one_too():
+    evidence = gather(footage(3, 5, 600), "6/hour")
+    by_hand = calibration_of(evidence, 1.5, lowest=9.0)
+    assert (by_hand.threshold, by_hand.by_hand) == (1.5, True)
+    assert calibration_of(evidence, lowest=90.0).threshold == 90.0
 
 
 class CountingRates:
@@ -177,8 +230,8 @@ def test_few_images_give_a_warning():
     good = images(0, 40)
     calibration = choose_threshold(good, "0.001/image")
     assert calibration.threshold > scores_of(calibration, good).max()
-    assert "allows 0.041 false alarms in 40 images" in calibration.warnings[0]
-    assert "hold out 1000 images" in calibration.warnings[0]
+    assert "40 images cannot show a rate of 0.001/image" in calibration.warnings[0]
+    assert "959 images more make it sure" in calibration.warnings[0]
 
 
 @pytest.mark.parametrize("budget", ["1/day", "60/hour", "0.01/frame", "0.01/image"])
@@ -195,8 +248,7 @@ def test_constant_scores_raise_no_alarm(budget, lengths):
 def test_the_threshold_from_very_short_footage_is_above_all_its_scores():
     first, second = np.random.default_rng(0).gamma(2, size=(2, 6))
     calibration = choose_threshold(HeldOut(first, second, np.array([6]), FPS), "1/hour")
-    assert calibration.observed == 0
-    assert calibration.threshold > 0
+    assert calibration.threshold > calibration.largest > 0
 
 
 def test_the_units_of_the_terms_do_not_matter():

@@ -4,8 +4,15 @@ import pytest
 from dmad import recipes
 from dmad.config import changed
 from dmad.data.footage import Clip, Footage
+from dmad.data.synthetic.anomalies import Sequences
 from dmad.errors import DmadError
-from dmad.export.compare import RankingChange, compare_ranking, compare_terms, ranked_scores
+from dmad.export.compare import (
+    RankingChange,
+    compare_ranking,
+    compare_synthetic,
+    compare_terms,
+    ranked_scores,
+)
 from dmad.forms import form_of
 from dmad.inference.detector import Detector
 
@@ -15,21 +22,21 @@ class Brightness:
 
     templates = None
 
-    def __init__(self, gain: float = 1.0):
-        self.gain = gain
+    def __init__(self, gain: float = 1.0, largest: float = np.inf):
+        self.gain, self.largest = gain, largest
 
     def __call__(self, windows, backgrounds):
         maps = windows[:, -1].mean(3).astype(np.float32)
-        first = self.gain * maps.mean((1, 2))
+        first = np.minimum(self.gain * maps.mean((1, 2)), self.largest)
         terms = np.stack([first + first / 3, first, first / 3], 1)
         return {"terms": terms, "reconstruction_map": maps, "deformation_map": maps}
 
 
 @pytest.fixture
 def detector_of(tiny):
-    def make(config=None, gain=1.0):
+    def make(config=None, gain=1.0, largest=np.inf):
         config = config or tiny(None)
-        return Detector(Brightness(gain), config, form_of(config))
+        return Detector(Brightness(gain, largest), config, form_of(config))
 
     return make
 
@@ -55,6 +62,18 @@ def test_at_most_32_frames_are_compared(detector_of, frames_of):
 def test_without_frames_nothing_can_be_compared(detector_of):
     with pytest.raises(DmadError, match="no frames to compare with"):
         compare_terms(detector_of(), detector_of(), Footage(np.empty(0, np.uint8), (), ()))
+
+
+def test_anomalies_whose_scores_are_cut_off_are_found_out(detector_of):
+    """With a limit just above the normal scores, the AUROC is the same, but little is kept."""
+    levels = np.array([40, 60, 150, 250], np.uint8)[:, None, None, None, None]
+    frames = np.broadcast_to(levels, (4, 5, 32, 32, 1))
+    normal, abnormal = (Sequences(frames[part], ("", "")) for part in (slice(2), slice(2, 4)))
+    same = compare_synthetic(detector_of(), detector_of(), normal, abnormal)
+    assert (same.auroc, same.auroc_pytorch, same.kept) == (1.0, 1.0, 1.0)
+    cut = compare_synthetic(detector_of(), detector_of(largest=65.0), normal, abnormal)
+    assert (cut.auroc, cut.auroc_pytorch) == (1.0, 1.0)
+    assert cut.kept < 0.5
 
 
 def test_frames_are_ranked_by_their_score(detector_of, frames_of):

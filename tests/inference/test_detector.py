@@ -9,7 +9,7 @@ from dmad.errors import DmadError
 from dmad.inference.detector import Detector
 from dmad.model.pdm import PDM
 
-TERMS = ("score", "reconstruction", "deformation")
+TERMS = ("raw", "reconstruction", "deformation")
 
 CORNER = Zone.parse("0,0 0.49,0 0.49,0.49 0,0.49", [])
 
@@ -20,7 +20,7 @@ def detector(random_model, tiny, make_detector) -> Detector:
 
 
 def scores(batches) -> np.ndarray:
-    return np.concatenate([batch.score for batch in batches])
+    return np.concatenate([batch.raw for batch in batches])
 
 
 def test_frames_without_a_past_have_no_score(detector, frames_of):
@@ -150,7 +150,7 @@ def test_windows_of_several_views_are_judged_in_one_batch(detector, frames_of):
         windows += detector.window_maker(scene).windows(frames)
     judged = detector.judge_windows(windows)
     alone = [detector(frames, scene).score[4] for scene, frames in clips.items()]
-    np.testing.assert_allclose(judged.score, alone, atol=1e-5)
+    np.testing.assert_allclose(judged.raw, alone, atol=1e-5)
 
 
 def test_a_calibration_adds_the_calibrated_score_and_the_alarm(detector, frames_of, calibration_of):
@@ -176,7 +176,7 @@ def test_a_detector_with_another_calibration_shares_the_network(detector, calibr
 def test_a_zone_is_cut_out_before_the_maximum(detector, frames_of):
     (judged,) = detector.judge(frames_of(3, 9))
     part = detector.inside(CORNER, judged)
-    assert (part.score < judged.score).all()
+    assert (part.raw < judged.raw).all()
     assert (part.reconstruction_map[:, 16:] == 0).all()
     assert (part.deformation_map[:, :, 16:] == 0).all()
     rows, columns = detector.config.score.kernel
@@ -193,7 +193,7 @@ def test_a_zone_is_cut_out_before_the_maximum(detector, frames_of):
 def test_a_zone_of_everything_changes_nothing(detector, frames_of):
     (judged,) = detector.judge(frames_of(3, 9))
     everything = detector.inside(Zone.parse("0,0 1,0 1,1 0,1", []), judged)
-    np.testing.assert_allclose(everything.score, judged.score, rtol=1e-6)
+    np.testing.assert_allclose(everything.raw, judged.raw, rtol=1e-6)
     assert detector.inside(ALL, judged) is judged
 
 
@@ -203,7 +203,7 @@ def test_a_call_scores_the_zone_of_the_calibration(detector, frames_of, calibrat
     (judged,) = detector.judge(frames)
     inside = detector.inside(CORNER, judged)
     result = detector.with_calibration(calibration)(frames)
-    np.testing.assert_allclose(result.score[4:], inside.score)
+    np.testing.assert_allclose(result.raw[4:], inside.raw)
 
 
 def test_a_stream_has_the_scores_of_the_clip(detector, write_clip, frames_of, tmp_path):

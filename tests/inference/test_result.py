@@ -23,8 +23,8 @@ def judged(first: int, count: int, columns: int = 6) -> JudgedFrames:
 
 def test_terms_are_named_in_double_precision():
     batch = judged(4, 3)
-    assert batch.score.dtype == np.float64
-    assert batch.score == pytest.approx([4, 5, 6])
+    assert batch.raw.dtype == np.float64
+    assert batch.raw == pytest.approx([4, 5, 6])
     assert batch.reconstruction == pytest.approx([4.1, 5.1, 6.1])
     assert batch.deformation == pytest.approx([4.2, 5.2, 6.2])
     assert tuple(batch.released) == RELEASED
@@ -42,7 +42,7 @@ def test_images_have_no_released_terms():
 def test_one_frame_of_a_batch_is_a_batch_of_one():
     one = judged(4, 3).frame(1)
     assert one.index.tolist() == [5]
-    assert one.score == pytest.approx([5])
+    assert one.raw == pytest.approx([5])
     assert one.released["deformation"] == pytest.approx([5.3])
     assert one.frames.shape == (1, 4, 4, 1)
     assert one.deformation_map[0, 0, 0] == 2.5
@@ -94,4 +94,4 @@ def test_a_threshold_gives_images_a_verdict(calibration_of):
 
 def test_scores_can_be_replaced_without_the_drawings(calibration_of):
     batch = judged(0, 2)
-    assert replace(batch, score=batch.score + 1).drawings is batch.drawings
+    assert replace(batch, raw=batch.raw + 1).drawings is batch.drawings

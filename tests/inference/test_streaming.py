@@ -122,7 +122,7 @@ def test_a_judged_frame_knows_its_position(detector, frames_of):
 def test_only_the_zone_of_a_stream_is_scored(detector, frames_of):
     frames = frames_of(3, 9)
     (judged,) = detector.judge(frames)
-    expected = detector.inside(CORNER, judged).score
+    expected = detector.inside(CORNER, judged).raw
     np.testing.assert_allclose(scores(Stream(detector, zone=CORNER), frames), expected, atol=1e-5)
 
 

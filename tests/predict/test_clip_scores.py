@@ -12,8 +12,9 @@ EMPTY = np.zeros(0)
 NO_BATCH = JudgedFrames(EMPTY, EMPTY, EMPTY, EMPTY, EMPTY, {}, EMPTY, EMPTY, {})
 
 
-def judged(score: float) -> JudgedFrame:
-    return JudgedFrame(score, score / 2, score / 4, 10 * score, NO_BATCH)
+def judged(raw: float, is_calibrated: bool) -> JudgedFrame:
+    calibrated = 10 * raw if is_calibrated else np.nan
+    return JudgedFrame(raw, raw / 2, raw / 4, calibrated, NO_BATCH)
 
 
 def scores_of(values, gaps=(), calibration=None) -> ClipScores:
@@ -24,7 +25,7 @@ def scores_of(values, gaps=(), calibration=None) -> ClipScores:
         if value is None:
             scores.add_unscored()
         else:
-            scores.add_scored(judged(value))
+            scores.add_scored(judged(value, calibration is not None))
     return scores
 
 
@@ -35,11 +36,12 @@ def rows_of(text: str) -> list[dict[str, str]]:
 def test_frames_without_a_score_have_empty_cells():
     scores = scores_of([None, 0.5])
     first, second = rows_of(scores.to_csv())
-    assert list(first.values()) == ["0", "0.000", "", "", ""]
+    assert list(first.values()) == ["0", "0.000", "", "", "", ""]
     assert second == {
         "frame": "1",
         "time": "0.100",
         "score": "0.5",
+        "raw": "0.5",
         "reconstruction": "0.25",
         "deformation": "0.125",
     }
@@ -57,7 +59,8 @@ def test_with_a_threshold_the_calibrated_score_and_alarms_are_listed(calibration
     scores = scores_of([None, 0.1, 0.7, None, 0.7, 0.1], calibration=calibration)
     np.testing.assert_array_equal(scores.main_score, [np.nan, 1, 7, np.nan, 7, 1])
     rows = rows_of(scores.to_csv())
-    assert [row["calibrated"] for row in rows] == ["", "1", "7", "", "7", "1"]
+    assert [row["score"] for row in rows] == ["", "1", "7", "", "7", "1"]
+    assert [row["raw"] for row in rows] == ["", "0.1", "0.7", "", "0.7", "0.1"]
     assert [row["alarm"] for row in rows] == ["", "0", "1", "1", "1", "0"]
 
 

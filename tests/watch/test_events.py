@@ -19,7 +19,7 @@ def judged(score: float, time: float) -> JudgedFrame:
     batch = JudgedFrames(
         index=np.array([0]),
         frames=np.zeros((1, 20, 40, 1), np.uint8),
-        score=np.array([score]),
+        raw=np.array([score]),
         reconstruction=np.array([score]),
         deformation=np.zeros(1),
         released={},

@@ -15,7 +15,7 @@ def test_the_term_that_contributes_more_gives_the_place(calibration_of, deformat
     batch = JudgedFrames(
         index=np.array([0]),
         frames=np.zeros((1, 20, 40, 1), np.uint8),
-        score=np.zeros(1),
+        raw=np.zeros(1),
         reconstruction=np.ones(1),
         deformation=np.array([deformation]),
         released={},

@@ -32,12 +32,13 @@ class Budget:
         require(0 < self.amount < limit, f"the budget is {self}; give a number {expected}")
 
     @classmethod
-    def parse(cls, text: str | Budget) -> Budget:
+    def parse(cls, text: str | Budget, share_of: Unit = "image") -> Budget:
         """Read a budget from a text such as "1/day".
 
         Args:
-            text: "1/day", "2/hour", "0.001/frame" or "0.01/image". A `Budget` is returned as it
-                is.
+            text: "1/day", "2/hour", "0.001/frame", "0.01/image", or "1%" of the frames or images.
+                A `Budget` is returned as it is.
+            share_of: What a percentage is a share of: "frame" or "image".
 
         Raises:
             DmadError: The text has another form.
@@ -45,13 +46,16 @@ class Budget:
         if isinstance(text, Budget):
             return text
         amount, _, unit = (part.strip() for part in text.partition("/"))
+        is_percentage = amount.endswith("%") and not unit
+        if is_percentage:
+            amount, unit = amount.removesuffix("%"), share_of
         try:
-            number = float(amount)
+            number = float(amount) / (100 if is_percentage else 1)
         except ValueError:
             number = np.nan
         require(
             unit in (*PER_HOUR, "frame", "image") and np.isfinite(number),
-            f"cannot read the budget {text!r}; write 1/day, 2/hour, 0.001/frame or 0.01/image",
+            f"cannot read the budget {text!r}; write 1/day, 2/hour, 0.001/frame, 0.01/image or 1%",
         )
         return cls(number, unit)  # type: ignore[arg-type]
 

@@ -1,7 +1,8 @@
 """Rates of false alarms on normal footage, and the score level that gives a wanted rate.
 
 `EventRates` counts events per hour. `ShareRates` counts the share of frames or images. If the
-footage is too short to measure a rate, the level is extrapolated.
+footage is too short to measure a rate, the level is extrapolated. `RateCurve` is the inverse: the
+rate at a level.
 
 The bootstrap draws blocks at random. A block is a clip, or a part of a clip if there are few clips.
 `draws` (blocks,) is the number of times that each block is used. Without the bootstrap it is 1 for
@@ -16,15 +17,17 @@ import numpy as np
 
 from dmad.calibration.alarms import AlarmRule, AlarmShape, find_events
 from dmad.calibration.held_out import HeldOut
-from dmad.calibration.tails import SMALLEST_MEAN, pareto_excess
+from dmad.calibration.tails import pareto_excess
 
 LEVELS = 32  # levels at which events are counted
 SHARE_ABOVE_LOWEST_LEVEL = 0.25  # of the frames
 BOOTSTRAP_FACTOR = 4  # the bootstrap needs levels with this many times the events of the budget
+LEVEL_ABOVE_ALL = 0.05  # distance of the highest level from the highest score
+RATES_TRIED = 41  # by `RateCurve`
 TAIL_EVENTS = 30  # number of events to which a tail is fitted, if the footage has so many
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class EventRates:
     """Counts of events on normal footage, and the score level for a given rate of events."""
 
@@ -118,10 +121,10 @@ def candidate_levels(scores: np.ndarray) -> np.ndarray:
     """Return levels (G,) to count at, from above the highest score down to the upper quartile."""
     shares = np.geomspace(1 / max(len(scores), 8), SHARE_ABOVE_LOWEST_LEVEL, LEVELS)
     levels = np.unique(np.quantile(scores, 1 - shares))[::-1]
-    return np.append(scores.max() + SMALLEST_MEAN, levels[levels > np.median(scores)])
+    return np.append(scores.max() + LEVEL_ABOVE_ALL, levels[levels > np.median(scores)])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ShareRates:
     """Scores of normal frames or images, and the score level that a given share exceeds."""
 
@@ -151,6 +154,28 @@ class ShareRates:
 
 
 FalseAlarmRates = EventRates | ShareRates
+
+
+@dataclass(frozen=True)
+class RateCurve:
+    """Rates of false alarms at levels, to interpolate between them."""
+
+    levels: np.ndarray  # (R,) rising
+    rates: np.ndarray  # (R,) falling
+
+    @classmethod
+    def measure(cls, rates: FalseAlarmRates, near: float) -> RateCurve:
+        """Return the curve for rates up to a factor of 10,000 below and above `near`."""
+        every_block = np.ones(rates.blocks, int)
+        tried = near * np.geomspace(1e4, 1e-4, RATES_TRIED)
+        if isinstance(rates, ShareRates):
+            tried = tried[tried < 1]
+        levels = np.maximum.accumulate([rates.level(rate, every_block) for rate in tried])
+        return cls(levels, tried)
+
+    def rate(self, level: float) -> float:
+        """Return the rate of false alarms at a level."""
+        return float(np.exp(np.interp(level, self.levels, np.log(self.rates))))
 
 
 def sort_scores(scores: np.ndarray, block_index: np.ndarray) -> ShareRates:

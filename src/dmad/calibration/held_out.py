@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 from scipy import ndimage, stats
 
 from dmad.calibration.standardisation import Scorer
+from dmad.checked_files import read_npz
 from dmad.data.footage import same_rate
 from dmad.data.series import causal, split_clips
 from dmad.errors import DmadError, require
@@ -20,10 +21,11 @@ from dmad.files import write_atomically
 MAX_FOLDS = 20  # with more clips, several are left out at once
 PARTS_OF_A_SINGLE_CLIP = 2  # a single clip is cut into this many parts, used as clips
 BLOCKS = 20  # fewest blocks of a bootstrap; if there are fewer clips, they are cut into parts
+FEWEST_DEGREES = 0.5  # of freedom, of Student's t: for one long clip and one very short one
 QUANTILE = 0.9  # of Student's t and of the normal distribution, which are compared
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class HeldOut:
     """Raw score terms of normal footage: N frames in K clips.
 
@@ -61,21 +63,21 @@ class HeldOut:
         Raises:
             DmadError: The file is damaged.
         """
+        advice = "delete it and calibrate on normal footage again"
         try:
-            with path.open("rb") as file, np.load(file) as arrays:
-                names = [item.name for item in fields(cls) if item.name in arrays]
-                values = {name: arrays[name] for name in names}
+            values, _ = read_npz(path, [item.name for item in fields(cls)], advice)
             values["fps"] = float(values["fps"])
+            lengths = values["clip_lengths"]
+            require(lengths.ndim == 1 and bool((lengths > 0).all()), "a clip has no frames")
             return cls(**values)
-        except (OSError, ValueError, EOFError, KeyError, TypeError, BadZipFile) as error:
-            raise DmadError(
-                f"{path} is damaged; delete it and calibrate on normal footage again"
-            ) from error
+        except (DmadError, ValueError, KeyError, TypeError) as error:
+            raise DmadError(f"{path} is damaged; {advice}") from error
 
-    def write(self, path: Path) -> None:
-        """Write all fields into a `.npz` file."""
+    def write(self, path: Path, more: Mapping[str, np.ndarray] | None = None) -> None:
+        """Write all fields, and `more` arrays, into a `.npz` file."""
         content = io.BytesIO()
-        np.savez(content, **{item.name: getattr(self, item.name) for item in fields(self)})
+        own = {item.name: getattr(self, item.name) for item in fields(self)}
+        np.savez(content, **own, **(more or {}))
         write_atomically(path, content.getvalue())
 
     def joined(self, other: HeldOut) -> HeldOut:
@@ -84,17 +86,25 @@ class HeldOut:
         Raises:
             DmadError: The frame rates differ.
         """
-        require(
-            same_rate(other.fps, self.fps),
-            f"the new clips have {other.fps:g} frames per second, the footage has {self.fps:g}; "
-            "give clips that `dmad watch` stored, or give the fps",
-        )
+        other.check_rate(self.fps)
         return HeldOut(
             reconstruction=np.concatenate([self.reconstruction, other.reconstruction]),
             deformation=np.concatenate([self.deformation, other.deformation]),
             clip_lengths=np.concatenate([self.clip_lengths, other.clip_lengths]),
             fps=self.fps,
             digests=np.concatenate([self.digests, other.digests]),
+        )
+
+    def check_rate(self, fps: float) -> None:
+        """Check that these clips have the frame rate of other footage.
+
+        Raises:
+            DmadError: The frame rates differ.
+        """
+        require(
+            same_rate(self.fps, fps),
+            f"the new clips have {self.fps:g} frames per second, the footage has {fps:g}; "
+            "give clips that `dmad watch` stored, or give the fps",
         )
 
     def as_images(self) -> HeldOut:
@@ -180,15 +190,20 @@ class HeldOut:
 
         A few clips do not show how much clips differ. The margin is the standard deviation of the
         median scores of the clips (corrected, because each clip is left out once) times a factor.
-        The factor is the 90 % quantile of Student's t minus the 90 % quantile of the normal
-        distribution: 1.8 for two clips, 0.25 for five, 0.01 for a hundred.
+        A long clip counts more than a short one. The factor is the 90 % quantile of Student's t
+        minus the 90 % quantile of the normal distribution: 1.8 for two clips, 0.25 for five, 0.01
+        for a hundred.
 
         Args:
             scores: (N,) from `cross_scores`. The margin has the same unit.
         """
         clip_index = self.clip_index[self.scored]
-        clips = np.unique(clip_index)
+        clips, frames = np.unique(clip_index, return_counts=True)
         medians = ndimage.median(scores[self.scored], clip_index, clips)
-        scatter = np.std(medians, ddof=1) * (1 - 1 / len(clips))
-        excess = stats.t.ppf(QUANTILE, len(clips) - 1) - stats.norm.ppf(QUANTILE)
+        share = frames / frames.sum()
+        effective = 1 / (share**2).sum()  # this number of equally long clips shows as much
+        freedom = max(effective - 1, FEWEST_DEGREES)
+        variance = (share * (medians - share @ medians) ** 2).sum() * (freedom + 1) / freedom
+        scatter = np.sqrt(variance) * (1 - 1 / len(clips))
+        excess = stats.t.ppf(QUANTILE, freedom) - stats.norm.ppf(QUANTILE)
         return float(scatter * excess)

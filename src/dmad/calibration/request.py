@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
-from math import inf
+from math import inf, isfinite
 from pathlib import Path
+from typing import Literal
 
 from dmad.calibration.alarms import AlarmShape
 from dmad.data.zones import ALL, Zone
@@ -53,18 +54,26 @@ class CalibrationRequest:
         footage: Normal videos, folders of frames, or images, or folders of them. The model must not
             have been trained on them (default: the footage of the last calibration; for the first
             calibration the footage that was held out from training).
-        normal: Normal clips that raised false alarms. They are added to the footage of the last
-            calibration. A clip that is given twice is added once. Video only.
-        false_alarms: Budget of false alarms: `1/day`, `2/hour`, `0.001/frame`, or for images
-            `0.01/image` (default: the budget of the last calibration; for the first calibration
-            1/hour, or 0.01/image).
+        normal: What raised a false alarm: clips, images, or ids of events. The threshold rises
+            just enough that these raise no alarm again. For a view without a threshold, clips are
+            used as footage.
+        events: Folder with past events: the folder that `dmad predict` or `dmad watch` wrote. A
+            message says which of them the new threshold silences (default: the folder of a clip
+            that `dmad watch` stored).
+        threshold: A threshold that you choose. The budget then has no effect.
+        force: With normal: the threshold may become more than twice as high.
+        undo: Restore the threshold that was replaced last.
+        false_alarms: Budget of false alarms: `1/day`, `2/hour`, `0.001/frame`, for images
+            `0.01/image`, or `1%` of the frames or images (default: the budget of the last
+            calibration; for the first calibration 1/hour, or 0.01/image).
         alarm: Rule for the start and end of alarms. Video only.
         weight: Weight of the deformation in the calibrated score (default: the weight of the last
             calibration; for the first calibration the weight in the settings of the model). Video
             only.
         fps: Frame rate of footage that does not state it, such as folders of frames. Video only.
         scene: Name of the camera view that the footage shows. Video only.
-        zone: Part of the view that is scored. Video only.
+        zone: Part of the view or of each image that is scored (default: that of the last
+            calibration).
         out: File to write the threshold to, for one of several cameras (default: model.json of the
             run). Video only.
         root: Folder of the data set (default: the folder that was used in training).
@@ -73,6 +82,10 @@ class CalibrationRequest:
 
     footage: Sequence[str | Path] = ()
     normal: Sequence[str | Path] = ()
+    events: Path | None = None
+    threshold: float | None = None
+    force: bool = False
+    undo: bool = False
     false_alarms: str = ""
     alarm: AlarmChanges = field(default_factory=AlarmChanges)
     weight: float | None = None
@@ -88,21 +101,46 @@ class CalibrationRequest:
             value = getattr(self, name)
             paths = (value,) if isinstance(value, str | Path) else tuple(value)
             object.__setattr__(self, name, paths)
-        if self.out is not None:
-            object.__setattr__(self, "out", Path(self.out))
+        for name in ("out", "events"):
+            if (path := getattr(self, name)) is not None:
+                object.__setattr__(self, name, Path(path))
+        given = self.threshold
+        require(given is None or isfinite(given), f"threshold is {given}; give a finite number")
+        self._check_combination()
         for name, value in (("fps", self.fps), ("weight", self.weight or 0.0)):
             require(0 <= value < inf, f"{name} is {value:g}; give 0 or more")
+
+    def _check_combination(self) -> None:
+        """Check that only one kind of change is requested."""
+        for name in ("undo", "threshold"):
+            refused = ", ".join(self.beside(name))
+            require(
+                not refused or getattr(self, name) in (None, False),
+                f"{refused} cannot be given together with {name}; use two calls",
+            )
+
+    def beside(self, change: Literal["undo", "threshold", "normal"]) -> list[str]:
+        """Return the names of the fields that are set and contradict a change."""
+        given = {
+            "false_alarms": self.false_alarms,
+            "alarm": self.alarm,
+            "weight": self.weight is not None,
+            "footage": self.footage,
+            "normal": self.normal,
+            "threshold": self.threshold is not None,
+        }
+        if change == "threshold":  # a threshold may be chosen for new footage
+            given = {name: given[name] for name in ("false_alarms", "normal")}
+        return [name for name, value in given.items() if value and name != change]
 
     @property
     def of_video(self) -> list[str]:
         """Names of the fields that are set and apply to video only."""
         given = {
-            "normal": self.normal,
             "alarm": self.alarm,
             "weight": self.weight is not None,
             "fps": self.fps,
             "scene": self.scene,
-            "include or exclude": self.zone,
             "out": self.out,
         }
         return [name for name, value in given.items() if value]

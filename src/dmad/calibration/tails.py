@@ -1,32 +1,45 @@
-"""Extrapolates the tail of a distribution with a generalised Pareto fit."""
+"""Extrapolates the tail of a distribution with a generalised Pareto fit.
+
+A few events cannot show how a tail goes on. So the fit is drawn towards the tails that other normal
+footage shows: the fewer events, the more.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 from scipy import stats
 
-FEWEST_FOR_A_SHAPE = 20  # with fewer excesses, the tail is assumed to be exponential
-LARGEST_SHAPE = 0.5  # of a generalised Pareto tail
-SMALLEST_MEAN = 0.05  # of the excesses, in standardised units
+# The tail of other normal footage, in standardised units (see docs/results.md, "Thresholds").
+USUAL_MEAN = 1.2  # mean excess
+USUAL_SHAPE = 0.0
+USUAL_EVENTS = 10.0  # the usual tail counts as much as this number of events
+LARGEST_SHAPE = 0.2  # of a generalised Pareto tail
 
 
 def pareto_excess(excess: np.ndarray, ratio: float) -> float:
     """Return the excess that is exceeded with a probability of 1 / `ratio`, by a fitted tail.
 
-    A generalised Pareto tail is fitted by probability-weighted moments. Its shape is limited to the
-    range from 0 (exponential) to `LARGEST_SHAPE`, so that the tail never ends at a finite value.
-
     Args:
         excess: (P,) values minus the level at which the tail begins, 0 or more.
         ratio: 1 or more.
     """
-    mean = max(float(excess.mean()), SMALLEST_MEAN) if len(excess) else SMALLEST_MEAN
-    shape = pareto_shape(excess) if len(excess) >= FEWEST_FOR_A_SHAPE else 0.0
+    own = len(excess) / (len(excess) + USUAL_EVENTS)  # share of this footage in the fit
+    mean = own * (float(excess.mean()) if len(excess) else 0.0) + (1 - own) * USUAL_MEAN
+    shape = own * pareto_shape(excess) + (1 - own) * USUAL_SHAPE
     return float(stats.genpareto.isf(min(1 / ratio, 1.0), shape, scale=mean * (1 - shape)))
 
 
 def pareto_shape(excess: np.ndarray) -> float:
-    """Return the shape of a generalised Pareto tail, in [0, `LARGEST_SHAPE`]."""
+    """Return the shape of a generalised Pareto tail, in [0, `LARGEST_SHAPE`].
+
+    It is estimated by probability-weighted moments. Its lower limit is that of an exponential tail,
+    so that the tail never ends at a finite value.
+
+    Args:
+        excess: (P,) values minus the level at which the tail begins, 0 or more.
+    """
+    if len(excess) < 2:
+        return 0.0
     rank = (np.arange(len(excess)) + 0.65) / len(excess)
     first_moment = excess.mean()
     second_moment = (np.sort(excess) * (1 - rank)).mean()

@@ -2,10 +2,14 @@
 
 Two clips differ more than two frames of one clip. So each held-out clip is standardised on the
 other clips. False alarms are counted in these scores, with the rule that raises alarms later. If
-the footage is too short for the budget, the threshold is extrapolated, and a warning reports it.
+the footage is too short for the budget, the threshold is extrapolated, but not far beyond the
+scores that were seen: the interval shows what is not known, and a warning says it.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -14,16 +18,102 @@ from dmad.calibration.alarms import (
     SINGLE_IMAGES,
     AlarmRule,
     AlarmShape,
-    find_events,
 )
 from dmad.calibration.budget import Budget
-from dmad.calibration.calibration import Calibration
-from dmad.calibration.false_alarm_rates import FalseAlarmRates, count_events, sort_scores
+from dmad.calibration.calibration import Calibration, TradeOff
+from dmad.calibration.false_alarm_rates import (
+    FalseAlarmRates,
+    RateCurve,
+    count_events,
+    event_peaks,
+    sort_scores,
+)
 from dmad.calibration.held_out import HeldOut
 from dmad.calibration.standardisation import Scorer
+from dmad.calibration.synthetic import SyntheticTerms, missed_kinds
 
 FEW_CLIPS = 5  # with fewer, a warning is given
 DRAWS = 200  # of the bootstrap
+LARGEST_FACTOR = 2.0  # an extrapolated threshold is at most this many times the largest score seen
+LEAST_ROOM = 2.0  # but it may exceed the largest score by this much, in standardised units
+FAR_ABOVE = 3.0  # a threshold above this many times the largest score gives a warning
+OPTIONS = (0.6, 0.8, 1.0, 1.25, 1.6)  # thresholds that the user is shown, relative to the chosen
+ENOUGH_FOUND = 0.8  # share of the plain synthetic anomalies that a threshold must find
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Held-out footage and its scores, from which a threshold is chosen.
+
+    Args:
+        held_out: The footage. For a budget per image, every frame is an image.
+        budget: The accepted false alarms.
+        shape: The settings of an alarm.
+        weight: Weight of the standardised deformation; the reconstruction has weight 1.
+        synthetic: Terms of synthetic anomalies; None if there are none.
+    """
+
+    held_out: HeldOut
+    budget: Budget
+    shape: AlarmShape
+    weight: float
+    synthetic: SyntheticTerms | None = None
+
+    @property
+    def is_image(self) -> bool:
+        """True if the budget is a share of images."""
+        return self.budget.unit == "image"
+
+    @cached_property
+    def scorer(self) -> Scorer:
+        """The scorer of new footage: fitted to all clips."""
+        held = self.held_out
+        window = self.shape.window(held.fps)
+        return Scorer.fit(held.reconstruction, held.deformation, self.weight, window)
+
+    @cached_property
+    def scores(self) -> np.ndarray:
+        """(N,) scores of the footage, each clip standardised on the other clips."""
+        return self.held_out.cross_scores(self.weight, self.scorer.window)
+
+    @cached_property
+    def largest(self) -> float:
+        """The largest score of the footage, as new footage would be scored."""
+        held = self.held_out
+        scores = self.scorer.score(held.reconstruction, held.deformation, held.clip_lengths)
+        return float(np.nanmax(scores))
+
+    @cached_property
+    def rates(self) -> FalseAlarmRates:
+        """The rates that the budget limits: events per hour, or a share of frames or images."""
+        return false_alarm_rates(self.held_out, self.scores, self.budget, self.shape)
+
+    @cached_property
+    def rate_curve(self) -> RateCurve:
+        """The rate of false alarms at every threshold."""
+        return RateCurve.measure(self.rates, self.budget.rate)
+
+    @cached_property
+    def levels_found(self) -> np.ndarray | None:
+        """(S,) highest threshold that finds each synthetic anomaly; None if there are none."""
+        if self.synthetic is None:
+            return None
+        return self.synthetic.levels(self.scorer, self.shape, self.held_out.fps)
+
+    def trade_off(self, threshold: float) -> TradeOff:
+        """Return what a threshold costs and what it finds."""
+        held, found = self.held_out, self.levels_found
+        rule = self.shape.rule(threshold, held.fps)
+        return TradeOff(
+            threshold=threshold,
+            false_alarms=self.rate_curve.rate(threshold),
+            observed=count_alarms(self.scores, rule, self.budget, held.clip_lengths),
+            found=None if found is None else float((found >= threshold).mean()),
+        )
+
+    def options(self, threshold: float) -> tuple[TradeOff, ...]:
+        """Return what five thresholds cost and find. The given threshold is in the middle."""
+        return tuple(self.trade_off(factor * threshold) for factor in OPTIONS)
 
 
 def choose_threshold(
@@ -32,6 +122,7 @@ def choose_threshold(
     shape: AlarmShape = DEFAULT_SHAPE,
     weight: float = 0.5,
     seed: int = 0,
+    synthetic: SyntheticTerms | None = None,
 ) -> Calibration:
     """Return the lowest threshold that keeps the budget of false alarms on new normal footage.
 
@@ -42,30 +133,75 @@ def choose_threshold(
         shape: The settings of an alarm. A budget per image does not use them.
         weight: Weight of the standardised deformation; the reconstruction has weight 1.
         seed: Seed of the bootstrap.
+        synthetic: Terms of synthetic anomalies. They do not change the threshold, but a warning
+            says if it misses them.
     """
+    return calibration_of(gather(held_out, budget, shape, weight, synthetic), seed=seed)
+
+
+def gather(
+    held_out: HeldOut,
+    budget: Budget | str,
+    shape: AlarmShape = DEFAULT_SHAPE,
+    weight: float = 0.5,
+    synthetic: SyntheticTerms | None = None,
+) -> Evidence:
+    """Return the evidence for a threshold. The arguments are those of `choose_threshold`."""
     budget = Budget.parse(budget)
-    is_image = budget.unit == "image"
-    if is_image:
+    if budget.unit == "image":
         held_out, shape = held_out.as_images(), SINGLE_IMAGES
-    window = shape.window(held_out.fps)
-    scores = held_out.cross_scores(weight, window)
-    rates = false_alarm_rates(held_out, scores, budget, shape)
-    margin = 0.0 if is_image else held_out.few_clips_margin(scores)
+    return Evidence(held_out, budget, shape, weight, synthetic)
+
+
+def calibration_of(
+    evidence: Evidence,
+    threshold: float | None = None,
+    lowest: float | None = None,
+    seed: int = 0,
+) -> Calibration:
+    """Return a calibration.
+
+    Args:
+        evidence: The footage and its scores.
+        threshold: A threshold that a user has chosen. None: the threshold that keeps the budget.
+        lowest: The threshold is not below this. Alarms that were marked as normal need it.
+        seed: Seed of the bootstrap.
+    """
+    held, budget, rates = evidence.held_out, evidence.budget, evidence.rates
     level = rates.level(budget.rate, np.ones(rates.blocks, int))
     low, high = bootstrap_interval(rates, budget.rate, seed)
-    rule = shape.rule(level + margin, held_out.fps)
-    return Calibration(
-        scorer=Scorer.fit(held_out.reconstruction, held_out.deformation, weight, window),
-        rule=rule,
+    margin = 0.0 if evidence.is_image else held.few_clips_margin(evidence.scores)
+    by_hand = threshold is not None
+    chosen = limited(level + margin, evidence.largest) if threshold is None else threshold
+    if lowest is not None and not by_hand:
+        chosen = max(chosen, lowest)
+    at_threshold = evidence.trade_off(chosen)
+    calibration = Calibration(
+        scorer=evidence.scorer,
+        rule=evidence.shape.rule(chosen, held.fps),
         budget=budget,
-        fps=held_out.fps,
-        interval=(min(low, level), max(high, level) + margin),
+        fps=held.fps,
+        interval=(min(low, level, chosen), max(high, level) + margin),
         margin=margin,
-        frames=held_out.scored_frames,
-        clips=held_out.scored_clips,
-        observed=count_alarms(scores, rule, budget, held_out.clip_lengths),
-        warnings=tuple(threshold_warnings(held_out, scores, rates, budget, margin)),
+        frames=held.scored_frames,
+        clips=held.scored_clips,
+        observed=at_threshold.observed,
+        warnings=(),
+        largest=evidence.largest,
+        options=evidence.options(chosen),
+        lowest=lowest,
+        by_hand=by_hand,
     )
+    return replace(calibration, warnings=tuple(threshold_warnings(evidence, calibration)))
+
+
+def limited(level: float, largest: float) -> float:
+    """Return a level that is not far above the largest score of the normal footage.
+
+    A few scores cannot show how much larger others will be. A threshold that is far too high
+    would miss everything, and nobody would notice.
+    """
+    return min(level, largest + max((LARGEST_FACTOR - 1) * largest, LEAST_ROOM))
 
 
 def false_alarm_rates(
@@ -93,36 +229,70 @@ def count_alarms(
 ) -> int:
     """Return the number of events, or of frames at or above the threshold."""
     if budget.counts_events:
-        return len(find_events(scores, rule, clip_lengths))
+        return len(event_peaks(scores, rule, clip_lengths))
     return int((scores >= rule.on).sum())
 
 
-def threshold_warnings(
-    held_out: HeldOut, scores: np.ndarray, rates: FalseAlarmRates, budget: Budget, margin: float
-) -> list[str]:
-    """Return the warnings about a threshold, one sentence each."""
+def threshold_warnings(evidence: Evidence, calibration: Calibration) -> list[str]:
+    """Return the warnings about a threshold, one sentence each. The first is the most serious."""
+    warnings = [
+        *far_above_warnings(calibration.threshold, calibration.largest),
+        *missed_warnings(evidence, calibration.threshold),
+        *size_warnings(evidence, calibration),
+    ]
+    if np.ptp(evidence.scores[evidence.held_out.scored]) == 0:
+        warnings.append("every held-out frame has the same score; check that the footage moves")
+    return warnings
+
+
+def far_above_warnings(threshold: float, largest: float | None) -> list[str]:
+    """Return a warning if a threshold is far above all scores of the normal footage."""
+    if largest is None or threshold <= FAR_ABOVE * max(largest, 0.0):
+        return []
+    return [
+        f"the threshold {threshold:.3g} is more than {FAR_ABOVE:g} times the largest score of the "
+        f"normal footage ({largest:.3g}), so it may miss anomalies that are plain to see"
+    ]
+
+
+def missed_warnings(evidence: Evidence, threshold: float) -> list[str]:
+    """Return a warning if a threshold misses synthetic anomalies that are plain to see."""
+    synthetic, levels = evidence.synthetic, evidence.levels_found
+    if synthetic is None or levels is None or not synthetic.plain.any():
+        return []
+    plain = levels[synthetic.plain] >= threshold
+    if plain.mean() >= ENOUGH_FOUND:
+        return []
+    kinds = missed_kinds(synthetic, levels >= threshold)
+    most = f", most of kind {' and '.join(kinds)}" if kinds else ""
+    return [
+        f"the threshold {threshold:.3g} misses {np.sum(~plain)} of {len(plain)} synthetic "
+        f"anomalies that are plain to see{most}; choose a lower one with --threshold"
+    ]
+
+
+def size_warnings(evidence: Evidence, calibration: Calibration) -> list[str]:
+    """Return warnings if there is too little footage, or if there are too few clips."""
+    held, budget, rates = evidence.held_out, evidence.budget, evidence.rates
     warnings = []
     expected = rates.expected(budget.rate, np.ones(rates.blocks, int))
-    if expected < rates.enough:
-        size = rates.enough / budget.rate
+    if expected < rates.enough and not calibration.by_hand:
+        missing = (rates.enough - expected) / budget.rate
         if budget.counts_events:
-            footage, needed = duration(held_out.hours), duration(size)
+            footage, needed = f"{duration(held.hours)} of normal footage", duration(missing)
         else:
-            footage = f"{held_out.scored_frames} {budget.unit}s"
-            needed = f"{size:.0f} {budget.unit}s"
-        kind = "" if budget.unit == "image" else " of normal footage"
+            footage = f"{held.scored_frames} {budget.unit}s"
+            needed = f"{np.ceil(missing):.0f} {budget.unit}s"
+        low, high = calibration.interval
         warnings.append(
-            f"the budget {budget} allows {expected:.2g} false alarms in {footage}{kind}, too few "
-            f"to measure the threshold, so it is extrapolated; hold out {needed} to measure it"
+            f"{footage} cannot show a rate of {budget}, so the threshold is an estimate: the right "
+            f"one is between {low:.3g} and {high:.3g} (90 %); {needed} more make it sure"
         )
-    if budget.unit != "image" and held_out.scored_clips < FEW_CLIPS:
-        raised = f", so the threshold is raised by {margin:.2g}" if margin > 0 else ""
+    if not evidence.is_image and held.scored_clips < FEW_CLIPS:
+        clips = "1 clip does" if held.scored_clips == 1 else f"{held.scored_clips} clips do"
         warnings.append(
-            f"clips held out: {held_out.scored_clips}, too few to show how much clips differ"
-            f"{raised}; hold out {FEW_CLIPS} or more"
+            f"{clips} not show how much clips differ; calibrate with {FEW_CLIPS} or more"
         )
-    if np.ptp(scores[held_out.scored]) == 0:
-        warnings.append("every held-out frame has the same score; check that the footage moves")
     return warnings
 
 

@@ -67,6 +67,8 @@ class Parser(ArgumentParser):
         """
         name, kind = names[0], getattr(options.get("action"), "_typehint", options.get("type"))
         is_option = name.startswith("-")
+        if kind is bool and options.get("default") is False:
+            options |= {"nargs": "?", "const": True}  # `--undo` means `--undo true`
         if _is_list(kind) and (not is_option or Path in _item_types(kind)):
             options.pop("action", None)
             options |= {"type": Path if is_option else _item_types(kind)[0], "nargs": "+"}

@@ -86,6 +86,6 @@ def auroc_by_bend(detector: Detector, test: LabelledFootage) -> dict[str, float]
         frames = np.array(test.footage.frames)
         normal = test.labels == 0
         frames[normal] = bend(frames[normal], pixels)
-        scores = np.concatenate([judged.score for judged in detector.judge(frames, batch=BATCH)])
+        scores = np.concatenate([judged.raw for judged in detector.judge(frames, batch=BATCH)])
         results[f"bent by {pixels:g} px"] = micro_auroc(scores, test.labels)
     return results

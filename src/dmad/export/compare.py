@@ -1,4 +1,4 @@
-"""Compare an export with PyTorch: score terms on normal frames, and AUROC on a test split."""
+"""Compare an export with PyTorch: score terms on normal frames, and AUROC on abnormal ones."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from dmad.config import DataConfig
 from dmad.data.footage import Footage
 from dmad.data.splits import load_split
+from dmad.data.synthetic.anomalies import Sequences
 from dmad.errors import DmadError, require
 from dmad.evaluation.metrics import micro_auroc
 from dmad.inference.detector import Detector
@@ -53,7 +54,7 @@ def compare_terms(detector: Detector, exported: Detector, normal: Footage) -> tu
 
 def _columns(result: AnomalyResult) -> list[NDArray[np.float64]]:
     """The score, its two terms and the frame scores of the authors' released code."""
-    return [result.score, result.reconstruction, result.deformation, *result.released.values()]
+    return [result.raw, result.reconstruction, result.deformation, *result.released.values()]
 
 
 def compare_ranking(
@@ -76,10 +77,48 @@ def compare_ranking(
     )
 
 
+@dataclass(frozen=True)
+class SyntheticChange:
+    """How well an export finds synthetic anomalies in normal footage, compared with PyTorch."""
+
+    auroc: float  # of the export
+    auroc_pytorch: float
+    kept: float  # mean score of the anomalies, divided by that of PyTorch
+
+
+def compare_synthetic(
+    detector: Detector, exported: Detector, normal: Sequences, abnormal: Sequences
+) -> SyntheticChange:
+    """Compare the scores of two detectors on normal windows and on synthetic anomalies.
+
+    Args:
+        detector: The model in PyTorch.
+        exported: The export.
+        normal: Windows of normal clips.
+        abnormal: Windows with synthetic anomalies.
+    """
+    (ours, our_anomalies), (theirs, their_anomalies) = (
+        [window_scores(each, windows) for windows in (normal, abnormal)]
+        for each in (detector, exported)
+    )
+    labels = np.repeat([0, 1], [len(ours), len(our_anomalies)])
+    return SyntheticChange(
+        auroc=micro_auroc(np.concatenate((theirs, their_anomalies)), labels),
+        auroc_pytorch=micro_auroc(np.concatenate((ours, our_anomalies)), labels),
+        kept=float(their_anomalies.mean() / our_anomalies.mean()),
+    )
+
+
+def window_scores(detector: Detector, windows: Sequences) -> NDArray[np.float64]:
+    """Return the raw score of the last frame of each window."""
+    pairs = zip(windows.frames, windows.scenes, strict=True)
+    return np.array([detector(frames, scene).raw[-1] for frames, scene in pairs])
+
+
 def ranked_scores(detector: Detector, footage: Footage) -> NDArray[np.float64]:
     """Return Eq. 14 of each frame, or Eq. 22 of each image with the highest terms of its tiles."""
     results = [detector(footage.frames[clip.span], clip.scene) for clip in footage.clips]
     if detector.form.judges == "frames":
-        return np.concatenate([result.score for result in results])
+        return np.concatenate([result.raw for result in results])
     alpha = detector.config.score.alpha
     return np.array([one.reconstruction.max() + alpha * one.deformation.max() for one in results])

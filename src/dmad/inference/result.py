@@ -15,13 +15,13 @@ from dmad.inference.backend import SCORES_AND_MAPS, LazyArrays
 RELEASED = ("deformation", "reconstruction", "gradient")  # scores of the released code
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class JudgedFrames:
     """A batch of B scored frames or images. A larger score is more anomalous."""
 
     index: NDArray[np.int64]  # (B,): position of each frame in its clip
     frames: NDArray[np.uint8]  # (B, H, W, C): the scored frames
-    score: NDArray[np.float64]  # (B,): Eq. 14 or 22, raw
+    raw: NDArray[np.float64]  # (B,): raw score, Eq. 14 or 22
     reconstruction: NDArray[np.float64]  # (B,): first term of the score
     deformation: NDArray[np.float64]  # (B,): second term of the score, without α
     released: dict[str, NDArray[np.float64]]  # (B,) each, by the names `RELEASED`; {} for images
@@ -34,12 +34,12 @@ class JudgedFrames:
         cls, index: np.ndarray, frames: np.ndarray, outputs: Mapping[str, np.ndarray]
     ) -> JudgedFrames:
         """Return scored frames, made from the output of a `Backend`."""
-        score, reconstruction, deformation, *released = outputs["terms"].T.astype(np.float64)
+        raw, reconstruction, deformation, *released = outputs["terms"].T.astype(np.float64)
         drawings = [name for name in outputs if name not in SCORES_AND_MAPS]
         return cls(
             index=index,
             frames=frames,
-            score=score,
+            raw=raw,
             reconstruction=reconstruction,
             deformation=deformation,
             released=dict(zip(RELEASED, released, strict=False)),
@@ -54,7 +54,7 @@ class JudgedFrames:
         return JudgedFrames(
             index=self.index[one],
             frames=self.frames[one],
-            score=self.score[one],
+            raw=self.raw[one],
             reconstruction=self.reconstruction[one],
             deformation=self.deformation[one],
             released={name: values[one] for name, values in self.released.items()},
@@ -64,7 +64,7 @@ class JudgedFrames:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class AnomalyResult:
     """Scores of a clip of N frames, or of N images. A larger score is more anomalous.
 
@@ -72,13 +72,18 @@ class AnomalyResult:
     `calibrated`, `alarm` and `verdict` are None without a threshold.
     """
 
-    score: NDArray[np.float64]  # (N,): Eq. 14 or 22, raw
+    raw: NDArray[np.float64]  # (N,): raw score, Eq. 14 or 22
     reconstruction: NDArray[np.float64]  # (N,): first term of the score
     deformation: NDArray[np.float64]  # (N,): second term of the score, without α
     released: dict[str, NDArray[np.float64]]  # (N,) each, by the names `RELEASED`; {} for images
     calibrated: NDArray[np.float64] | None = None  # (N,): to compare with the threshold
     alarm: NDArray[np.bool_] | None = None  # (N,), of video: True for the frames of an event
     verdict: NDArray[np.str_] | None = None  # (N,), of images: "good" or "anomalous"
+
+    @property
+    def score(self) -> NDArray[np.float64]:
+        """(N,): the calibrated score if a threshold was set, else the raw score."""
+        return self.raw if self.calibrated is None else self.calibrated
 
     @classmethod
     def from_batches(cls, batches: Iterable[JudgedFrames], history: int) -> AnomalyResult:
@@ -89,7 +94,7 @@ class AnomalyResult:
             history: Number of frames before the first scored one, T. Their scores are NaN.
         """
         parts = [
-            cls(batch.score, batch.reconstruction, batch.deformation, batch.released)
+            cls(batch.raw, batch.reconstruction, batch.deformation, batch.released)
             for batch in batches
         ]
         none = np.full(history, np.nan)
@@ -100,7 +105,7 @@ class AnomalyResult:
     def join(cls, results: Sequence[AnomalyResult]) -> AnomalyResult:
         """Return the raw scores of several clips, one after another."""
         return cls(
-            score=np.concatenate([result.score for result in results]),
+            raw=np.concatenate([result.raw for result in results]),
             reconstruction=np.concatenate([result.reconstruction for result in results]),
             deformation=np.concatenate([result.deformation for result in results]),
             released={

@@ -41,16 +41,21 @@ class FrameJudge(Protocol):
         """Return scored frames whose scores cover only a part of the view."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class JudgedFrame:
     """One scored frame of a stream. A larger score is more anomalous."""
 
-    score: float  # Eq. 14, raw
+    raw: float  # raw score, Eq. 14
     reconstruction: float  # first term of the score
     deformation: float  # second term of the score, without α
     calibrated: float  # to compare with the threshold; NaN without a calibration
     batch: JudgedFrames = field(repr=False)  # its maps and drawings, as a batch of one
     time: float = float("nan")  # seconds, from the source of the frame
+
+    @property
+    def score(self) -> float:
+        """The calibrated score if a threshold was set, else the raw score."""
+        return self.raw if np.isnan(self.calibrated) else self.calibrated
 
 
 class Stream:
@@ -87,8 +92,8 @@ class Stream:
         calibrated = np.nan
         if self._calibrated_score:
             calibrated = self._calibrated_score(reconstruction, deformation)
-        score = float(judged.score[0])
-        return JudgedFrame(score, reconstruction, deformation, calibrated, judged)
+        raw = float(judged.raw[0])
+        return JudgedFrame(raw, reconstruction, deformation, calibrated, judged)
 
 
 def add_frames(streams: Sequence[Stream], frames: Sequence[np.ndarray]) -> list[JudgedFrame | None]:

@@ -7,11 +7,19 @@ import numpy as np
 import pytest
 
 from dmad.api import calibrate, load
+from dmad.calibration.budget import Budget
 from dmad.calibration.request import AlarmChanges
+from dmad.calibration.threshold import calibration_of
 from dmad.data.splits import load_split
 from dmad.errors import DmadError
 from dmad.forms.images.evaluation import score_images
-from dmad.forms.images.threshold import image_terms, image_threshold, read_images
+from dmad.forms.images.threshold import (
+    image_evidence,
+    image_levels,
+    image_terms,
+    read_images,
+    synthetic_terms,
+)
 
 
 @pytest.fixture
@@ -30,7 +38,8 @@ def test_thresholds_fall_as_the_rate_rises(trained_images, tiny_images) -> None:
     held_out = load_split(tiny_images().data, "held_out").footage
     alpha = detector.config.score.alpha
     terms = image_terms(detector, held_out)
-    calibration, levels = image_threshold(terms, alpha, "0.3/image")
+    levels = image_levels(terms, alpha, Budget.parse("30%"))
+    calibration = calibration_of(image_evidence(terms, alpha, "30%"))
     ordered = [levels[name] for name in ("0.01/image", "0.02/image", "0.05/image", "0.3/image")]
     assert ordered == sorted(ordered, reverse=True)
     assert calibration.threshold == levels["0.3/image"]
@@ -40,7 +49,8 @@ def test_the_calibrated_score_ranks_images_as_equation_22(trained_images, tiny_i
     detector = load(trained_images)
     held_out = load_split(tiny_images().data, "held_out").footage
     alpha = detector.config.score.alpha
-    calibration, _ = image_threshold(image_terms(detector, held_out), alpha, "0.3/image")
+    terms = image_terms(detector, held_out)
+    calibration = calibration_of(image_evidence(terms, alpha, "0.3/image"))
     scored = score_images(detector, held_out)
     scores = calibration.score(scored.reconstruction, scored.deformation)
     order = np.argsort(scored.score(alpha), kind="stable")
@@ -98,11 +108,41 @@ def test_budgets_of_video_are_refused(run, budget) -> None:
 @pytest.mark.parametrize(
     ("field", "value", "name"),
     [("weight", 0.5, "weight"), ("scene", "yard", "scene"), ("alarm", AlarmChanges(gap=1), "alarm"),
-     ("out", "gate.json", "out"), ("normal", ["clip"], "normal")],
+     ("out", "gate.json", "out")],
 )  # fmt: skip
 def test_fields_for_video_are_refused(run, field, value, name) -> None:
     with pytest.raises(DmadError, match=f"{name}: for video only"):
         calibrate(run, **{field: value})
+
+
+def test_an_image_marked_as_normal_is_good_from_now_on(run, image_data, good) -> None:
+    first = calibrate(run, footage=[good], false_alarms="0.3/image")
+    levels = load(run).levels
+    spot = sorted((image_data / "discs" / "test" / "good").iterdir())[0]
+    frames = decoded(spot, load(run))
+    low = calibrate(run, threshold=float(load(run)(frames).score[0]) * 0.9)
+    assert load(run)(frames).verdict.tolist() == ["anomalous"]
+    marked = calibrate(run, normal=[spot])
+    assert load(run)(frames).verdict.tolist() == ["good"]
+    assert marked.threshold > low.threshold
+    assert calibrate(run, undo=True) == low
+    assert calibrate(run, undo=True) == first
+    assert load(run).levels == levels
+
+
+def decoded(path: Path, detector) -> np.ndarray:
+    """The image at a path, as the model takes it."""
+    return read_images([path], detector.config.data).frames
+
+
+def test_synthetic_defects_show_what_a_threshold_finds(run, good) -> None:
+    calibration = calibrate(run, footage=[good], false_alarms="5%")
+    found = [option.found for option in calibration.options]
+    assert found == sorted(found, reverse=True)
+    detector = load(run)
+    made = synthetic_terms(detector, read_images([good], detector.config.data))
+    assert set(made.kinds) == {"bend", "cut", "scratch"}
+    assert made.synthetic_reconstruction.shape == (24, 1)
 
 
 def test_missing_and_too_few_images_are_refused(run, good, tmp_path) -> None:

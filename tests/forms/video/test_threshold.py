@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from dmad.api import calibrate, load, train
+from dmad.calibration.alarms import highest_alarm_level
 from dmad.calibration.calibration import Calibration, read_calibration
 from dmad.calibration.held_out import HeldOut
 from dmad.calibration.request import AlarmChanges
@@ -91,13 +92,69 @@ def test_a_false_alarm_named_as_normal_raises_no_alarm_again(run, clips, frames_
     first = calibrate(run, footage=calm, false_alarms="2/hour", alarm=alarm, fps=10, weight=0.3)
     assert events(run, first, frames)
     weights = find_model(run).weights.read_bytes()
-    second = calibrate(run, normal=[odd], fps=10)
+    second = calibrate(run, normal=[odd], fps=10, force=True)
     assert not events(run, second, frames)
+    assert second.threshold > first.threshold
     assert find_model(run).weights.read_bytes() == weights  # nothing was trained
     assert (second.budget, second.scorer.weight) == (first.budget, 0.3)
     assert (second.rule.gap, second.rule.minimum) == (first.rule.gap, first.rule.minimum)
-    assert (second.clips, second.frames) == (3, 3 * 56)
+    assert (second.scorer, second.clips) == (first.scorer, 2)
     assert load(run).calibration == second
+    again = calibrate(run, false_alarms="3/hour")
+    assert again.threshold >= second.threshold  # what was marked stays silent
+    assert calibrate(run, undo=True) == second
+    assert calibrate(run, undo=True) == load(run).calibration == first
+
+
+def test_a_normal_clip_that_raises_no_alarm_changes_nothing(run, clips, logged) -> None:
+    first = calibrate(run, footage=clips, false_alarms="1/day", fps=10)
+    assert calibrate(run, normal=clips[:1], fps=10) == first
+    assert "raises no alarm; the threshold" in logged()
+
+
+def test_a_marked_clip_that_would_hide_much_must_be_forced(run, clips) -> None:
+    *calm, odd = clips
+    first = calibrate(run, footage=calm, fps=10)
+    low = calibrate(run, threshold=first.largest / 10)
+    with pytest.raises(DmadError, match=r"the threshold must rise from .* or use --force"):
+        calibrate(run, normal=[odd], fps=10)
+    assert load(run).calibration == low
+
+
+def test_an_event_is_marked_by_its_id(run, clips, tmp_path, logged) -> None:
+    first = calibrate(run, footage=clips[:2], fps=10)
+    score = 1.2 * first.threshold
+    message = {"kind": "event", "id": "gate-7.000", "state": "end", "score": score}
+    (tmp_path / "events.jsonl").write_text(json.dumps(message) + "\n")
+    second = calibrate(run, normal=["gate-7.000"], events=tmp_path)
+    assert second.threshold == pytest.approx(1.05 * score)
+    assert "1 of 1 past events would be silent now: gate-7.000" in logged()
+
+
+def test_normal_is_given_alone(run, clips) -> None:
+    calibrate(run, footage=clips[:2], fps=10)
+    with pytest.raises(DmadError, match="normal changes only the threshold; give false_alarms"):
+        calibrate(run, normal=clips[2:], false_alarms="1/day", fps=10)
+
+
+def test_a_threshold_is_set_by_hand(run, clips) -> None:
+    first = calibrate(run, footage=clips[:2], false_alarms="2/hour", fps=10)
+    second = calibrate(run, threshold=2.5)
+    assert (second.threshold, second.by_hand, second.scorer) == (2.5, True, first.scorer)
+    assert len(second.options) == 5
+    assert load(run).calibration == second
+    assert calibrate(run, footage=clips[:1], threshold=3.5, fps=10).threshold == 3.5
+
+
+def test_synthetic_anomalies_show_what_a_threshold_finds(run, clips) -> None:
+    found = [option.found for option in calibrate(run, footage=clips[:2], fps=10).options]
+    assert found == sorted(found, reverse=True)
+    again = [option.found for option in calibrate(run, false_alarms="60/hour").options]
+    assert None not in again  # their scores are stored with those of the footage
+
+
+def test_a_percentage_is_a_share_of_the_frames(run, clips) -> None:
+    assert str(calibrate(run, footage=clips, false_alarms="5%", fps=10).budget) == "0.05/frame"
 
 
 def test_what_is_not_asked_for_stays_as_in_the_last_calibration(run, clips) -> None:
@@ -133,8 +190,8 @@ def test_a_camera_has_its_threshold_in_a_file_of_its_own(run, clips, tmp_path) -
     first = calibrate(run, footage=clips[:1], false_alarms="6/hour", fps=10, out=out)
     assert read_calibration(out) == first
     assert HeldOut.read(tmp_path / "yard.npz").scored_frames == 56
-    second = calibrate(run, normal=clips[1:2], fps=10, out=out)
-    assert (second.clips, second.budget) == (2, first.budget)
+    second = calibrate(run, threshold=7.5, out=out)
+    assert (second.clips, second.budget) == (1, first.budget)
     assert read_card(find_model(run)) == before
     assert load(run).calibration is None
     assert load(run, calibration=out).calibration == second
@@ -146,16 +203,14 @@ def test_a_file_of_terms_without_digests_is_read(run, clips) -> None:
     with np.load(run / "model.npz") as file:
         kept = {name: file[name] for name in file if name != "digests"}
     np.savez(run / "model.npz", **kept)
-    assert calibrate(run, normal=clips[1:2], fps=10).clips == 2
+    assert calibrate(run, false_alarms="6/hour").clips == 1
 
 
 def test_a_clip_counts_once(run, clips, logged) -> None:
     calm, other, odd = clips
     assert calibrate(run, footage=[calm, calm], fps=10).clips == 1
     assert "1 of 2 clips" in logged()
-    assert calibrate(run, normal=[other, odd], fps=10).clips == 3
-    again = calibrate(run, normal=[other, odd], fps=10)
-    assert (again.clips, again.frames) == (3, 3 * 56)
+    assert calibrate(run, footage=[calm, other, odd, calm], fps=10).clips == 3
 
 
 def test_a_view_has_its_name_in_a_file_of_its_own(two_views, clips, tmp_path) -> None:
@@ -172,11 +227,14 @@ def test_normal_clips_are_scored_in_the_view_that_they_show(
 ) -> None:
     run = copytree(two_views, tmp_path / "run")
     calibrate(run, fps=10)
-    calibrate(run, normal=clips[:1], fps=10, scene="02")
-    terms = HeldOut.read(run / "model.npz").reconstruction[-60:]
-    shown, other = (load(run)(frames_of(3, 60), view).reconstruction for view in ("02", "01"))
-    np.testing.assert_allclose(terms, shown, rtol=1e-3)
-    assert not np.allclose(terms[4:], other[4:], rtol=1e-2)
+    low = calibrate(run, threshold=-99.0)
+    marked = calibrate(run, normal=clips[:1], fps=10, scene="02", force=True)
+    levels = [
+        highest_alarm_level(load(run)(frames_of(3, 60), view).calibrated, low.shape, 10)
+        for view in ("02", "01")
+    ]
+    assert marked.lowest == pytest.approx(levels[0] + 0.05 * abs(levels[0]), rel=1e-3)
+    assert levels[1] != pytest.approx(levels[0], rel=1e-2)
 
 
 def test_a_new_view_is_calibrated_on_its_own_clips_alone(run, clips, tmp_path) -> None:
@@ -184,7 +242,8 @@ def test_a_new_view_is_calibrated_on_its_own_clips_alone(run, clips, tmp_path) -
     calibrate(run, footage=clips[:1], false_alarms="6/hour", fps=10)
     first = calibrate(run, normal=clips[1:2], fps=10, out=out, scene="yard")
     assert (first.scene, first.clips, first.budget.amount) == ("yard", 1, 6)
-    assert calibrate(run, normal=clips[:1], fps=10, out=out, scene="yard").clips == 2
+    marked = calibrate(run, normal=clips[:1], fps=10, out=out, scene="yard", force=True)
+    assert (marked.clips, marked.scorer) == (1, first.scorer)
     with pytest.raises(DmadError, match="view yard was not in the training; store its threshold"):
         calibrate(run, normal=clips[1:2], fps=10, scene="yard")
 

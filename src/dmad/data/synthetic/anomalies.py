@@ -1,4 +1,4 @@
-"""Synthetic anomalies of video: normal sequences in which one place is faster or larger.
+"""Synthetic anomalies of video: normal sequences in which one place is faster, larger or strange.
 
 They are made from normal footage, so settings can be chosen with them without a test set.
 """
@@ -24,6 +24,38 @@ BACKGROUND_SAMPLES = 64  # the background is the median of at most about this ma
 
 
 @dataclass(frozen=True)
+class Variant:
+    """One kind of synthetic anomaly, in one strength.
+
+    Args:
+        kind: What is unusual: "speed", "size", "direction" or "texture".
+        speed: Factor of the speed.
+        growth: Factor of the size.
+        turned: The objects move at a right angle to their direction.
+        contrast: Grey levels of a grainy patch that hides the objects. 0: no patch.
+        plain: The anomaly is plain to see.
+    """
+
+    kind: str
+    speed: int = 1
+    growth: float = 1.0
+    turned: bool = False
+    contrast: float = 0.0
+    plain: bool = True
+
+
+VARIANTS = (
+    Variant("speed", speed=2, plain=False),
+    Variant("speed", speed=3),
+    Variant("size", growth=1.4, plain=False),
+    Variant("size", growth=2.0),
+    Variant("direction", speed=2, turned=True, plain=False),
+    Variant("texture", contrast=25, plain=False),
+    Variant("texture", contrast=70),
+)
+
+
+@dataclass(frozen=True, eq=False)
 class Sequences:
     """Generated sequences, and the view of each."""
 
@@ -58,6 +90,38 @@ def sequences(footage: Footage, past: int, count: int, kind: Kind, seed: int = 0
     return Sequences(np.stack(frames), tuple(scenes))
 
 
+def variant_sequences(
+    footage: Footage, past: int, count: int, variant: Variant, seed: int = 0
+) -> Sequences:
+    """Choose random sequences from normal clips, and put an anomaly of a variant into each.
+
+    Args:
+        footage: Normal clips. Clips shorter than 3 T + 1 frames are not used.
+        past: T, the number of frames before the last frame of a sequence.
+        count: Number of sequences.
+        variant: Kind and strength of the anomaly.
+        seed: Seed of the choice.
+    """
+    backgrounds = _backgrounds(footage)
+    frames, scenes = [], []
+    for index in range(count):
+        rng = np.random.default_rng([seed, index])
+        normal, scene = _draw(footage, past, 1, rng)
+        same_view = tuple(clip for clip in footage.clips if clip.scene == scene)
+        pasted, _ = _draw(replace(footage, clips=same_view), past, variant.speed, rng)
+        moving = pasted - backgrounds[scene]
+        centre = _place_of_most_motion(moving)
+        if variant.growth > 1:
+            moving = np.stack([_enlarge(frame, centre, variant.growth) for frame in moving])
+        if variant.turned:
+            moving = np.stack([_turn(frame, centre) for frame in moving])
+        if variant.contrast:
+            moving = _grain(moving.shape, variant.contrast, rng)
+        frames.append(_blend(normal, backgrounds[scene] + moving, centre))
+        scenes.append(scene)
+    return Sequences(np.stack(frames), tuple(scenes))
+
+
 def _backgrounds(footage: Footage) -> Mapping[str, np.ndarray]:
     """The median (H, W, C) of each view. If there is only one view, all frames are used."""
     scenes = sorted({clip.scene for clip in footage.clips})
@@ -87,9 +151,14 @@ def _paste(normal: np.ndarray, fast: np.ndarray, background: np.ndarray, kind: K
     moving = fast - background
     centre = _place_of_most_motion(moving)
     if kind == "large":
-        moving = np.stack([_enlarge(frame, centre) for frame in moving])
+        moving = np.stack([_enlarge(frame, centre, GROWTH) for frame in moving])
+    return _blend(normal, background + moving, centre)
+
+
+def _blend(normal: np.ndarray, pasted: np.ndarray, centre: Sequence[int]) -> np.ndarray:
+    """Frames (T + 1, H, W, C) that show `pasted` in a soft disc and `normal` around it."""
     weight = _soft_disc(normal.shape[1:3], centre)[..., None]
-    mixed: np.ndarray = (1 - weight) * normal + weight * (background + moving)
+    mixed: np.ndarray = (1 - weight) * normal + weight * pasted
     return mixed.clip(0, 255).round().astype(np.uint8)
 
 
@@ -101,12 +170,29 @@ def _place_of_most_motion(moving: np.ndarray) -> tuple[int, int]:
     return int(row), int(column)
 
 
-def _enlarge(frame: np.ndarray, centre: Sequence[int]) -> np.ndarray:
+def _enlarge(frame: np.ndarray, centre: Sequence[int], growth: float) -> np.ndarray:
     """A frame (H, W, C) enlarged about a point."""
-    scale = np.array([1 / GROWTH, 1 / GROWTH, 1])
+    scale = np.array([1 / growth, 1 / growth, 1])
     fixed = np.array([*centre, 0])
     enlarged: np.ndarray = affine_transform(frame, scale, fixed - scale * fixed, order=1)
     return enlarged
+
+
+def _turn(frame: np.ndarray, centre: Sequence[int]) -> np.ndarray:
+    """A frame (H, W, C) turned by a right angle about a point."""
+    quarter = np.array([[0.0, 1, 0], [-1, 0, 0], [0, 0, 1]])
+    fixed = np.array([*centre, 0])
+    turned: np.ndarray = affine_transform(frame, quarter, fixed - quarter @ fixed, order=1)
+    return turned
+
+
+def _grain(shape: tuple[int, ...], contrast: float, rng: Generator) -> np.ndarray:
+    """The same grain in every frame, (T + 1, H, W, C), which moves to the right."""
+    count, height, width, channels = shape
+    grain = gaussian_filter(rng.standard_normal((height, width)), height / 64)
+    grain = contrast * grain / grain.std()
+    moved = [np.roll(grain, step * max(1, width // 128), 1) for step in range(count)]
+    return np.repeat(np.stack(moved)[..., None], channels, -1)
 
 
 def _soft_disc(shape: tuple[int, ...], centre: Sequence[int]) -> np.ndarray:

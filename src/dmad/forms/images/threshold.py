@@ -4,32 +4,39 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from dmad.calibration.budget import Budget
 from dmad.calibration.calibration import Calibration
+from dmad.calibration.feedback import MarkedEvents, log_change, silence
 from dmad.calibration.held_out import HeldOut
 from dmad.calibration.request import CalibrationRequest
 from dmad.calibration.standardisation import Scorer
-from dmad.calibration.threshold import choose_threshold
+from dmad.calibration.store import CalibrationStore
+from dmad.calibration.synthetic import SyntheticTerms
+from dmad.calibration.threshold import Evidence, calibration_of, gather
 from dmad.config import DataConfig
 from dmad.console import warn_about
 from dmad.data.cache import decode_clips
-from dmad.data.footage import ClipSource, Footage, clip_digest, without_repeats
+from dmad.data.footage import ClipSource, Footage, clip_digest, thin, without_repeats
 from dmad.data.inputs import find_images
+from dmad.data.layouts.image_masks import with_masks
 from dmad.data.layouts.images import good_images
 from dmad.data.locations import with_locations
 from dmad.data.splits import FEWEST_HELD_OUT, load_split
+from dmad.data.synthetic.defects import KINDS, defective
+from dmad.data.zones import ALL, Zone
 from dmad.errors import DmadError, require
-from dmad.forms.images.evaluation import score_images
-from dmad.forms.video.threshold import terms_file
+from dmad.forms.images.evaluation import frames_of, score_frames, score_images
 from dmad.inference.detector import Detector
-from dmad.runs import ModelFiles, update_card
+from dmad.runs import ModelFiles
 
 DEFAULT_BUDGET = "0.01/image"
 REPORTED_BUDGETS = ("0.01/image", "0.02/image", "0.05/image")  # also in the table of results
+MOST_WITH_DEFECTS = 8  # good images, evenly spread, that get synthetic defects of each kind
 
 logger = logging.getLogger(__name__)
 
@@ -42,17 +49,85 @@ def calibrate(detector: Detector, files: ModelFiles, request: CalibrationRequest
             only video has.
     """
     refused = ", ".join(request.of_video)
-    require(not refused, f"{refused}: for video only; for images, name all good images")
-    previous, stored = detector.calibration, terms_file(files.card)
-    if not request.footage and stored.is_file():
-        held = HeldOut.read(stored)
-    else:
-        held = image_terms(detector, _good_images(detector, request))
+    require(not refused, f"{refused}: for video only; leave it out for images")
+    store = CalibrationStore(files)
+    if request.undo:
+        return store.undo()
+    previous = detector.calibration
+    if previous and request.normal:
+        return _mark_as_normal(detector, store, request, previous)
+    require(not request.normal, "there is no threshold yet; set one from good images first")
+    zone = request.zone or (previous.zone if previous else ALL)
+    held, synthetic = _held_out(detector, store, request, zone)
+    alpha = detector.config.score.alpha
     budget = request.false_alarms or (previous.budget if previous else DEFAULT_BUDGET)
-    calibration, levels = image_threshold(held, detector.config.score.alpha, budget)
-    held.write(stored)
-    update_card(files, {"calibration": calibration.to_dict(), "levels": levels})
+    evidence = image_evidence(held, alpha, budget, synthetic)
+    lowest = previous.lowest if previous and not request.footage else None
+    calibration = calibration_of(evidence, request.threshold, lowest=lowest)
+    calibration = replace(calibration, zone=zone)
+    store.remember(previous, levels=dict(detector.levels))
+    store.write_terms(held, synthetic)
+    store.write(calibration, levels=image_levels(held, alpha, calibration.budget))
     return calibration
+
+
+def _mark_as_normal(
+    detector: Detector, store: CalibrationStore, request: CalibrationRequest, previous: Calibration
+) -> Calibration:
+    """Raise the threshold until the images in `request.normal` are good."""
+    refused = ", ".join(request.beside("normal"))
+    require(not refused, f"normal changes only the threshold; give {refused} in a call of its own")
+    marked = MarkedEvents.read(request.normal, request.events)
+    levels = [event.score for event in marked.events]
+    if marked.files:
+        data = with_locations(detector.config.data, request.root, request.cache)
+        scored = score_images(detector, read_images(marked.files, data), previous.zone)
+        levels.append(float(previous.score(scored.reconstruction, scored.deformation).max()))
+    evidence = None
+    if store.terms.is_file():
+        held, synthetic = store.read_terms()
+        evidence = image_evidence(held, detector.config.score.alpha, previous.budget, synthetic)
+    changed = silence(previous, max(levels), evidence, request.force)
+    log_change(previous, changed, marked.past)
+    if changed != previous:
+        levels_of_rates = dict(detector.levels)
+        store.remember(previous, levels=levels_of_rates)
+        store.write(changed, levels=levels_of_rates)
+    return changed
+
+
+def _held_out(
+    detector: Detector, store: CalibrationStore, request: CalibrationRequest, zone: Zone
+) -> tuple[HeldOut, SyntheticTerms | None]:
+    """Terms of the images of the request, or else of those that were used last, or else of those
+    held out from training. Then the terms of synthetic defects in them.
+
+    If the last images were scored in another zone, those held out from training are used.
+    """
+    last = detector.calibration
+    if not request.footage and store.terms.is_file() and last and last.zone == zone:
+        return store.read_terms()
+    good = _good_images(detector, request)
+    return image_terms(detector, good, zone), synthetic_terms(detector, good, zone)
+
+
+def synthetic_terms(detector: Detector, good: Footage, zone: Zone = ALL) -> SyntheticTerms:
+    """Draw synthetic defects of every kind into good images, and score them."""
+    frames = frames_of(good)
+    images = [frames[i] for i in thin(np.arange(len(frames)), MOST_WITH_DEFECTS)]
+    kinds = [kind for kind in KINDS for _ in images]
+    defects = [
+        defective(image, kind, seed)[0]
+        for seed, (kind, image) in enumerate(zip(kinds, images * len(KINDS), strict=True))
+    ]
+    is_whole = detector.config.data.tiles == 1  # of tiles, only some are drawn into
+    scored = score_frames(detector, defects, zone if is_whole else ALL)
+    return SyntheticTerms(
+        scored.reconstruction[:, None],
+        scored.deformation[:, None],
+        np.array(kinds),
+        plain=np.ones(len(kinds), bool),
+    )
 
 
 def _good_images(detector: Detector, request: CalibrationRequest) -> Footage:
@@ -71,13 +146,19 @@ def read_images(sources: Sequence[str | Path], data: DataConfig) -> Footage:
     Raises:
         DmadError: There are no images, or all are in folders named abnormal or masks.
     """
-    given = [find_images([Path(source)]) for source in sources]
-    good = list(dict.fromkeys(file.path for files in given for file in good_images(files)))
-    left_out = len({file.path for files in given for file in files}) - len(good)
+    given = [with_masks(find_images([Path(source)])).files for source in sources]
+    good = list(
+        dict.fromkeys((file.path, file.page) for files in given for file in good_images(files))
+    )
+    left_out = len({(file.path, file.page) for files in given for file in files}) - len(good)
     require(bool(good), f"all {left_out} images are in folders named abnormal or masks")
     if left_out:
         logger.warning("%d images left out, because their folders are not named good", left_out)
-    footage = decode_clips([ClipSource(str(path), path) for path in good], data)
+    sources = [
+        ClipSource(f"{path}-page-{page + 1}" if page else str(path), path, page=page)
+        for path, page in good
+    ]
+    footage = decode_clips(sources, data)
     warn_about(footage.skipped, logger)
     return without_repeats(footage)
 
@@ -101,9 +182,9 @@ def _trained_on(good: Footage, trained: DataConfig) -> list[str]:
     ]
 
 
-def image_terms(detector: Detector, good: Footage) -> HeldOut:
+def image_terms(detector: Detector, good: Footage, zone: Zone = ALL) -> HeldOut:
     """Compute both raw terms of good images. Each image is a clip of one frame."""
-    scored = score_images(detector, good)
+    scored = score_images(detector, good, zone)
     count = len(scored.reconstruction)
     require(
         count >= FEWEST_HELD_OUT,
@@ -113,15 +194,16 @@ def image_terms(detector: Detector, good: Footage) -> HeldOut:
     return HeldOut(scored.reconstruction, scored.deformation, ones, fps=1.0)
 
 
-def image_threshold(
-    held: HeldOut, alpha: float, budget: Budget | str
-) -> tuple[Calibration, dict[str, float]]:
-    """Return the threshold for a false-positive rate, and thresholds for `REPORTED_BUDGETS`.
+def image_evidence(
+    held: HeldOut, alpha: float, budget: Budget | str, synthetic: SyntheticTerms | None = None
+) -> Evidence:
+    """Return the evidence for a threshold of images.
 
     Args:
         held: Terms of the good images.
         alpha: α of Eq. 22.
         budget: The false-positive rate, such as "0.01/image".
+        synthetic: Terms of synthetic defects.
 
     Raises:
         DmadError: The budget is a number of events in a time, or a share of frames.
@@ -132,8 +214,10 @@ def image_threshold(
         f"images have no hours or frames, so {budget} has no meaning; give 0.01/image",
     )
     weight = alpha / Scorer.fit(held.reconstruction, held.deformation, 1.0).alpha_per_weight
-    chosen = choose_threshold(held, budget, weight=weight)
-    levels = {str(budget): chosen.threshold}
-    for reported in REPORTED_BUDGETS:
-        levels[reported] = choose_threshold(held, reported, weight=weight).threshold
-    return chosen, levels
+    return gather(held, budget, weight=weight, synthetic=synthetic)
+
+
+def image_levels(held: HeldOut, alpha: float, budget: Budget) -> dict[str, float]:
+    """Return the thresholds for a false-positive rate and for `REPORTED_BUDGETS`."""
+    names = dict.fromkeys((str(budget), *REPORTED_BUDGETS))
+    return {name: calibration_of(image_evidence(held, alpha, name)).threshold for name in names}

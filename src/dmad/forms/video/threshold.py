@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,12 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
-from dmad.calibration.alarms import AlarmShape
+from dmad.calibration.alarms import AlarmShape, highest_alarm_level
 from dmad.calibration.budget import Budget
 from dmad.calibration.calibration import Calibration, read_calibration
+from dmad.calibration.feedback import MarkedEvents, log_change, silence, with_threshold
 from dmad.calibration.held_out import HeldOut
 from dmad.calibration.request import CalibrationRequest
-from dmad.calibration.threshold import choose_threshold
+from dmad.calibration.store import CalibrationStore, terms_file
+from dmad.calibration.synthetic import SyntheticTerms
+from dmad.calibration.threshold import Evidence, calibration_of, gather
 from dmad.config import DataConfig
 from dmad.console import warn_about
 from dmad.data.cache import decode_clips
@@ -34,9 +36,10 @@ from dmad.data.zones import ALL, Zone
 from dmad.errors import require
 from dmad.files import make_folder, write_atomically
 from dmad.forms.video.evaluation import score_clips
+from dmad.forms.video.weight import synthetic_terms
 from dmad.inference.detector import Detector
 from dmad.inference.result import AnomalyResult
-from dmad.runs import ModelFiles, update_card
+from dmad.runs import ModelFiles
 
 DEFAULT_BUDGET = "1/hour"
 
@@ -58,19 +61,98 @@ def calibrate(detector: Detector, files: ModelFiles, request: CalibrationRequest
         DmadError: No footage was held out, its frame rate is unknown, or options of the request
             contradict each other or the last calibration.
     """
+    store = CalibrationStore(files, request.out)
+    if request.undo:
+        return store.undo()
     _check(request)
     previous = _previous_calibration(detector, request)
-    budget = _budget(request, previous)
-    last_shape = previous.shape if previous else AlarmShape()
-    shape = request.alarm.applied_to(last_shape)
     request = _start_new_view(detector, request, previous)
+    if previous and request.normal:
+        return _mark_as_normal(detector, store, request, previous)
+    if previous and request.threshold is not None and not request.footage:
+        stored = _stored_terms(store.files, request)
+        chosen = with_threshold(previous, request.threshold, _stored_evidence(stored, previous))
+        return _replace(store, stored, previous, chosen)
+    return _calibrate_on_footage(detector, store, request, previous)
+
+
+def _calibrate_on_footage(
+    detector: Detector,
+    store: CalibrationStore,
+    request: CalibrationRequest,
+    previous: Calibration | None,
+) -> Calibration:
+    budget = _budget(request, previous)
+    shape = request.alarm.applied_to(previous.shape if previous else AlarmShape())
     view = _view(request, previous)
-    held = _held_out(detector, _stored_terms(files, request), request, view)
+    stored = _stored_terms(store.files, request)
+    held, synthetic = _held_out(detector, stored, request, view)
     weight = _weight(detector, request, previous)
-    chosen = choose_threshold(held, budget, shape, weight)
-    calibration = replace(chosen, scene=view.scene, zone=view.zone)
-    _store(files, request.out, held, calibration)
+    evidence = gather(held, budget, shape, weight, synthetic)
+    lowest = None if request.footage else _lowest(previous, evidence)
+    calibration = replace(
+        calibration_of(evidence, request.threshold, lowest=lowest), scene=view.scene, zone=view.zone
+    )
+    store.remember(previous)
+    store.write_terms(held, synthetic)
+    store.write(calibration)
     return calibration
+
+
+def _lowest(previous: Calibration | None, evidence: Evidence) -> float | None:
+    """The lowest threshold that the alarms marked as normal allow; None if none are known."""
+    if previous is None or previous.lowest is None:
+        return None
+    if previous.scorer == evidence.scorer and previous.shape == evidence.shape:
+        return previous.lowest
+    logger.warning("scores have changed, so alarms that were marked as normal may come again")
+    return None
+
+
+def _replace(
+    store: CalibrationStore, stored: Path, previous: Calibration, new: Calibration
+) -> Calibration:
+    """Store a calibration that has the footage of the last one, whose terms are in `stored`."""
+    if new == previous and store.path.is_file():
+        return previous
+    store.remember(previous)
+    if stored.is_file() and stored != store.terms:
+        write_atomically(store.terms, stored.read_bytes())
+    store.write(new)
+    return new
+
+
+def _stored_evidence(stored: Path, calibration: Calibration) -> Evidence | None:
+    """The footage of a calibration; None if the file with its terms does not exist."""
+    if not stored.is_file():
+        return None
+    held, synthetic = HeldOut.read(stored), SyntheticTerms.read(stored)
+    return gather(held, calibration.budget, calibration.shape, calibration.scorer.weight, synthetic)
+
+
+def _mark_as_normal(
+    detector: Detector, store: CalibrationStore, request: CalibrationRequest, previous: Calibration
+) -> Calibration:
+    """Raise the threshold until the clips and events in `request.normal` raise no alarm."""
+    refused = ", ".join(request.beside("normal"))
+    require(not refused, f"normal changes only the threshold; give {refused} in a call of its own")
+    view = _view(request, previous)
+    marked = MarkedEvents.read(request.normal, request.events)
+    levels = [event.score for event in marked.events]
+    if marked.files:
+        seen = View(request.scene or view.scene, view.zone)
+        data = with_locations(detector.config.data, request.root, request.cache)
+        footage = without_repeats(read_clips(marked.files, data, seen.scene))
+        terms = terms_of(detector, footage, request.fps or previous.fps, seen.zone)
+        terms.check_rate(previous.fps)
+        scores = previous.score(terms.reconstruction, terms.deformation, terms.clip_lengths)
+        lengths = terms.clip_lengths
+        levels.append(highest_alarm_level(scores, previous.shape, previous.fps, lengths))
+    stored = _stored_terms(store.files, request)
+    evidence = _stored_evidence(stored, previous)
+    changed = silence(previous, max(levels), evidence, request.force)
+    log_change(previous, changed, marked.past)
+    return _replace(store, stored, previous, replace(changed, scene=view.scene, zone=view.zone))
 
 
 def _check(request: CalibrationRequest) -> None:
@@ -100,7 +182,7 @@ def _previous_calibration(detector: Detector, request: CalibrationRequest) -> Ca
 def _budget(request: CalibrationRequest, previous: Calibration | None) -> Budget:
     """The budget of the request, or else of the last calibration, or else the default."""
     last = previous.budget if previous else DEFAULT_BUDGET
-    budget = Budget.parse(request.false_alarms or last)
+    budget = Budget.parse(request.false_alarms or last, share_of="frame")
     require(budget.unit != "image", f"{budget} is for images; for video give 1/day or 0.001/frame")
     return budget
 
@@ -159,44 +241,29 @@ def _stored_terms(files: ModelFiles, request: CalibrationRequest) -> Path:
     return stored
 
 
-def terms_file(card: Path) -> Path:
-    """Return the path of the score terms that belong to a card or a calibration file."""
-    return card.with_name(f"{card.name.removesuffix('.json')}.npz")
-
-
-def _store(files: ModelFiles, out: Path | None, held: HeldOut, calibration: Calibration) -> None:
-    """Write the score terms, then the threshold that was set from them."""
-    held.write(terms_file(out or files.card))
-    if out:
-        write_atomically(out, json.dumps(calibration.to_dict(), indent=1))
-    else:
-        update_card(files, {"calibration": calibration.to_dict()})
-
-
-def _held_out(detector: Detector, stored: Path, request: CalibrationRequest, view: View) -> HeldOut:
+def _held_out(
+    detector: Detector, stored: Path, request: CalibrationRequest, view: View
+) -> tuple[HeldOut, SyntheticTerms | None]:
     """Score terms of the footage in the request, or else of the last calibration's footage, or
-    else of the footage held out from training.
+    else of the footage held out from training. Then the terms of synthetic anomalies in it.
     """
+    if not request.footage and stored.is_file():
+        held = HeldOut.read(stored)
+        require(
+            not request.fps or same_rate(request.fps, held.fps),
+            f"fps {request.fps:g} is given without clips; the last footage has {held.fps:g} frames "
+            "per second",
+        )
+        return held, SyntheticTerms.read(stored)
     data = with_locations(detector.config.data, request.root, request.cache)
     seen = View(request.scene or view.scene, view.zone)
     if request.footage:
         footage = without_repeats(read_clips(request.footage, data, seen.scene))
-        held = terms_of(detector, footage, request.fps, seen.zone)
-    elif stored.is_file():
-        held = HeldOut.read(stored)
-        require(
-            not request.fps or bool(request.normal) or same_rate(request.fps, held.fps),
-            f"fps {request.fps:g} is given without clips; the last footage has {held.fps:g} frames "
-            "per second",
-        )
     else:
-        held = terms_of(detector, load_split(data, "held_out").footage, request.fps, seen.zone)
-    if not request.normal:
-        return held
-    new = without_repeats(read_clips(request.normal, data, seen.scene), held.digests.tolist())
-    if not new.clips:
-        return held
-    return held.joined(terms_of(detector, new, request.fps, seen.zone))
+        footage = load_split(data, "held_out").footage
+    held = terms_of(detector, footage, request.fps, seen.zone)
+    made = None if seen.zone else synthetic_terms(detector, footage, held.fps)
+    return held, made
 
 
 def read_clips(sources: Sequence[str | Path], data: DataConfig, scene: str = "") -> Footage:

@@ -6,6 +6,7 @@ made from held-out normal clips: one thing in a clip moves too fast, or is too l
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -13,10 +14,18 @@ import numpy as np
 import torch
 
 from dmad.calibration.standardisation import Scorer
+from dmad.calibration.synthetic import SyntheticTerms
 from dmad.console import progress_bar
 from dmad.data.footage import Footage
-from dmad.data.synthetic.anomalies import SPEEDS, Kind, Sequences, sequences
-from dmad.errors import require
+from dmad.data.synthetic.anomalies import (
+    SPEEDS,
+    VARIANTS,
+    Kind,
+    Sequences,
+    sequences,
+    variant_sequences,
+)
+from dmad.errors import DmadError, require
 from dmad.evaluation.metrics import micro_auroc
 from dmad.inference.detector import Detector
 from dmad.model.scoring import scores_of_maps
@@ -25,8 +34,12 @@ KINDS: tuple[Kind, ...] = ("normal", "fast", "large")
 WEIGHTS = (0.0, 0.2, 0.5, 1.0, 2.0)
 SEQUENCES = 40  # of each kind
 SCORED_FRAMES = 8  # of each sequence; the mean of their scores is compared
+ANOMALY_SECONDS = 1.2  # scored length of the synthetic anomalies that test a threshold
+OF_EACH_VARIANT = 4  # of these anomalies
 CLEARLY = 0.01  # gain of AUROC that another weight than the usual one needs
 Terms = tuple[np.ndarray, np.ndarray]  # Eq. 12 and 13 of each sequence, (sequences, frames) each
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -105,6 +118,38 @@ def auroc_of_kinds(scores: Mapping[Kind, np.ndarray]) -> tuple[float, float]:
         return micro_auroc(np.concatenate((scores["normal"], scores[kind])), labels)
 
     return auroc("fast"), auroc("large")
+
+
+def synthetic_terms(detector: Detector, footage: Footage, fps: float) -> SyntheticTerms | None:
+    """Make synthetic anomalies of several kinds and strengths from normal clips, and score them.
+
+    Args:
+        detector: A model of video.
+        footage: The clips.
+        fps: Frames per second.
+
+    Returns:
+        The raw terms of the sequences. None if no clip is long enough for them.
+    """
+    data, kernel = detector.config.data, detector.config.score.kernel
+    scored = max(SCORED_FRAMES, round(ANOMALY_SECONDS * fps))
+    past = data.history + scored - 1
+    try:
+        check_length(footage, past, "so synthetic anomalies cannot be made")
+    except DmadError as error:
+        logger.info("%s", error)
+        return None
+    terms = []
+    for variant in VARIANTS:
+        made = variant_sequences(footage, past, OF_EACH_VARIANT, variant)
+        terms += sequence_terms(detector, made, [kernel], f"synthetic {variant.kind}")
+    reconstruction, deformation = (np.concatenate(term) for term in zip(*terms, strict=True))
+    return SyntheticTerms(
+        reconstruction,
+        deformation,
+        kinds=np.repeat([variant.kind for variant in VARIANTS], OF_EACH_VARIANT),
+        plain=np.repeat([variant.plain for variant in VARIANTS], OF_EACH_VARIANT),
+    )
 
 
 def sequence_terms(

@@ -1,0 +1,128 @@
+"""Feedback: "that was normal". The threshold rises just enough to silence an alarm."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from dmad.calibration.calibration import Calibration
+from dmad.calibration.past_events import PastEvent, read_past_events
+from dmad.calibration.threshold import Evidence, far_above_warnings, threshold_warnings
+from dmad.errors import require
+
+MARGIN = 0.05  # the threshold is higher than the marked score by this share of it
+MOST_RISE = 2.0  # a larger factor must be forced
+EVENTS_NAMED = 5  # past events that a message names
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class MarkedEvents:
+    """What a user marked as normal."""
+
+    files: Sequence[Path]  # clips or images
+    events: Sequence[PastEvent]  # marked by their ids, or by their films
+    past: Sequence[PastEvent]  # all events that are known
+
+    @classmethod
+    def read(cls, normal: Sequence[str | Path], folder: Path | None) -> MarkedEvents:
+        """Find what was marked.
+
+        Args:
+            normal: Files, or ids of past events.
+            folder: Folder of past events. None: the folder of the films, if `dmad watch` wrote it.
+
+        Raises:
+            DmadError: A file or an event does not exist, or the folder has no events.
+        """
+        files = [Path(item) for item in normal if Path(item).exists()]
+        folder = folder or _folder_of_films(files)
+        past = read_past_events(folder) if folder else []
+        by_id = {event.id: event for event in past}
+        ids = [str(item) for item in normal if not Path(item).exists()]
+        unknown = [name for name in ids if name not in by_id]
+        where = f"event in {folder}" if folder else "event; give the folder of events with --events"
+        require(not unknown, f"{', '.join(unknown)} does not exist: it is no file and no {where}")
+        films = [path.stem for path in files if path.stem in by_id]
+        return cls(files, [by_id[name] for name in (*ids, *films)], past)
+
+
+def _folder_of_films(files: Sequence[Path]) -> Path | None:
+    """The folder with the `events.jsonl` that belongs to films, OUT of OUT/clips/ID.mp4."""
+    folders = [path.absolute().parent.parent for path in files]
+    return next((folder for folder in folders if (folder / "events.jsonl").is_file()), None)
+
+
+def with_threshold(
+    calibration: Calibration, threshold: float, evidence: Evidence | None
+) -> Calibration:
+    """Return the calibration with another threshold. Scores stay the same.
+
+    Args:
+        calibration: The calibration.
+        threshold: The threshold.
+        evidence: Its footage. None: it is not stored, so the costs are not known.
+    """
+    changed = replace(
+        calibration,
+        rule=calibration.shape.rule(threshold, calibration.fps),
+        options=(),
+        by_hand=True,
+        warnings=tuple(far_above_warnings(threshold, calibration.largest)),
+    )
+    if evidence is None:
+        return changed
+    changed = replace(
+        changed,
+        largest=evidence.largest,
+        observed=evidence.trade_off(threshold).observed,
+        options=evidence.options(threshold),
+    )
+    return replace(changed, warnings=tuple(threshold_warnings(evidence, changed)))
+
+
+def silence(
+    calibration: Calibration, level: float, evidence: Evidence | None, force: bool = False
+) -> Calibration:
+    """Return the calibration with a threshold at which a marked score raises no alarm.
+
+    The threshold never falls. It rises no further than needed, with a margin of 5 %.
+
+    Args:
+        calibration: The calibration.
+        level: Highest threshold at which what was marked as normal raises an alarm.
+        evidence: The footage of the calibration, if it is stored.
+        force: The threshold may rise by more than `MOST_RISE`.
+
+    Raises:
+        DmadError: The threshold would rise too much.
+    """
+    old = calibration.threshold
+    if level < old:
+        logger.info(f"what was marked raises no alarm; the threshold {old:.3f} stays")
+        return calibration
+    new = level + MARGIN * abs(level)
+    require(
+        force or new - old <= (MOST_RISE - 1) * abs(old),
+        f"the threshold must rise from {old:.3g} to {new:.3g} to silence this, which would hide "
+        f"other anomalies too; exclude this part of the view, calibrate on more footage, or "
+        "use --force",
+    )
+    return replace(with_threshold(calibration, new, evidence), lowest=new, by_hand=False)
+
+
+def log_change(old: Calibration, new: Calibration, events: Sequence[PastEvent]) -> None:
+    """Log the old and the new threshold, and the past events that would be silent now."""
+    if new.threshold == old.threshold:
+        return
+    far_above = far_above_warnings(new.threshold, new.largest)
+    logger.info("; ".join([f"threshold {old.threshold:.3f} → {new.threshold:.3f}", *far_above]))
+    silent = [event for event in events if old.threshold <= event.score < new.threshold]
+    if events:
+        named = ", ".join(f"{event.id} ({event.score:.3g})" for event in silent[:EVENTS_NAMED])
+        more = ", …" if len(silent) > EVENTS_NAMED else ""
+        detail = f": {named}{more}" if silent else ""
+        logger.info(f"{len(silent)} of {len(events)} past events would be silent now{detail}")

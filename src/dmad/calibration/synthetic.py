@@ -1,0 +1,60 @@
+"""Scores of synthetic anomalies: they show which anomalies a threshold finds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+from dmad.calibration.alarms import AlarmShape, highest_alarm_level
+from dmad.calibration.standardisation import Scorer
+
+
+@dataclass(frozen=True, eq=False)
+class SyntheticTerms:
+    """Raw score terms of S sequences of F frames. Each sequence contains one synthetic anomaly."""
+
+    synthetic_reconstruction: np.ndarray  # (S, F) first term of Eq. 14 or 22
+    synthetic_deformation: np.ndarray  # (S, F) second term before α
+    kinds: np.ndarray  # (S,) such as "fast"
+    plain: np.ndarray  # (S,) True if the anomaly is plain to see
+
+    @classmethod
+    def read(cls, path: Path) -> SyntheticTerms | None:
+        """Read the terms from the file of a calibration's terms; None if it contains none."""
+        with np.load(path) as arrays:
+            names = [item.name for item in fields(cls)]
+            if any(name not in arrays for name in names):
+                return None
+            return cls(**{name: arrays[name] for name in names})
+
+    def to_dict(self) -> dict[str, np.ndarray]:
+        """Return the arrays by their names, to be written into a file."""
+        return {item.name: getattr(self, item.name) for item in fields(self)}
+
+    def levels(self, scorer: Scorer, shape: AlarmShape, fps: float) -> np.ndarray:
+        """Return the highest threshold (S,) at which each sequence raises an alarm.
+
+        It is -inf if the sequence raises no alarm at any threshold.
+        """
+        return np.array(
+            [
+                highest_alarm_level(scorer.score(first, second), shape, fps)
+                for first, second in zip(
+                    self.synthetic_reconstruction, self.synthetic_deformation, strict=True
+                )
+            ]
+        )
+
+
+def missed_kinds(synthetic: SyntheticTerms, found: np.ndarray) -> Sequence[str]:
+    """Return the kinds of which more than half are missed.
+
+    Args:
+        synthetic: The sequences.
+        found: (S,) True if a sequence raises an alarm.
+    """
+    kinds = sorted(set(synthetic.kinds.tolist()))
+    return [kind for kind in kinds if found[synthetic.kinds == kind].mean() < 0.5]
