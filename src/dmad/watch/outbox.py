@@ -99,8 +99,9 @@ class Outbox:
         with self._lock:
             self._try_to_store()
             self._read_more()
-        for message in self._spool.open_events.ends() if self._spool else ():
-            self.send(message)
+        if self._spool:
+            for message in self._spool.open_events.ends():
+                self.send(message)
         self._thread = threading.Thread(target=self._send_until_closed, daemon=True)
         self._thread.start()
 
