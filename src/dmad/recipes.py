@@ -70,7 +70,7 @@ def ped2() -> VideoConfig:
 def ped2_fast() -> VideoConfig:
     """UCSD Ped2 at half the resolution inside the network: fast on a CPU, and trained on crops."""
     base = replace(ped2(), recipe="ped2-fast")
-    return changed(base, **FAST_MODEL, **BINARY_MASK, gamma2=0.5, crop=128, batch_size=4, epochs=8)
+    return changed(base, **FAST_MODEL, **BINARY_MASK, gamma2=0.1, crop=128, batch_size=4, epochs=7)
 
 
 def avenue() -> VideoConfig:

@@ -7,7 +7,7 @@ from dmad.config import VideoLossConfig
 from dmad.model.coordinates import Place
 from dmad.model.deformation import compose, warp
 from dmad.model.losses import total_loss
-from dmad.model.pdm import round_mask
+from dmad.model.pdm import round_mask, visible_reference
 
 ABLATIONS = {
     "whole": {},
@@ -66,6 +66,17 @@ def test_a_binary_mask_is_its_rounded_probability(make_pdm, frames, mask) -> Non
     output = make_pdm(mask=mask, binary_mask=True)(*frames)
     assert output.mask.shape == (2, 1, 32, 32)
     torch.testing.assert_close(output.mask, output.mask_probability.round())
+
+
+@torch.no_grad()
+def test_the_visible_reference_is_over_the_background(make_pdm, frames) -> None:
+    output = make_pdm(binary_mask=True)(*frames)
+    visible = visible_reference(output)
+    selected = output.mask.expand_as(visible) == 1
+    assert torch.equal(visible[selected], output.reference[selected])
+    assert torch.equal(visible[~selected], output.background[~selected])
+    without = make_pdm(background=False)(*frames)
+    assert torch.equal(visible_reference(without), without.reference)
 
 
 def test_the_gradient_of_a_binary_mask_goes_to_its_probability() -> None:

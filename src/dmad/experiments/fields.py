@@ -76,7 +76,8 @@ def fields(
 
     A pixel is moving if it differs from the background by more than 20 of 255. The share that a
     picture explains is 1 - sum |frame - picture| / sum |frame - background| over moving pixels. The
-    reference is the deformed one, without mask and background.
+    reference is the deformed one. It is measured without the background, except where a binary mask
+    selects the background.
 
     Args:
         run: Run folder of a video model with deformation heads and a background.

@@ -142,3 +142,13 @@ def round_mask(probability: Tensor) -> Tensor:
     """
     binary = (probability > 0.5).to(probability.dtype)
     return binary + (probability - probability.detach())
+
+
+def visible_reference(output: PDMOutput) -> Tensor:
+    """Return the part of the reference that the mask selects, over the background (B, C, H, W).
+
+    Where a binary mask is 0, the reference has no effect and can be anything.
+    """
+    if output.mask is None or output.background is None:
+        return output.reference
+    return output.mask * output.reference + (1 - output.mask) * output.background

@@ -95,13 +95,16 @@ class Video:
         """Return scores, maps and drawings of a batch.
 
         The drawings are `reference` (B, C, H, W) and `reconstructions` (B, K, C, H, W). With heads,
-        they are also `offsets` (B, K, 2, H, W) in grid units.
+        they are also `offsets` (B, K, 2, H, W) in grid units. With a binary mask, the reference is
+        shown where the mask is 1, and the background elsewhere.
         """
         import torch
 
+        from dmad.model.pdm import visible_reference
         from dmad.model.scoring import released_terms, score
 
         output = model(x, target, background)
+        reference = visible_reference(output) if config.model.binary_mask else output.reference
         scores = score(target, output, config.score, config.loss.gradient)
         released = released_terms(target, output, config.data.layout)
         terms = (
@@ -116,7 +119,7 @@ class Video:
             "terms": torch.stack(terms, 1),
             "reconstruction_map": scores.reconstruction_map,
             "deformation_map": scores.deformation_map,
-            "reference": output.reference,
+            "reference": reference,
             "reconstructions": torch.stack(output.reconstructions, 1),
         }
         if output.offsets:
