@@ -196,8 +196,8 @@ def test_an_image_whose_name_is_too_long_for_pictures_is_scored(
 ) -> None:
     images = tmp_path / "in"
     images.mkdir()
-    for name in ("a", "b" * 250, "c"):
-        shutil.copy(spots / "000.png", images / f"{name}.png")
+    for name in ("a", "b" * 251, "c"):
+        Image.open(spots / "000.png").save(images / f"{name}.jpg")
     predict_images(detector, [images], tmp_path / "out")
     assert len(rows_of(tmp_path / "out")) == 3
     assert "no pictures of in/bbb" in logged()

@@ -102,7 +102,7 @@ def test_a_folder_is_locked(tmp_path) -> None:
 
 
 def test_a_new_folder_without_results_is_removed(tmp_path) -> None:
-    with OutputFolder(tmp_path / "out"):
+    with OutputFolder(tmp_path / "out" / "clip"):
         pass
     assert not (tmp_path / "out").exists()
     (tmp_path / "out").mkdir()

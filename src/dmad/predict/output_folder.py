@@ -33,7 +33,7 @@ class OutputFolder:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._is_new = not folder.exists()
+        self._new_folders = [path for path in (folder, *folder.parents) if not path.exists()]
         self._open = ExitStack()
         self._manifest = folder / MANIFEST
         self._written: dict[str, str] = {}  # hash by relative path
@@ -55,8 +55,8 @@ class OutputFolder:
     ) -> None:
         with suppress(OSError):
             self._open.close()
-        if self._is_new and not self._written:
-            self._remove_empty_folder()
+        if self._new_folders and not self._written:
+            self._remove_new_folders()
 
     def path(self, name: str) -> Path:
         """Return the path of a result.
@@ -112,12 +112,14 @@ class OutputFolder:
                 return None
         return place / parts[-1]
 
-    def _remove_empty_folder(self) -> None:
+    def _remove_new_folders(self) -> None:
+        """Remove the folders that were made for results, if there are no results."""
         with suppress(OSError):
             if {path.name for path in self.folder.iterdir()} <= {MANIFEST, LOCK}:
                 for name in (MANIFEST, LOCK):
                     (self.folder / name).unlink(missing_ok=True)
-                self.folder.rmdir()
+                for folder in self._new_folders:
+                    folder.rmdir()
 
 
 def _entries(manifest: Path) -> Iterator[tuple[str, str]]:
