@@ -52,6 +52,7 @@ ORDER = [
 # Modules without a test file of their own name, and the reason.
 WITHOUT_OWN_TESTS: dict[str, str] = {}
 MOST_PARAMETERS = 7
+ARRAY = re.compile(r"(tuple\[)?(NDArray|np\.ndarray|Tensor)\b")  # a type
 
 
 def module_name(path: Path) -> str:
@@ -130,6 +131,19 @@ def parameters(node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
     listed = [*given.posonlyargs, *given.args, *given.kwonlyargs, given.vararg, given.kwarg]
     names = [argument.arg for argument in listed if argument is not None]
     return [name for name in names if name not in ("self", "cls")]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_no_dataclass_with_arrays_is_compared_by_value(name: str) -> None:
+    """An array has no single truth value, so such a comparison fails from Python 3.13 on."""
+    for node in ast.walk(TREES[name]):
+        if not isinstance(node, ast.ClassDef):
+            continue
+        fields = [part for part in node.body if isinstance(part, ast.AnnAssign)]
+        has_arrays = any(ARRAY.match(ast.unparse(part.annotation)) for part in fields)
+        for decorator in map(ast.unparse, node.decorator_list):
+            is_compared = decorator.startswith("dataclass") and "eq=False" not in decorator
+            assert not (is_compared and has_arrays), f"{node.name} needs eq=False"
 
 
 @pytest.mark.parametrize("name", INSIDE)

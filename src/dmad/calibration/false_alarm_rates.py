@@ -156,7 +156,7 @@ class ShareRates:
 FalseAlarmRates = EventRates | ShareRates
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RateCurve:
     """Rates of false alarms at levels, to interpolate between them."""
 
