@@ -74,7 +74,7 @@ def attack(rng: random.Random, folder: Path) -> str:
         url = f"http://127.0.0.1:{server.server_port}/in"
         for start, end in ((0, cuts[0]), (cuts[0], cuts[1]), (cuts[1], len(lines))):
             part, is_last = lines[start:end], end == len(lines)
-            retries = Retries(FAST.first, FAST.longest, closing=20.0 if is_last else 0.0)
+            retries = Retries(FAST.first, FAST.longest, closing=200.0 if is_last else 0.0)
             outbox = Outbox(folder / "spool.db", webhook(url), "the webhook", retries)
             for line in part:
                 outbox.send(line)

@@ -16,7 +16,7 @@ from dmad.predict.output_folder import MANIFEST, OutputFolder
 from dmad.watch.outbox import Outbox, Retries
 from dmad.watch.sinks import FileSink
 
-FAST = Retries(first=0.01, longest=0.1, closing=10.0)
+FAST = Retries(first=0.01, longest=0.1, closing=100.0)
 
 WRITE = """
 import sys, itertools
