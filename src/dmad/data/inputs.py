@@ -8,8 +8,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from dmad.data.clip_search import clips_below, clips_in, notes_on_left_out, visible
 from dmad.data.layouts.image_folders import ImageFile, scan, with_pages
-from dmad.data.reading.paths import holds_frames, image_files, is_clip, natural_key, real_name
+from dmad.data.reading.paths import (
+    holds_frames,
+    image_files,
+    real_name,
+    require_regular_file,
+    shown,
+)
 from dmad.errors import DmadError, require
 from dmad.files import unique_names
 
@@ -19,18 +26,27 @@ logger = logging.getLogger(__name__)
 def find_clips(source: Path) -> list[Path]:
     """Find the clips of a path: the path itself if it is a clip, else the clips in the folder.
 
+    Clips in inner folders are found only if the folder itself contains none.
+
     Raises:
-        DmadError: The path does not exist, or contains no clip.
+        DmadError: The path does not exist, is a pipe or a device, or contains no clip.
     """
-    require(source.exists(), f"{source} does not exist; give a video or a folder of frames")
+    require(source.exists(), f"{shown(source)} does not exist; give a video or a folder of frames")
+    require_regular_file(source)
     if source.is_file() or holds_frames(source):
         return [source]
-    clips = [path for path in source.iterdir() if is_clip(path)]
+    clips = clips_in(source)
+    deeper = [clip.path for clip in clips_below(source) if clip.folders]
+    if clips and deeper:
+        logger.warning("%s: %d clips in inner folders left out", source, len(deeper))
+    for note in notes_on_left_out(visible(source)):
+        logger.warning("%s: %s", source, note)
+    clips = clips or deeper
     loose_images = len(image_files(source))
     if loose_images:
         logger.warning("%s: %d images beside its clips left out", source, loose_images)
     require(bool(clips), f"{source} holds no videos, frames or folders of frames")
-    return sorted(clips, key=natural_key)
+    return clips
 
 
 def clip_names(clips: Sequence[Path]) -> list[str]:
@@ -49,7 +65,8 @@ def find_images(sources: Sequence[Path]) -> list[ImageFile]:
     """
     for source in sources:
         if not source.exists():
-            raise DmadError(f"{source} does not exist; give images or folders of them")
+            raise DmadError(f"{shown(source)} does not exist; give images or folders of them")
+        require_regular_file(source)
     unique = {Path(os.path.abspath(source)): source for source in sources}
     folders = {path: path if path.is_dir() else path.parent for path in unique}
     different = list(dict.fromkeys(folders.values()))

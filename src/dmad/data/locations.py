@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from dmad.config import DataConfig
+from dmad.data.reading.paths import shown
 from dmad.errors import DmadError, require
 
 AnyDataConfig = TypeVar("AnyDataConfig", bound=DataConfig)
@@ -34,5 +35,7 @@ def required_root(data: DataConfig) -> Path:
     if data.root is None:
         raise DmadError(f"{data.layout} needs a folder of data; give --data.root PATH")
     root = Path(data.root)
-    require(root.exists(), f"--data.root {root} does not exist; give the folder of the data set")
+    require(
+        root.exists(), f"--data.root {shown(root)} does not exist; give the folder of the data set"
+    )
     return root

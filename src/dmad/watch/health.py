@@ -19,7 +19,7 @@ State = Literal["ok", "black", "frozen", "blocked", "moved", "light"]
 CONFIRM = 1.0  # seconds that frames must look alike before the state of the camera changes
 FROZEN = 1  # a frame is frozen if no pixel changes by more grey values than this
 LIGHT_RATIO = 1.4  # the light has changed if a tile is this many times brighter or darker
-LIGHT_SECONDS = 60.0  # time in which the usual brightness adapts to a change
+LIGHT_SECONDS = 60.0  # time in which the usual brightness adapts to a change, slow or sudden
 TEMPLATE_FRAMES = 16  # after this many past frames, a template is computed (again)
 TEMPLATE_STEP = 1.0  # seconds between these past frames
 
@@ -66,6 +66,10 @@ class Health:
         grey = to_grey(frame)
         look = self._look(grey)
         self._confirmed.add_look(look, time)
+        if look == "light":
+            self._light.wait(grey, time)
+        elif look not in ("frozen", "ok"):
+            self._light.forget_change()
         if look == "ok":
             self._light.follow(grey, time - self._time)
             self._learn_scene(frame, time)
@@ -76,6 +80,7 @@ class Health:
         self._time += seconds
         self._past_time += seconds
         self._confirmed.move_times(seconds)
+        self._light.forget_change()
 
     def _look(self, grey: np.ndarray) -> State:
         """Which state a single frame shows."""
@@ -142,10 +147,14 @@ class ConfirmedState:
 
 
 class UsualLight:
-    """The usual brightness of each tile of a frame. It follows slow changes, such as a sunset."""
+    """The usual brightness of each tile of a frame. It follows slow changes, such as a sunset.
+
+    A sudden change becomes usual if it lasts for `LIGHT_SECONDS`.
+    """
 
     def __init__(self) -> None:
         self._level: np.ndarray | None = None  # (TILES, TILES) grey values
+        self._changed_since: float | None = None  # time since which the light is another
 
     def has_changed(self, grey: np.ndarray) -> bool:
         """True if most tiles of a frame (h, w) are much brighter, or much darker, than usual."""
@@ -161,11 +170,27 @@ class UsualLight:
 
         `seconds` is the time since the frame before it.
         """
+        self.forget_change()
         level = tiles(grey).mean((1, 3))
         if self._level is None:
             self._level = level
         else:
             self._level = self._level + min(seconds / LIGHT_SECONDS, 1.0) * (level - self._level)
+
+    def wait(self, grey: np.ndarray, time: float) -> None:
+        """Take the brightness of a frame (h, w) as usual if the change has lasted long enough.
+
+        `time` is the time of the frame in seconds. Call it for each frame in another light.
+        """
+        if self._changed_since is None:
+            self._changed_since = time
+        elif time - self._changed_since >= LIGHT_SECONDS:
+            self._level = tiles(grey).mean((1, 3))
+            self.forget_change()
+
+    def forget_change(self) -> None:
+        """Start to wait again: the light is as usual, or cannot be seen."""
+        self._changed_since = None
 
 
 def health_of_view(detector: Detector, scene: str) -> Health:

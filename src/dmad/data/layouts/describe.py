@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import get_args
@@ -11,9 +12,9 @@ from dmad.data.labels import Split
 from dmad.data.layouts.digits import is_mnist
 from dmad.data.layouts.image_folders import ABNORMAL, NORMAL, notes_on_unread, scan
 from dmad.data.layouts.images import categories, normal_images, resolve, tested_images
-from dmad.data.layouts.videos import BENCHMARKS, find_split
+from dmad.data.layouts.videos import BENCHMARKS, find_split, notes_on_folders
 from dmad.data.reading.decode import probe
-from dmad.data.reading.paths import is_image, real_name
+from dmad.data.reading.paths import is_image, real_name, require_regular_file, shown
 from dmad.errors import DmadError, require
 
 HOW_TO_LABEL = (
@@ -28,6 +29,7 @@ OTHER_DATA = (
     "your own (images): photographs of good parts, or folders named normal and abnormal",
 )
 
+MOST_FOLDERS = 20_000  # a recorder with eight cameras makes so many in three months
 SHORTEST = 5  # frames; with the usual settings, a shorter clip gets no score
 
 Splits = dict[SplitName, Split | str]  # for each split, its clips, or why it has none
@@ -37,13 +39,28 @@ def describe(root: Path) -> str:
     """Say in several lines what a folder contains, what is missing and where to get it.
 
     Raises:
-        DmadError: The folder or file does not exist.
+        DmadError: The folder or file does not exist, or is too large to be searched.
     """
-    require(root.exists(), f"{root} does not exist; give a folder of data or a video")
+    require(root.exists(), f"{shown(root)} does not exist; give a folder of data or a video")
+    require_regular_file(root)
+    _require_few_folders(root)
     inner = sorted(path for path in root.iterdir() if _is_data_set(path)) if root.is_dir() else []
     if len(inner) > 1 or (inner and _has_no_data_itself(root)):
         return "\n".join(describe(path) for path in inner)
     return "\n".join([f"{root} holds", *(f"  {line}" for line in _lines(root))])
+
+
+def _require_few_folders(root: Path) -> None:
+    """Refuse a folder such as `/`, whose inner folders would take long to search.
+
+    Raises:
+        DmadError: It contains more than `MOST_FOLDERS` folders.
+    """
+    for count, _ in enumerate(os.walk(root)):
+        require(
+            count < MOST_FOLDERS,
+            f"{root} contains more than {MOST_FOLDERS} folders; give the folder of the data itself",
+        )
 
 
 def _has_no_data_itself(root: Path) -> bool:
@@ -82,7 +99,9 @@ def _lines(root: Path) -> list[str]:
         lines = ["a single image: give its folder"]
     else:
         lines = ["no known data set; expected one of", *_known_data()]
-    return lines + describe_loose_images(root)
+    notes = [] if complete or root.is_file() else notes_on_folders(root)
+    notes = [note.removeprefix(f"{root}: ") for note in notes]
+    return lines + describe_loose_images(root) + notes
 
 
 def _find(layout: str, root: Path) -> Splits:

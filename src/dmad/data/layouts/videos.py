@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import get_args
@@ -13,6 +13,13 @@ import numpy as np
 
 from dmad.config import DataConfig
 from dmad.data.cache import decode_clips
+from dmad.data.clip_search import (
+    clips_below,
+    clips_in,
+    note_on_views,
+    notes_on_left_out,
+    visible,
+)
 from dmad.data.footage import ClipSource, LabelledFootage, SplitName
 from dmad.data.labels import (
     LabelPlaces,
@@ -24,7 +31,7 @@ from dmad.data.labels import (
     unlabelled,
 )
 from dmad.data.locations import required_root
-from dmad.data.reading.paths import holds_frames, is_clip, natural_key
+from dmad.data.reading.paths import holds_frames, is_clip, shown
 from dmad.errors import DmadError, require
 
 
@@ -44,6 +51,8 @@ class Benchmark:
     form: str
     home: str
 
+
+TRAIN_NAMES, TEST_NAMES = ("train", "training", "normal"), ("test", "testing")
 
 BENCHMARKS = {
     "ped2": Benchmark(
@@ -77,6 +86,9 @@ def load_videos(data: DataConfig, split: SplitName) -> LabelledFootage:
     """
     found = find_split(data.layout, required_root(data), split)
     footage = decode_clips(found.sources, data)
+    if data.layout == "video":
+        notes = notes_on_folders(required_root(data))
+        footage = replace(footage, skipped=(*footage.skipped, *notes))
     if split == "train" and found.label_name:
         return LabelledFootage(normal_clips(found, footage), labels=None, label_name="")
     clips = {clip.name: clip for clip in footage.clips}
@@ -122,7 +134,9 @@ def find_split(layout: str, root: Path, split: SplitName) -> Split:
         "video": _find_own_videos,
     }
     require(layout in finders, f"unknown layout {layout!r}; known: {', '.join(finders)}")
-    require(root.exists(), f"{root} does not exist; give the data set's folder as --data.root")
+    require(
+        root.exists(), f"{shown(root)} does not exist; give the data set's folder as --data.root"
+    )
     found = finders[layout](root, split)
     if not found.sources:
         raise DmadError(_no_clips(layout, root, split))
@@ -140,7 +154,8 @@ def _no_clips(layout: str, root: Path, split: str) -> str:
 
 def _find_ped2(root: Path, split: SplitName) -> Split:
     """`Train/Train001/*.tif` and `Test/Test001/*.tif` with masks in `Test/Test001_gt`."""
-    bases = [path for path in (root, root / "UCSDped2") if (path / "Train").is_dir()]
+    parts = ("Train", "Test")
+    bases = [path for path in (root, root / "UCSDped2") if _holds_one(path, parts)]
     if not bases:
         return _find_frame_folders("ped2", root, split)
     folder = bases[0] / split.capitalize()
@@ -154,7 +169,7 @@ def _find_ped2(root: Path, split: SplitName) -> Split:
 def _find_avenue(root: Path, split: SplitName) -> Split:
     """`training_videos/01.avi`, and masks in `testing_label_mask/1_label.mat`."""
     bases = [root, root / "Avenue Dataset", root / "avenue"]
-    bases = [path for path in bases if (path / "training_videos").is_dir()]
+    bases = [path for path in bases if _holds_one(path, ("training_videos", "testing_videos"))]
     if not bases:
         return _find_frame_folders("avenue", root, split)
     base = bases[0]
@@ -191,6 +206,11 @@ def _find_frame_folders(layout: str, root: Path, split: SplitName) -> Split:
     return labelled(clips, places)
 
 
+def _holds_one(folder: Path, names: Sequence[str]) -> bool:
+    """True if a folder holds one of these folders. The test part alone is enough to evaluate."""
+    return any((folder / name).is_dir() for name in names)
+
+
 def _masks_of(folder: Path, name: str) -> Path | None:
     return first_existing(folder / "masks" / name, folder / "test_pixel_mask" / f"{name}.npy")
 
@@ -208,8 +228,7 @@ def _find_own_videos(root: Path, split: SplitName) -> Split:
     if root.is_file():
         clips = [ClipSource(root.stem, root)] if is_clip(root) else []
         return _with_own_labels(clips, root.parent, [])
-    train = _inner_folder(root, ("train", "training", "normal"))
-    test = _inner_folder(root, ("test", "testing"))
+    train, test = _inner_folder(root, TRAIN_NAMES), _inner_folder(root, TEST_NAMES)
     if train is None and test is None:
         folder: Path | None = root
     else:
@@ -245,38 +264,49 @@ def _inner_folder(root: Path, names: Sequence[str]) -> Path | None:
 
 
 def _clips_of_views(folder: Path) -> list[ClipSource]:
-    """The clips in a folder and in its subfolders, one subfolder a view.
+    """The clips in a folder and in the folders inside it. These are views, except dates and hours.
 
     If the folder itself is a clip, only this clip.
     """
     if holds_frames(folder):
         return [ClipSource(folder.name, folder)]
-    bases = [path for path in (folder / "frames", folder / "videos") if path.is_dir()] or [folder]
-    clips = _clips(*bases)
-    for base in bases:
-        for view in _visible(base):
-            if view.is_dir() and not is_clip(view) and view.name != "masks":
-                clips += [
-                    ClipSource(f"{view.name}/{clip.name}", clip.path, view.name)
-                    for clip in _clips(view)
-                ]
-    return clips
+    found = [clip for base in _bases(folder) for clip in clips_below(base)]
+    names = _clip_names([clip.path for clip in found], [clip.folders for clip in found])
+    return [ClipSource(name, clip.path, clip.view) for name, clip in zip(names, found, strict=True)]
+
+
+def _bases(folder: Path) -> list[Path]:
+    return [path for path in (folder / "frames", folder / "videos") if path.is_dir()] or [folder]
 
 
 def _clips(*folders: Path) -> list[ClipSource]:
     """Video files and folders of frames directly inside folders, in natural order."""
-    paths = [path for folder in folders for path in _visible(folder) if is_clip(path)]
-    counts = Counter(_stem(path) for path in paths)
+    paths = [path for folder in folders for path in clips_in(folder)]
+    names = _clip_names(paths, [()] * len(paths))
+    return [ClipSource(name, path) for name, path in zip(names, paths, strict=True)]
+
+
+def _clip_names(paths: Sequence[Path], folders: Sequence[Sequence[str]]) -> list[str]:
+    """The folders and the name of each clip. Names have endings where they differ only by them."""
+    names = ["/".join((*inside, _stem(path))) for path, inside in zip(paths, folders, strict=True)]
+    counts = Counter(names)
     return [
-        ClipSource(_stem(path) if counts[_stem(path)] == 1 else path.name, path) for path in paths
+        name if counts[name] == 1 else "/".join((*inside, path.name))
+        for name, path, inside in zip(names, paths, folders, strict=True)
     ]
+
+
+def notes_on_folders(root: Path) -> list[str]:
+    """Notes on a folder of a user's own videos: its views, and the files that are left out."""
+    if root.is_file() or holds_frames(root):
+        return []
+    inner = [_inner_folder(root, names) for names in (TRAIN_NAMES, TEST_NAMES)]
+    folders = [base for folder in inner if folder for base in _bases(folder)] or _bases(root)
+    found = [clip for folder in folders for clip in clips_below(folder)]
+    places = dict.fromkeys([*folders, *(clip.path.parent for clip in found)])
+    paths = [path for place in places for path in visible(place)]
+    return [f"{root}: {note}" for note in (*note_on_views(found), *notes_on_left_out(paths))]
 
 
 def _stem(path: Path) -> str:
     return path.name if path.is_dir() else path.stem
-
-
-def _visible(folder: Path) -> list[Path]:
-    """All paths in a folder that are not hidden, in natural order; none if it is not a folder."""
-    inside = folder.iterdir() if folder.is_dir() else ()
-    return sorted((path for path in inside if not path.name.startswith(".")), key=natural_key)

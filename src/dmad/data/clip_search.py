@@ -1,0 +1,127 @@
+"""Finds the clips in folders of any depth, their views, and the files that are left out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+
+from dmad.data.reading.paths import (
+    holds_images,
+    is_clip,
+    is_image,
+    is_special,
+    natural_key,
+)
+from dmad.data.reading.video_header import open_video, video_stream
+
+MOST_LEVELS = 6  # clips are found in so many folders inside each other
+MOST_OPENED = 50  # files of unknown endings that are opened to find out if they are videos
+MOST_NAMED = 3  # files named in a note
+OTHER_ENDINGS = frozenset((".csv", ".db", ".gz", ".html", ".ini", ".json", ".log", ".mat", ".md",
+                           ".mp3", ".npy", ".npz", ".pdf", ".py", ".srt", ".tar", ".tsv", ".txt",
+                           ".vtt", ".wav", ".xml", ".yaml", ".yml", ".zip"))  # fmt: skip
+DATE = r"(19|20)\d\d([-_. ]?)(0[1-9]|1[0-2])\2(0[1-9]|[12]\d|3[01])|\d\d([-_.])\d\d\5(19|20)\d\d"
+DATED = re.compile(rf"({DATE})([-_. T]?\d\d?([-_.hH]?\d\d){{0,2}}h?|[-_ ]?[AP]M)?")
+YEAR, TIME = re.compile(r"(19|20)\d\d([-_.](0[1-9]|1[0-2]))?"), re.compile(r"[0-5]\d")
+
+
+@dataclass(frozen=True)
+class FoundClip:
+    """A clip, and the names of the folders in which it is."""
+
+    path: Path
+    folders: tuple[str, ...] = ()
+
+    @property
+    def view(self) -> str:
+        """The folders that may be named after a camera: those that are no date and no hour."""
+        return "/".join(without_dates(self.folders))
+
+
+def clips_in(folder: Path) -> list[Path]:
+    """Video files and folders of frames directly inside a folder, in natural order."""
+    return [path for path in visible(folder) if is_clip(path)]
+
+
+def clips_below(folder: Path) -> list[FoundClip]:
+    """The clips in a folder, and in the folders inside it. Folders named `masks` are left out."""
+    return list(_clips_below(folder, (), set()))
+
+
+def _clips_below(folder: Path, names: tuple[str, ...], visited: set[Path]) -> Iterator[FoundClip]:
+    visited.add(folder.resolve())
+    inside = visible(folder)
+    yield from (FoundClip(path, names) for path in inside if is_clip(path))
+    for path in inside:
+        is_visited = len(names) == MOST_LEVELS or path.name == "masks" or path.resolve() in visited
+        if path.is_dir() and not is_visited and not holds_images(path):
+            yield from _clips_below(path, (*names, path.name), visited)
+
+
+def visible(folder: Path) -> list[Path]:
+    """All paths in a folder that are not hidden, in natural order; none if it is not a folder."""
+    inside = folder.iterdir() if folder.is_dir() else ()
+    return sorted((path for path in inside if not path.name.startswith(".")), key=natural_key)
+
+
+def without_dates(folders: Sequence[str]) -> list[str]:
+    """Leave out the names of folders that are dates, and the hours, months and days below them."""
+    names, below_a_date = [], False
+    for name in folders:
+        if DATED.fullmatch(name) or YEAR.fullmatch(name):
+            below_a_date = True
+        elif not (below_a_date and TIME.fullmatch(name)):
+            names.append(name)
+    return names
+
+
+def note_on_views(clips: Sequence[FoundClip]) -> list[str]:
+    """Say which folders are taken as views, if there are several, and which are dates."""
+    views = sorted({clip.view for clip in clips if clip.view})
+    named = sum(len(without_dates(clip.folders)) for clip in clips)
+    has_dates = named < sum(len(clip.folders) for clip in clips)
+    dates = "; folders named by date or time are no views" if has_dates else ""
+    if len(views) < 2:
+        return [f"all clips show one view{dates}"] if has_dates else []
+    return [f"{len(views)} folders are taken as views of their own ({', '.join(views)}){dates}"]
+
+
+def notes_on_left_out(paths: Sequence[Path]) -> list[str]:
+    """Notes on files that are not read: videos of unknown endings, and pipes and devices."""
+    special = [path for path in paths if is_special(path)]
+    unknown = [
+        path
+        for path in paths
+        if path.suffix.lower() not in OTHER_ENDINGS
+        and not (path in special or path.is_dir() or is_clip(path) or is_image(path))
+    ]
+    films = [path for path in unknown[:MOST_OPENED] if _is_film(path)]
+    notes = []
+    if films:
+        notes.append(
+            f"{_named(films)} left out: videos with these endings are not taken from folders; "
+            "name the file itself, or rename it"
+        )
+    if special:
+        notes.append(f"{_named(special)} left out: no regular files")
+    return notes
+
+
+def _named(paths: Sequence[Path]) -> str:
+    names = ", ".join(path.name for path in paths[:MOST_NAMED])
+    return f"{len(paths)} files ({names}{', ...' if len(paths) > MOST_NAMED else ''})"
+
+
+def _is_film(path: Path) -> bool:
+    """True if FFmpeg finds a video in a file, and it is no picture and no text."""
+    try:
+        with open_video(path) as container:
+            stream = video_stream(container)
+            name = container.format.name
+            return stream.width > 0 and name not in ("tty", "image2") and "_pipe" not in name
+    except (av.FFmpegError, OSError, ValueError):
+        return False
