@@ -43,8 +43,9 @@ toy/fig6.png              Digits. Odd numbers are normal; even numbers are anoma
                           normal digit. It cannot fit an abnormal digit.
 toy/anomaly-like.png      How well the three models find anomalies if the normal digits are bent
                           more and more.
-street/panel.png          For five street clips, the frame with the highest score: the input, the
-                          prediction, its deformation, and the remaining error.
+street/panel.png          For five street clips, the frame with the highest score: the reference
+                          from the memory, the predictions, the deformation, the difference
+                          between frame and prediction, and how much each place adds to the score.
 street/timeline-*.png     The score of one clip over time. Abnormal frames have a coloured
                           background.
 street/annotated-*.mp4    One clip as a video: a heat map on the left, the deformation on the right.
