@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import dmad
 from dmad.api import (
@@ -278,6 +279,41 @@ def test_an_evaluation_can_be_written_elsewhere(trained, tmp_path) -> None:
     for name in ("ledger.json", "ledger.md"):
         first, second = ((tmp_path / folder / name).read_text() for folder in ("first", "second"))
         assert first == second
+
+
+class Pooling(torch.nn.Module):
+    """A teacher that is no network of timm."""
+
+    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
+        stacked = torch.cat((x, -x.flip(1)), 1)
+        return [torch.nn.functional.avg_pool2d(stacked, stride) for stride in (4, 8, 16)]
+
+
+def test_a_teacher_can_be_given_in_python(tiny_images, tmp_path) -> None:
+    config = tiny_images({"teacher_weights": None, "student_widths": (16, 16, 16)}, epochs=1)
+    folder = train(config, tmp_path, teacher=Pooling()).folder
+    choose_weight(folder, teacher=Pooling())
+    calibrate(folder, false_alarms="0.2/image", teacher=Pooling())
+    assert 0 <= evaluate(folder, teacher=Pooling()).ledger.rows[0].value <= 1
+    images = np.random.default_rng(0).integers(0, 255, (2, 64, 64, 3), np.uint8)
+    assert np.isfinite(load(folder, teacher=Pooling())(images).score).all()
+    with pytest.raises(DmadError, match=r"was given in Python \(Pooling\)"):
+        load(folder)
+
+
+def test_video_has_no_teacher(tiny) -> None:
+    with pytest.raises(DmadError, match="a model of video has no teacher"):
+        train(tiny(None), teacher=Pooling())
+
+
+def test_a_weight_file_of_another_known_network_chooses_the_teacher(
+    tiny_images, teacher_weights, tmp_path
+) -> None:
+    default = {"teacher": "tf_efficientnet_lite0", "student_widths": (16, 16, 16)}
+    config = tiny_images(default, epochs=1)
+    run = train(config, tmp_path)
+    assert read_config(run.folder).model.teacher == "resnet18"
+    assert train(config, resume=run.folder).folder == run.folder
 
 
 def test_the_public_names_are_those_of_the_api() -> None:

@@ -1,38 +1,55 @@
-"""Quantise an export to int8 with the library NNCF. Value ranges come from real inputs."""
+"""Quantise an export to int8 with the library NNCF. Value ranges come from real inputs.
+
+Values outside a range are cut off at its border. So some inputs contain synthetic anomalies: with
+normal inputs alone, what is abnormal would be cut off. For the same reason, a range holds the
+values of all inputs. By default, NNCF takes the mean of the largest value of each input.
+"""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
 
 import numpy as np
 
 from dmad.console import only_errors_of
 from dmad.data.footage import Footage, thin
+from dmad.data.synthetic.anomalies import Sequences
 from dmad.data.windows import window_starts
 from dmad.inference.detector import Detector
+from dmad.inference.runtimes import import_runtime
 
-SAMPLES = 128  # windows from which the value ranges are taken
+SAMPLES = 128  # normal windows from which the value ranges are taken
 
 CONVOLUTIONS = {"Convolution", "ConvolutionBackpropData", "Conv", "ConvTranspose"}
 
 IN_INT8 = CONVOLUTIONS | {"Relu", "MaxPool", "Concat", "Constant", "Parameter", "Result"}
 
-# Layers whose output is a deformation field, an image or the mask. They stay in float.
-DRAWING_LAYERS = r".*/(heads\.\d+/final|final/final\.3|mask/layers/layers\.3)/.*"
+# Layers whose output is a deformation field, an image, the mask or features that are compared.
+LAST_LAYERS = r".*/(heads\.\d+/final|final/final\.3|mask/layers/layers\.3|student/outputs\.\d+)/.*"
+OUTSIDE_THE_NETWORK = r"(?!/model/).*"  # scores and maps, such as the blur of Eq. 22
 
 
 def quantise(graph: object, inputs: Sequence[dict[str, np.ndarray]]) -> object:
-    """Return a graph whose convolutions are in int8, except the `DRAWING_LAYERS`.
+    """Return a graph in which the convolutions of the network are in int8, except `LAST_LAYERS`.
 
     Args:
         graph: A model of ONNX or OpenVINO.
         inputs: Real inputs from which the value ranges are taken.
     """
-    import nncf
-
+    nncf = import_runtime("nncf")
+    ranges = import_module("nncf.quantization.range_estimator")
+    if hasattr(graph, "graph"):
+        _keep_outputs(graph)
     scope = nncf.IgnoredScope(
-        types=sorted(_operations(graph) - IN_INT8), patterns=[DRAWING_LAYERS], validate=False
+        types=sorted(_operations(graph) - IN_INT8),
+        patterns=[LAST_LAYERS, OUTSIDE_THE_NETWORK],
+        validate=False,
+    )
+    widest = nncf.AdvancedQuantizationParameters(
+        activations_range_estimator_params=ranges.RangeEstimatorParametersSet.MINMAX
     )
     with only_errors_of("nncf"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -42,7 +59,22 @@ def quantise(graph: object, inputs: Sequence[dict[str, np.ndarray]]) -> object:
             subset_size=len(inputs),
             preset=nncf.QuantizationPreset.MIXED,
             ignored_scope=scope,
+            advanced_parameters=widest,
         )
+
+
+def _keep_outputs(graph: Any) -> None:
+    """Let no cast compute an output of a graph of ONNX: an `Identity` follows it.
+
+    NNCF removes casts that change nothing. If one computed an output, it loses the output.
+    """
+    import onnx
+
+    outputs = {output.name for output in graph.graph.output}
+    for node in list(graph.graph.node):
+        if node.op_type == "Cast" and node.output[0] in outputs:
+            name, node.output[0] = node.output[0], f"{node.output[0]}_cast"
+            graph.graph.node.append(onnx.helper.make_node("Identity", node.output[:], [name]))
 
 
 def _operations(graph: object) -> set[str]:
@@ -52,20 +84,26 @@ def _operations(graph: object) -> set[str]:
     return {operation.get_type_name() for operation in graph.get_ops()}  # type: ignore[attr-defined]
 
 
-def sample_inputs(detector: Detector, footage: Footage) -> list[dict[str, np.ndarray]]:
-    """Return inputs of the graph for windows spread over footage, at most `SAMPLES`."""
-    history, templates = detector.config.data.history, detector.backend.templates
+def normal_windows(footage: Footage, history: int, count: int = SAMPLES) -> Sequences:
+    """Return at most `count` windows of `history` + 1 frames, spread over normal clips."""
     windows = [
-        (clip, start) for clip in footage.clips for start in window_starts([clip], history).tolist()
+        (start, clip.scene)
+        for clip in footage.clips
+        for start in window_starts([clip], history).tolist()
     ]
+    chosen = [windows[pick] for pick in thin(np.arange(len(windows)), count)]
+    frames = [footage.frames[start : start + history + 1] for start, _ in chosen]
+    return Sequences(np.array(frames), tuple(scene for _, scene in chosen))
+
+
+def graph_inputs(detector: Detector, windows: Sequences) -> list[dict[str, np.ndarray]]:
+    """Return the inputs of the graph for windows of frames."""
+    templates = detector.backend.templates
     samples = []
-    for pick in thin(np.arange(len(windows)), SAMPLES):
-        clip, start = windows[pick]
-        inputs: dict[str, np.ndarray] = {
-            "frames": np.array(footage.frames[start : start + history + 1])[None]
-        }
+    for frames, scene in zip(windows.frames, windows.scenes, strict=True):
+        inputs: dict[str, np.ndarray] = {"frames": frames[None]}
         if templates is not None:
-            template = detector.template(clip.scene)
+            template = detector.template(scene)
             inputs["background"] = (templates[0] if template is None else template)[None]
         samples.append(inputs)
     return samples

@@ -239,3 +239,23 @@ def test_a_known_deformation_leaves_a_defect_where_it_is(data_root, tmp_path) ->
         not_returned = hottest_place(gaussian_blur(feature_map(output, 256), 4.0))
         assert np.hypot(*(returned - expected)) <= 2
         assert np.hypot(*(not_returned - expected)) > 4
+
+
+def test_synthetic_anomalies_are_good_images_with_a_defect(tiny_images) -> None:
+    good = load_split(tiny_images().data, "held_out").footage
+    made = IMAGES.synthetic_anomalies(tiny_images(), good)
+    assert made.frames.shape[1:] == (1, 64, 64, 3)
+    assert 3 * len(good.clips) >= len(made.frames) == len(made.scenes) > len(good.clips)
+    originals = np.stack(frames_of(good))
+    assert not any((originals == image[0]).all((1, 2, 3)).any() for image in made.frames)
+
+
+def test_a_student_that_cannot_restore_negative_features_is_reported(tiny_images, caplog) -> None:
+    lite = {"teacher": "tf_efficientnet_lite0", "teacher_weights": None}
+    config = tiny_images(lite)
+    footage = load_split(config.data, "train")
+    IMAGES.prepare(config, footage)
+    assert "give --model.student_widths [64,128,256]" in caplog.text
+    caplog.clear()
+    IMAGES.prepare(tiny_images(lite | {"student_widths": (16, 16, 16)}), footage)
+    assert not caplog.text

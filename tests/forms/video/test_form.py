@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from dmad.config import changed
 from dmad.data.footage import footage_from_arrays
 from dmad.data.splits import load_split
 from dmad.data.windows import Batch, to_model
+from dmad.errors import DmadError
 from dmad.forms.video.form import Video
 from dmad.model.pdm import PDM
 from dmad.model.scoring import box_filter, released_terms, score
@@ -190,3 +192,19 @@ def test_a_test_split_of_other_data_gives_no_warning(
     detector = make_detector(random_model, tiny(tmp_path / "mine"))
     other = replace(detector.config.data, root=tmp_path / "other")
     assert VIDEO.training_overlap(other, detector, {}) == ""
+
+
+def test_synthetic_anomalies_are_windows_with_past_frames(tiny, frames_of) -> None:
+    footage = footage_from_arrays([frames_of(1, 30)])
+    made = VIDEO.synthetic_anomalies(tiny(None), footage)
+    assert made.frames.shape[1:] == (5, 32, 32, 1)
+    assert len(made.frames) == len(made.scenes) > 2
+
+
+@pytest.mark.parametrize(("history", "count"), [(4, 12), (0, 30)])
+def test_without_long_clips_or_past_frames_there_are_no_synthetic_anomalies(
+    tiny, frames_of, history, count
+) -> None:
+    footage = footage_from_arrays([frames_of(1, count)])
+    with pytest.raises(DmadError, match=r"no synthetic anomalies|only for models with past"):
+        VIDEO.synthetic_anomalies(changed(tiny(None), history=history), footage)
