@@ -62,7 +62,7 @@ def test_an_event_gives_messages_a_film_and_a_thumbnail(detector, clip, tmp_path
     assert end["clip"] == str(out / "clips" / f"{end['id']}.mp4")
     assert Path(end["clip"]).stat().st_size > 0
     with Image.open(end["thumbnail"]) as thumbnail:
-        assert thumbnail.size == (64, 32)
+        assert thumbnail.size == (512, 256)
     (count,) = sink.matching("count")
     assert (count["frames"], count["scored"], count["events"]) == (40, 36, 1)
 
