@@ -151,6 +151,9 @@ def test_a_threshold_that_misses_plain_anomalies_gives_the_first_warning():
         "see, most of kind size and speed"
     )
     assert not any("misses" in warning for warning in large.warnings)
+    assert "of the synthetic anomalies it finds 0 of 2 plain ones and 0 of 1 faint ones" in (
+        " ".join(small.warnings)
+    )
     assert [option.found for option in small.options] == [0.0] * 5
     assert [option.found for option in large.options] == [1.0] * 5
 

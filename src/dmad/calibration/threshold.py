@@ -271,6 +271,18 @@ def missed_warnings(evidence: Evidence, threshold: float) -> list[str]:
     ]
 
 
+def found_text(evidence: Evidence, threshold: float) -> str:
+    """Return text that says how many synthetic anomalies a threshold finds; "" if there are none."""
+    synthetic, levels = evidence.synthetic, evidence.levels_found
+    if synthetic is None or levels is None:
+        return ""
+    parts = []
+    for kind, chosen in (("plain", synthetic.plain), ("faint", ~synthetic.plain)):
+        if chosen.any():
+            parts.append(f"{np.sum(levels[chosen] >= threshold)} of {chosen.sum()} {kind} ones")
+    return f"; of the synthetic anomalies it finds {' and '.join(parts)}"
+
+
 def size_warnings(evidence: Evidence, calibration: Calibration) -> list[str]:
     """Return warnings if there is too little footage, or if there are too few clips."""
     held, budget, rates = evidence.held_out, evidence.budget, evidence.rates
@@ -287,6 +299,7 @@ def size_warnings(evidence: Evidence, calibration: Calibration) -> list[str]:
         warnings.append(
             f"{footage} cannot show a rate of {budget}, so the threshold is an estimate: the right "
             f"one is between {low:.3g} and {high:.3g} (90 %); {needed} more make it sure"
+            f"{found_text(evidence, calibration.threshold)}"
         )
     if not evidence.is_image and held.scored_clips < FEW_CLIPS:
         clips = "1 clip does" if held.scored_clips == 1 else f"{held.scored_clips} clips do"
