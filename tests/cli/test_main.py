@@ -36,9 +36,9 @@ def test_a_process_exits_with_code_2_and_one_line():
     assert child.stderr == "dmad: unknown recipe 'ped3'; did you mean ped2?\n"
 
 
-def test_an_error_of_the_system_is_one_line_that_names_the_file(refused):
+def test_a_missing_file_is_one_line_that_names_it(refused):
     line = refused("train", "video", "--config", "/no/such.yaml")
-    assert line == "dmad: /no/such.yaml: No such file or directory\n"
+    assert line == "dmad: /no/such.yaml is not a file\n"
 
 
 def test_a_full_disk_is_one_line():
