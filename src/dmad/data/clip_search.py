@@ -24,7 +24,10 @@ MOST_NAMED = 3  # files named in a note
 OTHER_ENDINGS = frozenset((".csv", ".db", ".gz", ".html", ".ini", ".json", ".log", ".mat", ".md",
                            ".mp3", ".npy", ".npz", ".pdf", ".py", ".srt", ".tar", ".tsv", ".txt",
                            ".vtt", ".wav", ".xml", ".yaml", ".yml", ".zip"))  # fmt: skip
-DATE = r"(19|20)\d\d([-_. ]?)(0[1-9]|1[0-2])\2(0[1-9]|[12]\d|3[01])|\d\d([-_.])\d\d\5(19|20)\d\d"
+DATE = (
+    r"(19|20)\d\d(?P<mark>[-_. ]?)(0[1-9]|1[0-2])(?P=mark)(0[1-9]|[12]\d|3[01])"
+    r"|\d\d(?P<mark_2>[-_.])\d\d(?P=mark_2)(19|20)\d\d"
+)
 DATED = re.compile(rf"({DATE})([-_. T]?\d\d?([-_.hH]?\d\d){{0,2}}h?|[-_ ]?[AP]M)?")
 YEAR, TIME = re.compile(r"(19|20)\d\d([-_.](0[1-9]|1[0-2]))?"), re.compile(r"[0-5]\d")
 

@@ -1,0 +1,67 @@
+"""Clips are found in trees of recorders, where dates are no views; left-out files are named."""
+
+import os
+
+import pytest
+
+from dmad.data.clip_search import (
+    FoundClip,
+    clips_below,
+    note_on_views,
+    notes_on_left_out,
+    visible,
+    without_dates,
+)
+
+
+@pytest.mark.parametrize(
+    ("folders", "view"),
+    [
+        ("2024-05-01/15/yard", "yard"),
+        ("yard/2024/05/01", "yard"),
+        ("20240501/001/dav", "001/dav"),
+        ("01.05.2024", ""),
+        ("2024-05-01_15", ""),
+        ("2024050115", ""),
+        ("20240501AM", ""),
+        ("2024-05", ""),
+        ("01", "01"),
+        ("gate/12", "gate/12"),
+        ("camera 2", "camera 2"),
+    ],
+)
+def test_dates_and_hours_are_no_views(folders, view):
+    assert "/".join(without_dates(folders.split("/"))) == view
+
+
+def test_films_are_found_in_the_tree_of_a_recorder(tmp_path):
+    for name in ("2024-05-01/15/yard/03.10.mp4", "2024-05-02/16/gate/a.dav"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).touch()
+    found = clips_below(tmp_path)
+    assert [clip.view for clip in found] == ["yard", "gate"]
+    (note,) = note_on_views(found)
+    assert "2 folders are taken as views of their own (gate, yard)" in note
+    assert "date" in note
+
+
+def test_loops_of_links_end(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "again").symlink_to(tmp_path)
+    (tmp_path / "a" / "film.mp4").touch()
+    assert [clip.folders for clip in clips_below(tmp_path)] == [("a",)]
+
+
+def test_one_view_needs_no_note(tmp_path):
+    assert note_on_views([FoundClip(tmp_path / "a.mp4"), FoundClip(tmp_path / "b.mp4")]) == []
+
+
+def test_pipes_and_videos_of_unknown_endings_are_named(write_video, tmp_path):
+    write_video(tmp_path / "a.mp4", 3).rename(tmp_path / "a.export")
+    write_video(tmp_path / "b.mp4", 3)
+    (tmp_path / "notes.txt").write_text("no film")
+    os.mkfifo(tmp_path / "c.mp4")
+    film, pipe = notes_on_left_out(visible(tmp_path))
+    assert "1 files (a.export) left out" in film
+    assert "1 files (c.mp4) left out: no regular files" in pipe
+    assert [clip.path.name for clip in clips_below(tmp_path)] == ["b.mp4"]
