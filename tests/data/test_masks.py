@@ -1,13 +1,16 @@
 """Masks are read in every form in which data sets store them."""
 
+import json
 import subprocess
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 from scipy.io import savemat
 
 from dmad.data.masks import (
+    is_labelme,
     load_array,
     masks_of_reader,
     read_mask,
@@ -44,6 +47,45 @@ def test_turned_transparent_and_compressed_masks_are_read(tmp_path, kind) -> Non
     else:
         Image.fromarray(drawn).save(path, quality=30)
     assert (read_mask(path) == (drawn > 0)).all()
+
+
+@pytest.mark.parametrize("second", [2, 300, 5000])
+@pytest.mark.parametrize("kind", ["grey", "red", "palette", "white is zero"])
+def test_every_value_above_0_counts(tmp_path, kind, second) -> None:
+    numbers = np.zeros((64, 64), np.uint16)
+    numbers[10:20, 10:20], numbers[40:50, 40:50] = 1, second
+    small = np.minimum(numbers, 255).astype(np.uint8)
+    path = tmp_path / "mask.png"
+    if kind == "grey":
+        Image.fromarray(numbers).save(path)
+    elif kind == "red":
+        Image.fromarray(np.dstack([small, 0 * small, 0 * small])).save(path)
+    elif kind == "palette":
+        picture = Image.fromarray(small)
+        picture.putpalette([0, 0, 0] + [9, 0, 0] * 255)
+        picture.save(path)
+    else:
+        path = tmp_path / "mask.tif"
+        tifffile.imwrite(path, numbers, photometric="miniswhite")
+    assert (read_mask(path) == (numbers > 0)).all()
+
+
+def test_shapes_of_labelme_are_filled_and_other_shapes_are_refused(tmp_path) -> None:
+    path = tmp_path / "a.json"
+    shapes = [{"shape_type": "rectangle", "points": [[10, 10], [19, 19]]},
+              {"shape_type": "circle", "points": [[40, 40], [45, 40]]}]  # fmt: skip
+    tree = {"shapes": shapes, "imageHeight": 50, "imageWidth": 60}
+    path.write_text(json.dumps(tree))
+    assert is_labelme(path)
+    mask = read_mask(path)
+    assert mask.shape == (50, 60)
+    assert mask[10:20, 10:20].all()
+    assert mask.sum() == pytest.approx(100 + np.pi * 25, rel=0.1)
+    path.write_text(json.dumps(tree | {"shapes": [{"shape_type": "line", "points": []}]}))
+    with pytest.raises(DmadError, match="a shape is a line"):
+        read_mask(path)
+    path.write_text("[1")
+    assert not is_labelme(path)
 
 
 def test_a_mask_is_resized_by_nearest_neighbour():
