@@ -80,7 +80,7 @@ def test_shapes_of_labelme_are_filled_and_other_shapes_are_refused(tmp_path) -> 
     mask = read_mask(path)
     assert mask.shape == (50, 60)
     assert mask[10:20, 10:20].all()
-    assert mask.sum() == pytest.approx(100 + np.pi * 25, rel=0.1)
+    assert 170 < mask.sum() < 200  # with the pixels on the borders
     path.write_text(json.dumps(tree | {"shapes": [{"shape_type": "line", "points": []}]}))
     with pytest.raises(DmadError, match="a shape is a line"):
         read_mask(path)
