@@ -225,6 +225,8 @@ def highest_alarm_level(
     silent = bisect_left(
         range(len(levels)),
         True,
-        key=lambda index: not find_events(scores, shape.rule(levels[index], fps), clip_lengths),
+        key=lambda index: (
+            not find_events(scores, shape.rule(float(levels[index]), fps), clip_lengths)
+        ),
     )
     return float(levels[silent - 1]) if silent else -np.inf

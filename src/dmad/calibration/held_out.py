@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy import ndimage, stats
@@ -76,8 +77,8 @@ class HeldOut:
     def write(self, path: Path, more: Mapping[str, np.ndarray] | None = None) -> None:
         """Write all fields, and `more` arrays, into a `.npz` file."""
         content = io.BytesIO()
-        own = {item.name: getattr(self, item.name) for item in fields(self)}
-        np.savez(content, **own, **(more or {}))
+        arrays: dict[str, Any] = {item.name: getattr(self, item.name) for item in fields(self)}
+        np.savez(content, **arrays, **dict[str, Any](more or {}))
         write_atomically(path, content.getvalue())
 
     def joined(self, other: HeldOut) -> HeldOut:

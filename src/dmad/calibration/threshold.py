@@ -272,7 +272,7 @@ def missed_warnings(evidence: Evidence, threshold: float) -> list[str]:
 
 
 def found_text(evidence: Evidence, threshold: float) -> str:
-    """Return text that says how many synthetic anomalies a threshold finds; "" if there are none."""
+    """Return text that says how many synthetic anomalies are found; "" without them."""
     synthetic, levels = evidence.synthetic, evidence.levels_found
     if synthetic is None or levels is None:
         return ""

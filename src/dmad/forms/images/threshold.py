@@ -154,11 +154,11 @@ def read_images(sources: Sequence[str | Path], data: DataConfig) -> Footage:
     require(bool(good), f"all {left_out} images are in folders named abnormal or masks")
     if left_out:
         logger.warning("%d images left out, because their folders are not named good", left_out)
-    sources = [
+    images = [
         ClipSource(f"{path}-page-{page + 1}" if page else str(path), path, page=page)
         for path, page in good
     ]
-    footage = decode_clips(sources, data)
+    footage = decode_clips(images, data)
     warn_about(footage.skipped, logger)
     return without_repeats(footage)
 
