@@ -215,7 +215,7 @@ def test_images_in_int8_are_compared_on_synthetic_defects_without_labels(
     root = Path(load(trained_images).config.data.root or "") / "discs" / "train" / "good"
     good = Path(shutil.copytree(root, tmp_path / "data" / "discs" / "train" / "good")).parents[2]
     out = tmp_path / format
-    report = export_run(trained_images, format, "int8", out=out, root=good, auroc_loss=0.02)
+    report = export_run(trained_images, format, "int8", out=out, root=good)
     assert report.auroc is None
     assert report.synthetic is not None
     assert report.synthetic.kept >= LEAST_KEPT
@@ -223,12 +223,14 @@ def test_images_in_int8_are_compared_on_synthetic_defects_without_labels(
 
 def test_int8_that_finds_fewer_synthetic_anomalies_is_refused():
     report = ExportReport(Path("out"), "onnx", "int8", 0.01, 32)
-    kept = check_synthetic(report, SyntheticChange(0.951, 0.95, 0.97), loss=0.005)
+    kept = check_synthetic(report, SyntheticChange(0.951, 0.95, 0.97, 900), loss=0.005)
     assert kept.synthetic is not None
     with pytest.raises(DmadError, match=r"lowers the AUROC of synthetic anomalies by 2.00 points"):
-        check_synthetic(report, SyntheticChange(0.93, 0.95, 0.97), loss=0.005)
+        check_synthetic(report, SyntheticChange(0.93, 0.95, 0.97, 900), loss=0.005)
+    few = SyntheticChange(0.93, 0.95, 0.97, 48)  # one pair less is 2 points
+    assert check_synthetic(report, few, loss=0.005).synthetic == few
     with pytest.raises(DmadError, match="keeps 12% of the score of synthetic anomalies"):
-        check_synthetic(report, SyntheticChange(0.95, 0.95, 0.12), loss=0.005)
+        check_synthetic(report, SyntheticChange(0.95, 0.95, 0.12, 900), loss=0.005)
 
 
 def test_an_export_that_costs_too_much_auroc_is_refused(trained, exported):
@@ -240,7 +242,7 @@ def test_an_export_that_costs_too_much_auroc_is_refused(trained, exported):
 
 
 def test_a_report_says_if_only_synthetic_anomalies_were_compared():
-    change = SyntheticChange(0.95, 0.96, 0.97)
+    change = SyntheticChange(0.95, 0.96, 0.97, 900)
     report = ExportReport(Path("out"), "openvino", "int8", 0.01, 32, change)
     assert list(report.lines()) == [
         "largest difference from PyTorch: 1.0e-02 (32 frames)",

@@ -84,6 +84,7 @@ class SyntheticChange:
     auroc: float  # of the export
     auroc_pytorch: float
     kept: float  # mean score of the anomalies, divided by that of PyTorch
+    pairs: int  # number of pairs of a normal window and an anomaly
 
 
 def compare_synthetic(
@@ -106,6 +107,7 @@ def compare_synthetic(
         auroc=micro_auroc(np.concatenate((theirs, their_anomalies)), labels),
         auroc_pytorch=micro_auroc(np.concatenate((ours, our_anomalies)), labels),
         kept=float(their_anomalies.mean() / our_anomalies.mean()),
+        pairs=len(ours) * len(our_anomalies),
     )
 
 

@@ -43,6 +43,7 @@ logger = logging.getLogger(__name__)
 Format = Literal["onnx", "openvino"]
 Precision = Literal["fp32", "bf16", "int8"]
 
+CHANCE_PAIRS = 3  # pairs of a normal window and a synthetic anomaly whose order may be random
 LEAST_KEPT = 0.9  # mean score of synthetic anomalies in int8, divided by that of PyTorch
 LARGEST_DIFFERENCE = {"fp32": 1e-3, "bf16": 2e-2}  # of a score term, divided by its mean
 
@@ -285,14 +286,15 @@ def check_synthetic(report: ExportReport, change: SyntheticChange, loss: float) 
     """Add the comparison on synthetic anomalies to a report.
 
     Raises:
-        DmadError: The AUROC falls by more than `loss`, or the scores of the anomalies fall below
-            `LEAST_KEPT` of those of PyTorch.
+        DmadError: The AUROC falls by more than `loss` and than `CHANCE_PAIRS`, or the scores
+            of the anomalies fall below `LEAST_KEPT` of those of PyTorch.
     """
     before, after = change.auroc_pytorch, change.auroc
+    loss = max(loss, CHANCE_PAIRS / change.pairs)
     fallen = f"{100 * (before - after):.2f} points ({before:.4f} to {after:.4f})"
     require(
         after >= before - loss,
-        f"int8 lowers the AUROC of synthetic anomalies by {fallen}, more than {100 * loss:g}; "
+        f"int8 lowers the AUROC of synthetic anomalies by {fallen}, more than {100 * loss:.3g}; "
         "nothing was written, try --precision fp32",
     )
     require(
