@@ -48,12 +48,12 @@ class Zone:
         for text in filter(_is_file, excluded):
             inside &= ~_read_picture(text)
         require(bool(inside.any()), "no pixel is inside the mask files; include more")
-        polygons = (
+        polygons = [
             tuple(parse_polygon(text) for text in texts if not _is_file(text))
             for texts in (included, excluded)
-        )
+        ]
         bits = "" if inside.all() else b64encode(np.packbits(inside).tobytes()).decode()
-        return cls(*polygons, bits)
+        return cls(include=polygons[0], exclude=polygons[1], picture=bits)
 
     def __post_init__(self) -> None:
         for polygon in (*self.include, *self.exclude):
