@@ -139,6 +139,15 @@ def test_a_lamp_that_is_switched_on_is_another_light():
     assert states(frames, None)[-1] == "light"
 
 
+def test_a_light_that_stays_is_usual_after_a_minute():
+    frames = normal_clip(STREET, 1).frames[:80]
+    dark = lamp_off(frames[40:])
+    found = states([*frames[:40], *dark, *np.tile(dark, (18, 1, 1, 1))], None)
+    changed = [index / FPS for index, state in enumerate(found) if state == "light"]
+    assert changed[-1] - changed[0] == pytest.approx(60, abs=2)
+    assert found[-1] == "ok"
+
+
 def test_a_camera_that_tilts_has_moved():
     still = normal_clip(STREET, 1).frames[:80]
     frames = still.copy()

@@ -1,14 +1,16 @@
+import io
 import socket
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import av
 import numpy as np
 import pytest
+from PIL import Image
 
 from dmad.data.reading.frame_format import FrameFormat
 from dmad.data.reading.live import LiveSource
@@ -211,3 +213,64 @@ def test_a_video_file_over_http_is_played_at_its_own_speed_and_ends(tmp_path, fr
     assert source.gaps == 0
     assert frames[-1].time - frames[0].time == pytest.approx(2.9, abs=0.5)
     assert len(frames) > 20
+
+
+class Camera(BaseHTTPRequestHandler):
+    """Sends a JPEG picture at each request of `/snap.jpg`, and Motion JPEG at all others.
+
+    Of Motion JPEG, each third picture is broken.
+    """
+
+    requests = 0
+
+    def log_message(self, *_):
+        pass
+
+    def do_GET(self):
+        type(self).requests += 1
+        self.send_response(200)
+        if self.path == "/snap.jpg":
+            self.send_header("Content-Type", "image/jpeg")
+            self.end_headers()
+            self.wfile.write(self.picture(self.requests))
+            return
+        self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=b")
+        self.end_headers()
+        for index in range(10_000):
+            part = bytes(300) if index % 3 == 1 else self.picture(index)
+            head = f"--b\r\nContent-Type: image/jpeg\r\nContent-Length: {len(part)}\r\n\r\n"
+            with suppress(OSError):
+                self.wfile.write(head.encode() + part + b"\r\n")
+            time.sleep(0.02)
+
+    @staticmethod
+    def picture(index: int) -> bytes:
+        image, content = np.full((32, 32, 3), index % 250, np.uint8), io.BytesIO()
+        Image.fromarray(image).save(content, "jpeg")
+        return content.getvalue()
+
+
+@pytest.fixture
+def http_camera():
+    Camera.requests = 0
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Camera)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.socket.close()
+
+
+def test_an_address_of_single_pictures_is_read_again_and_again(http_camera):
+    with open_source(f"{http_camera}/snap.jpg", FORMAT, 20.0) as source:
+        assert until(lambda: source.next_frame() is not None)
+        assert until(lambda: Camera.requests > 8)
+        assert (source.done, source.outage, source.gaps) == (False, "", 0)
+
+
+def test_broken_pictures_are_left_out_without_a_new_connection(http_camera):
+    with open_source(f"{http_camera}/video", FORMAT) as source:
+        assert until(lambda: source.damaged > 5)
+        assert until(lambda: source.next_frame() is not None)
+        assert (source.done, source.outage, source.gaps) == (False, "", 0)
+    assert Camera.requests == 1

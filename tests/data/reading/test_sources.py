@@ -1,3 +1,4 @@
+import os
 import threading
 
 import av
@@ -122,6 +123,34 @@ def test_names_hold_no_password():
     assert source_name("rtsp://me:s3/cr#t@host/live") == "host-live"
     assert source_name("rtsp://host:554/user=admin_password=tl_channel=1.sdp?real") == "host-554"
     assert source_name("rtmp://host/live/key") == "host"
+    in_path = "user=admin&password=Pw@99&channel=1"
+    assert source_name(f"rtsp://127.0.0.1:9/{in_path}") == "127.0.0.1-9"
+    assert source_name(f"rtsp://me:secret@host/{in_path}") == "rtsp"
+    assert source_name("rtsp:/me:secret@host/live") == "host-live"
+    assert source_name("http://host/me:secret/1") == "host"
+
+
+@pytest.mark.parametrize("name", ["rtsp:/me:secret@host/live", "me:secret@host/live.mp4"])
+def test_a_mistyped_address_does_not_show_its_password(name):
+    with pytest.raises(DmadError, match="does not exist") as caught:
+        open_source(name, FORMAT)
+    assert "secret" not in str(caught.value)
+
+
+def test_the_time_stands_still_where_parts_overlap(video, tmp_path):
+    path = tmp_path / "overlap.ts"
+    join(tmp_path / "a.ts", [(video(), 7.0)])
+    join(tmp_path / "b.ts", [(video("b.mp4"), 9.0)])
+    path.write_bytes((tmp_path / "a.ts").read_bytes() + (tmp_path / "b.ts").read_bytes())
+    times = [frame.time for frame in frames_of_source(path)]
+    assert times[-1] == pytest.approx(4.9, abs=0.11)
+    assert (np.diff(times) >= 0).all()
+
+
+def test_a_pipe_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "film.mp4")
+    with pytest.raises(DmadError, match="a pipe or a device"):
+        open_source(str(tmp_path / "film.mp4"), FORMAT)
 
 
 def test_names_of_files_and_devices_have_no_folders():
