@@ -18,7 +18,7 @@ from dmad.runs import read_config
     ("arguments", "hint"),
     [
         (["ped3"], "did you mean ped2?"),
-        (["xyzzy"], "known: ped2, avenue"),
+        (["xyzzy"], "known: ped2, ped2-fast, avenue"),
         (["video", "--train.epocs", "3"], "did you mean --train.epochs?"),
         (["video", "--root", "x"], "did you mean --data.root?"),
         (["video", "--lr", "1"], "did you mean --train.lr?"),
@@ -172,8 +172,8 @@ def test_damaged_footage_is_reported_and_left_out(dmad, training, clips, frames_
     assert len(notes) == 3
     assert f"{image} is unreadable" in notes[0]
     assert f"{headless} is not a readable video" in notes[1]
-    assert "the rest is left out" in notes[2]
-    assert f"{video} " in notes[2]
+    assert "damaged frames" in notes[2]
+    assert f"{video}: " in notes[2]
     assert Path(out.strip(), "model.safetensors").is_file()
 
 

@@ -43,7 +43,7 @@ def test_only_normal_images_are_bent(ramps):
         change = np.abs(frames.astype(float) - ramps).mean((1, 2, 3))
         assert (change[labels == 1] == 0).all()
         for part in np.split(np.where(labels, 4.0, change), 2):
-            yield SimpleNamespace(score=part)
+            yield SimpleNamespace(raw=part)
 
     detector = SimpleNamespace(judge=judge)
     found = list(

@@ -32,7 +32,7 @@ def judge_all(stream: Stream, frames) -> list[JudgedFrame]:
 
 
 def scores(stream: Stream, frames) -> list[float]:
-    return [judged.score for judged in judge_all(stream, frames)]
+    return [judged.raw for judged in judge_all(stream, frames)]
 
 
 @pytest.mark.parametrize("scene", ["", "elsewhere"])

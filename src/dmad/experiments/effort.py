@@ -105,7 +105,7 @@ def fit_to_budget(variants: Variants, budget: float, out: Path) -> dict[str, Con
     path = out / "budget.json"
     if path.exists():
         stored = read_mapping(path, "delete it")
-        lengths = typed(dict[str, int], stored.get("cuts"), f"{path}: cuts")
+        lengths = typed(dict[str, tuple[int, int]], stored.get("cuts"), f"{path}: cuts")
         require(
             list(lengths) == list(variants) and stored.get("seconds") == budget,
             f"{path} was written for another budget or other variants; choose another --out",

@@ -52,8 +52,8 @@ def judged(detector, frame) -> JudgedImage:
 
 def test_an_image_is_judged_as_the_detector_does(detector, frame, judged) -> None:
     result = detector(frame[None])
-    assert judged.raw == pytest.approx(result.score[0], rel=1e-3)
-    assert judged.calibrated == pytest.approx(result.calibrated[0], rel=1e-3)
+    assert judged.raw == pytest.approx(result.raw[0], rel=1e-3)
+    assert judged.calibrated == pytest.approx(result.score[0], rel=1e-3)
     assert judged.verdict == result.verdict[0] == "anomalous"
     assert judged.threshold == detector.calibration.threshold
     assert judged.score == judged.calibrated
