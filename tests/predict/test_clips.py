@@ -18,7 +18,7 @@ from dmad.inference.detector import Detector
 from dmad.predict.clips import ClipPrediction, predict_clips
 from dmad.predict.settings import PredictSettings
 
-COLUMNS = ["frame", "time", "score", "reconstruction", "deformation"]
+COLUMNS = ["frame", "time", "score", "raw", "reconstruction", "deformation"]
 SCORES_ONLY = PredictSettings(panels=0, video=False)
 
 

@@ -12,7 +12,7 @@ from dmad.data.inputs import find_images
 from dmad.errors import DmadError
 from dmad.forms.images.pictures import FULL_MAP
 from dmad.inference.detector import Detector
-from dmad.predict.images import judge_files, predict_images
+from dmad.predict.images import Differences, judge_files, predict_images
 
 PICTURES = ("overlays", "maps", "fields")
 
@@ -65,7 +65,7 @@ def test_masks_alone_are_judged(detector, image_data, tmp_path) -> None:
 
 def test_raw_maps_hold_the_values_of_equation_23(detector, spots, tmp_path) -> None:
     predict_images(detector, [spots / "000.png"], tmp_path)
-    ((_, judged),) = judge_files(detector, find_images([spots / "000.png"]))
+    ((_, judged),) = judge_files(detector, find_images([spots / "000.png"]), Differences(detector))
     with Image.open(tmp_path / "maps/000.png") as picture:
         assert picture.mode.startswith("I")
         grey = np.asarray(picture).astype(np.uint16)
