@@ -636,9 +636,9 @@ def restore(tree: Mapping[str, Any]) -> Config:
         DmadError: An unknown form, section or setting, or a value out of range.
     """
     require(isinstance(tree, Mapping), "the settings are no mapping")
-    form = tree.get("form") or _form_before_sections(tree)
-    classes = section_classes(form)
     old = "form" not in tree
+    form = _form_before_sections(tree) if old else typed(str, tree["form"], "form")
+    classes = section_classes(form)
     sections: dict[str, Any] = {
         name: _section(name, section, _mapping(name, tree.get(name)), old)
         for name, section in classes.items()

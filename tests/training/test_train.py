@@ -116,7 +116,7 @@ def copied(three_epochs, tmp_path) -> Run:
 
 def test_a_run_folder_holds_settings_model_checkpoint_and_logs(three_epochs) -> None:
     assert three_epochs.folder.parent.name == "video"
-    assert {path.name for path in three_epochs.folder.iterdir()} == {
+    assert {path.name for path in three_epochs.folder.glob("[!.]*")} == {
         "config.yaml",
         "model.safetensors",
         "model.json",
