@@ -14,8 +14,7 @@ OF_IMAGES = {"mvtec", "images"}
 @pytest.mark.parametrize("name", recipes.names())
 def test_a_recipe_carries_its_name_and_the_settings_of_its_form(name: str) -> None:
     config = recipes.get(name)
-    assert config.recipe == name
-    assert config.data.layout == name.removesuffix("-fast")
+    assert config.recipe == config.data.layout == name
     assert isinstance(config, ImageConfig if name in OF_IMAGES else VideoConfig)
 
 

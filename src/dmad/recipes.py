@@ -1,4 +1,4 @@
-"""The recipes: for each recipe, a function of the same name returns the settings.
+"""The recipes: for each data set, a function of the same name returns the settings.
 
 Real video and MVTec have the image size and the number of epochs of the paper. The network for
 video, the default of `VideoModelConfig`, is the network for Ped2 in the authors' released code,
@@ -10,7 +10,6 @@ mask. Avenue and ShanghaiTech have more memory items, as in the released code. I
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from difflib import get_close_matches
 
@@ -42,11 +41,6 @@ DIGITS_LOSS = VideoLossConfig(gamma2=0.02)
 # (1/4 and 1/1). The estimator gets the frame to be predicted as well, because the past frames alone
 # add little to what the mask of the encoder already shows.
 VIDEO_MODEL = VideoModelConfig(reductions=(8, 2), estimator_sees="target")
-# The network works at half the resolution. So its int8 export is about four times as fast.
-FAST_MODEL: dict[str, object] = {"stem": 2, "upsampling": "resize", "reductions": (8, 4)}
-# A mask that is rounded to 0 or 1 cannot paint what the reference does not contain. Its penalty
-# keeps it at 0 where the background explains the frame.
-BINARY_MASK: dict[str, object] = {"binary_mask": True, "mask_area": 0.2}
 # Many small batches with a high learning rate. The paper's learning rate of 2e-4 with batches of 8
 # needs 60 epochs. With a warm-up and clipped gradients, every memory item is used in the first
 # epoch.
@@ -65,12 +59,6 @@ def ped2() -> VideoConfig:
     return _video(
         "ped2", VideoDataConfig(layout="ped2", channels=1, antialias=False, fps=10), epochs=60
     )
-
-
-def ped2_fast() -> VideoConfig:
-    """UCSD Ped2 at half the resolution inside the network: fast on a CPU, and trained on crops."""
-    base = replace(ped2(), recipe="ped2-fast")
-    return changed(base, **FAST_MODEL, **BINARY_MASK, gamma2=0.1, crop=128, batch_size=4, epochs=7)
 
 
 def avenue() -> VideoConfig:
@@ -184,16 +172,12 @@ def _images(name: ImageLayout, model: ImageModelConfig, epochs: int) -> ImageCon
     )
 
 
-RECIPES = (ped2, ped2_fast, avenue, shanghaitech, video, street, mnist, digits, mvtec, images)
+RECIPES = (ped2, avenue, shanghaitech, video, street, mnist, digits, mvtec, images)
 
 
 def names() -> list[str]:
     """Return the names of the recipes."""
-    return [_name(recipe) for recipe in RECIPES]
-
-
-def _name(recipe: Callable[[], Config]) -> str:
-    return recipe.__name__.replace("_", "-")
+    return [recipe.__name__ for recipe in RECIPES]
 
 
 def get(name: str) -> Config:
@@ -203,7 +187,7 @@ def get(name: str) -> Config:
         DmadError: No recipe has this name. The message proposes the nearest one.
     """
     for recipe in RECIPES:
-        if _name(recipe) == name:
+        if recipe.__name__ == name:
             return recipe()
     near = get_close_matches(name, names(), 1)
     hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(names())}"
@@ -227,4 +211,4 @@ def recipe(name: str, **changes: object) -> Config:
 
 def describe() -> list[tuple[str, str]]:
     """Return the name of each recipe, and one line that describes it."""
-    return [(_name(recipe), (recipe.__doc__ or "").strip()) for recipe in RECIPES]
+    return [(recipe.__name__, (recipe.__doc__ or "").strip()) for recipe in RECIPES]

@@ -249,7 +249,7 @@ def test_a_training_of_images_stopped_and_resumed_gives_the_same_model(
 
 
 def test_a_finished_run_stays_as_it_is(copied, logged) -> None:
-    changed_card = json.dumps(card(copied) | {"calibration": "mine"})
+    changed_card = json.dumps(card(copied) | {"calibration": {"mine": 1}})
     copied.card.write_text(changed_card)
     before = weights(copied)
     assert train(read_config(copied.folder), VIDEO, resume=copied.folder) == copied

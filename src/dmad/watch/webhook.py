@@ -43,5 +43,6 @@ def _parse(url: str) -> httpx.URL | None:
         port, host = address.port, address.host
     except Exception:  # also of the library that reads international names
         return None
-    valid = address.scheme in ("http", "https") and host and " " not in host
+    plain_host = bool(host) and not set(" %") & set(host)  # a space can be encoded as %20
+    valid = address.scheme in ("http", "https") and plain_host
     return address if valid and (port is None or 0 < port < 2**16) else None
