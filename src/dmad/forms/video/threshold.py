@@ -70,7 +70,7 @@ def calibrate(detector: Detector, files: ModelFiles, request: CalibrationRequest
     if previous and request.normal:
         return _mark_as_normal(detector, store, request, previous)
     if previous and request.threshold is not None and not request.footage:
-        stored = _stored_terms(store.files, request)
+        stored = _last_terms(store)
         chosen = with_threshold(previous, request.threshold, _stored_evidence(stored, previous))
         return _replace(store, stored, previous, chosen)
     return _calibrate_on_footage(detector, store, request, previous)
@@ -107,6 +107,11 @@ def _lowest(previous: Calibration | None, evidence: Evidence) -> float | None:
         return previous.lowest
     logger.warning("scores have changed, so alarms that were marked as normal may come again")
     return None
+
+
+def _last_terms(store: CalibrationStore) -> Path:
+    """The file with the score terms of the last calibration. It may not exist."""
+    return store.terms if store.path.is_file() else terms_file(store.files.card)
 
 
 def _replace(
@@ -148,7 +153,7 @@ def _mark_as_normal(
         scores = previous.score(terms.reconstruction, terms.deformation, terms.clip_lengths)
         lengths = terms.clip_lengths
         levels.append(highest_alarm_level(scores, previous.shape, previous.fps, lengths))
-    stored = _stored_terms(store.files, request)
+    stored = _last_terms(store)
     evidence = _stored_evidence(stored, previous)
     changed = silence(previous, max(levels), evidence, request.force)
     log_change(previous, changed, marked.past)
