@@ -1,7 +1,6 @@
 """Clips are decoded once, also by two processes at once, and what is damaged is reported."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -265,7 +264,9 @@ def stop_while_decoding(write_frames, tmp_path) -> Callable[[int], tuple[Path, P
 
     def stop(number: int) -> tuple[Path, Path]:
         folder, cache = write_frames(tmp_path / "a", 2), tmp_path / "cache"
-        os.mkfifo(folder / "2.png")  # reading it waits for ever
+        more = [folder / f"{index}.png" for index in range(2, 4000)]  # takes seconds to decode
+        for path in more:
+            path.hardlink_to(folder / "0.png")
         process = start_decoding(folder, cache)
         process.stdin.write("\n")
         process.stdin.flush()
@@ -274,7 +275,8 @@ def stop_while_decoding(write_frames, tmp_path) -> Callable[[int], tuple[Path, P
             time.sleep(0.01)
         process.send_signal(number)
         process.communicate(timeout=60)
-        (folder / "2.png").unlink()
+        for path in more:
+            path.unlink()
         return folder, cache
 
     return stop
