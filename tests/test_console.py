@@ -1,5 +1,7 @@
 """Messages, progress bars and tables, as a person sees them."""
 
+import errno
+import io
 import logging
 import subprocess
 import sys
@@ -7,6 +9,7 @@ import sys
 import pytest
 
 from dmad.console import (
+    ConsoleHandler,
     only_errors_of,
     printable,
     progress_bar,
@@ -104,3 +107,16 @@ def test_the_library_shows_nothing_by_itself():
 def test_control_characters_are_written_as_codes() -> None:
     assert printable("a\x1b[2Jb\tc\x00\x9b") == r"a\x1b[2Jb\tc\x00\x9b"
     assert printable("a b\nßü日\udce9") == "a b\nßü日\udce9"
+
+
+class FullDisk(io.StringIO):
+    """A file on a full disk."""
+
+    def write(self, text: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_message_that_cannot_be_written_is_lost_without_an_error(monkeypatch):
+    monkeypatch.setattr("sys.stderr", FullDisk())
+    record = logging.LogRecord("dmad", logging.WARNING, "", 0, "hello", None, None)
+    ConsoleHandler().emit(record)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Literal, TypeVar
 
@@ -28,9 +28,13 @@ class ConsoleHandler(logging.Handler):
     """Shows each message in one line. Warnings begin with `note: `."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one message to standard error, above a progress bar if there is one."""
+        """Write one message to standard error, above a progress bar if there is one.
+
+        A message that cannot be written, such as into a file on a full disk, is lost.
+        """
         prefix = "note: " if record.levelno >= logging.WARNING else ""
-        error_console().out(prefix + printable(self.format(record)), highlight=False)
+        with suppress(OSError):
+            error_console().out(prefix + printable(self.format(record)), highlight=False)
 
 
 def printable(text: str) -> str:
