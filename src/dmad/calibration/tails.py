@@ -10,7 +10,7 @@ import numpy as np
 from scipy import stats
 
 # The tail of other normal footage, in standardised units (see docs/results.md, "Thresholds").
-USUAL_MEAN = 1.2  # mean excess
+USUAL_MEAN = 1.2  # mean excess, set on simulated scores; not pooled from real footage
 USUAL_SHAPE = 0.0
 USUAL_EVENTS = 10.0  # the usual tail counts as much as this number of events
 LARGEST_SHAPE = 0.2  # of a generalised Pareto tail
