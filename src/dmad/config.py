@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
@@ -561,6 +562,7 @@ SECTIONS = ("data", "model", "loss", "score", "train")
 LOCATIONS = ("root", "cache", "teacher_weights")  # paths that are stored absolute
 
 
+@cache
 def section_classes(form: str) -> dict[str, type]:
     """Return the dataclass of each section of a form's settings, by section name."""
     defaults = config_class(form)()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cache
 from math import isfinite
-from typing import Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 
 class DmadError(Exception):
@@ -38,11 +39,8 @@ def check_settings(settings: object, section: str, **minimum: float) -> None:
     Raises:
         DmadError: A value is not allowed.
     """
-    for name, hint in get_type_hints(type(settings)).items():
-        if get_origin(hint) is not Literal:
-            continue
-        value, allowed = getattr(settings, name), get_args(hint)
-        choices = ", ".join(map(str, allowed))
+    for name, allowed in _choices(type(settings)).items():
+        value, choices = getattr(settings, name), ", ".join(map(str, allowed))
         require(value in allowed, f"{section}.{name} is {value!r}; give one of {choices}")
     for name, value in vars(settings).items():
         numbers = value if isinstance(value, tuple) else (value,)
@@ -51,3 +49,10 @@ def check_settings(settings: object, section: str, **minimum: float) -> None:
     for name, bound in minimum.items():
         value = getattr(settings, name)
         require(value >= bound, f"{section}.{name} is {value}; give {bound} or more")
+
+
+@cache  # type hints are slow to read
+def _choices(kind: type) -> dict[str, tuple[Any, ...]]:
+    """Return the allowed values of each field of type `Literal`, by its name."""
+    hints = get_type_hints(kind)
+    return {name: get_args(hint) for name, hint in hints.items() if get_origin(hint) is Literal}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
+from functools import cache
 from math import isfinite
 from pathlib import Path
 from types import NoneType, UnionType
@@ -12,6 +13,8 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 from dmad.errors import require
 
 T = TypeVar("T")
+
+_type_hints = cache(get_type_hints)  # they are slow to read
 
 EXPECTED = {
     int: "a whole number",
@@ -48,7 +51,7 @@ def dataclass_from(kind: type[T], tree: object, name: str) -> T:
         if key not in tree and item.default is MISSING and item.default_factory is MISSING
     )
     require(not missing, f"{name} has no entry {missing}")
-    hints = get_type_hints(kind)
+    hints = _type_hints(kind)
     return kind(**{key: typed(hints[key], value, f"{name}.{key}") for key, value in tree.items()})
 
 
