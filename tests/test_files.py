@@ -3,9 +3,6 @@
 import csv
 import io
 import os
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -121,24 +118,13 @@ def test_a_private_file_is_readable_for_its_user_only(tmp_path) -> None:
     assert (tmp_path / "a").stat().st_mode & 0o777 == 0o600
 
 
-@contextmanager
-def at_most(size: int) -> Iterator[None]:
-    """Files cannot be larger than some bytes: as on a full disk, an `OSError` is raised."""
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-
-
-def test_the_error_of_a_full_disk_names_the_folder_and_nothing_is_left(tmp_path) -> None:
+def test_the_error_of_a_full_disk_names_the_folder_and_nothing_is_left(tmp_path, at_most) -> None:
     with at_most(10), pytest.raises(OSError, match=str(tmp_path)):
         write_atomically(tmp_path / "a", "x" * 100)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_array_that_does_not_fit_on_the_disk_is_refused() -> None:
+def test_an_array_that_does_not_fit_on_the_disk_is_refused(at_most) -> None:
     with pytest.raises(DmadError, match=r"too little space for an array of .* GB are missing"):
         temporary_array((2**20, 2**40), np.uint8)
     with at_most(1000), pytest.raises(DmadError, match="cannot hold an array of"):

@@ -1,11 +1,9 @@
 import json
-import resource
 import signal
 import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
 
 import pytest
 
@@ -61,17 +59,6 @@ def stored(path):
     return [message for _, message in found]
 
 
-@contextmanager
-def full_disk():
-    """No file of this process can grow: as on a full disk, an `OSError` is raised."""
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-
-
 def test_messages_are_sent_in_order_and_leave_the_spool(spool, receiver):
     outbox = open_outbox(spool, receiver)
     for message in messages(0, 3):
@@ -113,9 +100,9 @@ def test_what_was_not_sent_is_sent_by_the_next_process(spool, receiver, logged):
     assert receiver.messages == messages(0, 5)
 
 
-def test_a_message_is_sent_though_the_disk_is_full(spool, receiver, logged):
+def test_a_message_is_sent_though_the_disk_is_full(spool, receiver, logged, at_most):
     outbox = open_outbox(spool, receiver)
-    with full_disk():
+    with at_most(0):
         for message in messages(0, 50):
             outbox.send(message)
         assert until(lambda: len(receiver.messages) == 50)
@@ -128,8 +115,8 @@ def test_a_message_is_sent_though_the_disk_is_full(spool, receiver, logged):
     assert logged().count("are sent, but cannot be stored") == 1
 
 
-def test_a_message_is_sent_though_no_spool_can_be_made(spool, receiver, logged):
-    with full_disk():
+def test_a_message_is_sent_though_no_spool_can_be_made(spool, receiver, logged, at_most):
+    with at_most(0):
         outbox = open_outbox(spool, receiver)
         outbox.send("a")
         assert until(lambda: receiver.messages == ["a"])
@@ -140,20 +127,22 @@ def test_a_message_is_sent_though_no_spool_can_be_made(spool, receiver, logged):
     assert stored(spool) == []
 
 
-def test_messages_of_a_full_disk_are_stored_when_there_is_space(spool, receiver):
+def test_messages_of_a_full_disk_are_stored_when_there_is_space(spool, receiver, at_most):
     outbox = open_outbox(spool, receiver)
     receiver.failing = True
-    with full_disk():
+    with at_most(0):
         for message in messages(0, 50):
             outbox.send(message)
     outbox.close()
     assert stored(spool) == messages(0, 50)
 
 
-def test_messages_that_could_neither_be_sent_nor_stored_are_counted(spool, receiver, logged):
+def test_messages_that_could_neither_be_sent_nor_stored_are_counted(
+    spool, receiver, logged, at_most
+):
     outbox = open_outbox(spool, receiver)
     receiver.failing = True
-    with full_disk():
+    with at_most(0):
         for message in messages(0, 50):
             outbox.send(message)
         outbox.close()

@@ -1,7 +1,5 @@
 import io
 import json
-import resource
-from contextlib import contextmanager
 
 import pytest
 
@@ -37,18 +35,7 @@ def test_a_file_is_continued_after_its_last_whole_line(tmp_path):
     assert path.read_text() == '{"n": 0}\n{"n": 2}\n'
 
 
-@contextmanager
-def at_most(size):
-    """Files cannot be larger than some bytes: as on a full disk, an `OSError` is raised."""
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-
-
-def test_messages_of_a_full_disk_are_written_when_there_is_space(tmp_path):
+def test_messages_of_a_full_disk_are_written_when_there_is_space(tmp_path, at_most):
     sink = FileSink(tmp_path / "events.jsonl")
     sink.send("a")
     with at_most(6):
@@ -61,7 +48,7 @@ def test_messages_of_a_full_disk_are_written_when_there_is_space(tmp_path):
     assert (tmp_path / "events.jsonl").read_text() == f"a\n{'b' * 10}\nc\nd\n"
 
 
-def test_a_file_on_a_full_disk_can_be_closed(tmp_path, logged):
+def test_a_file_on_a_full_disk_can_be_closed(tmp_path, logged, at_most):
     sink = FileSink(tmp_path / "events.jsonl")
     with at_most(0):
         with pytest.raises(OSError, match="too large"):
