@@ -9,7 +9,8 @@ from pathlib import Path
 
 from dmad.calibration.calibration import Calibration
 from dmad.calibration.past_events import PastEvent, read_past_events
-from dmad.calibration.threshold import Evidence, far_above_warnings, threshold_warnings
+from dmad.calibration.request import CalibrationRequest
+from dmad.calibration.threshold import GIVEN, Evidence, far_above_warnings, threshold_warnings
 from dmad.errors import require
 
 MARGIN = 0.05  # the threshold is higher than the marked score by this share of it
@@ -26,6 +27,19 @@ class MarkedEvents:
     files: Sequence[Path]  # clips or images
     events: Sequence[PastEvent]  # marked by their ids, or by their films
     past: Sequence[PastEvent]  # all events that are known
+
+    @classmethod
+    def from_request(cls, request: CalibrationRequest) -> MarkedEvents:
+        """Find what a request marks as normal.
+
+        Raises:
+            DmadError: The request asks for other changes too, or `read` fails.
+        """
+        refused = ", ".join(request.beside("normal"))
+        require(
+            not refused, f"normal changes only the threshold; give {refused} in a call of its own"
+        )
+        return cls.read(request.normal, request.events)
 
     @classmethod
     def read(cls, normal: Sequence[str | Path], folder: Path | None) -> MarkedEvents:
@@ -75,11 +89,9 @@ def with_threshold(
     )
     if evidence is None:
         return changed
+    options = evidence.options(threshold)
     changed = replace(
-        changed,
-        largest=evidence.largest,
-        observed=evidence.trade_off(threshold).observed,
-        options=evidence.options(threshold),
+        changed, largest=evidence.largest, observed=options[GIVEN].observed, options=options
     )
     return replace(changed, warnings=tuple(threshold_warnings(evidence, changed)))
 

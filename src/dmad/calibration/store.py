@@ -16,6 +16,7 @@ from typing import Any
 from dmad.calibration.calibration import Calibration
 from dmad.calibration.held_out import HeldOut
 from dmad.calibration.synthetic import SyntheticTerms
+from dmad.checked_files import read_mapping
 from dmad.errors import DmadError, require
 from dmad.files import write_atomically
 from dmad.runs import ModelFiles, update_card
@@ -94,12 +95,12 @@ class CalibrationStore:
         """
         kept = self._kept()
         require(bool(kept), f"no earlier threshold is kept beside {self.path}")
-        last = kept[-1]
+        last, advice = kept[-1], "calibrate again on normal footage"
         try:
-            entries = json.loads(last.read_text())
+            entries = read_mapping(last, advice)
             calibration = Calibration.from_dict(entries["calibration"])
-        except (OSError, AttributeError, ValueError, TypeError, KeyError) as error:
-            raise DmadError(f"{last} is damaged; calibrate again on normal footage") from error
+        except (DmadError, AttributeError, KeyError) as error:
+            raise DmadError(f"{last} is damaged; {advice}") from error
         if last.with_suffix(".npz").is_file():
             write_atomically(self.terms, last.with_suffix(".npz").read_bytes())
         else:

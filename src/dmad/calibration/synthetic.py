@@ -10,6 +10,7 @@ import numpy as np
 
 from dmad.calibration.alarms import AlarmShape, highest_alarm_level
 from dmad.calibration.standardisation import Scorer
+from dmad.checked_files import read_npz
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,12 +24,14 @@ class SyntheticTerms:
 
     @classmethod
     def read(cls, path: Path) -> SyntheticTerms | None:
-        """Read the terms from the file of a calibration's terms; None if it contains none."""
-        with np.load(path) as arrays:
-            names = [item.name for item in fields(cls)]
-            if any(name not in arrays for name in names):
-                return None
-            return cls(**{name: arrays[name] for name in names})
+        """Read the terms from the file of a calibration's terms; None if it contains none.
+
+        Raises:
+            DmadError: The file is damaged.
+        """
+        names = [item.name for item in fields(cls)]
+        found, _ = read_npz(path, names, "delete it and calibrate on normal footage again")
+        return cls(**found) if len(found) == len(names) else None
 
     def to_dict(self) -> dict[str, np.ndarray]:
         """Return the arrays by their names, to be written into a file."""

@@ -38,6 +38,7 @@ LARGEST_FACTOR = 2.0  # an extrapolated threshold is at most this many times the
 LEAST_ROOM = 2.0  # but it may exceed the largest score by this much, in standardised units
 FAR_ABOVE = 3.0  # a threshold above this many times the largest score gives a warning
 OPTIONS = (0.6, 0.8, 1.0, 1.25, 1.6)  # thresholds that the user is shown, relative to the chosen
+GIVEN = OPTIONS.index(1.0)
 ENOUGH_FOUND = 0.8  # share of the plain synthetic anomalies that a threshold must find
 
 
@@ -100,6 +101,21 @@ class Evidence:
             return None
         return self.synthetic.levels(self.scorer, self.shape, self.held_out.fps)
 
+    @cached_property
+    def level(self) -> float:
+        """The score level that keeps the budget on this footage."""
+        return self.rates.level(self.budget.rate, np.ones(self.rates.blocks, int))
+
+    @cached_property
+    def margin(self) -> float:
+        """How much few clips raise the threshold and its interval."""
+        return 0.0 if self.is_image else self.held_out.few_clips_margin(self.scores)
+
+    @property
+    def threshold(self) -> float:
+        """The threshold that keeps the budget on new normal footage."""
+        return limited(self.level + self.margin, self.largest)
+
     def trade_off(self, threshold: float) -> TradeOff:
         """Return what a threshold costs and what it finds."""
         held, found = self.held_out, self.levels_found
@@ -112,7 +128,7 @@ class Evidence:
         )
 
     def options(self, threshold: float) -> tuple[TradeOff, ...]:
-        """Return what five thresholds cost and find. The given threshold is in the middle."""
+        """Return what five thresholds cost and find. The given one has the index `GIVEN`."""
         return tuple(self.trade_off(factor * threshold) for factor in OPTIONS)
 
 
@@ -167,15 +183,14 @@ def calibration_of(
         lowest: The threshold is not below this. Alarms that were marked as normal need it.
         seed: Seed of the bootstrap.
     """
-    held, budget, rates = evidence.held_out, evidence.budget, evidence.rates
-    level = rates.level(budget.rate, np.ones(rates.blocks, int))
-    low, high = bootstrap_interval(rates, budget.rate, seed)
-    margin = 0.0 if evidence.is_image else held.few_clips_margin(evidence.scores)
+    held, budget = evidence.held_out, evidence.budget
+    level, margin = evidence.level, evidence.margin
+    low, high = bootstrap_interval(evidence.rates, budget.rate, seed)
     by_hand = threshold is not None
-    chosen = limited(level + margin, evidence.largest) if threshold is None else threshold
+    chosen = evidence.threshold if threshold is None else threshold
     if lowest is not None and not by_hand:
         chosen = max(chosen, lowest)
-    at_threshold = evidence.trade_off(chosen)
+    options = evidence.options(chosen)
     calibration = Calibration(
         scorer=evidence.scorer,
         rule=evidence.shape.rule(chosen, held.fps),
@@ -185,10 +200,10 @@ def calibration_of(
         margin=margin,
         frames=held.scored_frames,
         clips=held.scored_clips,
-        observed=at_threshold.observed,
+        observed=options[GIVEN].observed,
         warnings=(),
         largest=evidence.largest,
-        options=evidence.options(chosen),
+        options=options,
         lowest=lowest,
         by_hand=by_hand,
     )

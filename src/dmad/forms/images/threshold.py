@@ -75,9 +75,7 @@ def _mark_as_normal(
     detector: Detector, store: CalibrationStore, request: CalibrationRequest, previous: Calibration
 ) -> Calibration:
     """Raise the threshold until the images in `request.normal` are good."""
-    refused = ", ".join(request.beside("normal"))
-    require(not refused, f"normal changes only the threshold; give {refused} in a call of its own")
-    marked = MarkedEvents.read(request.normal, request.events)
+    marked = MarkedEvents.from_request(request)
     levels = [event.score for event in marked.events]
     if marked.files:
         data = with_locations(detector.config.data, request.root, request.cache)
@@ -220,4 +218,4 @@ def image_evidence(
 def image_levels(held: HeldOut, alpha: float, budget: Budget) -> dict[str, float]:
     """Return the thresholds for a false-positive rate and for `REPORTED_BUDGETS`."""
     names = dict.fromkeys((str(budget), *REPORTED_BUDGETS))
-    return {name: calibration_of(image_evidence(held, alpha, name)).threshold for name in names}
+    return {name: image_evidence(held, alpha, name).threshold for name in names}

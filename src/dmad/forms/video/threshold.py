@@ -139,10 +139,8 @@ def _mark_as_normal(
     detector: Detector, store: CalibrationStore, request: CalibrationRequest, previous: Calibration
 ) -> Calibration:
     """Raise the threshold until the clips and events in `request.normal` raise no alarm."""
-    refused = ", ".join(request.beside("normal"))
-    require(not refused, f"normal changes only the threshold; give {refused} in a call of its own")
+    marked = MarkedEvents.from_request(request)
     view = _view(request, previous)
-    marked = MarkedEvents.read(request.normal, request.events)
     levels = [event.score for event in marked.events]
     if marked.files:
         seen = View(request.scene or view.scene, view.zone)
