@@ -11,6 +11,7 @@ import pytest
 from dmad.errors import DmadError
 from dmad.files import (
     csv_text,
+    first_names,
     make_folder,
     temporary_array,
     unfinished_folder,
@@ -138,3 +139,10 @@ def test_an_unfinished_folder_is_removed_unless_it_is_renamed(tmp_path) -> None:
     with unfinished_folder(tmp_path) as folder:
         folder.rename(tmp_path / "done")
     assert list(tmp_path.iterdir()) == [tmp_path / "done"]
+
+
+def test_the_first_names_are_listed() -> None:
+    assert first_names(["a", "b", "c"]) == "a, b, c"
+    assert first_names(["a", "b", "c", "d"]) == "a, b, c, …"
+    assert first_names(["a", "b"], most=1) == "a, …"
+    assert first_names([]) == ""

@@ -149,6 +149,11 @@ def unique_names(names: Iterable[str]) -> list[str]:
     return unique
 
 
+def first_names(names: Sequence[str], most: int = 3) -> str:
+    """Return the first names in one line, with an ellipsis if there are more: `gate, yard, …`."""
+    return ", ".join(names[:most]) + (", …" if len(names) > most else "")
+
+
 def temporary_array(shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
     """Return an array of zeros in a temporary file, which is deleted with the array.
 

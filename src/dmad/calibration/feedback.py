@@ -12,6 +12,7 @@ from dmad.calibration.past_events import PastEvent, read_past_events
 from dmad.calibration.request import CalibrationRequest
 from dmad.calibration.threshold import GIVEN, Evidence, far_above_warnings, threshold_warnings
 from dmad.errors import require
+from dmad.files import first_names
 
 MARGIN = 0.05  # the threshold is higher than the marked score by this share of it
 MOST_RISE = 2.0  # a larger factor must be forced
@@ -134,7 +135,6 @@ def log_change(old: Calibration, new: Calibration, events: Sequence[PastEvent]) 
     logger.info("; ".join([f"threshold {old.threshold:.3f} → {new.threshold:.3f}", *far_above]))
     silent = [event for event in events if old.threshold <= event.score < new.threshold]
     if events:
-        named = ", ".join(f"{event.id} ({event.score:.3g})" for event in silent[:EVENTS_NAMED])
-        more = ", …" if len(silent) > EVENTS_NAMED else ""
-        detail = f": {named}{more}" if silent else ""
+        named = [f"{event.id} ({event.score:.3g})" for event in silent]
+        detail = f": {first_names(named, EVENTS_NAMED)}" if silent else ""
         logger.info(f"{len(silent)} of {len(events)} past events would be silent now{detail}")

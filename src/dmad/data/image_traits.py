@@ -19,6 +19,7 @@ from dmad.data.reading.frame_format import Frame, Frames
 from dmad.data.reading.image_files import deep_values, open_image, upright_size, value_bits
 from dmad.data.reading.pixel_values import ValueRange, range_of
 from dmad.errors import require
+from dmad.files import first_names
 from dmad.typed import dataclass_from
 
 CARD_ENTRY = "images"  # entry of the model's card that holds the traits
@@ -31,7 +32,6 @@ BRIGHTER = 3.0  # an image this many times brighter than those of the training d
 CLIPPED = 0.05  # neither does one with this share of pixels more that are white
 MASK = 0.9  # share of the two most common grey levels in a mask
 PHOTOGRAPH = 0.6  # and in a photograph, at most
-LISTED = 3  # names in a note
 
 
 @dataclass(frozen=True)
@@ -203,7 +203,7 @@ def notes_on_training(footage: Footage, traits: ImageTraits, root: Path) -> list
     if empty:
         notes.append(
             f"{len(empty)} of {len(shares)} good images show one value only "
-            f"({_list(empty)}); remove them if they are no parts"
+            f"({first_names(empty)}); remove them if they are no parts"
         )
     low, high = traits.shape
     if high > low * SAME_SHAPE:
@@ -230,7 +230,3 @@ def _main_share(frames: Frames) -> float:
     first, second = np.argsort(counts)[-2:]
     far = abs(int(first) - int(second)) > 255 * (1 - PHOTOGRAPH)
     return float(counts[[first, second]].sum() / levels.size) if far else 0.0
-
-
-def _list(names: Sequence[str]) -> str:
-    return ", ".join(names[:LISTED]) + (", …" if len(names) > LISTED else "")

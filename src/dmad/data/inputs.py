@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from dmad.data.clip_search import clips_below, clips_in, notes_on_left_out, visible
+from dmad.data.clip_search import clips_below, notes_on_left_out, visible
 from dmad.data.layouts.image_folders import ImageFile, scan, with_pages
 from dmad.data.reading.paths import (
     holds_frames,
@@ -35,8 +35,9 @@ def find_clips(source: Path) -> list[Path]:
     require_regular_file(source)
     if source.is_file() or holds_frames(source):
         return [source]
-    clips = clips_in(source)
-    deeper = [clip.path for clip in clips_below(source) if clip.folders]
+    found = clips_below(source)
+    clips = [clip.path for clip in found if not clip.folders]
+    deeper = [clip.path for clip in found if clip.folders]
     if clips and deeper:
         logger.warning("%s: %d clips in inner folders left out", source, len(deeper))
     for note in notes_on_left_out(visible(source)):

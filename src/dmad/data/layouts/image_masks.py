@@ -15,6 +15,7 @@ from dmad.data.layouts.mask_finding import MASK_FOLDER, MAYBE_FOLDER, image_name
 from dmad.data.masks import Mask, read_mask
 from dmad.data.reading.image_files import image_size
 from dmad.errors import DmadError
+from dmad.files import first_names
 
 Key = tuple[str, ...]  # folders and name of an image in lower case, without those that say nothing
 
@@ -34,13 +35,14 @@ def with_masks(files: Sequence[ImageFile]) -> Images:
     images = [file for file in files if file.kind != "mask"]
     masks_of = _match(images, [file for file in files if file.kind == "mask"])
     images = [replace(file, masks=tuple(masks_of.get(file.name, ()))) for file in images]
-    marked = {file.name for file in images if file.kind != "abnormal" and _is_marked(file)}
+    unsure = [file for file in images if file.kind != "abnormal" or not file.named]
+    marked = {file.name for file in unsure if _is_marked(file)}
     with_mask = {file.path.parent for file in images if file.masks and not file.named}
     found, guessed, changed = [], [], []
     for file in images:
         kind = file.kind
         if not file.named and (file.masks or file.path.parent in with_mask):
-            kind = "abnormal" if file.name in marked or _is_marked(file) else "normal"
+            kind = "abnormal" if file.name in marked else "normal"
             guessed += [] if file.masks else [file.name]
         elif file.name in marked:
             kind = "abnormal"
@@ -50,12 +52,12 @@ def with_masks(files: Sequence[ImageFile]) -> Images:
     if guessed:
         notes.append(
             f"{len(guessed)} images without a mask are taken as good, because others in their "
-            f"folders have one: {_list(guessed)}"
+            f"folders have one: {first_names(guessed)}"
         )
     if changed:
         notes.append(
             f"{len(changed)} images are in folders of good ones, but their masks mark defects: "
-            f"taken as abnormal: {_list(changed)}"
+            f"taken as abnormal: {first_names(changed)}"
         )
     return Images(tuple(found), tuple(notes))
 
@@ -89,10 +91,6 @@ def united(masks: Sequence[Path]) -> Mask:
     if len({mask.shape for mask in read}) > 1:
         raise DmadError(f"{masks[0].parent}: the masks of one image have different sizes")
     return np.asarray(np.any(read, axis=0))
-
-
-def _list(names: Sequence[str]) -> str:
-    return ", ".join(names[:LISTED]) + (", …" if len(names) > LISTED else "")
 
 
 def _is_marked(file: ImageFile) -> bool:

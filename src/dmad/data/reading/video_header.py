@@ -24,13 +24,11 @@ class VideoHeader:
         fps: Frames per second, from the median distance of the frames; 0 if unknown.
         frames: Number of frames; 0 if unknown. It may be an estimate.
         has_clock: True if the frames have timestamps.
-        size: Width and height in pixels, as stored.
     """
 
     fps: float = 0.0
     frames: int = 0
     has_clock: bool = True
-    size: tuple[int, int] = (0, 0)
 
 
 UNREADABLE = VideoHeader()
@@ -59,7 +57,6 @@ def read_header(path: Path) -> VideoHeader:
                 fps=_rate(stream, times) if has_clock else _rate_in_stream(stream),
                 frames=_frame_count(container, stream, len(times) if complete else 0, times),
                 has_clock=has_clock,
-                size=(stream.width, stream.height),
             )
     except (av.FFmpegError, ValueError):
         return UNREADABLE
