@@ -28,7 +28,9 @@ CONVOLUTIONS = {"Convolution", "ConvolutionBackpropData", "Conv", "ConvTranspose
 IN_INT8 = CONVOLUTIONS | {"Relu", "MaxPool", "Concat", "Constant", "Parameter", "Result"}
 
 # Layers whose output is a deformation field, an image, the mask or features that are compared.
-LAST_LAYERS = r".*/(heads\.\d+/final|final/final\.3|mask/layers/layers\.3|student/outputs\.\d+)/.*"
+LAST_LAYERS = (
+    r".*/(heads\.\d+/final|final/final\.3|mask/layers/layers\.[36]|student/outputs\.\d+)/.*"
+)
 OUTSIDE_THE_NETWORK = r"(?!/model/).*"  # scores and maps, such as the blur of Eq. 22
 
 
