@@ -10,7 +10,7 @@ import numpy as np
 
 from dmad.calibration.calibration import Calibration
 from dmad.checked_files import read_npy
-from dmad.config import Config, config_of_card
+from dmad.config import Config, DataConfig, config_of_card
 from dmad.errors import DmadError, require
 from dmad.files import sha256_of
 from dmad.inference.backend import Backend
@@ -50,7 +50,7 @@ def load_detector(
     config, scenes = config_of_card(card), card["scenes"]
     backend: Backend
     if files.weights.name in GRAPH_FILES.values():
-        backend = _exported_backend(files, card, threads)
+        backend = _exported_backend(files, card, config.data, threads)
     else:
         from dmad.inference.torch_backend import TorchBackend
 
@@ -77,14 +77,16 @@ def _calibration(files: ModelFiles, tree: dict[str, Any]) -> Calibration:
         ) from error
 
 
-def _exported_backend(files: ModelFiles, card: dict[str, Any], threads: int) -> Backend:
+def _exported_backend(
+    files: ModelFiles, card: dict[str, Any], data: DataConfig, threads: int
+) -> Backend:
     from dmad.inference.exported_backend import ExportedBackend, load_graph
 
     entry = card.get("export", {})
     _check_parts(files, entry)
     graph = load_graph(files.weights, str(entry.get("precision", "fp32")), threads)
     path = files.weights.with_name(TEMPLATES)
-    templates = _read_templates(path, card) if path.is_file() else None
+    templates = _read_templates(path, len(card["scenes"]), data) if path.is_file() else None
     return ExportedBackend(graph, templates)
 
 
@@ -102,10 +104,10 @@ def _check_parts(files: ModelFiles, entry: Mapping[str, Any]) -> None:
         )
 
 
-def _read_templates(path: Path, card: Mapping[str, Any]) -> np.ndarray:
+def _read_templates(path: Path, scenes: int, data: DataConfig) -> np.ndarray:
     """Read the background templates (S, C, H, W) beside an exported graph."""
-    templates, data = read_npy(path), config_of_card(card).data
-    expected = (len(card["scenes"]), data.channels, data.size, data.size)
+    templates = read_npy(path)
+    expected = (scenes, data.channels, data.size, data.size)
     require(
         templates.dtype == np.float32 and templates.shape == expected,
         f"{path} holds {templates.dtype} {templates.shape}, not float32 {expected}; export the "

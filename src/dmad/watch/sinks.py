@@ -83,20 +83,21 @@ class FileSink:
             OSError: It cannot be written now.
         """
         self._waiting.append(message)
-        while self._waiting:
-            self._append(self._waiting[0])
-            self._waiting.popleft()
+        self._append_waiting()
 
     def close(self) -> None:
         """Close the file. A full disk raises no error here: `send` has already raised it."""
         with suppress(OSError):
-            while self._waiting:
-                self._append(self._waiting[0])
-                self._waiting.popleft()
+            self._append_waiting()
         os.close(self._file)
         self._lock.close()
         if self._waiting:
             logger.warning(f"{len(self._waiting)} messages could not be written to {self._path}")
+
+    def _append_waiting(self) -> None:
+        while self._waiting:
+            self._append(self._waiting[0])
+            self._waiting.popleft()
 
     def _append(self, message: str) -> None:
         """Append a whole line, or nothing."""
