@@ -39,7 +39,8 @@ def check_settings(settings: object, section: str, **minimum: float) -> None:
     Raises:
         DmadError: A value is not allowed.
     """
-    for name, allowed in _choices(type(settings)).items():
+    kind: Any = type(settings)
+    for name, allowed in _choices(kind).items():
         value, choices = getattr(settings, name), ", ".join(map(str, allowed))
         require(value in allowed, f"{section}.{name} is {value!r}; give one of {choices}")
     for name, value in vars(settings).items():

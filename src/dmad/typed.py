@@ -8,7 +8,7 @@ from functools import cache
 from math import isfinite
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from dmad.errors import require
 
@@ -51,7 +51,7 @@ def dataclass_from(kind: type[T], tree: object, name: str) -> T:
         if key not in tree and item.default is MISSING and item.default_factory is MISSING
     )
     require(not missing, f"{name} has no entry {missing}")
-    hints = _type_hints(kind)
+    hints = _type_hints(cast(Any, kind))
     return kind(**{key: typed(hints[key], value, f"{name}.{key}") for key, value in tree.items()})
 
 

@@ -32,7 +32,7 @@ def test_a_graph_of_video_has_the_outputs_of_the_backend_and_the_map(random_mode
 
 def test_a_graph_of_images_has_their_drawings(tiny_images):
     config = tiny_images()
-    graph = Graph(PPDM(config.model, 64).eval(), config, form_of(config))
+    graph = Graph(PPDM(config.model).eval(), config, form_of(config))
     with torch.inference_mode():
         outputs = graph.outputs(**example_inputs(config, has_background=False))
     assert list(outputs)[4:] == ["deformed", "forward", "backward"]

@@ -32,7 +32,7 @@ def images_in_onnx(tmp_path, shaken):
     small = {"memory_items": 5, "reductions": (16, 8), "estimator_width": 4}
     config = recipes.recipe("images", size=64, student_widths=(16, 16, 16), **small)
     form = form_of(config)
-    backend = TorchBackend(shaken(PPDM(config.model, 64)), config, form, "cpu", fast=False)
+    backend = TorchBackend(shaken(PPDM(config.model)), config, form, "cpu", fast=False)
     write_graph(backend, "onnx", "fp32", tmp_path, [])
     return onnx.load(tmp_path / "model.onnx"), Detector(backend, config, form)
 

@@ -71,7 +71,7 @@ def test_packed_images_compute_the_same(shaken, teacher, widths):
         reductions=(16, 8),
         estimator_width=4,
     )
-    model = shaken(PPDM(config, 64))
+    model = shaken(PPDM(config))
     packed = pack(fold(model), torch.float32)
     x = torch.rand(2, 3, 64, 64) * 2 - 1
     with torch.inference_mode():

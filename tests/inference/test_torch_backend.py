@@ -34,7 +34,7 @@ def test_video_gives_scores_maps_and_drawings_in_float32(random_model, tiny, win
 
 def test_images_give_scores_maps_and_drawings(tiny_images):
     config = tiny_images()
-    model = PPDM(config.model, config.data.size)
+    model = PPDM(config.model)
     images = np.random.default_rng(0).integers(0, 255, (2, 1, 64, 64, 3), np.uint8)
     backend = backend_of(model, config)
     outputs = backend(images, None)

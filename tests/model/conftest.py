@@ -56,7 +56,7 @@ def make_ppdm() -> Callable[..., PPDM]:
 
     def make(moving: bool = True, **changes: object) -> PPDM:
         torch.manual_seed(0)
-        model = PPDM(replace(IMAGES, **changes), 64).eval()
+        model = PPDM(replace(IMAGES, **changes)).eval()
         for head in model.estimator.heads if model.estimator and moving else []:
             torch.nn.init.normal_(head.final.weight, std=0.05)
         return model

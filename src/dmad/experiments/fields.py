@@ -23,9 +23,10 @@ from dmad.errors import DmadError, require
 from dmad.evaluation.table import Table
 from dmad.experiments.tables import print_table, write_table
 from dmad.inference.detector import Detector
+from dmad.inference.maps import composed, in_pixels
 from dmad.inference.result import JudgedFrames
 from dmad.inference.windowing import Window
-from dmad.model.deformation import compose_all, field_in_pixels, warp
+from dmad.model.deformation import warp
 
 logger = logging.getLogger(__name__)
 
@@ -154,10 +155,10 @@ def measured(
 def _moving_pixels(
     judged: JudgedFrames, windows: list[Window]
 ) -> Iterator[tuple[int, MovingPixels]]:
-    offsets = torch.from_numpy(np.array(judged.drawings["offsets"]))
-    composed = compose_all(list(offsets.unbind(1)))[-1]
-    reference = warp(torch.from_numpy(np.array(judged.drawings["reference"])), composed).numpy()
-    lengths = torch.linalg.vector_norm(field_in_pixels(composed), dim=1).numpy()
+    total = composed(judged.drawings["offsets"])
+    images = torch.from_numpy(np.array(judged.drawings["reference"]))
+    reference = warp(images, torch.from_numpy(total)).numpy()
+    lengths = np.hypot(*in_pixels(total).swapaxes(0, 1))
     prediction = judged.drawings["reconstructions"][:, -1]
     for row, window in enumerate(windows):
         assert window.background is not None

@@ -131,8 +131,12 @@ class PDM(nn.Module):
         image, probability = layers[:, : self.channels], layers[:, self.channels :]
         if background is None or not probability.shape[1]:
             return image
-        mask = self._rounded(probability)
-        return mask * image + (1 - mask) * background
+        return over_background(image, self._rounded(probability), background)
+
+
+def over_background(image: Tensor, mask: Tensor, background: Tensor) -> Tensor:
+    """Eq. 9: the image where the mask is 1, the background where it is 0, (B, C, H, W)."""
+    return mask * image + (1 - mask) * background
 
 
 def round_mask(probability: Tensor) -> Tensor:
@@ -151,4 +155,4 @@ def visible_reference(output: PDMOutput) -> Tensor:
     """
     if output.mask is None or output.background is None:
         return output.reference
-    return output.mask * output.reference + (1 - output.mask) * output.background
+    return over_background(output.reference, output.mask, output.background)

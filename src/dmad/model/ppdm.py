@@ -35,15 +35,12 @@ class PPDM(nn.Module):
 
     Args:
         config: The settings of the network. `teacher` is the name of f.
-        size: Height and width of the images in pixels.
         teacher: A network to use as teacher instead of the named one.
     """
 
     background: None = None  # single images have no fixed view
 
-    def __init__(
-        self, config: ImageModelConfig, size: int, teacher: nn.Module | None = None
-    ) -> None:
+    def __init__(self, config: ImageModelConfig, teacher: nn.Module | None = None) -> None:
         super().__init__()
         self.teacher = Teacher(config.teacher, teacher, config.even_channels)
         channels, blocks = self.teacher.channels, self.teacher.blocks()

@@ -31,11 +31,12 @@ def estimate_statistics(
         train: The footage of the training.
     """
     windows = Windows(train.footage, config.data.history, train.scenes, FRAMES)
+    places = list(range(len(windows)))
     batches = (
-        windows.__getitems__(list(range(first, min(first + BATCH, len(windows)))))
+        [windows.__getitems__(places[first : first + BATCH])]
         for first in range(0, len(windows), BATCH)
     )
-    update_bn(([batch] for batch in batches), _OnBatches(model, form, config))
+    update_bn(batches, _OnBatches(model, form, config))
 
 
 class _OnBatches(nn.Module):

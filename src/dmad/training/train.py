@@ -167,10 +167,12 @@ def _train(
         with warnings.catch_warnings():  # Lightning's advice does not apply here
             warnings.filterwarnings("ignore", module="lightning")
             warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-            trainer = _trainer(config.train, run, compute, len(loader))
+            decay = config.train.averaging
+            averaging = [EMAWeightAveraging(decay=decay)] if decay else []
+            trainer = _trainer(config.train, run, compute, len(loader), averaging)
             trainer.fit(module, loader, ckpt_path=checkpoint, weights_only=True)
-            for averaging in _averaging(trainer):  # a run that was killed after its last epoch
-                averaging.on_train_end(trainer, module)
+            for callback in averaging:  # for a run that was killed after its last epoch
+                callback.on_train_end(trainer, module)
     except SystemExit as stop:  # Lightning raises it after Ctrl-C
         raise StoppedError(f"stopped; resume with: dmad train --resume {run.folder}") from stop
     if is_first_process():
@@ -178,11 +180,6 @@ def _train(
             estimate_statistics(module.model, form, config, footage)
         save_model(run.folder, module.model, _card(footage, module, loader))
     return run
-
-
-def _averaging(trainer: L.Trainer) -> list[EMAWeightAveraging]:
-    callbacks: Any = trainer
-    return [one for one in callbacks.callbacks if isinstance(one, EMAWeightAveraging)]
 
 
 def _checkpoint_of(resume: str | Path | None) -> Path | None:
@@ -265,7 +262,13 @@ def _card(
     }
 
 
-def _trainer(train: TrainConfig, run: Run, compute: ComputeSettings, steps: int) -> L.Trainer:
+def _trainer(
+    train: TrainConfig,
+    run: Run,
+    compute: ComputeSettings,
+    steps: int,
+    averaging: Sequence[Callback],
+) -> L.Trainer:
     last_checkpoint = ModelCheckpoint(
         run.checkpoint.parent,
         filename="last",
@@ -273,9 +276,6 @@ def _trainer(train: TrainConfig, run: Run, compute: ComputeSettings, steps: int)
         save_on_train_epoch_end=True,
     )
     bar = StepBar(train.epochs, steps)
-    callbacks = [bar, History(EpochLine(train.epochs, bar)), last_checkpoint]
-    if train.averaging:
-        callbacks.append(EMAWeightAveraging(decay=train.averaging))
     processes_here = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
     return L.Trainer(
         max_epochs=train.epochs,
@@ -285,7 +285,7 @@ def _trainer(train: TrainConfig, run: Run, compute: ComputeSettings, steps: int)
         precision=compute.precision,
         sync_batchnorm=_processes() > 1 and torch.cuda.is_available(),
         logger=[CSVLogger(run.folder, "logs"), TensorBoardLogger(run.folder, "tensorboard")],
-        callbacks=callbacks,
+        callbacks=[bar, History(EpochLine(train.epochs, bar)), last_checkpoint, *averaging],
         plugins=[AtomicCheckpoints()],
         enable_progress_bar=False,
         enable_model_summary=False,

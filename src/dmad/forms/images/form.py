@@ -53,7 +53,7 @@ class Images:
         """Return a PPDM with these settings, ready to load weights into."""
         from dmad.model.ppdm import PPDM
 
-        return PPDM(config.model, config.data.size, deepcopy(self.teacher))
+        return PPDM(config.model, deepcopy(self.teacher))
 
     def prepare(self, config: ImageConfig, train: LabelledFootage) -> PPDM:
         """Return a PPDM with the teacher's weights, and features of images as memory items.
