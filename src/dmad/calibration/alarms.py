@@ -210,7 +210,9 @@ def highest_alarm_level(
     fps: float,
     clip_lengths: Sequence[int] | np.ndarray | None = None,
 ) -> float:
-    """Return the highest threshold at which scores (N,) raise an alarm; -inf if there is none.
+    """Return the highest threshold at which scores (N,) raise an alarm.
+
+    The result is -inf if they raise no alarm at any threshold.
 
     Args:
         scores: Larger = more anomalous; NaN if a frame has no score.

@@ -72,7 +72,7 @@ class CalibrationRequest:
             only.
         fps: Frame rate of footage that does not state it, such as folders of frames. Video only.
         scene: Name of the camera view that the footage shows. Video only.
-        zone: Part of the view or of each image that is scored (default: that of the last
+        zone: Part of the view or of each image that is scored (default: the zone of the last
             calibration).
         out: File to write the threshold to, for one of several cameras (default: model.json of the
             run). Video only.

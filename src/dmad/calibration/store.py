@@ -72,7 +72,7 @@ class CalibrationStore:
         """Keep the calibration that is about to be replaced, with its score terms.
 
         Args:
-            calibration: The calibration; None if there is none to keep.
+            calibration: The calibration. None: nothing is kept.
             **entries: Further entries of the card.
         """
         if calibration is None:

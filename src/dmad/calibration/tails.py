@@ -1,7 +1,7 @@
 """Extrapolates the tail of a distribution with a generalised Pareto fit.
 
-A few events cannot show how a tail goes on. So the fit is drawn towards the tails that other normal
-footage shows: the fewer events, the more.
+A few events do not show how long a tail is. So the fit is drawn towards a usual tail. The fewer events
+there are, the more it is drawn.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import stats
 
-# The tail of other normal footage, in standardised units (see docs/results.md, "Thresholds").
+# The tail of other normal footage, in standardised units (see docs/results.md, "Budgets of false alarms").
 USUAL_MEAN = 1.2  # mean excess, set on simulated scores; not pooled from real footage
 USUAL_SHAPE = 0.0
 USUAL_EVENTS = 10.0  # the usual tail counts as much as this number of events
@@ -32,8 +32,8 @@ def pareto_excess(excess: np.ndarray, ratio: float) -> float:
 def pareto_shape(excess: np.ndarray) -> float:
     """Return the shape of a generalised Pareto tail, in [0, `LARGEST_SHAPE`].
 
-    It is estimated by probability-weighted moments. Its lower limit is that of an exponential tail,
-    so that the tail never ends at a finite value.
+    It is estimated by probability-weighted moments. The smallest shape, 0, is an exponential tail.
+    So the tail never ends at a finite value.
 
     Args:
         excess: (P,) values minus the level at which the tail begins, 0 or more.

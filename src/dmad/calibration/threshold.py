@@ -2,8 +2,8 @@
 
 Two clips differ more than two frames of one clip. So each held-out clip is standardised on the
 other clips. False alarms are counted in these scores, with the rule that raises alarms later. If
-the footage is too short for the budget, the threshold is extrapolated, but not far beyond the
-scores that were seen: the interval shows what is not known, and a warning says it.
+the footage is too short for the budget, the threshold is extrapolated, but not far above the scores
+of the footage. The interval shows how uncertain the threshold is, and a warning says so.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Evidence:
         budget: The accepted false alarms.
         shape: The settings of an alarm.
         weight: Weight of the standardised deformation; the reconstruction has weight 1.
-        synthetic: Terms of synthetic anomalies; None if there are none.
+        synthetic: Terms of synthetic anomalies. None: none could be made.
     """
 
     held_out: HeldOut
@@ -96,7 +96,7 @@ class Evidence:
 
     @cached_property
     def levels_found(self) -> np.ndarray | None:
-        """(S,) highest threshold that finds each synthetic anomaly; None if there are none."""
+        """(S,) highest threshold that finds each synthetic anomaly. None without anomalies."""
         if self.synthetic is None:
             return None
         return self.synthetic.levels(self.scorer, self.shape, self.held_out.fps)
