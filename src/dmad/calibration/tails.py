@@ -1,7 +1,7 @@
 """Extrapolates the tail of a distribution with a generalised Pareto fit.
 
-A few events do not show how long a tail is. So the fit is drawn towards a usual tail. The fewer events
-there are, the more it is drawn.
+A few events do not show how long a tail is. So the fit is drawn towards a usual tail: the fewer
+events there are, the more.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import stats
 
-# The tail of other normal footage, in standardised units (see docs/results.md, "Budgets of false alarms").
+# The usual tail, in standardised units (see docs/results.md, "Budgets of false alarms").
 USUAL_MEAN = 1.2  # mean excess, set on simulated scores; not pooled from real footage
 USUAL_SHAPE = 0.0
 USUAL_EVENTS = 10.0  # the usual tail counts as much as this number of events

@@ -2,8 +2,8 @@
 
 Two clips differ more than two frames of one clip. So each held-out clip is standardised on the
 other clips. False alarms are counted in these scores, with the rule that raises alarms later. If
-the footage is too short for the budget, the threshold is extrapolated, but not far above the scores
-of the footage. The interval shows how uncertain the threshold is, and a warning says so.
+the footage is too short for the budget, the threshold is extrapolated, but not far above the
+scores of the footage. The interval shows how uncertain the threshold is, and a warning says so.
 """
 
 from __future__ import annotations
