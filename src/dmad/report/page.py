@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import re
-from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.resources import files
-from io import BytesIO
 from typing import Any
 
-import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
-from PIL import Image
 
+from dmad.drawing.page import embedded_picture, page_style, template, text_of
+from dmad.drawing.thumbnails import thumbnails
 from dmad.evaluation.summary import Report
 from dmad.evaluation.table import Table
 from dmad.report import charts
 
-LARGEST_PICTURE = 2400  # pixels; larger panels are reduced to this width or height
-QUALITY = 90  # of WebP pictures
 PLOTTED_SECTIONS = {"scores", "thresholds", "training"}  # sections with interactive charts
 
 _NUMBER = re.compile(r"[+\-−]?[\d.,]+(\s*%|\s*(±|\+/-)\s*[\d.,]+)?")
@@ -30,18 +24,18 @@ _EMPTY_CELLS = {"", "-", "–", "—", "n/a"}
 def render(report: Report) -> str:
     """Return the report as an HTML page that needs no other file and no internet connection."""
     shown = sections(report)
-    return _template().render(
+    return template("dmad.report", "page.html").render(
         report=report,
         sections=shown,
         tables=[(table, numeric_columns(table)) for table in report.tables if table.rows],
-        thumbnails=list(charts.thumbnails(report.series, report.threshold)),
+        thumbnails=list(thumbnails(report.series, report.threshold)),
         panels=[(panel, embedded_picture(panel.image)) for panel in report.panels],
         losses=charts.loss_curves(report),
         memory=charts.memory_curves(report),
         groups=setting_groups(report.settings),
-        style=Markup(_text("page.css")),
-        script=Markup(_text("page.js")),
-        viewer=Markup(_text("viewer.js")),
+        style=Markup(page_style() + text_of("dmad.report", "page.css")),
+        script=Markup(text_of("dmad.report", "page.js")),
+        viewer=Markup(text_of("dmad.report", "viewer.js")),
         data=Markup(charts.page_data(report)),
         plotly=Markup(_plotly()) if shown.keys() & PLOTTED_SECTIONS else None,
     )
@@ -70,16 +64,6 @@ def numeric_columns(table: Table) -> list[bool]:
 
 def _is_number(cell: str) -> bool:
     return cell.strip() in _EMPTY_CELLS or bool(_NUMBER.fullmatch(cell.strip()))
-
-
-def embedded_picture(image: np.ndarray) -> dict[str, Any]:
-    """Return an image (H, W, 3) uint8 as a data URL, with its width and height."""
-    picture = Image.fromarray(np.ascontiguousarray(image, np.uint8))
-    picture.thumbnail((LARGEST_PICTURE, LARGEST_PICTURE), Image.Resampling.LANCZOS)
-    file = BytesIO()
-    picture.save(file, format="WebP", quality=QUALITY, method=4)
-    source = "data:image/webp;base64," + b64encode(file.getvalue()).decode()
-    return {"source": source, "width": picture.width, "height": picture.height}
 
 
 def setting_groups(settings: Mapping[str, Any]) -> dict[str, list[tuple[str, str]]]:
@@ -116,21 +100,6 @@ def setting_text(value: object) -> str:
     if isinstance(value, Sequence) and not isinstance(value, str):
         return ", ".join(map(setting_text, value)) or "none"
     return str(value)
-
-
-def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("dmad", "report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("page.html")
-
-
-def _text(name: str) -> str:
-    return files("dmad.report").joinpath(name).read_text(encoding="utf-8")
 
 
 def _plotly() -> str:

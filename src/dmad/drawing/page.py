@@ -1,0 +1,51 @@
+"""Parts of all HTML pages: the filling of templates, the common style and embedded pictures."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from importlib.resources import files
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from PIL import Image
+
+LARGEST_PICTURE = 2400  # pixels of the width or height
+QUALITY = 90  # of WebP pictures
+
+
+def template(package: str, name: str) -> Template:
+    """Return an HTML template of a package, such as "dmad.report". It escapes every value."""
+    root, _, folder = package.partition(".")
+    environment = Environment(
+        loader=PackageLoader(root, folder),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(name)
+
+
+def text_of(package: str, name: str) -> str:
+    """Return the text of a file of a package."""
+    return files(package).joinpath(name).read_text(encoding="utf-8")
+
+
+def page_style() -> str:
+    """Return the style that all pages have in common: colours, text, buttons and curves."""
+    return text_of("dmad.drawing", "page.css")
+
+
+def embedded_picture(image: np.ndarray, largest: int = LARGEST_PICTURE) -> dict[str, Any]:
+    """Return an image (H, W, 3) uint8 as a data URL, with its width and height in pixels.
+
+    A larger image is reduced to a width or height of `largest` pixels.
+    """
+    picture = Image.fromarray(np.ascontiguousarray(image, np.uint8))
+    picture.thumbnail((largest, largest), Image.Resampling.LANCZOS)
+    file = BytesIO()
+    picture.save(file, format="WebP", quality=QUALITY, method=4)
+    source = "data:image/webp;base64," + b64encode(file.getvalue()).decode()
+    return {"source": source, "width": picture.width, "height": picture.height}
