@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 BUILD_DOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict  # to site/
 
-.PHONY: demo test check attack docs bench results format clean
+.PHONY: demo test check attack cases docs bench results format clean
 
 $(BIN)/dmad: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -28,6 +28,11 @@ MINUTES ?= 10
 SEED ?= 0
 attack: $(BIN)/dmad
 	$(BIN)/python tests/attack/attack.py --minutes $(MINUTES) --seed $(SEED)
+
+# Small real situations, each made by a script that says if dmad is right. Not a part of the tests.
+CASES ?= ../shared/cases
+cases: $(BIN)/dmad
+	tests/cases.sh $(CASES)
 
 docs: $(BIN)/dmad
 	$(BUILD_DOCS)
