@@ -36,6 +36,19 @@ def test_images_of_16_bits_keep_their_high_byte(tmp_path):
     assert next(decode(tmp_path, FrameFormat(16, 3))).shape == (16, 16, 3)
 
 
+def test_a_hot_pixel_leaves_the_brightness_of_deep_frames_as_it_is(tmp_path):
+    pixels = np.random.default_rng(0).integers(1000, 4000, (20, 64, 64)).astype(np.uint16)
+    pixels[7, 5, 5] = 60_000
+    pixels[9] //= 16  # one dark frame, whose values would fit into 8 bits
+    for i, frame in enumerate(pixels):
+        Image.fromarray(frame).save(tmp_path / f"{i}.png")
+    levels = [frame.mean() for frame in decode(tmp_path, FrameFormat(64, 1))]
+    assert abs(levels[7] - levels[6]) < 2
+    assert abs(levels[9] - levels[6] / 16) < 1
+    (alone,) = decode(tmp_path / "7.png", FrameFormat(64, 1))
+    assert abs(alone.mean() - levels[6]) < 2
+
+
 def test_images_of_floating_point_numbers_from_0_to_1_are_read(tmp_path):
     Image.fromarray(np.full((20, 20), 0.5, np.float32)).save(tmp_path / "0.tif")
     notes: list[str] = []

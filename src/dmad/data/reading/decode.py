@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from dmad.data.reading.frame_format import Frame, FrameFormat
-from dmad.data.reading.image_files import open_image, read_frames, upright_size
+from dmad.data.reading.image_files import deep_values, open_image, read_frames, upright_size
 from dmad.data.reading.paths import (
     IMAGE_SUFFIXES,
     image_files,
@@ -16,9 +19,12 @@ from dmad.data.reading.paths import (
     require_regular_file,
     shown,
 )
+from dmad.data.reading.pixel_values import SAMPLED, ValueRange, range_of_one
 from dmad.data.reading.video_files import quarter_turns, resize_frame, video_frames
 from dmad.data.reading.video_header import read_header
 from dmad.errors import DmadError, one_line, require
+
+SAMPLED_FRAMES = 32  # frames of a folder from which its range of pixel values is settled
 
 
 def probe(path: Path, fps: float = 0.0) -> tuple[float, int]:
@@ -92,7 +98,21 @@ def decode(
     files = image_files(path)
     suffixes = ", ".join(sorted(IMAGE_SUFFIXES))
     require(len(files) > 0, f"{path} holds no frame images; expected {suffixes} files")
-    return _decode_images(files, replace(frame_format, tiles=1), report)
+    values = frame_format.values or _range_of_frames(files, frame_format.megapixels)
+    return _decode_images(files, replace(frame_format, tiles=1, values=values), report)
+
+
+def _range_of_frames(files: Sequence[Path], megapixels: float) -> ValueRange | None:
+    """One range of pixel values for all frames of a folder; None if those sampled have 8 bits."""
+    found = []
+    for index in np.unique(np.linspace(0, len(files) - 1, SAMPLED_FRAMES).astype(int)):
+        with (
+            suppress(Exception),  # reading the frame reports it
+            open_image(files[index], megapixels=megapixels) as image,
+        ):
+            found.append(deep_values(image, SAMPLED // SAMPLED_FRAMES))
+    deep = [values for values in found if values is not None]
+    return range_of_one(deep) if deep else None
 
 
 def _decode_images(

@@ -10,7 +10,7 @@ import numpy as np
 
 HIDDEN = 0.001  # share of pixels that may be outside the range: hot pixels and glints
 MARGIN = 0.1  # free part of a range on both sides, as a share of the range
-SAMPLED = 1_000_000  # values of one image that are enough
+SAMPLED = 1_000_000  # values that are enough
 
 
 @dataclass(frozen=True)
@@ -55,15 +55,17 @@ def range_of(values: np.ndarray) -> ValueRange:
 
 
 def range_of_one(strips: Sequence[np.ndarray]) -> ValueRange:
-    """The range of an image that is read by itself: of 8, 12 or 16 bits by its largest value.
+    """The range of an image or a folder of frames that is read by itself: 8, 12 or 16 bits.
 
-    Floating-point and signed numbers get the range that `range_of` gives.
+    One pixel in a thousand may be brighter. Floating-point and signed numbers get the range that
+    `range_of` gives.
     """
     count = sum(strip.size for strip in strips)
     step = max(1, count // SAMPLED)
-    if strips[0].dtype.kind == "f" or min(strip.min() for strip in strips) < 0:
-        return range_of(np.concatenate([strip.ravel()[::step] for strip in strips]))
-    largest = int(max(strip.max() for strip in strips))
+    values = np.concatenate([strip.ravel()[::step] for strip in strips])
+    if values.dtype.kind == "f" or min(strip.min() for strip in strips) < 0:
+        return range_of(values)
+    largest = int(np.quantile(values, 1 - HIDDEN, method="higher"))
     bits = next((bits for bits in (8, 12, 16) if largest < 2**bits), largest.bit_length())
     return ValueRange(0, 2**bits)
 
