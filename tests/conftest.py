@@ -149,9 +149,9 @@ def tiny(tmp_path_factory) -> Callable[..., VideoConfig]:
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory, normal_data, tiny) -> Path:
     """A run folder of video after one epoch, without threshold. Tests change only copies."""
-    from dmad.api import train
+    from dmad.api import train_network
 
-    return train(tiny(normal_data), tmp_path_factory.mktemp("runs")).folder
+    return train_network(tiny(normal_data), tmp_path_factory.mktemp("runs")).folder
 
 
 @pytest.fixture(scope="session")
@@ -217,9 +217,9 @@ def tiny_images(tmp_path_factory, image_data, teacher_weights) -> Callable[..., 
 @pytest.fixture(scope="session")
 def trained_images(tmp_path_factory, tiny_images) -> Path:
     """A run folder of images with α and threshold. Tests change only copies."""
-    from dmad.api import calibrate, choose_weight, train
+    from dmad.api import calibrate, choose_weight, train_network
 
-    run = train(tiny_images(epochs=6), tmp_path_factory.mktemp("image-runs")).folder
+    run = train_network(tiny_images(epochs=6), tmp_path_factory.mktemp("image-runs")).folder
     choose_weight(run)
     calibrate(run, false_alarms="0.2/image")
     return run
@@ -244,14 +244,14 @@ def shaken() -> Callable[[torch.nn.Module], torch.nn.Module]:
 @pytest.fixture
 def train_held_out(write_clip, tiny, tmp_path) -> Callable[[int], Path]:
     """Trains a tiny run that holds out one of two clips of some frames, at ten a second."""
-    from dmad.api import train
+    from dmad.api import train_network
 
     def make(count: int) -> Path:
         for seed in (0, 1):
             write_clip(tmp_path / "data" / "train" / str(seed), seed, count)
         config = tiny(tmp_path / "data")
         config = replace(config, data=replace(config.data, held_out=0.5, fps=10.0))
-        return train(config, tmp_path / "runs").folder
+        return train_network(config, tmp_path / "runs").folder
 
     return make
 

@@ -19,7 +19,7 @@ from dmad.api import (
     log_threshold,
     set_threshold,
     train,
-    train_and_calibrate,
+    train_network,
     write_evaluation,
 )
 from dmad.calibration.budget import Budget
@@ -93,8 +93,8 @@ def test_a_model_is_loaded_with_the_threshold_of_a_camera(run, normal, tmp_path)
         load(run, calibration=tmp_path / "nowhere.json")
 
 
-def test_training_sets_no_threshold(held_out_config, tmp_path) -> None:
-    run = train(held_out_config, tmp_path / "runs")
+def test_training_a_network_alone_sets_no_threshold(held_out_config, tmp_path) -> None:
+    run = train_network(held_out_config, tmp_path / "runs")
     assert run.folder.parent == tmp_path / "runs" / "video"
     assert load(run.folder).calibration is None
 
@@ -104,10 +104,8 @@ def test_training_needs_settings() -> None:
         train("ped2")
 
 
-def test_training_and_calibrating_gives_a_model_with_a_threshold(
-    held_out_config, tmp_path, logged
-) -> None:
-    folder = train_and_calibrate(held_out_config, tmp_path / "runs")
+def test_training_sets_a_threshold(held_out_config, tmp_path, logged) -> None:
+    folder = train(held_out_config, tmp_path / "runs").folder
     calibration = load(folder).calibration
     assert (calibration.clips, calibration.frames) == (1, 36)
     assert "weighing" in read_card(find_model(folder))

@@ -24,8 +24,7 @@ def test_the_python_example_runs(tmp_path, monkeypatch) -> None:
     assert block is not None
     names: dict = {}
     exec(block[1], names)
-    assert names["result"].score.shape == (120,)
-    assert names["result"].calibrated is None  # there is no threshold yet
+    assert names["result"].score.shape == names["result"].alarm.shape == (120,)
 
 
 def test_a_threshold_adds_the_calibrated_score_and_the_alarm(train_held_out, frames_of) -> None:

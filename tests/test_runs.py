@@ -63,6 +63,18 @@ def test_new_runs_never_share_a_folder(tmp_path, tiny) -> None:
     assert len(folders) == 20
 
 
+def test_the_run_that_was_started_last_has_a_link(tmp_path, tiny) -> None:
+    runs = [new_run(tiny(None), tmp_path) for _ in range(2)]
+    assert (tmp_path / "latest").resolve() == runs[1].folder.resolve()
+    assert {path.name for path in tmp_path.iterdir()} == {"latest", "video"}
+
+
+def test_a_folder_named_latest_is_left_alone(tmp_path, tiny) -> None:
+    (tmp_path / "latest").mkdir()
+    new_run(tiny(None), tmp_path)
+    assert not (tmp_path / "latest").is_symlink()
+
+
 def test_settings_of_a_run_can_be_written_again(tmp_path, tiny) -> None:
     run = new_run(tiny(tmp_path / "before"), tmp_path)
     write_config(tiny(tmp_path / "after"), run)

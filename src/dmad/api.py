@@ -77,15 +77,17 @@ def train(
     resume: str | Path | None = None,
     teacher: nn.Module | None = None,
 ) -> Run:
-    """Train a network, or resume a training that was stopped.
+    """Train a network, or resume a training that was stopped. Then set its threshold.
 
-    Unlike the command `dmad train`, this function sets no threshold, and for images it does not
-    choose α, the weight of the deformation.
+    The threshold is set on data held out from the training. If this is not possible, the reason is
+    logged, and the model has no threshold. For images, α (the weight of the deformation) is chosen
+    as well.
 
     Args:
         config: All settings, such as `dmad.recipe("ped2", ...)` returns. To resume a run, give the
             settings of that run.
-        out: Folder under which a new run folder is made.
+        out: Folder under which a new run folder is made. The link `latest` in it leads to the run
+            that was started last.
         resume: Run folder to resume.
         teacher: For images: the pretrained network whose features the model learns to restore. From
             images (B, 3, H, W) in [-1, 1], it computes three feature maps of 1/4, 1/8 and 1/16 of
@@ -99,6 +101,21 @@ def train(
         DmadError: Data is missing or unusable, the output is not writable, the loss is no longer
             finite, the teacher does not fit, or the run to resume has other settings.
     """
+    from dmad.training.train import is_first_process
+
+    run = train_network(config, out, resume, teacher)
+    if is_first_process():
+        set_threshold(run.folder, teacher)
+    return run
+
+
+def train_network(
+    config: Config,
+    out: str | Path = "runs",
+    resume: str | Path | None = None,
+    teacher: nn.Module | None = None,
+) -> Run:
+    """Train a network as `train` does, but set no threshold."""
     from dmad.model.teacher_weights import with_known_teacher
     from dmad.training.train import train as train_form
 
@@ -107,37 +124,31 @@ def train(
     return train_form(with_known_teacher(config, teacher), form, out, resume)
 
 
-def train_and_calibrate(
-    config: Config, out: str | Path = "runs", resume: str | Path | None = None
-) -> Path:
-    """Train a network, set its threshold on held-out data, and return the run folder."""
-    from dmad.training.train import is_first_process
-
-    folder = train(config, out, resume).folder
-    if is_first_process():
-        set_threshold(folder)
-    return folder
-
-
 def complete(config: Config, folder: Path) -> None:
     """Train the model of a run and set its threshold. Steps that are already done are skipped."""
     if not has_model(folder):
-        train(config, resume=folder)
+        train_network(config, resume=folder)
     set_threshold(folder)
 
 
-def set_threshold(run: Path) -> None:
+def set_threshold(run: Path, teacher: nn.Module | None = None) -> None:
     """Set the threshold of a model that has none, on the data held out from its training.
 
     If this is not possible, the reason is logged, and the model has no threshold.
+
+    Args:
+        run: Run folder.
+        teacher: As in `load`.
     """
     config = read_config(run)
     if not config.data.held_out or "calibration" in read_card(find_model(run)):
         return
     try:
         if config.score.choose:
-            choose_weight(run, config.data.root, config.data.cache)
-        calibration = calibrate(run, root=config.data.root, cache=config.data.cache)
+            choose_weight(run, config.data.root, config.data.cache, teacher)
+        calibration = calibrate(
+            run, teacher=teacher, root=config.data.root, cache=config.data.cache
+        )
     except DmadError as error:
         logger.warning("no threshold was set: %s", error)
     else:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from dmad import categories, recipes
-from dmad.api import load, train, write_evaluation
+from dmad.api import load, train_network, write_evaluation
 from dmad.config import changed
 from dmad.console import show_table
 from dmad.data.footage import Clip, LabelledFootage
@@ -82,7 +82,7 @@ def print_tables(tables: list[Table]) -> None:
 def street(out: Path) -> None:
     """Train on normal street clips, score test clips with anomalies, and draw the results."""
     config = recipes.recipe("street", epochs=STREET_EPOCHS)
-    run = train(config, out / "runs")
+    run = train_network(config, out / "runs")
     detector, test = load(run.folder), load_split(config.data, "test")
     evaluation = detector.form.evaluate(detector, test)
     write_evaluation(evaluation, run.evaluation)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from dmad.checked_files import read_json, read_mapping, read_yaml
 from dmad.config import Config, config_of_card, plain, restore
 from dmad.errors import DmadError, require
-from dmad.files import make_folder, write_atomically
+from dmad.files import make_folder, unfinished_path, write_atomically
 from dmad.typed import typed
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ CARD_TYPES = {
     "export": dict[str, Any],
 }
 ADVICE = "train again or restore the file"
+
+LATEST = "latest"  # name of a link to the run that was started last
 
 PACKAGE = Path(__file__).resolve().parent
 # Models that come with dmad. In a checkout they are beside `src`; in an installed package, inside.
@@ -74,7 +77,10 @@ class Run:
 
 
 def new_run(config: Config, out: Path) -> Run:
-    """Make the folder `out/<recipe>/<timestamp>/` and write the settings into it."""
+    """Make the folder `out/<recipe>/<timestamp>/` and write the settings into it.
+
+    The link `out/latest` then leads to this folder.
+    """
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S-%f")[:-3]
     run = Run(out / config.recipe / stamp)
     make_folder(run.folder.parent)
@@ -83,7 +89,19 @@ def new_run(config: Config, out: Path) -> Run:
     except FileExistsError:  # another run started in this millisecond
         return new_run(config, out)
     write_config(config, run)
+    _link_latest(run, out)
     return run
+
+
+def _link_latest(run: Run, out: Path) -> None:
+    """Let the link `out/latest` lead to a run. A file or folder of this name is left alone."""
+    latest = out / LATEST
+    if latest.exists() and not latest.is_symlink():
+        return
+    unfinished = unfinished_path(out)
+    with suppress(OSError):  # not every file system has links
+        unfinished.symlink_to(run.folder.relative_to(out), target_is_directory=True)
+        unfinished.replace(latest)
 
 
 def write_config(config: Config, run: Run) -> None:

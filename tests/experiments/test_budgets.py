@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from dmad import recipes
-from dmad.api import train
+from dmad.api import train_network
 from dmad.errors import DmadError
 from dmad.evaluation.event_metrics import AlarmMetrics
 from dmad.experiments.budgets import BUDGETS, budgets, table_row
@@ -40,7 +40,7 @@ def test_without_any_alarm_the_rate_may_still_be_above_zero():
 
 
 def test_street_footage_is_generated_for_thresholds_and_counting(tmp_path):
-    run = train(recipes.recipe("street", size=32, epochs=1, limit=16), tmp_path)
+    run = train_network(recipes.recipe("street", size=32, epochs=1, limit=16), tmp_path)
     results = budgets(run.folder, tmp_path / "out", hours=0.02)
     assert [budget for budget, _ in results] == list(BUDGETS)
     assert all(alarms.normal_hours == pytest.approx(596 / 36_000) for _, alarms in results)

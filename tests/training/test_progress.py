@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from dmad.api import train
+from dmad.api import train_network
 from dmad.training.progress import EpochLine, StepBar
 
 TIME_LEFT = r"about \d+:\d\d:\d\d left$"
@@ -23,7 +23,7 @@ def bar_after(step: int, first: int = 0, **options: float) -> StepBar:
 
 
 def test_a_training_logs_a_line_for_each_epoch(tmp_path, normal_data, tiny, logged) -> None:
-    train(tiny(normal_data, epochs=2), tmp_path)
+    train_network(tiny(normal_data, epochs=2), tmp_path)
     first, last = (line for line in logged().splitlines() if line.startswith("epoch"))
     assert re.match(r"epoch 1/2  loss \d\.\d{4}  reconstruction \d\.\d{4}  memory \d items", first)
     assert re.search(TIME_LEFT, first)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from dmad.api import train
+from dmad.api import train_network
 from dmad.config import changed
 from dmad.errors import DmadError
 from dmad.runs import find_model, read_config, read_weights
@@ -20,7 +20,7 @@ def test_a_training_starts_from_a_model_of_another_size(
 ) -> None:
     config = tiny(normal_data, lr=1e-9, start=trained)
     config = replace(config, data=replace(config.data, size=64))
-    after = read_weights(find_model(train(config, tmp_path).folder))
+    after = read_weights(find_model(train_network(config, tmp_path).folder))
     before = read_weights(find_model(trained))
     assert after.pop("background").shape[-2:] == (64, 64)
     for name, value in after.items():
@@ -35,7 +35,7 @@ def test_a_start_with_another_network_is_refused(
     config = tiny(normal_data, start=trained)
     config = replace(config, model=replace(config.model, **other))
     with pytest.raises(DmadError, match=rf"other settings.*model\.{next(iter(other))}"):
-        train(config, tmp_path)
+        train_network(config, tmp_path)
     assert not [*tmp_path.iterdir()]
 
 
@@ -60,7 +60,7 @@ def test_weights_of_another_version_are_refused(tmp_path, normal_data, tiny, tra
     del tensors["memory.items"]
     save_file(tensors, path)
     with pytest.raises(DmadError, match="another version"):
-        train(tiny(normal_data, start=start), tmp_path / "new")
+        train_network(tiny(normal_data, start=start), tmp_path / "new")
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ def train_command(config: Config, out: Path = RUNS, resume: Path | None = None) 
         folder = categories.train_categories(config, names, out, resume)
     else:
         one = categories.config_of_category(config, names[0]) if names else config
-        folder = api.train_and_calibrate(one, out, resume)
+        folder = api.train(one, out, resume).folder
     if is_first_process():
         show(folder)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from dmad.api import train
+from dmad.api import train_network
 from dmad.checked_files import read_mapping
 from dmad.config import Config, changed
 from dmad.data.splits import load_split
@@ -85,7 +85,7 @@ def seconds_per_sample(config: Config, out: Path) -> float:
     short = changed(config, limit=TIMED_SAMPLES, epochs=2, batch_size=batch)
     out.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=out) as folder:
-        history = read_card(find_model(train(short, folder).folder))["history"]
+        history = read_card(find_model(train_network(short, folder).folder))["history"]
     return float(history[-1]["seconds"]) / TIMED_SAMPLES
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dmad.api import load, train
+from dmad.api import load, train_network
 from dmad.data.footage import footage_from_arrays
 from dmad.data.splits import load_split
 from dmad.errors import DmadError
@@ -42,7 +42,7 @@ def test_alpha_stays_zero_unless_another_is_clearly_better(gain, pairs, alpha) -
 
 
 def test_without_fields_only_alpha_zero_is_tried(tiny_images, tmp_path) -> None:
-    run = train(tiny_images(WITHOUT_HEADS, epochs=1), tmp_path)
+    run = train_network(tiny_images(WITHOUT_HEADS, epochs=1), tmp_path)
     choice = choose_alpha(load(run.folder), load_split(tiny_images().data, "held_out").footage)
     assert (choice.alpha, choice.weight, len(choice.tried)) == (0, 0, 1)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dmad.api import calibrate, choose_weight, evaluate, load, train
+from dmad.api import calibrate, choose_weight, evaluate, load, train_network
 from dmad.data.splits import load_split
 from dmad.evaluation.image_ledger import LARGER_OF_BOTH
 from dmad.forms.images.evaluation import (
@@ -111,7 +111,7 @@ def test_tiles_are_scored_alone_and_blended(tiny_images, tmp_path) -> None:
     """Each image as four overlapping tiles; maps and masks have twice the size."""
     base = tiny_images(epochs=3)
     data = replace(base.data, tiles=2)
-    run = train(replace(base, data=data), tmp_path).folder
+    run = train_network(replace(base, data=data), tmp_path).folder
     choose_weight(run)
     calibrate(run, false_alarms="0.2/image")
     detector, test = load(run), load_split(data, "test")

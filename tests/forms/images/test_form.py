@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from dmad import recipes
-from dmad.api import load, train
+from dmad.api import load, train_network
 from dmad.config import changed
 from dmad.data.splits import load_split
 from dmad.data.windows import Batch, to_model
@@ -59,7 +59,7 @@ def test_training_learns_and_leaves_the_teacher(trained_images, teacher_weights)
     ids=["without deformation", "distillation alone", "without memory", "one head"],
 )
 def test_every_ablation_trains(tiny_images, tmp_path, model) -> None:
-    run = train(tiny_images(model, epochs=1), tmp_path)
+    run = train_network(tiny_images(model, epochs=1), tmp_path)
     history = read_card(find_model(run.folder))["history"]
     assert np.isfinite(history[0]["total"])
     assert ("perplexity" in history[0]) == model.get("memory", True)
@@ -150,7 +150,7 @@ def test_scores_of_whole_maps_are_those_of_the_network(network, tiny_images, bat
 
 def test_a_loss_that_is_not_finite_stops_the_training(tiny_images, tmp_path) -> None:
     with pytest.raises(DmadError, match=r"lower --train.lr"):
-        train(tiny_images(lr=1e30), tmp_path)
+        train_network(tiny_images(lr=1e30), tmp_path)
 
 
 def copy_of_run_and_data(trained_images: Path, image_data: Path, folder: Path) -> Run:
@@ -216,7 +216,7 @@ def test_a_known_deformation_leaves_a_defect_where_it_is(data_root, tmp_path) ->
     small = replace(base.model, teacher="resnet18", teacher_weights=weights, **WITHOUT_HEADS)
     config = replace(base, data=data, model=small, train=replace(base.train, epochs=2))
     with torch.enable_grad():
-        run = train(config, tmp_path)
+        run = train_network(config, tmp_path)
     model = load(run.folder, fast=False, device="cpu").backend.model
     ramp = torch.linspace(-1, 1, 256)
     rows, columns = torch.meshgrid(ramp, ramp, indexing="ij")

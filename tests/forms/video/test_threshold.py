@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from dmad.api import calibrate, load, train
+from dmad.api import calibrate, load, train_network
 from dmad.calibration.alarms import highest_alarm_level
 from dmad.calibration.calibration import Calibration, read_calibration
 from dmad.calibration.held_out import HeldOut
@@ -54,7 +54,7 @@ def two_views(tmp_path_factory, tiny, frames_of) -> Path:
         path = root / "data" / "training" / "videos" / f"{name}.avi"
         write_video(path, frames_of(int(name[-1]), 20), 10)
     config = tiny(root / "data", {"layout": "shanghaitech", "held_out": 0.3})
-    return train(config, root / "runs").folder
+    return train_network(config, root / "runs").folder
 
 
 def events(run: Path, calibration: Calibration, frames: np.ndarray) -> list:
