@@ -74,6 +74,12 @@ class ClipScores:
         starts = [0, *(index for index in self.gaps if index < len(self))]
         return self.calibration.events(self.main_score, np.diff([*starts, len(self)]))
 
+    def end_of(self, event: Event) -> float:
+        """End of an event in seconds: the time of the next frame, or the end of its last frame."""
+        if event.end in self.gaps or event.end == len(self.times):
+            return self.times[event.end - 1] + 1 / self.fps
+        return self.times[event.end]
+
     def to_csv(self) -> str:
         """Return a CSV table of all frames. A frame without a score has empty cells."""
         columns = {name: self.column(name) for name in COLUMNS}
@@ -94,13 +100,7 @@ class ClipScores:
         threshold = f"{self.calibration.threshold:.4g}"
         rows = []
         for event in self.events:
-            seconds = (self.times[event.start], self._end_of(event), self.times[event.peak])
+            seconds = (self.times[event.start], self.end_of(event), self.times[event.peak])
             cells = [f"{second:.3f}" for second in seconds]
             rows.append([*cells, f"{event.score:.4g}", threshold])
         return csv_text(["start", "end", "peak", "score", "threshold"], rows)
-
-    def _end_of(self, event: Event) -> float:
-        """End of an event in seconds: the time of the next frame, or the end of its last frame."""
-        if event.end in self.gaps or event.end == len(self.times):
-            return self.times[event.end - 1] + 1 / self.fps
-        return self.times[event.end]

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from math import nan
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from dmad.console import progress_bar
 from dmad.data.inputs import clip_names, find_clips
 from dmad.data.reading.decode import aspect_ratio, probe
 from dmad.data.reading.frame_format import FrameFormat
-from dmad.data.reading.paths import real_name
+from dmad.data.reading.paths import real_name, shown
 from dmad.drawing import pictures as drawing
 from dmad.drawing.charts import timeline
 from dmad.errors import DmadError, require
@@ -25,7 +26,15 @@ from dmad.inference.streaming import JudgedFrame, judge_clip
 from dmad.inference.warnings import rate_warnings, view_warnings
 from dmad.predict.annotated_video import AnnotatedVideo
 from dmad.predict.clip_frames import ClipFrames
+from dmad.predict.clip_index import (
+    FILM,
+    ClipIndex,
+    ClipResult,
+    event_moments,
+    highest_moments,
+)
 from dmad.predict.clip_scores import ClipScores
+from dmad.predict.event_pictures import EventPictures
 from dmad.predict.output_folder import OutputFolder
 from dmad.predict.settings import PredictSettings
 
@@ -44,7 +53,8 @@ def predict_clips(
     Args:
         detector: A video model.
         sources: Videos, folders of frames, or folders of these.
-        out: Folder to write to. Each clip gets a folder in it; see `ClipPrediction`.
+        out: Folder to write to. Each clip gets a folder in it; see `ClipPrediction`. The page
+            `index.html` shows the results of all clips.
         settings: What to write.
 
     Yields:
@@ -61,17 +71,36 @@ def predict_clips(
             f"{folder} is the clip itself; choose another folder to write to",
         )
     problems: list[str] = []
-    for clip, folder in zip(clips, folders, strict=True):
-        try:
-            ClipPrediction(detector, clip, folder, settings).run()
-            yield folder
-        except DmadError as error:
-            problems.append(str(error))
-            if len(clips) > 1:
-                logger.warning(f"skipped: {error}")
+    index = ClipIndex(detector.calibration.threshold if detector.calibration else None)
+    try:
+        for clip, folder in zip(clips, folders, strict=True):
+            try:
+                prediction = ClipPrediction(detector, clip, folder, settings)
+                try:
+                    prediction.run()
+                finally:
+                    prediction.add_to(index)
+                yield folder
+            except DmadError as error:
+                problems.append(str(error))
+                if len(clips) > 1:
+                    logger.warning(f"skipped: {error}")
+    finally:  # also after Ctrl-C
+        _write_index(index, out)
     require(len(problems) < len(clips), problems[0] if problems else "give videos or folders")
     if problems:
         logger.warning(f"{len(problems)} of {len(clips)} clips were skipped")
+
+
+def _write_index(index: ClipIndex, out: Path) -> None:
+    """Write the page. If another process writes into the folder, there is a warning instead."""
+    if not index.clips:
+        return
+    try:
+        with OutputFolder(out) as output:
+            index.write(output)
+    except DmadError as error:
+        logger.warning(f"no page: {error}")
 
 
 class ClipPrediction:
@@ -99,9 +128,12 @@ class ClipPrediction:
             self.fps, self.frames.times, self.frames.gaps, detector.calibration
         )
         self.highest = HighestPictures(settings.panels, round(PANEL_SECONDS * self.fps))
+        rule = detector.calibration.rule if detector.calibration else None
+        self.event_pictures = EventPictures(rule)
         self.aspect_ratio = aspect_ratio(source)
         self.video: AnnotatedVideo | None = None
         self.video_is_complete = False
+        self.files: list[str] = []  # names of the files that were written
 
     def run(self) -> None:
         """Score the clip and write its folder. After Ctrl-C, the scores so far are written.
@@ -119,6 +151,11 @@ class ClipPrediction:
             f"{self.source} is shorter than {needed} frames, which the first score needs",
         )
         logger.info(f"{real_name(self.source)}: {self._summary()}")
+
+    def add_to(self, index: ClipIndex) -> None:
+        """Add the result to the page, if the folder was written."""
+        if self.files:
+            index.add(self._result())
 
     def _score_and_write(self, output: OutputFolder) -> None:
         try:
@@ -141,7 +178,7 @@ class ClipPrediction:
         scale = ColourScale.from_detector(self.detector)
         if self.settings.video:
             self.video = AnnotatedVideo(
-                path=self.out / "annotated.mp4",
+                path=self.out / FILM,
                 fps=self.fps,
                 scale=scale,
                 aspect_ratio=self.aspect_ratio,
@@ -154,17 +191,24 @@ class ClipPrediction:
                 self._add_unscored_until(int(judged.batch.index[0]))
                 self.frames.take()
                 self.scores.add_scored(judged)
-                if self.video or self.settings.panels:
-                    self._draw(judged, scale)
+                is_peak = self._add_for_pictures(judged.score)
+                if is_peak or self.video or self.settings.panels:
+                    self._draw(judged, scale, is_peak)
             if self.scores.scored_frames:
                 self._add_unscored_until(len(self.frames.times))
         self.video_is_complete = self.video is not None and self.video.complete
 
-    def _draw(self, judged: JudgedFrame, scale: ColourScale) -> None:
+    def _add_for_pictures(self, score: float) -> bool:
+        """Add the score of the last frame. True if it has the highest score of an event so far."""
+        return self.event_pictures.add_score(score, len(self.scores) - 1 in self.frames.gaps)
+
+    def _draw(self, judged: JudgedFrame, scale: ColourScale, is_peak: bool) -> None:
         (picture,) = pictures(judged.batch, scale, self.aspect_ratio)
         time = self.frames.times[picture.index]
         picture = replace(picture, time=time, calibrated=judged.calibrated)
         self.highest.offer(picture)
+        if is_peak:
+            self.event_pictures.offer(picture)
         if self.video:
             self.video.add_scored(picture)
 
@@ -173,6 +217,7 @@ class ClipPrediction:
         for index in range(self.frames.taken, end):
             frame = self.frames.take()
             self.scores.add_unscored()
+            self._add_for_pictures(nan)
             if self.video:
                 self.video.add_unscored(frame, index, self.frames.times[index])
 
@@ -197,8 +242,32 @@ class ClipPrediction:
             drawing.save_png(image, output.path(name), private=True)
             output.add(output.path(name))
         if self.video_is_complete:
-            output.add(output.path("annotated.mp4"))
+            output.add(output.path(FILM))
         output.remove_earlier()
+        self.files = [*([FILM] if self.video_is_complete else []), *tables, "timeline.png"]
+
+    def _result(self) -> ClipResult:
+        """The result, for the page."""
+        scores, film = self.scores, self.video_is_complete
+        name = self.out.name
+        self.event_pictures.finish()
+        if scores.calibration:
+            moments = event_moments(scores, name, film, self.event_pictures)
+        else:
+            moments = highest_moments(self.highest.pictures, name, film, self.fps)
+        peak = int(np.nanargmax(scores.main_score))
+        events = [(event.start, event.end) for event in scores.events]
+        return ClipResult(
+            name=name,
+            source=shown(self.source),
+            score=scores.main_score,
+            events=events if scores.calibration else None,
+            moments=moments,
+            peak=float(scores.main_score[peak]),
+            peak_time=scores.times[peak],
+            length=scores.times[len(scores) - 1] + 1 / self.fps,
+            files=self.files,
+        )
 
     def _summary(self) -> str:
         """The number of events and the highest score; without a threshold, only this score."""

@@ -17,6 +17,7 @@ from dmad.errors import DmadError, require
 from dmad.files import csv_text, write_atomically
 from dmad.forms.images.pictures import ImagePictures, JudgedImage, judge_image, picture_name
 from dmad.inference.detector import Detector
+from dmad.predict.image_index import ImageIndex
 from dmad.predict.output_folder import OutputFolder
 
 logger = logging.getLogger(__name__)
@@ -31,8 +32,8 @@ def predict_images(detector: Detector, sources: Sequence[Path], out: Path) -> Pa
     Args:
         detector: An image model.
         sources: Images, and folders of images.
-        out: Folder for `scores.csv`, and for the folders `overlays`, `maps` and `fields` with a
-            picture of each image.
+        out: Folder for `scores.csv`, for the page `index.html`, and for the folders `overlays`,
+            `maps` and `fields` with a picture of each image.
 
     Returns:
         `out`.
@@ -64,6 +65,7 @@ def predict_images(detector: Detector, sources: Sequence[Path], out: Path) -> Pa
         finally:  # also after a full disk or Ctrl-C
             if results:
                 write_atomically(table, csv_text(COLUMNS, [_row(judged) for judged in results]))
+                ImageIndex(results, output).write()
                 output.remove_earlier()
     require(bool(results), f"none of {len(files)} images could be read; give intact ones")
     skipped = len(files) - len(results)

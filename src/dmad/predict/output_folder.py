@@ -81,6 +81,10 @@ class OutputFolder:
             self._lines.write(json.dumps([name, self._written[name]]) + "\n")
             self._lines.flush()
 
+    def has(self, name: str) -> bool:
+        """True if a result of this name was added since the `with` statement began."""
+        return name in self._written
+
     def remove_earlier(self) -> None:
         """Remove the results of earlier predictions that were not written again."""
         for name, digest in self._earlier.items():

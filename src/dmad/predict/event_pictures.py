@@ -1,0 +1,80 @@
+"""Keeps one small picture of each event while a clip is scored."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dmad.calibration.alarms import AlarmRule, Event, EventFinder
+from dmad.drawing.page import embedded_picture
+from dmad.forms.video.pictures import Picture
+
+MOST_PICTURES = 200  # of a clip: those of the strongest events
+LONGEST_SIDE = 480  # pixels of a small picture
+
+
+class EventPictures:
+    """Finds the frames with the peaks of events, and keeps their pictures.
+
+    For each frame, in order, call `add_score`. If it returns True, call `offer` with the picture of
+    this frame. After the last frame, call `finish`.
+
+    Args:
+        rule: When an event starts and ends. None, without a threshold, keeps no pictures.
+    """
+
+    def __init__(self, rule: AlarmRule | None) -> None:
+        self._finder = EventFinder(rule) if rule else None
+        self._frames = 0
+        self._offered: Picture | None = None  # the highest frame of the current stretch
+        self._kept: dict[int, tuple[float, dict[str, Any]]] = {}  # score and picture by peak
+
+    def add_score(self, score: float, after_gap: bool = False) -> bool:
+        """Add the score of the next frame; NaN if it has none.
+
+        Args:
+            score: The calibrated score.
+            after_gap: Frames are missing before this one, so that an event before it has ended.
+
+        Returns:
+            True if this frame has the highest score of the current stretch so far.
+        """
+        if self._finder is None:
+            return False
+        if after_gap:
+            self.finish()
+        self._keep(self._finder.add_score(score))
+        self._frames += 1
+        candidate = self._finder.candidate
+        return candidate is not None and candidate.peak == self._frames - 1
+
+    def offer(self, picture: Picture) -> None:
+        """Offer the picture of the frame whose score was just added."""
+        self._offered = picture
+
+    def finish(self) -> None:
+        """End an event that is in progress."""
+        if self._finder:
+            self._keep(self._finder.end_clip())
+
+    def of(self, peak: int) -> dict[str, Any] | None:
+        """Return source (a data URL), width and height in pixels of the picture of an event.
+
+        None if there is no picture of it.
+
+        Args:
+            peak: The frame with the highest score of the event.
+        """
+        return self._kept[peak][1] if peak in self._kept else None
+
+    def _keep(self, event: Event | None) -> None:
+        picture = self._offered
+        if event is None or picture is None or picture.index != event.peak:
+            return
+        self._kept[event.peak] = (event.score, small_picture(picture))
+        if len(self._kept) > MOST_PICTURES:
+            del self._kept[min(self._kept, key=lambda peak: self._kept[peak][0])]
+
+
+def small_picture(picture: Picture) -> dict[str, Any]:
+    """Return source (a data URL), width and height in pixels of a frame with its heat."""
+    return embedded_picture(picture.heat, LONGEST_SIDE)
