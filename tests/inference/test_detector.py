@@ -83,8 +83,10 @@ def test_frames_of_another_shape_are_refused(detector, wrong):
 def test_too_few_frames_and_other_things_are_refused(detector, frames_of):
     with pytest.raises(DmadError, match="4 frames are given, and 5 are needed"):
         detector(frames_of(3, 4))
-    with pytest.raises(DmadError, match="frames are a str"):
-        detector("video.mp4")
+    with pytest.raises(DmadError, match=r"no_such\.mp4"):
+        detector("no_such.mp4")
+    with pytest.raises(DmadError, match="a clip is a list"):
+        detector(["a.png", "b.png"])
 
 
 def test_an_unknown_view_uses_only_its_own_past(detector, frames_of):

@@ -95,3 +95,11 @@ def test_a_threshold_gives_images_a_verdict(calibration_of):
 def test_scores_can_be_replaced_without_the_drawings(calibration_of):
     batch = judged(0, 2)
     assert replace(batch, raw=batch.raw + 1).drawings is batch.drawings
+
+
+def test_an_image_has_the_highest_terms_of_its_tiles():
+    tiles = AnomalyResult(np.zeros(4), np.array([1.0, 3, 2, 1]), np.array([5.0, 4, 0, 6]), {})
+    image = tiles.highest_of(2, alpha=0.5)
+    assert image.reconstruction.tolist() == [3, 2]
+    assert image.deformation.tolist() == [5, 6]
+    assert image.raw.tolist() == [5.5, 5]

@@ -18,6 +18,7 @@ from dmad.data.templates import PastFrames, template_index
 from dmad.data.zones import Zone
 from dmad.errors import require
 from dmad.inference.backend import Backend
+from dmad.inference.inputs import Given, frames_of_clip, frames_of_pictures
 from dmad.inference.result import AnomalyResult, JudgedFrames
 from dmad.inference.windowing import Window, WindowMaker
 
@@ -71,25 +72,35 @@ class Detector:
         """
         return float(self.calibration.fps if self.calibration else self.config.data.fps)
 
-    def __call__(self, frames: np.ndarray, scene: str = "") -> AnomalyResult:
-        """Score one clip, or a stack of images if the model was trained on images.
+    def __call__(self, frames: Given, scene: str = "") -> AnomalyResult:
+        """Score one clip, or one or several images if the model was trained on images.
 
         If the threshold is for a zone (a part of the view), only this zone is scored.
 
         Args:
-            frames: (N, H, W, C) uint8 at the model's size and channels, oldest first.
+            frames: (N, H, W, C) uint8 at the model's size and channels, oldest first. Or for
+                video: a video file or a folder of frames. For images: an image or a list of them,
+                each a file, a Pillow image, or an array (H, W) or (H, W, C) of any size. If the
+                model cuts images into tiles, an image has the highest terms of its tiles.
             scene: Name of the view. For a view that was not in the training, the background
                 template is the median of its own past frames.
 
         Raises:
             DmadError: The frames do not have the shape or type that the model takes.
         """
-        check_frames(frames, self.config.data)
-        batches = self.judge(frames, scene)
+        data = self.config.data
+        is_stack = isinstance(frames, np.ndarray) and frames.ndim == 4
+        are_pictures = self.form.judges == "images" and not is_stack
+        read = frames_of_pictures if are_pictures else frames_of_clip
+        stack = read(frames, data)
+        check_frames(stack, data)
+        batches = self.judge(stack, scene)
         calibration = self.calibration
         if calibration:
             batches = (self.inside(calibration.zone, judged) for judged in batches)
-        result = AnomalyResult.from_batches(batches, self.config.data.history)
+        result = AnomalyResult.from_batches(batches, data.history)
+        if are_pictures:
+            result = result.highest_of(data.tiles**2, self.config.score.alpha)
         return result.with_threshold(calibration, self.form.judges) if calibration else result
 
     def judge(

@@ -114,6 +114,19 @@ class AnomalyResult:
             },
         )
 
+    def highest_of(self, tiles: int, alpha: float) -> AnomalyResult:
+        """Return one score for each image, from the highest terms of its tiles.
+
+        Args:
+            tiles: Number of tiles of an image. They follow each other.
+            alpha: α of Eq. 22.
+        """
+        if tiles == 1:
+            return self
+        reconstruction = self.reconstruction.reshape(-1, tiles).max(1)
+        deformation = self.deformation.reshape(-1, tiles).max(1)
+        return AnomalyResult(reconstruction + alpha * deformation, reconstruction, deformation, {})
+
     def with_threshold(
         self, calibration: Calibration, judges: Literal["frames", "images"]
     ) -> AnomalyResult:

@@ -168,21 +168,39 @@ def read_frames(path: Path, frame_format: FrameFormat) -> tuple[list[Frame], tup
         DmadError: The image is too small or too large, or Pillow would read its pixels wrongly.
         OSError: The file is not an image. Pillow raises other errors too.
     """
-    size, tiles, channels = frame_format.size, frame_format.tiles, frame_format.channels
+    size, tiles = frame_format.size, frame_format.tiles
     with open_image(path, frame_format.page, frame_format.megapixels) as opened:
-        width, height = opened.size
-        require(min(width, height) >= SMALLEST, f"{width} x {height} pixels are too few")
+        stored_size = opened.size
         if frame_format.antialias:  # Pillow may decode a large JPEG at a lower resolution
             opened.draft(None, (2 * size * tiles, 2 * size * tiles))
-        image = _upright(opened, frame_format.values)
-        if image.mode != "L":  # a large grey image gets its three channels after it is resized
-            image = image.convert(frame_format.image_mode)
-        if frame_format.antialias:
-            frames = cut_tiles(image, tiles, size)
-        else:
-            frames = [resize_without_antialiasing(image, size)]
-        missing = channels // frames[0].shape[-1]
-        return [frame.repeat(missing, -1) for frame in frames], (width, height)
+        return frames_of_image(opened, frame_format, stored_size), stored_size
+
+
+def frames_of_image(
+    image: Image.Image, frame_format: FrameFormat, stored_size: tuple[int, int] | None = None
+) -> list[Frame]:
+    """The frames of an opened image, one for each tile.
+
+    Args:
+        image: The image.
+        frame_format: Size and colours of the frames.
+        stored_size: Width and height before Pillow was told to decode fewer pixels. None: those of
+            the image.
+
+    Raises:
+        DmadError: The image is too small, or Pillow would read its pixels wrongly.
+    """
+    width, height = stored_size or image.size
+    require(min(width, height) >= SMALLEST, f"{width} x {height} pixels are too few")
+    converted = _upright(image, frame_format.values)
+    if converted.mode != "L":  # a large grey image gets its three channels after it is resized
+        converted = converted.convert(frame_format.image_mode)
+    if frame_format.antialias:
+        frames = cut_tiles(converted, frame_format.tiles, frame_format.size)
+    else:
+        frames = [resize_without_antialiasing(converted, frame_format.size)]
+    missing = frame_format.channels // frames[0].shape[-1]
+    return [frame.repeat(missing, -1) for frame in frames]
 
 
 def deep_values(image: Image.Image, most: int = SAMPLED) -> np.ndarray | None:
