@@ -3,6 +3,7 @@
 import logging
 import os
 import resource
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
@@ -30,6 +31,8 @@ from dmad.config import (
 from dmad.model.pdm import PDM
 
 if TYPE_CHECKING:
+    from browser import Browser
+
     from dmad.inference.detector import Detector
 
 SIZE = 32
@@ -298,3 +301,28 @@ def calibration_of() -> Callable[..., Calibration]:
         )
 
     return make
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Browser]":
+    """Headless Chromium. Without it, the test is skipped."""
+    from browser import Browser
+
+    pytest.importorskip("selenium", reason="selenium is not installed: pip install '.[dev]'")
+    missing = [name for name in ("chromium", "chromedriver") if not shutil.which(name)]
+    if missing:
+        pytest.skip(f"no {' and no '.join(missing)}: apt-get install chromium chromium-driver")
+    browser = Browser(tmp_path_factory.mktemp("profile"))
+    yield browser
+    browser.driver.quit()
+
+
+@pytest.fixture
+def quiet(browser: "Browser") -> Iterator[None]:
+    """The page writes nothing to the console and sends no request to the network."""
+    browser.requests()
+    yield
+    assert browser.driver.get_log("browser") == []
+    schemes = {url.split(":")[0] for url in browser.requests()}
+    assert "file" in schemes
+    assert schemes <= {"file", "data", "blob"}

@@ -1,93 +1,15 @@
 """The page in a browser: it works from disk, sends no requests and fits every screen."""
 
-import json
 import re
-import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from browser import Browser
 
 from dmad.evaluation.summary import Report, Series
 from dmad.report.page import render
-
-FLAGS = (
-    "headless no-sandbox disable-gpu disable-quic no-first-run disable-background-networking "
-    "disable-component-update disable-sync disable-dev-shm-usage window-size=1280,1000"
-)
-
-
-class Browser:
-    """Headless Chromium on one page from disk."""
-
-    def __init__(self, profile: Path) -> None:
-        from selenium import webdriver
-        from selenium.webdriver.chrome.service import Service
-
-        options = webdriver.ChromeOptions()
-        options.binary_location = shutil.which("chromium") or ""
-        for flag in [*FLAGS.split(), f"user-data-dir={profile}"]:
-            options.add_argument(f"--{flag}")
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-        service = Service(shutil.which("chromedriver"))
-        self.driver = webdriver.Chrome(options=options, service=service)
-
-    def open(self, file: Path, width: int, scheme: str = "light", touch: bool = False) -> None:
-        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": touch}
-        feature = {"name": "prefers-color-scheme", "value": scheme}
-        self.send("Emulation.setDeviceMetricsOverride", **size)
-        self.send("Emulation.setTouchEmulationEnabled", enabled=touch, maxTouchPoints=2)
-        self.send("Emulation.setEmulatedMedia", features=[feature])
-        self.driver.get(file.as_uri())
-        self.run("document.documentElement.style.scrollBehavior = 'auto'")
-
-    def send(self, command: str, **arguments: Any) -> None:
-        self.driver.execute_cdp_cmd(command, arguments)
-
-    def run(self, script: str) -> Any:
-        return self.driver.execute_script(script)
-
-    def find(self, selector: str) -> Any:
-        return self.driver.find_element("css selector", selector)
-
-    def until(self, script: str) -> Any:
-        from selenium.webdriver.support.ui import WebDriverWait
-
-        return WebDriverWait(self.driver, 30, 0.05).until(lambda _: self.run(script))
-
-    def draw(self, selector: str) -> None:
-        """Scroll a chart into view and wait until it is drawn."""
-        self.run(f"document.querySelector('{selector}').scrollIntoView({{block: 'center'}})")
-        self.until(f"return !!document.querySelector('{selector} .xtick')")
-
-    def range(self) -> tuple[float, float]:
-        low, high = self.run("return document.getElementById('timeline').layout.xaxis.range")
-        return float(low), float(high)
-
-    def zoomed(self) -> tuple[float, float]:
-        self.until("return document.getElementById('timeline').layout.xaxis.range[1] < 16")
-        return self.range()
-
-    def requests(self) -> list[str]:
-        """Addresses that the page, not the browser itself, requested since the last call."""
-        logged = [json.loads(entry["message"]) for entry in self.driver.get_log("performance")]
-        messages = [entry["message"] for entry in logged]
-        sent = [m["params"] for m in messages if m["method"] == "Network.requestWillBeSent"]
-        return [one["request"]["url"] for one in sent if one["documentURL"].startswith("file:")]
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    pytest.importorskip("selenium", reason="selenium is not installed: pip install '.[dev]'")
-    missing = [name for name in ("chromium", "chromedriver") if not shutil.which(name)]
-    if missing:
-        pytest.skip(f"no {' and no '.join(missing)}: apt-get install chromium chromium-driver")
-    browser = Browser(tmp_path_factory.mktemp("profile"))
-    yield browser
-    browser.driver.quit()
 
 
 @pytest.fixture(scope="module")
@@ -95,17 +17,6 @@ def file(html: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("report") / "report.html"
     path.write_text(html, encoding="utf-8")
     return path
-
-
-@pytest.fixture
-def quiet(browser: Browser) -> Iterator[None]:
-    """The page writes nothing to the console and sends no request to the network."""
-    browser.requests()
-    yield
-    assert browser.driver.get_log("browser") == []
-    schemes = {url.split(":")[0] for url in browser.requests()}
-    assert "file" in schemes
-    assert schemes <= {"file", "data", "blob"}
 
 
 @pytest.mark.usefixtures("quiet")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -55,7 +55,7 @@ class ClipResult:
     source: str  # path of the clip
     score: np.ndarray  # (N,); NaN: no score
     events: Sequence[tuple[int, int]] | None  # [start, end) in frames; None without a threshold
-    moments: Sequence[Moment]
+    moments: Sequence[Moment]  # the events, in order; without a threshold, high scores
     peak: float  # highest score
     peak_time: float  # seconds
     length: float  # seconds
@@ -88,7 +88,8 @@ class ClipIndex:
 
     def add(self, clip: ClipResult) -> None:
         """Add the result of a clip."""
-        self.clips.append(clip)
+        without = [replace(moment, picture=None) for moment in clip.moments]
+        self.clips.append(replace(clip, moments=without))  # pictures need much memory
         moments = [*self.moments, *clip.moments]
         moments.sort(key=lambda moment: -moment.score)
         self.moments = moments[:MOST_MOMENTS]
