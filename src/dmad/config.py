@@ -1,10 +1,10 @@
 """Every setting of the project, as frozen dataclasses that check themselves when built.
 
 The settings are in five sections: data, model, loss, score and train. Video and images, the two
-forms of DMAD, have their own classes for these sections, so that `dmad train RECIPE --help` lists
-only settings that have an effect. The defaults are the paper's. If the authors' released code uses
-another value, the docstring names both, and `docs/equations.md` gives the reason. Recipes set what
-depends on the data.
+forms of DMAD, have their own classes for these sections, so that `dmad train RECIPE --help-all`
+lists only settings that have an effect. The defaults are the paper's. If the authors' released code
+uses another value, the docstring names both, and `docs/equations.md` gives the reason. Recipes set
+what depends on the data.
 """
 
 from __future__ import annotations
@@ -611,7 +611,7 @@ def changed(config: AnyConfig, **changes: object) -> AnyConfig:
         places = [place for place in known if key in (place[1], "_".join(place))]
         require(
             bool(places),
-            f"no setting is called {key!r}; `dmad train {config.recipe} --help` lists them",
+            f"no setting is called {key!r}; `dmad train {config.recipe} --help-all` lists them",
         )
         options = " or ".join("_".join(place) for place in places)
         require(len(places) == 1, f"{key!r} is a setting of several sections; give {options}")

@@ -47,11 +47,25 @@ def test_wrong_settings_are_one_line_that_says_what_to_do(refused, arguments, hi
     ("recipe", "own", "of_the_other_form"),
     [("ped2", "--model.skips", "--model.teacher"), ("images", "--model.teacher", "--model.skips")],
 )
-def test_help_shows_the_settings_of_the_recipe_alone(dmad, recipe, own, of_the_other_form):
-    _, out, _ = dmad("train", recipe, "--help")
+def test_help_of_all_settings_shows_those_of_the_recipe(dmad, recipe, own, of_the_other_form):
+    _, out, _ = dmad("train", recipe, "--help-all")
     assert own in out
     assert of_the_other_form not in out
     assert f"(default: {recipes.get(recipe).train.epochs})" in " ".join(out.split())
+
+
+@pytest.mark.parametrize("recipe", ["ped2", "images"])
+def test_help_shows_the_most_common_settings(dmad, recipe):
+    _, out, _ = dmad("train", recipe, "--help")
+    assert "--data.root" in out
+    assert "--train.epochs" in out
+    assert "--help-all" in out
+    assert "--loss" not in out
+    assert len(out.splitlines()) < 80
+
+
+def test_settings_outside_the_help_still_exist(printed_settings):
+    assert restore(printed_settings("ped2", "--loss.gamma2", 0.5)).loss.gamma2 == 0.5
 
 
 def test_printed_settings_are_the_recipes_and_can_be_given_back(printed_settings, tmp_path):

@@ -7,7 +7,7 @@ def recipes_command() -> None:
     """List the recipes, with their image size, epochs and data.
 
     A recipe is a set of settings for training: `dmad train ped2` uses the recipe ped2.
-    `dmad train RECIPE --help` lists its settings.
+    `dmad train RECIPE --help-all` lists its settings.
 
     Example: dmad recipes
     """

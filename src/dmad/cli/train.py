@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import SUPPRESS as HIDDEN
 from argparse import ArgumentParser
 from collections.abc import Sequence
 from dataclasses import fields
@@ -15,14 +16,32 @@ from dmad.config import SECTIONS, Config, VideoConfig, restore, section_classes
 from dmad.errors import DmadError, require
 
 RUNS = Path("runs")
+HELP_ALL = "--help-all"
+
+# Settings that most users change. Only these are in the short help.
+COMMON_SETTINGS = {
+    "data.root",
+    "data.size",
+    "data.fps",
+    "data.categories",
+    "data.tiles",
+    "data.cache",
+    "model.teacher",
+    "model.teacher_weights",
+    "train.epochs",
+    "train.batch_size",
+    "train.seed",
+    "train.start",
+}
 
 
 def train_command(config: Config, out: Path = RUNS, resume: Path | None = None) -> None:
     """Train a model from normal data, and set its threshold.
 
     The last line that the command prints is the run folder. A recipe is a set of default
-    settings. `dmad recipes` lists the recipes, and `dmad train RECIPE --help` lists the
-    settings of a recipe. --resume continues a training that was stopped.
+    settings. `dmad recipes` lists the recipes. `dmad train RECIPE --help` lists the most
+    common settings of a recipe, and `dmad train RECIPE --help-all` lists all. --resume
+    continues a training that was stopped.
 
     Examples:
       dmad train video --data.root FOOTAGE
@@ -54,7 +73,10 @@ def parse_train(arguments: Sequence[str]) -> tuple[Config, Path, Path | None]:
         DmadError: An unknown recipe or setting, or no recipe.
     """
     base = _base_settings(arguments)
-    given = parser_of_settings(base or VideoConfig()).parse_args(list(arguments))
+    parser = parser_of_settings(base or VideoConfig())
+    if {"-h", "--help"} & {*arguments}:
+        _hide_rare_settings(parser)
+    given = parser.parse_args(list(arguments))
     if base is None:
         raise DmadError("name a recipe to train: dmad train RECIPE; `dmad recipes` lists them")
     require(
@@ -78,6 +100,7 @@ def parser_of_settings(base: Config) -> Parser:
         "--form", default=base.form, help="Kind of data, as in the recipe: video or images."
     )
     parser.add_argument("--config", action="config", help="YAML file that contains settings.")
+    parser.add_argument(HELP_ALL, action="help", help="Show all settings and exit.")
     add_options(parser, train_command, "config")
     for name in SECTIONS:
         section = getattr(base, name)
@@ -85,6 +108,13 @@ def parser_of_settings(base: Config) -> Parser:
         parser.set_defaults({f"{name}.{key}": value for key, value in vars(section).items()})
     hide_files_of_groups(parser)
     return parser
+
+
+def _hide_rare_settings(parser: Parser) -> None:
+    """Leave all but `COMMON_SETTINGS` out of the help. The options still exist."""
+    for action in parser._actions:
+        if action.dest.partition(".")[0] in SECTIONS and action.dest not in COMMON_SETTINGS:
+            action.help = HIDDEN
 
 
 def _base_settings(arguments: Sequence[str]) -> Config | None:
@@ -125,7 +155,7 @@ def _first_parser() -> ArgumentParser:
     parser.add_argument("--config", action="append", default=[])
     for option in ("--resume", "--out", "--form"):
         parser.add_argument(option)
-    for flag in ("-h", "--help", "--print_config"):
+    for flag in ("-h", "--help", HELP_ALL, "--print_config"):
         parser.add_argument(flag, action="store_true")
     settings = {
         f"--{name}.{item.name}"
