@@ -12,7 +12,7 @@ from dmad.data.inputs import find_images
 from dmad.errors import DmadError
 from dmad.forms.images.pictures import FULL_MAP
 from dmad.inference.detector import Detector
-from dmad.predict.images import Differences, judge_files, predict_images
+from dmad.predict.images import Differences, judge_files, predict_images, without_arrays
 
 PICTURES = ("overlays", "maps", "fields")
 
@@ -48,6 +48,13 @@ def test_each_image_gets_a_verdict_and_pictures(detector, image_data, tmp_path, 
     assert min(with_spot) > max(without)
     anomalous = sum(row["verdict"] == "anomalous" for row in rows)
     assert f"{anomalous} of 8 images are anomalous" in logged()
+
+
+def test_kept_results_need_little_memory(detector, spots) -> None:
+    ((_, judged),) = judge_files(detector, find_images([spots / "000.png"]), Differences(detector))
+    kept = without_arrays(judged)
+    assert (kept.score, kept.verdict, kept.name) == (judged.score, judged.verdict, judged.name)
+    assert sum(value.size for value in vars(kept).values() if isinstance(value, np.ndarray)) == 0
 
 
 def test_masks_are_not_judged(detector, image_data, tmp_path, logged) -> None:

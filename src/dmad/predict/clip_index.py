@@ -195,6 +195,7 @@ def larger_part(scores: ClipScores, frame: int) -> str:
     if not scores.calibration:
         return ""
     scorer = scores.calibration.scorer
-    error = scorer.reconstruction(scores.column("reconstruction")[frame])
-    deformation = scorer.weight * scorer.deformation(scores.column("deformation")[frame])
-    return "deformation" if deformation > error else "error"
+    part = slice(max(0, frame + 1 - scorer.window), frame + 1)  # the score is their average
+    error = scorer.reconstruction(scores.column("reconstruction")[part])
+    deformation = scorer.weight * scorer.deformation(scores.column("deformation")[part])
+    return "deformation" if np.nanmean(deformation) > np.nanmean(error) else "error"

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from dmad.console import progress_bar
 from dmad.data.image_traits import ImageTraits, look_of
 from dmad.data.inputs import find_images
@@ -57,7 +59,7 @@ def predict_images(detector: Detector, sources: Sequence[Path], out: Path) -> Pa
             output.remove_unfinished(folder)
         try:
             for file, judged in judge_files(detector, files, differences):
-                results.append(judged)
+                results.append(without_arrays(judged))
                 try:
                     _write_pictures(pictures, file, judged, output)
                 except OSError as error:  # such as a name too long
@@ -75,6 +77,12 @@ def predict_images(detector: Detector, sources: Sequence[Path], out: Path) -> Pa
         logger.warning(differences.note)
     logger.info(_summary(results))
     return out
+
+
+def without_arrays(judged: JudgedImage) -> JudgedImage:
+    """Return the result of an image with empty maps and fields, so that it needs little memory."""
+    none = np.zeros((0, 0), np.float32)
+    return replace(judged, map=none, forward=none, backward=none, deformed_tiles=none)
 
 
 class Differences:
