@@ -11,6 +11,7 @@ from dmad.export.compare import (
     compare_ranking,
     compare_synthetic,
     compare_terms,
+    generated_clip,
     ranked_scores,
 )
 from dmad.forms import form_of
@@ -105,3 +106,13 @@ def test_without_labels_no_ranking_is_compared(detector_of, tiny, write_clip, tm
     write_clip(tmp_path / "test" / "b", 2)
     config = tiny(tmp_path)
     assert compare_ranking(detector_of(config), detector_of(config), config.data) is None
+
+
+def test_a_generated_clip_has_moving_frames_of_the_models_size(tiny):
+    data = tiny(None).data
+    footage = generated_clip(data, "street")
+    (clip,) = footage.clips
+    assert clip.scene == "street"
+    assert footage.frames.shape == (clip.length, data.size, data.size, data.channels)
+    assert footage.frames.dtype == np.uint8
+    assert (footage.frames[1] != footage.frames[0]).any()

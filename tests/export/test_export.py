@@ -13,7 +13,7 @@ import pytest
 from dmad.api import load
 from dmad.config import plain
 from dmad.errors import DmadError
-from dmad.export.compare import SyntheticChange
+from dmad.export.compare import COMPARED, SyntheticChange
 from dmad.export.export import (
     LEAST_KEPT,
     ExportOptions,
@@ -49,6 +49,30 @@ def test_an_export_has_the_scores_of_pytorch(trained, exported, frames_of, forma
         np.testing.assert_allclose(b[4:], a[4:], rtol=1e-3, atol=1e-6)
     for name, values in expected.released.items():
         np.testing.assert_allclose(found.released[name][4:], values[4:], rtol=1e-3, atol=1e-5)
+
+
+@pytest.fixture
+def without_data(trained, tmp_path) -> Path:
+    """A copy of a run of video whose data set is not known."""
+    run = shutil.copytree(trained, tmp_path / "run")
+    card = json.loads((run / "model.json").read_text())
+    card["config"]["data"]["root"] = None
+    (run / "model.json").write_text(json.dumps(card))
+    return run
+
+
+def test_without_data_an_export_is_compared_on_generated_frames(without_data, export_run, logged):
+    report = export_run(without_data, "onnx")
+    assert report.generated
+    assert f"({COMPARED} generated frames)" in next(report.lines())
+    assert "generated frames are compared" in logged()
+    card = json.loads((report.folder / "model.json").read_text())
+    assert card["export"]["generated"]
+
+
+def test_int8_needs_data(without_data, export_run):
+    with pytest.raises(DmadError, match=r"needs a folder of data; give --data\.root"):
+        export_run(without_data, "onnx", "int8")
 
 
 @FORMATS

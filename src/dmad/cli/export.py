@@ -20,8 +20,9 @@ def export_command(
     """Write a model for ONNX Runtime or OpenVINO, to use without PyTorch.
 
     The export includes the pre-processing, the deformation and the threshold. Its scores
-    are compared with those of PyTorch on normal clips. If they differ too much, nothing
-    is written. The command prints the path of the folder.
+    are compared with those of PyTorch on normal clips, or on generated frames if there is
+    no data set. If they differ too much, nothing is written. The command prints the path of
+    the folder.
 
     Example: dmad export RUN --format openvino --precision int8
 

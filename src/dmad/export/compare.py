@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from dmad.config import DataConfig
-from dmad.data.footage import Footage
+from dmad.data.footage import Clip, Footage
 from dmad.data.splits import load_split
 from dmad.data.synthetic.anomalies import Sequences
 from dmad.errors import DmadError, require
@@ -50,6 +51,22 @@ def compare_terms(detector: Detector, exported: Detector, normal: Footage) -> tu
         count += len(frames) - history
     require(count > 0, "no frames to compare with; give normal clips with --data.root DIR")
     return float(max(differences)), count
+
+
+def generated_clip(data: DataConfig, scene: str = "") -> Footage:
+    """Return a clip of random smooth patterns that move, for a comparison without real frames.
+
+    Args:
+        data: The settings of the model.
+        scene: The view that the clip belongs to.
+    """
+    random = np.random.default_rng(0)
+    coarse = random.integers(0, 256, (8, 8, data.channels), np.uint8)
+    bands = [Image.fromarray(band).resize((data.size, data.size)) for band in coarse.T]
+    pattern = np.stack([np.asarray(band) for band in bands], -1)
+    length = data.history + COMPARED
+    frames = np.stack([np.roll(pattern, 2 * index, 1) for index in range(length)])
+    return Footage(frames, (Clip("generated", scene, 0, length, 0.0),), ())
 
 
 def _columns(result: AnomalyResult) -> list[NDArray[np.float64]]:

@@ -26,6 +26,7 @@ from dmad.export.compare import (
     compare_ranking,
     compare_synthetic,
     compare_terms,
+    generated_clip,
 )
 from dmad.export.export_folder import CARD, check_folder, finish_export, hashes, replace_export
 from dmad.export.graph import Graph, example_inputs
@@ -57,7 +58,8 @@ class ExportOptions:
         precision: Precision of the computation. int8 takes its value ranges from held-out normal
             clips, and from synthetic anomalies in them.
         out: Folder to write to. None: `RUN/export/FORMAT-PRECISION`.
-        root: Folder of the data set. None: the folder that was used in training.
+        root: Folder of the data set. None: the folder that was used in training. If that is not
+            known either, generated frames are compared. int8 needs a data set.
         cache: Folder for decoded frames. None: the folder that was used in training.
         auroc_loss: Largest loss of AUROC, from 0 to 1, that is accepted for int8: on synthetic
             anomalies, and on the test split if it has labels.
@@ -86,6 +88,7 @@ class ExportReport:
     precision: Precision
     difference: float  # largest difference of a term on normal frames, divided by its mean
     frames: int  # number of frames that were compared
+    generated: bool = False  # the frames were generated, because there was no data set
     synthetic: SyntheticChange | None = None  # for int8, if synthetic anomalies can be made
     auroc: float | None = None  # for int8, if the test split has labels
     auroc_pytorch: float | None = None
@@ -93,7 +96,8 @@ class ExportReport:
 
     def lines(self) -> Iterator[str]:
         """Yield the results of the comparison as lines of text."""
-        yield f"largest difference from PyTorch: {self.difference:.1e} ({self.frames} frames)"
+        frames = f"{self.frames} generated frames" if self.generated else f"{self.frames} frames"
+        yield f"largest difference from PyTorch: {self.difference:.1e} ({frames})"
         if self.synthetic:
             ours, theirs = self.synthetic.auroc_pytorch, self.synthetic.auroc
             yield (
@@ -147,7 +151,7 @@ def _export(
     backend = detector.backend
     assert isinstance(backend, TorchBackend)
     data = with_locations(detector.config.data, options.root, options.cache)
-    normal = normal_clips(data)
+    normal, generated = compared_clips(detector, data, options.precision)
     abnormal = abnormal_windows(detector, normal) if options.precision == "int8" else None
     windows = [normal_windows(normal, data.history), *([abnormal] if abnormal else [])]
     inputs = [one for each in windows for one in graph_inputs(detector, each)]
@@ -155,9 +159,8 @@ def _export(
         write_graph(backend, options.format, options.precision, folder, inputs)
         card = write_card(files, backend, options, folder)
         exported = load_detector(find_model(folder), detector.form)
-        report = ExportReport(
-            out, options.format, options.precision, *compare_terms(detector, exported, normal)
-        )
+        difference, frames = compare_terms(detector, exported, normal)
+        report = ExportReport(out, options.format, options.precision, difference, frames, generated)
         check_difference(report)
         if abnormal:
             some = normal_windows(normal, data.history, COMPARED)
@@ -176,6 +179,26 @@ def usual_folder(files: ModelFiles) -> Path:
     if files.weights.name == "model.safetensors":
         return files.weights.parent / "export"
     return Path("export") / files.weights.stem
+
+
+def compared_clips(
+    detector: Detector, data: DataConfig, precision: Precision
+) -> tuple[Footage, bool]:
+    """Return the clips that an export is compared on, and whether they are generated.
+
+    Raises:
+        DmadError: There is no data set, and the precision is int8, which needs real frames.
+    """
+    try:
+        return normal_clips(data), False
+    except DmadError:
+        if data.root or precision == "int8":
+            raise
+    logger.warning(
+        "no data set is given, so generated frames are compared; with --data.root DIR, held-out "
+        "normal frames are compared"
+    )
+    return generated_clip(data, detector.scenes[0]), True
 
 
 def normal_clips(data: DataConfig) -> Footage:
