@@ -44,7 +44,7 @@ class MarkedEvents:
 
     @classmethod
     def read(cls, normal: Sequence[str | Path], folder: Path | None) -> MarkedEvents:
-        """Find what was marked.
+        """Find the clips, images and events that were marked as normal.
 
         Args:
             normal: Files, or ids of past events.

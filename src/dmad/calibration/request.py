@@ -55,13 +55,13 @@ class CalibrationRequest:
             have been trained on them (default: the footage of the last calibration; for the first
             calibration the footage that was held out from training).
         normal: What raised a false alarm: clips, images, or ids of events. The threshold rises
-            just enough that these raise no alarm again. For a view without a threshold, clips are
-            used as footage.
+            just enough that these raise no alarm again. If the view has no threshold yet, a first
+            threshold is computed from the clips.
         events: Folder with past events: the folder that `dmad predict` or `dmad watch` wrote. A
-            message says which of them the new threshold silences (default: the folder of a clip
-            that `dmad watch` stored).
+            message names those that raise no alarm with the new threshold (default: the folder of a
+            clip that `dmad watch` stored).
         threshold: A threshold that you choose. The budget then has no effect.
-        force: With normal: the threshold may become more than twice as high.
+        force: Let false alarms (`normal`) raise the threshold to more than twice its value.
         undo: Restore the threshold that was replaced last.
         false_alarms: Budget of false alarms: `1/day`, `2/hour`, `0.001/frame`, for images
             `0.01/image`, or `1%` of the frames or images (default: the budget of the last

@@ -28,7 +28,7 @@ def calibrate_command(
     calibration. The command prints a table of five thresholds: the false alarms that each
     causes, and the share of synthetic anomalies that it finds. The threshold is stored with
     the model. With --out, it is stored in a file of its own, for one camera. The last line
-    is the path of this file.
+    that the command prints is the path of the file with the threshold.
 
     Examples:
       dmad calibrate RUN --false-alarms 1/day

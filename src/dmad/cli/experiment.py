@@ -242,7 +242,7 @@ def fields_command(
     data: DataFolders = AS_IN_TRAINING,
     out: Path = Path("fields"),
 ) -> None:
-    """Measure how far a model deforms what moves, and how much its reference explains.
+    """Measure how far a model deforms moving things, and how much of them its reference explains.
 
     A model that measures deformation has a reference that explains most of what moves. Its fields
     are longer for anomalies than for normal motion.

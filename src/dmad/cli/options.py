@@ -33,7 +33,8 @@ class ZoneOptions:
             upper left and 1,1 the lower right corner of the picture, for example "0,0.4 1,0.4 1,1
             0,1". Several polygons are written as a list. Instead of a polygon, you can name an
             image file: its pixels above 0 are scored.
-        exclude: Polygon, or image file, whose inside is not scored, written in the same way.
+        exclude: Polygon or image file, written in the same way. The inside of the polygon, or the
+            pixels of the image file above 0, are not scored.
     """
 
     include: str | list[str] = ""

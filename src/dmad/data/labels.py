@@ -68,7 +68,9 @@ def unlabelled(sources: Sequence[ClipSource]) -> Split:
 
 
 def labelled(sources: Sequence[ClipSource], places: LabelPlaces) -> Split:
-    """Make a split with labels: from one file for all clips, or else from files or masks of each.
+    """Make a split with labels.
+
+    They come from one file for all clips. Without it, they come from files or masks of each clip.
 
     Raises:
         DmadError: A label file is unreadable or does not fit its clip.

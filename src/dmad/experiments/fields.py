@@ -73,12 +73,14 @@ COLUMNS = (
 def fields(
     run: Path, out: Path, count: int = 200, root: Path | None = None, cache: Path | None = None
 ) -> Table:
-    """Measure held-out normal frames and the frames of the test split; write `fields.md`.
+    """Measure how far moving pixels are deformed, and write `fields.md`.
+
+    The frames are held-out normal frames, and those of the test split if it has labels.
 
     A pixel is moving if it differs from the background by more than 20 of 255. The share that a
     picture explains is 1 - sum |frame - picture| / sum |frame - background| over moving pixels. The
-    reference is the deformed one. It is measured without the background, except where a binary mask
-    selects the background.
+    reference is measured after its deformation. It does not include the background, unless the mask
+    is binary: then it is the background where the mask is 0.
 
     Args:
         run: Run folder of a video model with deformation heads and a background.

@@ -63,7 +63,7 @@ def scores_of_maps(a_rec: Tensor, a_df: Tensor, config: VideoScoreConfig) -> Sco
 
 
 def pixel_map(a_rec: Tensor, a_df: Tensor, config: VideoScoreConfig) -> Tensor:
-    """The score of every pixel, (B, H, W): the averaged maps of Eq. 14, added without maxima."""
+    """The score of every pixel, (B, H, W): the weighted sum in Eq. 14 without its maxima."""
     return box_filter(a_rec, config.kernel) + config.alpha * box_filter(a_df, config.kernel)
 
 

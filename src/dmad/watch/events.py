@@ -1,4 +1,7 @@
-"""Finds the events of a camera live. An event is reported when it begins, rises and ends."""
+"""Finds the events of a camera live.
+
+An event is reported when it begins, when its score becomes higher, and when it ends.
+"""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def with_masks(files: Sequence[ImageFile]) -> Images:
 
 
 def check_masks(files: Sequence[ImageFile], unused: Sequence[str]) -> Images:
-    """Remove masks that cannot be used from the abnormal images, with a note on each.
+    """Remove the masks of abnormal images that cannot be used, and write a note on each.
 
     Args:
         files: The images that are tested, with their masks.
