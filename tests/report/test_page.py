@@ -56,6 +56,13 @@ def test_sections_have_a_fixed_order_and_links(html: str) -> None:
     assert len(ids) == len(set(ids))
 
 
+def test_a_folded_table_is_hidden_until_it_is_opened(report: Report) -> None:
+    table = Table("paper", ["signal", "AUROC"], [["Eq. 14", "0.9"]])
+    html = render(replace(report, tables=[table], folded=["paper"]))
+    assert re.search(r"<details>\s*<summary><h3[^>]*>paper</h3></summary>.*Eq\. 14", html, re.S)
+    assert not re.search(r"<details>\s*<summary><h3", render(replace(report, tables=[table])))
+
+
 @pytest.mark.parametrize(
     ("section", "without"),
     [

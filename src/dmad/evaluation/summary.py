@@ -58,11 +58,11 @@ class Report:
     title: str
     subtitle: str
     headline: Sequence[tuple[str, str, str]]  # main results: value, name, remark
-    tables: Sequence[Table]  # tables of the ledger
+    tables: Sequence[Table]  # tables of results
     series: Sequence[Series]
     threshold: float | None  # threshold of `score` in the series
     fps: float | None  # frames per second
-    panels: Sequence[Panel]  # highest score first
+    panels: Sequence[Panel]  # wrong verdicts first, then the highest scores
     roc: Sequence[tuple[str, np.ndarray, np.ndarray]]  # name, false and true positive rate (K,)
     alarms: tuple[np.ndarray, np.ndarray] | None  # false alarms per hour, event recall (K,)
     history: Sequence[Mapping[str, float]]  # one entry per epoch: "epoch", losses and other values
@@ -70,3 +70,4 @@ class Report:
     fingerprint: Mapping[str, str]  # hashes and versions
     notes: Sequence[str] = ()  # warnings
     unit: Literal["frame", "image"] = "frame"  # what is scored
+    folded: Sequence[str] = ()  # titles of tables whose rows are hidden until the user opens them

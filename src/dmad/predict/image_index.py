@@ -107,7 +107,10 @@ def card_of(judged: JudgedImage, output: OutputFolder) -> ImageCard:
 
 
 def histogram(scores: np.ndarray, threshold: float | None) -> Histogram:
-    """Return the histogram of scores (N,) of images, N at least 1. The threshold is inside."""
+    """Return the histogram of scores (N,) of images, N at least 1.
+
+    The range includes the threshold, if there is one.
+    """
     inside = scores if threshold is None else np.append(scores, threshold)
     low, high = float(inside.min()), float(inside.max())
     if low == high:

@@ -16,9 +16,12 @@ from dmad.forms.images.summary import (
     judged_tiles,
     panel,
     series,
+    shown_images,
     strongest,
     subtitle,
     summarise,
+    verdict_table,
+    wrong_verdicts,
 )
 from dmad.runs import find_model, read_card
 
@@ -96,6 +99,33 @@ def test_the_strongest_abnormal_images_come_before_the_strongest_good_ones(evalu
         evaluation, scores=replace(evaluation.scores, labels=labels), deployable={RAW: scores}
     )
     assert strongest(many) == [15, 13, 11, 9, 7, 5, 14, 12, 10, 8, 6, 4]
+
+
+@pytest.fixture
+def mistaken(evaluation) -> Evaluation:
+    """Six images with scores around the threshold 3. Numbers 1 and 3 are missed, 4 is rejected."""
+    rule = replace(evaluation.calibration.rule, on=3.0, off=3.0)
+    return replace(
+        evaluation,
+        calibration=replace(evaluation.calibration, rule=rule),
+        scores=replace(evaluation.scores, labels=np.array([0, 1, 1, 1, 0, 0], np.uint8)),
+        deployable={evaluation.signal: np.array([1.0, 2.5, 5.0, 2.0, 4.0, 0.0])},
+    )
+
+
+def test_wrong_verdicts_are_shown_before_the_highest_scores(mistaken) -> None:
+    assert wrong_verdicts(mistaken) == [3, 1, 4]
+    assert shown_images(mistaken) == [3, 1, 4, 2, 0, 5]
+
+
+def test_the_verdicts_are_counted_by_label(mistaken) -> None:
+    (table,) = verdict_table(mistaken)
+    assert table.rows == [["abnormal images", "1", "2"], ["good images", "1", "2"]]
+
+
+def test_without_threshold_there_are_no_verdicts(mistaken) -> None:
+    without = replace(mistaken, calibration=None)
+    assert verdict_table(without) == wrong_verdicts(without) == []
 
 
 def test_a_panel_has_a_tile_for_each_title(detector, test_split) -> None:

@@ -16,6 +16,7 @@ from dmad.forms.video.summary import (
     fingerprint,
     headline,
     panels,
+    result_tables,
     roc_curves,
     series,
     stand_in_rule,
@@ -77,6 +78,16 @@ def test_the_subtitle_names_the_test_split_and_the_training(detector, two) -> No
     )
     unknown = replace(two, footage=footage_from_arrays([two.footage.frames]))
     assert "20 frames;" in subtitle(detector, unknown)
+
+
+def test_the_published_protocol_is_folded_unless_the_data_is_published(detector, two) -> None:
+    evaluation = evaluate(detector, two)
+    names = [table.title for table in result_tables(evaluation, "ped2")[0]]
+    assert result_tables(evaluation, "ped2")[1] == []
+    tables, folded = result_tables(evaluation, "video")
+    assert sorted(table.title for table in tables) == sorted(names)
+    assert folded == ["paper"]
+    assert "paper" not in names or tables[-1].title == "paper"
 
 
 def test_the_stand_in_rule_is_above_ordinary_scores() -> None:

@@ -12,12 +12,12 @@ from dmad.calibration.standardisation import Scorer
 from dmad.config import plain
 from dmad.data.footage import Clip, LabelledFootage
 from dmad.data.series import intervals
-from dmad.evaluation.ledger_tables import ledger_tables
 from dmad.evaluation.result import Evaluation
 from dmad.evaluation.summary import Panel, Report, Series
+from dmad.evaluation.table import Table
 from dmad.forms.images.pictures import ImagePictures, JudgedImage, join_tiles, judge_image
 from dmad.forms.video.pictures import Image
-from dmad.forms.video.summary import fingerprint, roc_curves, threshold_notes
+from dmad.forms.video.summary import fingerprint, result_tables, roc_curves, threshold_notes
 from dmad.inference.detector import Detector
 
 PANELS = 6  # this many abnormal images and this many good ones, those with the highest scores
@@ -41,13 +41,15 @@ def summarise(
         card: The model's card.
     """
     calibration, draw = evaluation.calibration, ImagePictures(detector)
-    shown = [test.footage.clips[index] for index in strongest(evaluation)]
+    shown = [test.footage.clips[index] for index in shown_images(evaluation)]
     labels = dict(zip(test.footage.clips, evaluation.scores.labels, strict=True))
+    tables, folded = result_tables(evaluation, detector.config.data.layout)
     return Report(
         title=f"{detector.config.recipe} / {title}",
         subtitle=subtitle(detector, test),
         headline=headline(evaluation),
-        tables=ledger_tables(evaluation.ledger.rows),
+        tables=[*verdict_table(evaluation), *tables],
+        folded=folded,
         series=[series(test, evaluation)],
         threshold=calibration.threshold if calibration else None,
         fps=None,
@@ -108,6 +110,37 @@ def series(test: LabelledFootage, evaluation: Evaluation) -> Series:
     )
 
 
+def verdict_table(evaluation: Evaluation) -> list[Table]:
+    """The confusion matrix: how many images get each verdict. An empty list without threshold."""
+    calibration = evaluation.calibration
+    if calibration is None:
+        return []
+    anomalous = evaluation.deployable[evaluation.signal] >= calibration.threshold
+    rows = []
+    for name, label in (("abnormal images", 1), ("good images", 0)):
+        verdicts = anomalous[evaluation.scores.labels == label]
+        rows.append([name, str(verdicts.sum()), str((~verdicts).sum())])
+    note = f"The number of test images with each verdict (threshold {calibration.threshold:.3g})."
+    return [Table("verdicts", ["label", "judged anomalous", "judged good"], rows, [note])]
+
+
+def shown_images(evaluation: Evaluation) -> list[int]:
+    """Indices of the images to show: wrong verdicts first, then the highest scores."""
+    return list(dict.fromkeys([*wrong_verdicts(evaluation), *strongest(evaluation)]))
+
+
+def wrong_verdicts(evaluation: Evaluation) -> list[int]:
+    """Indices of the worst wrong verdicts: missed abnormal images, then rejected good ones."""
+    if evaluation.calibration is None:
+        return []
+    score, labels = evaluation.deployable[evaluation.signal], evaluation.scores.labels
+    anomalous = score >= evaluation.calibration.threshold
+    order = np.argsort(score, kind="stable")
+    missed = [int(index) for index in order if labels[index] and not anomalous[index]]
+    rejected = [int(index) for index in order[::-1] if not labels[index] and anomalous[index]]
+    return [*missed[:PANELS], *rejected[:PANELS]]
+
+
 def strongest(evaluation: Evaluation) -> list[int]:
     """Indices of the images with the highest scores: abnormal images, then good images."""
     order = np.argsort(-evaluation.deployable[evaluation.signal], kind="stable")
@@ -122,6 +155,8 @@ def panel(
     judged, tiles = judged_tiles(detector, test, clip, draw)
     label = "abnormal" if abnormal else "good"
     verdict = f"judged {judged.verdict}" if judged.verdict else "no threshold yet"
+    if judged.verdict and abnormal != (judged.verdict == "anomalous"):
+        verdict += ": wrong"
     return Panel(
         title=clip.name,
         caption=f"score {judged.score:.2f}; labelled {label}; {verdict}",

@@ -16,6 +16,7 @@ from dmad.evaluation.ledger_tables import footnotes, ledger_tables
 from dmad.evaluation.metrics import roc
 from dmad.evaluation.result import CALIBRATED, RAW, Evaluation
 from dmad.evaluation.summary import Panel, Report, Series
+from dmad.evaluation.table import Table
 from dmad.forms.video.pictures import (
     DEFORMATION,
     FRAME,
@@ -27,6 +28,8 @@ from dmad.forms.video.pictures import (
 from dmad.inference.detector import Detector
 
 PANELS = 6
+PAPER = "paper"  # title of the table of the published protocol
+PUBLISHED = ("ped2", "avenue", "shanghaitech", "mnist", "mvtec")  # layouts of published data sets
 STAND_IN_LEVEL = 3  # without a threshold: robust deviations above the median
 
 
@@ -53,11 +56,13 @@ def summarise(
     usual_peak = float(np.nanmedian(scores.channels["eq12"]))
     scale = ColourScale(detector.config, usual_peak, calibration=calibration)
     curves = [name for name in (CALIBRATED, RAW) if name in evaluation.deployable]
+    tables, folded = result_tables(evaluation, detector.config.data.layout)
     return Report(
         title=f"{detector.config.recipe} / {title}",
         subtitle=subtitle(detector, test),
         headline=headline(evaluation),
-        tables=ledger_tables(evaluation.ledger.rows),
+        tables=tables,
+        folded=folded,
         series=[series(clip, evaluation, shown_events) for clip in test.footage.clips],
         threshold=rule.on if calibration else None,
         fps=scores.fps or None,
@@ -69,6 +74,18 @@ def summarise(
         fingerprint=fingerprint(evaluation, card),
         notes=threshold_notes(evaluation),
     )
+
+
+def result_tables(evaluation: Evaluation, layout: str) -> tuple[list[Table], list[str]]:
+    """Return the tables of results, and the titles of those that are folded at first.
+
+    The table of the published protocol is for comparisons with the literature. So for other data
+    than the published data sets, it is the last one and folded.
+    """
+    tables = ledger_tables(evaluation.ledger.rows)
+    if layout in PUBLISHED:
+        return tables, []
+    return sorted(tables, key=lambda table: table.title == PAPER), [PAPER]
 
 
 def subtitle(detector: Detector, test: LabelledFootage) -> str:
