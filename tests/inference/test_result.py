@@ -103,3 +103,20 @@ def test_an_image_has_the_highest_terms_of_its_tiles():
     assert image.reconstruction.tolist() == [3, 2]
     assert image.deformation.tolist() == [5, 6]
     assert image.raw.tolist() == [5.5, 5]
+
+
+def test_a_result_is_printed_as_a_table():
+    terms = np.array([np.nan, 2.0])
+    video = AnomalyResult(terms, terms, terms, {}, calibrated=terms, alarm=np.array([False, True]))
+    header, first, second = str(video).splitlines()
+    assert header.split() == ["row", "score", "raw", "reconstruction", "deformation", "alarm"]
+    assert first.split() == ["0", "nan", "nan", "nan", "nan", "False"]
+    assert second.split() == ["1", "2", "2", "2", "2", "True"]
+
+
+def test_only_the_first_rows_of_a_long_result_are_printed():
+    terms = np.arange(30.0)
+    lines = str(AnomalyResult(terms, terms, terms, {})).splitlines()
+    assert len(lines) == 1 + 20 + 1
+    assert lines[-1] == "and 10 more rows"
+    assert "score" not in lines[0]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from dmad.calibration.calibration import Calibration
 from dmad.inference.backend import SCORES_AND_MAPS, LazyArrays
 
+ROWS_PRINTED = 20
 RELEASED = ("deformation", "reconstruction", "gradient")  # scores of the released code
 
 
@@ -85,6 +86,18 @@ class AnomalyResult:
         """(N,): the calibrated score if a threshold was set, else the raw score."""
         return self.raw if self.calibrated is None else self.calibrated
 
+    def __str__(self) -> str:
+        """A table with a row for each frame or image, at most `ROWS_PRINTED`."""
+        names = ("score", "raw", "reconstruction", "deformation", "alarm", "verdict")
+        columns = {name: values for name in names if (values := getattr(self, name)) is not None}
+        if self.calibrated is None:
+            del columns["score"]  # it is the raw score
+        lines = ["   row" + "".join(f"{name:>16}" for name in columns)]
+        for row in range(min(len(self.raw), ROWS_PRINTED)):
+            lines.append(f"{row:6}" + "".join(_cell(values[row]) for values in columns.values()))
+        more = len(self.raw) - ROWS_PRINTED
+        return "\n".join(lines + [f"and {more} more rows"] * (more > 0))
+
     @classmethod
     def from_batches(cls, batches: Iterable[JudgedFrames], history: int) -> AnomalyResult:
         """Return the raw scores of one clip.
@@ -143,3 +156,8 @@ class AnomalyResult:
         return replace(
             self, calibrated=calibrated, verdict=np.where(anomalous, "anomalous", "good")
         )
+
+
+def _cell(value: np.generic) -> str:
+    """A number with four digits or another value, as text of 16 characters."""
+    return f"{value:16.4g}" if isinstance(value, np.floating) else f"{value!s:>16}"
