@@ -264,7 +264,7 @@ def stop_while_decoding(write_frames, tmp_path) -> Callable[[int], tuple[Path, P
 
     def stop(number: int) -> tuple[Path, Path]:
         folder, cache = write_frames(tmp_path / "a", 2), tmp_path / "cache"
-        more = [folder / f"{index}.png" for index in range(2, 4000)]  # takes seconds to decode
+        more = [folder / f"{index}.png" for index in range(2, 16000)]  # takes seconds to decode
         for path in more:
             path.hardlink_to(folder / "0.png")
         process = start_decoding(folder, cache)

@@ -88,11 +88,11 @@ class ExportReport:
     precision: Precision
     difference: float  # largest difference of a term on normal frames, divided by its mean
     frames: int  # number of frames that were compared
-    generated: bool = False  # the frames were generated, because there was no data set
     synthetic: SyntheticChange | None = None  # for int8, if synthetic anomalies can be made
     auroc: float | None = None  # for int8, if the test split has labels
     auroc_pytorch: float | None = None
     largest: float | None = None  # largest difference of a test score, divided by the mean score
+    generated: bool = False  # the frames were generated, because there was no data set
 
     def lines(self) -> Iterator[str]:
         """Yield the results of the comparison as lines of text."""
@@ -160,7 +160,9 @@ def _export(
         card = write_card(files, backend, options, folder)
         exported = load_detector(find_model(folder), detector.form)
         difference, frames = compare_terms(detector, exported, normal)
-        report = ExportReport(out, options.format, options.precision, difference, frames, generated)
+        report = ExportReport(
+            out, options.format, options.precision, difference, frames, generated=generated
+        )
         check_difference(report)
         if abnormal:
             some = normal_windows(normal, data.history, COMPARED)
