@@ -27,7 +27,7 @@ class ImageCard:
     name: str
     score: float
     verdict: str  # "anomalous" or "normal"; empty without a threshold
-    picture: str  # relative address of its overlay; empty if there is none
+    picture: str  # relative address of its overlay; empty without an overlay
     links: Sequence[tuple[str, str]]  # name and relative address of its other pictures
 
 

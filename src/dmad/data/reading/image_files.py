@@ -173,24 +173,20 @@ def read_frames(path: Path, frame_format: FrameFormat) -> tuple[list[Frame], tup
         stored_size = opened.size
         if frame_format.antialias:  # Pillow may decode a large JPEG at a lower resolution
             opened.draft(None, (2 * size * tiles, 2 * size * tiles))
-        return frames_of_image(opened, frame_format, stored_size), stored_size
+        return frames_of_image(opened, frame_format), stored_size
 
 
-def frames_of_image(
-    image: Image.Image, frame_format: FrameFormat, stored_size: tuple[int, int] | None = None
-) -> list[Frame]:
+def frames_of_image(image: Image.Image, frame_format: FrameFormat) -> list[Frame]:
     """The frames of an opened image, one for each tile.
 
     Args:
         image: The image.
         frame_format: Size and colours of the frames.
-        stored_size: Width and height before Pillow was told to decode fewer pixels. None: those of
-            the image.
 
     Raises:
         DmadError: The image is too small, or Pillow would read its pixels wrongly.
     """
-    width, height = stored_size or image.size
+    width, height = image.size
     require(min(width, height) >= SMALLEST, f"{width} x {height} pixels are too few")
     converted = _upright(image, frame_format.values)
     if converted.mode != "L":  # a large grey image gets its three channels after it is resized

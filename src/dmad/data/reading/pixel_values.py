@@ -55,7 +55,7 @@ def range_of(values: np.ndarray) -> ValueRange:
 
 
 def range_of_one(strips: Sequence[np.ndarray]) -> ValueRange:
-    """The range of an image or a folder of frames that is read by itself: 8, 12 or 16 bits.
+    """The range of one image, or of all frames of one folder: 8, 12 or 16 bits.
 
     One pixel in a thousand may be brighter. Floating-point and signed numbers get the range that
     `range_of` gives.
