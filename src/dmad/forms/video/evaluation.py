@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
-import torch
 
 from dmad.console import progress_bar, warn_about
 from dmad.data.footage import Footage, LabelledFootage, frame_rate
@@ -140,6 +139,8 @@ def _score_batches(
 
 def score_maps(detector: Detector, judged: JudgedFrames) -> np.ndarray:
     """Compute the score of every pixel, (B, H, W): Eq. 14 without its maxima, or Eq. 23."""
+    import torch
+
     reconstruction_map = torch.from_numpy(judged.reconstruction_map)
     deformation_map = torch.from_numpy(judged.deformation_map)
     maps = detector.form.score_map(reconstruction_map, deformation_map, detector.config)
