@@ -213,3 +213,20 @@ def test_another_frame_rate_is_warned_about(make_worker, frames_of, tmp_path, lo
 def test_a_view_without_a_threshold_of_its_own_is_warned_about(make_worker, clip, logged):
     make_worker(Camera(str(clip()), scene="elsewhere"))
     assert "gate: the threshold was not set on view 'elsewhere'" in logged()
+
+
+def test_a_higher_threshold_is_used_from_the_next_frame_on(make_worker, clip, calibration_of):
+    worker, messages = make_worker(Camera(str(clip())))
+    worker.use_threshold(calibration_of(1e6))
+    run(worker)
+    assert of_kind(messages, EventMessage) == []
+    assert of_kind(messages, CountMessage)[0].threshold == 1e6
+    assert worker.calibration.threshold == 1e6
+
+
+def test_a_calibration_with_other_scores_is_refused_while_watching(
+    make_worker, clip, calibration_of
+):
+    worker, _ = make_worker(Camera(str(clip())))
+    with pytest.raises(DmadError, match="other scores"):
+        worker.use_threshold(calibration_of(1.0, window=5))

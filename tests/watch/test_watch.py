@@ -3,6 +3,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,11 @@ from dmad.api import load
 from dmad.calibration.alarms import find_events
 from dmad.data.zones import Zone
 from dmad.errors import DmadError
+from dmad.watch.camera_worker import CameraWorker
 from dmad.watch.cameras import Camera
 from dmad.watch.settings import WatchSettings
 from dmad.watch.sinks import FileSink, StreamSink
-from dmad.watch.watch import watch
+from dmad.watch.watch import WatchLoop, watch
 
 
 class ListSink:
@@ -144,3 +146,36 @@ def test_watching_needs_no_torch_and_no_other_large_package():
     )
     command = [sys.executable, "-c", code]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "set()\n"
+
+
+def test_a_loop_calls_a_function_for_each_frame_with_its_score(detector, clip):
+    seen = []
+    wake = threading.Event()
+    loop = WatchLoop(wake, lambda worker, frame, judged: seen.append((worker.name, frame, judged)))
+    worker = CameraWorker(detector, Camera(str(clip())), lambda _: None, WatchSettings(), wake)
+    loop.workers.append(worker)
+    loop.run()
+    worker.close()
+    assert {name for name, _, _ in seen} == {"gate"}
+    assert [judged is None for _, _, judged in seen] == [True] * 4 + [False] * 36
+    assert all(judged.time == frame.time for _, frame, judged in seen[4:])
+
+
+def test_cameras_come_and_go_while_an_endless_loop_runs(detector, clip):
+    wake = threading.Event()
+    loop = WatchLoop(wake, endless=True)
+    thread = threading.Thread(target=loop.run)
+    thread.start()
+    try:
+        messages = []
+        worker = CameraWorker(detector, Camera(str(clip())), messages.append, WatchSettings(), wake)
+        loop.call(lambda: loop.workers.append(worker)).result(5)
+        loop.call(lambda: loop.workers.remove(worker)).result(5)
+        assert loop.workers == []
+        with pytest.raises(ValueError, match="not in list"):  # the error is that of the caller
+            loop.call(lambda: loop.workers.remove(worker)).result(5)
+        worker.close()
+    finally:
+        loop.stop()
+        thread.join(5)
+    assert not thread.is_alive()

@@ -23,7 +23,7 @@ from dmad.watch.camera_state import ReportedState, UnscoredTime
 from dmad.watch.cameras import Camera
 from dmad.watch.drift import RecentScores
 from dmad.watch.event_films import EventFilms
-from dmad.watch.event_media import EventMedia
+from dmad.watch.event_media import CLIPS, THUMBNAILS, EventMedia
 from dmad.watch.events import EventUpdate, LiveEvents
 from dmad.watch.health import health_of_view
 from dmad.watch.messages import CountMessage, Message
@@ -145,6 +145,39 @@ class CameraWorker:
         if self._media:
             self._media.add_picture(frame.picture, frame.time)
 
+    @property
+    def calibration(self) -> Calibration:
+        """The threshold in use."""
+        return self._calibration
+
+    @property
+    def state(self) -> str:
+        """The last reported state, or "connecting" if a live source has not given a frame yet."""
+        return self._reported_state()
+
+    @property
+    def drifted(self) -> bool | None:
+        """`RecentScores.drifted`."""
+        return self._recent_scores.drifted
+
+    def use_threshold(self, calibration: Calibration) -> None:
+        """Use another threshold from the next frame on. An event in progress continues.
+
+        Args:
+            calibration: A calibration with the same scores as the present one.
+
+        Raises:
+            DmadError: Its scores are others.
+        """
+        require(
+            calibration.scorer == self._calibration.scorer
+            and calibration.fps == self._calibration.fps,
+            f"the calibration of {self.name} has other scores; watch the camera anew with it",
+        )
+        self._calibration = calibration
+        self.detector = self.detector.with_calibration(calibration)
+        self._live_events.use_threshold(calibration)
+
     def stop(self) -> None:
         """Read no more frames. Returns at once."""
         self.source.stop()
@@ -165,11 +198,11 @@ class CameraWorker:
         settings = self._settings
         if settings.out is None:
             return None
-        folder = settings.out / "clips"
+        folder = settings.out / CLIPS
         fps = fps or self._calibration.fps
         films = EventFilms(folder, fps, settings.before, settings.after)
         scale = ColourScale.from_detector(detector)
-        return EventMedia(films, settings.out / "thumbnails", scale, self._warn)
+        return EventMedia(films, settings.out / THUMBNAILS, scale, self._warn)
 
     def _warn(self, warning: str) -> None:
         logger.warning(f"{self.name}: {warning}")

@@ -59,6 +59,11 @@ class LiveEvents:
         """True if there is neither an event nor a candidate now."""
         return self._finder.candidate is None
 
+    def use_threshold(self, calibration: Calibration) -> None:
+        """Use the alarm rule of another calibration, whose scores are the same, from now on."""
+        self.calibration = calibration
+        self._finder.rule = calibration.rule
+
     def add_frame(self, judged: JudgedFrame) -> Iterator[EventUpdate]:
         """Add the next scored frame. Yield an update if an event begins, rises or ends."""
         count = 1

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 
 from dmad.data.reading.source_frames import SourceFrame
 from dmad.errors import DmadError, one_line, require
 from dmad.inference.detector import Detector
-from dmad.inference.streaming import add_frames
+from dmad.inference.streaming import JudgedFrame, add_frames
 from dmad.watch.camera_worker import CameraWorker
 from dmad.watch.cameras import Camera
 from dmad.watch.messages import Message
@@ -24,6 +26,8 @@ logger = logging.getLogger(__name__)
 IDLE_SECONDS = 0.2  # longest wait before cameras are checked for new frames again
 
 DEFAULT_SETTINGS = WatchSettings()
+
+OnFrame = Callable[[CameraWorker, SourceFrame, JudgedFrame | None], None]
 
 
 def watch(
@@ -52,11 +56,12 @@ def watch(
         "this is a model for images; use `dmad predict`, or watch with a model for video",
     )
     wake = threading.Event()
-    outlet = _Outlet(sinks)
+    outlet = Outlet(sinks)
     with ExitStack() as stack:
         for sink in sinks:
             stack.callback(sink.close)
-        workers: list[CameraWorker] = []
+        loop = WatchLoop(wake)
+        workers = loop.workers
         for camera in cameras:
             worker = CameraWorker(detector, camera, outlet.send, settings, wake)
             workers.append(worker)
@@ -65,7 +70,7 @@ def watch(
         for worker, camera in zip(workers, cameras, strict=True):
             logger.info(start_line(worker.detector, camera, receivers))
         with suppress(KeyboardInterrupt):
-            _score_until_done(workers, wake)
+            loop.run()
         for worker in workers:  # stop all before one is closed, because closing may take seconds
             worker.stop()
     problems = [worker.problem for worker in workers if worker.problem]
@@ -74,32 +79,82 @@ def watch(
     return sum(worker.events for worker in workers)
 
 
-def _score_until_done(workers: Sequence[CameraWorker], wake: threading.Event) -> None:
-    while True:
-        open_workers = [worker for worker in workers if not worker.source.done]
-        if not open_workers:
-            return
-        arrived = [(worker, worker.next_frame()) for worker in open_workers]
-        pairs = [(worker, frame) for worker, frame in arrived if frame is not None]
-        _score(pairs)
+class WatchLoop:
+    """Scores the new frames of several cameras in one batch.
+
+    Args:
+        wake: The event that the workers' sources set.
+        on_frame: Called after each frame with its worker and its score, if it has one. It must
+            return soon, because all cameras wait for it.
+        endless: Run until `stop`, even if there is no camera or all have ended. Cameras may then be
+            added and removed by `call`.
+    """
+
+    def __init__(
+        self,
+        wake: threading.Event,
+        on_frame: OnFrame | None = None,
+        endless: bool = False,
+    ) -> None:
+        self.workers: list[CameraWorker] = []  # only the thread of `run` changes it meanwhile
+        self._wake, self._on_frame, self._endless = wake, on_frame, endless
+        self._tasks: deque[tuple[Callable[[], None], Future[None]]] = deque()
+        self._stopping = threading.Event()
+
+    def run(self) -> None:
+        """Score frames until all cameras have ended, or until `stop`."""
+        while not self._stopping.is_set():
+            self._do_tasks()
+            open_workers = [worker for worker in self.workers if not worker.source.done]
+            if not open_workers and not self._endless:
+                return
+            arrived = [(worker, worker.next_frame()) for worker in open_workers]
+            pairs = [(worker, frame) for worker, frame in arrived if frame is not None]
+            self._score(pairs)
+            if not pairs and all(worker.source.live for worker in open_workers):
+                self._wake.wait(IDLE_SECONDS)
+                self._wake.clear()
+        self._do_tasks()
+
+    def call(self, task: Callable[[], None]) -> Future[None]:
+        """Call a function in the thread of `run`, between two frames. Returns at once."""
+        done: Future[None] = Future()
+        self._tasks.append((task, done))
+        self._wake.set()
+        return done
+
+    def stop(self) -> None:
+        """End `run` after the present frames. Returns at once."""
+        self._stopping.set()
+        self._wake.set()
+
+    def _do_tasks(self) -> None:
+        while self._tasks:
+            task, done = self._tasks.popleft()
+            try:
+                task()
+            except Exception as error:  # belongs to the caller
+                done.set_exception(error)
+            else:
+                done.set_result(None)
+
+    def _score(self, pairs: Sequence[tuple[CameraWorker, SourceFrame]]) -> None:
+        """Score new frames, at most one of each camera, in one batch."""
+        scorable = [(worker, frame) for worker, frame in pairs if worker.check_frame(frame)]
+        streams = [worker.stream for worker, _ in scorable]
+        results = add_frames(streams, [frame.image for _, frame in scorable])
+        scores: dict[CameraWorker, JudgedFrame] = {}
+        for (worker, frame), judged in zip(scorable, results, strict=True):
+            if judged:
+                scores[worker] = replace(judged, time=frame.time)
+                worker.add_result(scores[worker])
         for worker, frame in pairs:
             worker.add_picture(frame)
-        if not pairs and all(worker.source.live for worker in open_workers):
-            wake.wait(IDLE_SECONDS)
-            wake.clear()
+            if self._on_frame:
+                self._on_frame(worker, frame, scores.get(worker))
 
 
-def _score(pairs: Sequence[tuple[CameraWorker, SourceFrame]]) -> None:
-    """Score new frames, at most one of each camera, in one batch."""
-    scorable = [(worker, frame) for worker, frame in pairs if worker.check_frame(frame)]
-    streams = [worker.stream for worker, _ in scorable]
-    results = add_frames(streams, [frame.image for _, frame in scorable])
-    for (worker, frame), judged in zip(scorable, results, strict=True):
-        if judged:
-            worker.add_result(replace(judged, time=frame.time))
-
-
-class _Outlet:
+class Outlet:
     """Sends messages to all sinks. If a sink cannot write, there is one warning until it can."""
 
     def __init__(self, sinks: Sequence[Sink]) -> None:
@@ -107,6 +162,7 @@ class _Outlet:
         self._failing: set[Sink] = set()
 
     def send(self, message: Message) -> None:
+        """Send a message to every sink."""
         line = message.to_json()
         for sink in self._sinks:
             try:
