@@ -13,6 +13,8 @@ from dmad.predict.index_page import (
 )
 from dmad.predict.output_folder import OutputFolder
 
+OWN = MARK.format(verb="predict")
+
 
 class Nothing:
     """The content of a page of clips without any clip."""
@@ -33,7 +35,7 @@ def write(folder: Path) -> str:
 
 def test_a_page_is_private_in_the_manifest_and_escapes_its_values(tmp_path):
     html = write(tmp_path / "out")
-    assert MARK in html
+    assert OWN in html
     assert "<h1>&lt;b&gt;Nothing&lt;/b&gt;</h1>" in html
     assert (tmp_path / "out" / INDEX).stat().st_mode & 0o077 == 0
     assert INDEX in (tmp_path / "out/.dmad-written.jsonl").read_text()
@@ -41,7 +43,7 @@ def test_a_page_is_private_in_the_manifest_and_escapes_its_values(tmp_path):
 
 def test_a_page_of_an_earlier_call_is_replaced(tmp_path):
     write(tmp_path)
-    (tmp_path / INDEX).write_text(f"<!doctype html>{MARK}earlier page")
+    (tmp_path / INDEX).write_text(f"<!doctype html>{OWN}earlier page")
     assert "earlier page" not in write(tmp_path)
 
 
@@ -52,11 +54,11 @@ def test_what_another_program_wrote_is_kept(tmp_path, logged, kind):
     if kind == "file":
         path.write_text("<!doctype html>mine")
     elif kind == "link":
-        (tmp_path / "mine.html").write_text(MARK)
+        (tmp_path / "mine.html").write_text(OWN)
         path.symlink_to(tmp_path / "mine.html")
     else:
         path.mkdir()
-    assert not is_replaceable(path)
+    assert not is_replaceable(path, "predict")
     with OutputFolder(path.parent) as output:
         write_index(output, "clips.html", content())
         assert not output.has(INDEX)

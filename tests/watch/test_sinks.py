@@ -100,8 +100,9 @@ def test_the_stream_comes_after_all_other_sinks(tmp_path):
     names = [type(sink).__name__ for sink in sinks]
     for sink in sinks:
         sink.close()
-    assert names == ["Outbox", "Outbox", "FileSink", "StreamSink"]
+    assert names == ["Outbox", "Outbox", "FileSink", "EventPage", "StreamSink"]
     assert {path.name for path in (tmp_path / "spool").glob("*.db")} == {"webhook.db", "mqtt.db"}
+    assert {"events.jsonl", "index.html"} <= {path.name for path in tmp_path.iterdir()}
 
 
 def test_without_settings_there_is_the_stream_alone():

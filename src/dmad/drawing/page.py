@@ -8,18 +8,24 @@ from io import BytesIO
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, Template
 from PIL import Image
 
 LARGEST_PICTURE = 2400  # pixels of the width or height
 QUALITY = 90  # of WebP pictures
 
 
-def template(package: str, name: str) -> Template:
-    """Return an HTML template of a package, such as "dmad.report". It escapes every value."""
-    root, _, folder = package.partition(".")
+def template(package: str, name: str, base: str = "") -> Template:
+    """Return an HTML template. It escapes every value.
+
+    Args:
+        package: Package that contains it, such as "dmad.report".
+        name: Its file name.
+        base: Package that contains the template that it extends, if this is another one.
+    """
+    roots = [one.partition(".") for one in (package, base) if one]
     environment = Environment(
-        loader=PackageLoader(root, folder),
+        loader=ChoiceLoader([PackageLoader(root, folder) for root, _, folder in roots]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

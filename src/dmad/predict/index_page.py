@@ -1,4 +1,4 @@
-"""What the pages of clips and of images have in common: writing, links and times."""
+"""What the pages of clips, images and watched events have in common: writing, links, times."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from jinja2 import Template
 from markupsafe import Markup
 
 from dmad.drawing.page import page_style, template, text_of
-from dmad.errors import one_line
+from dmad.errors import DmadError, one_line, require
 from dmad.files import write_atomically
 from dmad.predict.output_folder import OutputFolder
 
 logger = logging.getLogger(__name__)
 
 INDEX = "index.html"
-MARK = '<meta name="generator" content="dmad predict">'  # only a page with it is replaced
+MARK = '<meta name="generator" content="dmad {verb}">'  # a verb replaces only its own page
 MARK_WITHIN = 1000  # characters from the start of the page
 PACKAGE = "dmad.predict"
 
@@ -26,7 +27,7 @@ PACKAGE = "dmad.predict"
 def write_index(
     output: OutputFolder, page: str, content: dict[str, Any], *, private: bool = False
 ) -> None:
-    """Write `index.html` and add it to the manifest.
+    """Write `index.html` of `dmad predict`, and add it to the manifest.
 
     There is a warning instead, and no error, if another `index.html` is there or if the page cannot
     be written.
@@ -38,29 +39,56 @@ def write_index(
         private: Only the user who runs this process may read the page.
     """
     path = output.path(INDEX)
-    if not is_replaceable(path):
-        logger.warning(f"no page: {path} was not written by `dmad predict`")
-        return
-    html = template(PACKAGE, page).render(
-        mark=Markup(MARK),
-        style=Markup(page_style() + text_of(PACKAGE, "index.css")),
-        **content,
-    )
+    html = page_text(template(PACKAGE, page), content, "predict")
     try:
-        write_atomically(path, html, private=private)
+        replace_page(path, html, "predict", private=private)
         output.add(path)
-    except OSError as error:
+    except (OSError, DmadError) as error:
         logger.warning(f"no page: {one_line(error)}")
 
 
-def is_replaceable(path: Path) -> bool:
-    """True if there is no such file, or `write_index` wrote it."""
+def page_text(page: Template, content: dict[str, Any], verb: str) -> str:
+    """Return the HTML of a page.
+
+    Args:
+        page: A template that extends `index.html` of this package.
+        content: The values of the template.
+        verb: The command that writes the page, such as "predict".
+    """
+    return page.render(
+        mark=Markup(MARK.format(verb=verb)),
+        style=Markup(page_style() + text_of(PACKAGE, "index.css")),
+        verb=verb,
+        **content,
+    )
+
+
+def replace_page(path: Path, html: str, verb: str, *, private: bool = False) -> None:
+    """Write a page atomically, in place of an earlier page of the same command.
+
+    Args:
+        path: The file.
+        html: The page, as `page_text` returns it.
+        verb: The command that writes the page.
+        private: Only the user who runs this process may read the page.
+
+    Raises:
+        DmadError: There is a file that this command did not write.
+        OSError: The file cannot be written.
+    """
+    advice = "move it away to get the page"
+    require(is_replaceable(path, verb), f"{path} was not written by `dmad {verb}`; {advice}")
+    write_atomically(path, html, private=private)
+
+
+def is_replaceable(path: Path, verb: str) -> bool:
+    """True if there is no such file, or if it is a page of this command."""
     if not path.exists() and not path.is_symlink():
         return True
     if not path.is_file() or path.is_symlink():
         return False
     with path.open(errors="replace") as file:
-        return MARK in file.read(MARK_WITHIN)
+        return MARK.format(verb=verb) in file.read(MARK_WITHIN)
 
 
 def link_to(*parts: str) -> str:

@@ -20,6 +20,7 @@ from dmad.watch.event_films import EventFilms
 from dmad.watch.events import EventUpdate
 from dmad.watch.messages import EventMessage
 
+CLIPS, THUMBNAILS = "clips", "thumbnails"  # folders for the films and the thumbnails
 LONGEST_RECORDING = 1e8  # seconds; a larger time of a message counts from 1970
 WRITE_ERRORS = (OSError, av.FFmpegError, DmadError)
 

@@ -32,8 +32,8 @@ class WatchSettings:
     """Which files are written, and how often the count message is sent.
 
     Args:
-        out: Folder to write events.jsonl to, and a film and a thumbnail picture of each event
-            (default: no files are written).
+        out: Folder to write events.jsonl to, a film and a thumbnail picture of each event, and the
+            page index.html (default: no files are written).
         before: Length of a film before the event starts, in seconds.
         after: Length of a film after the event ends, in seconds.
         every: Seconds between two `count` messages, which contain the numbers of frames and events.

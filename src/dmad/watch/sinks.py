@@ -20,6 +20,7 @@ from dmad.watch.settings import SinkSettings
 logger = logging.getLogger(__name__)
 
 BLOCK = 2**16  # number of bytes that are read at once
+EVENTS = "events.jsonl"
 MOST_WAITING = 100_000  # messages that are kept while they cannot be written
 
 
@@ -145,7 +146,7 @@ def open_sinks(settings: SinkSettings, out: Path | None, stream: TextIO) -> list
 
     Args:
         settings: The addresses that messages are sent to.
-        out: Folder for `events.jsonl`; None writes no file.
+        out: Folder for `events.jsonl` and the page `index.html`; None writes no file.
         stream: Text stream that also gets every message. It is the last sink, because its reader
             may close it.
 
@@ -167,7 +168,11 @@ def open_sinks(settings: SinkSettings, out: Path | None, stream: TextIO) -> list
             sinks.append(Outbox(spool / f"{name}.db", deliver, receiver))
             opened.callback(sinks[-1].close)
         if out:
-            sinks.append(FileSink(out / "events.jsonl"))
+            from dmad.watch.event_page import EventPage  # Jinja is only imported if it is used
+
+            sinks.append(FileSink(out / EVENTS))
+            opened.callback(sinks[-1].close)
+            sinks.append(EventPage(out))
         opened.pop_all()  # nothing is closed, because all could be opened
     return [*sinks, StreamSink(stream)]
 
