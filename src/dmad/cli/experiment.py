@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -285,6 +285,77 @@ def budgets_command(
     budgets(Path(run), out, hours, data.root, data.cache)
 
 
+@dataclass(frozen=True)
+class PeerOptions:
+    """What is compared, and how the other methods are trained.
+
+    Args:
+        runs: Finished runs of recipe images or mvtec to compare, instead of training one. All must
+            have been trained on the same images at the same size.
+        methods: Names of the methods to compare, such as ["dmad","PatchCore"] (default: all).
+        backbone: Pretrained network of the other methods, by its name in timm: what is called
+            teacher here.
+        backbone_weights: File of its weights (default: an installed package, else timm downloads
+            them).
+        coreset: Share of all patches that PatchCore keeps.
+        peer_epochs: Length of the training of Reverse Distillation and EfficientAD (default: as
+            dmad).
+        seed: Random seed.
+        out: Folder to write to.
+        data: The images of all methods.
+        train: The training of dmad.
+    """
+
+    runs: list[Path] = field(default_factory=list)
+    methods: list[str] = field(default_factory=list)
+    backbone: str = "resnet18"
+    backbone_weights: Path | None = None
+    coreset: float = 0.1
+    peer_epochs: int | None = None
+    seed: int = 0
+    out: Path = Path("peers")
+    data: GridData = GridData()
+    train: GridTraining = GridTraining()
+
+
+def peers_command(options: PeerOptions) -> None:
+    """Compare dmad with PatchCore, PaDiM, EfficientAD and Reverse Distillation of anomalib.
+
+    All get the same images, size, seed and rule for the threshold. Needs the extra `peers`.
+
+    Example: dmad experiment peers --data.root PHOTOS --train.epochs 12
+
+    Args:
+        options: What is compared.
+    """
+    from dmad.config import changed
+    from dmad.experiments.anomalib_methods import PeerSettings, chosen_peers
+    from dmad.experiments.peer_methods import own_methods
+    from dmad.experiments.peers import peers
+    from dmad.experiments.run_grid import with_data
+    from dmad.recipes import images
+
+    config = with_data(images(), options.data.root, options.data.cache)
+    size, epochs = options.data.size, options.train.epochs
+    config = changed(
+        config,
+        seed=options.seed,
+        size=size or config.data.size,
+        epochs=epochs or config.train.epochs,
+    )
+    own = own_methods(config, options.runs)
+    settings = PeerSettings(
+        options.backbone,
+        options.backbone_weights,
+        options.coreset,
+        options.peer_epochs or own[0].config.train.epochs,
+        options.seed,
+    )
+    data = own[0].config.data
+    methods = chosen_peers(own, settings, data.size, options.methods)
+    peers(methods, data, options.out)
+
+
 EXPERIMENTS: dict[str, Verb] = {
     "toy": toy_command,
     "ablation": ablation_command,
@@ -296,4 +367,5 @@ EXPERIMENTS: dict[str, Verb] = {
     "fields": fields_command,
     "deployable": deployable_command,
     "budgets": budgets_command,
+    "peers": peers_command,
 }

@@ -1,0 +1,304 @@
+"""Methods of the package anomalib, each with the interface `Method`.
+
+They get the same images as dmad, and the weights of the same pretrained networks. anomalib is
+imported inside the functions, because it is an extra.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from dmad.config import DataConfig, ImageModelConfig, TrainConfig
+from dmad.data.splits import load_split
+from dmad.drawing.pictures import save_png
+from dmad.errors import DmadError, one_line, require
+from dmad.experiments.peer_methods import (
+    ImageScorer,
+    Method,
+    Own,
+    Training,
+    UnavailableError,
+)
+from dmad.files import make_folder, temporary_array
+from dmad.forms.images.evaluation import ScoredImages, frames_of
+from dmad.hardware import compute_settings, default_device
+from dmad.model.distillation import Teacher
+from dmad.model.teacher_weights import load_teacher
+
+PATCHCORE, PADIM = "PatchCore", "PaDiM"
+EFFICIENT_AD, REVERSE_DISTILLATION = "EfficientAD", "Reverse Distillation"
+CLASSES = {
+    PATCHCORE: "Patchcore",
+    PADIM: "Padim",
+    EFFICIENT_AD: "EfficientAd",
+    REVERSE_DISTILLATION: "ReverseDistillation",
+}  # the name of each class in `anomalib.models`
+STAGES = {PATCHCORE: slice(1, 3), PADIM: slice(0, 3), REVERSE_DISTILLATION: slice(0, 3)}
+PADIM_CHANNELS = {"wide_resnet50_2": 550}  # as in its paper
+OTHER_PADIM_CHANNELS = 100  # as in its paper for ResNet-18
+BATCH = 8  # as dmad
+MODEL_FILE = "weights.pt"
+NEEDED = "dmad experiment peers needs anomalib; pip install 'dmad[peers]'"
+
+
+@dataclass(frozen=True)
+class PeerSettings:
+    """Settings of all methods of anomalib.
+
+    Args:
+        backbone: Name of the pretrained network in timm (for dmad it is the teacher). EfficientAD
+            has its own.
+        backbone_weights: File of its weights. None: an installed package, or a download by timm.
+        coreset: Share of all patches that PatchCore keeps.
+        epochs: Length of the training of Reverse Distillation and EfficientAD.
+        seed: Random seed.
+    """
+
+    backbone: str = "resnet18"
+    backbone_weights: Path | None = None
+    coreset: float = 0.1
+    epochs: int = 12
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        require(0 < self.coreset <= 1, f"--coreset is {self.coreset}; give above 0, at most 1")
+        require(self.epochs >= 1, f"--peer_epochs is {self.epochs}; give 1 or more")
+
+
+@dataclass(frozen=True)
+class AnomalibMethod:
+    """One method of anomalib.
+
+    Args:
+        name: One of `CLASSES`.
+        peers: Its settings.
+        size: Height and width of the images in pixels.
+    """
+
+    name: str
+    peers: PeerSettings
+    size: int
+    finished: bool = False
+
+    def __post_init__(self) -> None:
+        require(self.name in CLASSES, f"no method {self.name!r}; known: {', '.join(CLASSES)}")
+
+    @property
+    def settings(self) -> str:
+        """As `Method.settings`."""
+        epochs = f"{self.peers.epochs} epochs"
+        return {
+            PATCHCORE: f"{self.peers.backbone}, coreset {self.peers.coreset:.0%}",
+            PADIM: self.peers.backbone,
+            EFFICIENT_AD: f"size S, {epochs}",
+            REVERSE_DISTILLATION: f"{self.peers.backbone}, {epochs}",
+        }[self.name]
+
+    def train(self, data: DataConfig, folder: Path) -> Training:
+        """Train with the engine and the data module of anomalib, and store the weights.
+
+        Raises:
+            DmadError: anomalib is not installed.
+            UnavailableError: A download failed, or the method does not fit this network.
+        """
+        require_anomalib()
+        from lightning import seed_everything
+
+        seed_everything(self.peers.seed, verbose=False)
+        make_folder(folder)
+        module = self._module()
+        if self.name == EFFICIENT_AD:
+            self._download(module, folder.parent / "imagenette")
+        else:
+            copy_backbone(module, self.peers)
+        frames = frames_of(load_split(data, "train").footage)
+        start = time.perf_counter()
+        with TemporaryDirectory(dir=folder) as images:
+            self._fit(module, frames, Path(images))
+        minutes = (time.perf_counter() - start) / 60
+        path = folder / MODEL_FILE
+        torch.save(module.state_dict(), path)
+        return Training(minutes, str(path))
+
+    def load(self, training: Training) -> ImageScorer:
+        """Return the trained module as a scorer."""
+        require_anomalib()
+        module = self._module()
+        module.load_state_dict(torch.load(training.model, weights_only=True))
+        return ModuleScorer(module.to(default_device()).eval(), self.size)
+
+    def _module(self) -> Any:
+        """The module of anomalib, without its thresholds, metrics and pictures.
+
+        Raises:
+            UnavailableError: The method does not fit this network.
+        """
+        from anomalib import models
+
+        logging.getLogger("anomalib").setLevel(logging.ERROR)
+        kind = getattr(models, CLASSES[self.name])
+        settings: dict[str, Any] = dict.fromkeys(
+            ("post_processor", "evaluator", "visualizer"), False
+        )
+        settings["pre_processor"] = kind.configure_pre_processor((self.size, self.size))
+        if self.name != EFFICIENT_AD:
+            backbone = self.peers.backbone
+            layers = Teacher(backbone).network.feature_info.module_name()[STAGES[self.name]]
+            settings |= {"backbone": backbone, "layers": layers, "pre_trained": False}
+        if self.name == PATCHCORE:
+            settings["coreset_sampling_ratio"] = self.peers.coreset
+        if self.name == PADIM:
+            settings["n_features"] = PADIM_CHANNELS.get(self.peers.backbone, OTHER_PADIM_CHANNELS)
+        try:
+            return kind(**settings)
+        except ValueError as error:  # Reverse Distillation has decoders for some networks only
+            raise UnavailableError(
+                f"it does not fit {self.peers.backbone}: {one_line(error)}"
+            ) from error
+
+    def _download(self, module: Any, penalty_images: Path) -> None:
+        """Download the teacher and the ImageNet images of EfficientAD, if they are missing.
+
+        Raises:
+            UnavailableError: They cannot be downloaded.
+        """
+        module.imagenet_dir = penalty_images
+        try:
+            module.prepare_pretrained_model()
+            module.prepare_imagenette_data((self.size, self.size))
+        except (OSError, RuntimeError) as error:
+            from anomalib.models.image.efficient_ad import lightning_model
+
+            addresses = (
+                lightning_model.WEIGHTS_DOWNLOAD_INFO,
+                lightning_model.IMAGENETTE_DOWNLOAD_INFO,
+            )
+            raise UnavailableError(
+                "its pretrained teacher and its ImageNet images cannot be downloaded from "
+                f"{' and '.join(info.url for info in addresses)} ({one_line(error)})"
+            ) from error
+
+    def _fit(self, module: Any, frames: Sequence[np.ndarray], folder: Path) -> None:
+        """Train on images (H, W, 3) uint8, which are written to a folder for the data module."""
+        from anomalib.data import Folder
+        from anomalib.engine import Engine
+
+        make_folder(folder / "good")
+        for index, frame in enumerate(frames):
+            save_png(frame, folder / "good" / f"{index:05}.png")
+        is_efficient_ad = self.name == EFFICIENT_AD  # it needs batches of 1, and a validation split
+        images = Folder(
+            name="good",
+            root=folder,
+            normal_dir="good",
+            train_batch_size=1 if is_efficient_ad else BATCH,
+            eval_batch_size=BATCH,
+            num_workers=0,
+            test_split_mode="none",
+            val_split_mode="from_train" if is_efficient_ad else "none",
+            val_split_ratio=0.1,
+            seed=self.peers.seed,
+        )
+        device, precision = default_device(), "32-true"
+        if self.name == REVERSE_DISTILLATION:
+            precision = compute_settings(TrainConfig(), device).precision
+        is_trained = self.name in (EFFICIENT_AD, REVERSE_DISTILLATION)
+        engine = Engine(
+            accelerator="gpu" if device == "cuda" else "cpu",
+            devices=1,
+            precision=precision,
+            max_epochs=self.peers.epochs if is_trained else 1,
+            default_root_dir=folder / "logs",
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+        engine.fit(module, datamodule=images)
+
+
+def chosen_peers(
+    own: Sequence[Own], peers: PeerSettings, size: int, names: Sequence[str] = ()
+) -> list[Method]:
+    """Return dmad and the methods of anomalib, or only those with the given names.
+
+    Raises:
+        DmadError: A name is unknown, or a method of anomalib is chosen and it is not installed.
+    """
+    known = {one.name for one in own} | set(CLASSES)
+    unknown = [name for name in names if name not in known]
+    require(not unknown, f"no method is called {unknown}; known: {', '.join(sorted(known))}")
+    others = [AnomalibMethod(name, peers, size) for name in CLASSES if not names or name in names]
+    if others:
+        require_anomalib()
+    return [*(one for one in own if not names or one.name in names), *others]
+
+
+def require_anomalib() -> None:
+    """Check that anomalib is installed.
+
+    Raises:
+        DmadError: It is not. The message says how to install it.
+    """
+    require(find_spec("anomalib") is not None, NEEDED)
+
+
+def copy_backbone(module: nn.Module, peers: PeerSettings) -> None:
+    """Copy the weights of the pretrained network into a module of anomalib.
+
+    They are read or downloaded as those of a teacher of dmad.
+
+    Raises:
+        DmadError: There are no weights.
+    """
+    teacher = Teacher(peers.backbone)
+    settings = ImageModelConfig()
+    load_teacher(
+        teacher, replace(settings, teacher=peers.backbone, teacher_weights=peers.backbone_weights)
+    )
+    given = {key.replace(".", "_"): value for key, value in teacher.network.state_dict().items()}
+    copied = 0
+    for part in module.modules():
+        if type(part).__name__ == "TimmFeatureExtractor":
+            extractor: Any = part.feature_extractor
+            own = {key: given[key.replace(".", "_")] for key in extractor.state_dict()}
+            extractor.load_state_dict(own)
+            copied += 1
+    if not copied:
+        raise DmadError(f"{type(module).__name__} has no network to copy weights into")
+
+
+class ModuleScorer:
+    """A trained module of anomalib as `ImageScorer`. Its score is the first term.
+
+    Args:
+        module: The module, in eval mode.
+        size: Height and width of its images in pixels.
+    """
+
+    alpha = 0.0
+
+    def __init__(self, module: nn.Module, size: int) -> None:
+        self.module, self.size = module, size
+
+    @torch.inference_mode()
+    def __call__(self, frames: Sequence[np.ndarray]) -> ScoredImages:
+        """Score images (H, W, 3) uint8 one at a time."""
+        device = default_device()
+        maps = temporary_array((2, len(frames), self.size, self.size), np.float32)
+        scores = np.empty(len(frames))
+        for index, frame in enumerate(frames):
+            x = torch.from_numpy(np.ascontiguousarray(frame)).to(device)
+            judged = self.module(x.permute(2, 0, 1)[None] / 255)
+            scores[index] = float(judged.pred_score)
+            maps[0, index] = judged.anomaly_map[0, 0].float().cpu().numpy()
+        return ScoredImages(scores, np.zeros(len(frames)), maps)
