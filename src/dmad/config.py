@@ -49,6 +49,7 @@ class DataConfig:
     antialias: ClassVar[bool] = True
     fps: ClassVar[float] = 0.0
     crop: ClassVar[int] = 0
+    hours: ClassVar[float] = 0.0
     tiles: ClassVar[int] = 1
     categories: ClassVar[str] = ""
     black: ClassVar[float] = 0.0
@@ -86,6 +87,9 @@ class VideoDataConfig(DataConfig):
         crop: Height and width in pixels of square crops to train on. A crop is placed where the
             frame differs from the background, because there is little to learn where nothing moves.
             0 trains on whole frames. The model is used on whole frames in both cases.
+        hours: Hours of footage to train on and to set the threshold with. They are pieces of 10
+            seconds, spread evenly over all clips, so that decoded frames of very long footage fit
+            on the disk. 0 uses all footage.
     """
 
     layout: VideoLayout = "video"  # type: ignore[misc]
@@ -95,10 +99,11 @@ class VideoDataConfig(DataConfig):
     fps: float = 0.0  # type: ignore[misc]
     normal: tuple[int, ...] = (1, 3, 5, 7, 9)
     crop: int = 0  # type: ignore[misc]
+    hours: float = 0.0  # type: ignore[misc]
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_settings(self, "data", history=0, fps=0, crop=0)
+        check_settings(self, "data", history=0, fps=0, crop=0, hours=0)
         require(
             self.crop < self.size,
             f"data.crop is {self.crop} and data.size {self.size}; give a smaller crop, or 0 to "

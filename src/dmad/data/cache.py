@@ -22,6 +22,7 @@ from dmad.checked_files import read_mapping
 from dmad.config import DataConfig
 from dmad.console import bars_are_shown, error_console
 from dmad.data.footage import Clip, ClipSource, Footage
+from dmad.data.pieces import decode_piece
 from dmad.data.reading.decode import aspect_ratio, decode, probe
 from dmad.data.reading.frame_format import Frame, FrameFormat
 from dmad.data.reading.paths import image_files, is_image
@@ -35,6 +36,7 @@ VERSION = 7  # raise it when decoding changes, or the format of the files in the
 FRAMES, INDEX = "frames.u8", "index.json"  # the two files of an entry
 LOCK, PART = ".lock", ".part"  # suffixes of an entry's lock file and of its unfinished folder
 ANY_NAME = ("utf-8", "surrogateescape")  # encodes file names even if they are not valid UTF-8
+FREE_SHARE = 0.8  # share of the free space that pieces of long footage may fill
 FRAMES_FOR_A_BAR = 200  # decoding more frames than this shows a progress bar
 
 
@@ -109,6 +111,8 @@ def _key(sources: Sequence[ClipSource], frame_format: FrameFormat) -> str:
         require(source.path.exists(), f"{source.path} does not exist; expected a clip there")
         files = image_files(source.path) if source.path.is_dir() else [source.path]
         line = f"\n{source.name}\t{source.scene}\t{source.path.resolve()}"
+        if source.frames:
+            line += f"\t{source.first}\t{source.frames}"
         digest.update(line.encode(*ANY_NAME))
         for path in files:
             stat = path.stat()
@@ -224,7 +228,7 @@ def _decode_all(
     short: dict[str, int] = {}
     start = 0  # index of the next clip's first frame
     frame_bytes = frame_format.size**2 * frame_format.channels
-    stated = [probe(source.path) for source in sources]
+    stated = [_stated(source) for source in sources]
     total = sum(count for _, count in stated)
     _require_space(Path(file.name).parent.parent, total * frame_bytes, sources, frame_bytes)
     hidden = total <= FRAMES_FOR_A_BAR or not bars_are_shown()
@@ -239,7 +243,7 @@ def _decode_all(
                 progress.advance(task)
             has_notes = len(skipped) > notes_before
             if length >= minimum:
-                complete = 0 < count <= length
+                complete = 0 < count <= length or source.frames > 0
                 cut = has_notes and not source.path.is_dir() and not complete
                 clip = Clip(source.name, source.scene, start, length, fps, cut)
                 aspect = aspect_ratio(source.path)
@@ -259,6 +263,12 @@ def _decode_all(
     }
 
 
+def _stated(source: ClipSource) -> tuple[float, int]:
+    """Frames per second and number of frames of a clip before decoding; 0 if unknown."""
+    fps, count = probe(source.path)
+    return fps, source.frames or count
+
+
 def _require_space(
     folder: Path, needed: int, sources: Sequence[ClipSource], frame_bytes: int
 ) -> None:
@@ -271,12 +281,22 @@ def _require_space(
     """
     free = shutil.disk_usage(folder).free
     if needed > free:
-        needed = frame_bytes * sum(_count(source.path) for source in sources)
+        needed = frame_bytes * sum(source.frames or _count(source.path) for source in sources)
     require(
         needed <= free,
         f"the decoded frames need {_size(needed)} in {folder}, and {_size(free)} are free; give "
-        "another folder with --data.cache or $DMAD_CACHE, a smaller --data.size, or fewer clips",
+        "another folder with --data.cache or $DMAD_CACHE, a smaller --data.size, or fewer "
+        f"clips{_hint_to_hours(sources, free // frame_bytes)}",
     )
+
+
+def _hint_to_hours(sources: Sequence[ClipSource], frames: int) -> str:
+    """The advice to train on pieces of videos. Empty for images."""
+    rates = [fps for fps, _ in map(_stated, sources) if fps]
+    if not rates:
+        return ""
+    hours = FREE_SHARE * frames / max(rates) / 3600
+    return f"; --data.hours {hours:.2g} trains on evenly spread pieces of them"
 
 
 def _count(path: Path) -> int:
@@ -296,6 +316,9 @@ def _decode_source(
     """
     frame_format = replace(frame_format, page=source.page)
     try:
+        if source.frames:
+            yield from decode_piece(source, frame_format, skipped.append)
+            return
         yield from decode(source.path, frame_format, skipped.append, lambda: shifts.append(True))
     except DmadError as error:
         skipped.append(f"{error}: left out")

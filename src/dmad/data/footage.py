@@ -30,12 +30,16 @@ class ClipSource:
         path: Video file, folder of frame images, or image.
         scene: Name of the camera's view; empty if all clips show the same view.
         page: Index of the image in an image file that holds several.
+        first: Index of the first frame, if the clip is a piece of a longer one.
+        frames: Number of frames of such a piece. 0: the clip is all that `path` contains.
     """
 
     name: str
     path: Path
     scene: str = ""
     page: int = 0
+    first: int = 0
+    frames: int = 0
 
 
 @dataclass(frozen=True)

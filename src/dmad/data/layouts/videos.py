@@ -31,6 +31,7 @@ from dmad.data.labels import (
     unlabelled,
 )
 from dmad.data.locations import required_root
+from dmad.data.pieces import spread_pieces
 from dmad.data.reading.paths import holds_frames, is_clip, shown
 from dmad.errors import DmadError, require
 
@@ -85,6 +86,8 @@ def load_videos(data: DataConfig, split: SplitName) -> LabelledFootage:
         DmadError: The data is missing, or labels do not fit the clips.
     """
     found = find_split(data.layout, required_root(data), split)
+    if split == "train" and data.hours:
+        found = _in_pieces(found, data)
     footage = decode_clips(found.sources, data)
     if data.layout == "video":
         notes = notes_on_folders(required_root(data))
@@ -102,6 +105,20 @@ def load_videos(data: DataConfig, split: SplitName) -> LabelledFootage:
         label_name=found.label_name,
         masks=masks if all(found.masks) else None,
     )
+
+
+def _in_pieces(found: Split, data: DataConfig) -> Split:
+    """Replace the clips of a split by evenly spread pieces of them.
+
+    Raises:
+        DmadError: The clips have labels.
+    """
+    require(
+        not found.label_name,
+        "data.hours works only for footage without labels; give normal clips in a folder named "
+        "train, or leave it out",
+    )
+    return unlabelled(spread_pieces(found.sources, data.hours, data.fps))
 
 
 def splits_share_clips(data: DataConfig) -> bool:

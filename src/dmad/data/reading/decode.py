@@ -66,6 +66,7 @@ def decode(
     frame_format: FrameFormat,
     report: Callable[[str], None] = lambda line: None,
     report_shift: Callable[[], None] = lambda: None,
+    files: Sequence[Path] = (),
 ) -> Iterator[Frame]:
     """Decode a video, a folder of frame images or a single image, one frame at a time.
 
@@ -79,6 +80,7 @@ def decode(
         frame_format: Size and colours of the frames.
         report: Called with one line for each damaged frame or file.
         report_shift: Called if frames of a video may be missing at unknown places.
+        files: For a folder: the images to decode. By default, all.
 
     Returns:
         Frames (size, size, channels), 0 to 255.
@@ -95,7 +97,7 @@ def decode(
     if not path.is_dir():
         frames = video_frames(path, report, report_shift)
         return (resize_frame(frame, frame_format) for frame in frames)
-    files = image_files(path)
+    files = files or image_files(path)
     suffixes = ", ".join(sorted(IMAGE_SUFFIXES))
     require(len(files) > 0, f"{path} holds no frame images; expected {suffixes} files")
     values = frame_format.values or _range_of_frames(files, frame_format.megapixels)

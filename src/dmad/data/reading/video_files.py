@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import av
@@ -24,10 +25,28 @@ from dmad.data.reading.video_header import (
 from dmad.errors import one_line, require
 
 
+@dataclass(frozen=True)
+class Decoding:
+    """Where decoding starts, and how many processor cores it uses.
+
+    Args:
+        start: Time of a keyframe in ticks of the track. Decoding starts there, or at a keyframe
+            before it. None: at the start of the file.
+        threads: Number of cores. 0: FFmpeg chooses.
+    """
+
+    start: int | None = None
+    threads: int = 0
+
+
+WHOLE = Decoding()
+
+
 def video_frames(
     path: Path,
     report: Callable[[str], None],
     report_shift: Callable[[], None] = lambda: None,
+    decoding: Decoding = WHOLE,
 ) -> Iterator[av.VideoFrame]:
     """Decode a video file frame by frame.
 
@@ -40,6 +59,7 @@ def video_frames(
         report: Called with one line if frames are damaged or left out.
         report_shift: Called if frames may be missing at unknown places, so that the indices of
             later frames do not fit labels.
+        decoding: Where decoding starts.
 
     Raises:
         DmadError: No frame can be read.
@@ -52,7 +72,11 @@ def video_frames(
             require(container.format.name != "tty", f"{path} is a text file, not a video")
             stream = video_stream(container)
             stream.thread_type = "AUTO"
+            stream.codec_context.thread_count = decoding.threads
             stated, note = _stated_packets(stream), note_on_tracks(container)
+            if decoding.start is not None:
+                container.seek(decoding.start, stream=stream)
+                stated = 0
             places = FramePlaces(container, stream, header.fps)
             for frame in _in_place(container, stream, places):
                 yield frame

@@ -38,12 +38,15 @@ def open_video(path: Path) -> av.container.InputContainer:
     """Open a video file.
 
     FFmpeg takes the start of a relative name for a protocol if a colon follows, as in
-    `16:01:04.mp4`. It does not do so for absolute paths.
+    `16:01:04.mp4`. It does not do so for absolute paths. A path of another kind, such as an address
+    of a store, opens its file itself.
 
     Raises:
         av.FFmpegError: The file is not readable.
     """
-    return av.open(os.path.abspath(path))
+    if isinstance(path, os.PathLike):
+        return av.open(os.path.abspath(path))
+    return av.open(path.open("rb"))
 
 
 def read_header(path: Path) -> VideoHeader:
@@ -73,6 +76,13 @@ def count_frames(path: Path) -> int:
             return max(count, stream.frames if is_grid(container) else 0)
     except (av.FFmpegError, ValueError):
         return count
+
+
+def ticks(path: Path, seconds: float) -> int:
+    """Convert a time since the start of a readable video to the unit of its timestamps."""
+    with open_video(path) as container:
+        stream = video_stream(container)
+        return (stream.start_time or 0) + round(seconds / float(stream.time_base or 1))
 
 
 def frame_times(path: Path) -> list[float]:
