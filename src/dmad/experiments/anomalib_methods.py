@@ -17,11 +17,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from lightning import LightningDataModule
 from torch import nn
+from torch.utils.data import DataLoader
 
 from dmad.config import DataConfig, ImageModelConfig, TrainConfig
 from dmad.data.splits import load_split
-from dmad.drawing.pictures import save_png
 from dmad.errors import DmadError, one_line, require
 from dmad.experiments.peer_methods import (
     ImageScorer,
@@ -48,6 +49,7 @@ STAGES = {PATCHCORE: slice(1, 3), PADIM: slice(0, 3), REVERSE_DISTILLATION: slic
 PADIM_CHANNELS = {"wide_resnet50_2": 550}  # as in its paper
 OTHER_PADIM_CHANNELS = 100  # as in its paper for ResNet-18
 BATCH = 8  # as dmad
+VALIDATED = 10  # every tenth image, as in the paper of EfficientAD
 MODEL_FILE = "weights.pt"
 NEEDED = "dmad experiment peers needs anomalib; pip install 'dmad[peers]'"
 
@@ -106,7 +108,7 @@ class AnomalibMethod:
         }[self.name]
 
     def train(self, data: DataConfig, folder: Path) -> Training:
-        """Train with the engine and the data module of anomalib, and store the weights.
+        """Train with the engine of anomalib, and store the weights.
 
         Raises:
             DmadError: anomalib is not installed.
@@ -124,8 +126,8 @@ class AnomalibMethod:
             copy_backbone(module, self.peers)
         frames = frames_of(load_split(data, "train").footage)
         start = time.perf_counter()
-        with TemporaryDirectory(dir=folder) as images:
-            self._fit(module, frames, Path(images))
+        with TemporaryDirectory(dir=folder) as logs:
+            self._fit(module, frames, Path(logs))
         minutes = (time.perf_counter() - start) / 60
         path = folder / MODEL_FILE
         torch.save(module.state_dict(), path)
@@ -161,11 +163,15 @@ class AnomalibMethod:
         if self.name == PADIM:
             settings["n_features"] = PADIM_CHANNELS.get(self.peers.backbone, OTHER_PADIM_CHANNELS)
         try:
-            return kind(**settings)
+            module = kind(**settings)
         except ValueError as error:  # Reverse Distillation has decoders for some networks only
             raise UnavailableError(
                 f"it does not fit {self.peers.backbone}: {one_line(error)}"
             ) from error
+        if self.name == REVERSE_DISTILLATION:  # its loss needs this, and 16 bit changes the layout
+            for part in (module.model.encoder, module.model.decoder):
+                part.register_forward_hook(_contiguous)
+        return module
 
     def _download(self, module: Any, penalty_images: Path) -> None:
         """Download the teacher and the ImageNet images of EfficientAD, if they are missing.
@@ -189,41 +195,77 @@ class AnomalibMethod:
                 f"{' and '.join(info.url for info in addresses)} ({one_line(error)})"
             ) from error
 
-    def _fit(self, module: Any, frames: Sequence[np.ndarray], folder: Path) -> None:
-        """Train on images (H, W, 3) uint8, which are written to a folder for the data module."""
-        from anomalib.data import Folder
+    def _fit(self, module: Any, frames: Sequence[np.ndarray], logs: Path) -> None:
+        """Train on images (H, W, 3) uint8. The engine writes files to the folder `logs`."""
         from anomalib.engine import Engine
 
-        make_folder(folder / "good")
-        for index, frame in enumerate(frames):
-            save_png(frame, folder / "good" / f"{index:05}.png")
-        is_efficient_ad = self.name == EFFICIENT_AD  # it needs batches of 1, and a validation split
-        images = Folder(
-            name="good",
-            root=folder,
-            normal_dir="good",
-            train_batch_size=1 if is_efficient_ad else BATCH,
-            eval_batch_size=BATCH,
-            num_workers=0,
-            test_split_mode="none",
-            val_split_mode="from_train" if is_efficient_ad else "none",
-            val_split_ratio=0.1,
-            seed=self.peers.seed,
-        )
-        device, precision = default_device(), "32-true"
+        device, precision, epochs, batch = default_device(), "32-true", 1, BATCH
+        if self.name in (EFFICIENT_AD, REVERSE_DISTILLATION):
+            epochs = self.peers.epochs
         if self.name == REVERSE_DISTILLATION:
             precision = compute_settings(TrainConfig(), device).precision
-        is_trained = self.name in (EFFICIENT_AD, REVERSE_DISTILLATION)
+        if self.name == EFFICIENT_AD:
+            batch = 1
         engine = Engine(
             accelerator="gpu" if device == "cuda" else "cpu",
             devices=1,
             precision=precision,
-            max_epochs=self.peers.epochs if is_trained else 1,
-            default_root_dir=folder / "logs",
+            max_epochs=epochs,
+            default_root_dir=logs,
             enable_progress_bar=False,
             enable_model_summary=False,
         )
-        engine.fit(module, datamodule=images)
+        engine.fit(module, datamodule=FrameData(frames, batch, self.name == EFFICIENT_AD))
+
+
+def _contiguous(part: nn.Module, inputs: Any, features: Any) -> Any:
+    """A hook: features of several stages in the usual memory layout."""
+    if isinstance(features, dict):
+        return {name: feature.contiguous() for name, feature in features.items()}
+    return [feature.contiguous() for feature in features]
+
+
+class FrameData(LightningDataModule):
+    """Images in memory for the engine of anomalib.
+
+    Args:
+        frames: Good images (H, W, 3) uint8.
+        train_batch_size: Number of images of a training step.
+        validate: Keep every tenth image for the validation, as EfficientAD needs it.
+    """
+
+    name, category = "good", ""  # names of a folder of the engine
+
+    def __init__(
+        self, frames: Sequence[np.ndarray], train_batch_size: int, validate: bool = False
+    ) -> None:
+        super().__init__()
+        self.train_batch_size = train_batch_size
+        self.kept = list(frames[::VALIDATED]) if validate else []
+        self.trained = [frame for i, frame in enumerate(frames) if not validate or i % VALIDATED]
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        """The images to train on, in random order."""
+        return DataLoader(
+            self.trained,  # type: ignore[arg-type]
+            self.train_batch_size,
+            shuffle=True,
+            collate_fn=image_batch,
+        )
+
+    def val_dataloader(self) -> DataLoader[Any] | list[Any]:
+        """The images that are kept; empty if there are none."""
+        if not self.kept:
+            return []
+        return DataLoader(self.kept, BATCH, collate_fn=image_batch)  # type: ignore[arg-type]
+
+
+def image_batch(frames: Sequence[np.ndarray]) -> Any:
+    """Return images (H, W, 3) uint8 as a batch of anomalib, labelled as good."""
+    from anomalib.data import ImageBatch
+
+    stacked = torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2)
+    return ImageBatch(image=stacked / 255, gt_label=torch.zeros(len(frames), dtype=torch.bool))
 
 
 def chosen_peers(
