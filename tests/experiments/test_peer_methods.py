@@ -34,6 +34,11 @@ def test_a_run_of_other_images_is_refused(trained_images, tiny_images, tmp_path)
         own.train(replace(own.config.data, held_out=0.5), tmp_path)
 
 
+def test_several_runs_have_different_names(trained_images, tiny_images):
+    names = [own.name for own in own_methods(tiny_images(), [trained_images] * 2)]
+    assert names == ["dmad 1", "dmad 2"]
+
+
 def test_runs_must_be_of_images_and_alike(trained, trained_images, tiny_images, tmp_path):
     with pytest.raises(DmadError, match="is a model of video; give one of images"):
         own_methods(recipes.images(), [trained])

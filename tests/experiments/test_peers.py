@@ -100,7 +100,7 @@ def test_the_figures_of_a_finished_run_are_those_of_its_evaluation(
         values = {one.value for one in evaluation.ledger.rows if one.metric == metric}
         assert float(figures[column]) in {round(value, 4) for value in values}
     notes = {one.note for one in evaluation.ledger.rows if one.signal == "at 1 %"}
-    ours = {one["note"] for one in read_rows(tmp_path / "1-dmad" / "ledger.json") if one["note"]}
+    ours = {one["note"] for one in read_rows(tmp_path / "dmad" / "ledger.json") if one["note"]}
     assert notes <= ours
     assert figures["memory of training MiB"] == ""
 
@@ -138,7 +138,7 @@ def test_a_method_that_cannot_be_had_has_words_instead_of_figures(data, tmp_path
 def test_a_finished_training_is_not_repeated(data, tmp_path):
     for _ in range(2):
         peers([Stub()], data, tmp_path, here)
-    assert (tmp_path / "1-red" / "trainings").read_text() == "x"
+    assert (tmp_path / "red" / "trainings").read_text() == "x"
     with pytest.raises(DmadError, match="holds a training with other settings"):
         peers([replace(Stub(), settings="another")], data, tmp_path, here)
 

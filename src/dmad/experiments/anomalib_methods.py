@@ -25,6 +25,7 @@ from dmad.config import DataConfig, ImageModelConfig, TrainConfig
 from dmad.data.splits import load_split
 from dmad.errors import DmadError, one_line, require
 from dmad.experiments.peer_methods import (
+    OWN_NAME,
     ImageScorer,
     Method,
     Own,
@@ -273,16 +274,18 @@ def chosen_peers(
 ) -> list[Method]:
     """Return dmad and the methods of anomalib, or only those with the given names.
 
+    The name `dmad` stands for all runs of it.
+
     Raises:
         DmadError: A name is unknown, or a method of anomalib is chosen and it is not installed.
     """
-    known = {one.name for one in own} | set(CLASSES)
+    known = {OWN_NAME, *CLASSES}
     unknown = [name for name in names if name not in known]
     require(not unknown, f"no method is called {unknown}; known: {', '.join(sorted(known))}")
     others = [AnomalibMethod(name, peers, size) for name in CLASSES if not names or name in names]
     if others:
         require_anomalib()
-    return [*(one for one in own if not names or one.name in names), *others]
+    return [*(one for one in own if not names or OWN_NAME in names), *others]
 
 
 def require_anomalib() -> None:

@@ -20,6 +20,9 @@ from dmad.inference.detector import Detector
 from dmad.runs import find_model, read_card
 
 
+OWN_NAME = "dmad"
+
+
 class UnavailableError(DmadError):
     """A method needs something that cannot be had here. The table says so instead of figures."""
 
@@ -78,11 +81,12 @@ class Own:
     Args:
         config: All settings, of a form for images.
         run: The finished run. None: one is trained.
+        name: Name in the table. No two methods have the same name.
     """
 
     config: ImageConfig
     run: Path | None = None
-    name: str = "dmad"
+    name: str = OWN_NAME
 
     @property
     def settings(self) -> str:
@@ -130,10 +134,11 @@ def own_methods(config: Config, runs: Sequence[Path]) -> list[Own]:
         required_root(config.data)
         return [Own(of_images(config, "the recipe"))]
     found = []
-    for run in runs:
+    for index, run in enumerate(runs):
         settings = of_images(config_of_card(read_card(find_model(run))), str(run))
         ours = with_locations(settings.data, config.data.root, config.data.cache)
-        found.append(Own(replace(settings, data=ours), run))
+        name = f"{OWN_NAME} {index + 1}" if len(runs) > 1 else OWN_NAME
+        found.append(Own(replace(settings, data=ours), run, name))
     data = found[0].config.data
     other = [str(one.run) for one in found if one.config.data != data]
     require(not other, f"{', '.join(other)}: other data settings than {runs[0]}; give runs alike")

@@ -108,10 +108,11 @@ def peers(
         DmadError: There is no usable data, or the folder contains trainings with other settings.
     """
     require(data.tiles == 1, "methods are compared on whole images; give --data.tiles 1")
-    outcomes = []
-    for index, method in enumerate(methods):
-        folder = out / f"{index + 1}-{method.name.lower().replace(' ', '-')}"
-        outcomes.append(outcome_of(method, data, folder, run))
+    folders = [out / method.name.lower().replace(" ", "-") for method in methods]
+    outcomes = [
+        outcome_of(method, data, folder, run)
+        for method, folder in zip(methods, folders, strict=True)
+    ]
     trained = [(one.method, one.training) for one in outcomes if one.training]
     logger.info("speed")
     seconds = run(seconds_per_image, trained, data) if trained else {}
