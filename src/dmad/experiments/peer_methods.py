@@ -19,7 +19,6 @@ from dmad.forms.images.evaluation import ScoredImages, score_frames
 from dmad.inference.detector import Detector
 from dmad.runs import find_model, read_card
 
-
 OWN_NAME = "dmad"
 
 
