@@ -1,9 +1,17 @@
 import numpy as np
 import pytest
+from scipy import stats
 
-from dmad.calibration.alarms import AlarmRule
+from dmad.calibration.alarms import AlarmRule, Event
 from dmad.errors import DmadError
-from dmad.evaluation.event_metrics import alarm_curve, alarm_metrics
+from dmad.evaluation.event_metrics import (
+    AlarmMetrics,
+    alarm_curve,
+    alarm_metrics,
+    false_alarms,
+    labelled_events,
+    missed_events,
+)
 
 NAN = np.nan
 
@@ -33,6 +41,7 @@ def test_metrics_equal_those_computed_by_hand():
     assert alarms.delay_s == 0.25  # 1 and 0 frames
     assert alarms.normal_hours == pytest.approx(8 / 2 / 3600)
     assert alarms.false_per_hour == pytest.approx(2 / alarms.normal_hours)
+    assert alarms.false_interval[0] < alarms.false_per_hour < alarms.false_interval[1]
 
 
 def test_the_delay_includes_the_frames_that_confirm_an_event():
@@ -70,6 +79,28 @@ def test_true_events_end_at_clip_borders():
     labels = np.array([0, 1, 1, 1, 1, 0])
     assert alarm_metrics(np.zeros(6), labels, [3, 0, 3], AlarmRule(5, 5), 10).true_events == 2
     assert alarm_metrics(np.zeros(6), labels, None, AlarmRule(5, 5), 10).true_events == 1
+
+
+@pytest.mark.parametrize("count", [0, 1, 7])
+def test_each_end_of_the_interval_makes_the_count_unlikely(count):
+    low, high = AlarmMetrics(count / 2, 1, 0, 1, 1, count, 2.0).false_interval
+    assert stats.poisson.cdf(count, 2 * high) == pytest.approx(0.05)
+    assert low < count / 2 < high or count == 0
+    if count:
+        assert stats.poisson.sf(count - 1, 2 * low) == pytest.approx(0.05)
+    else:
+        assert low == 0
+
+
+def test_missed_events_and_false_alarms_are_those_without_an_overlap():
+    scores = np.array([NAN, NAN, 0, 9, 0, 0, 9, 0])
+    labels = np.array([1, 0, 0, 1, 0, 1, 0, 0])
+    true_events = labelled_events(scores, labels, [4, 4])
+    assert true_events == [(3, 4), (5, 6)]  # the first has no score
+    found, false = Event(3, 4, 3, 9.0, 3), Event(6, 7, 6, 9.0, 6)
+    assert missed_events(true_events, [found, false]) == [(5, 6)]
+    assert missed_events(true_events, []) == true_events
+    assert false_alarms([found, false], labels) == [false]
 
 
 def test_undefined_metrics_are_nan():

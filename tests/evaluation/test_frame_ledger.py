@@ -79,7 +79,7 @@ def test_alarm_rows_give_false_alarms_recall_and_delay():
     assert (rate.metric, rate.value) == ("false_alarms_per_hour", 3 / (6 / 2 / 3600))
     assert (recall.metric, recall.value) == ("event_recall", 1)
     assert (delay.metric, delay.value) == ("detection_delay_s", 0)
-    assert rate.note == "3 in 3 s of normal footage"
+    assert rate.note == "3 in 3 s of normal footage, 90% interval 981.2 to 9304.4"
     assert recall.note == "1 of 1 events"
     *_, delay = alarm_rows("mine", values, replace(scores, labels=late), AlarmRule(5, 5))
     assert delay.value == 0.5

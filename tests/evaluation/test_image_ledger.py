@@ -46,6 +46,15 @@ def test_a_score_at_the_threshold_is_rejected() -> None:
     assert ledger.value("at 5 %", "recall") == 1
 
 
+def test_budgets_are_in_order() -> None:
+    labels, scores = np.array([0, 0, 1, 1], np.uint8), np.array([0.0, 1, 2, 3])
+    given = ScoreSet({"score": scores}, labels, np.ones(4, int))
+    budgets = {"5%": ("b", 1.0), "0.001/image": ("b", 3.0), "0.1/image": ("b", 0.0)}
+    ledger = build_image_ledger(given, {}, {"b": scores}, budgets)
+    recalls = [row.signal for row in ledger.rows if row.metric == "recall"]
+    assert recalls == ["at 0.1 %", "at 5 %", "at 10 %"]
+
+
 def test_the_paper_takes_the_larger_of_two_figures() -> None:
     rows = [
         Row("paper", "a", "AP", 0.8),

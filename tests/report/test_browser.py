@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from browser import Browser
 
+from dmad.evaluation.ledger_tables import METRIC_NAMES
 from dmad.evaluation.summary import Report, Series
+from dmad.evaluation.table import Table
 from dmad.report.page import render
 
 
@@ -110,6 +112,27 @@ def test_the_page_fits_the_width_of_a_phone(browser: Browser, file: Path) -> Non
         browser.draw(chart)
     browser.find("summary").click()
     assert browser.run("return document.documentElement.scrollWidth") <= 360
+
+
+@pytest.mark.usefixtures("quiet")
+def test_no_table_scrolls_sideways_on_a_laptop(
+    browser: Browser, report: Report, tmp_path: Path
+) -> None:
+    """The widest table is that of video with masks: ten metrics."""
+    columns = ["signal", *METRIC_NAMES.values()]
+    columns = [name for name in columns if not name.startswith(("image", "F1", "false positives"))]
+    columns += ["AP", "AUPRO", "RBDC", "TBDC"]
+    row = ["published ped2 protocol, without deformation", *["0.1234"] * (len(columns) - 1)]
+    path = tmp_path / "wide.html"
+    path.write_text(render(replace(report, tables=[Table("deployable", columns, [row])])))
+    browser.open(path, 1280)
+    sizes = browser.run(
+        "return [...document.querySelectorAll('.wide')].map((e) => [e.scrollWidth, e.clientWidth])"
+    )
+    assert len(columns) == 11
+    assert sizes
+    assert all(content <= shown for content, shown in sizes)
+    assert browser.run("return document.documentElement.scrollWidth") <= 1280
 
 
 @pytest.mark.usefixtures("quiet")

@@ -49,7 +49,7 @@ def without_plotly(html: str) -> str:
 
 
 def test_sections_have_a_fixed_order_and_links(html: str) -> None:
-    order = ["results", "scores", "events", "thresholds", "training", "settings", "fingerprint"]
+    order = ["results", "events", "scores", "thresholds", "training", "settings", "fingerprint"]
     assert re.findall(r'<section id="(\w+)"', html) == order
     assert re.findall(r'<a href="#(\w+)"', html) == order
     ids = Tags(html).values("id")

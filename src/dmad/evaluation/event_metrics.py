@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy import stats
 
 from dmad.calibration.alarms import AlarmRule, Event, find_events
 from dmad.data.series import intervals, split_clips
 from dmad.errors import require
 from dmad.evaluation.metrics import top_scores
+
+CONFIDENCE = 0.9  # of intervals
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,16 @@ class AlarmMetrics:
     found_events: int  # true events that overlap a detected event
     false_events: int  # detected events without an abnormal frame
     normal_hours: float  # duration of the normal frames that have a score
+
+    @property
+    def false_interval(self) -> tuple[float, float]:
+        """The exact 90 % Poisson interval of false alarms per hour; NaN: no normal footage."""
+        if not self.normal_hours:
+            return np.nan, np.nan
+        count, outside = self.false_events, (1 - CONFIDENCE) / 2
+        low = stats.chi2.ppf(outside, 2 * count) / 2 if count else 0.0
+        high = stats.chi2.ppf(1 - outside, 2 * count + 2) / 2
+        return float(low / self.normal_hours), float(high / self.normal_hours)
 
 
 def alarm_metrics(
@@ -53,20 +66,15 @@ def alarm_metrics(
     require(len(scores) == len(labels), f"{len(scores)} scores for {len(labels)} labels")
     require(fps > 0, f"{fps} frames per second; give a number above 0")
     abnormal = np.asarray(labels, bool)
-    scored = ~np.isnan(scores)
     events = find_events(scores, rule, clip_lengths)
-    true_events = [
-        (start, end)
-        for start, end in _abnormal_stretches(abnormal, clip_lengths)
-        if scored[start:end].any()
-    ]
+    true_events = labelled_events(scores, labels, clip_lengths)
     delays = []
     for start, end in true_events:
         delay = _delay(start, end, events)
         if delay is not None:
             delays.append(delay)
-    false_events = sum(not abnormal[event.start : event.end].any() for event in events)
-    normal_hours = float((scored & ~abnormal).sum() / fps / 3600)
+    false_events = len(false_alarms(events, abnormal))
+    normal_hours = float((~np.isnan(scores) & ~abnormal).sum() / fps / 3600)
     return AlarmMetrics(
         false_per_hour=false_events / normal_hours if normal_hours else np.nan,
         recall=len(delays) / len(true_events) if true_events else np.nan,
@@ -78,15 +86,38 @@ def alarm_metrics(
     )
 
 
-def _abnormal_stretches(
-    abnormal: np.ndarray, clip_lengths: Sequence[int] | np.ndarray | None
+def labelled_events(
+    scores: np.ndarray,
+    labels: np.ndarray,
+    clip_lengths: Sequence[int] | np.ndarray | None,
 ) -> list[tuple[int, int]]:
-    """Return the first frame, and the frame after the last one, of each true event."""
+    """Return the first frame, and the frame after the last one, of each true event.
+
+    The arguments are those of `alarm_metrics`.
+    """
+    scored = ~np.isnan(scores)
     return [
         (int(frames[first]), int(frames[last - 1]) + 1)
-        for frames in split_clips(np.arange(len(abnormal)), clip_lengths)
-        for first, last in intervals(abnormal[frames])
+        for frames in split_clips(np.arange(len(labels)), clip_lengths)
+        for first, last in intervals(np.asarray(labels, bool)[frames])
+        if scored[frames[first] : frames[last - 1] + 1].any()
     ]
+
+
+def missed_events(
+    true_events: Sequence[tuple[int, int]], events: Sequence[Event]
+) -> list[tuple[int, int]]:
+    """Return the true events that overlap no detected event."""
+    return [
+        (start, end)
+        for start, end in true_events
+        if not any(event.start < end and event.end > start for event in events)
+    ]
+
+
+def false_alarms(events: Sequence[Event], labels: np.ndarray) -> list[Event]:
+    """Return the detected events without an abnormal frame."""
+    return [event for event in events if not np.any(labels[event.start : event.end])]
 
 
 def _delay(start: int, end: int, events: list[Event]) -> int | None:

@@ -9,7 +9,7 @@ import numpy as np
 from dmad.calibration.alarms import AlarmRule
 from dmad.data.series import split_clips
 from dmad.errors import require
-from dmad.evaluation.event_metrics import alarm_metrics
+from dmad.evaluation.event_metrics import CONFIDENCE, alarm_metrics
 from dmad.evaluation.ledger import BlockName, LabelSet, Ledger, Row
 from dmad.evaluation.metrics import average_precision, macro_auroc, micro_auroc
 from dmad.evaluation.published_protocols import NEEDED_CHANNELS, published
@@ -136,7 +136,11 @@ def alarm_rows(signal: str, values: np.ndarray, scores: ScoreSet, rule: AlarmRul
     """
     alarms = alarm_metrics(values, scores.labels, scores.clip_lengths, rule, scores.fps)
     found = f"{alarms.found_events} of {alarms.true_events} events"
-    false = f"{alarms.false_events} in {3600 * alarms.normal_hours:.0f} s of normal footage"
+    low, high = alarms.false_interval
+    false = (
+        f"{alarms.false_events} in {3600 * alarms.normal_hours:.0f} s of normal footage, "
+        f"{CONFIDENCE:.0%} interval {low:.1f} to {high:.1f}"
+    )
     rows = [
         Row("deployable", signal, "false_alarms_per_hour", alarms.false_per_hour, false),
         Row("deployable", signal, "event_recall", alarms.recall, found),

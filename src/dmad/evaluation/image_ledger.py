@@ -36,17 +36,17 @@ def build_image_ledger(
         paper: Name and values (N,) of each signal of the block `paper`.
         deployable: Name and values (N,) of each signal of the block `deployable`.
         thresholds: For each budget, such as "0.01/image", the name of a signal of `deployable` and
-            the threshold of this signal.
+            the threshold of this signal. Their rows are in the order of the budgets.
     """
     rows = []
     for name, values in paper.items():
         rows += image_rows("paper", name, values, scores.labels)
     for name, values in deployable.items():
         rows += image_rows("deployable", name, values, scores.labels)
-    for budget, (name, threshold) in thresholds.items():
-        percent = 100 * Budget.parse(budget).rate
+    rates = {Budget.parse(budget).rate: limit for budget, limit in thresholds.items()}
+    for rate, (name, threshold) in sorted(rates.items()):
         rejected = deployable[name] >= threshold
-        rows += threshold_rows(f"at {percent:g} %", rejected, scores.labels)
+        rows += threshold_rows(f"at {100 * rate:g} %", rejected, scores.labels)
     labels = LabelSet.from_labels(scores.label_name, scores.labels)
     return Ledger(rows, labels, scores.frames_without_score)
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from scipy import stats
 
 from dmad.api import load
 from dmad.calibration.alarms import AlarmShape
@@ -98,15 +97,13 @@ def count_alarms(
 
 def table_row(budget: float, alarms: AlarmMetrics) -> tuple[str, ...]:
     """Return a row of the table, with the exact 90 % Poisson interval of the rate."""
-    count, hours = alarms.false_events, alarms.normal_hours
-    low = stats.chi2.ppf(0.05, 2 * count) / 2 / hours if count else 0.0
-    high = stats.chi2.ppf(0.95, 2 * count + 2) / 2 / hours
+    low, high = alarms.false_interval
     return (
         f"{budget:g}",
         f"{alarms.false_per_hour:.1f}",
         f"{low:.1f} to {high:.1f}",
-        f"{count}",
-        f"{hours:.3g}",
+        f"{alarms.false_events}",
+        f"{alarms.normal_hours:.3g}",
         "" if np.isnan(alarms.recall) else f"{alarms.recall:.2f}",
     )
 

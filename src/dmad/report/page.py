@@ -45,11 +45,13 @@ def sections(report: Report) -> dict[str, str]:
     """Return anchor and title of every section that has content."""
     of_images = report.unit == "image"
     has_curves = any(set(epoch) - {"epoch", "seconds"} for epoch in report.history)
-    pictures = "Wrong verdicts and highest scores" if of_images else "Strongest events"
+    pictures = "Wrong verdicts and highest scores" if of_images else "Missed and detected events"
+    if report.threshold is None:
+        pictures = "Highest scores"
     all_sections = {
         "results": ("Results", any(table.rows for table in report.tables)),
-        "scores": ("Scores" if of_images else "Scores over time", report.series),
         "events": (pictures, report.panels),
+        "scores": ("Scores" if of_images else "Scores over time", report.series),
         "thresholds": ("Thresholds", report.roc or report.alarms),
         "training": ("Training", has_curves),
         "settings": ("Settings", report.settings),

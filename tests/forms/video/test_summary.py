@@ -12,13 +12,19 @@ from dmad.evaluation.result import CALIBRATED, RAW
 from dmad.forms.video.evaluation import evaluate
 from dmad.forms.video.pictures import DEFORMATION, FRAME, HEAT, REFERENCE, ColourScale
 from dmad.forms.video.summary import (
+    Moment,
     alarms,
+    cost_table,
     fingerprint,
     headline,
+    highest_moments,
+    missed_moments,
+    missed_table,
     panels,
     result_tables,
     roc_curves,
     series,
+    shown_moments,
     stand_in_rule,
     subtitle,
     summarise,
@@ -122,29 +128,81 @@ def test_terms_without_threshold_are_standardised_by_the_test_split(detector, tw
     assert abs(np.nanmedian(shown.reconstruction)) < 3
 
 
-@pytest.mark.parametrize(
-    ("labels", "caption"),
-    [([0] * 7 + [1] * 3, "labelled abnormal"), ([0] * 10, "labelled normal: a false alarm")],
-    ids=["abnormal", "normal"],
-)
-def test_a_panel_has_a_tile_for_each_title(detector, two, labels, caption) -> None:
-    test = replace(two, labels=np.tile(labels, 2).astype(np.uint8))
+def test_a_panel_has_a_tile_for_each_title(detector, two) -> None:
+    test = two
     wide = tuple(replace(clip, aspect=1.5) for clip in test.footage.clips)
     test = replace(test, footage=replace(test.footage, clips=wide))
-    event, scale = Event(17, 20, 18, 1.5, 17), ColourScale(detector.config, 1.0)
-    (panel,) = panels(detector, test, [event], scale)
+    moment, scale = Moment(17, 20, 18, 1.5, "found"), ColourScale(detector.config, 1.0)
+    (panel,) = panels(detector, test, [moment], scale)
     titles = (FRAME, REFERENCE, DEFORMATION, HEAT)
     assert panel.tiles == [title.replace("\n", " ") for title in titles]
     assert panel.image.shape[1] == len(panel.tiles) * round(1.5 * 256)
     assert panel.title == f"{two.footage.clips[1].name}, frame 8 (0.8 s)"
-    assert panel.caption == f"score 1.50, 3 frames long; {caption}"
+    assert panel.caption == "found; score 1.50, 3 frames"
 
 
-def test_the_strongest_events_have_panels(detector, two) -> None:
-    events = [Event(4 + index % 4, 9, 5, float(index), 4) for index in range(8)]
-    shown = panels(detector, two, events, ColourScale(detector.config, 1.0))
-    scores = [panel.caption.split(",")[0] for panel in shown]
-    assert scores == [f"score {score:.2f}" for score in (7, 6, 5, 4, 3, 2)]
+def test_missed_events_come_first_then_false_alarms_then_found_events(two) -> None:
+    def events(start: int) -> list[Event]:
+        return [Event(start, start + 1, start, float(score), start) for score in range(8)]
+
+    missed = [Moment(9, 10, 9, 0.5, "missed: no alarm")]
+    shown = shown_moments(missed, [*events(8), *events(5)], two.labels)
+    assert [moment.verdict.split(":")[0] for moment in shown] == (
+        ["missed"] + 6 * ["false alarm"] + 6 * ["found"]
+    )
+    assert [moment.score for moment in shown] == [0.5, *(2 * [7, 6, 5, 4, 3, 2])]
+
+
+def test_without_a_threshold_only_the_highest_scores_are_shown(two) -> None:
+    events = [Event(start, start + 1, start, start / 2, start) for start in range(4, 20)]
+    shown = highest_moments(events, two.labels)
+    assert [moment.peak for moment in shown] == [19, 18, 17, 16, 15, 14]
+    assert {moment.verdict for moment in shown} == {"labelled abnormal", "labelled normal"}
+
+
+def test_missed_events_are_listed_with_their_place(with_threshold, two, calibration_of) -> None:
+    silent = with_threshold.with_calibration(calibration_of(1e6))
+    evaluation = evaluate(silent, two)
+    missed = missed_moments(evaluation, [])
+    scores = evaluation.deployable[CALIBRATED]
+    assert {(moment.start, moment.end) for moment in missed} == {(7, 10), (17, 20)}
+    for moment in missed:
+        assert moment.score == scores[moment.peak] == scores[moment.start : moment.end].max()
+    assert missed[0].score >= missed[1].score
+    (table,) = missed_table(missed, two, 10.0)
+    (second,) = [row for row in table.rows if row[0] == two.footage.clips[1].name]
+    assert second[1:3] == ["7 to 9", "0.7 s"]
+    assert missed_table([], two, 10.0) == []
+    report = summarise("mine", silent, two, evaluation, card(silent))
+    assert report.tables[0].title == "missed events"
+    assert [panel.caption.split(":")[0] for panel in report.panels] == ["missed", "missed"]
+
+
+def test_the_cost_of_thresholds_is_measured_on_the_test_set(with_threshold, detector, two) -> None:
+    evaluation = evaluate(with_threshold, two)
+    (table,) = cost_table(evaluation)
+    assert [row[0] for row in table.rows] == [
+        *("6e-05", "8e-05", "0.0001 (in use)", "0.000125", "0.00016")
+    ]
+    in_use = table.rows[2]
+    rows = {row.metric: row for row in evaluation.ledger.rows if row.signal == CALIBRATED}
+    assert float(in_use[1]) == rows["event_recall"].value == 1
+    assert float(in_use[4]) == pytest.approx(rows["false_alarms_per_hour"].value, abs=0.05)
+    assert cost_table(evaluate(detector, two)) == []
+    timeless = replace(evaluation, scores=replace(evaluation.scores, fps=0.0))
+    assert cost_table(timeless) == []
+
+
+def test_a_higher_threshold_costs_fewer_false_alarms_and_finds_less(
+    detector, two, calibration_of
+) -> None:
+    terms = evaluate(detector, two).scores.channels
+    middle = float(np.nanmedian(terms["eq12"] + 0.5 * terms["eq13"]))
+    evaluation = evaluate(detector.with_calibration(calibration_of(middle, minimum=1)), two)
+    (table,) = cost_table(evaluation)
+    found = [float(row[1]) for row in table.rows]
+    assert found == sorted(found, reverse=True)
+    assert found[0] > found[-1]
 
 
 def test_false_alarms_need_a_threshold_and_a_frame_rate(detector, with_threshold, two) -> None:

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from dmad.calibration.alarms import AlarmRule, Event, find_events
 from dmad.calibration.standardisation import Scorer
+from dmad.calibration.threshold import OPTIONS
 from dmad.data.footage import Clip, LabelledFootage, frame_rate
 from dmad.drawing.pictures import legend_row
-from dmad.evaluation.event_metrics import alarm_curve
+from dmad.evaluation.event_metrics import (
+    alarm_curve,
+    alarm_metrics,
+    false_alarms,
+    labelled_events,
+    missed_events,
+)
 from dmad.evaluation.ledger_tables import footnotes, ledger_tables
 from dmad.evaluation.metrics import roc
 from dmad.evaluation.result import CALIBRATED, RAW, Evaluation
@@ -57,16 +65,24 @@ def summarise(
     scale = ColourScale(detector.config, usual_peak, calibration=calibration)
     curves = [name for name in (CALIBRATED, RAW) if name in evaluation.deployable]
     tables, folded = result_tables(evaluation, detector.config.data.layout)
+    missed = missed_moments(evaluation, events) if calibration else []
+    shown = highest_moments(events, scores.labels)
+    if calibration:
+        shown = shown_moments(missed, events, scores.labels)
     return Report(
         title=f"{detector.config.recipe} / {title}",
         subtitle=subtitle(detector, test),
         headline=headline(evaluation),
-        tables=tables,
+        tables=[
+            *missed_table(missed, test, scores.fps),
+            *cost_table(evaluation),
+            *tables,
+        ],
         folded=folded,
         series=[series(clip, evaluation, shown_events) for clip in test.footage.clips],
         threshold=rule.on if calibration else None,
         fps=scores.fps or None,
-        panels=panels(detector, test, events, scale),
+        panels=panels(detector, test, shown, scale),
         roc=roc_curves(evaluation, curves),
         alarms=alarms(evaluation, rule),
         history=card.get("history", []),
@@ -144,31 +160,128 @@ def series(clip: Clip, evaluation: Evaluation, events: list[Event] | None) -> Se
     )
 
 
+@dataclass(frozen=True)
+class Moment:
+    """A stretch [start, end) of frames to show: a missed event, or a detected one."""
+
+    start: int
+    end: int
+    peak: int  # frame with the highest score
+    score: float  # the highest score
+    verdict: str  # what is right or wrong, in a few words
+
+
+def missed_moments(evaluation: Evaluation, events: Sequence[Event]) -> list[Moment]:
+    """The labelled events that overlap no detected event, the most nearly found first."""
+    scores = evaluation.scores
+    values = evaluation.deployable[evaluation.signal]
+    missed = []
+    labelled = labelled_events(values, scores.labels, scores.clip_lengths)
+    for start, end in missed_events(labelled, events):
+        peak = start + int(np.nanargmax(values[start:end]))
+        missed.append(Moment(start, end, peak, float(values[peak]), "missed: no alarm"))
+    return sorted(missed, key=lambda moment: -moment.score)
+
+
+def shown_moments(
+    missed: Sequence[Moment], events: Sequence[Event], labels: np.ndarray
+) -> list[Moment]:
+    """The moments with pictures: missed events, then false alarms, then found events.
+
+    Each group has at most `PANELS` moments, those with the highest scores.
+    """
+    wrong = false_alarms(events, labels)
+    right = [event for event in events if event not in wrong]
+    groups = (
+        list(missed),
+        detected_moments(wrong, "false alarm: labelled normal"),
+        detected_moments(right, "found: labelled abnormal"),
+    )
+    return [moment for group in groups for moment in group[:PANELS]]
+
+
+def highest_moments(events: Sequence[Event], labels: np.ndarray) -> list[Moment]:
+    """The moments with pictures without a threshold: those with the highest scores."""
+    wrong = false_alarms(events, labels)
+    right = [event for event in events if event not in wrong]
+    normal = detected_moments(wrong, "labelled normal")
+    both = [*normal, *detected_moments(right, "labelled abnormal")]
+    return sorted(both, key=lambda moment: -moment.score)[:PANELS]
+
+
+def detected_moments(events: Sequence[Event], verdict: str) -> list[Moment]:
+    """The moments of detected events, the highest score first."""
+    strongest = sorted(events, key=lambda event: -event.score)
+    return [Moment(e.start, e.end, e.peak, e.score, verdict) for e in strongest]
+
+
+def missed_table(missed: Sequence[Moment], test: LabelledFootage, fps: float) -> list[Table]:
+    """The missed events as a table; an empty list if there are none."""
+    if not missed:
+        return []
+    rows = []
+    for moment in missed:
+        clip = clip_of(test, moment.peak)
+        span = f"{moment.start - clip.start} to {moment.end - 1 - clip.start}"
+        time = f"{(moment.start - clip.start) / fps:.1f} s" if fps else ""
+        rows.append([clip.name, span, time, f"{moment.score:.3g}"])
+    columns = ["clip", "frames", "start", "highest score"]
+    note = "Labelled events without an alarm. The one that was nearest to the threshold is first."
+    return [Table("missed events", columns, rows, [note])]
+
+
+def cost_table(evaluation: Evaluation) -> list[Table]:
+    """What several thresholds cost and find on this test set. Empty without a frame rate."""
+    calibration, scores = evaluation.calibration, evaluation.scores
+    if calibration is None or not scores.fps:
+        return []
+    values = evaluation.deployable[evaluation.signal]
+    rows = []
+    for factor in OPTIONS:
+        on, off = factor * calibration.rule.on, factor * calibration.rule.off
+        rule = replace(calibration.rule, on=on, off=off)
+        cost = alarm_metrics(values, scores.labels, scores.clip_lengths, rule, scores.fps)
+        low, high = cost.false_interval
+        name = f"{on:.3g}" + (" (in use)" if factor == 1 else "")
+        recall = "" if np.isnan(cost.recall) else f"{cost.recall:.2f}"
+        found = f"{cost.found_events} of {cost.true_events}"
+        rate = [f"{cost.false_per_hour:.1f}", f"{low:.1f} to {high:.1f}"]
+        rows.append([name, recall, found, str(cost.false_events), *rate])
+    columns = ["threshold", "event recall", "events found", "false alarms", "an hour"]
+    hours = cost.normal_hours
+    note = (
+        f"What a threshold costs on this test set, which has {3600 * hours:.0f} s of normal "
+        f"footage. The budget was {calibration.budget}. `dmad calibrate RUN --threshold X` sets "
+        "another threshold."
+    )
+    return [Table("cost of the threshold", [*columns, "90 % interval"], rows, [note])]
+
+
+def clip_of(test: LabelledFootage, frame: int) -> Clip:
+    """The clip that a frame of the footage belongs to."""
+    return next(c for c in test.footage.clips if c.start <= frame < c.start + c.length)
+
+
 def panels(
-    detector: Detector, test: LabelledFootage, events: list[Event], scale: ColourScale
+    detector: Detector, test: LabelledFootage, moments: Sequence[Moment], scale: ColourScale
 ) -> list[Panel]:
-    """One row of pictures for each of the events with the highest scores."""
+    """One row of pictures for each moment."""
     fps = frame_rate(test.footage.clips, detector.config.data.fps)
-    strongest = sorted(events, key=lambda event: -event.score)[:PANELS]
-    return [_panel(detector, test, event, fps, scale) for event in strongest]
+    return [_panel(detector, test, moment, fps, scale) for moment in moments]
 
 
 def _panel(
-    detector: Detector, test: LabelledFootage, event: Event, fps: float, scale: ColourScale
+    detector: Detector, test: LabelledFootage, moment: Moment, fps: float, scale: ColourScale
 ) -> Panel:
-    clip = next(c for c in test.footage.clips if c.start <= event.peak < c.start + c.length)
-    picture = picture_of_frame(detector, test.footage, clip, event.peak, scale)
+    clip = clip_of(test, moment.peak)
+    picture = picture_of_frame(detector, test.footage, clip, moment.peak, scale)
     time = f" ({picture.index / fps:.1f} s)" if fps else ""
-    label = ""
-    if test.labels is not None:
-        abnormal = test.labels[event.start : event.end].any()
-        label = "labelled abnormal" if abnormal else "labelled normal: a false alarm"
     tiles = dict(zip(picture.titles(), picture.tiles(), strict=True))
     shown = (FRAME, REFERENCE, DEFORMATION, HEAT)
     legends = legend_row(shown, scale.legends(), picture.size[0])
     return Panel(
         title=f"{clip.name}, frame {picture.index}{time}",
-        caption=f"score {event.score:.2f}, {event.end - event.start} frames long; {label}",
+        caption=f"{moment.verdict}; score {moment.score:.2f}, {moment.end - moment.start} frames",
         image=np.vstack([np.hstack([tiles[title] for title in shown]), legends]),
         tiles=[title.replace("\n", " ") for title in shown],
     )
