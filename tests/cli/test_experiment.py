@@ -12,6 +12,8 @@ from dmad.errors import DmadError
         (["ablation"], "missing: --run; see `dmad experiment ablation --help`"),
         (["video"], "write dmad experiment video --data.root DIR"),
         (["mvtec", "--data.root", "nowhere"], "nowhere is no folder"),
+        (["peers", "--data.root", "nowhere"], "nowhere does not exist"),
+        (["peers", "--methods", "[cooking]", "--data.root", "."], "no method is called"),
         (["toy", "--budget", "long"], "write a time such as 90s, 20m or 8h"),
         (["toy", "--variants", "[cooking]"], "no variant is called"),
         (["toy", "--recipe", "digit"], "did you mean digits?"),
