@@ -145,7 +145,7 @@ def train_once(method: Method, data: DataConfig, folder: Path, run: Run) -> Trai
     if method.finished:
         return method.train(data, folder)
     path = folder / TRAINING_FILE
-    settings = f"{method!r}, {data!r}"
+    settings = f"{method!r}, {replace(data, cache=None)!r}"
     if path.exists():
         stored = read_mapping(path, "delete it")
         same = stored.get("settings") == settings
