@@ -22,7 +22,7 @@ from dmad.data.reading.video_header import (
     video_stream,
     without_empty,
 )
-from dmad.errors import one_line, require
+from dmad.errors import DmadError, one_line, require
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,18 @@ class Decoding:
         start: Time of a keyframe in ticks of the track. Decoding starts there, or at a keyframe
             before it. None: at the start of the file.
         threads: Number of cores. 0: FFmpeg chooses.
+        intact_from: Raise `DamagedError` if a frame at or after this time, in ticks, is damaged.
+            FFmpeg repairs a damaged frame with older pictures, so the result depends on the start.
+            None: damaged frames are reported.
     """
 
     start: int | None = None
     threads: int = 0
+    intact_from: int | None = None
+
+
+class DamagedError(DmadError):
+    """A frame is damaged that must be intact."""
 
 
 WHOLE = Decoding()
@@ -78,7 +86,11 @@ def video_frames(
                 container.seek(decoding.start, stream=stream)
                 stated = 0
             places = FramePlaces(container, stream, header.fps)
+            known = 0  # damage before the frames that must be intact
             for frame in _in_place(container, stream, places):
+                if decoding.intact_from is not None and len(places.damage) > known:
+                    _require_early(frame, decoding.intact_from, path)
+                    known = len(places.damage)
                 yield frame
                 count += 1
     except (av.FFmpegError, ValueError) as error:
@@ -95,6 +107,12 @@ def video_frames(
         report(f"{path}: {len(places.damage)} damaged frames ({reason}): {_remedy(places, header)}")
     elif places.packets < stated and count < header.frames:
         report(f"{path} states {stated} frames but holds {count}: the rest is left out")
+
+
+def _require_early(frame: av.VideoFrame, intact_from: int, path: Path) -> None:
+    """Raise `DamagedError` unless a frame after damage is earlier than a time."""
+    if frame.pts is None or frame.pts >= intact_from:
+        raise DamagedError(f"{path} has damaged frames")
 
 
 def _remedy(places: FramePlaces, header: VideoHeader) -> str:

@@ -1,0 +1,58 @@
+"""`dmad scan`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from dmad.cli.process import show
+from dmad.errors import require
+from dmad.scan.settings import ScanSettings, WorkerOptions
+
+
+def scan_command(
+    *model_and_archives: str,
+    settings: ScanSettings,
+    options: WorkerOptions,
+    resume: Path | None = None,
+) -> None:
+    """Judge an archive of films or images on all cores of this machine, or on a Ray cluster.
+
+    The page index.html in the output folder shows what was judged, what could not be read and why,
+    and the strongest events with pictures and films. The folder scores holds all scores as a
+    Parquet data set, and events.parquet holds all events. If the command is stopped or killed,
+    --resume judges only what is missing. It also judges new files, and files that have changed.
+
+    The exit code is 0 if everything was judged, 1 if something was left out (left_out.csv says what
+    and why), and 2 for bad input.
+
+    Examples:
+      dmad scan RUN recordings/ --out found
+      dmad scan RUN 's3://bucket/line-1/*.png' --workers 8
+      dmad scan --resume found
+
+    Args:
+        model_and_archives: The model (run folder of `dmad train`, folder of an export, .safetensors
+            file, or name of a model that comes with dmad, such as ped2), then the archives. An
+            archive is a folder, a file, a pattern with *, a .txt, .csv or .parquet list of paths,
+            or an address such as s3://bucket/folder.
+        settings: What is judged, and what is written.
+        options: Where the work is done.
+        resume: Folder of a scan to continue, without a model and archives.
+    """
+    from dmad.scan.scan import ScanRequest, scan
+
+    if resume is None:
+        require(len(model_and_archives) > 1, "give a model, and one or several archives")
+        run, *archives = model_and_archives
+        request = ScanRequest.new(run, archives, settings)
+    else:
+        require(not model_and_archives, "--resume continues a scan; leave out model and archives")
+        require(
+            settings == ScanSettings(), "--resume uses the settings of the scan; leave out them"
+        )
+        request = ScanRequest.read(resume)
+    result = scan(request, options, resume is not None, own_process=True)
+    show(result.folder)
+    if result.left_out:
+        sys.exit(1)

@@ -1,0 +1,244 @@
+"""Finds the sources of an archive: films, folders of frames or images, and all other files."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from dmad.data.clip_search import without_dates
+from dmad.data.reading.paths import IMAGE_SUFFIXES, VIDEO_SUFFIXES, is_special
+from dmad.errors import DmadError, one_line, require
+from dmad.scan.addresses import (
+    Entry,
+    absolute,
+    describe,
+    entries_of,
+    expanded,
+    is_address,
+    printable_path,
+)
+
+Judges = Literal["frames", "images"]  # what the model takes
+
+LISTS = (".txt", ".csv", ".parquet")  # files that list paths
+LEFT_OUT_FOLDERS = ("masks", "ground_truth")  # of known data sets
+EMPTY = "it is empty"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A film, a folder of frames or an image, or a file that is left out.
+
+    Size and stamp are its identity: if one of them changes, it is judged again.
+    """
+
+    path: str  # absolute, or an address
+    size: int  # bytes
+    stamp: str  # time of the last change, as the file system states it
+    view: str  # name of the camera
+    reason: str = ""  # why it is left out; empty if it is judged
+
+
+def find_sources(
+    archives: Sequence[str], judges: Judges, skipped_folder: str = ""
+) -> Iterator[Source]:
+    """Yield everything in archives, in natural order, without keeping a list of it.
+
+    Args:
+        archives: Folders, files, patterns with `*`, lists of paths (.txt, .csv or .parquet), and
+            addresses of fsspec.
+        judges: "frames" takes films and folders of frames, "images" takes images.
+        skipped_folder: A folder that is not searched: the one for the results.
+
+    Yields:
+        Each source and each file that is left out. Hidden files are not mentioned.
+
+    Raises:
+        DmadError: An archive does not exist, or a list has no column `path`.
+    """
+    search = _Search(judges, skipped_folder)
+    for archive in archives:
+        for path in expanded(archive):
+            for source in search.archive(path):
+                yield replace(source, view=printable_path(source.view))
+
+
+class _Search:
+    def __init__(self, judges: Judges, skipped_folder: str) -> None:
+        self.judges, self.skipped_folder = judges, skipped_folder
+        self._visited: set[str] = set()  # folders behind links
+
+    def archive(self, path: str) -> Iterator[Source]:
+        found = describe(path)
+        require(
+            found is not None, f"{path} does not exist; give folders, files, lists or addresses"
+        )
+        assert found is not None
+        suffix = _suffix(found.name)
+        if found.is_folder:
+            name = found.name or "root"
+            yield from self.folder(path, (), name)
+        elif suffix in LISTS:
+            for listed, view in read_list(path):
+                yield self.file(listed, describe(listed), view or view_of_file(listed))
+        else:
+            yield self.file(path, found, view_of_file(path))
+
+    def folder(self, folder: str, names: tuple[str, ...], top: str) -> Iterator[Source]:
+        """Yield everything below a folder.
+
+        Args:
+            folder: The folder.
+            names: Names of the folders between the archive and this folder, and its own.
+            top: Name of the archive.
+        """
+        view = "/".join(without_dates(names)) or top
+        try:
+            entries = entries_of(folder)
+        except OSError as error:
+            yield Source(folder, 0, "", view, f"the folder cannot be read ({one_line(error)})")
+            return
+        files = [entry for entry in entries if not entry.is_folder]
+        if self.judges == "frames" and _is_clip(files):
+            outside = "/".join(without_dates(names[:-1])) or (top if names else "")
+            yield _clip_of(folder, files, outside or view_of_file(folder))
+            files = [entry for entry in files if _suffix(entry.name) not in IMAGE_SUFFIXES]
+        yield from (self.file(entry.path, entry, view) for entry in files)
+        for entry in entries:
+            if entry.is_folder and self._enters(entry):
+                yield from self.folder(entry.path, (*names, entry.name), top)
+
+    def file(self, path: str, entry: Entry | None, view: str) -> Source:
+        """Return a file as a source; or a folder of frames that a list names."""
+        if entry is None:
+            return Source(path, 0, "", view, "it does not exist")
+        if entry.is_folder:
+            files = [one for one in entries_of(path) if not one.is_folder]
+            if self.judges == "frames" and _is_clip(files):
+                return _clip_of(path, files, view)
+            return Source(path, 0, entry.stamp, view, "it is a folder; list its files")
+        reason = self._reason(_suffix(entry.name)) or ("" if entry.size else EMPTY)
+        if not reason and not is_address(path) and is_special(Path(path)):
+            reason = "it is a pipe or a device"
+        return Source(path, entry.size, entry.stamp, view, reason)
+
+    def _reason(self, suffix: str) -> str:
+        """Why files with an ending are left out; empty if they are judged."""
+        is_film, is_image = suffix in VIDEO_SUFFIXES, suffix in IMAGE_SUFFIXES
+        if self.judges == "frames":
+            if is_image:
+                return "it is an image beside films; a model of video judges films"
+            return "" if is_film else f"{_called(suffix)} is not that of a film"
+        if is_film:
+            return "it is a film; a model of images judges images"
+        return "" if is_image else f"{_called(suffix)} is not that of an image"
+
+    def _enters(self, entry: Entry) -> bool:
+        if entry.name in LEFT_OUT_FOLDERS or entry.path == self.skipped_folder:
+            return False
+        if is_address(entry.path):
+            return True
+        real = os.path.realpath(entry.path)
+        if real in self._visited or (real != entry.path and self._is_inside(entry.path, real)):
+            return False
+        self._visited.add(real)
+        return True
+
+    @staticmethod
+    def _is_inside(link: str, target: str) -> bool:
+        """True if a link leads to a folder around it, so that following it would never end."""
+        return os.path.realpath(os.path.dirname(link)).startswith(f"{target}{os.sep}")
+
+
+def read_list(path: str) -> Iterator[tuple[str, str]]:
+    """Yield the paths of a list, and their views; "" if the list names none.
+
+    Args:
+        path: A .txt file with a path in each line, or a .csv or .parquet file with a column `path`
+            and, if wanted, a column `view`. Relative paths start at the folder of the list.
+
+    Raises:
+        DmadError: The list cannot be read, or it has no column `path`.
+    """
+    folder = path.rpartition("/")[0]
+    try:
+        for row in _rows_of(path):
+            name, view = str(row.get("path") or ""), str(row.get("view") or "")
+            if name:
+                is_whole = is_address(name) or name.startswith("/")
+                yield absolute(name if is_whole else f"{folder}/{name}"), view
+    except (OSError, ValueError, csv.Error) as error:
+        raise DmadError(f"{path} is no readable list of paths ({one_line(error)})") from error
+
+
+def _rows_of(path: str) -> Iterator[dict[str, Any]]:
+    suffix = _suffix(path)
+    if suffix == ".parquet":
+        import pyarrow.parquet as pq
+
+        with pq.ParquetFile(path) as table:
+            _require_column(path, table.schema_arrow.names)
+            columns = [name for name in ("path", "view") if name in table.schema_arrow.names]
+            for batch in table.iter_batches(columns=columns):
+                yield from batch.to_pylist()
+        return
+    with open(path, newline="", errors="surrogateescape") as file:
+        if suffix == ".txt":
+            yield from ({"path": line.strip()} for line in file)
+            return
+        table = csv.DictReader(file)
+        _require_column(path, table.fieldnames or ())
+        yield from table
+
+
+def _require_column(path: str, names: Iterable[str]) -> None:
+    found = ", ".join(names)
+    require("path" in found.split(", "), f"{path} has no column path; it has {found}")
+
+
+def view_of_file(path: str) -> str:
+    """Return the name of the nearest folder of a file that is no date and no hour."""
+    parts = [part for part in path.split("/")[:-1] if part and not part.endswith(":")]
+    return (without_dates(parts) or ["root"])[-1]
+
+
+def _is_clip(files: Sequence[Entry]) -> bool:
+    """True if a folder with these files is a clip: it holds images and no films."""
+    suffixes = {_suffix(entry.name) for entry in files}
+    return bool(suffixes & IMAGE_SUFFIXES) and not suffixes & VIDEO_SUFFIXES
+
+
+def _clip_of(folder: str, files: Sequence[Entry], view: str) -> Source:
+    """Return a folder of frames."""
+    size, stamp = identity_of_frames(files)
+    return Source(folder, size, stamp, view)
+
+
+def identity_of_frames(files: Iterable[Entry]) -> tuple[int, str]:
+    """Return size and stamp of a folder of frames."""
+    frames = [entry for entry in files if _suffix(entry.name) in IMAGE_SUFFIXES]
+    newest = max((entry.stamp for entry in frames), default="")
+    return sum(entry.size for entry in frames), f"{len(frames)} files, {newest}"
+
+
+def identity_of(path: str) -> tuple[int, str] | None:
+    """Return the present size and stamp of a source; None if it does not exist."""
+    try:
+        found = describe(path)
+        if found is None or not found.is_folder:
+            return None if found is None else (found.size, found.stamp)
+        return identity_of_frames(entry for entry in entries_of(path) if not entry.is_folder)
+    except (OSError, DmadError):
+        return None
+
+
+def _suffix(name: str) -> str:
+    return Path(name).suffix.lower()
+
+
+def _called(suffix: str) -> str:
+    return f"the ending {suffix}" if suffix else "a name without an ending"

@@ -1,0 +1,247 @@
+"""Cuts a long film at keyframes into stretches, and reads the frames of films and folders.
+
+The frames of a stretch get the scores that they would have in one pass over the whole film:
+decoding starts early enough, and the frames before the stretch fill the past of the model and of
+the score.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import chain, pairwise
+from pathlib import Path
+
+import av
+
+from dmad.data.reading.decode import decode
+from dmad.data.reading.frame_format import Frame, FrameFormat
+from dmad.data.reading.paths import is_image
+from dmad.data.reading.source_frames import shortest_gap
+from dmad.data.reading.sources import with_times
+from dmad.data.reading.video_files import DamagedError, Decoding, resize_frame, video_frames
+from dmad.data.reading.video_header import (
+    is_grid,
+    is_timed,
+    open_video,
+    packet_time,
+    read_header,
+    video_stream,
+)
+from dmad.errors import DmadError, one_line
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A part of a film. Times are in ticks of its track."""
+
+    number: int
+    count: int  # number of stretches of the film
+    start: int | None  # time of its first frame; None: the start of the film
+    stop: int | None  # time of the first frame after it; None: the end of the film
+    past: int | None  # time of the first frame that is needed as the past of `start`
+    seek: int | None  # time of the keyframe where decoding starts; None: the start of the film
+    intact_from: int | None = None  # if a frame at or after it is damaged, `seek` is too late
+
+    @property
+    def from_start(self) -> Stretch:
+        """The same stretch, decoded from the start of the film."""
+        return replace(self, seek=None, intact_from=None)
+
+    def holds(self, time: int | None) -> bool:
+        """True if the frame with this time belongs to the stretch."""
+        if time is None:
+            return True
+        is_late = self.start is None or time >= self.start
+        return is_late and (self.stop is None or time < self.stop)
+
+
+WHOLE = Stretch(0, 1, None, None, None, None)
+
+
+@dataclass(frozen=True, eq=False)
+class ReadFrame:
+    """A frame as the model takes it."""
+
+    image: Frame  # (size, size, channels)
+    time: float  # seconds; the first frame of a whole source has 0
+    gap: bool  # True if frames are missing before it
+    wanted: bool = True  # False for a frame that is only the past of a stretch
+
+
+@dataclass(frozen=True)
+class FilmIndex:
+    """The times of all frames of a film, in ticks, in the order in which they are shown."""
+
+    times: list[int]
+    keyframes: list[int]  # positions in `times`, rising
+    tick: float  # seconds
+
+    @property
+    def seconds(self) -> float:
+        """Length of the film."""
+        return (self.times[-1] - self.times[0]) * self.tick if self.times else 0.0
+
+    def cut(self, seconds: float, past: int) -> list[Stretch]:
+        """Return stretches of about this length. Each begins with a keyframe.
+
+        Args:
+            seconds: Length of a stretch.
+            past: Number of frames before a stretch that its scores depend on.
+        """
+        count = max(1, round(self.seconds / seconds))
+        targets = [index * len(self.times) // count for index in range(1, count)]
+        starts = sorted({self._nearest_keyframe(target) for target in targets} - {0})
+        places = [None, *starts, None]
+        return [
+            self._stretch((number, len(places) - 1), first, last, past)
+            for number, (first, last) in enumerate(pairwise(places))
+        ]
+
+    def at(self, first: float, last: float, past: int) -> Stretch:
+        """Return the stretch between two times in seconds since the first frame."""
+        ticks = [self.times[0] + round(seconds / self.tick) for seconds in (first, last)]
+        start = min(bisect_left(self.times, ticks[0]), len(self.times) - 1)
+        stop = bisect_right(self.times, ticks[1])
+        return self._stretch((0, 1), start, stop if stop < len(self.times) else None, past)
+
+    def _stretch(
+        self, place: tuple[int, int], first: int | None, last: int | None, past: int
+    ) -> Stretch:
+        """Return the stretch between two positions. `place` is its number and the count of all."""
+        stop = None if last is None else self.times[last]
+        if first is None:
+            return Stretch(*place, None, stop, None, None)
+        needed = max(0, first - past)
+        usable = self.keyframes[: bisect_right(self.keyframes, needed)]
+        seek, intact_from = None, None
+        if len(usable) > 1:  # one group of frames more than needed, to notice damage
+            seek, intact_from = (self.times[keyframe] for keyframe in usable[-2:])
+        return Stretch(*place, self.times[first], stop, self.times[needed], seek, intact_from)
+
+    def _nearest_keyframe(self, place: int) -> int:
+        after = bisect_left(self.keyframes, place)
+        near = self.keyframes[max(0, after - 1) : after + 1]
+        return min(near, key=lambda keyframe: abs(keyframe - place), default=0)
+
+
+def read_index(path: Path) -> FilmIndex | None:
+    """Read the times of all packets of a film, without decoding them.
+
+    Returns:
+        None if the film cannot be cut: it is an AVI file or a raw stream, its times jump back or
+        are unknown, frames are hidden by an edit list, or it is unreadable.
+    """
+    times: list[int] = []
+    keys: list[int] = []
+    last_dts = None
+    try:
+        with open_video(path) as container:
+            stream = video_stream(container)
+            if is_grid(container) or not is_timed(container):
+                return None
+            for packet in container.demux(stream):
+                if not packet.size:
+                    continue
+                time = packet_time(packet)
+                jumps = packet.dts is not None and last_dts is not None and packet.dts < last_dts
+                if time is None or packet.is_discard or jumps:
+                    return None
+                last_dts = packet.dts if packet.dts is not None else last_dts
+                times.append(time)
+                if packet.is_keyframe:
+                    keys.append(time)
+            tick = float(stream.time_base or 0)
+    except (av.FFmpegError, ValueError):
+        if not times:
+            return None
+    shown = sorted(times)
+    if len(set(shown)) < len(shown) or not tick:
+        return None
+    return FilmIndex(shown, [bisect_left(shown, key) for key in sorted(keys)], tick)
+
+
+def stated_seconds(path: Path) -> float:
+    """Return the length that a film states; 0 if it is unknown. Nothing is decoded."""
+    header = read_header(path)
+    return header.frames / header.fps if header.fps and header.has_clock else 0.0
+
+
+def read_frames(
+    path: Path, frame_format: FrameFormat, fps: float, report: Report, threads: int = 0
+) -> Iterator[ReadFrame]:
+    """Read all frames of a film or of a folder of frames.
+
+    Args:
+        path: The source.
+        frame_format: Size and colours of the frames.
+        fps: Frames per second, for frames without a time.
+        report: Called with one line for each damaged frame or file.
+        threads: Number of processor cores that decode a film. 0: FFmpeg chooses.
+
+    Raises:
+        DmadError: No frame can be read.
+    """
+    if path.is_dir() or is_image(path):
+        for index, image in enumerate(decode(path, frame_format, report)):
+            yield ReadFrame(image, index / fps, False)
+        return
+    frames = video_frames(path, report, decoding=Decoding(threads=threads))
+    for timed in with_times(frames, fps):
+        gap = timed.missing > shortest_gap(fps)
+        yield ReadFrame(resize_frame(timed.frame, frame_format), timed.time, gap)
+
+
+def read_stretch(
+    path: Path,
+    stretch: Stretch,
+    frame_format: FrameFormat,
+    fps: float,
+    report: Report,
+    threads: int = 0,
+) -> Iterator[ReadFrame]:
+    """Read the frames of a stretch, and before them the frames that are its past.
+
+    The times count from an unknown moment, which is the same for all stretches of a film. The other
+    arguments are those of `read_frames`.
+
+    Raises:
+        DamagedError: A frame is damaged. Read the stretch with `from_start`.
+        DmadError: No frame can be read.
+    """
+    frames = _decoded_from(path, stretch, report, threads)
+    for timed in with_times(frames, fps):
+        ticks = timed.frame.pts
+        if ticks is not None and stretch.stop is not None and ticks >= stretch.stop:
+            return
+        if ticks is not None and stretch.past is not None and ticks < stretch.past:
+            continue
+        yield ReadFrame(
+            image=resize_frame(timed.frame, frame_format),
+            time=timed.time if timed.frame.time is None else timed.frame.time,
+            gap=timed.missing > shortest_gap(fps),
+            wanted=stretch.holds(ticks),
+        )
+
+
+def _decoded_from(
+    path: Path, stretch: Stretch, report: Report, threads: int
+) -> Iterator[av.VideoFrame]:
+    """Decode from the keyframe of a stretch; from the start if the file cannot be searched."""
+    if stretch.seek is None or stretch.past is None:
+        return video_frames(path, report, decoding=Decoding(threads=threads))
+    decoding = Decoding(stretch.seek, threads, stretch.intact_from)
+    frames = video_frames(path, report, decoding=decoding)
+    try:
+        first = next(frames, None)
+    except DamagedError:
+        raise
+    except DmadError as error:
+        report(f"{path}: the search for a time fails ({one_line(error)})")
+        first = None
+    if first is None or first.pts is None or first.pts > stretch.past:
+        return video_frames(path, report, decoding=Decoding(threads=threads))
+    return chain([first], frames)

@@ -1,0 +1,143 @@
+"""Runs the tasks of a scan on a Ray cluster, with Ray Data. All machines see the same folders."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from dmad.errors import DmadError, one_line
+from dmad.scan.cutting import Cutter
+from dmad.scan.engines import AnyTask, Result
+from dmad.scan.parts import PartWriter, part_path
+from dmad.scan.plan import Task
+from dmad.scan.settings import JudgeSettings, WorkerOptions
+from dmad.scan.views import Model
+
+logger = logging.getLogger(__name__)
+
+LOCAL = "local"  # the address for a new cluster on this machine
+
+
+class RayEngine:
+    """Runs tasks in the actors of a Ray cluster. Each actor loads the model once.
+
+    Ray starts an actor again if it or its machine ends, and repeats the task.
+
+    Args:
+        settings: The settings of a worker.
+        options: The address of the cluster, and the number and size of the workers.
+
+    Raises:
+        DmadError: Ray is not installed, or the cluster cannot be reached.
+    """
+
+    def __init__(self, settings: JudgeSettings, options: WorkerOptions) -> None:
+        try:
+            import ray
+            import ray.data
+        except ImportError as error:
+            raise DmadError("--ray needs Ray; install it with: pip install 'dmad[ray]'") from error
+        self.settings, self.options = settings, options
+        self._was_running = ray.is_initialized()
+        if not self._was_running:
+            _connect(options.ray)
+        cores = int(ray.cluster_resources().get("CPU", 1))
+        self.workers = options.workers or max(1, cores // options.threads_per_worker)
+        context = ray.data.DataContext.get_current()
+        context.enable_progress_bars = False
+        context.execution_options.preserve_order = False
+
+    def run(self, tasks: Iterable[AnyTask]) -> Iterator[Result]:
+        """As `Engine.run`. A stage before the actors cuts long films, without the model."""
+        import ray
+
+        rows = [{"task": pickle.dumps(task)} for task in tasks]
+        if not rows:
+            return
+        data = ray.data.from_items(rows, override_num_blocks=len(rows))
+        if any(isinstance(pickle.loads(row["task"]), Task) for row in rows[:1]):
+            data = data.flat_map(_Cut(self.settings).__call__, num_cpus=0.1)
+        judged = data.map_batches(
+            _Worker,
+            fn_constructor_args=(self.settings,),
+            batch_size=1,
+            concurrency=self.workers,
+            num_cpus=self.options.threads_per_worker,
+            num_gpus=self.options.gpus_per_worker or None,
+        )
+        for row in judged.iter_rows():
+            result: Result = pickle.loads(row["result"])
+            yield result
+
+    def close(self) -> None:
+        """Leave the cluster. A cluster that this scan has started ends."""
+        import ray
+
+        if not self._was_running:
+            ray.shutdown()
+
+
+def _connect(address: str) -> None:
+    """Connect to a cluster. `auto` starts one on this machine if there is none."""
+    import ray
+
+    options: dict[str, Any] = {"logging_level": logging.WARNING, "log_to_driver": False}
+    try:
+        if address == "auto":
+            try:
+                ray.init(address="auto", **options)
+            except ConnectionError:
+                ray.init(address=LOCAL, include_dashboard=False, **options)
+        else:
+            ray.init(address=address, **options)
+    except Exception as error:  # Ray raises many kinds
+        raise DmadError(f"no Ray cluster at {address} ({one_line(error)})") from error
+
+
+class _Cut:
+    """The first stage: adds the tasks of the stretches of a long film to its task."""
+
+    def __init__(self, settings: JudgeSettings) -> None:
+        self.settings = settings
+
+    def __call__(self, row: dict[str, Any]) -> list[dict[str, Any]]:
+        task: Task = pickle.loads(row["task"])
+        tasks = [task, *cut_ahead(task, self.settings)]
+        return [{"task": pickle.dumps(one)} for one in tasks]
+
+
+def cut_ahead(task: Task, settings: JudgeSettings) -> list[Task]:
+    """Write the result of a task whose film is cut, and return the tasks of its stretches.
+
+    Without a film that is cut, or if it cannot be read, nothing is written.
+    """
+    model = Model.read(settings.run)
+    if model.form.judges == "images":
+        return []
+    try:
+        info = Cutter(model, settings.views(model), settings.stretch).info(task)
+    except Exception:  # readers raise many kinds on broken files; judging it reports the error
+        return []
+    if info is None:
+        return []
+    with PartWriter(part_path(settings.parts, task.name)) as writer:
+        writer.finish(info)
+    return [Task.of(task.sources, one) for one in info.stretches]
+
+
+class _Worker:
+    """The second stage: an actor, which loads the model once."""
+
+    def __init__(self, settings: JudgeSettings) -> None:
+        from dmad.scan.worker import prepare_actor
+
+        prepare_actor(settings.threads)
+        self.settings = settings
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, list[bytes]]:
+        from dmad.scan.worker import work
+
+        results = [work(self.settings, pickle.loads(task)) for task in batch["task"]]
+        return {"result": [pickle.dumps(result) for result in results]}

@@ -1,0 +1,322 @@
+"""`dmad scan`: judges an archive with many workers. A scan that was stopped is resumed."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+
+from dmad.checked_files import read_mapping
+from dmad.console import warn_about
+from dmad.errors import StoppedError, require
+from dmad.files import csv_text, remove_unfinished, sha256_of, unfinished_path, write_atomically
+from dmad.locks import locked
+from dmad.runs import find_model
+from dmad.scan.addresses import absolute, printable_path
+from dmad.scan.archive import Source, find_sources
+from dmad.scan.drawing_task import (
+    FILMS,
+    PICTURES,
+    DrawingTask,
+    Moment,
+    film_path,
+    moment_name,
+    picture_path,
+)
+from dmad.scan.engines import Crash, Engine, Processes, Result, ThisProcess
+from dmad.scan.judge import TaskReport
+from dmad.scan.merge import Merge, Totals
+from dmad.scan.page import write_page
+from dmad.scan.plan import Plan, Task
+from dmad.scan.progress import ScanProgress
+from dmad.scan.settings import JudgeSettings, ScanSettings, WorkerOptions
+from dmad.scan.views import Model
+from dmad.typed import dataclass_from
+from dmad.watch.cameras import Camera, read_cameras
+
+logger = logging.getLogger(__name__)
+
+REQUEST, PARTS, LEFT_OUT = "scan.json", "parts", "left_out.csv"
+AT_ONCE = 1000  # events that are read at once
+
+
+@dataclass(frozen=True)
+class ScanRequest:
+    """What is judged. It is stored, so that a scan can be resumed.
+
+    Args:
+        run: The model, as `dmad.load` takes it.
+        archives: Folders, files, patterns, lists and addresses.
+        settings: The settings.
+        fingerprint: Changes if the model or a threshold changes.
+    """
+
+    run: str
+    archives: tuple[str, ...]
+    settings: ScanSettings
+    fingerprint: str = ""
+
+    @classmethod
+    def new(cls, run: str, archives: Sequence[str], settings: ScanSettings) -> ScanRequest:
+        """Return a request whose paths do not depend on the working folder.
+
+        Raises:
+            DmadError: There is no such model.
+        """
+        require(bool(archives), "no archive is given; give folders, films, lists or addresses")
+        find_model(run)
+        run = os.path.abspath(run) if os.path.exists(run) else run
+        views = settings.views and settings.views.absolute()
+        settings = replace(settings, out=settings.out.absolute(), views=views)
+        return cls(run, tuple(absolute(name) for name in archives), settings)
+
+    @classmethod
+    def read(cls, folder: Path) -> ScanRequest:
+        """Read the request of a scan that is resumed.
+
+        Raises:
+            DmadError: The folder is not one of a scan.
+        """
+        path = folder / REQUEST
+        require(
+            path.is_file(), f"{folder} holds no {REQUEST}; give a folder that `dmad scan` wrote"
+        )
+        request = dataclass_from(cls, read_mapping(path, "start a new scan"), str(path))
+        return replace(request, settings=replace(request.settings, out=folder.absolute()))
+
+    def write(self) -> None:
+        """Store the request in the folder of the scan."""
+        settings = {
+            name: str(value) if isinstance(value, Path) else value
+            for name, value in asdict(self.settings).items()
+        }
+        text = json.dumps({**asdict(self), "settings": settings}, indent=1)
+        write_atomically(self.settings.out / REQUEST, text + "\n", private=True)
+
+    def cameras(self) -> tuple[Camera, ...]:
+        """Return the cameras of the YAML file of views."""
+        return tuple(read_cameras(self.settings.views)) if self.settings.views else ()
+
+
+@dataclass(frozen=True)
+class ScanResult:
+    """What a scan has judged."""
+
+    folder: Path
+    totals: Totals
+    judged: int  # sources
+    left_out: int  # sources
+
+
+def scan(
+    request: ScanRequest,
+    options: WorkerOptions,
+    resume: bool = False,
+    *,
+    own_process: bool = False,
+) -> ScanResult:
+    """Judge an archive, and write scores, events, pictures, films and the page `index.html`.
+
+    Args:
+        request: What is judged.
+        options: Where the work is done.
+        resume: Judge only what is missing or has changed.
+        own_process: This process does nothing else. If it is the only worker, its settings are
+            changed for speed.
+
+    Raises:
+        DmadError: There is nothing to judge, the folder holds another scan, or the model has
+            changed since the scan began.
+        StoppedError: The user stopped the scan.
+    """
+    out = request.settings.out
+    with locked(out):
+        request = _checked(request, resume)
+        parts = out / PARTS
+        parts.mkdir(exist_ok=True)
+        remove_unfinished(parts)
+        with closing(Plan(unfinished_path(out, ".sqlite"), parts)) as plan:
+            return _Scan(request, options, plan, own_process).run()
+
+
+class _Scan:
+    def __init__(
+        self, request: ScanRequest, options: WorkerOptions, plan: Plan, own_process: bool
+    ) -> None:
+        self.request, self.options, self.plan = request, options, plan
+        self.out = request.settings.out
+        self.model = Model.read(request.run)
+        self.settings = judge_settings(request, options, plan.parts, own_process)
+        self.views = self.settings.views(self.model)
+        self.judges = self.model.form.judges
+
+    def run(self) -> ScanResult:
+        self._find_sources()
+        engine = open_engine(self.settings, self.options)
+        try:
+            self._judge(engine)
+            self.plan.join_stretches()
+            totals = Merge(self.plan, self.views, self.out).run(self.judges)
+            self._draw(engine)
+        except KeyboardInterrupt as error:
+            raise StoppedError(f"stopped; continue with: dmad scan --resume {self.out}") from error
+        finally:
+            engine.close()
+        return self._report(totals)
+
+    def _find_sources(self) -> None:
+        self.plan.add_sources(self._sources())
+        self.plan.add_finished()
+        count, size = self.plan.unfinished_size()
+        self.progress = ScanProgress(count, size)
+        judged, left_out = self.plan.count()
+        require(
+            bool(count or judged),
+            f"nothing in {', '.join(self.request.archives)} can be judged with this model; "
+            f"{left_out} files were found, and the first is {self._first_reason()}",
+        )
+        if judged:
+            logger.info(f"{judged} sources are finished, {count} are left")
+
+    def _first_reason(self) -> str:
+        path, reason = next(self.plan.left_out(), ("missing", ""))
+        return f"{path}: {reason}"
+
+    def _sources(self) -> Iterator[Source]:
+        for source in find_sources(self.request.archives, self.judges, str(self.out)):
+            yield replace(source, view=self.views.name_of(source.path, source.view))
+
+    def _judge(self, engine: Engine) -> None:
+        with self.progress.shown():
+            for result in engine.run(self._tasks()):
+                self._add(result)
+
+    def _tasks(self) -> Iterator[Task]:
+        yield from self.plan.stretch_tasks()
+        yield from self.plan.tasks(self.judges)
+
+    def _add(self, result: Result) -> None:
+        if isinstance(result, Crash):
+            if isinstance(result.task, Task):
+                for source in result.task.sources:
+                    self.plan.leave_out(source, result.reason)
+            return
+        if not isinstance(result, TaskReport):
+            return
+        self.plan.add_result(result.task.name, result.info)
+        sources = {source.path: source for source in result.task.sources}
+        for one in result.failed:
+            self.plan.leave_out(sources[one.path], one.reason)
+        if not result.info.stretches:
+            self.progress.add(result.task.share, result.task.size, result.info.rows)
+
+    def _draw(self, engine: Engine) -> None:
+        """Draw the strongest events, and remove the pictures of all others."""
+        wanted: set[Path] = set()
+        moments: dict[str, list[Moment]] = {}
+        most = self.request.settings.strongest
+        for rows in self.plan.events_in_batches(AT_ONCE, most, strongest_first=True):
+            for _, path, _, start, end, peak, *_ in rows:
+                name = moment_name(self.plan.source(path), peak)
+                files = (picture_path(self.out, name), film_path(self.out, name))
+                wanted |= set(files)
+                if not files[self.judges == "frames"].exists():  # the film is written last
+                    page = 0 if self.judges == "frames" else int(peak)
+                    moments.setdefault(path, []).append(Moment(name, start, end, peak, page))
+        for folder in (self.out / PICTURES, self.out / FILMS):
+            folder.mkdir(exist_ok=True)
+            remove_unfinished(folder)
+            for path in set(folder.iterdir()) - wanted:
+                path.unlink()
+        tasks = [
+            DrawingTask(self.plan.source(path), tuple(found), self.out)
+            for path, found in moments.items()
+        ]
+        for _ in engine.run(tasks):
+            pass
+
+    def _report(self, totals: Totals) -> ScanResult:
+        judged, left_out = self.plan.count()
+        lines = [(printable_path(path), reason) for path, reason in self.plan.left_out()]
+        table = csv_text(("path", "reason"), lines)
+        write_atomically(self.out / LEFT_OUT, table, private=True)
+        write_page(self.plan, self.out, totals, self.judges)
+        notes = [f"{path}: {note}" for path, note in self.plan.notes()]
+        warn_about([f"left out: {path}: {reason}" for path, reason in lines], logger)
+        warn_about([note.replace("\n", "; ") for note in notes], logger)
+        return ScanResult(self.out, totals, judged, left_out)
+
+
+def judge_settings(
+    request: ScanRequest, options: WorkerOptions, parts: Path, own_process: bool = False
+) -> JudgeSettings:
+    """Return the settings of a worker."""
+    workers = options.workers or default_workers(options)
+    return JudgeSettings(
+        run=request.run,
+        parts=parts,
+        cameras=request.cameras(),
+        scene=request.settings.scene,
+        stretch=request.settings.stretch,
+        rate=options.limit_rate / workers,
+        threads=options.threads_per_worker,
+        device=None if options.gpus_per_worker else "cpu",
+        own_process=own_process or workers > 1 or bool(options.ray),
+    )
+
+
+def default_workers(options: WorkerOptions) -> int:
+    """Return the number of workers that use all cores that this process may use."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, (cores or 1) // options.threads_per_worker)
+
+
+def open_engine(settings: JudgeSettings, options: WorkerOptions) -> Engine:
+    """Return the engine of a scan.
+
+    Raises:
+        DmadError: Ray is wanted and not installed, or the cluster cannot be reached.
+    """
+    if options.ray:
+        from dmad.scan.ray_engine import RayEngine
+
+        return RayEngine(settings, options)
+    workers = options.workers or default_workers(options)
+    return Processes(settings, workers) if workers > 1 else ThisProcess(settings)
+
+
+def _checked(request: ScanRequest, resume: bool) -> ScanRequest:
+    """Check that a folder is new, or that the scan in it can be resumed, and store the request."""
+    out = request.settings.out
+    known = (out / REQUEST).exists()
+    require(
+        resume or not known,
+        f"{out} holds a scan already; continue it with --resume {out}, or choose another --out",
+    )
+    fingerprint = fingerprint_of(request)
+    require(
+        not resume or fingerprint == request.fingerprint,
+        f"the model or a threshold has changed since the scan in {out} began; start a new scan "
+        "with another --out",
+    )
+    request = replace(request, fingerprint=fingerprint)
+    if not known:
+        request.write()
+    return request
+
+
+def fingerprint_of(request: ScanRequest) -> str:
+    """Return a text that changes if the weights, a threshold or a camera changes."""
+    model = Model.read(request.run)
+    thresholds = [camera.read_calibration() for camera in request.cameras()]
+    parts = [
+        sha256_of(find_model(request.run).weights),
+        repr((model.config.data, model.config.score, model.scenes, model.calibration)),
+        repr((request.cameras(), thresholds)),
+    ]
+    return sha256("\n".join(parts).encode(errors="surrogateescape")).hexdigest()
