@@ -8,6 +8,7 @@ protocol, and a recipe.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from dmad.config import Config, DataConfig
@@ -47,6 +48,24 @@ class Output(Protocol):
     @property
     def memory(self) -> Any:
         """The `MemoryOutput`. None if the network has no memory."""
+
+
+@dataclass(frozen=True, eq=False)
+class ToExplain:
+    """One frame or image whose score is to be explained."""
+
+    frames: np.ndarray  # (M, H, W, C) uint8: past frames and the frame, or all tiles of the image
+    scene: str = ""  # name of the view
+    aspect: float = 1.0  # width divided by height of the original picture
+    usual: float | None = None  # usual first term of the score: scales colours without a threshold
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """Why one frame or image has its score."""
+
+    map: np.ndarray  # (H, W) float32: Eq. 14 without its maxima, or Eq. 23; larger: more anomalous
+    pictures: Mapping[str, np.ndarray]  # (h, w, 3) uint8 each, by their titles; the input is first
 
 
 class Form(Protocol[ConfigT_contra, ModelT]):
@@ -124,6 +143,9 @@ class Form(Protocol[ConfigT_contra, ModelT]):
         """Compute score, reconstruction term and deformation term, (B,) each, from maps."""
 
     # Tasks on a trained model.
+
+    def explain(self, detector: Any, given: ToExplain) -> Explanation:
+        """Return the map of the scores of one frame or image, and pictures of it."""
 
     def evaluate(self, detector: Any, test: LabelledFootage) -> Evaluation:
         """Score a labelled test split, and return the table of results (the ledger)."""

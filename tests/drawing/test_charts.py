@@ -55,3 +55,13 @@ def test_a_figure_has_its_axes_row_by_row_and_its_size_in_pixels():
     figure, axes = charts.make_axes(4, [2, 1], 3)
     assert len(axes) == 6
     assert charts.render(figure, dpi=50).shape == (165, 200, 3)
+
+
+@pytest.mark.parametrize("scores", [None, np.array([np.nan, 1.0, 3.0])])
+def test_a_figure_shows_pictures_in_their_proportions(scores):
+    pictures = {name: np.zeros((40, 80, 3), np.uint8) for name in ("input", "map")}
+    figure = charts.explanation_figure(pictures, "alarm", scores, 2.0, row=2)
+    assert figure._repr_png_()  # lays the figure out
+    boxes = [axis.bbox for axis in figure.axes[:2]]
+    assert [box.width / box.height for box in boxes] == pytest.approx([2, 2], rel=0.05)
+    assert len(figure.axes) == (2 if scores is None else 3)

@@ -6,6 +6,7 @@ import pytest
 from dmad.data.templates import template_index
 from dmad.data.zones import ALL, Zone
 from dmad.errors import DmadError
+from dmad.forms.video.evaluation import score_maps
 from dmad.inference.detector import Detector
 from dmad.model.pdm import PDM
 
@@ -166,6 +167,31 @@ def test_a_calibration_adds_the_calibrated_score_and_the_alarm(detector, frames_
     assert result.alarm.tolist() == calibration.alarm(expected).tolist()
     assert result.alarm.any()
     assert result.verdict is None
+
+
+@pytest.mark.parametrize("scene", ["", "elsewhere"])
+def test_the_highest_frame_is_explained_by_its_maps(detector, frames_of, calibration_of, scene):
+    frames = frames_of(3, 12)
+    with_threshold = detector.with_calibration(calibration_of(0.001))
+    result = with_threshold(frames, scene)
+    (judged,) = (batch for batch in detector.judge(frames, scene) if result.peak in batch.index)
+    judged = judged.frame(int(np.flatnonzero(judged.index == result.peak)[0]))
+    np.testing.assert_allclose(result.map, score_maps(detector, judged)[0], rtol=1e-3, atol=1e-5)
+    assert result.map.shape == (32, 32)
+    pictures = result.explained(7).pictures
+    assert list(pictures) == ["input", "anomaly map", "deformation"]
+    assert {picture.shape for picture in pictures.values()} == {(256, 256, 3)}
+    assert result.plot().get_suptitle().startswith(f"row {result.peak}, alarm: score")
+    with pytest.raises(DmadError, match="frame 3 of 12 has no score; give 4 to 11"):
+        result.explained(3)
+
+
+def test_the_map_of_a_file_covers_the_zone(detector, calibration_of, write_clip, tmp_path):
+    zone = replace(calibration_of(0.001), zone=CORNER)
+    result = detector.with_calibration(zone)(write_clip(tmp_path / "clip", 3, 8))
+    assert result.map[:15, :15].max() > 0
+    assert not result.map[28:].any()  # the average spreads it a little
+    assert detector(tmp_path / "clip").explained(6).map[28:].any()
 
 
 def test_a_detector_with_another_calibration_shares_the_network(detector, calibration_of):

@@ -11,7 +11,7 @@ from dmad import load
 from dmad.config import ImageDataConfig, VideoDataConfig
 from dmad.errors import DmadError
 from dmad.forms.images.pictures import judge_image
-from dmad.inference.inputs import frames_of_clip, frames_of_pictures
+from dmad.inference.inputs import aspect_of, frames_of_clip, frames_of_pictures, listed
 
 DATA = ImageDataConfig(layout="images", size=32)
 
@@ -40,6 +40,19 @@ def test_a_grey_array_gets_the_channels_of_the_model() -> None:
     frames = frames_of_pictures([grey, grey[..., None]], DATA)
     assert frames.shape == (2, 32, 32, 3)
     assert (frames == 7).all()
+
+
+def test_the_proportions_are_those_of_the_original(picture, write_clip, tmp_path) -> None:
+    with Image.open(picture) as opened:
+        kinds = [picture, str(picture), opened, np.asarray(opened)]
+        assert [aspect_of(kind) for kind in kinds] == [1.5] * 4
+    assert aspect_of(write_clip(tmp_path / "clip")) == 1
+    assert aspect_of(np.zeros((9, 32, 64, 1), np.uint8)) == 1  # frames that were resized
+
+
+def test_a_single_image_is_a_list_of_one(picture) -> None:
+    assert listed(str(picture)) == [str(picture)]
+    assert listed((picture, picture)) == (picture, picture)
 
 
 def test_every_tile_of_an_image_is_a_frame(picture) -> None:

@@ -3,6 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from dmad.errors import DmadError
+from dmad.form import Explanation
 from dmad.inference.result import RELEASED, AnomalyResult, JudgedFrames
 
 
@@ -120,3 +122,55 @@ def test_only_the_first_rows_of_a_long_result_are_printed():
     assert len(lines) == 1 + 20 + 1
     assert lines[-1] == "and 10 more rows"
     assert "score" not in lines[0]
+
+
+def explained(row: int) -> Explanation:
+    """The explanation of a row: its map and pictures have the value of the row."""
+    shape = (8, 12, 3)
+    names = ("input", "anomaly map", "deformation")
+    pictures = {name: np.full(shape, row, np.uint8) for name in names}
+    return Explanation(np.full((4, 4), row, np.float32), pictures)
+
+
+def with_maps(scores: list[float], **more) -> AnomalyResult:
+    terms = np.array(scores)
+    return AnomalyResult(terms, terms, terms, {}, explain=explained, **more)
+
+
+def test_the_map_is_that_of_the_highest_score():
+    result = with_maps([np.nan, 2.0, 5.0, 1.0])
+    assert result.peak == 2
+    assert result.map.shape == (4, 4)
+    assert (result.map == 2).all()
+    assert (result.explained(3).map == 3).all()
+
+
+def test_a_figure_shows_the_pictures_the_verdict_and_the_scores():
+    terms = np.array([np.nan, 2.0, 5.0, 1.0])
+    alarm = np.array([False, False, True, True])
+    result = with_maps([0.0, 0.0, 0.0, 0.0], calibrated=terms, alarm=alarm, threshold=4.0)
+    figure = result.plot()
+    assert figure.get_suptitle() == "row 2, alarm: score 5, threshold 4"
+    *pictures, chart = figure.axes
+    assert [axis.get_title() for axis in pictures] == ["input", "anomaly map", "deformation"]
+    assert all((axis.images[0].get_array() == 2).all() for axis in pictures)
+    np.testing.assert_array_equal(chart.lines[0].get_ydata(), terms)
+    assert result.plot(1).get_suptitle() == "row 1, no alarm: score 2, threshold 4"
+    assert figure._repr_png_().startswith(b"\x89PNG")
+
+
+def test_a_figure_of_one_image_has_no_chart():
+    verdict = np.array(["anomalous"])
+    result = with_maps([7.0], calibrated=np.array([7.5]), verdict=verdict, threshold=4.0)
+    figure = result.plot()
+    assert figure.get_suptitle() == "anomalous: score 7.5, threshold 4"
+    assert len(figure.axes) == 3
+    assert with_maps([7.0]).plot().get_suptitle() == "raw score 7, no threshold"
+
+
+def test_without_scores_or_maps_a_message_says_so():
+    terms = np.array([np.nan, np.nan])
+    with pytest.raises(DmadError, match="no frame has a score"):
+        _ = with_maps([np.nan, np.nan]).map
+    with pytest.raises(DmadError, match="holds only scores; call the detector"):
+        AnomalyResult(terms + 1, terms, terms, {}).plot(0)

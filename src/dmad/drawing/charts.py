@@ -104,6 +104,53 @@ def training_curves(history: Mapping[str, Sequence[float]]) -> Pixels:
     return render(figure)
 
 
+class NotebookFigure(Figure):
+    """A figure that a notebook shows, also if pyplot is not used."""
+
+    def _repr_png_(self) -> bytes:
+        file = BytesIO()
+        self.savefig(file, format="png", dpi=100)
+        return file.getvalue()
+
+
+def explanation_figure(
+    pictures: Mapping[str, Pixels],
+    title: str,
+    scores: Values | None = None,
+    threshold: float | None = None,
+    row: int = 0,
+) -> Figure:
+    """Draw pictures side by side, with the scores of all frames or images below them.
+
+    Args:
+        pictures: (h, w, 3) each, by their titles.
+        title: The title of the figure.
+        scores: (N,) all scores; None draws no chart.
+        threshold: Their threshold, if there is one.
+        row: The index of the score that the pictures belong to.
+    """
+    names = list(pictures)
+    height, width, _ = next(iter(pictures.values())).shape
+    tile = 9 / len(names) * height / width  # inches
+    heights = [tile] if scores is None else [tile, 1.6]
+    figure = NotebookFigure(figsize=(9, sum(heights) + 0.8), layout="constrained")
+    grid = figure.add_gridspec(len(heights), len(names), height_ratios=heights)
+    for column, name in enumerate(names):
+        axis = figure.add_subplot(grid[0, column])
+        axis.imshow(pictures[name])
+        axis.set_title(name, fontsize=10)
+        axis.axis("off")
+    if scores is not None:
+        axis = figure.add_subplot(grid[1, :])
+        _draw_scores(axis, np.arange(len(scores), dtype=float), scores, threshold)
+        axis.axvline(row, color=ORANGE, lw=1)
+        axis.set(xlabel="row", xlim=(-0.5, len(scores) - 0.5))
+        axis.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+        axis.spines[["top", "right"]].set_visible(False)
+    figure.suptitle(title, fontsize=12)
+    return figure
+
+
 def make_axes(width: float, heights: Sequence[float], columns: int) -> tuple[Figure, list[Axes]]:
     """Make a figure of `width` inches with a grid of axes.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,13 +18,13 @@ from dmad.config import Config, DataConfig
 from dmad.data.templates import PastFrames, template_index
 from dmad.data.zones import Zone
 from dmad.errors import require
+from dmad.form import Explanation, Form, ToExplain
 from dmad.inference.backend import Backend
-from dmad.inference.inputs import Given, frames_of_clip, frames_of_pictures
+from dmad.inference.inputs import Given, aspect_of, frames_of_clip, frames_of_pictures, listed
 from dmad.inference.result import AnomalyResult, JudgedFrames
 from dmad.inference.windowing import Window, WindowMaker
 
 if TYPE_CHECKING:
-    from dmad.form import Form
     from dmad.inference.streaming import JudgedFrame
 
 
@@ -101,7 +102,41 @@ class Detector:
         result = AnomalyResult.from_batches(batches, data.history)
         if are_pictures:
             result = result.highest_of(data.tiles**2, self.config.score.alpha)
-        return result.with_threshold(calibration, self.form.judges) if calibration else result
+        if calibration:
+            result = result.with_threshold(calibration, self.form.judges)
+        usual = float(np.nanmedian(result.reconstruction))
+        return replace(result, explain=partial(self.explain, frames, scene=scene, usual=usual))
+
+    def explain(
+        self, given: Given, row: int, scene: str = "", usual: float | None = None
+    ) -> Explanation:
+        """Score one frame or image again, and return its map and pictures.
+
+        A file is read again.
+
+        Args:
+            given: What the detector was called with.
+            row: Index of the frame or image.
+            scene: Name of the view.
+            usual: Usual first term of the score. It scales the colours if there is no threshold.
+
+        Raises:
+            DmadError: The frame has no score, or a file cannot be read.
+        """
+        data = self.config.data
+        is_stack = isinstance(given, np.ndarray) and given.ndim == 4
+        if self.form.judges == "images" and not is_stack:
+            picture = listed(given)[row]
+            frames = frames_of_pictures(picture, data)
+            return self.form.explain(self, ToExplain(frames, scene, aspect_of(picture), usual))
+        stack = frames_of_clip(given, data)
+        require(
+            data.history <= row < len(stack),
+            f"frame {row} of {len(stack)} has no score; give {data.history} to {len(stack) - 1}",
+        )
+        first = 0 if self.needs_template(scene) else row - data.history
+        frames = stack[first : row + 1]
+        return self.form.explain(self, ToExplain(frames, scene, aspect_of(given), usual))
 
     def judge(
         self, frames: Iterable[np.ndarray | None], scene: str = "", batch: int = 8

@@ -53,10 +53,32 @@ def frames_of_pictures(given: Given, data: DataConfig) -> NDArray[np.uint8]:
     Raises:
         DmadError: An image cannot be read.
     """
-    pictures = [given] if isinstance(given, str) or not isinstance(given, Sequence) else given
+    pictures = listed(given)
     require(len(pictures) > 0, "the list of images is empty")
     frame_format = FrameFormat.from_settings(data)
     return np.stack([frame for one in pictures for frame in _frames_of(one, frame_format)])
+
+
+def listed(given: Given) -> Sequence[Picture]:
+    """Return images as a list, also if there is only one."""
+    return [given] if isinstance(given, str) or not isinstance(given, Sequence) else given
+
+
+def aspect_of(given: Given) -> float:
+    """Return width divided by height of a clip or an image; 1 if it is unknown.
+
+    Args:
+        given: What a user gives to a detector. Frames in one array (N, H, W, C) are unknown: the
+            user has resized them.
+    """
+    if isinstance(given, str | Path):
+        from dmad.data.reading.decode import aspect_ratio
+
+        return aspect_ratio(Path(given))
+    if isinstance(given, np.ndarray):
+        return 1.0 if given.ndim == 4 else given.shape[1] / given.shape[0]
+    size = getattr(given, "size", (1, 1))  # of a Pillow image
+    return float(size[0] / size[1])
 
 
 def _frames_of(picture: Picture, frame_format: FrameFormat) -> list[Frame]:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dmad.calibration.calibration import Calibration
+from dmad.errors import require
+from dmad.form import Explanation
 from dmad.inference.backend import SCORES_AND_MAPS, LazyArrays
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 ROWS_PRINTED = 20
 RELEASED = ("deformation", "reconstruction", "gradient")  # scores of the released code
@@ -70,7 +75,7 @@ class AnomalyResult:
     """Scores of a clip of N frames, or of N images. A larger score is more anomalous.
 
     A score needs T past frames, so the scores of the first T frames of a clip are NaN.
-    `calibrated`, `alarm` and `verdict` are None without a threshold.
+    `calibrated`, `alarm`, `verdict` and `threshold` are None without a threshold.
     """
 
     raw: NDArray[np.float64]  # (N,): raw score, Eq. 14 or 22
@@ -80,11 +85,85 @@ class AnomalyResult:
     calibrated: NDArray[np.float64] | None = None  # (N,): to compare with the threshold
     alarm: NDArray[np.bool_] | None = None  # (N,), of video: True for the frames of an event
     verdict: NDArray[np.str_] | None = None  # (N,), of images: "good" or "anomalous"
+    threshold: float | None = None  # of the calibrated score
+    explain: Callable[[int], Explanation] | None = field(default=None, repr=False)  # of a row
 
     @property
     def score(self) -> NDArray[np.float64]:
         """(N,): the calibrated score if a threshold was set, else the raw score."""
         return self.raw if self.calibrated is None else self.calibrated
+
+    @property
+    def peak(self) -> int:
+        """Index of the frame or image with the highest score.
+
+        Raises:
+            DmadError: None has a score.
+        """
+        require(bool(np.isfinite(self.score).any()), "no frame has a score; give a longer clip")
+        return int(np.nanargmax(self.score))
+
+    @property
+    def map(self) -> NDArray[np.float32]:
+        """(H, W): the anomaly map of the frame or image with the highest score (`peak`).
+
+        It is Eq. 14 without its maxima, or Eq. 23: the raw score of each pixel, in the size of the
+        model's images. For video, the score of a frame is the sum of the highest averaged values
+        of both terms. The frame is scored again to make its map, which needs PyTorch. The map of
+        another frame or image is `explained(row).map`.
+
+        Raises:
+            DmadError: As in `explained`.
+        """
+        return self.explained().map
+
+    def explained(self, row: int | None = None) -> Explanation:
+        """Return the map and the pictures of a frame or image.
+
+        Args:
+            row: Its index. None: the one with the highest score.
+
+        Raises:
+            DmadError: It has no score, or the result does not come from calling a detector.
+        """
+        require(
+            self.explain is not None,
+            "this result holds only scores; call the detector to get maps and pictures",
+        )
+        assert self.explain is not None
+        return self.explain(self.peak if row is None else row)
+
+    def plot(self, row: int | None = None) -> Figure:
+        """Draw a frame or image: the input, the anomaly map over it, and the deformation.
+
+        If there are several, a chart of their scores is below the pictures. A notebook shows the
+        figure. In a script, save it: `result.plot().savefig("found.png")`.
+
+        Args:
+            row: Its index. None: the one with the highest score.
+
+        Raises:
+            DmadError: As in `explained`.
+        """
+        from dmad.drawing.charts import explanation_figure
+
+        row = self.peak if row is None else row
+        scores = self.score if len(self.score) > 1 else None
+        pictures = self.explained(row).pictures
+        return explanation_figure(pictures, self.title(row), scores, self.threshold, row)
+
+    def title(self, row: int) -> str:
+        """Say in one line what was decided about a frame or image: verdict, score, threshold."""
+        parts = [f"row {row}"] if len(self.score) > 1 else []
+        if self.verdict is not None:
+            parts.append(str(self.verdict[row]))
+        if self.alarm is not None:
+            parts.append("alarm" if self.alarm[row] else "no alarm")
+        if self.threshold is None:
+            parts.append(f"raw score {self.score[row]:.3g}, no threshold")
+        else:
+            parts.append(f"score {self.score[row]:.3g}, threshold {self.threshold:.3g}")
+        return ": ".join([", ".join(parts[:-1]), parts[-1]]) if parts[1:] else parts[0]
 
     def __str__(self) -> str:
         """A table with a row for each frame or image, at most `ROWS_PRINTED`."""
@@ -150,12 +229,12 @@ class AnomalyResult:
             judges: "frames" sets `alarm`, "images" sets `verdict`.
         """
         calibrated = calibration.score(self.reconstruction, self.deformation)
+        threshold = calibration.threshold
         if judges == "frames":
-            return replace(self, calibrated=calibrated, alarm=calibration.alarm(calibrated))
-        anomalous = calibrated >= calibration.threshold
-        return replace(
-            self, calibrated=calibrated, verdict=np.where(anomalous, "anomalous", "good")
-        )
+            alarm = calibration.alarm(calibrated)
+            return replace(self, calibrated=calibrated, alarm=alarm, threshold=threshold)
+        verdict = np.where(calibrated >= threshold, "anomalous", "good")
+        return replace(self, calibrated=calibrated, verdict=verdict, threshold=threshold)
 
 
 def _cell(value: np.generic) -> str:

@@ -10,6 +10,7 @@ from PIL import Image
 from dmad.api import load
 from dmad.data.splits import load_split
 from dmad.drawing.pictures import color_wheel
+from dmad.errors import DmadError
 from dmad.forms.images.pictures import (
     CONTOUR,
     FULL_HEAT,
@@ -67,6 +68,24 @@ def test_without_threshold_the_raw_score_is_shown_and_no_verdict(detector, frame
     judged = judge_image(detector.with_calibration(None), [frame], "spot")
     assert (judged.calibrated, judged.threshold, judged.verdict) == (None, None, "")
     assert judged.score == judged.raw
+
+
+def test_an_image_is_explained_by_its_map_in_its_own_proportions(detector, spot, judged) -> None:
+    with Image.open(spot) as opened:
+        wide = opened.resize((96, 64))
+    result = detector([spot, wide])
+    np.testing.assert_allclose(result.explained(0).map, judged.map, rtol=1e-3, atol=1e-5)
+    pictures = result.explained(1).pictures
+    assert list(pictures) == ["input", "anomaly", "forward field", "backward field"]
+    assert {picture.shape for picture in pictures.values()} == {(256, 384, 3)}
+    assert detector(spot).plot().get_suptitle().startswith("anomalous: score")
+
+
+def test_tiles_without_their_image_have_no_map(detector, frame) -> None:
+    config = detector.config
+    tiled = load_like(detector, replace(config, data=replace(config.data, tiles=2)))
+    with pytest.raises(DmadError, match="1 tiles are given, and an image has 4"):
+        _ = tiled(np.stack([frame] * 4)).map
 
 
 def test_a_score_at_the_threshold_is_anomalous(judged) -> None:

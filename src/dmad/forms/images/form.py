@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dmad.data.windows import Batch
     from dmad.evaluation.result import Evaluation
     from dmad.evaluation.summary import Report
+    from dmad.form import Explanation, ToExplain
     from dmad.inference.detector import Detector
     from dmad.model.losses import ImageLossTerms
     from dmad.model.ppdm import PPDM, PPDMOutput
@@ -150,6 +151,12 @@ class Images:
         maps = torch.from_numpy(reconstruction_map), torch.from_numpy(deformation_map)
         scores = scores_of_maps_plus(*maps, config.score)
         return scores.score.numpy(), scores.reconstruction.numpy(), scores.deformation.numpy()
+
+    def explain(self, detector: Detector, given: ToExplain) -> Explanation:
+        """Return the map of Eq. 23, the image, its heat and its two deformations."""
+        from dmad.forms.images.pictures import explain
+
+        return explain(detector, given)
 
     def evaluate(self, detector: Detector, test: LabelledFootage) -> Evaluation:
         """Score a labelled test split, and return the table of results (the ledger)."""

@@ -18,8 +18,10 @@ from dmad.data.reading.image_files import open_image, upright
 from dmad.data.tiles import blend
 from dmad.data.zones import ALL
 from dmad.drawing import pictures as drawing
+from dmad.errors import require
+from dmad.form import Explanation, ToExplain
 from dmad.forms.video.evaluation import score_maps
-from dmad.forms.video.pictures import Image, to_image, total_fields
+from dmad.forms.video.pictures import Image, to_image, total_fields, true_size
 from dmad.inference.detector import Detector
 
 FULL_MAP = 6.0  # value that is white in a raw map: the largest distance in three stages
@@ -198,6 +200,26 @@ class ImagePictures:
             "forward field": forward,
             "backward field": backward,
         }
+
+
+def explain(detector: Detector, given: ToExplain) -> Explanation:
+    """Score one image, and return its map and pictures.
+
+    Raises:
+        DmadError: The frames are not all tiles of one image.
+    """
+    data = detector.config.data
+    require(
+        len(given.frames) == data.tiles**2,
+        f"{len(given.frames)} tiles are given, and an image has {data.tiles**2}; give files, "
+        "Pillow images or arrays (H, W, C) instead of tiles",
+    )
+    judged = judge_image(detector, list(given.frames), "")
+    tiles = ImagePictures(detector).tiles(join_tiles(given.frames, data.canvas), judged)
+    size = true_size(data.canvas, given.aspect)
+    return Explanation(
+        judged.map, {name: drawing.resized(one, *size) for name, one in tiles.items()}
+    )
 
 
 def picture_name(name: str) -> str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dmad.data.windows import Batch
     from dmad.evaluation.result import Evaluation
     from dmad.evaluation.summary import Report
+    from dmad.form import Explanation, ToExplain
     from dmad.inference.detector import Detector
     from dmad.model.losses import VideoLossTerms
     from dmad.model.pdm import PDM, PDMOutput
@@ -144,6 +145,12 @@ class Video:
         reconstruction = averaged(reconstruction_map, kernel).max((1, 2))
         deformation = averaged(deformation_map, kernel).max((1, 2))
         return reconstruction + alpha * deformation, reconstruction, deformation
+
+    def explain(self, detector: Detector, given: ToExplain) -> Explanation:
+        """Return the map of Eq. 14 of the last frame, the frame, its heat and its deformation."""
+        from dmad.forms.video.pictures import explain
+
+        return explain(detector, given)
 
     def evaluate(self, detector: Detector, test: LabelledFootage) -> Evaluation:
         """Score a labelled test split, and return the table of results (the ledger)."""

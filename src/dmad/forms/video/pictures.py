@@ -16,6 +16,8 @@ from dmad.config import VideoConfig, VideoScoreConfig
 from dmad.data.footage import Clip, Footage
 from dmad.drawing import pictures as drawing
 from dmad.drawing.video_writer import annotate
+from dmad.form import Explanation, ToExplain
+from dmad.forms.video.evaluation import score_maps
 from dmad.inference.detector import Detector
 from dmad.inference.maps import averaged, composed, in_pixels
 from dmad.inference.result import JudgedFrames
@@ -316,6 +318,25 @@ def picture_of_frame(
     (judged,) = deque(detector.judge(window, clip.scene), maxlen=1)
     *_, picture = pictures(judged, scale, clip.aspect)
     return replace(picture, index=frame - clip.start)
+
+
+def explain(detector: Detector, given: ToExplain) -> Explanation:
+    """Score the last of some frames, and return its map and pictures.
+
+    If the threshold is for a zone, the map is zero outside of it.
+    """
+    (judged,) = deque(detector.judge(given.frames, given.scene), maxlen=1)
+    judged = judged.frame(len(judged.index) - 1)
+    if detector.calibration:
+        judged = detector.inside(detector.calibration.zone, judged)
+    scale = ColourScale(detector.config, given.usual, calibration=detector.calibration)
+    (picture,) = pictures(judged, scale, given.aspect)
+    drawn = {
+        "input": drawing.to_rgb(drawing.resized(picture.frame, *picture.size)),
+        "anomaly map": picture.heat,
+        "deformation": picture.deformation,
+    }
+    return Explanation(score_maps(detector, judged)[0], drawn)
 
 
 class HighestPictures:
