@@ -17,6 +17,8 @@ from dmad.console import printable
 from dmad.errors import DmadError, require
 
 if TYPE_CHECKING:
+    from jsonargparse import Namespace
+
     from dmad.cli.parsing import Verb
 
 EXPERIMENT_VERB = "experiment"  # it has a name behind it
@@ -31,13 +33,14 @@ VERBS = (
     "ledger",
     "predict",
     "watch",
+    "serve",
     "export",
     "bench",
     EXPERIMENT_VERB,
 )
 
 QUICK = ("recipes", "data", "ledger")  # verbs that compute nothing with a model
-WITHOUT_TORCH = ("predict", "watch")  # verbs that need no torch if the model is an exported one
+WITHOUT_TORCH = ("predict", "watch", "serve")  # verbs that need no torch for exported models
 
 EXPERIMENT = "Run an experiment of the paper. `dmad experiment` lists the experiments."
 
@@ -142,8 +145,14 @@ def parse_and_call(name: str, verb: Verb, arguments: Sequence[str]) -> None:
     parser = parser_of(name, verb)
     given = parser.instantiate(parser.parse_args(list(arguments)))
     if name not in QUICK:
-        prepare_to_compute(name not in WITHOUT_TORCH or needs_torch(given["run"]))
+        may_lack_torch = name in WITHOUT_TORCH
+        prepare_to_compute(not may_lack_torch or any(map(needs_torch, models_of(given))))
     call(verb, given)
+
+
+def models_of(given: Namespace) -> list[str]:
+    """Return the models that the arguments of a verb name."""
+    return list(given["models"]) if "models" in given else [given["run"]]
 
 
 def needs_torch(run: str) -> bool:
