@@ -12,7 +12,7 @@ FLAGS = (
 
 
 class Browser:
-    """Headless Chromium on one page from disk."""
+    """Headless Chromium on one page, from disk or from an address."""
 
     def __init__(self, profile: Path) -> None:
         from selenium import webdriver
@@ -26,13 +26,15 @@ class Browser:
         service = Service(shutil.which("chromedriver"))
         self.driver = webdriver.Chrome(options=options, service=service)
 
-    def open(self, file: Path, width: int, scheme: str = "light", touch: bool = False) -> None:
+    def open(
+        self, page: Path | str, width: int, scheme: str = "light", touch: bool = False
+    ) -> None:
         size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": touch}
         feature = {"name": "prefers-color-scheme", "value": scheme}
         self.send("Emulation.setDeviceMetricsOverride", **size)
         self.send("Emulation.setTouchEmulationEnabled", enabled=touch, maxTouchPoints=2)
         self.send("Emulation.setEmulatedMedia", features=[feature])
-        self.driver.get(file.as_uri())
+        self.driver.get(page if isinstance(page, str) else page.as_uri())
         self.run("document.documentElement.style.scrollBehavior = 'auto'")
 
     def send(self, command: str, **arguments: Any) -> None:

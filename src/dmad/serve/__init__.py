@@ -1,0 +1,1 @@
+"""`dmad serve`: the console in a browser, for cameras and for the inspection of parts."""

@@ -1,0 +1,320 @@
+"""The cameras of the console: they are watched, added, changed and removed while it runs."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from dmad.data.reading.source_frames import SourceFrame
+from dmad.errors import DmadError, one_line, require
+from dmad.inference.streaming import JudgedFrame
+from dmad.serve.camera_rows import CameraRows, StoredCamera
+from dmad.serve.event_rows import EventRows
+from dmad.serve.hub import Hub
+from dmad.serve.live import LiveView
+from dmad.serve.models import Model, OwnThreshold, ThresholdChange
+from dmad.watch.camera_worker import CameraWorker
+from dmad.watch.cameras import Camera
+from dmad.watch.messages import EventMessage, HealthMessage, Message
+from dmad.watch.settings import WatchSettings
+from dmad.watch.sinks import Sink
+from dmad.watch.watch import Outlet, WatchLoop
+
+logger = logging.getLogger(__name__)
+
+AROUND = 12.0  # seconds of scores that are stored before an event
+RECENT = 60.0  # seconds of scores that a page shows at first
+ANSWER = 10.0  # seconds in which the watch takes a change
+AFTER_FAULT = 1.0  # seconds until a watch that has failed continues
+
+
+@dataclass(eq=False)
+class Watched:
+    """A camera that is being watched."""
+
+    stored: StoredCamera
+    threshold: OwnThreshold
+    worker: CameraWorker | None = None  # None if it could not be started
+    view: LiveView | None = None
+    problem: str = ""  # why it could not be started
+
+
+@dataclass(frozen=True)
+class CameraParts:
+    """The parts of the console that a watch needs."""
+
+    rows: CameraRows
+    events: EventRows
+    hub: Hub
+    folder: Path
+
+
+class CameraWatch:
+    """Watches all cameras. Those of one model are scored together, in one thread.
+
+    Args:
+        models: The models of video.
+        parts: Database, pages and folder.
+        sinks: They get every message, as in `dmad watch`.
+    """
+
+    def __init__(
+        self, models: Sequence[Model], parts: CameraParts, sinks: Sequence[Sink] = ()
+    ) -> None:
+        self.models = {model.name: model for model in models}
+        self._parts = parts
+        self._sinks = sinks
+        self._outlet = Outlet(sinks)
+        self._settings = WatchSettings(out=parts.folder, every=60.0)
+        self._lock = threading.RLock()  # for the two attributes below
+        self._watched: dict[int, Watched] = {}
+        self._views: dict[str, LiveView] = {}  # by name of the camera
+        self._wakes = {name: threading.Event() for name in self.models}
+        self._loops = {
+            name: WatchLoop(wake, self._see, endless=True) for name, wake in self._wakes.items()
+        }
+        self._stopping = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def start(self, cameras: Sequence[Camera] = ()) -> None:
+        """Watch the stored cameras, and new ones, which are stored first."""
+        require(
+            bool(self.models) or not cameras,
+            "cameras need a model for video; name one, such as `dmad serve ped2`",
+        )
+        if not self.models:
+            return
+        for stored in self._parts.rows.add_missing(cameras):
+            calibration = self._with_file(stored, cameras)
+            if calibration:
+                self._threshold_of(stored).start_with(calibration)
+        for stored in self._parts.rows.all():
+            self._open(stored)
+        for name, loop in self._loops.items():
+            thread = threading.Thread(target=self._run, args=(loop,), name=f"watch {name}")
+            thread.start()
+            self._threads.append(thread)
+
+    def stop(self) -> None:
+        """Stop all cameras. Events in progress end, and films are completed."""
+        self._stopping.set()
+        for loop in self._loops.values():
+            loop.stop()
+        for thread in self._threads:
+            thread.join(ANSWER)
+        workers = [one.worker for one in self.all() if one.worker]
+        for worker in workers:
+            worker.stop()
+        for worker in workers:
+            worker.close()
+        for sink in self._sinks:
+            sink.close()
+
+    def all(self) -> list[Watched]:
+        """Return all cameras, the oldest first."""
+        with self._lock:
+            return [self._watched[number] for number in sorted(self._watched)]
+
+    def get(self, number: int) -> Watched | None:
+        """Return a camera; None if there is none with this number."""
+        with self._lock:
+            return self._watched.get(number)
+
+    def named(self, name: str) -> Watched | None:
+        """Return the camera of a name."""
+        return next((one for one in self.all() if one.stored.camera.name == name), None)
+
+    def add(self, camera: Camera, model: str = "") -> Watched:
+        """Store a camera and watch it.
+
+        Raises:
+            DmadError: There is no such model, or a camera of this name.
+        """
+        self._require_model(model)
+        return self._open(self._parts.rows.add(camera, model))
+
+    def change(self, number: int, camera: Camera, model: str = "") -> Watched:
+        """Watch a camera with other settings. An event in progress ends.
+
+        Raises:
+            DmadError: There is no such model or camera, or another camera has the name.
+        """
+        self._require_model(model)
+        require(self.get(number) is not None, f"there is no camera {number}")
+        stored = StoredCamera(number, model, camera)
+        self._parts.rows.change(stored)
+        self._close(number)
+        return self._open(stored)
+
+    def remove(self, number: int) -> None:
+        """Watch a camera no more. Its events stay."""
+        require(self.get(number) is not None, f"there is no camera {number}")
+        self._parts.rows.remove(number)
+        self._close(number)
+
+    def apply_threshold(self, watched: Watched) -> None:
+        """Use the stored threshold of a camera from its next frame on. The camera does not stop."""
+        calibration, worker = watched.threshold.calibration, watched.worker
+        if calibration is None or worker is None:
+            return
+        loop = self._loops[self._model_of(watched.stored).name]
+        loop.call(lambda: worker.use_threshold(calibration)).result(ANSWER)
+        if watched.view:
+            watched.view.scale.calibration = calibration
+
+    def silence(self, watched: Watched, score: float, force: bool) -> ThresholdChange:
+        """Raise the threshold of a camera so that a score raises no alarm."""
+        change = watched.threshold.silence(score, force)
+        self.apply_threshold(watched)
+        return change
+
+    def status(self) -> list[dict[str, Any]]:
+        """Return what a page shows of each camera, ready for JSON."""
+        today = self._parts.events.today()
+        return [status_of(one, today) for one in self.all()]
+
+    def _require_model(self, model: str) -> None:
+        known = ", ".join(self.models) or "none"
+        require(bool(self.models), "cameras need a model for video; start dmad serve with one")
+        require(not model or model in self.models, f"no model {model[:40]!r}; known: {known}")
+
+    def _model_of(self, stored: StoredCamera) -> Model:
+        return self.models.get(stored.model) or next(iter(self.models.values()))
+
+    def _threshold_of(self, stored: StoredCamera) -> OwnThreshold:
+        key = f"camera-{stored.number}"
+        return OwnThreshold(self._model_of(stored), key, self._parts.folder)
+
+    def _with_file(self, stored: StoredCamera, cameras: Sequence[Camera]) -> Any:
+        named = [camera for camera in cameras if camera.name == stored.camera.name]
+        return named[0].read_calibration() if named else None
+
+    def _open(self, stored: StoredCamera) -> Watched:
+        model = self._model_of(stored)
+        watched = Watched(stored, self._threshold_of(stored))
+        detector = model.detector.with_calibration(watched.threshold.calibration)
+        name = stored.camera.name
+        try:
+            worker = CameraWorker(
+                detector, stored.camera, self._receive, self._settings, self._wakes[model.name]
+            )
+        except (DmadError, OSError) as error:
+            watched.problem = one_line(error)
+            logger.warning(f"{name} is not watched: {watched.problem}")
+        else:
+            watched.worker, watched.view = worker, LiveView(detector)
+        with self._lock:
+            self._watched[stored.number] = watched
+            if watched.view:
+                self._views[name] = watched.view
+        if watched.worker:
+            loop = self._loops[model.name]
+            loop.call(lambda: loop.workers.append(worker))
+        return watched
+
+    def _close(self, number: int) -> None:
+        """Stop a camera. Its events and films are completed by another thread."""
+        with self._lock:
+            watched = self._watched.pop(number)
+        worker = watched.worker
+        if worker is None:
+            return
+        worker.stop()
+        loop = self._loops[self._model_of(watched.stored).name]
+        loop.call(lambda: loop.workers.remove(worker)).result(ANSWER)
+        threading.Thread(target=worker.close, name="closing").start()
+
+    def _run(self, loop: WatchLoop) -> None:
+        while not self._stopping.is_set():
+            try:
+                loop.run()
+            except Exception:
+                logger.exception("the watch has failed, and continues")
+                self._stopping.wait(AFTER_FAULT)
+
+    def _see(self, worker: CameraWorker, frame: SourceFrame, judged: JudgedFrame | None) -> None:
+        view = self._views.get(worker.name)
+        if view:
+            view.add_frame(frame, judged, worker.source.live)
+
+    def _receive(self, message: Message) -> None:
+        """Store a message, then show it on all pages, then send it to the sinks."""
+        if isinstance(message, EventMessage):
+            self._store_event(message)
+        elif isinstance(message, HealthMessage):
+            content = {"camera": message.source, "state": message.state}
+            self._parts.hub.publish("health", content)
+        self._outlet.send(message)
+
+    def _store_event(self, message: EventMessage) -> None:
+        view = self._views.get(message.source)
+        scores = view.scores_since(message.start - AROUND) if view else []
+        named = replace(
+            message, clip=Path(message.clip).name, thumbnail=Path(message.thumbnail).name
+        )
+        number = self._parts.events.add(named, scores)
+        content = {
+            "number": number,
+            "camera": message.source,
+            "state": message.state,
+            "score": round(message.score, 3),
+        }
+        self._parts.hub.publish("event", content)
+
+
+def recent_scores(watched: Watched) -> list[tuple[float, float]]:
+    """Return times and scores of the last minute; empty if the camera has none.
+
+    Times are seconds since 1970, also of a recording, whose newest score is taken as new.
+    """
+    scores = tuple(watched.view.scores) if watched.view else ()
+    if not scores:
+        return []
+    is_live = watched.worker is not None and watched.worker.source.live
+    shift = 0.0 if is_live else time.time() - scores[-1][0]
+    start = scores[-1][0] - RECENT
+    return [(round(at + shift, 2), round(score, 3)) for at, score in scores if at >= start]
+
+
+def status_of(watched: Watched, today: Mapping[str, int]) -> dict[str, Any]:
+    """Return what a page shows of a camera, ready for JSON."""
+    stored, worker, view = watched.stored, watched.worker, watched.view
+    calibration = watched.threshold.calibration if worker is None else worker.calibration
+    entries: dict[str, Any] = {
+        "number": stored.number,
+        "name": stored.camera.name,
+        "source": stored.shown_source,
+        "scene": stored.camera.scene,
+        "fps": stored.camera.fps,
+        "include": stored.camera.zone.include,
+        "exclude": stored.camera.zone.exclude,
+        "model": stored.model,
+        "threshold": round(calibration.threshold, 4) if calibration else None,
+        "events_today": today.get(stored.camera.name, 0),
+        "problem": watched.problem,
+        "state": "unwatched",
+        "score": None,
+        "frames": 0,
+        "dropped": 0,
+        "gaps": 0,
+        "drifted": None,
+        "time": time.time(),
+    }
+    if worker is None or view is None:
+        return entries
+    score = view.score
+    state = "ended" if worker.source.done and worker.state == "ok" else worker.state
+    return entries | {
+        "state": state,
+        "problem": worker.problem,
+        "score": None if score is None else round(score, 3),
+        "frames": worker.frames,
+        "dropped": worker.source.dropped,
+        "gaps": worker.source.gaps,
+        "drifted": worker.drifted,
+    }

@@ -1,0 +1,105 @@
+"""The console: its database, models, cameras and stations, started and stopped together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from dmad.files import make_folder
+from dmad.locks import locked
+from dmad.serve.camera_rows import CameraRows
+from dmad.serve.camera_watch import CameraParts, CameraWatch
+from dmad.serve.event_rows import EventRows
+from dmad.serve.hub import Hub
+from dmad.serve.inspection import Station
+from dmad.serve.models import Model
+from dmad.serve.part_rows import PartRows
+from dmad.serve.retention import Limits, Retention
+from dmad.serve.settings import ServeSettings
+from dmad.serve.store import Store
+from dmad.watch.cameras import Camera
+from dmad.watch.sinks import Sink
+
+
+class Console:
+    """All parts of the console. Use it in a `with` statement.
+
+    Args:
+        settings: Where it listens and what it keeps.
+        models: The models.
+        cameras: Cameras that are added, unless cameras of these names are stored.
+        sinks: They get every message of the cameras.
+
+    Raises:
+        DmadError: Another process uses the folder, or the database is damaged.
+    """
+
+    def __init__(
+        self,
+        settings: ServeSettings,
+        models: Sequence[Model],
+        cameras: Sequence[Camera] = (),
+        sinks: Sequence[Sink] = (),
+    ) -> None:
+        self.settings = settings
+        self.folder: Path = settings.data
+        self.token = settings.read_token()
+        self.models = list(models)
+        self._stack = ExitStack()
+        with self._stack:
+            make_folder(self.folder)
+            self._stack.enter_context(locked(self.folder))
+            self.store = Store(self.folder)
+            self._stack.callback(self.store.close)
+            self.hub = Hub()
+            self.events, self.parts = EventRows(self.store), PartRows(self.store)
+            self.cameras = CameraRows(self.store)
+            limits = Limits(settings.keep_days, settings.keep_gigabytes)
+            self.retention = Retention(self.folder, self.events, self.parts, limits)
+            self._stack.callback(self.retention.stop)
+            self.stations: dict[str, Station] = {}
+            for model in models:
+                if model.judges_images:
+                    self.stations[model.name] = Station(model, self.folder)
+                    self._stack.callback(self.stations[model.name].close)
+            parts = CameraParts(self.cameras, self.events, self.hub, self.folder)
+            of_video = [model for model in models if not model.judges_images]
+            self.watch = CameraWatch(of_video, parts, sinks)
+            self._stack.callback(self.watch.stop)
+            self.retention.clean_up()
+            self.retention.start()
+            self.watch.start(cameras)
+            self._stack = self._stack.pop_all()  # nothing has failed, so nothing is closed yet
+
+    def __enter__(self) -> Console:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop everything: events end, films are completed, waiting images are judged."""
+        self.hub.close()
+        self._stack.close()
+
+    @property
+    def watches(self) -> bool:
+        """True if there is a model for cameras."""
+        return bool(self.watch.models)
+
+    def health(self) -> dict[str, Any]:
+        """Return the state of the console and its cameras, ready for JSON."""
+        cameras = self.watch.status()
+        faulty = [one["name"] for one in cameras if one["state"] not in ("ok", "back", "ended")]
+        return {
+            "status": "degraded" if faulty else "ok",
+            "cameras": [
+                {"name": one["name"], "state": one["state"], "problem": one["problem"]}
+                for one in cameras
+            ],
+            "models": [
+                {"name": model.name, "judges": model.detector.form.judges} for model in self.models
+            ],
+        }

@@ -1,0 +1,105 @@
+"""The live picture of a camera, its heat, and its last scores."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from io import BytesIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from dmad.data.reading.source_frames import SourceFrame
+from dmad.drawing import pictures as drawing
+from dmad.forms.video.pictures import ColourScale
+from dmad.inference.detector import Detector
+from dmad.inference.maps import averaged
+from dmad.inference.streaming import JudgedFrame
+
+PERIOD = 0.3  # seconds; a picture is drawn at most this often, for however many pages
+KEPT_SCORES = 1200
+WIDTH = 560  # pixels of a live picture
+QUALITY = 75  # of JPEG
+LATENCIES = 1000
+
+
+class LiveView:
+    """What a page shows of a camera. The watch adds frames; pages read in other threads.
+
+    Args:
+        detector: The model, with the threshold of the camera.
+    """
+
+    def __init__(self, detector: Detector) -> None:
+        self.scale = ColourScale.from_detector(detector)
+        self.number = 0  # frames so far
+        self.skipped = 0  # frames that no page has seen, because pages get only some a second
+        self.scores: deque[tuple[float, float]] = deque(maxlen=KEPT_SCORES)  # time and score
+        self.latencies: deque[float] = deque(maxlen=LATENCIES)  # seconds from camera to score
+        self._newest: tuple[SourceFrame, JudgedFrame | None] | None = None
+        self._lock = threading.Lock()  # for the drawn pictures
+        self._drawn: dict[bool, tuple[int, float, bytes]] = {}  # by heat: frame, time and JPEG
+
+    @property
+    def score(self) -> float | None:
+        """The newest score; None without one."""
+        return self.scores[-1][1] if self.scores else None
+
+    def add_frame(self, frame: SourceFrame, judged: JudgedFrame | None, live: bool) -> None:
+        """Add the next frame and its score, if it has one. Returns at once.
+
+        Args:
+            frame: The frame.
+            judged: Its score.
+            live: True if its time is that of the day.
+        """
+        self._newest = (frame, judged)
+        self.number += 1
+        if judged is not None and np.isfinite(judged.score):
+            self.scores.append((judged.time, float(judged.score)))
+            if live:
+                self.latencies.append(max(0.0, time.time() - judged.time))
+
+    def scores_since(self, start: float) -> list[tuple[float, float]]:
+        """Return times and scores from a time on."""
+        return [(at, score) for at, score in tuple(self.scores) if at >= start]
+
+    def jpeg(self, heat: bool) -> bytes | None:
+        """Return the newest picture as JPEG; None if there is none yet.
+
+        All pages share a picture. It is drawn again only if it is older than `PERIOD`.
+        """
+        with self._lock:
+            newest, number = self._newest, self.number
+            drawn = self._drawn.get(heat)
+            now = time.monotonic()
+            if drawn and (drawn[0] == number or now - drawn[1] < PERIOD):
+                return drawn[2]
+            if newest is None:
+                return None
+            self.skipped += number - (drawn[0] if drawn else 0) - 1
+            data = _jpeg(self._picture(*newest, heat))
+            self._drawn[heat] = (number, now, data)
+            return data
+
+    def _picture(
+        self, frame: SourceFrame, judged: JudgedFrame | None, heat: bool
+    ) -> NDArray[np.uint8]:
+        height, width = frame.picture.shape[:2]
+        if width > WIDTH or width < WIDTH // 2:
+            height, width = max(1, round(height * WIDTH / width)), WIDTH
+        picture = drawing.resized(frame.picture, width, height)
+        if not heat or judged is None:
+            return picture
+        maps = (judged.batch.reconstruction_map, judged.batch.deformation_map)
+        error, shift = (averaged(one, self.scale.score.kernel)[0] for one in maps)
+        strength, _ = self.scale.heat(error, shift)
+        return drawing.heatmap(picture, drawing.resized_map(strength, width, height), 1.0)
+
+
+def _jpeg(picture: NDArray[np.uint8]) -> bytes:
+    file = BytesIO()
+    Image.fromarray(picture).save(file, "JPEG", quality=QUALITY)
+    return file.getvalue()

@@ -1,0 +1,160 @@
+"""The models of the console, and the thresholds that were changed in it."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from dmad import api
+from dmad.calibration.calibration import Calibration, read_calibration
+from dmad.calibration.feedback import silence, with_threshold
+from dmad.calibration.store import CalibrationStore
+from dmad.errors import DmadError, require
+from dmad.files import sha256_of, unique_names
+from dmad.inference.detector import Detector
+from dmad.runs import ModelFiles, find_model
+
+logger = logging.getLogger(__name__)
+
+FOLDER = "thresholds"
+TIME = re.compile(r"\d{8}-\d{6}")  # the name of a run folder begins so
+NOT_A_NAME = re.compile(r"[^\w.-]+")
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A model of the console."""
+
+    name: str  # short, without special characters; no other model has it
+    files: ModelFiles
+    detector: Detector
+    digest: str  # of its weights, so that a threshold never meets another model
+
+    @property
+    def judges_images(self) -> bool:
+        """True for a model of images, False for one of video."""
+        return self.detector.form.judges == "images"
+
+
+def load_models(runs: Sequence[str]) -> list[Model]:
+    """Load models, and give each a name of its own.
+
+    Raises:
+        DmadError: A model does not exist or cannot be loaded.
+    """
+    require(bool(runs), "no model is given; name one, such as `dmad serve ped2`")
+    detectors = [api.load(run) for run in runs]
+    names = unique_names(map(name_of, runs, detectors))
+    return [
+        Model(name, find_model(run), detector, sha256_of(find_model(run).weights)[:12])
+        for name, run, detector in zip(names, runs, detectors, strict=True)
+    ]
+
+
+def name_of(run: str, detector: Detector) -> str:
+    """Return a short name of a model: of its folder or file, or of its recipe.
+
+    The name of a run folder is a time, so it is left out.
+    """
+    name = Path(run).stem if run.endswith(".safetensors") else Path(run).name
+    if name in ("", ".", "..", "latest", "model") or TIME.match(name):
+        name = getattr(detector.config.data, "categories", "") or detector.config.recipe
+    return NOT_A_NAME.sub("-", name)
+
+
+@dataclass(frozen=True)
+class ThresholdChange:
+    """How a threshold has moved."""
+
+    old: float
+    new: float
+
+
+class OwnThreshold:
+    """The threshold of one camera, or of a model of images, as it was changed in the console.
+
+    It has a file of its own. The model stays as it is.
+
+    Args:
+        model: The model.
+        key: Name of the owner, such as "camera-3".
+        folder: The folder of the console.
+    """
+
+    def __init__(self, model: Model, key: str, folder: Path) -> None:
+        path = folder / FOLDER / f"{key}-{model.digest}.json"
+        self._store = CalibrationStore(model.files, path)
+        self._default = model.detector.calibration
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """The present calibration; None if neither the console nor the model has one."""
+        path = self._store.path
+        if not path.is_file():
+            return self._default
+        try:
+            return read_calibration(path)
+        except DmadError as error:
+            logger.warning(f"{error}; the threshold of the model is used")
+            return self._default
+
+    @property
+    def can_undo(self) -> bool:
+        """True if there is an earlier threshold to go back to."""
+        return any(self._store.history.glob("*.json"))
+
+    def start_with(self, calibration: Calibration) -> None:
+        """Use a calibration that was made elsewhere, unless there is one already."""
+        if not self._store.path.is_file():
+            self._store.path.parent.mkdir(parents=True, exist_ok=True)
+            self._store.write(calibration)
+
+    def silence(self, level: float, force: bool = False) -> ThresholdChange:
+        """Raise the threshold just enough that a score raises no alarm. It never falls.
+
+        Args:
+            level: The score that was normal.
+            force: The threshold may become more than twice as high.
+
+        Raises:
+            DmadError: There is no threshold, or it would rise too much.
+        """
+        return self._replace(lambda old: silence(old, level, None, force))
+
+    def choose(self, threshold: float) -> ThresholdChange:
+        """Set a threshold that a person has chosen.
+
+        Raises:
+            DmadError: There is no threshold to start from.
+        """
+        return self._replace(lambda old: with_threshold(old, threshold, None))
+
+    def undo(self) -> ThresholdChange:
+        """Go back to the threshold before the last change.
+
+        Raises:
+            DmadError: There is no earlier threshold.
+        """
+        old = self._present()
+        require(self.can_undo, "the threshold was not changed here; there is nothing to undo")
+        return ThresholdChange(old.threshold, self._store.undo().threshold)
+
+    def _present(self) -> Calibration:
+        present = self.calibration
+        require(
+            present is not None, "the model has no threshold; set one with `dmad calibrate RUN`"
+        )
+        assert present is not None
+        return present
+
+    def _replace(self, change: Callable[[Calibration], Calibration]) -> ThresholdChange:
+        old = self._present()
+        new = change(old)
+        if new != old:
+            self._store.path.parent.mkdir(parents=True, exist_ok=True)
+            self._store.remember(old)
+            self._store.write(replace(new, scene=old.scene, zone=old.zone))
+        return ThresholdChange(old.threshold, new.threshold)

@@ -1,0 +1,29 @@
+// The page of all cameras: live tiles, scores, and the last events.
+import { Curve, Tile, connectHeat, connectMarks, listen, showStatus } from "./common.js";
+
+connectHeat();
+connectMarks();
+const tiles = new Map();
+for (const element of document.querySelectorAll("a.tile")) {
+  new Tile(element, 500);
+  tiles.set(Number(element.dataset.number), { element, curve: new Curve(element.querySelector(".curve"), JSON.parse(element.dataset.scores)) });
+}
+
+listen("status", (cameras) => {
+  for (const camera of cameras) {
+    const tile = tiles.get(camera.number);
+    if (!tile) continue;
+    showStatus(tile.element, camera);
+    tile.curve.add(camera.time, camera.score, camera.threshold);
+  }
+});
+
+// A new event: the list is asked for again, which is rendered by the server.
+listen("event", async (message) => {
+  if (message.state === "update") return;
+  const page = new DOMParser().parseFromString(await (await fetch("/")).text(), "text/html");
+  const news = page.querySelector(".recent");
+  const old = document.querySelector(".recent");
+  if (news && old) old.replaceWith(document.adoptNode(news));
+  else if (news) document.getElementById("content").append(document.adoptNode(news));
+});

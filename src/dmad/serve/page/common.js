@@ -1,0 +1,205 @@
+// What all pages of the console share: texts, requests, live messages, marks and curves.
+
+const texts = JSON.parse(document.getElementById("texts").textContent);
+
+export function t(name, values = {}) {
+  const text = texts[`js.${name}`] ?? name;
+  return text.replace(/\{(\w+)\}/g, (whole, key) => values[key] ?? whole);
+}
+
+export function number(value, digits = 2) {
+  return value === null || value === undefined ? t("no-score") : value.toFixed(digits);
+}
+
+let toastTimer = 0;
+export function toast(message) {
+  const box = document.getElementById("toast");
+  box.textContent = message;
+  box.hidden = false;
+  clearTimeout(toastTimer);
+  toastTimer = setTimeout(() => { box.hidden = true; }, 6000);
+}
+
+// Sends JSON and returns the answer. An error has the text of the answer.
+export async function send(method, address, content) {
+  const options = { method };
+  if (content !== undefined) {
+    options.headers = { "content-type": "application/json" };
+    options.body = JSON.stringify(content);
+  }
+  const answer = await fetch(address, options);
+  if (answer.status === 401) location.assign("/login");
+  const body = answer.status === 204 ? null : await answer.json();
+  if (!answer.ok) throw new Error(body.error);
+  return body;
+}
+
+// Calls a function for each live message of a kind.
+let source = null;
+export function listen(kind, handler) {
+  if (!source) {
+    source = new EventSource("/api/stream");
+    const offline = document.getElementById("offline");
+    offline.textContent = t("offline");
+    source.onerror = () => { offline.hidden = false; };
+    source.onopen = () => { offline.hidden = true; };
+    addEventListener("pagehide", () => source.close());
+  }
+  source.addEventListener(kind, (message) => handler(JSON.parse(message.data)));
+}
+
+// Keys work unless a person types into a field.
+export function onKey(keys) {
+  document.addEventListener("keydown", (event) => {
+    const typing = event.target.closest?.("input, select, textarea");
+    const handler = keys[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+    if (!handler || typing || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (handler(event) !== false) event.preventDefault();
+  });
+}
+
+// Marks of events: buttons in a card or on the page of an event.
+export function describeChange(answer) {
+  if (answer.old === null) return "";
+  if (answer.new === answer.old) return t("threshold-stays", { old: number(answer.old) });
+  const rose = t("threshold-rose", { old: number(answer.old), new: number(answer.new) });
+  const names = answer.silent.slice(0, 6).map((event) => `${event.when} (${number(event.score, 1)})`);
+  if (answer.silent.length > 6) names.push("…");
+  return `${rose} ${names.length ? t("silent", { events: names.join(", ") }) : t("silent-none")}`;
+}
+
+export async function mark(element, wanted, force = false) {
+  const chosen = element.dataset.mark === wanted ? "" : wanted;
+  const change = document.getElementById("change");
+  try {
+    const answer = await send("POST", `/api/events/${element.dataset.number}/mark`, { mark: chosen, force });
+    showMark(element, chosen);
+    const words = describeChange(answer);
+    const marked = chosen ? t("marked", { mark: t(`mark.${chosen}`) }) : t("unmarked");
+    if (change && words) {
+      change.textContent = words;
+      change.hidden = false;
+      toast(marked);
+    } else {
+      toast(words ? `${marked} ${words}` : marked);
+    }
+  } catch (error) {
+    if (change && wanted === "normal" && !force) {
+      change.textContent = error.message;
+      const button = document.createElement("button");
+      button.textContent = t("force");
+      button.addEventListener("click", () => { change.hidden = true; mark(element, wanted, true); });
+      change.append(" ", button);
+      change.hidden = false;
+    } else {
+      toast(t("failed", { error: error.message }));
+    }
+  }
+}
+
+function showMark(element, chosen) {
+  element.dataset.mark = chosen;
+  for (const button of element.querySelectorAll(".marks button")) {
+    button.setAttribute("aria-pressed", String(button.dataset.mark === chosen));
+  }
+}
+
+export function connectMarks() {
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest(".marks button");
+    if (button) mark(button.closest(".event"), button.dataset.mark);
+  });
+  listen("mark", (message) => {
+    const element = document.querySelector(`.event[data-number="${message.number}"]`);
+    if (element) showMark(element, message.mark);
+  });
+}
+
+// Live pictures. Each tile asks for its next picture when the last one is there, so nothing queues.
+export class Tile {
+  constructor(element, period) {
+    this.element = element;
+    this.image = element.querySelector("img.live");
+    this.period = period;
+    this.seen = true;
+    this.image.addEventListener("load", () => {
+      this.image.classList.add("there");
+      this.plan();
+    });
+    this.image.addEventListener("error", () => this.plan(2000));
+    new IntersectionObserver((entries) => { this.seen = entries.at(-1).isIntersecting; }).observe(element);
+    this.load();
+  }
+
+  plan(wait) {
+    const took = performance.now() - this.asked;
+    setTimeout(() => this.load(), wait ?? Math.max(this.period - took, 2 * took, 50));
+  }
+
+  load() {
+    if (document.hidden || !this.seen) {
+      setTimeout(() => this.load(), 500);
+      return;
+    }
+    this.asked = performance.now();
+    this.image.src = `/live/${this.element.dataset.number}.jpg?heat=${showsHeat()}&at=${Date.now()}`;
+  }
+}
+
+let heat = true;
+export function showsHeat() {
+  return heat ? 1 : 0;
+}
+
+export function connectHeat() {
+  const button = document.getElementById("heat");
+  if (!button) return;
+  try { heat = sessionStorage.getItem("heat") !== "off"; } catch { heat = true; }
+  const show = () => button.setAttribute("aria-pressed", String(heat));
+  const toggle = () => {
+    heat = !heat;
+    try { sessionStorage.setItem("heat", heat ? "on" : "off"); } catch { /* not stored */ }
+    show();
+  };
+  show();
+  button.addEventListener("click", toggle);
+  onKey({ h: toggle });
+}
+
+// The moving line of scores, with its threshold.
+export class Curve {
+  constructor(svg, scores = [], seconds = 60) {
+    this.score = svg.querySelector(".score");
+    this.threshold = svg.querySelector(".threshold");
+    this.seconds = seconds;
+    this.points = scores.map(([time, score]) => ({ time, score }));
+  }
+
+  add(time, score, threshold) {
+    if (score !== null && (!this.points.length || this.points.at(-1).time < time)) this.points.push({ time, score });
+    const start = time - this.seconds;
+    while (this.points.length && this.points[0].time < start) this.points.shift();
+    const scores = this.points.map((point) => point.score);
+    const high = 1.15 * Math.max(threshold ?? 0, ...scores, 0.001);
+    const low = Math.min(0, ...scores);
+    const y = (value) => (54 - (52 * (value - low)) / (high - low)).toFixed(1);
+    const place = (point) => `${((300 * (point.time - start)) / this.seconds).toFixed(1)} ${y(point.score)}`;
+    this.score.setAttribute("d", this.points.length ? `M${this.points.map(place).join("L")}` : "");
+    this.threshold.setAttribute("d", threshold === null ? "" : `M0 ${y(threshold)}H300`);
+  }
+}
+
+export function showStatus(element, camera) {
+  const set = (selector, value) => {
+    for (const one of element.querySelectorAll(selector)) one.textContent = value;
+  };
+  set("b.score", number(camera.score, 1));
+  set(".limit", number(camera.threshold, 1));
+  set(".today", camera.events_today);
+  set(".dropped", camera.dropped);
+  for (const one of element.querySelectorAll(".state")) {
+    one.dataset.state = camera.state;
+    one.textContent = t(`state.${camera.state}`);
+  }
+  element.classList.toggle("over", camera.score !== null && camera.score >= camera.threshold);
+}

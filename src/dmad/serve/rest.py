@@ -1,0 +1,424 @@
+"""The REST interface: inspection, events, cameras, health and metrics."""
+
+from __future__ import annotations
+
+import io
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from PIL import Image
+from starlette.concurrency import run_in_threadpool
+
+from dmad.errors import DmadError
+from dmad.files import csv_text
+from dmad.serve.bodies import CameraBody, MarkBody, Number, ThresholdBody
+from dmad.serve.camera_rows import camera_from_form
+from dmad.serve.camera_watch import Watched, status_of
+from dmad.serve.console import Console
+from dmad.serve.event_rows import EventFilter, day_of
+from dmad.serve.inspection import JudgedPart, Station
+from dmad.serve.metrics import metrics_text
+from dmad.serve.page_data import histogram_of, shown_event, shown_part
+from dmad.serve.part_report import part_report
+from dmad.serve.part_rows import NewPart
+from dmad.serve.uploads import Upload, decode_image, read_image
+
+COLUMNS = (
+    "number", "time", "image", "score", "threshold", "verdict", "raw", "reconstruction",
+    "deformation",
+)  # fmt: skip
+Short = Annotated[str, Query(max_length=200)]
+PRIVATE = {"cache-control": "private, max-age=86400, immutable"}
+INSPECTED = {
+    "number": 17,
+    "name": "part.png",
+    "verdict": "anomalous",
+    "score": 7.31,
+    "threshold": 4.02,
+    "box": [0.41, 0.52, 0.55, 0.63],
+    "raw": 1.27,
+    "reconstruction": 1.19,
+    "deformation": 0.04,
+    "picture": "/api/parts/17/picture",
+    "heat": "/api/parts/17/heat",
+}
+MARKED = {
+    "event": {"number": 3, "camera": "gate", "mark": "normal"},
+    "old": 4.1,
+    "new": 5.2,
+    "silent": [{"number": 2, "camera": "gate", "score": 4.6}],
+}
+
+
+class NotFoundError(DmadError):
+    """There is no item of this number or name."""
+
+
+def example(content: Any, about: str = "The answer.") -> dict[int | str, dict[str, Any]]:
+    """Return the entry of the documentation for an answer, with an example."""
+    return {200: {"description": about, "content": {"application/json": {"example": content}}}}
+
+
+def rest_routes(console: Console) -> APIRouter:
+    """Return the routes of the REST interface."""
+    router = APIRouter()
+    add_system(router, console)
+    add_inspection(router, console)
+    add_thresholds_of_parts(router, console)
+    add_events(router, console)
+    add_cameras(router, console)
+    return router
+
+
+def add_system(router: APIRouter, console: Console) -> None:
+    """Add health, metrics and live messages."""
+
+    @router.get("/api/health", tags=["system"], responses=example(
+        {"status": "ok", "cameras": [{"name": "gate", "state": "ok", "problem": ""}],
+         "models": [{"name": "ped2", "judges": "frames"}]}
+    ))  # fmt: skip
+    def health() -> dict[str, Any]:
+        """Say if the console works: `ok`, or `degraded` if a camera does not."""
+        return console.health()
+
+    @router.get("/metrics", tags=["system"], response_class=Response)
+    def metrics() -> Response:
+        """Return all numbers in the text format of Prometheus."""
+        return Response(metrics_text(console), media_type="text/plain; version=0.0.4")
+
+    @router.get("/api/stream", tags=["system"], response_class=StreamingResponse)
+    async def stream() -> StreamingResponse:
+        """Send live messages as server-sent events: `status`, `event`, `health` and `part`."""
+        return StreamingResponse(console.hub.listen(), media_type="text/event-stream")
+
+
+def add_inspection(router: APIRouter, console: Console) -> None:
+    """Add the inspection of parts."""
+
+    @router.post("/api/inspect", tags=["inspection"], responses=example(INSPECTED),
+                 openapi_extra={"requestBody": {"required": True, "content": {
+                     "image/*": {"schema": {"type": "string", "format": "binary"}}}}})  # fmt: skip
+    async def inspect(
+        request: Request,
+        name: Short = "",
+        model: Short = "",
+        keep: bool = False,
+        heat: bool = False,
+    ) -> Response:
+        """Judge one image: send the file as the body, or as the field `image` of a form.
+
+        `keep` stores the picture and its heat for the page. `heat` answers with a PNG picture of
+        the heat; verdict and score are then in the headers `X-Verdict` and `X-Score`.
+
+        Example: `curl --data-binary @part.png http://127.0.0.1:8420/api/inspect?name=part.png`
+        """
+        station = station_of(console, model)
+        body, shown_name = await read_image(request, console.settings.upload_megabytes)
+        part, answer, png = await run_in_threadpool(
+            inspect_body, console, station, body, (shown_name, keep, heat)
+        )
+        if png:
+            verdict = {"X-Verdict": part.verdict, "X-Score": f"{part.score:.6g}"}
+            return Response(png, media_type="image/png", headers=verdict)
+        return JSONResponse(answer)
+
+    @router.get("/api/parts", tags=["inspection"], responses=example({"parts": [INSPECTED]}))
+    def parts(
+        model: Short = "",
+        day: Short = "",
+        before: Annotated[int, Query(ge=0, le=2**53)] = 0,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 200,
+    ) -> dict[str, Any]:
+        """Return the parts of a day (default: today), the newest first."""
+        station = station_of(console, model)
+        rows = console.parts.find(station.model.name, day or today(), limit, before)
+        return {"parts": [shown_part(row) for row in rows]}
+
+    @router.get("/api/parts/{number}", tags=["inspection"], responses=example(INSPECTED))
+    def part(number: Number) -> dict[str, Any]:
+        """Return the result of one part."""
+        return shown_part(found(console.parts.get(number), "part", number))
+
+    @router.get("/api/parts/{number}/{kind}", tags=["inspection"], response_class=FileResponse)
+    def part_picture(number: Number, kind: str) -> FileResponse:
+        """Return the `picture` of a part, or its `heat`, if they were kept."""
+        row = found(console.parts.get(number), "part", number)
+        if kind not in ("picture", "heat"):
+            raise NotFoundError("a part has `picture` and `heat`")
+        return stored_file(console.folder / "parts", row[kind], "image/webp")
+
+    @router.get("/api/histogram", tags=["inspection"], responses=example(
+        {"low": 0.0, "high": 9.0, "good": [0, 4, 9], "today": [0, 1, 2], "scores": [3.2],
+         "threshold": 4.02}
+    ))  # fmt: skip
+    def histogram(model: Short = "", day: Short = "") -> dict[str, Any]:
+        """Return the histogram of the good parts, and the scores of a day (default: today)."""
+        return histogram_for(console, station_of(console, model), day or today())
+
+    @router.get("/api/export.csv", tags=["inspection"], response_class=Response)
+    def export_csv(model: Short = "", day: Short = "") -> Response:
+        """Return all parts of a day (default: today) as CSV."""
+        station, chosen = station_of(console, model), day or today()
+        rows = [
+            [row["number"], _clock(row["time"]), row["name"], *(_number(row[c]) for c in
+             ("score", "threshold")), row["verdict"],
+             *(_number(row[c]) for c in ("raw", "reconstruction", "deformation"))]
+            for row in console.parts.each(station.model.name, chosen)
+        ]  # fmt: skip
+        return attachment(csv_text(COLUMNS, rows), "text/csv; charset=utf-8", "parts.csv")
+
+    @router.get("/api/export.html", tags=["inspection"], response_class=Response)
+    def export_html(model: Short = "", day: Short = "") -> Response:
+        """Return the parts of a day (default: today) as one HTML file with all pictures."""
+        station = station_of(console, model)
+        page = part_report(console, station, day or today())
+        return attachment(page, "text/html; charset=utf-8", "parts.html")
+
+
+def add_thresholds_of_parts(router: APIRouter, console: Console) -> None:
+    """Add the change of the threshold of parts."""
+
+    @router.post("/api/threshold", tags=["inspection"], responses=example({"old": 4.0, "new": 5.5}))
+    def choose(body: ThresholdBody, model: Short = "") -> dict[str, float]:
+        """Set the threshold of parts from the next image on."""
+        change = station_of(console, model).choose(body.threshold)
+        return {"old": change.old, "new": change.new}
+
+    @router.post("/api/threshold/undo", tags=["inspection"],
+                 responses=example({"old": 5.5, "new": 4.0}))  # fmt: skip
+    def undo(model: Short = "") -> dict[str, float]:
+        """Go back to the threshold before the last change."""
+        change = station_of(console, model).undo()
+        return {"old": change.old, "new": change.new}
+
+
+def add_events(router: APIRouter, console: Console) -> None:
+    """Add events, films and marks."""
+
+    @router.get("/api/events", tags=["events"])
+    def events(
+        camera: Short = "",
+        day: Short = "",
+        mark: Short = "",
+        before: Annotated[int, Query(ge=0, le=2**53)] = 0,
+        limit: Annotated[int, Query(ge=1, le=200)] = 30,
+    ) -> dict[str, Any]:
+        """Return events, the newest first. For the next page, give the lowest number as `before`.
+
+        `mark` is seen, real, normal, unmarked or open.
+        """
+        rows = console.events.find(EventFilter(camera, day, mark, before, limit))
+        return {"events": [shown_event(row) for row in rows]}
+
+    @router.get("/api/events/{number}", tags=["events"])
+    def event(number: Number) -> dict[str, Any]:
+        """Return one event."""
+        return shown_event(found(console.events.get(number), "event", number))
+
+    @router.get("/api/events/{number}/film", tags=["events"], response_class=FileResponse)
+    def film(number: Number) -> FileResponse:
+        """Return the film of an event. It is complete some seconds after its end."""
+        row = found(console.events.get(number), "event", number)
+        return stored_file(console.folder / "clips", row["film"], "video/mp4")
+
+    @router.get("/api/events/{number}/thumbnail", tags=["events"], response_class=FileResponse)
+    def thumbnail(number: Number) -> FileResponse:
+        """Return the strongest frame of an event, with its heat and its deformation."""
+        row = found(console.events.get(number), "event", number)
+        fixed = row["state"] == "end"
+        return stored_file(console.folder / "thumbnails", row["thumbnail"], "image/png", fixed)
+
+    @router.post("/api/events/{number}/mark", tags=["events"], responses=example(MARKED))
+    def mark(number: Number, body: MarkBody) -> dict[str, Any]:
+        """Mark an event. `normal` raises the threshold of its camera, which does not stop."""
+        row = found(console.events.get(number), "event", number)
+        watched = console.watch.named(row["camera"])
+        change = None
+        if body.mark == "normal" and watched is not None:
+            change = console.watch.silence(watched, row["score"], body.force)
+        old, new = (change.old, change.new) if change else (None, None)
+        marked = console.events.mark(number, body.mark, old, new)
+        silent = console.events.silent(row["camera"], old, new) if old and new else []
+        console.hub.publish("mark", {"number": number, "mark": body.mark})
+        return {
+            "event": shown_event(marked),
+            "old": old,
+            "new": new,
+            "silent": [shown_event(one) for one in silent if one["number"] != number],
+        }
+
+
+def add_cameras(router: APIRouter, console: Console) -> None:
+    """Add cameras, their pictures and thresholds."""
+    watch = console.watch
+
+    def status(watched: Watched) -> dict[str, Any]:
+        return status_of(watched, console.events.today())
+
+    @router.get("/api/cameras", tags=["cameras"])
+    def cameras() -> dict[str, Any]:
+        """Return all cameras and their states."""
+        return {"cameras": watch.status()}
+
+    @router.post("/api/cameras", tags=["cameras"], status_code=201)
+    def add(body: CameraBody) -> dict[str, Any]:
+        """Add a camera and watch it."""
+        return status(watch.add(camera_from_form(body.given()), body.model or ""))
+
+    @router.get("/api/cameras/{number}", tags=["cameras"])
+    def camera(number: Number) -> dict[str, Any]:
+        """Return a camera and its state."""
+        return status(found(watch.get(number), "camera", number))
+
+    @router.patch("/api/cameras/{number}", tags=["cameras"])
+    def change(number: Number, body: CameraBody) -> dict[str, Any]:
+        """Change a camera. It is watched anew with its new settings."""
+        stored = found(watch.get(number), "camera", number).stored
+        changed = camera_from_form(body.given(), stored.camera)
+        model = stored.model if body.model is None else body.model
+        return status(watch.change(number, changed, model))
+
+    @router.delete("/api/cameras/{number}", tags=["cameras"], status_code=204)
+    def remove(number: Number) -> Response:
+        """Remove a camera. Its events stay."""
+        found(watch.get(number), "camera", number)
+        watch.remove(number)
+        return Response(status_code=204)
+
+    @router.post("/api/cameras/{number}/threshold", tags=["cameras"])
+    def choose(number: Number, body: ThresholdBody) -> dict[str, float]:
+        """Set the threshold of a camera, which does not stop."""
+        watched = found(watch.get(number), "camera", number)
+        change = watched.threshold.choose(body.threshold)
+        watch.apply_threshold(watched)
+        return {"old": change.old, "new": change.new}
+
+    @router.post("/api/cameras/{number}/threshold/undo", tags=["cameras"])
+    def undo(number: Number) -> dict[str, float]:
+        """Go back to the threshold before the last change."""
+        watched = found(watch.get(number), "camera", number)
+        change = watched.threshold.undo()
+        watch.apply_threshold(watched)
+        return {"old": change.old, "new": change.new}
+
+    @router.get("/live/{number}.jpg", tags=["cameras"], response_class=Response)
+    async def live(number: Number, heat: bool = False) -> Response:
+        """Return the newest picture of a camera, with its heat if wanted."""
+        view = found(watch.get(number), "camera", number).view
+        data = await run_in_threadpool(view.jpeg, heat) if view else None
+        if view is None or data is None:
+            raise NotFoundError("the camera has given no picture yet; ask again")
+        return Response(data, media_type="image/jpeg", headers={"X-Frame": str(view.number)})
+
+
+def inspect_body(
+    console: Console, station: Station, body: bytes, wanted: tuple[str, bool, bool]
+) -> tuple[JudgedPart, dict[str, Any], bytes | None]:
+    """Decode, judge and store an image.
+
+    Args:
+        console: The console.
+        station: The station that judges it.
+        body: The image file.
+        wanted: The name of the image, if its pictures are kept, and if its heat is returned.
+
+    Returns:
+        The result, the answer for JSON, and the heat as PNG if it is wanted.
+    """
+    name, keep, heat = wanted
+    upload: Upload = decode_image(body, station.format)
+    part = station.judge(upload)
+    pictures = station.keep(upload, part) if keep else ("", "")
+    new = NewPart(
+        name=name,
+        model=station.model.name,
+        score=part.score,
+        threshold=part.threshold,
+        verdict=part.verdict,
+        raw=part.raw,
+        reconstruction=part.reconstruction,
+        deformation=part.deformation,
+        box=part.box,
+        picture=pictures[0],
+        heat=pictures[1],
+    )
+    number = console.parts.add(new)
+    answer = shown_part(found(console.parts.get(number), "part", number))
+    console.hub.publish("part", {"number": number, "model": station.model.name})
+    return part, answer, _png(station.heat(upload, part)) if heat else None
+
+
+def station_of(console: Console, model: str) -> Station:
+    """Return the station of a model of images; without a name, the first one.
+
+    Raises:
+        NotFoundError: There is none.
+    """
+    if not console.stations:
+        raise NotFoundError("no model of images is loaded; start dmad serve with one")
+    if not model:
+        return next(iter(console.stations.values()))
+    if model not in console.stations:
+        known = ", ".join(console.stations)
+        raise NotFoundError(f"no model of images is called {model[:40]!r}; known: {known}")
+    return console.stations[model]
+
+
+def histogram_for(console: Console, station: Station, day: str) -> dict[str, Any]:
+    """Return the histogram of the good parts and of the parts of a day, and the threshold."""
+    scores = console.parts.scores(station.model.name, day)
+    calibration = station.calibration
+    threshold = calibration.threshold if calibration else None
+    return histogram_of(station.good_scores(), scores, threshold)
+
+
+def found(item: Any, kind: str, number: int) -> Any:
+    """Return an item.
+
+    Raises:
+        NotFoundError: It is None.
+    """
+    if item is None:
+        raise NotFoundError(f"there is no {kind} {number}")
+    return item
+
+
+def stored_file(folder: Path, name: str, kind: str, fixed: bool = True) -> FileResponse:
+    """Return a file whose name the database has given.
+
+    Raises:
+        NotFoundError: There is no file, or it is outside the folder.
+    """
+    path = (folder / name).resolve() if name else folder
+    if not name or not path.is_relative_to(folder.resolve()) or not path.is_file():
+        raise NotFoundError("there is no such file; it is not complete yet, or was deleted")
+    return FileResponse(path, media_type=kind, headers=PRIVATE if fixed else None)
+
+
+def attachment(text: str, kind: str, name: str) -> Response:
+    """Return a text as a file to download."""
+    headers = {"content-disposition": f'attachment; filename="{name}"'}
+    return Response(text.encode(errors="replace"), media_type=kind, headers=headers)
+
+
+def today() -> str:
+    """Return the present day."""
+    return day_of(time.time())
+
+
+def _clock(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.6g}"
+
+
+def _png(picture: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "PNG", compress_level=1)
+    return file.getvalue()

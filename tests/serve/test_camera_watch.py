@@ -1,0 +1,196 @@
+import io
+import json
+import time
+
+import numpy as np
+import pytest
+from mjpeg import FakeCamera
+from PIL import Image
+
+from dmad.data.zones import Zone
+from dmad.errors import DmadError
+from dmad.serve.camera_rows import CameraRows
+from dmad.serve.camera_watch import CameraParts, CameraWatch, recent_scores, status_of
+from dmad.serve.event_rows import EventFilter, EventRows
+from dmad.serve.hub import Hub
+from dmad.watch.cameras import Camera
+
+
+class ListSink:
+    def __init__(self):
+        self.messages, self.closed = [], False
+
+    def send(self, message):
+        self.messages.append(json.loads(message))
+
+    def close(self):
+        self.closed = True
+
+
+@pytest.fixture
+def parts(store, tmp_path):
+    return CameraParts(CameraRows(store), EventRows(store), Hub(), tmp_path / "console")
+
+
+@pytest.fixture
+def start(video_model, parts):
+    """Starts a watch of cameras, which is stopped at the end."""
+    watches = []
+
+    def make(*cameras, sinks=()) -> CameraWatch:
+        watches.append(CameraWatch([video_model], parts, sinks))
+        watches[-1].start(cameras)
+        return watches[-1]
+
+    yield make
+    for watch in watches:
+        watch.stop()
+
+
+def until(condition, seconds: float = 15.0):
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    return found
+
+
+def is_done(watch, number=1):
+    return watch.get(number).worker.source.done
+
+
+def test_events_are_stored_with_film_picture_and_scores(start, parts, clip):
+    sink = ListSink()
+    watch = start(Camera(str(clip())), sinks=[sink])
+    until(lambda: is_done(watch))
+    watch.stop()
+    (event,) = parts.events.find(EventFilter())
+    assert (event["camera"], event["state"]) == ("gate", "end")
+    assert 1.9 <= event["start"] <= 2.1
+    assert (parts.folder / "clips" / event["film"]).stat().st_size > 0
+    assert (parts.folder / "thumbnails" / event["thumbnail"]).is_file()
+    times = [at for at, _ in event["scores"]]
+    assert times[0] < event["start"] < times[-1]
+    assert sink.closed
+    states = [message["state"] for message in sink.messages if message["kind"] == "event"]
+    assert (states[0], states[-1]) == ("new", "end")
+
+
+def test_the_state_of_a_camera_is_ready_for_a_page(start, clip):
+    watch = start(Camera(str(clip())))
+    until(lambda: is_done(watch))
+    (status,) = watch.status()
+    assert (status["name"], status["state"], status["frames"]) == ("gate", "ended", 40)
+    assert status["threshold"] == pytest.approx(watch.get(1).worker.calibration.threshold, abs=1e-3)
+    assert json.dumps(status)
+    assert len(recent_scores(watch.get(1))) == 36
+    assert abs(recent_scores(watch.get(1))[-1][0] - time.time()) < 60
+
+
+def test_a_normal_event_raises_the_threshold_of_a_camera_that_goes_on(start, parts, frames_of):
+    """The camera loops: each time the checkerboard appears, there is an event, until then."""
+    images = frames_of(3, 30).copy()
+    images[20:26, 20:30, 20:30, 0] = 255 * (np.indices((10, 10)).sum(0) % 2)
+    camera = FakeCamera([jpeg(image) for image in images], 10)
+    watch = start()
+    watched = watch.add(Camera(camera.url, "gate"))
+    watched.threshold.choose(0.6)  # usual frames have 0.43, and the checkerboard 0.74
+    watch.apply_threshold(watched)
+    event = until(lambda: parts.events.find(EventFilter(mark="open")))[0]
+    frames = watched.worker.frames
+    worker, old = watched.worker, watched.worker.calibration.threshold
+    until(lambda: parts.events.get(event["number"])["state"] == "end")
+    score = parts.events.get(event["number"])["score"]
+    change = watch.silence(watched, score, force=True)
+    assert (change.old, change.new > score) == (old, True)
+    assert watched.worker is worker
+    assert worker.calibration.threshold == change.new
+    until(lambda: worker.frames > frames + 10)
+    camera.close()
+
+
+def jpeg(image: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(np.repeat(image, 3, 2)).resize((256, 256), 0).save(file, "JPEG", quality=95)
+    return file.getvalue()
+
+
+def test_a_camera_is_added_changed_and_removed(start, parts, clip):
+    watch = start()
+    added = watch.add(Camera(str(clip("a", odd=())), "a"))
+    until(lambda: is_done(watch, added.stored.number))
+    zone = Zone(exclude=(((0.5, 0.5), (1.0, 0.5), (1.0, 1.0)),))
+    changed = watch.change(added.stored.number, Camera(str(clip("b")), "b", zone=zone))
+    until(lambda: is_done(watch, changed.stored.number))
+    assert watch.named("b").worker.stream.zone == zone
+    assert watch.named("a") is None
+    watch.remove(changed.stored.number)
+    assert watch.all() == []
+    assert parts.rows.all() == []
+    with pytest.raises(DmadError, match="there is no camera 9"):
+        watch.remove(9)
+
+
+def test_a_zone_keeps_an_event_silent(start, parts, clip):
+    corner = Zone(exclude=(((0.5, 0.5), (1.0, 0.5), (1.0, 1.0), (0.5, 1.0)),))
+    watch = start(Camera(str(clip()), "gate", zone=corner))
+    until(lambda: is_done(watch))
+    watch.stop()
+    assert parts.events.count(EventFilter()) == 0
+
+
+def test_a_camera_that_cannot_be_opened_says_why_and_the_others_go_on(start, clip, tmp_path):
+    watch = start(Camera(str(tmp_path / "none.mp4"), "none"), Camera(str(clip()), "gate"))
+    until(lambda: is_done(watch, 2))
+    status = status_of(watch.get(1), {})
+    assert (status["state"], "does not exist" in status["problem"]) == ("unwatched", True)
+
+
+def test_cameras_are_watched_again_after_a_restart_with_their_thresholds(start, clip):
+    camera = Camera(str(clip()))
+    watch = start(camera)
+    watch.get(1).threshold.choose(123.0)
+    watch.stop()
+    again = start(camera)
+    assert len(again.all()) == 1
+    assert again.get(1).worker.calibration.threshold == 123.0
+
+
+def test_a_threshold_file_of_the_yaml_file_is_where_the_camera_starts(
+    start, clip, calibration_of, tmp_path
+):
+    (tmp_path / "gate.json").write_text(json.dumps(calibration_of(55.0).to_dict()))
+    watch = start(Camera(str(clip()), calibration=tmp_path / "gate.json"))
+    assert watch.get(1).worker.calibration.threshold == 55.0
+
+
+def test_cameras_without_a_model_for_video_are_refused(parts, clip):
+    watch = CameraWatch([], parts)
+    with pytest.raises(DmadError, match="need a model for video"):
+        watch.start([Camera(str(clip()))])
+    with pytest.raises(DmadError, match="need a model for video"):
+        watch.add(Camera("rtsp://host/a"))
+
+
+def test_an_unknown_model_is_refused(start):
+    with pytest.raises(DmadError, match="no model 'other'; known: tiny"):
+        start().add(Camera("rtsp://host/a"), "other")
+
+
+def test_a_failure_of_the_loop_is_logged_and_the_watch_goes_on(start, clip, monkeypatch, logged):
+    watch = start()
+    monkeypatch.setattr("dmad.serve.camera_watch.AFTER_FAULT", 0.01)
+    (loop,) = watch._loops.values()
+    calls = []
+    real = loop._do_tasks
+
+    def fail_once():
+        calls.append(1)
+        if len(calls) == 1:
+            raise RuntimeError("bad luck")
+        real()
+
+    monkeypatch.setattr(loop, "_do_tasks", fail_once)
+    watched = watch.add(Camera(str(clip("calm", odd=())), "calm"))
+    until(lambda: watched.worker.source.done)
+    assert "the watch has failed, and continues" in logged()
