@@ -44,6 +44,7 @@ ORDER = [
     {"export"},
     {"report"},
     {"api"},
+    {"serve", "scan"},
     {"categories"},
     {"experiments"},
     {"demo", "bench"},
