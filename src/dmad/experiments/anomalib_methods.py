@@ -126,13 +126,14 @@ class AnomalibMethod:
         else:
             copy_backbone(module, self.peers)
         frames = frames_of(load_split(data, "train").footage)
-        start = time.perf_counter()
+        start = time.perf_counter(), time.process_time()
         with TemporaryDirectory(dir=folder) as logs:
             self._fit(module, frames, Path(logs))
-        minutes = (time.perf_counter() - start) / 60
+        minutes = (time.perf_counter() - start[0]) / 60
+        processor_minutes = (time.process_time() - start[1]) / 60
         path = folder / MODEL_FILE
         torch.save(module.state_dict(), path)
-        return Training(minutes, str(path))
+        return Training(minutes, str(path), processor_minutes=processor_minutes)
 
     def load(self, training: Training) -> ImageScorer:
         """Return the trained module as a scorer."""

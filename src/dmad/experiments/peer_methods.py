@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,6 +35,7 @@ class Training:
     model: str  # path of the file
     memory: float = np.nan  # largest memory of the process in MiB; NaN: not measured
     machine: str = ""  # where it was trained; "": not known
+    processor_minutes: float = np.nan  # of all threads together; NaN: not measured
 
 
 class ImageScorer(Protocol):
@@ -103,16 +105,23 @@ class Own:
         Raises:
             DmadError: The finished run was trained on other images.
         """
-        run = self.run or folder / "run"
+        run, processor_minutes = self.run or folder / "run", np.nan
         if self.run is None:
+            start = time.process_time()
             complete(self.config, run)
+            processor_minutes = (time.process_time() - start) / 60
         files = find_model(run)
         card = read_card(files)
         trained_on = card["data"]["sha256"]
         same = trained_on == fingerprint(load_split(data, "train").footage)
         require(same, f"{run} was trained on other images than those of {data.root}; train again")
         minutes = sum(epoch.get("seconds", np.nan) for epoch in card["history"]) / 60
-        return Training(minutes, str(files.weights), machine=card.get("machine", ""))
+        return Training(
+            minutes,
+            str(files.weights),
+            machine=card.get("machine", ""),
+            processor_minutes=processor_minutes,
+        )
 
     def load(self, training: Training) -> ImageScorer:
         """Return a detector as a scorer, with the α that was chosen in the training."""

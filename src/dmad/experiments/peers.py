@@ -10,7 +10,7 @@ import json
 import logging
 import resource
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, replace
@@ -115,7 +115,7 @@ def peers(
     ]
     trained = [(one.method, one.training) for one in outcomes if one.training]
     logger.info("speed")
-    seconds = run(seconds_per_image, trained, data) if trained else {}
+    seconds = run(seconds_per_image, trained, data) if trained else []
     table = table_of(outcomes, seconds)
     print_table(table)
     write_table(table, out / "peers", images=str(data.root), size=data.size)
@@ -205,8 +205,8 @@ def ledger_of(
 
 def seconds_per_image(
     trained: Sequence[tuple[Method, Training]], data: DataConfig
-) -> dict[int, float]:
-    """Return the median time of each method to decode and score an image, by its index.
+) -> list[tuple[float, float]]:
+    """Return for each method its median time, and processor time, to decode and score an image.
 
     Every image is scored by each method in turn, so that a change in the speed of the machine
     affects all methods. The first round is not counted.
@@ -214,35 +214,38 @@ def seconds_per_image(
     files = find_images(data, required_root(data), "test").files
     chosen = [files[index] for index in thin(np.arange(len(files)), TIMED)]
     scorers = [method.load(training) for method, training in trained]
-    spent: dict[int, list[float]] = {index: [] for index in range(len(scorers))}
+    spent: list[list[tuple[float, float]]] = [[] for _ in scorers]
     for turn, file in enumerate([chosen[0], *chosen]):
         frame_format = replace(FrameFormat.from_settings(data), page=file.page)
-        for index, scorer in enumerate(scorers):
-            start = time.perf_counter()
+        for scorer, times in zip(scorers, spent, strict=True):
+            start = time.perf_counter(), time.process_time()
             scorer(list(decode(file.path, frame_format)))
             if turn > 0:
-                spent[index].append(time.perf_counter() - start)
-    return {index: median(times) for index, times in spent.items()}
+                times.append((time.perf_counter() - start[0], time.process_time() - start[1]))
+    return [
+        (median(wall), median(own)) for wall, own in (zip(*times, strict=True) for times in spent)
+    ]
 
 
-def table_of(outcomes: Sequence[Outcome], seconds: Mapping[int, float]) -> Table:
+def table_of(outcomes: Sequence[Outcome], seconds: Sequence[tuple[float, float]]) -> Table:
     """Return the table of all methods. The notes say what is missing.
 
     Args:
         outcomes: Training and results of each method.
-        seconds: Seconds an image, by the index among the methods that were trained.
+        seconds: Seconds and processor seconds an image of each method that was trained.
     """
-    rows, trained = [], 0
+    rows, times = [], iter(seconds)
     for one in outcomes:
         if one.training is None or one.tested is None:
             rows.append([one.method.name, f"{one.method.settings}: not measured", *[""] * 10])
             continue
-        rows.append(row_of(one.method, one.training, one.tested, seconds[trained]))
-        trained += 1
+        rows.append(row_of(one.method, one.training, one.tested, next(times)))
     return Table("Beside other methods", COLUMNS, rows, notes_of(outcomes))
 
 
-def row_of(method: Method, training: Training, tested: Tested, seconds: float) -> list[str]:
+def row_of(
+    method: Method, training: Training, tested: Tested, seconds: tuple[float, float]
+) -> list[str]:
     """Return the row of a method that was trained and tested."""
     values = {row.metric: row.value for row in tested.ledger.rows}
     counts = {row.metric: row.note for row in tested.ledger.rows}
@@ -251,8 +254,8 @@ def row_of(method: Method, training: Training, tested: Tested, seconds: float) -
         method.settings,
         *(number(values.get(metric), 4) for metric in ("image_AUROC", "pixel_AUROC", "AUPRO")),
         *(count_text(counts[metric]) for metric in ("recall", "false_positive_rate")),
-        number(training.minutes, 1),
-        number(1e3 * seconds, 1),
+        both(training.minutes, training.processor_minutes, 1),
+        both(1e3 * seconds[0], 1e3 * seconds[1], 0),
         number(tested.memory, 0),
         number(training.memory, 0),
         number(Path(training.model).stat().st_size / 1e6, 1),
@@ -270,6 +273,12 @@ def number(value: float | None, digits: int) -> str:
     return "" if value is None or np.isnan(value) else f"{value:.{digits}f}"
 
 
+def both(time: float, processor_time: float, digits: int) -> str:
+    """Return a time, and in brackets the processor time if it is known."""
+    processor = number(processor_time, digits)
+    return number(time, digits) + (f" ({processor})" if processor else "")
+
+
 def notes_of(outcomes: Sequence[Outcome]) -> list[str]:
     """Return lines that say how the table was made, and what is missing."""
     held_out = {one.tested.held_out for one in outcomes if one.tested}
@@ -278,7 +287,8 @@ def notes_of(outcomes: Sequence[Outcome]) -> list[str]:
         f"All methods get it by the same rule from the same {max(held_out, default=0)} held-out "
         "good images, without labels.",
         f"ms an image: median of up to {TIMED} test images, decoded and scored one at a time, in "
-        "PyTorch. Memory: the largest memory of the process, with Python and all libraries.",
+        "PyTorch. In brackets: processor time of all threads, which other programs hardly change. "
+        "Memory: the largest memory of the process, with Python and all libraries.",
     ]
     here = describe_machine(default_device())
     for one in outcomes:
