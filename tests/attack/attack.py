@@ -1,4 +1,4 @@
-"""Attack dmad with damaged files, kills, full disks and failing receivers, for some minutes.
+"""Attack dmad with odd and damaged files, kills, full disks and failing receivers.
 
 Each attack is made from a seed. If one finds a fault, the program prints the seed of this attack
 and ends with code 1. `--only SEED` repeats it. Faults that were found become tests. Attacked files
@@ -23,7 +23,7 @@ from types import FrameType
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from attack import damaged_files, failing_sinks, full_disks, kills
+from attack import damaged_files, failing_sinks, full_disks, kills, odd_images
 
 Attack = Callable[[random.Random, Path], str]  # returns the name of what was attacked
 
@@ -31,6 +31,7 @@ LONGEST = 300  # seconds of one attack, on a slow machine
 # Each attack and how often it is made. Damaged files take much less time than the others.
 ATTACKS: list[tuple[str, Attack, int]] = [
     ("damaged", damaged_files.attack, 200),
+    ("image", odd_images.attack, 40),
     ("kill", kills.attack, 4),
     ("full", full_disks.attack, 8),
     ("sink", failing_sinks.attack, 4),
