@@ -80,7 +80,7 @@ class GeneratedCamera(Source):
         frame = self.ground.copy()
         left = 2 * index % (SIZE - 6)
         frame[10:16, left : left + 6] = 230
-        if EVENTS_EVERY - ODD <= index % EVENTS_EVERY:
+        if index % EVENTS_EVERY >= EVENTS_EVERY - ODD:
             frame[20:30, 20:30, 0] = 255 * (np.indices((10, 10)).sum(0) % 2)
         return frame
 

@@ -78,7 +78,8 @@ def attack(rng: random.Random, folder: Path) -> str:
             for page in pages
         ]
     except DmadError as error:
-        assert "\n" not in str(error)
+        if "\n" in str(error):
+            raise AssertionError(f"{error} is more than one line") from error
         is_small = min(drawing.pixels.shape) < SMALLEST
         return f"image: {kind}: {'too small' if is_small else 'refused'}"
     if min(drawing.pixels.shape) < 16:
