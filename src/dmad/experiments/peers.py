@@ -118,7 +118,7 @@ def peers(
     seconds = run(seconds_per_image, trained, data) if trained else []
     table = table_of(outcomes, seconds)
     print_table(table)
-    write_table(table, out / "peers", images=str(data.root), size=data.size)
+    write_table(table, out / "peers", images=required_root(data).name, size=data.size)
     return table
 
 
