@@ -17,6 +17,7 @@ from dmad.scan.views import Model
 
 logger = logging.getLogger(__name__)
 
+MOST_BLOCKS = 200  # tasks that cut films
 LOCAL = "local"  # the address for a new cluster on this machine
 
 
@@ -50,20 +51,21 @@ class RayEngine:
         context.execution_options.preserve_order = False
 
     def run(self, tasks: Iterable[AnyTask]) -> Iterator[Result]:
-        """As `Engine.run`. A stage before the actors cuts long films, without the model."""
+        """As `Engine.run`. Long films are cut first, by tasks that do not load the model."""
         import ray
 
         rows = [{"task": pickle.dumps(task)} for task in tasks]
         if not rows:
             return
+        if isinstance(pickle.loads(rows[0]["task"]), Task):
+            data = ray.data.from_items(rows, override_num_blocks=min(len(rows), MOST_BLOCKS))
+            rows = list(data.flat_map(_Cut(self.settings), num_cpus=1).iter_rows())
         data = ray.data.from_items(rows, override_num_blocks=len(rows))
-        if any(isinstance(pickle.loads(row["task"]), Task) for row in rows[:1]):
-            data = data.flat_map(_Cut(self.settings).__call__, num_cpus=0.1)
         judged = data.map_batches(
             _Worker,
             fn_constructor_args=(self.settings,),
             batch_size=1,
-            concurrency=self.workers,
+            compute=ray.data.ActorPoolStrategy(size=self.workers),
             num_cpus=self.options.threads_per_worker,
             num_gpus=self.options.gpus_per_worker or None,
         )
@@ -97,7 +99,7 @@ def _connect(address: str) -> None:
 
 
 class _Cut:
-    """The first stage: adds the tasks of the stretches of a long film to its task."""
+    """Adds the tasks of the stretches of a long film to its task."""
 
     def __init__(self, settings: JudgeSettings) -> None:
         self.settings = settings
@@ -128,7 +130,7 @@ def cut_ahead(task: Task, settings: JudgeSettings) -> list[Task]:
 
 
 class _Worker:
-    """The second stage: an actor, which loads the model once."""
+    """An actor, which loads the model once."""
 
     def __init__(self, settings: JudgeSettings) -> None:
         from dmad.scan.worker import prepare_actor
