@@ -1,5 +1,5 @@
 // The page of all cameras: live tiles, scores, and the last events.
-import { Curve, Tile, connectHeat, connectMarks, listen, showStatus } from "./common.js";
+import { Curve, Tile, connectHeat, connectMarks, listen, refreshEvents, showStatus } from "./common.js";
 
 connectHeat();
 connectMarks();
@@ -19,11 +19,10 @@ listen("status", (cameras) => {
 });
 
 // A new event: the list is asked for again, which is rendered by the server.
+const list = document.getElementById("events");
 listen("event", async (message) => {
   if (message.state === "update") return;
-  const page = new DOMParser().parseFromString(await (await fetch("/")).text(), "text/html");
-  const news = page.querySelector(".recent");
-  const old = document.querySelector(".recent");
-  if (news && old) old.replaceWith(document.adoptNode(news));
-  else if (news) document.getElementById("content").append(document.adoptNode(news));
+  await refreshEvents(list, "/");
+  document.querySelector(".recent").hidden = false;
+  while (list.children.length > 6) list.lastElementChild.remove();
 });

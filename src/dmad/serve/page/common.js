@@ -115,6 +115,29 @@ export function connectMarks() {
   });
 }
 
+// Brings a list of events up to date with the page at an address. Cards that are there stay, so that
+// nothing moves below the pointer; only their picture and words change.
+export async function refreshEvents(list, address) {
+  const page = new DOMParser().parseFromString(await (await fetch(address)).text(), "text/html");
+  let after = null;
+  for (const fresh of page.querySelectorAll(".event.card")) {
+    const present = list.querySelector(`.event[data-number="${fresh.dataset.number}"]`);
+    if (present) {
+      for (const part of [".shot", ".meta", "h3"]) {
+        const [old, now] = [present.querySelector(part), fresh.querySelector(part)];
+        if (old.innerHTML !== now.innerHTML) old.replaceChildren(...document.adoptNode(now).childNodes);
+      }
+      after = present;
+    } else {
+      const card = document.adoptNode(fresh);
+      if (after) after.after(card);
+      else list.prepend(card);
+      after = card;
+    }
+  }
+  return page;
+}
+
 // Live pictures. Each tile asks for its next picture when the last one is there, so nothing queues.
 export class Tile {
   constructor(element, period) {

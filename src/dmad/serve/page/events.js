@@ -1,24 +1,22 @@
 // The list of events: filters, keys, marks and news.
-import { connectMarks, listen, mark, onKey } from "./common.js";
+import { connectMarks, listen, mark, onKey, refreshEvents } from "./common.js";
 
 connectMarks();
 const form = document.querySelector(".filter");
 form.addEventListener("change", () => form.requestSubmit());
 
 const news = document.getElementById("news");
-const known = new Set([...document.querySelectorAll(".event")].map((one) => one.dataset.number));
+const list = document.getElementById("events");
 listen("event", async (message) => {
-  if (known.has(String(message.number)) && message.state === "update") return;
-  const unfiltered = news.dataset.first === "true" && ![...new FormData(form).values()].some(Boolean);
-  if (!unfiltered || document.activeElement?.closest(".event")) {
-    news.hidden = false;
+  if (message.state === "update") return;
+  const isFirst = news.dataset.first === "true" && ![...new FormData(form).values()].some(Boolean);
+  if (!isFirst) {
+    news.hidden = message.state !== "new" && news.hidden;
     return;
   }
-  const page = new DOMParser().parseFromString(await (await fetch("/events")).text(), "text/html");
-  document.querySelector(".events").replaceWith(document.adoptNode(page.querySelector(".events")));
+  const page = await refreshEvents(list, "/events");
   document.querySelector(".empty")?.remove();
   document.querySelector("h1").replaceWith(document.adoptNode(page.querySelector("h1")));
-  known.add(String(message.number));
 });
 
 function step(by) {

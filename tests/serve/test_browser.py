@@ -1,0 +1,219 @@
+"""The console in a browser: live tiles, an event that is marked, a zone, and the threshold."""
+
+import io
+import threading
+import time
+
+import numpy as np
+import pytest
+from mjpeg import FakeCamera
+from PIL import Image
+
+from dmad.serve.event_rows import EventFilter
+from dmad.serve.server import make_server, open_socket
+
+PAGES = ("/", "/events", "/events/1", "/cameras/1", "/cameras/new", "/weeks", "/inspect",
+         "/system", "/api")  # fmt: skip
+SCREENS = [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")]
+
+
+def jpeg(image: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(np.repeat(image, 3, 2)).resize((256, 256), 0).save(file, "JPEG", quality=95)
+    return file.getvalue()
+
+
+class Scene:
+    """A camera whose picture has a checkerboard while `odd` is true."""
+
+    def __init__(self, frames: np.ndarray) -> None:
+        self.odd = False
+        with_board = frames.copy()
+        with_board[:, 20:30, 20:30, 0] = 255 * (np.indices((10, 10)).sum(0) % 2)
+        self.usual, self.boards = ([jpeg(one) for one in each] for each in (frames, with_board))
+        self.camera = FakeCamera(self.usual, 10, self.choose)
+
+    def choose(self, index: int) -> bytes:
+        return (self.boards if self.odd else self.usual)[index % len(self.usual)]
+
+
+@pytest.fixture
+def scene(frames_of):
+    made = Scene(frames_of(3, 30))
+    yield made
+    made.camera.close()
+
+
+@pytest.fixture
+def serve():
+    """Serves a console. Returns its address."""
+    running = []
+
+    def run(console) -> str:
+        listener = open_socket("127.0.0.1", 0)
+        server = make_server(console, listener)
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        running.append((server, thread, listener))
+        return f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+    yield run
+    for server, thread, listener in running:
+        server.stop()
+        thread.join(15)
+        listener.close()
+
+
+@pytest.fixture
+def no_errors(browser):
+    """The pages write nothing to the console of the browser, and ask no other machine."""
+    browser.driver.get_log("browser")
+    yield
+    browser.driver.get("about:blank")  # closes the live connection
+    assert browser.driver.get_log("browser") == []
+
+
+@pytest.mark.usefixtures("no_errors")
+def test_pages_fit_every_screen(
+    browser, make_console, video_model, image_model, event, serve, scene, spot
+):
+    from dmad.serve.rest import inspect_body
+    from dmad.watch.cameras import Camera
+
+    console = make_console(video_model, image_model, cameras=[Camera(scene.camera.url, "gate")])
+    console.events.add(event(source="gate"), scores=[(8.0, 1.0), (11.0, 5.0)])
+    console.events.add(event(2.0, source="a camera with a name of sixty letters, which is long"))
+    station = console.stations["discs"]
+    inspect_body(console, station, spot.read_bytes(), ("spot-" + "0" * 100, True, False))
+    base = serve(console)
+    for path in PAGES:
+        for width, scheme in SCREENS:
+            browser.open(base + path, width, scheme, touch=width < 500)
+            name = f"{path} {width} {scheme}"
+            assert browser.run("return document.documentElement.scrollWidth") <= width, name
+            ground = browser.run("return getComputedStyle(document.body).backgroundColor")
+            expected = "rgb(253, 253, 251)" if scheme == "light" else "rgb(20, 22, 24)"
+            assert ground == expected, name
+            assert browser.find("h1").is_displayed(), name
+
+
+@pytest.mark.usefixtures("no_errors")
+def test_a_guard_sees_an_event_marks_it_and_draws_a_zone(
+    browser, make_console, video_model, serve, scene
+):
+    console = make_console(video_model)
+    base = serve(console)
+    browser.open(f"{base}/cameras/new", 1280)
+    browser.find("input[name=name]").send_keys("gate")
+    browser.find("input[name=source]").send_keys(scene.camera.url)
+    browser.find("#settings .primary").click()
+    browser.until("return location.pathname === '/cameras/1'")
+    browser.find("input[name=threshold]").clear()
+    browser.find("input[name=threshold]").send_keys("0.6")  # usual frames have 0.43
+    browser.find("#threshold .primary").click()
+    browser.until("return document.querySelector('#toast').textContent.includes('now 0.60')")
+
+    browser.open(base, 1280)
+    picture = """
+        const image = document.querySelector('img.live.there');
+        if (!image) return null;
+        const canvas = document.createElement('canvas');
+        canvas.width = canvas.height = 64;
+        canvas.getContext('2d').drawImage(image, 0, 0, 64, 64);
+        return canvas.toDataURL();
+    """
+    first = browser.until(picture)
+    browser.until(f"return (() => {{ {picture} }})() !== '{first}'")  # the tile moves
+    browser.until("return document.querySelector('.tile b.score').textContent.startsWith('0.')")
+
+    browser.open(f"{base}/events", 1280)
+    scene.odd = True
+    browser.until("return !!document.querySelector('.event.card')")
+    (row,) = console.events.find(EventFilter())
+    shown = time.time()
+    assert shown - row["raised"] < 5  # 2 s on a free machine
+    scene.odd = False
+    wait_for(lambda: console.events.get(row["number"])["state"] == "end")
+    old = console.watch.get(1).worker.calibration.threshold
+    browser.find(".marks [data-mark=normal]").click()
+    text = browser.until("return document.querySelector('#change').textContent")
+    new = console.watch.get(1).worker.calibration.threshold
+    assert f"{old:.2f} to {new:.2f}" in text
+    assert new > row["score"]
+    pressed = "return document.querySelector('.marks [data-mark=normal]').ariaPressed"
+    assert browser.run(pressed) == "true"
+
+    browser.open(f"{base}/cameras/1", 1280)
+    browser.until("return !!document.querySelector('img.live.there')")
+    browser.find("[data-zone=exclude]").click()
+    for x, y in ((0.5, 0.5), (0.95, 0.5), (0.95, 0.95)):
+        click_at(browser, "#zones", x, y)
+    click_at(browser, "#zones", 0.5, 0.5)  # the first corner closes the polygon
+    browser.find("#zone-save").click()
+    browser.until("return document.querySelector('#toast').textContent === 'Saved.'")
+    zone = console.cameras.get(1).camera.zone
+    assert len(zone.exclude[0]) == 3
+    assert zone.exclude[0][0] == pytest.approx((0.5, 0.5), abs=0.01)
+    wait_for(lambda: console.watch.get(1).worker.stream.zone == zone)
+
+
+@pytest.mark.usefixtures("no_errors")
+def test_an_inspector_drops_parts_and_drags_the_threshold(
+    browser, make_console, image_model, image_data, serve
+):
+    from selenium.webdriver.common.action_chains import ActionChains
+
+    console = make_console(image_model)
+    base = serve(console)
+    browser.open(f"{base}/inspect", 1280)
+    files = sorted((image_data / "discs/test").glob("*/*.png"))
+    browser.find("#files").send_keys("\n".join(map(str, files)))
+    browser.until(f"return document.querySelectorAll('#strip button').length === {len(files)}")
+    browser.until("return document.querySelector('#part').naturalWidth > 0")
+    before = browser.run("return document.querySelector('#part').src")
+    press(browser, "ArrowRight")
+    browser.until(f"return document.querySelector('#part').src !== '{before}'")
+    press(browser, "h")
+    assert browser.run("return document.querySelector('#part').src").endswith("/picture")
+
+    bad = int(browser.find("#bad").text)
+    old = console.stations["discs"].calibration.threshold
+    box = browser.find("#histogram")
+    chain = ActionChains(browser.driver).move_to_element(browser.find("#line")).click_and_hold()
+    chain.move_to_element_with_offset(box, -box.size["width"] // 2 + 3, 0).release().perform()
+    preview = browser.find("#preview").text
+    assert f"{len(files)} of {len(files)} parts of today are anomalous" in preview
+    assert f"{len(files) - bad} more than now" in preview
+    assert console.stations["discs"].calibration.threshold == old  # nothing before the click
+    browser.find("#confirm").click()
+    browser.until(f"return document.querySelector('#bad').textContent === '{len(files)}'")
+    assert console.stations["discs"].calibration.threshold < old
+    browser.find("#undo").click()
+    browser.until(f"return document.querySelector('#bad').textContent === '{bad}'")
+    assert console.stations["discs"].calibration.threshold == pytest.approx(old)
+
+
+def wait_for(condition, seconds: float = 20.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def click_at(browser, selector: str, x: float, y: float) -> None:
+    """Click into an element, at shares of its width and height."""
+    from selenium.webdriver.common.action_chains import ActionChains
+
+    element = browser.find(selector)
+    width, height = element.size["width"], element.size["height"]
+    chain = ActionChains(browser.driver)
+    chain.move_to_element_with_offset(element, (x - 0.5) * width, (y - 0.5) * height)
+    chain.click().perform()
+
+
+def press(browser, key: str) -> None:
+    from selenium.webdriver.common.action_chains import ActionChains
+    from selenium.webdriver.common.keys import Keys
+
+    names = {"Enter": Keys.ENTER, "ArrowRight": Keys.ARROW_RIGHT, "ArrowLeft": Keys.ARROW_LEFT}
+    ActionChains(browser.driver).send_keys(names.get(key, key)).perform()
