@@ -134,7 +134,7 @@ def explained(row: int) -> Explanation:
 
 def with_maps(scores: list[float], **more) -> AnomalyResult:
     terms = np.array(scores)
-    return AnomalyResult(terms, terms, terms, {}, explain=explained, **more)
+    return AnomalyResult(terms, terms, terms, {"gradient": terms}, explain=explained, **more)
 
 
 def test_the_map_is_that_of_the_highest_score():
@@ -162,6 +162,7 @@ def test_a_figure_shows_the_pictures_the_verdict_and_the_scores():
 def test_a_figure_of_one_image_has_no_chart():
     verdict = np.array(["anomalous"])
     result = with_maps([7.0], calibrated=np.array([7.5]), verdict=verdict, threshold=4.0)
+    result = replace(result, released={})
     figure = result.plot()
     assert figure.get_suptitle() == "anomalous: score 7.5, threshold 4"
     assert len(figure.axes) == 3

@@ -136,8 +136,8 @@ class AnomalyResult:
     def plot(self, row: int | None = None) -> Figure:
         """Draw a frame or image: the input, the anomaly map over it, and the deformation.
 
-        If there are several, a chart of their scores is below the pictures. A notebook shows the
-        figure. In a script, save it: `result.plot().savefig("found.png")`.
+        Of a clip, a chart of all scores is below the pictures. A notebook shows the figure. In a
+        script, save it: `result.plot().savefig("found.png")`.
 
         Args:
             row: Its index. None: the one with the highest score.
@@ -148,7 +148,7 @@ class AnomalyResult:
         from dmad.drawing.charts import explanation_figure
 
         row = self.peak if row is None else row
-        scores = self.score if len(self.score) > 1 else None
+        scores = self.score if self.released else None  # images have no order
         pictures = self.explained(row).pictures
         return explanation_figure(pictures, self.title(row), scores, self.threshold, row)
 

@@ -72,6 +72,28 @@ def test_folders_of_images_are_described(write_mvtec, write_image, tmp_path) -> 
     assert loose == ["or, for recipe images: 1 good images to train on"]
 
 
+def test_a_folder_with_only_images_is_first_one_of_photographs(write_image, tmp_path) -> None:
+    for name in range(6):
+        write_image(f"photos/{name}.png")
+    photos = tmp_path / "data" / "photos"
+    (photos / "7.HEIC").write_bytes(b"other")
+    first, *others = describe(photos).splitlines()[1:]
+    assert first == "  images: 6 photographs in no known layout, taken as good images to train on"
+    text = "\n".join(others)
+    assert f"dmad train images --data.root {photos}" in text
+    assert "or, for recipe video: one clip of 6 frames" in text
+    assert "1 images of other formats" in text
+
+
+def test_images_with_labels_of_frames_or_beside_clips_are_video(write_image, tmp_path) -> None:
+    for name in range(6):
+        write_image(f"clip/{name}.png")
+        write_image(f"more/{name}.png")
+    assert describe(tmp_path / "data").splitlines()[1].startswith("  video:")
+    (tmp_path / "data/clip/labels.csv").write_text("clip,start,end\nclip,1,2\n")
+    assert describe(tmp_path / "data/clip").splitlines()[1].startswith("  video:")
+
+
 def test_images_that_cannot_be_read_are_counted(write_image, tmp_path):
     write_image("normal/0.png")
     write_image("normal/1.png")

@@ -91,6 +91,8 @@ def _lines(root: Path) -> list[str]:
         if any(_clip_counts(splits)) and _names_fit(name, splits)
     }
     chosen = complete or {**partial, "video": _find("video", root)}
+    if list(chosen) == ["video"] and _is_one_clip(root, chosen["video"]):
+        return describe_photographs(root)
     lines = []
     if any(_clip_counts(splits) != (0, 0) for splits in chosen.values()):
         for name, splits in chosen.items():
@@ -102,6 +104,14 @@ def _lines(root: Path) -> list[str]:
     notes = [] if complete or root.is_file() else notes_on_folders(root)
     notes = [note.removeprefix(f"{root}: ") for note in notes]
     return lines + describe_loose_images(root) + notes
+
+
+def _is_one_clip(root: Path, splits: Splits) -> bool:
+    """True if the images directly inside a folder are all that it contains, without labels."""
+    found = [split for split in splits.values() if isinstance(split, Split)]
+    sources = {clip.path for split in found for clip in split.sources}
+    is_labelled = any(split.label_name for split in found)
+    return root.is_dir() and sources == {root} and not is_labelled
 
 
 def _find(layout: str, root: Path) -> Splits:
@@ -194,6 +204,20 @@ def describe_images(root: Path) -> list[str]:
         if counts:
             lines.append(f"{recipe}: {name}: {counts}")
     return lines
+
+
+def describe_photographs(root: Path) -> list[str]:
+    """Count the images directly inside a folder that contains nothing else."""
+    files = list(root.iterdir())
+    count = sum(is_image(path) for path in files)
+    train = f"dmad train images --data.root {shown(root)}"
+    return [
+        f"images: {count} photographs in no known layout, taken as good images to train on",
+        f"  train with: {train}",
+        "  to test, put images into folders named normal and abnormal",
+        f"or, for recipe video: one clip of {count} frames",
+        *notes_on_unread(files),
+    ]
 
 
 def describe_loose_images(root: Path) -> list[str]:
