@@ -65,7 +65,7 @@ def serve():
 
 
 @pytest.fixture
-def no_errors(browser):
+def no_errors(browser, serve):
     """The pages write nothing to the console of the browser, and ask no other machine."""
     browser.driver.get_log("browser")
     yield

@@ -201,6 +201,7 @@ def add_event_pages(router: APIRouter, console: Console) -> None:
             newer=newer,
             older=older,
             camera=watched.stored.number if watched else None,
+            has_film=bool(row["film"]) and (console.folder / "clips" / row["film"]).is_file(),
         )
 
     @router.get("/weeks")

@@ -1,5 +1,5 @@
 // The page of one event: marks and keys; it is loaded again when the event ends.
-import { connectMarks, listen, mark, onKey } from "./common.js";
+import { connectMarks, mark, onKey } from "./common.js";
 
 connectMarks();
 const event = document.querySelector(".event-page");
@@ -10,10 +10,11 @@ onKey({
 });
 
 // The film is complete some seconds after the end of the event.
-const video = document.querySelector("video");
-if (video) video.addEventListener("error", () => setTimeout(() => video.load(), 3000), { once: true });
-listen("event", (message) => {
-  if (String(message.number) === event.dataset.number && message.state === "end") {
-    setTimeout(() => location.reload(), 4500);
-  }
-});
+if (document.querySelector("[data-waits]")) {
+  const timer = setInterval(async () => {
+    const page = new DOMParser().parseFromString(await (await fetch(location.href)).text(), "text/html");
+    if (page.querySelector("[data-waits]")) return;
+    clearInterval(timer);
+    location.reload();
+  }, 3000);
+}
