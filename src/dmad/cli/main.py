@@ -34,12 +34,14 @@ VERBS = (
     "predict",
     "watch",
     "serve",
+    "scan",
     "export",
     "bench",
     EXPERIMENT_VERB,
 )
 
 QUICK = ("recipes", "data", "ledger")  # verbs that compute nothing with a model
+WITH_WORKERS = ("scan",)  # verbs whose workers import torch
 WITHOUT_TORCH = ("predict", "watch", "serve")  # verbs that need no torch for exported models
 
 EXPERIMENT = "Run an experiment of the paper. `dmad experiment` lists the experiments."
@@ -145,8 +147,10 @@ def parse_and_call(name: str, verb: Verb, arguments: Sequence[str]) -> None:
     parser = parser_of(name, verb)
     given = parser.instantiate(parser.parse_args(list(arguments)))
     if name not in QUICK:
+        is_here = name not in WITH_WORKERS
         may_lack_torch = name in WITHOUT_TORCH
-        prepare_to_compute(not may_lack_torch or any(map(needs_torch, models_of(given))))
+        uses_torch = not may_lack_torch or any(map(needs_torch, models_of(given)))
+        prepare_to_compute(is_here and uses_torch)
     call(verb, given)
 
 
