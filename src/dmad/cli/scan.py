@@ -9,6 +9,8 @@ from dmad.cli.process import show
 from dmad.errors import require
 from dmad.scan.settings import ScanSettings, WorkerOptions
 
+USUAL = ScanSettings()
+
 
 def scan_command(
     *model_and_archives: str,
@@ -48,9 +50,9 @@ def scan_command(
         request = ScanRequest.new(run, archives, settings)
     else:
         require(not model_and_archives, "--resume continues a scan; leave out model and archives")
-        require(
-            settings == ScanSettings(), "--resume uses the settings of the scan; leave out them"
-        )
+        given = [name for name, value in vars(settings).items() if value != vars(USUAL)[name]]
+        options_given = ", ".join(f"--{name}" for name in given)
+        require(not given, f"--resume uses the settings of the scan; leave out {options_given}")
         request = ScanRequest.read(resume)
     result = scan(request, options, resume is not None, own_process=True)
     show(result.folder)
