@@ -29,7 +29,6 @@ function show(index) {
   for (const button of $("strip").children) {
     const current = part && Number(button.dataset.number) === part.number;
     button.toggleAttribute("aria-current", Boolean(current));
-    if (current) button.scrollIntoView({ block: "nearest" });
   }
 }
 
