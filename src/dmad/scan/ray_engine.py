@@ -48,6 +48,8 @@ class RayEngine:
         self.workers = options.workers or max(1, cores // options.threads_per_worker)
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
+        for name in ("ray", "ray.data"):
+            logging.getLogger(name).setLevel(logging.ERROR)
         context.execution_options.preserve_order = False
 
     def run(self, tasks: Iterable[AnyTask]) -> Iterator[Result]:
@@ -65,7 +67,7 @@ class RayEngine:
             _Worker,
             fn_constructor_args=(self.settings,),
             batch_size=1,
-            compute=ray.data.ActorPoolStrategy(size=self.workers),
+            compute=ray.data.ActorPoolStrategy(size=min(self.workers, len(rows))),
             num_cpus=self.options.threads_per_worker,
             num_gpus=self.options.gpus_per_worker or None,
         )

@@ -48,8 +48,8 @@ class WorkerOptions:
         threads_per_worker: Processor cores of a worker.
         gpus_per_worker: GPUs of a worker, such as 1 or 0.5. With 0, workers use processor cores.
         ray: Use a Ray cluster: `auto` for the cluster that this machine belongs to (if there is
-            none, Ray starts on this machine), or an address. All machines must see the same
-            folders.
+            none, Ray starts on this machine), `local` for a new one on this machine, or an address.
+            All machines must see the same folders.
         limit_rate: Largest number of frames or images that are judged per second, by all workers
             together (default: no limit).
     """
