@@ -98,6 +98,24 @@ def test_pages_fit_every_screen(
 
 
 @pytest.mark.usefixtures("no_errors")
+def test_a_person_signs_in_and_out(browser, make_console, video_model, serve, tmp_path):
+    (tmp_path / "token").write_text("0123456789abcdef")
+    base = serve(make_console(video_model, token_file=tmp_path / "token"))
+    browser.open(f"{base}/events", 390, touch=True)
+    assert browser.run("return location.pathname") == "/login"
+    browser.find("input[type=password]").send_keys("0123456789abcdef")
+    browser.find("button").click()
+    browser.until("return location.pathname === '/'")
+    browser.open(f"{base}/events", 390, touch=True)
+    assert browser.find("h1").text.startswith("Events")
+    assert browser.run("return document.cookie") == ""  # scripts cannot read it
+    browser.find("form[action='/logout'] button").click()
+    browser.until("return location.pathname === '/login'")
+    browser.open(f"{base}/events", 390, touch=True)
+    assert browser.run("return location.pathname") == "/login"
+
+
+@pytest.mark.usefixtures("no_errors")
 def test_a_guard_sees_an_event_marks_it_and_draws_a_zone(
     browser, make_console, video_model, serve, scene
 ):

@@ -84,6 +84,7 @@ def test_a_session_cookie_ends_and_cannot_be_made_without_the_token(monkeypatch)
         ({"origin": "http://localhost", "sec-fetch-site": "same-origin"}, False),
         ({"origin": "http://evil.example"}, True),
         ({"origin": "null"}, True),
+        ({"origin": "null", "sec-fetch-site": "same-origin"}, False),
         ({"origin": "http://[broken"}, True),
         ({"sec-fetch-site": "cross-site"}, True),
         ({"sec-fetch-site": "same-site", "origin": "http://localhost"}, True),

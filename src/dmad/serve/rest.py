@@ -46,12 +46,47 @@ INSPECTED = {
     "picture": "/api/parts/17/picture",
     "heat": "/api/parts/17/heat",
 }
+EVENT = {
+    "number": 3,
+    "id": "gate-1795963551.958",
+    "camera": "gate",
+    "state": "end",
+    "day": "2026-11-29",
+    "start": 1795963551.958,
+    "peak": 1795963553.45,
+    "end": 1795963556.2,
+    "score": 8.2,
+    "threshold": 4.1,
+    "term": "deformation",
+    "box": [0.31, 0.45, 0.52, 0.7],
+    "mark": "",
+    "words": "Something moves or bends in an unusual way, in the middle of the picture; clearly "
+    "above the threshold",
+    "film": "/api/events/3/film",
+    "thumbnail": "/api/events/3/thumbnail",
+}
+CAMERA = {
+    "number": 1,
+    "name": "gate",
+    "source": "192.0.2.10-stream",
+    "state": "ok",
+    "score": 0.8,
+    "threshold": 4.1,
+    "frames": 5120,
+    "dropped": 3,
+    "events_today": 2,
+    "include": [],
+    "exclude": [[[0.8, 0.0], [1.0, 0.0], [1.0, 0.3]]],
+}
 MARKED = {
     "event": {"number": 3, "camera": "gate", "mark": "normal"},
     "old": 4.1,
     "new": 5.2,
     "silent": [{"number": 2, "camera": "gate", "score": 4.6}],
 }
+
+
+CHANGED = {"old": 4.1, "new": 5.2}
 
 
 class NotFoundError(DmadError):
@@ -199,7 +234,7 @@ def add_thresholds_of_parts(router: APIRouter, console: Console) -> None:
 def add_events(router: APIRouter, console: Console) -> None:
     """Add events, films and marks."""
 
-    @router.get("/api/events", tags=["events"])
+    @router.get("/api/events", tags=["events"], responses=example({"events": [EVENT]}))
     def events(
         camera: Short = "",
         day: Short = "",
@@ -214,7 +249,7 @@ def add_events(router: APIRouter, console: Console) -> None:
         rows = console.events.find(EventFilter(camera, day, mark, before, limit))
         return {"events": [shown_event(row) for row in rows]}
 
-    @router.get("/api/events/{number}", tags=["events"])
+    @router.get("/api/events/{number}", tags=["events"], responses=example(EVENT))
     def event(number: Number) -> dict[str, Any]:
         """Return one event."""
         return shown_event(found(console.events.get(number), "event", number))
@@ -259,7 +294,7 @@ def add_cameras(router: APIRouter, console: Console) -> None:
     def status(watched: Watched) -> dict[str, Any]:
         return status_of(watched, console.events.today())
 
-    @router.get("/api/cameras", tags=["cameras"])
+    @router.get("/api/cameras", tags=["cameras"], responses=example({"cameras": [CAMERA]}))
     def cameras() -> dict[str, Any]:
         """Return all cameras and their states."""
         return {"cameras": watch.status()}
@@ -269,12 +304,12 @@ def add_cameras(router: APIRouter, console: Console) -> None:
         """Add a camera and watch it."""
         return status(watch.add(camera_from_form(body.given()), body.model or ""))
 
-    @router.get("/api/cameras/{number}", tags=["cameras"])
+    @router.get("/api/cameras/{number}", tags=["cameras"], responses=example(CAMERA))
     def camera(number: Number) -> dict[str, Any]:
         """Return a camera and its state."""
         return status(found(watch.get(number), "camera", number))
 
-    @router.patch("/api/cameras/{number}", tags=["cameras"])
+    @router.patch("/api/cameras/{number}", tags=["cameras"], responses=example(CAMERA))
     def change(number: Number, body: CameraBody) -> dict[str, Any]:
         """Change a camera. It is watched anew with its new settings."""
         stored = found(watch.get(number), "camera", number).stored
@@ -289,7 +324,7 @@ def add_cameras(router: APIRouter, console: Console) -> None:
         watch.remove(number)
         return Response(status_code=204)
 
-    @router.post("/api/cameras/{number}/threshold", tags=["cameras"])
+    @router.post("/api/cameras/{number}/threshold", tags=["cameras"], responses=example(CHANGED))
     def choose(number: Number, body: ThresholdBody) -> dict[str, float]:
         """Set the threshold of a camera, which does not stop."""
         watched = found(watch.get(number), "camera", number)
@@ -297,7 +332,9 @@ def add_cameras(router: APIRouter, console: Console) -> None:
         watch.apply_threshold(watched)
         return {"old": change.old, "new": change.new}
 
-    @router.post("/api/cameras/{number}/threshold/undo", tags=["cameras"])
+    @router.post(
+        "/api/cameras/{number}/threshold/undo", tags=["cameras"], responses=example(CHANGED)
+    )
     def undo(number: Number) -> dict[str, float]:
         """Go back to the threshold before the last change."""
         watched = found(watch.get(number), "camera", number)

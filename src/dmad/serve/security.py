@@ -29,7 +29,7 @@ HEADERS = {
     "base-uri 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",  # without it, browsers send no origin with forms
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
@@ -152,9 +152,9 @@ def _refusal_of_body(headers: Headers) -> tuple[int, str] | None:
 
 def is_cross_site(headers: Headers, host: str) -> bool:
     """True if a browser says that another site has caused the request."""
-    if headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
-        return True
-    origin = headers.get("origin")
+    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+    if site is not None:  # newer browsers send it to this machine, and by TLS
+        return site not in ("same-origin", "none")
     if origin is None:
         return False
     try:
