@@ -1,4 +1,4 @@
-"""Read JSON, YAML and NumPy files. A file that is too large, damaged or wrong is one line of error.
+"""Read JSON, YAML and NumPy files. A file that is too large or damaged raises a one-line error.
 
 The size is checked before a file is read, and the size of an array before it is allocated. No code
 in a file is executed.
@@ -67,7 +67,7 @@ def read_yaml(path: Path) -> Any:
         return yaml.safe_load(text)
     except DmadError:
         raise
-    except Exception as error:  # PyYAML lets errors of Python pass, such as of wrong dates
+    except Exception as error:  # PyYAML does not catch errors of Python, such as for wrong dates
         raise DmadError(f"{path} is not readable as YAML ({one_line(error)})") from error
 
 

@@ -40,7 +40,7 @@ toy/fig6.png              Digits. Odd numbers are normal; even numbers are anoma
                           the training data. A model with only a memory gives blurred digits.
                           Skip connections that pass all features copy every digit, so the model
                           finds few anomalies. The deformation bends a prototype until it fits a
-                          normal digit. It cannot fit an abnormal digit.
+                          normal digit. It fits only few abnormal digits.
 toy/anomaly-like.png      How well the three models find anomalies if the normal digits are bent
                           more and more.
 street/panel.png          For five street clips, the frame with the highest score: the reference

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 MACHINE = re.sub(r"[^A-Za-z0-9]", "_", socket.gethostname())[:40]
 UNFINISHED = re.compile(r"\.dmad-(?P<machine>\w+)-(?P<process>\d{1,9})-[0-9a-f]{8}\.part(\.\w+)?")
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet computes a cell that begins with one
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a cell that begins with one is a formula
 
 
 def make_folder(folder: Path) -> None:
@@ -120,7 +120,7 @@ def remove_unfinished(folder: Path) -> None:
 
 
 def _is_running(process: int) -> bool:
-    if os.name != "posix":  # there is no harmless signal
+    if os.name != "posix":  # elsewhere, every signal would end the process
         return True
     try:
         os.kill(process, 0)

@@ -147,13 +147,12 @@ def test_a_threshold_that_misses_plain_anomalies_gives_the_first_warning():
     small, large = (choose_threshold(held_out, "6/hour", synthetic=synthetic(s)) for s in (3, 90))
     assert small.threshold == large.threshold
     assert small.warnings[0].startswith(
-        f"the threshold {small.threshold:.3g} misses 2 of 2 synthetic anomalies that are plain to "
-        "see, most of kind size and speed"
+        f"the threshold {small.threshold:.3g} misses 2 of 2 clearly visible "
+        "synthetic anomalies, most of kind size and speed"
     )
     assert not any("misses" in warning for warning in large.warnings)
-    assert "of the synthetic anomalies it finds 0 of 2 plain ones and 0 of 1 faint ones" in (
-        " ".join(small.warnings)
-    )
+    found = "the threshold finds 0 of 2 clearly visible and 0 of 1 faint synthetic anomalies"
+    assert found in " ".join(small.warnings)
     assert [option.found for option in small.options] == [0.0] * 5
     assert [option.found for option in large.options] == [1.0] * 5
 
@@ -234,7 +233,7 @@ def test_few_images_give_a_warning():
     calibration = choose_threshold(good, "0.001/image")
     assert calibration.threshold > scores_of(calibration, good).max()
     assert "40 images cannot show a rate of 0.001/image" in calibration.warnings[0]
-    assert "959 images more make it sure" in calibration.warnings[0]
+    assert "959 images more are needed to be sure" in calibration.warnings[0]
 
 
 @pytest.mark.parametrize("budget", ["1/day", "60/hour", "0.01/frame", "0.01/image"])

@@ -63,5 +63,5 @@ def test_pipes_and_videos_of_unknown_endings_are_named(write_video, tmp_path):
     os.mkfifo(tmp_path / "c.mp4")
     film, pipe = notes_on_left_out(visible(tmp_path))
     assert "1 files (a.export) left out" in film
-    assert "1 files (c.mp4) left out: no regular files" in pipe
+    assert "1 files (c.mp4) left out: they are not regular files" in pipe
     assert [clip.path.name for clip in clips_below(tmp_path)] == ["b.mp4"]

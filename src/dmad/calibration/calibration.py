@@ -40,7 +40,7 @@ class Calibration:
     budget: Budget  # accepted false alarms
     fps: float  # frames per second of the held-out footage
     interval: tuple[float, float]  # 90 % interval of the threshold that keeps the budget
-    margin: float  # how much few clips raise the threshold, up to its limit, and the interval
+    margin: float  # added to the threshold (up to its limit) and the interval if clips are few
     frames: int  # held-out frames with a score
     clips: int  # held-out clips with a score
     observed: int  # number of held-out events, frames or images that reach the threshold

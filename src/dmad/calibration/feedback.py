@@ -15,7 +15,7 @@ from dmad.errors import require
 from dmad.files import first_names
 
 MARGIN = 0.05  # the threshold is higher than the marked score by this share of it
-MOST_RISE = 2.0  # a larger factor must be forced
+MOST_RISE = 2.0  # a larger factor needs `force`
 EVENTS_NAMED = 5  # past events that a message names
 
 logger = logging.getLogger(__name__)

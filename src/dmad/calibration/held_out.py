@@ -22,7 +22,7 @@ from dmad.files import write_atomically
 MAX_FOLDS = 20  # with more clips, several are left out at once
 PARTS_OF_A_SINGLE_CLIP = 2  # a single clip is cut into this many parts, used as clips
 BLOCKS = 20  # fewest blocks of a bootstrap; if there are fewer clips, they are cut into parts
-FEWEST_DEGREES = 0.5  # of freedom, of Student's t: for one long clip and one very short one
+FEWEST_DEGREES = 0.5  # at least, for Student's t, such as with a long and a very short clip
 QUANTILE = 0.9  # of Student's t and of the normal distribution, which are compared
 
 

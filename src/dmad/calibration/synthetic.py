@@ -20,7 +20,7 @@ class SyntheticTerms:
     synthetic_reconstruction: np.ndarray  # (S, F) first term of Eq. 14 or 22
     synthetic_deformation: np.ndarray  # (S, F) second term before α
     kinds: np.ndarray  # (S,) such as "fast"
-    plain: np.ndarray  # (S,) True if the anomaly is plain to see
+    plain: np.ndarray  # (S,) True if the anomaly is clearly visible
 
     @classmethod
     def read(cls, path: Path) -> SyntheticTerms | None:

@@ -266,12 +266,12 @@ def far_above_warnings(threshold: float, largest: float | None) -> list[str]:
         return []
     return [
         f"the threshold {threshold:.3g} is more than {FAR_ABOVE:g} times the largest score of the "
-        f"normal footage ({largest:.3g}), so it may miss anomalies that are plain to see"
+        f"normal footage ({largest:.3g}), so it may miss clearly visible anomalies"
     ]
 
 
 def missed_warnings(evidence: Evidence, threshold: float) -> list[str]:
-    """Return a warning if a threshold misses synthetic anomalies that are plain to see."""
+    """Return a warning if a threshold misses clearly visible synthetic anomalies."""
     synthetic, levels = evidence.synthetic, evidence.levels_found
     if synthetic is None or levels is None or not synthetic.plain.any():
         return []
@@ -281,8 +281,8 @@ def missed_warnings(evidence: Evidence, threshold: float) -> list[str]:
     kinds = missed_kinds(synthetic, levels >= threshold)
     most = f", most of kind {' and '.join(kinds)}" if kinds else ""
     return [
-        f"the threshold {threshold:.3g} misses {np.sum(~plain)} of {len(plain)} synthetic "
-        f"anomalies that are plain to see{most}; choose a lower one with --threshold"
+        f"the threshold {threshold:.3g} misses {np.sum(~plain)} of {len(plain)} clearly visible "
+        f"synthetic anomalies{most}; choose a lower one with --threshold"
     ]
 
 
@@ -292,10 +292,10 @@ def found_text(evidence: Evidence, threshold: float) -> str:
     if synthetic is None or levels is None:
         return ""
     parts = []
-    for kind, chosen in (("plain", synthetic.plain), ("faint", ~synthetic.plain)):
+    for kind, chosen in (("clearly visible", synthetic.plain), ("faint", ~synthetic.plain)):
         if chosen.any():
-            parts.append(f"{np.sum(levels[chosen] >= threshold)} of {chosen.sum()} {kind} ones")
-    return f"; of the synthetic anomalies it finds {' and '.join(parts)}"
+            parts.append(f"{np.sum(levels[chosen] >= threshold)} of {chosen.sum()} {kind}")
+    return f"; the threshold finds {' and '.join(parts)} synthetic anomalies"
 
 
 def size_warnings(evidence: Evidence, calibration: Calibration) -> list[str]:
@@ -313,7 +313,7 @@ def size_warnings(evidence: Evidence, calibration: Calibration) -> list[str]:
         low, high = calibration.interval
         warnings.append(
             f"{footage} cannot show a rate of {budget}, so the threshold is an estimate: the right "
-            f"one is between {low:.3g} and {high:.3g} (90 %); {needed} more make it sure"
+            f"one is between {low:.3g} and {high:.3g} (90 %); {needed} more are needed to be sure"
             f"{found_text(evidence, calibration.threshold)}"
         )
     if not evidence.is_image and held.scored_clips < FEW_CLIPS:

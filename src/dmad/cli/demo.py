@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def demo_command(out: Path = Path("demo")) -> None:
-    """Train three small models without any data, and draw what they learned.
+    """Train small models without data of your own, and draw what they learned.
 
     The models are trained on digits, on a generated street and on three textures. This
     takes some minutes on two cores. OUT/README.txt explains the pictures.

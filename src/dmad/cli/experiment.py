@@ -293,8 +293,8 @@ class PeerOptions:
         runs: Finished runs of recipe images or mvtec to compare, instead of training one. All must
             have been trained on the same images at the same size.
         methods: Names of the methods to compare, such as ["dmad","PatchCore"] (default: all).
-        backbone: Pretrained network of the other methods, by its name in timm: what is called
-            teacher here.
+        backbone: Pretrained network of the other methods, by its name in timm. For
+            dmad it is the teacher.
         backbone_weights: File of its weights (default: an installed package, else timm downloads
             them).
         coreset: Share of all patches that PatchCore keeps.

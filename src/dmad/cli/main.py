@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from dmad.cli.parsing import Verb
 
-EXPERIMENT_VERB = "experiment"  # it has a name behind it
+EXPERIMENT_VERB = "experiment"  # the name of an experiment follows it
 # The function of the verb `demo` is `demo_command` in `dmad.cli.demo`, and so on.
 VERBS = (
     "demo",
@@ -44,7 +44,7 @@ QUICK = ("recipes", "data", "ledger")  # verbs that compute nothing with a model
 WITH_WORKERS = ("scan",)  # verbs whose workers import torch
 WITHOUT_TORCH = ("predict", "watch", "serve")  # verbs that need no torch for exported models
 
-EXPERIMENT = "Run an experiment of the paper. `dmad experiment` lists the experiments."
+EXPERIMENT = "Run an experiment, such as those of the paper. `dmad experiment` lists all."
 
 ABOUT_EXPERIMENTS = """usage: dmad experiment NAME [options]
        dmad experiment NAME --help     (lists the options)
@@ -82,7 +82,7 @@ def main() -> None:
         run(sys.argv[1:])
     except DmadError as error:
         _stop(str(error), 2)
-    except BrokenPipeError:  # the reader of the output has gone, as `head` does
+    except BrokenPipeError:  # the program that reads the output has ended, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:

@@ -22,7 +22,7 @@ NOISY = (
 
 
 def set_up_streams() -> None:
-    """Show log messages on standard error, and allow to print file names that are not UTF-8."""
+    """Show log messages on standard error, and allow printing file names that are not UTF-8."""
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="surrogateescape")
     set_up_logging()

@@ -18,7 +18,7 @@ from dmad.data.reading.paths import (
 )
 from dmad.data.reading.video_header import open_video, video_stream
 
-MOST_LEVELS = 6  # clips are found in so many folders inside each other
+MOST_LEVELS = 6  # clips are searched in at most this many nested folders
 MOST_OPENED = 50  # files of unknown endings that are opened to find out if they are videos
 MOST_NAMED = 3  # files named in a note
 OTHER_ENDINGS = frozenset((".csv", ".db", ".gz", ".html", ".ini", ".json", ".log", ".mat", ".md",
@@ -110,7 +110,7 @@ def notes_on_left_out(paths: Sequence[Path]) -> list[str]:
             "name the file itself, or rename it"
         )
     if special:
-        notes.append(f"{_named(special)} left out: no regular files")
+        notes.append(f"{_named(special)} left out: they are not regular files")
     return notes
 
 

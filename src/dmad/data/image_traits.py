@@ -1,6 +1,6 @@
 """What the training images have in common: kept with the model, to notice images that do not fit.
 
-The range of the pixel values is settled here too, once for all images with more than 8 bits.
+The range of the pixel values is computed here too, once for all images with more than 8 bits.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from dmad.files import first_names
 from dmad.typed import dataclass_from
 
 CARD_ENTRY = "images"  # entry of the model's card that holds the traits
-SAMPLED = 64  # training images from which the range of values is settled
+SAMPLED = 64  # training images from which the range of values is computed
 SAME_SHAPE = 1.05  # two ratios of width to height that differ by less are the same
 SAME_SIDE = 2.0  # two sizes that differ by less are the same
 GREY = 0.02  # a grey picture has at most this share of coloured pixels
 COLOUR = 24  # grey levels by which the channels of such a pixel differ
 BRIGHTER = 3.0  # an image this many times brighter than those of the training does not fit
-CLIPPED = 0.05  # neither does one with this share of pixels more that are white
+CLIPPED = 0.05  # nor does one whose share of white pixels is this much larger
 MASK = 0.9  # share of the two most common grey levels in a mask
-PHOTOGRAPH = 0.6  # and in a photograph, at most
+PHOTOGRAPH = 0.6  # largest such share in a photograph
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class ImageTraits:
     black: float  # pixel values that became black and white, in images with more than 8 bits
     white: float  # `EACH_IMAGE` if all have 8 bits
     bits: tuple[str, ...]  # as `value_bits` returns
-    size: tuple[int, int]  # width and height of the image in the middle, by its shape
+    size: tuple[int, int]  # width and height of the image with the median shape
     shape: tuple[float, float]
     side: tuple[float, float]
     colour: tuple[float, float]
@@ -119,10 +119,10 @@ def look_of(file: ImageFile, frames: Sequence[Frame] | Frames, megapixels: float
 
 
 def with_value_range(data: DataConfig, training: Sequence[ImageFile]) -> DataConfig:
-    """Settle which pixel values become black and white, if the settings leave it open.
+    """Compute which pixel values become black and white, if the settings do not say it.
 
     Args:
-        data: The settings. If `white` is 0, it is settled.
+        data: The settings. If `white` is 0, the range is computed.
         training: The training images. Only those with more than 8 bits count.
     """
     if data.white:
@@ -219,7 +219,7 @@ def notes_on_training(footage: Footage, traits: ImageTraits, root: Path) -> list
 
 
 def _main_share(frames: Frames) -> float:
-    """Share of the pixels that have one of the two most common grey levels, far from each other.
+    """Share of the pixels with one of the two most common grey levels; 0 if these are near.
 
     1 if all pixels have one level.
     """

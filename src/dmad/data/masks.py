@@ -61,8 +61,8 @@ def read_masks_of_clip(path: Path) -> Iterator[Mask]:
 def read_mask(path: Path) -> Mask:
     """Read the mask of an image (H, W), upright. True where its stored value is above 0.
 
-    This is one rule for all images: a pixel counts whatever its bits, its colour channel or its
-    place in a palette. Transparent pixels do not count. In a JPEG file, a pixel counts above half
+    This rule is the same for all images. The number of bits, the colour channel and the palette do
+    not matter. Transparent pixels do not count. In a JPEG file, a pixel counts above half
     of the largest value, because JPEG blurs edges.
 
     Args:
@@ -133,7 +133,7 @@ def _draw_shapes(path: Path) -> Mask:
 
 
 def _read_volume(path: Path) -> list[NDArray[np.uint8]]:
-    """Read the masks of a `.mat` file in a process of its own: a damaged file may end this process.
+    """Read the masks of a `.mat` file in another process, which a damaged file may crash.
 
     Raises:
         DmadError: The file is damaged, or has no `volLabel`.

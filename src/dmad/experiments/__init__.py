@@ -1,1 +1,1 @@
-"""The experiments of the paper. Each experiment is a command."""
+"""The experiments of the paper, and others. Each experiment is a command."""

@@ -74,7 +74,7 @@ def budgets(
         held_out, fresh = read_footage(detector, data)
     results = [(budget, count_alarms(budget, held_out, fresh, detector)) for budget in BUDGETS]
     rows = [table_row(budget, alarms) for budget, alarms in results]
-    table = Table("False alarms promised and realised", COLUMNS, rows)
+    table = Table("False alarms: budget and count", COLUMNS, rows)
     print_table(table)
     write_table(table, out / "budgets")
     return results

@@ -77,7 +77,7 @@ def deployable(
     require(config.data.history > 0, f"{run} is not a model of video; give a model of video")
     footage = load_split(with_locations(config.data, root, cache), "held_out").footage
     length = config.data.history + SCORED_FRAMES - 1
-    check_length(footage, length, "the least for synthetic anomalies")
+    check_length(footage, length, "so synthetic anomalies cannot be made")
     rows, columns = config.score.kernel
     kernels = [(rows // 2, columns // 2), (rows, columns), (2 * rows, 2 * columns)]
     terms = {}

@@ -66,9 +66,9 @@ def quantise(graph: object, inputs: Sequence[dict[str, np.ndarray]]) -> object:
 
 
 def _keep_outputs(graph: Any) -> None:
-    """Let no cast compute an output of a graph of ONNX: an `Identity` follows it.
+    """Add an `Identity` after each cast that computes an output of an ONNX graph.
 
-    NNCF removes casts that change nothing. If one computed an output, it loses the output.
+    NNCF removes casts that change nothing. Without the `Identity`, it would remove the output too.
     """
     import onnx
 

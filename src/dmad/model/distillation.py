@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from dmad.errors import DmadError, one_line, require
 
-GIVEN = "given:"  # with it begins the name of a teacher that is given in Python
+GIVEN = "given:"  # start of the name of a teacher that is given in Python
 
 SMALLEST_SPREAD = 1e-3  # of a channel; a channel may be constant
 

@@ -138,7 +138,8 @@ def _train(
 ) -> Run:
     """As `train`. The lock of the run folder is added to `locks`."""
     require(isinstance(config, Config), 'give settings, as dmad.recipe("ped2", ...) makes them')
-    require(not torch.distributed.is_initialized(), "torchrun trains one model; start it for each")
+    started = torch.distributed.is_initialized()
+    require(not started, "torchrun can train one model only; start it once for each model")
     config = with_absolute_paths(config)
     if resume and Run(Path(resume)).config.exists():
         check_resumed_settings(config, Path(resume))

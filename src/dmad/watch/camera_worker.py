@@ -167,12 +167,12 @@ class CameraWorker:
             calibration: A calibration with the same scores as the present one.
 
         Raises:
-            DmadError: Its scores are others.
+            DmadError: It computes other scores.
         """
         require(
             calibration.scorer == self._calibration.scorer
             and calibration.fps == self._calibration.fps,
-            f"the calibration of {self.name} has other scores; watch the camera anew with it",
+            f"the calibration of {self.name} computes other scores; restart the camera with it",
         )
         self._calibration = calibration
         self.detector = self.detector.with_calibration(calibration)

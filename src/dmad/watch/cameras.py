@@ -50,7 +50,7 @@ class Camera:
         )
         if not self.name:
             object.__setattr__(self, "name", source_name(self.source))
-        require("/" not in self.name, f"camera {self.name}: files get its name; leave out /")
+        require("/" not in self.name, f"camera {self.name}: its files have this name; leave out /")
         for text in (self.source, self.name, self.scene):
             require("\0" not in text, f"camera {self.name!r}: leave out the null character")
 

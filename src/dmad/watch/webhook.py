@@ -41,7 +41,7 @@ def _parse(url: str) -> httpx.URL | None:
     try:
         address = httpx.URL(url)
         port, host = address.port, address.host
-    except Exception:  # also of the library that reads international names
+    except Exception:  # such as those of the library for international names
         return None
     plain_host = bool(host) and not set(" %") & set(host)  # a space can be encoded as %20
     valid = address.scheme in ("http", "https") and plain_host

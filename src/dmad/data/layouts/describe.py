@@ -29,7 +29,7 @@ OTHER_DATA = (
     "your own (images): photographs of good parts, or folders named normal and abnormal",
 )
 
-MOST_FOLDERS = 20_000  # a recorder with eight cameras makes so many in three months
+MOST_FOLDERS = 20_000  # a recorder with eight cameras makes this many in three months
 SHORTEST = 5  # frames; with the usual settings, a shorter clip gets no score
 
 Splits = dict[SplitName, Split | str]  # for each split, its clips, or why it has none
@@ -138,7 +138,10 @@ def _is_complete(layout: str, splits: Splits) -> bool:
 
 
 def _names_fit(layout: str, splits: Splits) -> bool:
-    """True if the clips of ShanghaiTech, and only these, are named VIEW_NUMBER."""
+    """True if the names of the clips fit the layout.
+
+    All clips of ShanghaiTech are named VIEW_NUMBER. In other layouts, not all names have this form.
+    """
     found = [split for split in splits.values() if isinstance(split, Split)]
     names = [clip.name for split in found for clip in split.sources]
     like_shanghaitech = all(re.fullmatch(r"\d+_\d+", name) for name in names)

@@ -1,6 +1,6 @@
 """Finds all images under a folder. Names of folders and files say what an image is.
 
-Which images are masks is told by one rule, see `mask_finding`.
+`mask_finding` decides which images are masks.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SPLITS: dict[str, Split] = {
     "test": "test", "testing": "test", "test_public": "test",
 }  # fmt: skip
 UNLABELLED = re.compile("test_private.*")  # folders of images whose labels are secret
-NEUTRAL = frozenset(("images", "image", "imgs", "img", "data"))  # folders that say nothing
+NEUTRAL = frozenset(("images", "image", "imgs", "img", "data"))  # names without a meaning
 OTHER_SUFFIXES = (".heic", ".heif", ".avif", ".gif", ".jxl", ".jp2", ".psd", ".dng", ".cr2",
                   ".cr3", ".nef", ".arw", ".raw", ".pgm", ".ppm", ".pnm", ".tga", ".jpe", ".exr",
                   ".dcm", ".svg")  # fmt: skip
@@ -48,7 +48,7 @@ class ImageFile:
     kind: ImageKind  # `unnamed` if no folder name says the kind
     split: Split | None  # None if no folder name says the split
     masks: tuple[Path, ...] = ()  # files with the masks of its defects, which are united
-    named: bool = True  # a folder is named for the kind; if not, the mask of the image decides
+    named: bool = True  # True if a folder says the kind; else the mask of the image decides
     page: int = 0  # index of the image in a file with several
 
 

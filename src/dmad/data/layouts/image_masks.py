@@ -96,15 +96,15 @@ def united(masks: Sequence[Path]) -> Mask:
 def _is_marked(file: ImageFile) -> bool:
     try:
         return bool(file.masks) and bool(united(file.masks).any())
-    except DmadError:  # an image whose mask is damaged is not good for certain
+    except DmadError:  # an image with a damaged mask may be abnormal
         return True
 
 
 def _match(images: Sequence[ImageFile], masks: Sequence[ImageFile]) -> dict[str, list[Path]]:
     """The masks of each image; the keys are names of images.
 
-    A mask beside its image comes first, then images in folders named for abnormal ones: a mask
-    that fits several of them is not used.
+    First, the image of a mask is searched beside it, by its name. Then it is searched in folders
+    for abnormal images, and then in all others. A mask that fits several abnormal images is not used.
     """
     found: dict[str, list[Path]] = defaultdict(list)
     left = []
@@ -137,8 +137,8 @@ class _Index:
 
     A mask belongs to the image with the same folders and name. Folders such as `images`, `test` and
     `ground_truth` do not count. If its folder has the name of an image, it belongs to that image.
-    Then the last folders are compared alone, and then the name alone, if the mask is not deeper
-    than the image. A mask of one split is never that of an image of another.
+    If no image fits, only the last folders and the name are compared, and then only the name, with
+    images in as many folders or more. A mask never belongs to an image of another split.
     """
 
     def __init__(self, images: Sequence[ImageFile]) -> None:

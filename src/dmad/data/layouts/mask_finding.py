@@ -93,7 +93,7 @@ def _named_as_mask(path: Path, names: dict[str, list[Path]]) -> bool:
 
 
 def _ending(path: Path, names: dict[str, list[Path]]) -> str:
-    """What a name has more than the longest name in the same folder that it begins with.
+    """The part of a name that is not the name of a file beside it: `_label` of `7_label`.
 
     Digits are written as #, so that `7_1` and `7_2` have the same ending. Empty if there is none.
     """
@@ -103,9 +103,9 @@ def _ending(path: Path, names: dict[str, list[Path]]) -> str:
 
 
 def name_beside(stem: str, names: Container[str]) -> str:
-    """The longest of the names that a longer name begins with, or that follows `label_` or so.
+    """The name of a file beside it that a longer name contains: `7` for `7_label` or `label_7`.
 
-    Empty if there is none.
+    The longest one, if the name begins with several. Empty if there is none.
     """
     beginning = MAYBE_BEGINNING.fullmatch(stem)
     if beginning and beginning[1] in names:

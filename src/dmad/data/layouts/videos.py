@@ -281,7 +281,7 @@ def _inner_folder(root: Path, names: Sequence[str]) -> Path | None:
 
 
 def _clips_of_views(folder: Path) -> list[ClipSource]:
-    """The clips in a folder and in the folders inside it. These are views, except dates and hours.
+    """The clips in a folder and below it. The inner folders are views, except dates and hours.
 
     If the folder itself is a clip, only this clip.
     """
@@ -304,7 +304,7 @@ def _clips(*folders: Path) -> list[ClipSource]:
 
 
 def _clip_names(paths: Sequence[Path], folders: Sequence[Sequence[str]]) -> list[str]:
-    """The folders and the name of each clip. Names have endings where they differ only by them."""
+    """The folders and the name of each clip, with its ending if only the endings differ."""
     names = ["/".join((*inside, _stem(path))) for path, inside in zip(paths, folders, strict=True)]
     counts = Counter(names)
     return [

@@ -24,7 +24,7 @@ from dmad.data.reading.video_files import quarter_turns, resize_frame, video_fra
 from dmad.data.reading.video_header import read_header
 from dmad.errors import DmadError, one_line, require
 
-SAMPLED_FRAMES = 32  # frames of a folder from which its range of pixel values is settled
+SAMPLED_FRAMES = 32  # frames of a folder from which its range of pixel values comes
 
 
 def probe(path: Path, fps: float = 0.0) -> tuple[float, int]:

@@ -48,7 +48,7 @@ def holds_frames(folder: Path) -> bool:
 
 
 def is_image(path: Path) -> bool:
-    """True if a path has the suffix of an image and is not hidden. Pipes and devices are none."""
+    """True if a path has the suffix of an image and is no pipe or device, and not hidden."""
     return _has_suffix(path, IMAGE_SUFFIXES)
 
 

@@ -8,9 +8,9 @@ from math import ceil, log2
 
 import numpy as np
 
-HIDDEN = 0.001  # share of pixels that may be outside the range: hot pixels and glints
+HIDDEN = 0.001  # share of pixels that may be outside the range: hot pixels and reflections
 MARGIN = 0.1  # free part of a range on both sides, as a share of the range
-SAMPLED = 1_000_000  # values that are enough
+SAMPLED = 1_000_000  # values that are enough to find a range
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,8 @@ from dmad.errors import require
 logger = logging.getLogger(__name__)
 
 SCHEMES = ("rtsp", "rtsps", "http", "https", "rtmp", "udp", "tcp", "srt")
-HOST = r"(localhost|[\w-]+(\.[\w-]+)+|\[[0-9a-fA-F:.]+\])(:\d*)?"  # with a dot, unlike a user
+# A host has a dot, or is an IPv6 address. So the name of a user is not taken for a host.
+HOST = r"(localhost|[\w-]+(\.[\w-]+)+|\[[0-9a-fA-F:.]+\])(:\d*)?"
 
 
 class RecordedSource(Source):

@@ -33,7 +33,7 @@ class Variant:
         growth: Factor of the size.
         turned: The objects move at a right angle to their direction.
         contrast: Grey levels of a grainy patch that hides the objects. 0: no patch.
-        plain: The anomaly is plain to see.
+        plain: The anomaly is clearly visible.
     """
 
     kind: str

@@ -98,7 +98,7 @@ def _held_out(
     detector: Detector, store: CalibrationStore, request: CalibrationRequest, zone: Zone
 ) -> tuple[HeldOut, SyntheticTerms | None]:
     """Terms of the images of the request, or else of those that were used last, or else of those
-    held out from training. Then the terms of synthetic defects in them.
+    held out from training. The second result has the terms of synthetic defects in them.
 
     If the last images were scored in another zone, those held out from training are used.
     """

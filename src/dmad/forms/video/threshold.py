@@ -248,7 +248,8 @@ def _held_out(
     detector: Detector, stored: Path, request: CalibrationRequest, view: View
 ) -> tuple[HeldOut, SyntheticTerms | None]:
     """Score terms of the footage in the request, or else of the last calibration's footage, or
-    else of the footage held out from training. Then the terms of synthetic anomalies in it.
+    else of the footage held out from training. The second result has the terms of synthetic
+    anomalies in it.
     """
     if not request.footage and stored.is_file():
         held = HeldOut.read(stored)
