@@ -104,7 +104,8 @@ def _match(images: Sequence[ImageFile], masks: Sequence[ImageFile]) -> dict[str,
     """The masks of each image; the keys are names of images.
 
     First, the image of a mask is searched beside it, by its name. Then it is searched in folders
-    for abnormal images, and then in all others. A mask that fits several abnormal images is not used.
+    for abnormal images, and then in all others. A mask that fits several abnormal
+    images is not used.
     """
     found: dict[str, list[Path]] = defaultdict(list)
     left = []
