@@ -79,8 +79,8 @@ def train(
 ) -> Run:
     """Train a network, or resume a training that was stopped. Then set its threshold.
 
-    The threshold is set on data held out from the training. If this is not possible, the reason is
-    logged, and the model has no threshold. For images, α (the weight of the deformation) is chosen
+    The threshold is set on data held out from the training. Without such data, the model has no
+    threshold. If the data is not enough, the reason is logged. For images, α (the weight of the deformation) is chosen
     as well.
 
     Args:
@@ -134,7 +134,8 @@ def complete(config: Config, folder: Path) -> None:
 def set_threshold(run: Path, teacher: nn.Module | None = None) -> None:
     """Set the threshold of a model that has none, on the data held out from its training.
 
-    If this is not possible, the reason is logged, and the model has no threshold.
+    If the settings hold out no data, nothing is done. If another reason prevents a threshold, the
+    reason is logged.
 
     Args:
         run: Run folder.

@@ -57,7 +57,7 @@ def bench(what: What, sizes: Sequence[int], rounds: int = ROUNDS, frames: int = 
 
     Args:
         what: `train` and `predict` use recipe ped2, `images` uses recipe images. `deploy` scores a
-            video with PyTorch and with every kind of export.
+            video with PyTorch and with the `EXPORTS`.
         sizes: Height and width of the frames in pixels.
         rounds: How often each time is measured. The table shows medians.
         frames: Number of frames of the video.
@@ -183,7 +183,7 @@ def write_video(path: Path, frames: int) -> Path:
 
 
 def bench_exports(sizes: Sequence[int], rounds: int, frames: int) -> Table:
-    """Measure PyTorch and every kind of export on one video. Decoding is included."""
+    """Measure PyTorch and the `EXPORTS` on one video. Decoding is included."""
     rows = []
     for size in sizes:
         config = changed(recipes.ped2(), size=size)
@@ -203,7 +203,7 @@ def bench_exports(sizes: Sequence[int], rounds: int, frames: int) -> Table:
 
 
 def make_detectors(config: Config, folder: Path, video: Path) -> dict[str, Detector]:
-    """Return detectors by name: the same network in PyTorch and in every kind of export.
+    """Return detectors by name: the same network in PyTorch and in the `EXPORTS`.
 
     Args:
         config: Settings of the network.
