@@ -80,8 +80,8 @@ def train(
     """Train a network, or resume a training that was stopped. Then set its threshold.
 
     The threshold is set on data held out from the training. Without such data, the model has no
-    threshold. If the data is not enough, the reason is logged. For images, α (the weight of the deformation) is chosen
-    as well.
+    threshold. If the data is not enough, the reason is logged. For images, α (the weight of the
+    deformation) is chosen as well.
 
     Args:
         config: All settings, such as `dmad.recipe("ped2", ...)` returns. To resume a run, give the
