@@ -71,6 +71,7 @@ def test_a_store_is_listed_as_a_folder(store):
         f"memory://archive/gate/{name}.png" for name in (1, 2, 10)
     ]
     assert [entry.size for entry in found] == [3, 3, 3]
+    assert found[0] == describe(found[0].path)  # with the same stamp
     assert describe(store).is_folder
     assert describe(f"{store}/nothing") is None
 

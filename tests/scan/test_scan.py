@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from dmad import api
-from dmad.errors import DmadError
+from dmad.errors import DmadError, StoppedError
 from dmad.predict.predict import predict
 from dmad.predict.settings import PredictSettings
 from dmad.scan.scan import ScanRequest
@@ -236,3 +236,44 @@ def test_images_are_judged_in_batches(trained_images, image_data, run_scan, rows
     anomalous = sum(row["verdict"] == "anomalous" for row in rows)
     assert len(events(result.folder)) == anomalous
     assert len(list((result.folder / "pictures").iterdir())) == min(2, anomalous)
+
+
+def test_films_of_a_store_have_the_scores_of_local_ones(
+    model, write_film, write_clip, run_scan, rows_of, tmp_path
+):
+    import fsspec
+
+    archive = tmp_path / "archive" / "gate"
+    write_film(archive / "film.mp4", 60, bf="2")
+    write_clip(archive / "clip", 2, 12)
+    store = fsspec.filesystem("memory")
+    store.put(str(archive), "/store/gate", recursive=True)
+    store.pipe("/store/gate/bad.mp4", b"no film")
+    try:
+        here = run_scan(model, archive, "here", stretch=2.0)
+        there = run_scan(model, "memory://store/gate", "there", stretch=2.0, strongest=1)
+    finally:
+        store.rm("/store", recursive=True)
+    assert (there.judged, there.left_out) == (2, 1)
+    rows = rows_of(there.folder)
+    assert {row["path"] for row in rows} == {
+        f"memory://store/gate/{n}" for n in ("film.mp4", "clip")
+    }
+    for one, other in zip(rows, rows_of(here.folder), strict=True):
+        assert one["score"] == other["score"]
+        assert one["time"] == pytest.approx(other["time"])
+    assert len(list((there.folder / "parts").iterdir())) == 6
+    assert len(list((there.folder / "films").iterdir())) == 1
+
+
+def test_a_stopped_scan_says_how_to_continue(model, write_film, run_scan, tmp_path, monkeypatch):
+    write_film(tmp_path / "archive" / "1.mp4", 12)
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("dmad.scan.engines.work", stop)
+    with pytest.raises(StoppedError, match="dmad scan --resume"):
+        run_scan(model, tmp_path / "archive")
+    monkeypatch.undo()
+    assert run_scan(model, tmp_path / "archive", resume=True).judged == 1

@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, cast
 
@@ -226,6 +227,13 @@ class RemotePath:
 
     @staticmethod
     def _entry(info: dict[str, Any], path: str) -> Entry:
-        stamps = [str(info[name]) for name in TIMES if info.get(name)]
+        stamps = [_stamp(info[name]) for name in TIMES if info.get(name)]
         stamp = stamps[0] if stamps else ""
         return Entry(path, info["type"] == "directory", int(info.get("size") or 0), stamp)
+
+
+def _stamp(value: object) -> str:
+    """Return a time of a store as text. Stores give the same time in several types."""
+    if isinstance(value, datetime):
+        value = value.timestamp()
+    return f"{value:.6f}" if isinstance(value, int | float) else str(value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
@@ -192,11 +192,11 @@ class _Scan:
             yield replace(source, view=self.views.name_of(source.path, source.view))
 
     def _judge(self, engine: Engine) -> None:
-        with self.progress.shown():
-            for result in engine.run(self._tasks()):
+        with self.progress.shown(), closing(self._tasks()) as tasks:
+            for result in engine.run(tasks):
                 self._add(result)
 
-    def _tasks(self) -> Iterator[Task]:
+    def _tasks(self) -> Generator[Task, None, None]:
         yield from self.plan.stretch_tasks()
         yield from self.plan.tasks(self.judges)
 
