@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from dmad.api import complete, load
-from dmad.config import Config, DataConfig, ImageConfig, config_of_card, plain
+from dmad.config import Config, DataConfig, ImageConfig, plain, restore
 from dmad.data.footage import fingerprint
 from dmad.data.locations import required_root, with_locations
 from dmad.data.splits import load_split
@@ -143,7 +143,7 @@ def own_methods(config: Config, runs: Sequence[Path]) -> list[Own]:
         return [Own(of_images(config, "the recipe"))]
     found = []
     for index, run in enumerate(runs):
-        settings = of_images(config_of_card(read_card(find_model(run))), str(run))
+        settings = of_images(restore(read_card(find_model(run))["config"]), str(run))
         ours = with_locations(settings.data, config.data.root, config.data.cache)
         name = f"{OWN_NAME} {index + 1}" if len(runs) > 1 else OWN_NAME
         found.append(Own(replace(settings, data=ours), run, name))
