@@ -11,7 +11,7 @@ from dmad.data.footage import ClipSource
 from dmad.data.reading.decode import aspect_ratio, decode
 from dmad.data.reading.frame_format import FrameFormat
 from dmad.data.reading.source_frames import picture_for_people
-from dmad.data.reading.video_files import video_frames
+from dmad.data.reading.video_files import DamagedError, Decoding, video_frames
 from dmad.drawing.video_writer import VideoWriter
 from dmad.errors import DmadError
 
@@ -97,3 +97,22 @@ def test_videos_of_phones_are_turned_upright(tmp_path, stored, turns):
     assert aspect_ratio(path) == sides[0] / sides[1]
     with av.open(str(path)) as container:
         assert picture_for_people(next(container.decode(video=0))).shape == (*sides[::-1], 3)
+
+
+def test_decoding_starts_at_a_keyframe_and_may_refuse_damage(write_video, tmp_path):
+    path = write_video(tmp_path / "film.mp4", 40)
+    whole = [frame.pts for frame in video_frames(path, print)]
+    with av.open(str(path)) as container:
+        packets = [one for one in container.demux(video=0) if one.size]
+        key = max(n for n, one in enumerate(packets[:25]) if one.is_keyframe)
+        start, size = packets[key + 2].pos, packets[key + 2].size
+    late = [frame.pts for frame in video_frames(path, print, decoding=Decoding(whole[key], 1))]
+    assert late == whole[key:]
+    content = bytearray(path.read_bytes())
+    content[start : start + size] = bytes(size)
+    path.write_bytes(bytes(content))
+    strict = Decoding(whole[key], 1, intact_from=whole[key])
+    with pytest.raises(DamagedError, match="damaged frames"):
+        list(video_frames(path, lambda line: None, decoding=strict))
+    early = Decoding(whole[key], 1, intact_from=whole[-1])
+    assert list(video_frames(path, lambda line: None, decoding=early))
