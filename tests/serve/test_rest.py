@@ -132,7 +132,7 @@ def test_a_normal_event_raises_the_threshold_and_names_past_events(cameras, cons
     console.events.add(event(1.0, "yard", score=1.01 * row["threshold"]))
     refused = cameras.post(f"/api/events/{number}/mark", json={"mark": "normal"})
     if refused.status_code == 400:  # a checkerboard is far above the threshold
-        assert "--force" in refused.json()["error"]
+        assert "`force`" in refused.json()["error"]
     answer = cameras.post(f"/api/events/{number}/mark", json={"mark": "normal", "force": True})
     marked = answer.json()
     assert marked["event"]["mark"] == "normal"

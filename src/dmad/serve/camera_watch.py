@@ -145,17 +145,23 @@ class CameraWatch:
             DmadError: There is no such model or camera, or another camera has the name.
         """
         self._require_model(model)
-        require(self.get(number) is not None, f"there is no camera {number}")
+        present = self.get(number)
+        require(present is not None, f"there is no camera {number}")
+        assert present is not None
         stored = StoredCamera(number, model, camera)
         self._parts.rows.change(stored)
-        self._close(number)
+        self._close(present)  # pages see it until the new one takes its place
         return self._open(stored)
 
     def remove(self, number: int) -> None:
         """Watch a camera no more. Its events stay."""
-        require(self.get(number) is not None, f"there is no camera {number}")
+        present = self.get(number)
+        require(present is not None, f"there is no camera {number}")
+        assert present is not None
         self._parts.rows.remove(number)
-        self._close(number)
+        with self._lock:
+            del self._watched[number]
+        self._close(present)
 
     def apply_threshold(self, watched: Watched) -> None:
         """Use the stored threshold of a camera from its next frame on. The camera does not stop."""
@@ -217,10 +223,8 @@ class CameraWatch:
             loop.call(lambda: loop.workers.append(worker))
         return watched
 
-    def _close(self, number: int) -> None:
+    def _close(self, watched: Watched) -> None:
         """Stop a camera. Its events and films are completed by another thread."""
-        with self._lock:
-            watched = self._watched.pop(number)
         worker = watched.worker
         if worker is None:
             return

@@ -22,6 +22,7 @@ from dmad.serve.console import Console
 from dmad.serve.event_rows import EventFilter, day_of
 from dmad.serve.inspection import JudgedPart, Station
 from dmad.serve.metrics import metrics_text
+from dmad.serve.models import ThresholdChange
 from dmad.serve.page_data import histogram_of, shown_event, shown_part
 from dmad.serve.part_report import part_report
 from dmad.serve.part_rows import NewPart
@@ -274,10 +275,10 @@ def add_events(router: APIRouter, console: Console) -> None:
         watched = console.watch.named(row["camera"])
         change = None
         if body.mark == "normal" and watched is not None:
-            change = console.watch.silence(watched, row["score"], body.force)
+            change = silenced(console, watched, row["score"], body.force)
         old, new = (change.old, change.new) if change else (None, None)
         marked = console.events.mark(number, body.mark, old, new)
-        silent = console.events.silent(row["camera"], old, new) if old and new else []
+        silent = console.events.silent(row["camera"], change.old, change.new) if change else []
         console.hub.publish("mark", {"number": number, "mark": body.mark})
         return {
             "event": shown_event(marked),
@@ -387,6 +388,19 @@ def inspect_body(
     answer = shown_part(found(console.parts.get(number), "part", number))
     console.hub.publish("part", {"number": number, "model": station.model.name})
     return part, answer, _png(station.heat(upload, part)) if heat else None
+
+
+def silenced(console: Console, watched: Watched, score: float, force: bool) -> ThresholdChange:
+    """Raise the threshold of a camera so that a score raises no alarm.
+
+    Raises:
+        DmadError: It would rise too much, and this is not forced.
+    """
+    try:
+        return console.watch.silence(watched, score, force)
+    except DmadError as error:
+        advice = "confirm that it rises nevertheless (`force`)"
+        raise DmadError(str(error).replace("use --force", advice)) from error
 
 
 def station_of(console: Console, model: str) -> Station:
