@@ -103,3 +103,19 @@ def test_text_is_written_into_a_corner_of_a_copy(shape):
     assert (marked[64:] == 200).all()
     assert (image == 200).all()
     assert (annotate(image, []) == 200).all()
+
+
+def test_a_video_is_not_continued_after_a_full_disk(tmp_path, at_most):
+    noise = np.random.default_rng(0).integers(0, 255, (20, 64, 64, 3), np.uint8)
+    writer = VideoWriter(tmp_path / "clip.mp4", 25)
+
+    def write_noise() -> None:
+        for image in noise:
+            writer.write(image)
+
+    with pytest.raises(OSError, match="File too large"), at_most(0):
+        write_noise()
+    with pytest.raises(DmadError, match="after an error"):
+        writer.write(noise[0])
+    writer.close()
+    assert not list(tmp_path.iterdir())

@@ -52,6 +52,7 @@ class VideoWriter:
         self._container: av.container.OutputContainer | None = None
         self._stream: Any = None
         self._shape: tuple[int, int] = (0, 0)
+        self._failed = False
 
     def __enter__(self) -> Self:
         return self
@@ -59,8 +60,14 @@ class VideoWriter:
     def write(self, image: NDArray[np.uint8]) -> None:
         """Add an image (H, W), (H, W, 1) or (H, W, 3), uint8. All images must have the same size.
 
-        One pixel is added to an odd height or width, because the codec needs even numbers.
+        One pixel is added to an odd height or width, because the codec needs even numbers. After
+        an error, the video is deleted when it is closed.
+
+        Raises:
+            DmadError: The image has another size than the first, or an earlier one failed.
+            OSError: The video cannot be written, for example because the disk is full.
         """
+        require(not self._failed, f"{self.path} cannot be continued after an error")
         shape = image.shape[:2]
         if self._container is None:
             self._open(*shape)
@@ -100,13 +107,17 @@ class VideoWriter:
 
     def _encode(self, frame: av.VideoFrame | None) -> None:
         assert self._container is not None
-        self._container.mux(self._stream.encode(frame))
+        try:
+            self._container.mux(self._stream.encode(frame))
+        except (OSError, av.FFmpegError):
+            self._failed = True  # FFmpeg crashes if a file without its beginning is continued
+            raise
 
     def _finish(self, container: av.container.OutputContainer, complete: bool) -> None:
         with container:
-            if complete:
+            if complete and not self._failed:
                 self._encode(None)
-        if complete:
+        if complete and not self._failed:
             os.replace(self._part, self.path)
 
 
