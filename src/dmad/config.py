@@ -20,7 +20,7 @@ from dmad.typed import dataclass_from, typed
 
 VideoLayout = Literal["ped2", "avenue", "shanghaitech", "video", "street", "mnist", "digits"]
 ImageLayout = Literal["mvtec", "images"]
-VALUES = ("black", "white")  # settings of `data` that the training images settle
+VALUES = ("black", "white")  # settings of `data` that come from the training images
 EACH_IMAGE = -1.0  # `data.white`: each image has its own range of values
 
 
