@@ -56,15 +56,15 @@ def test_images_are_filtered_by_verdict_and_name(browser: Browser, images: Path)
         return verdicts
 
     browser.open(images, 1280)
-    assert set(shown()) == {"anomalous", "normal"}
+    assert set(shown()) == {"anomalous", "good"}
     everything = len(shown())
     browser.find("button[data-verdict='anomalous']").click()
     assert set(shown()) == {"anomalous"}
     anomalous = len(shown())
-    browser.find("button[data-verdict='normal']").click()
-    assert shown() == ["normal"] * (everything - anomalous)
+    browser.find("button[data-verdict='good']").click()
+    assert shown() == ["good"] * (everything - anomalous)
     browser.find("#name").send_keys("PART-")
-    assert shown() == ["normal"]
+    assert shown() == ["good"]
     assert browser.find("#shown").text == f"1 of {everything} shown"
 
 

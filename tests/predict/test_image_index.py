@@ -31,12 +31,12 @@ def test_verdicts_are_sorted_by_score_and_have_pictures(detector, image_data, tm
     verdicts = re.findall(r'class="card" data-verdict="(\w+)"', html)
     anomalous = verdicts.count("anomalous")
     assert len(verdicts) == 8
-    assert verdicts == ["anomalous"] * anomalous + ["normal"] * (8 - anomalous)
+    assert verdicts == ["anomalous"] * anomalous + ["good"] * (8 - anomalous)
     assert f"<h1>{anomalous} of 8 images are anomalous</h1>" in html
     scores = [float(score) for score in re.findall(r'class="value">([\d.e+-]+)<', html)]
     assert scores == sorted(scores, reverse=True)
     assert html.count('loading="lazy"') == 8
-    assert 'data-verdict="normal" aria-pressed="false"' in html
+    assert 'data-verdict="good" aria-pressed="false"' in html
 
 
 @pytest.mark.parametrize("name", [HOSTILE, "\udcff.png"])

@@ -26,7 +26,7 @@ class ImageCard:
 
     name: str
     score: float
-    verdict: str  # "anomalous" or "normal"; empty without a threshold
+    verdict: str  # "anomalous" or "good"; empty without a threshold
     picture: str  # relative address of its overlay; empty without an overlay
     links: Sequence[tuple[str, str]]  # name and relative address of its other pictures
 
@@ -100,7 +100,7 @@ def card_of(judged: JudgedImage, output: OutputFolder) -> ImageCard:
     return ImageCard(
         name=judged.name,
         score=judged.score,
-        verdict={"good": "normal"}.get(judged.verdict, judged.verdict),
+        verdict=judged.verdict,
         picture=addresses.pop("overlays", ""),
         links=[(folder.removesuffix("s"), address) for folder, address in addresses.items()],
     )
