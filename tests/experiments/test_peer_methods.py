@@ -15,6 +15,7 @@ from dmad.experiments.peer_methods import Own, own_methods
 def test_a_finished_run_is_described_and_scores_images(trained_images, tiny_images, tmp_path):
     (own,) = own_methods(tiny_images(), [trained_images])
     assert (own.settings, own.finished) == ("resnet18, 6 epochs", True)
+    assert own.config.data == tiny_images().data  # so that other methods get the same images
     training = own.train(own.config.data, tmp_path)
     assert training.minutes > 0
     scored = own.load(training)([np.zeros((64, 64, 3), np.uint8)] * 3)
