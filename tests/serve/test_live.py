@@ -68,3 +68,15 @@ def test_a_view_without_frames_has_no_picture(video_model):
     view = LiveView(video_model.detector)
     assert view.jpeg(True) is None
     assert view.score is None
+
+
+def test_a_page_gets_the_last_picture_while_the_next_is_drawn(view, frames, monkeypatch):
+    assert view.drawn(False) is None
+    first = view.jpeg(False)
+    assert view.drawn(False) is first
+    monkeypatch.setattr(live, "PERIOD", 0.0)
+    view.add_frame(frames[0], None, live=False)
+    assert view.drawn(False) is None
+    with view._lock:  # as while another page draws
+        assert view.jpeg(False) is first
+    assert view.jpeg(False) is not first

@@ -39,7 +39,7 @@ class LiveView:
         self.scores: deque[tuple[float, float]] = deque(maxlen=KEPT_SCORES)  # time and score
         self.latencies: deque[float] = deque(maxlen=LATENCIES)  # seconds from camera to score
         self._newest: tuple[SourceFrame, JudgedFrame | None] | None = None
-        self._lock = threading.Lock()  # for the drawn pictures
+        self._lock = threading.Lock()  # held while a picture is drawn
         self._drawn: dict[bool, tuple[int, float, bytes]] = {}  # by heat: frame, time and JPEG
 
     @property
@@ -66,20 +66,31 @@ class LiveView:
         """Return times and scores from a time on."""
         return [(at, score) for at, score in tuple(self.scores) if at >= start]
 
+    def drawn(self, heat: bool) -> bytes | None:
+        """Return the picture that was drawn last, if it is new enough or is just drawn anew.
+
+        None if `jpeg` must draw one. Returns at once.
+        """
+        number, time_drawn, data = self._drawn.get(heat, (0, 0.0, b""))
+        if not data:
+            return None
+        is_new = number == self.number or time.monotonic() - time_drawn < PERIOD
+        return data if is_new or self._lock.locked() else None
+
     def jpeg(self, heat: bool) -> bytes | None:
         """Return the newest picture as JPEG; None if there is none yet.
 
         All pages share a picture. It is drawn again only if it is older than `PERIOD`.
         """
+        if data := self.drawn(heat):
+            return data
         with self._lock:
             newest, number = self._newest, self.number
-            drawn = self._drawn.get(heat)
+            last, time_drawn, data = self._drawn.get(heat, (0, 0.0, b""))
             now = time.monotonic()
-            if drawn and (drawn[0] == number or now - drawn[1] < PERIOD):
-                return drawn[2]
-            if newest is None:
-                return None
-            self.skipped += number - (drawn[0] if drawn else 0) - 1
+            if newest is None or (data and now - time_drawn < PERIOD):
+                return data or None
+            self.skipped += number - last - 1
             data = _jpeg(self._picture(*newest, heat))
             self._drawn[heat] = (number, now, data)
             return data

@@ -347,7 +347,9 @@ def add_cameras(router: APIRouter, console: Console) -> None:
     async def live(number: Number, heat: bool = False) -> Response:
         """Return the newest picture of a camera, with its heat if wanted; nothing without one."""
         view = found(watch.get(number), "camera", number).view
-        data = await run_in_threadpool(view.jpeg, heat) if view else None
+        data = view.drawn(heat) if view else None
+        if view and data is None:
+            data = await run_in_threadpool(view.jpeg, heat)
         if view is None or data is None:
             return Response(status_code=204)  # there is no picture yet
         return Response(data, media_type="image/jpeg", headers={"X-Frame": str(view.number)})
