@@ -167,6 +167,7 @@ class _Scan:
             raise StoppedError(f"stopped; continue with: dmad scan --resume {self.out}") from error
         finally:
             engine.close()
+            remove_unfinished(self.plan.parts)  # of workers that were killed
         return self._report(totals)
 
     def _find_sources(self) -> None:
