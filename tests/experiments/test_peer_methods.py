@@ -47,7 +47,7 @@ def test_runs_must_be_of_images_and_alike(trained, trained_images, tiny_images, 
     card = json.loads((other / "model.json").read_text())
     card["config"]["data"]["size"] = 96
     (other / "model.json").write_text(json.dumps(card))
-    with pytest.raises(DmadError, match=r"other data settings than .* give runs alike"):
+    with pytest.raises(DmadError, match=r"other data settings than .* give runs with equal ones"):
         own_methods(tiny_images(), [trained_images, other])
 
 

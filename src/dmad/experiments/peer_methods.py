@@ -24,7 +24,7 @@ OWN_NAME = "dmad"
 
 
 class UnavailableError(DmadError):
-    """A method needs something that cannot be had here. The table says so instead of figures."""
+    """A method needs something that is missing. The table says what, and has no numbers for it."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,10 @@ def own_methods(config: Config, runs: Sequence[Path]) -> list[Own]:
         found.append(Own(replace(settings, data=ours), run, name))
     data = found[0].config.data
     other = [str(one.run) for one in found if one.config.data != data]
-    require(not other, f"{', '.join(other)}: other data settings than {runs[0]}; give runs alike")
+    require(
+        not other,
+        f"{', '.join(other)}: other data settings than {runs[0]}; give runs with equal ones",
+    )
     return found
 
 

@@ -52,7 +52,7 @@ COLUMNS = (
     "training min", "ms an image", "memory MiB", "memory of training MiB", "model MB",
 )  # fmt: skip
 
-Run = Callable[..., Any]  # calls a function with arguments, perhaps in another process
+Run = Callable[..., Any]  # calls a function with arguments, in this process or in another one
 
 logger = logging.getLogger(__name__)
 
@@ -240,7 +240,7 @@ def table_of(outcomes: Sequence[Outcome], seconds: Sequence[tuple[float, float]]
             rows.append([one.method.name, f"{one.method.settings}: not measured", *[""] * 10])
             continue
         rows.append(row_of(one.method, one.training, one.tested, next(times)))
-    return Table("Beside other methods", COLUMNS, rows, notes_of(outcomes))
+    return Table("Comparison with other methods", COLUMNS, rows, notes_of(outcomes))
 
 
 def row_of(
