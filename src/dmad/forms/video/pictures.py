@@ -17,7 +17,6 @@ from dmad.data.footage import Clip, Footage
 from dmad.drawing import pictures as drawing
 from dmad.drawing.video_writer import annotate
 from dmad.form import Explanation, ToExplain
-from dmad.forms.video.evaluation import score_maps
 from dmad.inference.detector import Detector
 from dmad.inference.maps import averaged, composed, in_pixels
 from dmad.inference.result import JudgedFrames
@@ -325,6 +324,8 @@ def explain(detector: Detector, given: ToExplain) -> Explanation:
 
     If the threshold is for a zone, the map is zero outside of it.
     """
+    from dmad.forms.video.evaluation import score_maps  # imports scikit-learn
+
     (judged,) = deque(detector.judge(given.frames, given.scene), maxlen=1)
     judged = judged.frame(len(judged.index) - 1)
     if detector.calibration:
