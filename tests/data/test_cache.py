@@ -225,11 +225,12 @@ def test_leftovers_of_killed_processes_are_removed(write_frames, tmp_path):
 
 
 DECODE = """
-import sys
+import signal, sys
 from pathlib import Path
 from dmad.data.cache import load_footage
 from dmad.data.footage import ClipSource
 from dmad.data.reading.frame_format import FrameFormat
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a process in the background ignores it
 print("ready", flush=True)
 sys.stdin.readline()
 path, cache = map(Path, sys.argv[1:])

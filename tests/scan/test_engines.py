@@ -52,7 +52,7 @@ def test_processes_go_on_after_a_kill_and_give_the_same_results(model, tasks, tm
             time.sleep(0.01)
 
     before = children()
-    thread = threading.Thread(target=kill)
+    thread = threading.Thread(target=kill, daemon=True)
     thread.start()
     try:
         reports = list(engine.run(tasks))

@@ -4,8 +4,9 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
+
+from waiting import until
 
 from dmad.scan.archive import Source, identity_of
 from dmad.scan.plan import Task
@@ -32,19 +33,12 @@ def test_a_worker_ends_with_its_parent(tmp_path):
     script, place = tmp_path / "parent.py", tmp_path / "worker"
     script.write_text(PARENT)
     parent = subprocess.Popen([sys.executable, script, place])
-    wait_until(lambda: place.exists() and place.read_text())
+    until(lambda: place.exists() and place.read_text())
     worker, threads = map(int, place.read_text().split())
     parent.send_signal(signal.SIGKILL)
     parent.wait()
-    wait_until(lambda: not is_running(worker))
+    until(lambda: not is_running(worker))
     assert threads == 3
-
-
-def wait_until(condition, seconds: float = 60.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 def is_running(process: int) -> bool:

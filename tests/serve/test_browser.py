@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from mjpeg import FakeCamera
 from PIL import Image
+from waiting import until
 
 from dmad.serve.event_rows import EventFilter
 from dmad.serve.server import make_server, open_socket
@@ -151,7 +152,7 @@ def test_a_guard_sees_an_event_marks_it_and_draws_a_zone(
     shown = time.time()
     assert shown - row["raised"] < 5  # 2 s on a free machine
     scene.odd = False
-    wait_for(lambda: console.events.get(row["number"])["state"] == "end")
+    until(lambda: console.events.get(row["number"])["state"] == "end")
     old = console.watch.get(1).worker.calibration.threshold
     browser.find(".marks [data-mark=normal]").click()
     text = browser.until("return document.querySelector('#change').textContent")
@@ -172,7 +173,7 @@ def test_a_guard_sees_an_event_marks_it_and_draws_a_zone(
     zone = console.cameras.get(1).camera.zone
     assert len(zone.exclude[0]) == 3
     assert zone.exclude[0][0] == pytest.approx((0.5, 0.5), abs=0.01)
-    wait_for(lambda: console.watch.get(1).worker.stream.zone == zone)
+    until(lambda: console.watch.get(1).worker.stream.zone == zone)
 
 
 @pytest.mark.usefixtures("no_errors")
@@ -209,13 +210,6 @@ def test_an_inspector_drops_parts_and_drags_the_threshold(
     browser.find("#undo").click()
     browser.until(f"return document.querySelector('#bad').textContent === '{bad}'")
     assert console.stations["discs"].calibration.threshold == pytest.approx(old)
-
-
-def wait_for(condition, seconds: float = 20.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 def click_at(browser, selector: str, x: float, y: float) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from mjpeg import FakeCamera
 from PIL import Image
+from waiting import until
 
 from dmad.data.zones import Zone
 from dmad.errors import DmadError
@@ -45,14 +46,6 @@ def start(video_model, parts):
     yield make
     for watch in watches:
         watch.stop()
-
-
-def until(condition, seconds: float = 15.0):
-    end = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < end
-        time.sleep(0.02)
-    return found
 
 
 def is_done(watch, number=1):

@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from PIL import Image
+from waiting import until
 
 from dmad.data.reading.image_files import read_frames
 from dmad.errors import DmadError
@@ -62,43 +63,44 @@ def test_images_that_wait_are_judged_in_one_batch(station, good, monkeypatch):
     def slow(detector, parts):
         sizes.append(len(parts))
         started.set()
-        go_on.wait(10)
+        go_on.wait(60)
         return judge(detector, parts)
 
     monkeypatch.setattr(inspection, "judge_parts", slow)
     upload = upload_of(station, good)
     with ThreadPoolExecutor(10) as pool:
         first = pool.submit(station.judge, upload)
-        started.wait(10)
+        until(started.is_set)
         others = [pool.submit(station.judge, upload) for _ in range(8)]
-        while station.waiting < 8:
-            pass
+        until(lambda: station.waiting == 8)
         go_on.set()
-        scores = {future.result(10).score for future in [first, *others]}
+        scores = {future.result(60).score for future in [first, *others]}
     assert sizes == [1, 8]
     assert max(scores) - min(scores) < 1e-4
 
 
 def test_a_full_queue_refuses_and_an_error_reaches_its_sender(station, good, monkeypatch):
     upload = upload_of(station, good)
-    go_on = threading.Event()
+    started, go_on = threading.Event(), threading.Event()
 
     def fail(detector, parts):
-        go_on.wait(10)
+        started.set()
+        go_on.wait(60)
         raise ValueError("no luck")
 
     monkeypatch.setattr(inspection, "judge_parts", fail)
     with ThreadPoolExecutor(2) as pool:
-        waiting = [pool.submit(station.judge, upload) for _ in range(2)]
-        while station.waiting < 1 or not all(future.running() for future in waiting):
-            pass
-        station._queue.maxsize = station.waiting
+        waiting = [pool.submit(station.judge, upload)]
+        until(started.is_set)
+        waiting.append(pool.submit(station.judge, upload))
+        until(lambda: station.waiting == 1)
+        station._queue.maxsize = 1
         with pytest.raises(BusyError, match="send it again later"):
             station.judge(upload)
         go_on.set()
         for future in waiting:
             with pytest.raises(ValueError, match="no luck"):
-                future.result(10)
+                future.result(60)
     monkeypatch.undo()
     assert station.judge(upload).verdict == "good"  # the thread goes on
 

@@ -1,9 +1,9 @@
 import csv
 import io
-import time
 
 import pytest
 from PIL import Image
+from waiting import until
 
 from dmad.watch.cameras import Camera
 
@@ -19,10 +19,7 @@ def console(make_console, video_model, clip):
     """A console that has watched a clip with one event."""
     console = make_console(video_model, cameras=[Camera(str(clip()))])
     worker = console.watch.get(1).worker
-    end = time.monotonic() + 20
-    while not (worker.source.done and worker.frames == 40):
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    until(lambda: worker.source.done and worker.frames == 40)
     worker.close()  # as at the end of the process, so that the film is complete
     return console
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -180,6 +181,11 @@ def test_training_learns(tmp_path, normal_data, tiny) -> None:
     assert history[-1]["reconstruction"] < 0.9 * history[0]["reconstruction"]
 
 
+def same_threads() -> dict[str, str]:
+    """An environment in which a process adds numbers in the same order as this one."""
+    return {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}
+
+
 def test_a_training_killed_in_an_epoch_is_resumed(
     tmp_path, normal_data, tiny, three_epochs
 ) -> None:
@@ -190,6 +196,7 @@ def test_a_training_killed_in_an_epoch_is_resumed(
         text=True,
         capture_output=True,
         check=False,
+        env=same_threads(),
     )
     assert child.returncode == -signal.SIGKILL, child.stderr
     (folder,) = (tmp_path / "video").iterdir()
@@ -213,7 +220,9 @@ def test_a_training_killed_at_random_moments_gives_the_same_model(
     run = new_run(config, tmp_path / "killed")
     command = [sys.executable, "-m", "dmad.cli", "train", "--resume", str(run.folder)]
     for delay in np.random.default_rng(0).uniform(0, 0.2, 4):
-        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as child:
+        with subprocess.Popen(
+            command, stderr=subprocess.PIPE, text=True, env=same_threads()
+        ) as child:
             child.stderr.readline()  # an epoch is done
             time.sleep(delay)
             child.kill()
