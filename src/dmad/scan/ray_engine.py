@@ -9,7 +9,7 @@ from typing import Any
 
 from dmad.errors import DmadError, one_line
 from dmad.scan.cutting import Cutter
-from dmad.scan.engines import AnyTask, Result
+from dmad.scan.engines import CRASHED, MOST_CRASHES, AnyTask, Crash, Result, stretches_of
 from dmad.scan.parts import PartWriter, part_path
 from dmad.scan.plan import Task
 from dmad.scan.settings import JudgeSettings, WorkerOptions
@@ -24,7 +24,8 @@ LOCAL = "local"  # the address for a new cluster on this machine
 class RayEngine:
     """Runs tasks in the actors of a Ray cluster. Each actor loads the model once.
 
-    Ray starts an actor again if it or its machine ends, and repeats the task.
+    Ray starts an actor again if it or its machine ends, and repeats the task. A task that ends its
+    actor `MOST_CRASHES` times is left out.
 
     Args:
         settings: The settings of a worker.
@@ -51,34 +52,68 @@ class RayEngine:
         for name in ("ray", "ray.data"):
             logging.getLogger(name).setLevel(logging.ERROR)
         context.execution_options.preserve_order = False
+        self._allowed_errors = context.max_errored_blocks
+        context.max_errored_blocks = -1  # a task whose result is missing is left out
 
     def run(self, tasks: Iterable[AnyTask]) -> Iterator[Result]:
         """As `Engine.run`. Long films are cut first, by tasks that do not load the model."""
+        left = list(tasks)
+        if left and isinstance(left[0], Task):
+            left = self._with_stretches(left)
+        known: set[str] = set()
+        while left:
+            known |= {task.name for task in left}
+            more: list[AnyTask] = []
+            for result in self._results(left):
+                more += [task for task in stretches_of(result) if task.name not in known]
+                yield result
+            left = more  # stretches of films that could not be cut before
+
+    def _with_stretches(self, tasks: list[AnyTask]) -> list[AnyTask]:
+        """Cut long films, and return all tasks."""
         import ray
 
         rows = [{"task": pickle.dumps(task)} for task in tasks]
-        if not rows:
-            return
-        if isinstance(pickle.loads(rows[0]["task"]), Task):
-            data = ray.data.from_items(rows, override_num_blocks=min(len(rows), MOST_BLOCKS))
-            rows = list(data.flat_map(_Cut(self.settings), num_cpus=1).iter_rows())
+        data = ray.data.from_items(rows, override_num_blocks=min(len(rows), MOST_BLOCKS))
+        cut = data.flat_map(_Cut(self.settings), num_cpus=1, max_retries=MOST_CRASHES - 1)
+        found: list[AnyTask] = [pickle.loads(row["task"]) for row in cut.iter_rows()]
+        known = {task.name for task in found}
+        return [*found, *(task for task in tasks if task.name not in known)]
+
+    def _results(self, tasks: list[AnyTask]) -> Iterator[Result]:
+        """Yield the result of each task. An actor has one task at a time."""
+        import ray
+
+        rows = [{"task": pickle.dumps(task)} for task in tasks]
         data = ray.data.from_items(rows, override_num_blocks=len(rows))
         judged = data.map_batches(
             _Worker,
             fn_constructor_args=(self.settings,),
             batch_size=1,
-            compute=ray.data.ActorPoolStrategy(size=min(self.workers, len(rows))),
+            compute=ray.data.ActorPoolStrategy(
+                size=min(self.workers, len(rows)), max_tasks_in_flight_per_actor=1
+            ),
             num_cpus=self.options.threads_per_worker,
             num_gpus=self.options.gpus_per_worker or None,
+            max_task_retries=MOST_CRASHES - 1,
         )
+        lost = {task.name: task for task in tasks}
         for row in judged.iter_rows():
-            result: Result = pickle.loads(row["result"])
+            result: Result | Exception = pickle.loads(row["result"])
+            if isinstance(result, Exception):
+                raise result
+            del lost[row["name"]]
             yield result
+        for task in lost.values():
+            logger.warning(f"{task.title}: {CRASHED}")
+            yield Crash(task)
 
     def close(self) -> None:
         """Leave the cluster. A cluster that this scan has started ends."""
         import ray
+        import ray.data
 
+        ray.data.DataContext.get_current().max_errored_blocks = self._allowed_errors
         if not self._was_running:
             ray.shutdown()
 
@@ -140,8 +175,12 @@ class _Worker:
         prepare_actor(settings.threads)
         self.settings = settings
 
-    def __call__(self, batch: dict[str, Any]) -> dict[str, list[bytes]]:
+    def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
         from dmad.scan.worker import work
 
-        results = [work(self.settings, pickle.loads(task)) for task in batch["task"]]
-        return {"result": [pickle.dumps(result) for result in results]}
+        (task,) = (pickle.loads(one) for one in batch["task"])
+        try:
+            result: object = work(self.settings, task)
+        except Exception as error:  # Ray would leave the task out
+            result = error
+        return {"name": [task.name], "result": [pickle.dumps(result)]}
