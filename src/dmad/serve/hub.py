@@ -1,4 +1,4 @@
-"""Server-sent events: every open page hears what happens, without asking."""
+"""Server-sent events: every open page receives live messages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ MOST_CLIENTS = 200
 
 
 class Hub:
-    """Sends messages to all open pages. A page that does not read loses messages; nobody waits."""
+    """Sends messages to all open pages.
+
+    If a page reads too slowly, its oldest messages are dropped. The sender never waits.
+    """
 
     def __init__(self) -> None:
         self.dropped = 0

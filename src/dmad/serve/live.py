@@ -67,7 +67,7 @@ class LiveView:
         return [(at, score) for at, score in tuple(self.scores) if at >= start]
 
     def drawn(self, heat: bool) -> bytes | None:
-        """Return the picture that was drawn last, if it is new enough or is just drawn anew.
+        """Return the picture that was drawn last, if it is new or a newer one is being drawn.
 
         None if `jpeg` must draw one. Returns at once.
         """

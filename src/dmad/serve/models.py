@@ -31,7 +31,7 @@ class Model:
     name: str  # short, without special characters; no other model has it
     files: ModelFiles
     detector: Detector
-    digest: str  # of its weights, so that a threshold never meets another model
+    digest: str  # of its weights, so that a threshold is only used with its own model
 
     @property
     def judges_images(self) -> bool:
