@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -22,10 +23,19 @@ pytest.importorskip("fastapi", reason="fastapi is not installed: pip install '.[
         (["ped2", "--port", "99999"], "port is 99999"),
         (["ped2", "--cameras", "none.yaml"], "none.yaml"),
         (["ped2", "--backup", "copy.db"], "leave out the models"),
+        (["ped2", "--token-file", "none.txt"], "none.txt is not a file"),
+        (["ped2", "--data", __file__], "name a folder with --data"),
     ],
 )
 def test_wrong_arguments_are_one_line(refused, arguments, hint):
     assert hint in refused("serve", *arguments)
+
+
+def test_a_port_in_use_is_found_before_a_model_is_loaded(refused, monkeypatch):
+    monkeypatch.setattr("dmad.serve.models.load_models", None)  # would raise a TypeError
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        assert f"port {port}" in refused("serve", "ped2", "--port", port)
 
 
 def test_the_help_teaches(dmad):

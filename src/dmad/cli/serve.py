@@ -21,8 +21,8 @@ def serve_command(
     """Open a console in the browser: cameras, events, and an inspection station.
 
     With a model for video, the page shows live cameras with heat and score, and their
-    events with films; mark an event as normal, and the threshold rises. With a model of
-    images, drop parts on the page, or post them to /api/inspect. Give both to have both.
+    events with films. If you mark an event as normal, the threshold rises. With a model of
+    images, drop parts on the page, or post them to /api/inspect. You can give several models.
     Ctrl-C stops the command. Install it with `pip install '.[serve]'` (docs/serve.md).
 
     Examples:
@@ -59,11 +59,13 @@ def serve_command(
     from dmad.watch.cameras import read_cameras
     from dmad.watch.sinks import open_sinks
 
+    require(bool(models), "no model is given; name one, such as `dmad serve ped2`")
+    settings.read_token()  # errors are found before the models are loaded, which takes long
     found = read_cameras(cameras) if cameras else []
-    loaded = load_models(models)
-    return_freed_memory()
     listener = open_socket(settings.host, settings.port)
     with listener:
+        loaded = load_models(models)
+        return_freed_memory()
         opened = open_sinks(_spooled(sinks, settings), None, sys.stdout)
         with Console(settings, loaded, found, opened) as console:
             run_server(console, listener)

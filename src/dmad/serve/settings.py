@@ -48,6 +48,10 @@ class ServeSettings:
             f"host {self.host} can be reached from other machines; give --token-file FILE with a "
             "secret text, or leave out --host",
         )
+        require(
+            self.data.is_dir() or not self.data.exists(),
+            f"{self.data} is no folder; name a folder with --data DIR",
+        )
 
     @property
     def is_local(self) -> bool:
