@@ -99,6 +99,13 @@ def test_the_number_of_pixels_is_checked_before_decoding(monkeypatch):
     assert large.value.status == 413
 
 
+def test_a_model_for_larger_images_does_not_raise_the_limit(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
+    with pytest.raises(UploadError, match="more than 64 million") as large:
+        decode_image(huge_png(10_000, 10_000), FrameFormat(64, 3, megapixels=250))
+    assert large.value.status == 413
+
+
 def test_damaged_images_are_refused(good):
     content = good.read_bytes()
     with pytest.raises(UploadError, match="damaged") as damaged:

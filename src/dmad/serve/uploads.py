@@ -19,6 +19,7 @@ from dmad.errors import DmadError, one_line
 PICTURE_SIDE = 800  # longest side of a picture that is shown, in pixels
 FIELD = "image"
 LONGEST_NAME = 120  # characters
+MEGAPIXELS = 64.0  # largest image; a small file may hold a very large one
 
 
 class UploadError(DmadError):
@@ -121,7 +122,7 @@ def decode_image(body: bytes, frame_format: FrameFormat) -> Upload:
     """
     try:
         with Image.open(io.BytesIO(body), formats=FORMATS) as image:
-            _check_size(image, frame_format.megapixels)
+            _check_size(image, min(frame_format.megapixels, MEGAPIXELS))
             if frame_format.antialias:  # as `read_frames` does for files
                 side = 2 * frame_format.size * frame_format.tiles
                 image.draft(None, (side, side))
