@@ -29,6 +29,13 @@ def test_a_full_queue_says_when_to_come_back(
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
 
 
+def test_a_body_that_is_no_json_is_named_so(make_console, video_model, client_of):
+    client = client_of(make_console(video_model))
+    headers = {"content-type": "application/json"}
+    answer = client.post("/api/events/1/mark", content="{bad", headers=headers)
+    assert answer.json()["error"].startswith("the body: JSON")
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "status"),
     [

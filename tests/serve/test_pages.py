@@ -2,6 +2,7 @@ import re
 import time
 
 import pytest
+from waiting import until
 
 from dmad.serve.security import COOKIE
 from dmad.watch.cameras import Camera
@@ -30,6 +31,25 @@ def test_pages_have_no_inline_code_and_escape_every_name(client, path):
     assert all('src="/static/' in one or 'type="application/json"' in one for one in scripts)
     assert not re.search(r"\son\w+=|\sstyle=|javascript:", answer.text)
     assert not re.findall(r"""(?:src|href|action)=["'](?:https?:)?//""", answer.text)
+
+
+def test_words_of_code_on_the_page_of_the_interface_have_no_quotes(client):
+    page = client.get("/api").text
+    assert "<code>picture</code>" in page
+    assert "`" not in re.sub(r"(?s)<pre>.*?</pre>", "", page)
+
+
+def test_sentences_about_storage_have_spaces_between_them(client):
+    page = client.get("/system").text
+    assert "are deleted after 30 days. If they need" in re.sub(r"\s+", " ", page)
+
+
+def test_a_camera_that_does_not_answer_says_what_to_do(make_console, video_model, client_of):
+    camera = Camera("http://127.0.0.1:9/stream", "gate")
+    client = client_of(make_console(video_model, cameras=[camera]))
+    until(lambda: client.get("/api/cameras/1").json()["state"] == "lost")
+    assert "does not answer" in client.get("/cameras/1").text
+    assert "does not answer" in client.get("/api/health").json()["cameras"][0]["problem"]
 
 
 def test_static_files_come_from_a_list(client):

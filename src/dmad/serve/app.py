@@ -107,7 +107,8 @@ def _add_error_handlers(app: FastAPI, console: Console) -> None:
         assert isinstance(error, RequestValidationError)
         parts = []
         for one in error.errors()[:3]:
-            place = ".".join(str(part)[:40] for part in one["loc"][1:]) or "the body"
+            in_body = one["loc"][1:] if one["type"] != "json_invalid" else ()
+            place = ".".join(str(part)[:40] for part in in_body) or "the body"
             parts.append(f"{place}: {one['msg'][:120]}")
         return answer(request, 422, f"{'; '.join(parts)}; see /api")
 

@@ -18,6 +18,7 @@ from dmad.serve.event_rows import EventRows
 from dmad.serve.hub import Hub
 from dmad.serve.live import LiveView
 from dmad.serve.models import Model, OwnThreshold, ThresholdChange
+from dmad.serve.texts import text
 from dmad.watch.camera_worker import CameraWorker
 from dmad.watch.cameras import Camera
 from dmad.watch.messages import EventMessage, HealthMessage, Message
@@ -30,6 +31,7 @@ logger = logging.getLogger(__name__)
 AROUND = 12.0  # seconds of scores that are stored before an event
 RECENT = 60.0  # seconds of scores that a page shows at first
 ANSWER = 10.0  # seconds in which the watch takes a change
+WORKING = ("ok", "back", "ended")  # states of a camera without a problem
 AFTER_FAULT = 1.0  # seconds until a watch that has failed continues
 
 
@@ -154,7 +156,7 @@ class CameraWatch:
         return self._open(stored)
 
     def remove(self, number: int) -> None:
-        """Watch a camera no more. Its events stay."""
+        """Stop watching a camera, and remove it. Its events stay."""
         present = self.get(number)
         require(present is not None, f"there is no camera {number}")
         assert present is not None
@@ -315,7 +317,7 @@ def status_of(watched: Watched, today: Mapping[str, int]) -> dict[str, Any]:
     state = "ended" if worker.source.done and worker.state == "ok" else worker.state
     return entries | {
         "state": state,
-        "problem": worker.problem,
+        "problem": worker.problem or (text("camera.lost") if state == "lost" else ""),
         "score": None if score is None else round(score, 3),
         "frames": worker.frames,
         "dropped": worker.source.dropped,

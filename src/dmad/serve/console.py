@@ -10,7 +10,7 @@ from typing import Any
 from dmad.files import make_folder
 from dmad.locks import locked
 from dmad.serve.camera_rows import CameraRows
-from dmad.serve.camera_watch import CameraParts, CameraWatch
+from dmad.serve.camera_watch import WORKING, CameraParts, CameraWatch
 from dmad.serve.event_rows import EventRows
 from dmad.serve.hub import Hub
 from dmad.serve.inspection import Station
@@ -92,7 +92,7 @@ class Console:
     def health(self) -> dict[str, Any]:
         """Return the state of the console and its cameras, ready for JSON."""
         cameras = self.watch.status()
-        faulty = [one["name"] for one in cameras if one["state"] not in ("ok", "back", "ended")]
+        faulty = [one["name"] for one in cameras if one["state"] not in WORKING]
         return {
             "status": "degraded" if faulty else "ok",
             "cameras": [

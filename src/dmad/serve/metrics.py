@@ -8,6 +8,7 @@ from contextlib import suppress
 
 import numpy as np
 
+from dmad.serve.camera_watch import WORKING
 from dmad.serve.console import Console
 from dmad.serve.event_rows import EventFilter
 
@@ -30,8 +31,8 @@ def _lines(console: Console) -> Iterator[str]:
     ):
         pairs = [(name, float(one[key])) for name, one in zip(names, cameras, strict=True)]
         yield from metric_lines(metric, "counter", about, pairs)
-    up = [(n, float(c["state"] in ("ok", "back"))) for n, c in zip(names, cameras, strict=True)]
-    yield from metric_lines("dmad_camera_ok", "gauge", "1 if a camera is watched well.", up)
+    up = [(n, float(c["state"] in WORKING)) for n, c in zip(names, cameras, strict=True)]
+    yield from metric_lines("dmad_camera_ok", "gauge", "1 if a camera works.", up)
     drift = [
         (name, float(one["drifted"]))
         for name, one in zip(names, cameras, strict=True)
@@ -56,7 +57,7 @@ def _lines(console: Console) -> Iterator[str]:
     yield from metric_lines("dmad_model_age_seconds", "gauge", "Age of the weights.", ages)
     hub = console.hub
     pages: list[Sample] = [({}, float(hub.clients))]
-    yield from metric_lines("dmad_open_pages", "gauge", "Pages that hear live messages.", pages)
+    yield from metric_lines("dmad_open_pages", "gauge", "Pages that receive live messages.", pages)
     lost: list[Sample] = [({}, float(hub.dropped))]
     yield from metric_lines("dmad_messages_dropped_total", "counter", "Lost by slow pages.", lost)
 

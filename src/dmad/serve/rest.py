@@ -150,7 +150,7 @@ def add_inspection(router: APIRouter, console: Console) -> None:
         `keep` stores the picture and its heat for the page. `heat` answers with a PNG picture of
         the heat; verdict and score are then in the headers `X-Verdict` and `X-Score`.
 
-        Example: `curl --data-binary @part.png http://127.0.0.1:8420/api/inspect?name=part.png`
+        Example: `curl --data-binary @part.png 'http://127.0.0.1:8420/api/inspect?name=part.png'`
         """
         station = station_of(console, model)
         body, shown_name = await read_image(request, console.settings.upload_megabytes)
@@ -312,7 +312,7 @@ def add_cameras(router: APIRouter, console: Console) -> None:
 
     @router.patch("/api/cameras/{number}", tags=["cameras"], responses=example(CAMERA))
     def change(number: Number, body: CameraBody) -> dict[str, Any]:
-        """Change a camera. It is watched anew with its new settings."""
+        """Change a camera. It restarts with its new settings."""
         stored = found(watch.get(number), "camera", number).stored
         changed = camera_from_form(body.given(), stored.camera)
         model = stored.model if body.model is None else body.model
