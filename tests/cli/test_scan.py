@@ -48,3 +48,7 @@ def test_a_missing_model_or_archive_is_refused(refused, model, tmp_path):
     out = ("--out", tmp_path / "out", "--workers", 1)
     assert "no model at" in refused("scan", tmp_path / "nothing", tmp_path, *out)
     assert "does not exist" in refused("scan", model, tmp_path / "nothing", *out)
+    (tmp_path / "empty").mkdir()
+    assert "no files are there" in refused("scan", model, tmp_path / "empty", *out)
+    (tmp_path / "empty" / "a.pdf").write_text("x")
+    assert "1 file left out; the first is" in refused("scan", model, tmp_path / "empty", *out)

@@ -1,6 +1,7 @@
 """Paths and addresses: listing, opening, and patterns."""
 
 import os
+import zipfile
 
 import pytest
 
@@ -108,3 +109,21 @@ def test_a_name_with_brackets_that_exists_is_no_pattern(tmp_path):
 
 def test_names_that_are_not_utf8_are_replaced():
     assert printable_path(os.fsdecode(b"a\xbc")) == "a\ufffd"
+
+
+def test_a_chained_address_keeps_its_chain(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("gate/1.png", b"one")
+        archive.writestr("2.png", b"two")
+    address = f"zip://::file://{tmp_path}/a.zip"
+    (image, folder) = entries_of(address)
+    assert (image.name, image.is_folder, folder.name) == ("2.png", False, "gate")
+    (inner,) = entries_of(folder.path)
+    assert inner.path == f"zip://gate/1.png::file://{tmp_path}/a.zip"
+    assert RemotePath(inner.path).parent.address == folder.path
+    path = RemotePath(inner.path)
+    with path.open() as file:
+        assert file.read() == b"one"
+    assert expanded(f"zip://gate/*.png::file://{tmp_path}/a.zip") == [inner.path]
+    with pytest.raises(DmadError, match="password"):
+        absolute("zip://::sftp://me:secret@host/a.zip")

@@ -1,5 +1,6 @@
 """Judging tasks."""
 
+import errno
 import time
 
 import pytest
@@ -56,6 +57,20 @@ def test_a_source_that_changes_while_it_is_read_is_left_out(
     assert list(rows_of(judge.settings.parts / f"{task.name}.parquet")) == []
     early = Task.of([Source(str(path), 1, "earlier", "gate")])
     assert judge.judge(early).info.sources[0].reason == CHANGED
+
+
+def test_a_full_disk_ends_the_scan_and_no_film_is_left_out(
+    judge, write_film, tmp_path, monkeypatch
+):
+    task = task_of(write_film(tmp_path / "film.mp4", 12, 4))
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("dmad.scan.judge.PartWriter.add", full)
+    with pytest.raises(OSError, match="No space left"):
+        judge.judge(task)
+    assert not (judge.settings.parts / f"{task.name}.parquet").exists()
 
 
 def test_a_store_that_fails_is_tried_again(judge, tmp_path):

@@ -68,6 +68,14 @@ def test_the_page_says_what_was_found_and_left_out(filled, tmp_path):
     assert (tmp_path / "index.html").stat().st_mode & 0o077 == 0
 
 
+def test_the_page_of_images_speaks_of_images(filled, tmp_path):
+    write_page(filled(2), tmp_path, Totals(images=2, frames=2, events=3), "images")
+    text = (tmp_path / "index.html").read_text()
+    assert '<h2 id="hours-title">Anomalous images by hour and view' in text
+    assert "that the image does not look" in text
+    assert "that the frame does not look" not in text
+
+
 def test_the_heat_map_counts_by_view_and_hour(filled):
     gate, yard = hour_rows(filled(30))
     assert (gate.view, yard.view) == ("gate", "yard")
@@ -121,6 +129,7 @@ def test_a_hundred_thousand_events_are_listed_page_by_page(filled, browser, tmp_
     assert browser.find("#shown").text == "0 of 100000 events"  # the weakest one is not listed
     browser.find(".heat .cell").click()
     assert browser.find("#chosen span").text == "0 h"
+    assert browser.find(".month .cell small").text == "1"
     browser.find(".month .cell").click()
     assert browser.find("#chosen span").text == "2026-03-01"
     assert time.monotonic() - start < 15

@@ -2,6 +2,7 @@
 
 import csv
 import random
+import sqlite3
 from itertools import accumulate
 from pathlib import Path
 
@@ -65,6 +66,23 @@ def test_a_scan_gives_the_scores_and_events_of_predict(
         mine = [event for event in events(result.folder) if event["path"] == str(path)]
         assert [(e["start"], e["end"]) for e in mine] == [pytest.approx(one) for one in found]
         assert found
+
+
+def test_a_scan_that_cannot_begin_leaves_its_folder_free(
+    model, write_film, run_scan, tmp_path, monkeypatch
+):
+    with pytest.raises(DmadError, match="does not exist"):
+        run_scan(model, tmp_path / "nothing")
+
+    def full(*_):
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("dmad.scan.scan.Plan", full)
+        with pytest.raises(DmadError, match="disk is full"):
+            run_scan(model, tmp_path)
+    write_film(tmp_path / "archive" / "film.mp4", 12)
+    assert run_scan(model, tmp_path / "archive").judged == 1
 
 
 def damage(path: Path) -> None:

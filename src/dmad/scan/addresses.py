@@ -33,12 +33,20 @@ class Entry:
     @property
     def name(self) -> str:
         """The name without folders."""
-        return self.path.rstrip("/").rpartition("/")[2]
+        return inner_part(self.path).rstrip("/").rpartition("/")[2]
 
 
 def is_address(name: str) -> bool:
     """True for an address of fsspec, such as s3://bucket/folder."""
     return ADDRESS.match(name) is not None
+
+
+def inner_part(path: str) -> str:
+    """Return the first part of a chained address, zip://image.png::s3://bucket/a.zip.
+
+    Another path is returned as it is.
+    """
+    return path.partition("::")[0] if is_address(path) else path
 
 
 def absolute(name: str) -> str:
@@ -50,7 +58,7 @@ def absolute(name: str) -> str:
     if not is_address(name):
         return os.path.abspath(name)
     require(
-        PASSWORD.match(name) is None,
+        PASSWORD.search(name) is None,
         "an address contains a password; leave it out, and store it in the configuration of fsspec",
     )
     return name.rstrip("/")
@@ -101,7 +109,7 @@ def entries_of(folder: str) -> list[Entry]:
 
 
 def expanded(name: str) -> list[str]:
-    """Return the paths that a pattern with `*` or `?` stands for; the name itself if it is none.
+    """Return the paths that fit a pattern with `*` or `?`. Another name is returned alone.
 
     Raises:
         DmadError: Nothing fits the pattern.
@@ -159,7 +167,7 @@ class RemotePath:
     @property
     def parent(self) -> RemotePath:
         """The folder."""
-        return RemotePath(self.address.rstrip("/").rpartition("/")[0])
+        return RemotePath(self.address_of(self.inner.rstrip("/").rpartition("/")[0]))
 
     def stat(self) -> os.stat_result:
         """Raise an error: a store has no kinds of files, such as pipes."""
@@ -220,6 +228,9 @@ class RemotePath:
 
     def address_of(self, inner: str) -> str:
         """Return the address of a path inside the store of this address."""
+        first, chain, rest = self.address.partition("::")
+        if chain:
+            return f"{first.partition('://')[0]}://{inner.strip('/')}::{rest}"
         inside, address = self.inner.strip("/"), self.address.rstrip("/")
         if not inside or not address.endswith(inside):
             return str(self.system.unstrip_protocol(inner))

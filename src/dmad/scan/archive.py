@@ -18,6 +18,7 @@ from dmad.scan.addresses import (
     describe,
     entries_of,
     expanded,
+    inner_part,
     is_address,
     printable_path,
 )
@@ -159,7 +160,7 @@ def read_list(path: str) -> Iterator[tuple[str, str]]:
 
     Args:
         path: A .txt file with a path in each line, or a .csv or .parquet file with a column `path`
-            and, if wanted, a column `view`. Relative paths start at the folder of the list.
+            and optionally a column `view`. Relative paths start at the folder of the list.
 
     Raises:
         DmadError: The list cannot be read, or it has no column `path`.
@@ -202,7 +203,7 @@ def _require_column(path: str, names: Iterable[str]) -> None:
 
 def view_of_file(path: str) -> str:
     """Return the name of the nearest folder of a file that is no date and no hour."""
-    parts = [part for part in path.split("/")[:-1] if part and not part.endswith(":")]
+    parts = [part for part in inner_part(path).split("/")[:-1] if part and not part.endswith(":")]
     return (without_dates(parts) or ["root"])[-1]
 
 

@@ -47,7 +47,8 @@ def recorded_at(path: str, film: Path | None, stamp: str, seconds: float) -> tup
 def moment_in(path: str) -> datetime | None:
     """Return the date and time in the path of a source; None if there is no date.
 
-    The last date with a time of day counts, or else the last date.
+    If there are several dates, the last one with a time of day is returned. If no date has a time
+    of day, the last date is returned.
     """
     found = [_moment(match) for match in MOMENT.finditer(path)]
     known = [one for one in found if one is not None]

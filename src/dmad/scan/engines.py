@@ -19,7 +19,7 @@ from dmad.scan.worker import prepare_process, work
 
 logger = logging.getLogger(__name__)
 
-MOST_CRASHES = 5  # of a worker with nothing else to do than one task
+MOST_CRASHES = 5  # a task that ends its worker so often is left out
 CRASHED = "the worker ended while it was judged"
 
 AnyTask = Task | DrawingTask
@@ -90,8 +90,8 @@ class Processes:
         self._others = set(multiprocessing.active_children())
         self._pool: ProcessPoolExecutor | None = None
         self._running: dict[Future[TaskReport | DrawingTask], AnyTask] = {}
-        self._first: deque[AnyTask] = deque()  # before those of the iterator
-        self._alone: deque[AnyTask] = deque()  # one of these has ended a worker
+        self._first: deque[AnyTask] = deque()  # these come before the tasks of the iterator
+        self._alone: deque[AnyTask] = deque()  # one of these may have ended a worker
         self._crashes: Counter[str] = Counter()
 
     def run(self, tasks: Iterable[AnyTask]) -> Iterator[Result]:

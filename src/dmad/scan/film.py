@@ -44,7 +44,7 @@ class Stretch:
     stop: int | None  # time of the first frame after it; None: the end of the film
     past: int | None  # time of the first frame that is needed as the past of `start`
     seek: int | None  # time of the keyframe where decoding starts; None: the start of the film
-    intact_from: int | None = None  # if a frame at or after it is damaged, `seek` is too late
+    intact_from: int | None = None  # damage at or after this time: decode from the start
 
     @property
     def from_start(self) -> Stretch:

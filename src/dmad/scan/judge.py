@@ -5,6 +5,7 @@ A worker makes one `Judge`, which loads the model once.
 
 from __future__ import annotations
 
+import errno
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -33,6 +34,7 @@ from dmad.scan.plan import Task
 from dmad.scan.settings import JudgeSettings
 from dmad.scan.views import Model, View
 
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 BATCH = 8  # frames that are scored together
 CHANGED = "it changed while it was read; resume the scan to judge it"
 
@@ -128,6 +130,8 @@ class Judge:
             outcome = self._judge_clip(self.cutter.outcome(source), task, writer)
             _check_unchanged(source)
         except Exception as error:  # readers raise many kinds on broken files
+            if isinstance(error, OSError) and error.errno in DISK_FULL:
+                raise
             writer.discard()
             return PartInfo(task.view, (_left_out(source, error),), (), number)
         return PartInfo(task.view, (outcome,), (), number)

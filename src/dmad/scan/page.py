@@ -116,6 +116,7 @@ def _content(plan: Plan, totals: Totals, judges: str) -> dict[str, Any]:
     return {
         "heading": heading,
         "lead": _lead(totals, left_out, is_video, has_threshold),
+        "found": f"{noun}s" if has_threshold else "highest scores",
         "is_video": is_video,
         "has_threshold": has_threshold,
         "events": in_all,

@@ -44,7 +44,7 @@ class Outcome:
     size: int
     stamp: str
     reason: str = ""  # why it is left out; empty if it was judged
-    passing: bool = False  # the reason may have passed at the next scan
+    passing: bool = False  # True if the next scan may succeed, such as after an error of a store
     notes: tuple[str, ...] = ()  # such as damaged frames
     fps: float = 0.0  # frames per second of a film
     rows: int = 0  # frames or images

@@ -73,7 +73,7 @@
     what.append(element("strong", "value", event[SCORE].toPrecision(3)));
     if (event[WHY]) what.append(" ", element("span", `why ${event[WHY]}`, event[WHY]));
     const where = element("p", "where");
-    where.append(element("bdi", "", event[PATH].split("/").pop()), ` ${times(event)}`);
+    where.append(element("bdi", "", event[PATH].split("::")[0].split("/").pop()), ` ${times(event)}`);
     const more = element("p", "small");
     more.append(element("bdi", "", event[VIEW]), event[RECORDED] ? `, ${event[RECORDED].replace("T", " ")}` : "");
     more.title = event[PATH];
@@ -104,7 +104,7 @@
       );
       chosen.hidden = !(day || hour);
       chosen.querySelector("span").textContent = [day, hour && `${Number(hour)} h`].filter(Boolean).join(", ");
-      document.getElementById("shown").textContent = `${found.length} of ${data.events.length} events`;
+      document.getElementById("shown").textContent = `${found.length} of ${data.events.length} ${data.video ? "events" : "images"}`;
       showEvents(found);
     };
 

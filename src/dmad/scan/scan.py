@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import sqlite3
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
@@ -13,9 +14,10 @@ from pathlib import Path
 
 from dmad.checked_files import read_mapping
 from dmad.console import warn_about
-from dmad.errors import StoppedError, require
+from dmad.errors import DmadError, StoppedError, one_line, require
 from dmad.files import csv_text, remove_unfinished, sha256_of, unfinished_path, write_atomically
 from dmad.locks import locked
+from dmad.predict.index_page import counted
 from dmad.runs import find_model
 from dmad.scan.addresses import absolute, printable_path
 from dmad.scan.archive import Source, find_sources
@@ -140,8 +142,13 @@ def scan(
         parts = out / PARTS
         parts.mkdir(exist_ok=True)
         remove_unfinished(parts)
-        with closing(Plan(unfinished_path(out, ".sqlite"), parts)) as plan:
-            return _Scan(request, options, plan, own_process).run()
+        try:
+            with closing(Plan(unfinished_path(out, ".sqlite"), parts)) as plan:
+                return _Scan(request, options, plan, own_process).run()
+        except sqlite3.Error as error:
+            raise DmadError(
+                f"cannot write to {out} ({one_line(error)}); make space, and start the scan again"
+            ) from error
 
 
 class _Scan:
@@ -158,6 +165,7 @@ class _Scan:
     def run(self) -> ScanResult:
         self._find_sources()
         engine = open_engine(self.settings, self.options)
+        self.request.write()
         try:
             self._judge(engine)
             self.plan.join_stretches()
@@ -176,17 +184,20 @@ class _Scan:
         count, size = self.plan.unfinished_size()
         self.progress = ScanProgress(count, size)
         judged, left_out = self.plan.count()
-        require(
-            bool(count or judged),
-            f"nothing in {', '.join(self.request.archives)} can be judged with this model; "
-            f"{left_out} files were found, and the first is {self._first_reason()}",
-        )
+        require(bool(count or judged), self._nothing(left_out))
         if judged:
             logger.info(f"{judged} sources are finished, {count} are left")
 
-    def _first_reason(self) -> str:
-        path, reason = next(self.plan.left_out(), ("missing", ""))
-        return f"{path}: {reason}"
+    def _nothing(self, left_out: int) -> str:
+        archives = ", ".join(self.request.archives)
+        kind = "films or folders of frames" if self.judges == "frames" else "images"
+        if not left_out:
+            return f"{archives}: no files are there; give an archive with {kind}"
+        path, reason = next(self.plan.left_out())
+        return (
+            f"nothing in {archives} can be judged; the model judges {kind}. "
+            f"{counted(left_out, 'file')} left out; the first is {printable_path(path)}: {reason}"
+        )
 
     def _sources(self) -> Iterator[Source]:
         for source in find_sources(self.request.archives, self.judges, str(self.out)):
@@ -292,7 +303,7 @@ def open_engine(settings: JudgeSettings, options: WorkerOptions) -> Engine:
 
 
 def _checked(request: ScanRequest, resume: bool) -> ScanRequest:
-    """Check that a folder is new, or that the scan in it can be resumed, and store the request."""
+    """Check that a folder is new, or that the scan in it can be resumed."""
     out = request.settings.out
     known = (out / REQUEST).exists()
     require(
@@ -305,10 +316,7 @@ def _checked(request: ScanRequest, resume: bool) -> ScanRequest:
         f"the model or a threshold has changed since the scan in {out} began; start a new scan "
         "with another --out",
     )
-    request = replace(request, fingerprint=fingerprint)
-    if not known:
-        request.write()
-    return request
+    return replace(request, fingerprint=fingerprint)
 
 
 def fingerprint_of(request: ScanRequest) -> str:

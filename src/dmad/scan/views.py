@@ -80,7 +80,8 @@ class Views:
     def needs_template(self, view: str) -> bool:
         """True if the background template of a view comes from past frames.
 
-        This is so if the model was not trained on the view. A model without templates ignores it.
+        This is so if the model was not trained on the view. A model without background templates
+        does not need the answer.
         """
         return template_index(self.of(view).scene, self.scenes) is None
 
