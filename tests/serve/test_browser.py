@@ -176,6 +176,26 @@ def test_a_guard_sees_an_event_marks_it_and_draws_a_zone(
     until(lambda: console.watch.get(1).worker.stream.zone == zone)
 
 
+def test_a_large_rise_of_the_threshold_is_confirmed(
+    browser, make_console, video_model, event, serve, scene
+):
+    from dmad.watch.cameras import Camera
+
+    console = make_console(video_model, cameras=[Camera(scene.camera.url, "gate")])
+    number = console.events.add(event(score=500.0))
+    browser.open(f"{serve(console)}/events/{number}", 390, touch=True)
+    browser.find(".marks [data-mark=normal]").click()
+    browser.until("return !document.querySelector('#change').hidden")
+    words = browser.find("#change").text
+    assert words.startswith("The threshold must rise")
+    assert "`" not in words
+    browser.find("#change button").click()
+    browser.until("return document.querySelector('#change').textContent.includes('525')")
+    assert console.watch.get(1).worker.calibration.threshold == pytest.approx(525)
+    browser.driver.get("about:blank")  # closes the live connection
+    browser.driver.get_log("browser")  # holds the answer that refused the first mark
+
+
 @pytest.mark.usefixtures("no_errors")
 def test_an_inspector_drops_parts_and_drags_the_threshold(
     browser, make_console, image_model, image_data, serve

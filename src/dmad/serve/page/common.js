@@ -85,11 +85,12 @@ export async function mark(element, wanted, force = false) {
     }
   } catch (error) {
     if (change && wanted === "normal" && !force) {
-      change.textContent = error.message;
+      const why = error.message.replace(" (`force`)", "");  // this word is for programs
+      change.textContent = `${why[0].toUpperCase()}${why.slice(1)}.`;
       const button = document.createElement("button");
       button.textContent = t("force");
       button.addEventListener("click", () => { change.hidden = true; mark(element, wanted, true); });
-      change.append(" ", button);
+      change.append(button);
       change.hidden = false;
     } else {
       toast(t("failed", { error: error.message }));
