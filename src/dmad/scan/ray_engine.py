@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import pickle
+import socket
 from collections.abc import Iterable, Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 from dmad.errors import DmadError, one_line
 from dmad.scan.cutting import Cutter
@@ -18,6 +20,7 @@ from dmad.scan.views import Model
 logger = logging.getLogger(__name__)
 
 MOST_BLOCKS = 200  # tasks that cut films
+REACHED_IN = 10.0  # seconds
 LOCAL = "local"  # the address for a new cluster on this machine
 
 
@@ -130,9 +133,17 @@ def _connect(address: str) -> None:
             except ConnectionError:
                 ray.init(address=LOCAL, include_dashboard=False, **options)
         else:
+            _check_reachable(address)
             ray.init(address=address, **options)
     except Exception as error:  # Ray raises many kinds
         raise DmadError(f"no Ray cluster at {address} ({one_line(error)})") from error
+
+
+def _check_reachable(address: str) -> None:
+    """Raise an error if nothing answers at HOST:PORT or ray://HOST:PORT. Ray waits for minutes."""
+    place = urlsplit(address if "://" in address else f"//{address}")
+    if place.port is not None:
+        socket.create_connection((place.hostname, place.port), timeout=REACHED_IN).close()
 
 
 class _Cut:
