@@ -18,6 +18,14 @@ def test_a_port_in_use_is_one_line():
             open_socket("127.0.0.1", port)
 
 
+def test_an_idle_connection_stays_open_longer_than_clients_keep_it(make_console, video_model):
+    listener = open_socket("127.0.0.1", 0)
+    server = make_server(make_console(video_model), listener)
+    listener.close()
+    usual = httpx.Limits().keepalive_expiry
+    assert server.config.timeout_keep_alive > 2 * usual
+
+
 def test_the_server_answers_and_stops_while_a_page_listens(make_console, video_model, logged):
     console, listener = make_console(video_model), open_socket("127.0.0.1", 0)
     port = listener.getsockname()[1]

@@ -17,6 +17,15 @@ def test_settings_are_kept_after_a_restart(tmp_path):
     store.close()
 
 
+def test_only_the_owner_can_read_the_files(tmp_path):
+    (tmp_path / NAME).touch(0o644)
+    store = Store(tmp_path)
+    store.set_setting("theme", "dark")
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    store.close()
+    assert modes == dict.fromkeys((NAME, f"{NAME}-wal", f"{NAME}-shm"), 0o600)
+
+
 def test_a_transaction_that_fails_changes_nothing(store):
     def write_and_fail():
         with store.writing() as connection:

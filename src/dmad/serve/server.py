@@ -17,6 +17,7 @@ logger = logging.getLogger(__name__)
 
 BACKLOG = 256
 SHUTDOWN = 5  # seconds for requests in progress
+KEEP_ALIVE = 30  # seconds that an idle connection stays open; longer than usual clients keep it
 
 
 class Server(uvicorn.Server):
@@ -94,6 +95,7 @@ def make_server(console: Console, listener: socket.socket) -> Server:
         proxy_headers=False,
         ws="none",
         timeout_graceful_shutdown=SHUTDOWN,
+        timeout_keep_alive=KEEP_ALIVE,
     )
     return Server(
         config, console, f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -95,6 +95,9 @@ class Store:
         self._lock = threading.RLock()  # for `_writer`
         self._reader = threading.local()
         self._open: list[sqlite3.Connection] = []
+        self.path.touch(0o600)
+        for path in folder.glob(f"{NAME}*"):
+            path.chmod(0o600)  # SQLite makes its other files with the mode of the database
         try:
             self._writer = self._connect()
             self._writer.execute("PRAGMA journal_mode = WAL")
@@ -107,7 +110,6 @@ class Store:
                 f"{self.path} is damaged or no database of this version ({error}); put a backup "
                 "in its place, or move it away to start with an empty one"
             ) from error
-        self.path.chmod(0o600)
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
