@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import pickle
 import socket
+import warnings
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -78,7 +80,8 @@ class RayEngine:
 
         rows = [{"task": pickle.dumps(task)} for task in tasks]
         data = ray.data.from_items(rows, override_num_blocks=min(len(rows), MOST_BLOCKS))
-        cut = data.flat_map(_Cut(self.settings), num_cpus=1, max_retries=MOST_CRASHES - 1)
+        with _limited_retries():
+            cut = data.flat_map(_Cut(self.settings), num_cpus=1, max_retries=MOST_CRASHES - 1)
         found: list[AnyTask] = [pickle.loads(row["task"]) for row in cut.iter_rows()]
         known = {task.name for task in found}
         return [*found, *(task for task in tasks if task.name not in known)]
@@ -89,17 +92,18 @@ class RayEngine:
 
         rows = [{"task": pickle.dumps(task)} for task in tasks]
         data = ray.data.from_items(rows, override_num_blocks=len(rows))
-        judged = data.map_batches(
-            _Worker,
-            fn_constructor_args=(self.settings,),
-            batch_size=1,
-            compute=ray.data.ActorPoolStrategy(
-                size=min(self.workers, len(rows)), max_tasks_in_flight_per_actor=1
-            ),
-            num_cpus=self.options.threads_per_worker,
-            num_gpus=self.options.gpus_per_worker or None,
-            max_task_retries=MOST_CRASHES - 1,
-        )
+        with _limited_retries():
+            judged = data.map_batches(
+                _Worker,
+                fn_constructor_args=(self.settings,),
+                batch_size=1,
+                compute=ray.data.ActorPoolStrategy(
+                    size=min(self.workers, len(rows)), max_tasks_in_flight_per_actor=1
+                ),
+                num_cpus=self.options.threads_per_worker,
+                num_gpus=self.options.gpus_per_worker or None,
+                max_task_retries=MOST_CRASHES - 1,
+            )
         lost = {task.name: task for task in tasks}
         for row in judged.iter_rows():
             result: Result | Exception = pickle.loads(row["result"])
@@ -137,6 +141,14 @@ def _connect(address: str) -> None:
             ray.init(address=address, **options)
     except Exception as error:  # Ray raises many kinds
         raise DmadError(f"no Ray cluster at {address} ({one_line(error)})") from error
+
+
+@contextmanager
+def _limited_retries() -> Iterator[None]:
+    """Hide a warning: Ray will take no numbers of retries from 2.64 on, without a replacement."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`ray_remote_args` is deprecated")
+        yield
 
 
 def _check_reachable(address: str) -> None:
