@@ -581,7 +581,8 @@ def config_class(form: str) -> type[Config]:
         DmadError: No form has this name.
     """
     known = {subclass.form: subclass for subclass in Config.__subclasses__()}
-    require(str(form) in known, f"no form is called {form!r}; known: {', '.join(sorted(known))}")
+    names = ", ".join(sorted(known))
+    require(str(form) in known, f"no form is called {str(form)[:100]!r}; known: {names}")
     return known[form]
 
 

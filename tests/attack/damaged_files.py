@@ -93,7 +93,7 @@ def use_card(path: Path) -> None:
 
 
 def use_templates(path: Path) -> None:
-    templates = _read_templates(path, {**CARD, "scenes": ["a", "b"]})
+    templates = _read_templates(path, 2, DATA)
     assert templates.shape[0] == 2
 
 
