@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from mjpeg import FakeCamera
 from PIL import Image
+from sinks import ListSink
 from waiting import until
 
 from dmad.data.zones import Zone
@@ -15,17 +16,6 @@ from dmad.serve.camera_watch import CameraParts, CameraWatch, recent_scores, sta
 from dmad.serve.event_rows import EventFilter, EventRows
 from dmad.serve.hub import Hub
 from dmad.watch.cameras import Camera
-
-
-class ListSink:
-    def __init__(self):
-        self.messages, self.closed = [], False
-
-    def send(self, message):
-        self.messages.append(json.loads(message))
-
-    def close(self):
-        self.closed = True
 
 
 @pytest.fixture

@@ -1,5 +1,4 @@
 import io
-import json
 import os
 import subprocess
 import sys
@@ -9,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from sinks import ListSink
 
 from dmad.api import load
 from dmad.calibration.alarms import find_events
@@ -19,24 +19,6 @@ from dmad.watch.cameras import Camera
 from dmad.watch.settings import WatchSettings
 from dmad.watch.sinks import FileSink, StreamSink
 from dmad.watch.watch import WatchLoop, watch
-
-
-class ListSink:
-    """Keeps the messages that it gets."""
-
-    def __init__(self):
-        self.messages, self.closed = [], False
-
-    def send(self, message):
-        self.messages.append(json.loads(message))
-
-    def close(self):
-        self.closed = True
-
-    def matching(self, kind, **entries):
-        """The messages of a kind that have these entries."""
-        entries = {"kind": kind, **entries}
-        return [message for message in self.messages if entries.items() <= message.items()]
 
 
 def run(detector, *cameras, settings=None):

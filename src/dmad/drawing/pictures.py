@@ -209,9 +209,22 @@ def save_png(
         path: The file.
         private: Only the user who runs this process may read the file.
     """
+    write_atomically(Path(path), encoded(image, "PNG"), private=private)
+
+
+def encoded(
+    image: NDArray[np.uint8] | NDArray[np.uint16], file_format: str, **options: int
+) -> bytes:
+    """Return the bytes of an image file.
+
+    Args:
+        image: (H, W) or (H, W, 3).
+        file_format: Pillow's name of the format: "PNG", "JPEG" or "WebP".
+        **options: Pillow's options of this format, such as `quality`.
+    """
     content = BytesIO()
-    Image.fromarray(image).save(content, format="PNG")
-    write_atomically(Path(path), content.getvalue(), private=private)
+    Image.fromarray(image).save(content, file_format, **options)
+    return content.getvalue()
 
 
 def to_rgb(image: Pixels) -> Pixels:

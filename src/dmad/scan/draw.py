@@ -6,7 +6,6 @@ import logging
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from PIL import Image
 
 from dmad.data.reading.decode import aspect_ratio
 from dmad.data.reading.image_files import open_image, read_frames, upright
+from dmad.drawing.pictures import encoded
 from dmad.errors import one_line
 from dmad.files import write_atomically
 from dmad.forms.images.pictures import ImagePictures, judge_image
@@ -118,6 +118,5 @@ def _write_picture(image: NDArray[np.uint8], path: Path) -> None:
     """Write an image (H, W, 3), which only this user can read."""
     picture = Image.fromarray(np.ascontiguousarray(image, np.uint8))
     picture.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
-    file = BytesIO()
-    picture.save(file, format="WebP", quality=QUALITY)
-    write_atomically(path, file.getvalue(), private=True)
+    content = encoded(np.asarray(picture), "WebP", quality=QUALITY)
+    write_atomically(path, content, private=True)

@@ -15,7 +15,6 @@ from secrets import token_hex
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from dmad.calibration.calibration import Calibration
@@ -24,6 +23,7 @@ from dmad.config import ImageScoreConfig
 from dmad.data.reading.frame_format import Frame, FrameFormat
 from dmad.data.tiles import blend
 from dmad.data.zones import ALL
+from dmad.drawing.pictures import encoded
 from dmad.errors import DmadError
 from dmad.files import write_atomically
 from dmad.forms.images.pictures import ImagePictures
@@ -179,7 +179,8 @@ class Station:
         heat = self._pictures.overlay(upload.picture, part.map)
         names = f"{name}.webp", f"{name}-heat.webp"
         for each, picture in zip(names, (upload.picture, heat), strict=True):
-            write_atomically(self.folder / each, webp(picture), private=True)
+            content = encoded(picture, "WebP", quality=QUALITY, method=2)
+            write_atomically(self.folder / each, content, private=True)
         return names
 
     def heat(self, upload: Upload, part: JudgedPart) -> NDArray[np.uint8]:
@@ -219,12 +220,3 @@ class Station:
         for (_, future, arrived), result in zip(batch, results, strict=True):
             self.seconds.append(now - arrived)
             future.set_result(result)
-
-
-def webp(picture: NDArray[np.uint8]) -> bytes:
-    """Return a picture (h, w, 3) as a WebP file."""
-    from io import BytesIO
-
-    file = BytesIO()
-    Image.fromarray(picture).save(file, "WebP", quality=QUALITY, method=2)
-    return file.getvalue()

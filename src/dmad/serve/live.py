@@ -5,11 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from io import BytesIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from dmad.data.reading.source_frames import SourceFrame
 from dmad.drawing import pictures as drawing
@@ -91,7 +89,7 @@ class LiveView:
             if newest is None or (data and now - time_drawn < PERIOD):
                 return data or None
             self.skipped += number - last - 1
-            data = _jpeg(self._picture(*newest, heat))
+            data = drawing.encoded(self._picture(*newest, heat), "JPEG", quality=QUALITY)
             self._drawn[heat] = (number, now, data)
             return data
 
@@ -108,9 +106,3 @@ class LiveView:
         error, shift = (averaged(one, self.scale.score.kernel)[0] for one in maps)
         strength, _ = self.scale.heat(error, shift)
         return drawing.heatmap(picture, drawing.resized_map(strength, width, height), 1.0)
-
-
-def _jpeg(picture: NDArray[np.uint8]) -> bytes:
-    file = BytesIO()
-    Image.fromarray(picture).save(file, "JPEG", quality=QUALITY)
-    return file.getvalue()

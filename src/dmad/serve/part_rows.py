@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -57,7 +58,7 @@ class PartRows:
     def get(self, number: int) -> dict[str, Any] | None:
         """Return a part; None if there is none with this number."""
         rows = self.store.read("SELECT * FROM parts WHERE number = ?", [number])
-        return dict(rows[0]) | {"box": json.loads(rows[0]["box"])} if rows else None
+        return part_of(rows[0]) if rows else None
 
     def find(self, model: str, day: str, limit: int = 200, before: int = 0) -> list[dict[str, Any]]:
         """Return the parts of a day, the newest first."""
@@ -67,7 +68,7 @@ class PartRows:
             f"ORDER BY number DESC LIMIT {limit}",
             [model, day, before, before],
         )
-        return [dict(row) | {"box": json.loads(row["box"])} for row in rows]
+        return [part_of(row) for row in rows]
 
     def each(self, model: str, day: str) -> Iterator[dict[str, Any]]:
         """Yield all parts of a day, the newest first."""
@@ -98,3 +99,8 @@ class PartRows:
                 "UPDATE parts SET picture = '', heat = '' WHERE number = ?",
                 [(number,) for number in numbers],
             )
+
+
+def part_of(row: sqlite3.Row) -> dict[str, Any]:
+    """Return a row as a dictionary, with its box as a list."""
+    return dict(row) | {"box": json.loads(row["box"])}

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import time
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
-from PIL import Image
 from starlette.concurrency import run_in_threadpool
 
+from dmad.drawing.pictures import encoded
 from dmad.errors import DmadError
 from dmad.files import csv_text
 from dmad.serve.bodies import CameraBody, MarkBody, Number, ThresholdBody
@@ -389,7 +387,8 @@ def inspect_body(
     number = console.parts.add(new)
     answer = shown_part(found(console.parts.get(number), "part", number))
     console.hub.publish("part", {"number": number, "model": station.model.name})
-    return part, answer, _png(station.heat(upload, part)) if heat else None
+    png = encoded(station.heat(upload, part), "PNG", compress_level=1) if heat else None
+    return part, answer, png
 
 
 def silenced(console: Console, watched: Watched, score: float, force: bool) -> ThresholdChange:
@@ -469,9 +468,3 @@ def _clock(seconds: float) -> str:
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.6g}"
-
-
-def _png(picture: np.ndarray) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(picture).save(file, "PNG", compress_level=1)
-    return file.getvalue()
