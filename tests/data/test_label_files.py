@@ -93,7 +93,8 @@ def test_time_codes_are_converted_with_the_times_of_the_frames(mine, tmp_path, r
     ("text", "message"),
     [
         ("a,0:01,0:20\nb,0,1\n", "labels second 20 of clip a, which has 0.2 seconds"),
-        ("b,0:00,0:01\n", "clip b does not state its frame rate; give frame numbers"),
+        ("a,0:01,0:01\n", "labels second 1 of clip a, which has 0.2 seconds"),
+        ("b,0:00,0:01\n", "clip b does not state its frame rate; give it with --data.fps"),
     ],
 )
 def test_time_codes_that_fit_no_frame_are_refused(mine, tmp_path, text, message):
@@ -101,6 +102,12 @@ def test_time_codes_that_fit_no_frame_are_refused(mine, tmp_path, text, message)
     test = find_split("video", mine, "test")
     with pytest.raises(DmadError, match=message):
         align(test, footage_of(test, tmp_path))
+
+
+def test_a_frame_rate_that_a_clip_does_not_state_may_be_given(mine, tmp_path):
+    (mine / "labels.csv").write_text("a,0,0\nb,0:01,0:01\n")
+    test = find_split("video", mine, "test")
+    assert align(test, footage_of(test, tmp_path), fps=2).tolist() == [1, 0, 0, 0, 0, 1, 0]
 
 
 @pytest.mark.parametrize(

@@ -45,14 +45,17 @@ class ClipLabels:
             cut: The clip lost its end, so periods may be later.
 
         Raises:
-            DmadError: A period ends after the clip.
+            DmadError: A period begins or ends after the clip.
         """
         latest = max((end for _, end in self.periods), default=0.0)
+        last_shown = float(np.median(np.diff(times))) if len(times) > 1 else 0.0  # seconds
+        end_of_clip = times[-1] + last_shown + EXACT
+        periods = [(start, end) for start, end in self.periods if start <= end_of_clip]
         require(
-            cut or latest <= times[-1] + LATE,
+            cut or (latest <= times[-1] + LATE and len(periods) == len(self.periods)),
             f"{self.path} labels second {latest:g} of clip {clip}, which has {times[-1]:g} seconds",
         )
-        shown = [np.searchsorted(times, np.add(period, EXACT), "right") for period in self.periods]
+        shown = [np.searchsorted(times, np.add(period, EXACT), "right") for period in periods]
         intervals = [(max(int(first) - 1, 0), int(last) - 1) for first, last in shown]
         return replace(self, intervals=(*self.intervals, *intervals), periods=())
 

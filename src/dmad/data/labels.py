@@ -22,6 +22,8 @@ from dmad.data.reading.paths import image_files
 from dmad.data.reading.video_header import frame_times
 from dmad.errors import DmadError, require
 
+UNEVEN = 0.2  # at a constant rate, times differ by less than this share of a frame
+
 
 @dataclass(frozen=True)
 class Split:
@@ -148,8 +150,13 @@ def read_masks(split: Split, clip: Clip, size: int) -> Mask:
     return np.stack(masks[: clip.length])
 
 
-def align(split: Split, footage: Footage) -> Labels | None:
+def align(split: Split, footage: Footage, fps: float = 0.0) -> Labels | None:
     """The labels (N,) of all decoded frames; None if the split is unlabelled.
+
+    Args:
+        split: The clips and their labels.
+        footage: The decoded clips.
+        fps: Frame rate of clips that do not state it, for labels by time; 0 if unknown.
 
     Raises:
         DmadError: Labels do not fit the decoded clips, or only some clips are labelled.
@@ -162,12 +169,17 @@ def align(split: Split, footage: Footage) -> Labels | None:
         own = labels_of[clip.name]
         if own is None:
             raise DmadError(f"clip {clip.name} has no labels, but others have; label all or none")
-        labels[clip.span] = _labels_of_frames(own, clip, split)
+        labels[clip.span] = _labels_of_frames(own, clip, split, fps)
     return labels
 
 
-def normal_clips(split: Split, footage: Footage) -> Footage:
+def normal_clips(split: Split, footage: Footage, fps: float = 0.0) -> Footage:
     """Keep only the clips without labelled anomalies, for training.
+
+    Args:
+        split: The clips and their labels.
+        footage: The decoded clips.
+        fps: As for `align`.
 
     Raises:
         DmadError: Labels do not fit the decoded clips, or no clip is left.
@@ -176,7 +188,7 @@ def normal_clips(split: Split, footage: Footage) -> Footage:
     normal, notes = [], []
     for clip in footage.clips:
         own = labels_of[clip.name]
-        if own is not None and _labels_of_frames(own, clip, split).any():
+        if own is not None and _labels_of_frames(own, clip, split, fps).any():
             notes.append(f"clip {clip.name} holds labelled anomalies: not trained on")
         else:
             normal.append(clip)
@@ -187,7 +199,7 @@ def normal_clips(split: Split, footage: Footage) -> Footage:
     return replace(footage, clips=tuple(normal), skipped=skipped)
 
 
-def _labels_of_frames(own: ClipLabels, clip: Clip, split: Split) -> Labels:
+def _labels_of_frames(own: ClipLabels, clip: Clip, split: Split, fps: float) -> Labels:
     """The labels of a decoded clip. Time codes are converted with the times of its frames."""
     require(
         not clip.shifted,
@@ -196,19 +208,37 @@ def _labels_of_frames(own: ClipLabels, clip: Clip, split: Split) -> Labels:
     )
     if own.periods:
         path = next(source.path for source in split.sources if source.name == clip.name)
-        own = own.at_times(clip.name, _times(clip, path), clip.cut)
+        own = own.at_times(clip.name, _times(clip, path, fps), clip.cut)
     return own.for_clip(clip.name, clip.length, clip.cut)
 
 
-def _times(clip: Clip, path: Path) -> Sequence[float]:
+def _times(clip: Clip, path: Path, fps: float) -> Sequence[float]:
+    """The times of the frames of a decoded clip, in seconds since the first.
+
+    Raises:
+        DmadError: They are not known.
+    """
     times = [] if path.is_dir() else frame_times(path)
-    if len(times) == clip.length:
-        return times
+    if len(times) == clip.length or (clip.cut and len(times) > clip.length):
+        return times[: clip.length]
+    rate = clip.fps or fps
     require(
-        clip.fps > 0,
-        f"clip {clip.name} does not state its frame rate; give frame numbers instead of time codes",
+        rate > 0,
+        f"clip {clip.name} does not state its frame rate; give it with --data.fps, or give frame "
+        "numbers instead of time codes",
     )
-    return [index / clip.fps for index in range(clip.length)]
+    require(
+        _are_regular(times, rate, clip.length),
+        f"clip {clip.name} has damaged frames and no regular frame rate, so the times of its "
+        "frames are not known; give frame numbers instead of time codes",
+    )
+    return [index / rate for index in range(clip.length)]
+
+
+def _are_regular(times: Sequence[float], fps: float, frames: int) -> bool:
+    """True if times, of which some may be missing, are those of frames at a constant rate."""
+    places = np.array(times) * fps
+    return bool((np.abs(places - places.round()) < UNEVEN).all() and (places < frames).all())
 
 
 def _labels_by_name(split: Split, footage: Footage) -> dict[str, ClipLabels | None]:

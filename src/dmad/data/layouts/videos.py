@@ -93,7 +93,7 @@ def load_videos(data: DataConfig, split: SplitName) -> LabelledFootage:
         notes = notes_on_folders(required_root(data))
         footage = replace(footage, skipped=(*footage.skipped, *notes))
     if split == "train" and found.label_name:
-        return LabelledFootage(normal_clips(found, footage), labels=None, label_name="")
+        return LabelledFootage(normal_clips(found, footage, data.fps), labels=None, label_name="")
     clips = {clip.name: clip for clip in footage.clips}
 
     def masks(name: str) -> np.ndarray:
@@ -101,7 +101,7 @@ def load_videos(data: DataConfig, split: SplitName) -> LabelledFootage:
 
     return LabelledFootage(
         footage,
-        labels=align(found, footage),
+        labels=align(found, footage, data.fps),
         label_name=found.label_name,
         masks=masks if all(found.masks) else None,
     )

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections import deque
 from heapq import heappop, heappush
+from typing import Any
 
 import av
 
-from dmad.data.reading.video_header import is_grid, is_shown, is_timed, packet_time
+from dmad.data.reading.raw_packets import RawPackets
+from dmad.data.reading.video_header import (
+    VideoHeader,
+    is_grid,
+    is_shown,
+    is_timed,
+    packet_time,
+)
 
+CHUNK_HEADER = 8  # bytes of an AVI chunk before its content
+MOST_BETWEEN = 100  # bytes between two packets of an MKV file that describe the second one
 LONGEST_DAMAGE = 10.0  # seconds; a longer gap is a pause of the camera
 
 
@@ -16,33 +27,39 @@ class FramePlaces:
 
     In an AVI file, an empty chunk repeats the frame before it. These repeats count as missing. In
     other videos, frames are missing only after damage. The timestamps of all packets show how many,
-    or else a regular frame rate. Each way is used only if it was right until the first damage.
+    or else a regular frame rate. Each way is used only if it was right until the first damage. The
+    packets alone are not enough if the file does not list them (MKV, TS): damaged ones may be lost.
 
     Args:
         container: The opened video.
         stream: Its video track.
-        fps: Frames per second; 0 if unknown.
+        header: What the video says before its frames are decoded.
     """
 
     def __init__(
-        self, container: av.container.InputContainer, stream: av.VideoStream, fps: float
+        self, container: av.container.InputContainer, stream: av.VideoStream, header: VideoHeader
     ) -> None:
         self.damage: list[str] = []  # a reason for each damaged packet or frame
         self.count = 0  # frames so far, with the missing ones
         self.packets = 0  # packets so far, with those that are not shown
         self._stream = stream
         self._is_grid, self._is_timed = is_grid(container), is_timed(container)
-        self._longest = LONGEST_DAMAGE * fps  # frames
+        self._raw = None if self._is_timed else RawPackets(stream.codec_context.name)
+        self._lists_packets = stream.frames > 0  # in its header
+        self._longest = LONGEST_DAMAGE * header.fps  # frames
         self._start: int | None = None  # time of frame 0
         self._last = 0  # time of the last frame
         self._last_dts = -(2**63)  # time of decoding of the last packet
-        self._is_joined = False  # True if times step back between two recordings that were joined
-        self._start_of_video: int | None = None  # time of the first packet, if it is a keyframe
+        self._start_of_video: int | None = None  # time of the first packet that can be shown
+        self._may_begin_in_between = container.format.name == "mpegts"  # between two keyframes
+        self._entry = 0  # of the last packet in the index of an AVI file
+        self._read_until = 0  # position in the file after the last packet
         self._waiting: list[int] = []  # times of packets whose frame is not decoded yet; a heap
+        self._joined: deque[list[int]] = deque()  # the same for recordings that were joined to it
         self._passed = 0  # packets up to the last frame
-        self._frames_per_tick = fps * float(stream.time_base or 0)
+        self._frames_per_tick = header.fps * float(stream.time_base or 0)
         self._use_packets = self._is_timed and not self._is_grid
-        self._use_rate = self._is_timed and not self._is_grid and fps > 0
+        self._use_rate = self._is_timed and not self._is_grid and header.is_regular
         self._intact_after_damage = 0  # packets; none if the end of the video is cut off
         self._lost_place = False
 
@@ -50,18 +67,47 @@ class FramePlaces:
         """Add the next packet, before it is decoded."""
         if not packet.size:
             return
+        if self._is_grid:
+            self._correct_place(packet)
         time = packet_time(packet)
-        if not self.packets and packet.is_keyframe:
+        if not self.packets and (packet.is_keyframe or not self._may_begin_in_between):
             self._start_of_video = time
         self.packets += 1
         if packet.dts is not None:
-            self._is_joined = self._is_joined or packet.dts < self._last_dts
+            if packet.dts < self._last_dts:  # times step back: here another recording begins
+                self._joined.append([])
             self._last_dts = packet.dts
-        self._intact_after_damage += bool(self.damage) and not packet.is_corrupt
-        if packet.is_corrupt:
+        is_damaged = packet.is_corrupt or (self._raw and self._raw.is_damaged(bytes(packet)))
+        self._intact_after_damage += bool(self.damage) and not is_damaged
+        if is_damaged:
             self.damage.append("a damaged packet")
         if time is not None and is_shown(packet):
-            heappush(self._waiting, time)
+            heappush(self._joined[-1] if self._joined else self._waiting, time)
+
+    def add_position(self, packet: av.Packet[Any]) -> None:
+        """Add the place of the next packet of any track in an MKV file.
+
+        After damage, FFmpeg looks for the next intact part of the file, and reports nothing.
+        """
+        if packet.pos is None or not packet.size:
+            return
+        if 0 < self._read_until < packet.pos - MOST_BETWEEN:
+            self.damage.append("lost packets")
+        self._read_until = packet.pos + packet.size
+
+    def _correct_place(self, packet: av.Packet[av.VideoStream]) -> None:
+        """Correct the time of a chunk of an AVI file, which FFmpeg counts, by the file's index."""
+        index, position = self._stream.index_entries, packet.pos
+        if position is None:
+            return
+        while self._entry < len(index) and index[self._entry].pos + CHUNK_HEADER < position:
+            self._entry += 1
+        if self._entry == len(index) or index[self._entry].pos + CHUNK_HEADER != position:
+            return
+        place = index[self._entry].timestamp
+        if packet.dts != place:
+            self.damage.append("lost packets")
+            packet.dts = packet.pts = place
 
     def missing_before(self, frame: av.VideoFrame) -> int:
         """How many frames are missing before a decoded frame.
@@ -79,7 +125,7 @@ class FramePlaces:
         else:
             if self._start is None:
                 self._set_start(frame.pts)
-            elif frame.pts < self._last and self._is_joined:
+            elif frame.pts < self._last and self._joined:
                 self._start_again(frame.pts)
                 self._last = frame.pts - 1
             is_late = bool(self.damage) and self.count > 0 and frame.pts <= self._last
@@ -112,6 +158,8 @@ class FramePlaces:
     def _set_start(self, time: int) -> None:
         """Set the time of frame 0: the first packet if it is damaged, else the first frame."""
         self._start = time
+        if self.damage and self._is_grid and len(self._stream.index_entries):
+            self._start = self._stream.index_entries[0].timestamp
         if self.damage and self._start_of_video is not None and self._use_packets:
             self._start = self._start_of_video
         while self._waiting and self._waiting[0] < self._start:
@@ -121,9 +169,9 @@ class FramePlaces:
         """Continue after the last frame: here another recording was joined."""
         if self._frames_per_tick:
             self._start = time - round(self.count / self._frames_per_tick)
+        self._waiting, self._passed = self._joined.popleft(), self.count
         while self._waiting and self._waiting[0] < time:
             heappop(self._waiting)
-        self._passed, self._is_joined = self.count, False
 
     def _place(self, time: int) -> int:
         """The index of the frame with this time."""
@@ -138,7 +186,7 @@ class FramePlaces:
             self._use_rate = self._use_rate and by_rate == self.count
             return self.count
         self._use_rate = self._use_rate and by_rate - self.count <= self._longest
-        if not (self._use_packets or self._use_rate):
+        if not (self._use_rate or (self._use_packets and self._lists_packets)):
             self._lost_place = True
             return self.count
         return max(by_packets * self._use_packets, by_rate * self._use_rate)

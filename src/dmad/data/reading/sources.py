@@ -22,6 +22,7 @@ from dmad.data.reading.decode import decode, probe
 from dmad.data.reading.frame_format import FrameFormat
 from dmad.data.reading.live import LiveSource
 from dmad.data.reading.paths import real_name, require_regular_file, shown
+from dmad.data.reading.recording_clock import RecordingClock
 from dmad.data.reading.source_frames import (
     RateLimiter,
     Source,
@@ -111,31 +112,17 @@ class TimedFrame:
 
 
 def with_times(frames: Iterable[av.VideoFrame], fps: float) -> Generator[TimedFrame, None, None]:
-    """Add times to the frames of a recording.
-
-    Timestamps may jump back. If they jump to the start, several recordings were joined: the time
-    continues after the last frame. If they jump less far, two parts overlap: the time stands still
-    until the end of the first part.
+    """Add times to the frames of a recording, as `RecordingClock` computes them.
 
     Args:
         frames: Frames in the order in which they are stored.
         fps: Frames per second; used for frames without a timestamp.
     """
-    step = 1 / fps
-    start = 0.0  # timestamp at which a recording begins
-    last: float | None = None
-    shift = 0.0  # from the timestamps of the recording to the times that are returned
-    for index, frame in enumerate(frames):
-        stated = index * step if frame.time is None else frame.time
-        expected = 0.0 if last is None else last + step
-        time = stated + shift
-        if last is None or (time < last and stated <= start):
-            start, shift = stated, expected - stated
-            time = expected
-        elif time < last:
-            time = last
+    clock = RecordingClock(fps)
+    for frame in frames:
+        expected = clock.expected
+        time = clock.time_of(frame.time)
         yield TimedFrame(frame, time, missing=max(0.0, time - expected))
-        last = time
 
 
 def open_source(

@@ -85,7 +85,7 @@ def video_frames(
             if decoding.start is not None:
                 container.seek(decoding.start, stream=stream)
                 stated = 0
-            places = FramePlaces(container, stream, header.fps)
+            places = FramePlaces(container, stream, header)
             known = 0  # damage before the frames that must be intact
             for frame in _in_place(container, stream, places):
                 if decoding.intact_from is not None and len(places.damage) > known:
@@ -153,12 +153,25 @@ def _decoded(
     container: av.container.InputContainer, stream: av.VideoStream, places: FramePlaces
 ) -> Iterator[av.VideoFrame]:
     """Yield the frames that can be decoded, and note the damage of all others."""
-    for packet in without_empty(container.demux(stream)):
+    for packet in without_empty(_packets(container, stream, places)):
         places.add_packet(packet)
         try:
             yield from packet.decode()
         except av.FFmpegError as error:
             places.damage.append(one_line(error))
+
+
+def _packets(
+    container: av.container.InputContainer, stream: av.VideoStream, places: FramePlaces
+) -> Iterator[av.Packet[av.VideoStream]]:
+    """Yield the packets of a track. In MKV files, those of all tracks show what was lost."""
+    if not container.format.name.startswith("matroska"):
+        yield from container.demux(stream)
+        return
+    for packet in container.demux():
+        places.add_position(packet)
+        if packet.stream.index == stream.index:
+            yield packet  # type: ignore[misc]  # a packet of this track
 
 
 def _repeated(

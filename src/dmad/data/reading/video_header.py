@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import av
 import numpy as np
 
+from dmad.data.reading.recording_clock import RecordingClock
+
 NO_TIMESTAMPS = 0x80  # flag of FFmpeg's formats, AVFMT_NOTIMESTAMPS
 SAMPLE = 600  # frames at the start of a video from which its frame rate is measured
 NEAR = 0.2  # distances that differ from the median by less than this share are averaged
+MOST = 0.9  # frames are regular if more than this share of their distances is near the median
 SAME_RATE = 0.02  # a stated frame rate is right if it differs by less than this share
 
 
@@ -24,11 +27,13 @@ class VideoHeader:
         fps: Frames per second, from the median distance of the frames; 0 if unknown.
         frames: Number of frames; 0 if unknown. It may be an estimate.
         has_clock: True if the frames have timestamps.
+        is_regular: True if nearly all frames have the same distance in time.
     """
 
     fps: float = 0.0
     frames: int = 0
     has_clock: bool = True
+    is_regular: bool = False
 
 
 UNREADABLE = VideoHeader()
@@ -55,11 +60,12 @@ def read_header(path: Path) -> VideoHeader:
         with open_video(path) as container:
             stream = video_stream(container)
             has_clock = is_timed(container)
-            times, complete = _first_times(container, stream)
+            times, count = _first_times(container, stream)
             return VideoHeader(
                 fps=_rate(stream, times) if has_clock else _rate_in_stream(stream),
-                frames=_frame_count(container, stream, len(times) if complete else 0, times),
+                frames=_frame_count(container, stream, count, times),
                 has_clock=has_clock,
+                is_regular=has_clock and _are_regular(times),
             )
     except (av.FFmpegError, ValueError):
         return UNREADABLE
@@ -91,7 +97,8 @@ def frame_times(path: Path) -> list[float]:
     The list is empty if the frames have a fixed rate or no timestamps, or if the file is
     unreadable. All packets are read.
     """
-    times: list[int] = []
+    parts: list[list[int]] = [[]]  # more than one if several recordings were joined
+    last_dts = -(2**63)
     try:
         with open_video(path) as container:
             stream = video_stream(container)
@@ -99,13 +106,18 @@ def frame_times(path: Path) -> list[float]:
                 return []
             for packet in container.demux(stream):
                 time = packet_time(packet)
+                if packet.dts is not None:
+                    if packet.dts < last_dts:
+                        parts.append([])
+                    last_dts = packet.dts
                 if is_shown(packet) and time is not None:
-                    times.append(time)
+                    parts[-1].append(time)
             tick = float(stream.time_base or 0)
+            rate = _rate(stream, sorted(parts[0][:SAMPLE])) or 1.0
     except (av.FFmpegError, ValueError):
         return []
-    times.sort()
-    return [(time - times[0]) * tick for time in times]
+    clock = RecordingClock(rate)
+    return [clock.time_of(time * tick) for part in parts for time in sorted(part)]
 
 
 def video_stream(container: av.container.InputContainer) -> av.VideoStream:
@@ -177,20 +189,37 @@ def packet_time(packet: av.Packet[av.VideoStream]) -> int | None:
 
 def _first_times(
     container: av.container.InputContainer, stream: av.VideoStream
-) -> tuple[list[int], bool]:
-    """The times of the first `SAMPLE` frames, in order, and if these are all frames."""
+) -> tuple[list[int], int]:
+    """The times of the first `SAMPLE` frames, in order, and the number of all frames.
+
+    The number is 0 if there are more frames. Of recordings that were joined, the times are those of
+    the first.
+    """
     times: list[int] = []
+    count, last_dts, is_joined = 0, -(2**63), False
     packets = container.demux(stream)
     try:
         for packet in packets:
+            is_joined = is_joined or (packet.dts is not None and packet.dts < last_dts)
+            last_dts = last_dts if packet.dts is None else packet.dts
             if is_shown(packet):
-                times.append(packet_time(packet) or 0)
-            if len(times) == SAMPLE:
-                return sorted(times), False
+                count += 1
+                if not is_joined:
+                    times.append(packet_time(packet) or 0)
+            if count == SAMPLE:
+                return sorted(times), 0
     except av.FFmpegError as error:  # the start may still be readable
         if not times:
             raise error
-    return sorted(times), True
+    return sorted(times), count
+
+
+def _are_regular(times: Sequence[int]) -> bool:
+    if len(times) < 2:
+        return False
+    distances = np.diff(times)
+    near = np.abs(distances - np.median(distances)) <= NEAR * np.median(distances)
+    return bool(near.mean() > MOST)
 
 
 def _rate(stream: av.VideoStream, times: list[int]) -> float:

@@ -1,0 +1,31 @@
+"""Finds damage in raw streams (.h264, .mjpeg) that decoders do not report."""
+
+from __future__ import annotations
+
+import re
+
+# In H.264 and H.265, more than three zeros are only possible before the next unit, which 1 begins.
+ZEROS = re.compile(rb"\0{4,}[^\0\1]")
+MARKERS = re.compile(rb"\xff[\xd8\xd9]")  # start and end of a JPEG picture, also of a thumbnail
+
+
+class RawPackets:
+    """Checks the packets of a raw stream. Damage may have joined several packets to one.
+
+    Args:
+        codec: FFmpeg's name of the codec.
+    """
+
+    def __init__(self, codec: str) -> None:
+        self._codec = codec
+        self._markers: list[bytes] = []  # of the first JPEG picture
+
+    def is_damaged(self, packet: bytes) -> bool:
+        """True if a packet is certainly damaged."""
+        if self._codec in ("h264", "hevc"):
+            return bool(ZEROS.search(packet))
+        if self._codec == "mjpeg":
+            markers = MARKERS.findall(packet)
+            self._markers = self._markers or markers
+            return markers != self._markers
+        return False
