@@ -131,7 +131,7 @@ def test_each_form_has_sections_of_its_own() -> None:
 def test_the_class_of_a_form_is_found_by_its_name() -> None:
     assert config_class("video") is VideoConfig
     assert config_class("images") is ImageConfig
-    with pytest.raises(DmadError, match="no form is called 'sound'; known: images, video"):
+    with pytest.raises(DmadError, match="no form is called 'sound'; known: images, patches, video"):
         config_class("sound")
 
 

@@ -1,4 +1,4 @@
-"""The interface of a form, and the two forms that keep it."""
+"""The interface of a form, and the forms that keep it."""
 
 import inspect
 
@@ -6,7 +6,7 @@ import pytest
 from torch.nn import Identity
 
 from dmad import recipes
-from dmad.config import Config, ImageConfig, VideoConfig
+from dmad.config import Config, ImageConfig, PatchConfig, VideoConfig
 from dmad.errors import DmadError
 from dmad.form import Form
 from dmad.forms import FORMS, form_of
@@ -25,7 +25,7 @@ def test_a_form_takes_the_parameters_that_the_interface_states(name: str, method
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("name", sorted(FORMS))
 def test_every_method_of_a_form_is_described(name: str, method: str) -> None:
-    assert inspect.getdoc(vars(type(FORMS[name]))[method])
+    assert inspect.getdoc(getattr(type(FORMS[name]), method))
 
 
 def test_the_interface_has_methods() -> None:
@@ -36,20 +36,24 @@ def test_settings_find_their_form() -> None:
     assert form_of(VideoConfig()) is FORMS["video"]
     assert form_of(ImageConfig()) is FORMS["images"]
     assert {form_of(recipes.get(name)).name for name in recipes.names()} == set(FORMS)
-    with pytest.raises(DmadError, match="no form is called ''; known: video, images"):
+    with pytest.raises(DmadError, match="no form is called ''; known: video, images, patches"):
         form_of(Config())
 
 
-def test_only_images_take_a_teacher() -> None:
+def test_only_forms_of_images_take_a_teacher() -> None:
     network = Identity()
-    assert form_of(ImageConfig(), network).teacher is network
+    for config in (ImageConfig(), PatchConfig()):
+        form = form_of(config, network)
+        assert form.teacher is network
+        assert type(form) is type(form_of(config))
     with pytest.raises(DmadError, match="a model of video has no teacher"):
         form_of(VideoConfig(), network)
 
 
-def test_video_judges_frames_and_images_judges_images() -> None:
+def test_video_judges_frames_and_the_other_forms_judge_images() -> None:
     assert {name: form.judges for name, form in FORMS.items()} == {
         "video": "frames",
         "images": "images",
+        "patches": "images",
     }
     assert all(form.name == name for name, form in FORMS.items())

@@ -5,17 +5,18 @@ from pathlib import Path
 import pytest
 
 from dmad import recipes
-from dmad.config import ImageConfig, VideoConfig
+from dmad.config import ImageConfig, PatchConfig, VideoConfig
 from dmad.errors import DmadError
 
-OF_IMAGES = {"mvtec", "images"}
+OTHERS = {"mvtec": ImageConfig, "images": ImageConfig, "patches": PatchConfig}
 
 
 @pytest.mark.parametrize("name", recipes.names())
 def test_a_recipe_carries_its_name_and_the_settings_of_its_form(name: str) -> None:
     config = recipes.get(name)
-    assert config.recipe == config.data.layout == name
-    assert isinstance(config, ImageConfig if name in OF_IMAGES else VideoConfig)
+    assert config.recipe == name
+    assert config.data.layout == ("images" if name == "patches" else name)
+    assert isinstance(config, OTHERS.get(name, VideoConfig))
 
 
 def test_every_recipe_is_described_in_one_line() -> None:

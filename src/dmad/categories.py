@@ -107,8 +107,8 @@ def evaluate_categories(
         cache: Folder for decoded images.
 
     Returns:
-        Two tables, `paper` and `deployable`. They are written to `evaluation/categories.md`, and
-        all results to `evaluation/categories.json`.
+        The tables `paper` (if the form is one of the paper) and `deployable`. They are written to
+        `evaluation/categories.md`, and all results to `evaluation/categories.json`.
 
     Raises:
         DmadError: No category is trained, or no category can be evaluated.
@@ -126,7 +126,8 @@ def evaluate_categories(
         except DmadError as error:
             logger.warning("category %s skipped: %s", run.name, error)
     require(bool(ledgers), f"none of {len(runs)} categories could be evaluated")
-    tables = [table_of_block(block, ledgers) for block in SHOWN_METRICS]
+    blocks = {str(row["block"]) for rows in ledgers.values() for row in rows}
+    tables = [table_of_block(block, ledgers) for block in SHOWN_METRICS if block in blocks]
     _write(folder, ledgers, tables)
     return tables
 

@@ -1,10 +1,10 @@
 """Every setting of the project, as frozen dataclasses that check themselves when built.
 
-The settings are in five sections: data, model, loss, score and train. Video and images, the two
-forms of DMAD, have their own classes for these sections, so that `dmad train RECIPE --help-all`
-lists only settings that have an effect. The defaults are the paper's. If the authors' released code
-uses another value, the docstring names both, and `docs/equations.md` gives the reason. Recipes set
-what depends on the data.
+The settings are in five sections: data, model, loss, score and train. Each form (video, images, and
+patches, which has no losses) has its own classes for these sections, so that `dmad train RECIPE
+--help-all` lists only settings that have an effect. The defaults are the paper's. If the authors'
+released code uses another value, the docstring names both, and `docs/equations.md` gives the
+reason. Recipes set what depends on the data.
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ class DataConfig:
     black: ClassVar[float] = 0.0
     white: ClassVar[float] = 0.0
     megapixels: ClassVar[float] = 250.0
+    hold_out_from: ClassVar[int] = 0  # clips; with fewer, all are trained on and none is held out
 
     @property
     def canvas(self) -> int:
@@ -148,6 +149,20 @@ class ImageDataConfig(DataConfig):
             self.white in (0, EACH_IMAGE) or self.white > self.black,
             f"data.white is {self.white} and data.black {self.black}; give a larger data.white",
         )
+
+
+@dataclass(frozen=True)
+class PatchDataConfig(ImageDataConfig):
+    """Where the images are and how they are read.
+
+    Args:
+        held_out: Share of the good images whose patches are not kept, but which set the threshold.
+            With fewer than 80 good images, the patches of all images are kept, and the threshold
+            comes from cross-validation: each image is compared with patches of other images. 0
+            keeps the patches of all images, and sets no threshold.
+    """
+
+    hold_out_from: ClassVar[int] = 80
 
 
 @dataclass(frozen=True)
@@ -255,7 +270,15 @@ class VideoModelConfig(ModelConfig):
 
 
 @dataclass(frozen=True)
-class ImageModelConfig(ModelConfig):
+class TeacherConfig:
+    """The pretrained network whose features a model of images uses."""
+
+    teacher: str = "tf_efficientnet_lite0"
+    teacher_weights: Path | None = None
+
+
+@dataclass(frozen=True)
+class ImageModelConfig(TeacherConfig, ModelConfig):
     """The neural network for images (PPDM). Each part can be switched off.
 
     Args:
@@ -276,8 +299,6 @@ class ImageModelConfig(ModelConfig):
             the first training images. Then no channel dominates the distance of the features.
     """
 
-    teacher: str = "tf_efficientnet_lite0"
-    teacher_weights: Path | None = None
     student_widths: tuple[int, ...] = ()
     even_channels: bool = False
 
@@ -293,6 +314,31 @@ class ImageModelConfig(ModelConfig):
             not widths or (len(widths) == 3 and min(widths) >= 16),
             f"model.student_widths is {widths}; give three numbers of 16 or more, or []",
         )
+
+
+@dataclass(frozen=True)
+class PatchModelConfig(TeacherConfig):
+    """The bank of normal patches. A patch is what the teacher's features say about one place.
+
+    Args:
+        teacher: The pretrained network that computes the features: a name of timm, such as
+            `wide_resnet50_2` or `resnet18`, or of an entry point (`dmad.teachers`). The weights of
+            `tf_efficientnet_lite0` come with dmad.
+        teacher_weights: File of the teacher's weights (.safetensors, or a .pth file that contains
+            only tensors). Without a file, the weights come from an installed package, or timm
+            downloads them.
+        patches: Largest number of patches that are kept. If the images have more, those that
+            differ most from each other are kept. Time and size of the model grow with it.
+    """
+
+    patches: int = 10_000
+
+    displacements: ClassVar[tuple[float, ...]] = ()  # nothing is deformed
+    coarsest: ClassVar[int] = 16
+    embedding_reduction: ClassVar[int] = 8
+
+    def __post_init__(self) -> None:
+        check_settings(self, "model", patches=1)
 
 
 @dataclass(frozen=True)
@@ -426,6 +472,24 @@ class ImageScoreConfig(ScoreConfig):
 
 
 @dataclass(frozen=True)
+class PatchScoreConfig:
+    """How the distances to the nearest patches become a score.
+
+    Args:
+        sigma: Standard deviation in pixels of the Gaussian kernel that smooths the map of
+            distances.
+    """
+
+    sigma: float = 4.0
+
+    alpha: ClassVar[float] = 0.0  # nothing is deformed
+    choose: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        require(self.sigma > 0, f"score.sigma is {self.sigma}; give pixels above 0")
+
+
+@dataclass(frozen=True)
 class TrainConfig:
     """How the model is trained.
 
@@ -494,6 +558,29 @@ class VideoTrainConfig(TrainConfig):
 
 
 @dataclass(frozen=True)
+class PatchTrainConfig:
+    """How the patches are chosen.
+
+    Args:
+        seed: Random seed of the choice.
+    """
+
+    seed: int = 0
+
+    # There is one pass over the images, and there are no gradients.
+    epochs: ClassVar[int] = 1
+    batch_size: ClassVar[int] = 8
+    start: ClassVar[None] = None
+    precision: ClassVar[Literal["fp32"]] = "fp32"
+    compile: ClassVar[Literal["off"]] = "off"
+    channels_last: ClassVar[Literal["off"]] = "off"
+
+    def __post_init__(self) -> None:
+        check_settings(self, "train", seed=0)
+        require(self.seed < 2**32, f"train.seed is {self.seed}; give less than 2^32")
+
+
+@dataclass(frozen=True)
 class Config:
     """One experiment: its recipe's name and every setting. Each form has a subclass.
 
@@ -507,6 +594,7 @@ class Config:
     """
 
     form: ClassVar[str] = ""
+    deforms: ClassVar[bool] = True  # the score has a deformation term
 
     recipe: str = ""
     data: DataConfig = field(default_factory=DataConfig)
@@ -514,6 +602,11 @@ class Config:
     loss: LossConfig = field(default_factory=LossConfig)
     score: ScoreConfig = field(default_factory=ScoreConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
+
+    @property
+    def training(self) -> str:
+        """The length of the training in words, such as "60 epochs"."""
+        return f"{self.train.epochs} epochs"
 
     def __post_init__(self) -> None:
         coarsest = self.model.coarsest
@@ -561,6 +654,26 @@ class ImageConfig(Config):
     score: ImageScoreConfig = field(default_factory=ImageScoreConfig)
 
 
+@dataclass(frozen=True)
+class PatchConfig(Config):
+    """One experiment with images of parts and a bank of normal patches."""
+
+    form: ClassVar[str] = "patches"
+    deforms: ClassVar[bool] = False
+    loss: ClassVar[LossConfig] = LossConfig()  # type: ignore[misc]  # nothing is minimised
+
+    recipe: str = "patches"
+    data: PatchDataConfig = field(default_factory=PatchDataConfig)
+    model: PatchModelConfig = field(default_factory=PatchModelConfig)  # type: ignore[assignment]
+    score: PatchScoreConfig = field(default_factory=PatchScoreConfig)  # type: ignore[assignment]
+    train: PatchTrainConfig = field(default_factory=PatchTrainConfig)  # type: ignore[assignment]
+
+    @property
+    def training(self) -> str:
+        """The size of the bank in words."""
+        return f"{self.model.patches} patches"
+
+
 AnyConfig = TypeVar("AnyConfig", bound=Config)
 
 SECTIONS = ("data", "model", "loss", "score", "train")
@@ -571,16 +684,22 @@ LOCATIONS = ("root", "cache", "teacher_weights")  # paths that are stored absolu
 def section_classes(form: str) -> dict[str, type]:
     """Return the dataclass of each section of a form's settings, by section name."""
     defaults = config_class(form)()
-    return {name: type(getattr(defaults, name)) for name in SECTIONS}
+    own = {item.name for item in fields(defaults)}
+    return {name: type(getattr(defaults, name)) for name in SECTIONS if name in own}
+
+
+def known_forms() -> dict[str, type[Config]]:
+    """Return the subclasses of `Config`, by the names of their forms."""
+    return {subclass.form: subclass for subclass in Config.__subclasses__()}
 
 
 def config_class(form: str) -> type[Config]:
-    """Return the subclass of `Config` for a form, `video` or `images`.
+    """Return the subclass of `Config` for a form, such as `video` or `images`.
 
     Raises:
         DmadError: No form has this name.
     """
-    known = {subclass.form: subclass for subclass in Config.__subclasses__()}
+    known = known_forms()
     names = ", ".join(sorted(known))
     require(str(form) in known, f"no form is called {str(form)[:100]!r}; known: {names}")
     return known[form]
@@ -589,7 +708,7 @@ def config_class(form: str) -> type[Config]:
 def plain(value: Any) -> Any:
     """Turn a dataclass into dicts, lists, numbers and strings, for YAML or JSON."""
     if isinstance(value, Config):
-        sections = {name: plain(getattr(value, name)) for name in SECTIONS}
+        sections = {name: plain(getattr(value, name)) for name in section_classes(value.form)}
         return {"form": value.form, "recipe": value.recipe, **sections}
     if hasattr(value, "__dataclass_fields__"):
         return {item.name: plain(getattr(value, item.name)) for item in fields(value)}
@@ -609,10 +728,9 @@ def changed(config: AnyConfig, **changes: object) -> AnyConfig:
     Raises:
         DmadError: No such setting, or a value out of range.
     """
-    known = [
-        (section, item.name) for section in SECTIONS for item in fields(getattr(config, section))
-    ]
-    new: dict[str, dict[str, object]] = {section: {} for section in SECTIONS}
+    classes = section_classes(config.form)
+    known = [(section, item.name) for section in classes for item in fields(classes[section])]
+    new: dict[str, dict[str, object]] = {section: {} for section in classes}
     for key, value in changes.items():
         places = [place for place in known if key in (place[1], "_".join(place))]
         require(
@@ -664,8 +782,8 @@ def _mapping(name: str, value: Any) -> Mapping[str, Any]:
 
 
 def _settings_of_all_forms(section: str) -> set[str]:
-    classes = [section_classes(config.form)[section] for config in Config.__subclasses__()]
-    return {item.name for one in classes for item in fields(one)}
+    classes = [section_classes(form).get(section) for form in known_forms()]
+    return {item.name for one in classes if one for item in fields(one)}
 
 
 def _section(name: str, section: type, values: Mapping[str, Any], old: bool) -> Any:
@@ -690,7 +808,7 @@ def config_of_card(card: Mapping[str, Any]) -> Config:
         if entry in card:
             value = typed(float, card[entry].get(name), f"{entry}.{name}")
             config = changed(config, **{name: value})
-    if config.form == "images":  # older cards do not say it
+    if isinstance(config.data, ImageDataConfig):  # older cards do not say it
         images = card.get("images") or {"black": 0.0, "white": EACH_IMAGE}
         values = {name: typed(float, images.get(name), f"images.{name}") for name in VALUES}
         config = config if config.data.white else changed(config, **values)

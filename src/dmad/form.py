@@ -1,8 +1,8 @@
 """The interface of a form of DMAD: everything that differs between video and images.
 
 Training, inference and evaluation get a form as an argument and call its methods. `dmad.forms`
-holds the two forms of the paper. To add a third form, add a file there that implements this
-protocol, and a recipe.
+holds the forms. To add another form, add a folder there with a class that implements this protocol,
+and a recipe.
 """
 
 from __future__ import annotations
@@ -93,7 +93,10 @@ class Form(Protocol[ConfigT_contra, ModelT]):
         """
 
     def prepare(self, config: ConfigT_contra, train: LabelledFootage) -> ModelT:
-        """Return the network that a training on this footage starts from."""
+        """Return the network that a training on this footage starts from.
+
+        A network without trainable parameters is complete, and is not trained.
+        """
 
     def fixed_features(self, model: ModelT, footage: Footage) -> list[np.ndarray]:
         """Return features of all frames that stay the same during training, (N, C, h, w) each.

@@ -21,6 +21,7 @@ from dmad.config import (
     ImageLossConfig,
     ImageModelConfig,
     ImageScoreConfig,
+    PatchConfig,
     TrainConfig,
     VideoConfig,
     VideoDataConfig,
@@ -161,6 +162,11 @@ def images() -> ImageConfig:
     return _images("images", model, epochs=100)
 
 
+def patches() -> PatchConfig:
+    """A few good images: a bank of their patches, ready in seconds (as PatchCore)."""
+    return PatchConfig()
+
+
 def _images(name: ImageLayout, model: ImageModelConfig, epochs: int) -> ImageConfig:
     return ImageConfig(
         recipe=name,
@@ -172,7 +178,7 @@ def _images(name: ImageLayout, model: ImageModelConfig, epochs: int) -> ImageCon
     )
 
 
-RECIPES = (ped2, avenue, shanghaitech, video, street, mnist, digits, mvtec, images)
+RECIPES = (ped2, avenue, shanghaitech, video, street, mnist, digits, mvtec, images, patches)
 
 
 def names() -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def recipes_command() -> None:
-    """List the recipes, with their image size, epochs and data.
+    """List the recipes, with their image size, length of training and data.
 
     A recipe is a set of settings for training: `dmad train ped2` uses the recipe ped2.
     `dmad train RECIPE --help-all` lists its settings.
@@ -15,5 +15,4 @@ def recipes_command() -> None:
 
     for name, description in recipes.describe():
         config = recipes.get(name)
-        size, epochs = config.data.size, config.train.epochs
-        print(f"{name:13} {size:3} px  {epochs:3} epochs  {description}")
+        print(f"{name:13} {config.data.size:3} px  {config.training:>13}  {description}")

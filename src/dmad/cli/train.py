@@ -12,7 +12,7 @@ from dmad import recipes
 from dmad.checked_files import read_yaml
 from dmad.cli.parsing import Parser, add_options, hide_files_of_groups
 from dmad.cli.process import show
-from dmad.config import SECTIONS, Config, VideoConfig, restore, section_classes
+from dmad.config import Config, VideoConfig, known_forms, restore, section_classes
 from dmad.errors import DmadError, require
 
 RUNS = Path("runs")
@@ -28,6 +28,7 @@ COMMON_SETTINGS = {
     "data.cache",
     "model.teacher",
     "model.teacher_weights",
+    "model.patches",
     "train.epochs",
     "train.batch_size",
     "train.seed",
@@ -82,7 +83,7 @@ def parse_train(arguments: Sequence[str]) -> tuple[Config, Path, Path | None]:
     require(
         given.form == base.form, f"recipe {base.recipe} is of form {base.form}; leave --form out"
     )
-    sections = {name: given[name].as_dict() for name in SECTIONS}
+    sections = {name: given[name].as_dict() for name in section_classes(base.form)}
     config = restore({"form": base.form, "recipe": given.recipe, **sections})
     if given.resume:
         _check_resumed(config, given.resume)
@@ -97,12 +98,14 @@ def parser_of_settings(base: Config) -> Parser:
         "recipe", nargs="?", default=base.recipe, help=f"Set of default settings: {known}."
     )
     parser.add_argument(
-        "--form", default=base.form, help="Kind of data, as in the recipe: video or images."
+        "--form",
+        default=base.form,
+        help=f"Form of the model, as in the recipe: {', '.join(known_forms())}.",
     )
     parser.add_argument("--config", action="config", help="YAML file that contains settings.")
     parser.add_argument(HELP_ALL, action="help", help="Show all settings and exit.")
     add_options(parser, train_command, "config")
-    for name in SECTIONS:
+    for name in section_classes(base.form):
         section = getattr(base, name)
         parser.add_class_arguments(type(section), name)
         parser.set_defaults({f"{name}.{key}": value for key, value in vars(section).items()})
@@ -113,7 +116,7 @@ def parser_of_settings(base: Config) -> Parser:
 def _hide_rare_settings(parser: Parser) -> None:
     """Leave all but `COMMON_SETTINGS` out of the help. The options still exist."""
     for action in parser._actions:
-        if action.dest.partition(".")[0] in SECTIONS and action.dest not in COMMON_SETTINGS:
+        if "." in action.dest and action.dest not in COMMON_SETTINGS:
             action.help = HIDDEN
 
 
@@ -159,7 +162,7 @@ def _first_parser() -> ArgumentParser:
         parser.add_argument(flag, action="store_true")
     settings = {
         f"--{name}.{item.name}"
-        for form in ("video", "images")
+        for form in known_forms()
         for name, section in section_classes(form).items()
         for item in fields(section)
     }

@@ -69,7 +69,8 @@ def hold_out(footage: Footage, data: DataConfig) -> tuple[Footage, Footage]:
 
     For each view, whole clips are held out, evenly spread. If this would hold out no clip or all
     clips of a view, the end of each clip is held out instead. If there are six images or more, at
-    least three are held out. Clips whose names begin with `MIXED_PREFIX` are never held out.
+    least three are held out. If there are fewer clips than `data.hold_out_from`, none are held out.
+    Clips whose names begin with `MIXED_PREFIX` are never held out.
 
     Args:
         footage: Normal clips.
@@ -79,6 +80,8 @@ def hold_out(footage: Footage, data: DataConfig) -> tuple[Footage, Footage]:
     trained = [clip for clip in footage.clips if clip.name.startswith(MIXED_PREFIX)]
     normal = [clip for clip in footage.clips if not clip.name.startswith(MIXED_PREFIX)]
     held_out: list[Clip] = []
+    if len(normal) < data.hold_out_from:
+        return footage, _with_clips(footage, ())
     for scene in {clip.scene for clip in normal}:
         clips = [clip for clip in normal if clip.scene == scene]
         chosen = _evenly_spread(len(clips), _number_held_out(len(clips), data))

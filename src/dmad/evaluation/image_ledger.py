@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from scipy.stats import binomtest
@@ -80,8 +80,8 @@ def share_row(signal: str, metric: str, rejected: np.ndarray, kind: str) -> Row:
     return Row("deployable", signal, metric, count / total, note)
 
 
-def larger_rows(rows: list[Row], signals: tuple[str, str]) -> list[Row]:
-    """Return for each metric the larger value of two signals of the block `paper`."""
+def larger_rows(rows: list[Row], signals: Sequence[str]) -> list[Row]:
+    """Return for each metric the largest value of some signals of the block `paper`."""
     largest: dict[str, float] = {}
     for row in rows:
         if row.signal in signals and row.block == "paper":

@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from dmad.api import complete, load
-from dmad.config import Config, DataConfig, ImageConfig, plain, restore
+from dmad.config import Config, DataConfig, ImageDataConfig, plain, restore
 from dmad.data.footage import fingerprint
 from dmad.data.locations import required_root, with_locations
 from dmad.data.splits import load_split
@@ -80,19 +80,19 @@ class Own:
     """The method of dmad: a recipe that is trained, or a finished run.
 
     Args:
-        config: All settings, of a form for images.
+        config: All settings, of images.
         run: The finished run. None: one is trained.
         name: Name in the table. No two methods have the same name.
     """
 
-    config: ImageConfig
+    config: Config
     run: Path | None = None
     name: str = OWN_NAME
 
     @property
     def settings(self) -> str:
         """As `Method.settings`."""
-        return f"{plain(self.config)['model']['teacher']}, {self.config.train.epochs} epochs"
+        return f"{plain(self.config)['model']['teacher']}, {self.config.training}"
 
     @property
     def finished(self) -> bool:
@@ -147,8 +147,8 @@ def own_methods(config: Config, runs: Sequence[Path]) -> list[Own]:
         ours = with_locations(settings.data, config.data.root, config.data.cache)
         name = f"{OWN_NAME} {index + 1}" if len(runs) > 1 else OWN_NAME
         found.append(Own(replace(settings, data=ours), run, name))
-    data = found[0].config.data
-    other = [str(one.run) for one in found if one.config.data != data]
+    data = plain(found[0].config.data)
+    other = [str(one.run) for one in found if plain(one.config.data) != data]
     require(
         not other,
         f"{', '.join(other)}: other data settings than {runs[0]}; give runs with equal ones",
@@ -156,14 +156,16 @@ def own_methods(config: Config, runs: Sequence[Path]) -> list[Own]:
     return found
 
 
-def of_images(config: Config, source: str) -> ImageConfig:
+def of_images(config: Config, source: str) -> Config:
     """Return settings that are those of images.
 
     Raises:
         DmadError: They are not.
     """
-    if not isinstance(config, ImageConfig):
-        raise DmadError(f"{source} is a model of {config.form}; give one of images")
+    require(
+        isinstance(config.data, ImageDataConfig),
+        f"{source} is a model of {config.form}; give one of images",
+    )
     return config
 
 

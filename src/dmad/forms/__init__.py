@@ -1,19 +1,27 @@
-"""The forms of DMAD: video (PDM) and images (PPDM), each behind the interface `dmad.form.Form`."""
+"""The forms, each behind the interface `dmad.form.Form`.
+
+Video (PDM) and images (PPDM) are the forms of the paper. Patches is a bank of normal patches.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from dmad.config import Config
-from dmad.errors import require
+from dmad.errors import DmadError, require
 from dmad.form import Form
 from dmad.forms.images.form import Images
+from dmad.forms.patches.form import Patches
 from dmad.forms.video.form import Video
 
 if TYPE_CHECKING:
     from torch import nn
 
-FORMS: dict[str, Form[Any, Any]] = {"video": Video(), "images": Images()}
+FORMS: dict[str, Form[Any, Any]] = {
+    "video": Video(),
+    "images": Images(),
+    "patches": Patches(),
+}
 
 
 def form_of(config: Config, teacher: nn.Module | None = None) -> Form[Any, Any]:
@@ -21,13 +29,15 @@ def form_of(config: Config, teacher: nn.Module | None = None) -> Form[Any, Any]:
 
     Args:
         config: The settings.
-        teacher: For images: a network to use as teacher instead of the named one.
+        teacher: For images and patches: a network to use as teacher instead of the named one.
 
     Raises:
         DmadError: No form has this name, or the form has no teacher.
     """
     require(config.form in FORMS, f"no form is called {config.form!r}; known: {', '.join(FORMS)}")
+    form = FORMS[config.form]
     if teacher is None:
-        return FORMS[config.form]
-    require(config.form == Images.name, f"a model of {config.form} has no teacher")
-    return Images(teacher)
+        return form
+    if not isinstance(form, Images):
+        raise DmadError(f"a model of {config.form} has no teacher")
+    return type(form)(teacher)

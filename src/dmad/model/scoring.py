@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dmad.config import ImageScoreConfig, VideoScoreConfig
+from dmad.config import ImageScoreConfig, PatchScoreConfig, VideoScoreConfig
 from dmad.model.deformation import compose, field_in_pixels, warp
 from dmad.model.losses import distance, gradient_error, strength
 from dmad.model.pdm import PDMOutput
@@ -193,7 +193,9 @@ def sum_of_warped_strengths(fields: Sequence[Tensor]) -> Tensor:
     return total
 
 
-def scores_of_maps_plus(a_rec: Tensor, a_df: Tensor, config: ImageScoreConfig) -> Scores:
+def scores_of_maps_plus(
+    a_rec: Tensor, a_df: Tensor, config: ImageScoreConfig | PatchScoreConfig
+) -> Scores:
     """Compute Eq. 22 from the maps A_rec⁺ and A_df⁺ (B, H, W)."""
     reconstruction = gaussian_blur(a_rec, config.sigma).amax((1, 2))
     deformation = gaussian_blur(a_df, config.sigma).amax((1, 2))

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from dmad.config import AnyConfig, ImageModelConfig, changed
+from dmad.config import AnyConfig, TeacherConfig, changed
 from dmad.console import only_errors_of
 from dmad.errors import DmadError, one_line, require
 from dmad.model.distillation import GIVEN, Teacher
@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 TIMEOUT = 10  # seconds to wait for an answer of the Hugging Face hub
 
 
-def load_teacher(teacher: Teacher, config: ImageModelConfig) -> None:
+def load_teacher(teacher: Teacher, config: TeacherConfig) -> None:
     """Load the weights of a teacher: from its file, else from an installed package, else by timm.
 
     A network that is not of timm has its weights already. They are only replaced by a file.
@@ -156,7 +156,7 @@ def with_known_teacher(config: AnyConfig, network: nn.Module | None = None) -> A
         DmadError: The weight file is missing or unreadable.
     """
     model = config.model
-    if not isinstance(model, ImageModelConfig):
+    if not isinstance(model, TeacherConfig):
         return config
     name = model.teacher
     if network is not None:

@@ -1,4 +1,4 @@
-"""Train a network with Lightning, and write the run folder."""
+"""Train a network with Lightning, if it has weights to train, and write the run folder."""
 
 from __future__ import annotations
 
@@ -154,33 +154,46 @@ def _train(
     make_folder(Path(resume or out))
     footage = load_split(config.data, "train")
     L.seed_everything(config.train.seed, verbose=False)
-    module = TrainingModule(form, config, form.prepare(config, footage), compute)
+    begun = time.monotonic()
+    model = form.prepare(config, footage)
     run = _run_folder(config, Path(resume or out), bool(resume))
     if not resume and is_first_process():
         locks.enter_context(locked(run.folder))
-    module.data = fingerprint(footage.footage)
     if weights:
-        load_starting_weights(module.model, weights, config)
-    loader = batches(config, footage, form.fixed_features(module.model, footage.footage))
-    if compute.channels_last:
-        module.model.to(memory_format=torch.channels_last)
+        load_starting_weights(model, weights, config)
+    history = [{"epoch": 1.0, "seconds": time.monotonic() - begun}]
+    if any(weight.requires_grad for weight in model.parameters()):
+        module = TrainingModule(form, config, model, compute)
+        _optimise(module, footage, run, checkpoint)
+        history = module.history
+    if is_first_process():
+        if config.data.crop:
+            estimate_statistics(model, form, config, footage)
+        save_model(run.folder, model, _card(config, footage, history, compute.precision))
+    return run
+
+
+def _optimise(
+    module: TrainingModule, footage: LabelledFootage, run: Run, checkpoint: Path | None
+) -> None:
+    """Train the weights of a network by gradients."""
+    form, config, model = module.form, module.config, module.model
+    module.data = fingerprint(footage.footage)
+    loader = batches(config, footage, form.fixed_features(model, footage.footage))
+    if module.compute.channels_last:
+        model.to(memory_format=torch.channels_last)
     try:
         with warnings.catch_warnings():  # Lightning's advice does not apply here
             warnings.filterwarnings("ignore", module="lightning")
             warnings.filterwarnings("ignore", message=".*does not have many workers.*")
             decay = config.train.averaging
             averaging = [EMAWeightAveraging(decay=decay)] if decay else []
-            trainer = _trainer(config.train, run, compute, len(loader), averaging)
+            trainer = _trainer(config.train, run, module.compute, len(loader), averaging)
             trainer.fit(module, loader, ckpt_path=checkpoint, weights_only=True)
             for callback in averaging:  # for a run that was killed after its last epoch
                 callback.on_train_end(trainer, module)
     except SystemExit as stop:  # Lightning raises it after Ctrl-C
         raise StoppedError(f"stopped; resume with: dmad train --resume {run.folder}") from stop
-    if is_first_process():
-        if config.data.crop:
-            estimate_statistics(module.model, form, config, footage)
-        save_model(run.folder, module.model, _card(footage, module, loader))
-    return run
 
 
 def _checkpoint_of(resume: str | Path | None) -> Path | None:
@@ -248,17 +261,16 @@ def batches(
 
 
 def _card(
-    train: LabelledFootage, module: TrainingModule, loader: DataLoader[Batch]
+    config: Config, train: LabelledFootage, history: list[dict[str, float]], precision: str
 ) -> dict[str, Any]:
-    windows = loader.dataset
-    assert isinstance(windows, Windows)
+    samples = len(Windows(train.footage, config.data.history, limit=config.data.limit))
     frames = sum(clip.length for clip in train.footage.clips)
     return {
         "scenes": list(train.scenes),
-        "data": {"sha256": module.data, "frames": frames, "samples": len(windows)},
-        "history": module.history,
+        "data": {"sha256": fingerprint(train.footage), "frames": frames, "samples": samples},
+        "history": history,
         **train.described,
-        "precision": module.compute.precision,
+        "precision": precision,
         "machine": describe_machine(default_device()),
     }
 

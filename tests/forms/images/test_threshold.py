@@ -37,7 +37,7 @@ def test_thresholds_fall_as_the_rate_rises(trained_images, tiny_images) -> None:
     detector = load(trained_images)
     held_out = load_split(tiny_images().data, "held_out").footage
     alpha = detector.config.score.alpha
-    terms = image_terms(detector, held_out)
+    terms = image_terms([(detector, held_out)])
     levels = image_levels(terms, alpha, Budget.parse("30%"))
     calibration = calibration_of(image_evidence(terms, alpha, "30%"))
     ordered = [levels[name] for name in ("0.01/image", "0.02/image", "0.05/image", "0.3/image")]
@@ -49,7 +49,7 @@ def test_the_calibrated_score_ranks_images_as_equation_22(trained_images, tiny_i
     detector = load(trained_images)
     held_out = load_split(tiny_images().data, "held_out").footage
     alpha = detector.config.score.alpha
-    terms = image_terms(detector, held_out)
+    terms = image_terms([(detector, held_out)])
     calibration = calibration_of(image_evidence(terms, alpha, "0.3/image"))
     scored = score_images(detector, held_out)
     scores = calibration.score(scored.reconstruction, scored.deformation)
@@ -140,7 +140,7 @@ def test_synthetic_defects_show_what_a_threshold_finds(run, good) -> None:
     found = [option.found for option in calibration.options]
     assert found == sorted(found, reverse=True)
     detector = load(run)
-    made = synthetic_terms(detector, read_images([good], detector.config.data))
+    made = synthetic_terms([(detector, read_images([good], detector.config.data))])
     assert set(made.kinds) == {"bend", "cut", "scratch"}
     assert made.synthetic_reconstruction.shape == (24, 1)
 

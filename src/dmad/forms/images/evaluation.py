@@ -107,7 +107,7 @@ def evaluate(detector: Detector, test: LabelledFootage) -> Evaluation:
     }
     lengths = np.ones(len(test.labels), np.int64)
     scores = ScoreSet(channels, test.labels, lengths, 0.0, test.label_name)
-    paper = paper_signals(detector.config)
+    paper = paper_signals(detector.config) if detector.config.deforms else {}
     signals = deployable_signals(detector, scored)
     thresholds = detector.levels if detector.calibration else {}
     ledger = build_image_ledger(
@@ -122,8 +122,7 @@ def evaluate(detector: Detector, test: LabelledFootage) -> Evaluation:
         for name, paper_alpha in paper.items():
             rows += pixel_rows("paper", name, scored, paper_alpha, inside)
         rows += pixel_rows("deployable", RAW, scored, alpha, inside)
-    with_deformation, without = paper
-    rows = larger_rows(rows, (with_deformation, without)) + rows
+    rows = larger_rows(rows, list(paper)) + rows
     return Evaluation(replace(ledger, rows=rows), scores, signals, detector.calibration)
 
 
@@ -152,11 +151,10 @@ def deployable_signals(detector: Detector, scored: ScoredImages) -> dict[str, np
 
     The first is the score that is compared with the threshold, if there is a threshold.
     """
-    signals = {
-        RAW: scored.score(detector.config.score.alpha),
-        WITHOUT_DEFORMATION: scored.reconstruction,
-        DEFORMATION_ALONE: scored.deformation,
-    }
+    signals = {RAW: scored.score(detector.config.score.alpha)}
+    if detector.config.deforms:
+        signals[WITHOUT_DEFORMATION] = scored.reconstruction
+        signals[DEFORMATION_ALONE] = scored.deformation
     if detector.calibration is None:
         return signals
     calibrated = detector.calibration.score(scored.reconstruction, scored.deformation)

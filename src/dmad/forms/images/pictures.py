@@ -155,10 +155,11 @@ class ImagePictures:
         self.format = FrameFormat.from_settings(config.data)
         self.threshold = raw_threshold(calibration, alpha) if calibration else None
         self.full_heat = FULL_HEAT * max(self.threshold or 0.0, 0.0)
+        self.deforms = detector.config.deforms
         self.longest_field = sum(config.model.displacements) or 1.0
 
     def write(self, path: Path, judged: JudgedImage, out: Path, page: int = 0) -> None:
-        """Write overlay, raw map and fields of the image at a path.
+        """Write overlay, raw map and, if the model deforms images, fields of the image at a path.
 
         Args:
             path: The image.
@@ -172,7 +173,8 @@ class ImagePictures:
         picture.thumbnail((OVERLAY_SIDE, OVERLAY_SIDE))
         name = picture_name(judged.name)
         drawing.save_png(self.overlay(np.asarray(picture), judged.map), out / "overlays" / name)
-        drawing.save_png(self.fields(judged), out / "fields" / name)
+        if self.deforms:
+            drawing.save_png(self.fields(judged), out / "fields" / name)
         grey = (judged.map / FULL_MAP).clip(0, 1) * 65535
         drawing.save_png(grey.round().astype(np.uint16), out / "maps" / name)
 
@@ -192,14 +194,12 @@ class ImagePictures:
         return np.hstack([drawing.color_wheel(field, self.longest_field) for field in fields])
 
     def tiles(self, picture: Image, judged: JudgedImage) -> dict[str, Image]:
-        """Return the picture (H, W, 3), its heat and its fields, by their titles."""
-        forward, backward = np.hsplit(self.fields(judged), 2)
-        return {
-            "input": picture,
-            "anomaly": self.overlay(picture, judged.map),
-            "forward field": forward,
-            "backward field": backward,
-        }
+        """Return the picture (H, W, 3), its heat and, if there are any, fields, by their titles."""
+        drawn = {"input": picture, "anomaly": self.overlay(picture, judged.map)}
+        if self.deforms:
+            fields = np.hsplit(self.fields(judged), 2)
+            drawn |= dict(zip(("forward field", "backward field"), fields, strict=True))
+        return drawn
 
 
 def explain(detector: Detector, given: ToExplain) -> Explanation:

@@ -66,10 +66,10 @@ def summarise(
 
 def subtitle(detector: Detector, test: LabelledFootage) -> str:
     """The test split, and how the model was trained."""
-    data, train, model = detector.config.data, detector.config.train, detector.config.model
+    config = detector.config
     return (
-        f"{test.label_name}: {len(test.footage.clips)} test images; {model.teacher}, {data.size} "
-        f"pixels, {train.epochs} epochs, seed {train.seed}"
+        f"{test.label_name}: {len(test.footage.clips)} test images; {config.model.teacher}, "
+        f"{config.data.size} pixels, {config.training}, seed {config.train.seed}"
     )
 
 

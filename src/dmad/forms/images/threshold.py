@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,11 +38,35 @@ DEFAULT_BUDGET = "0.01/image"
 REPORTED_BUDGETS = ("0.01/image", "0.02/image", "0.05/image")  # also in the table of results
 MOST_WITH_DEFECTS = 8  # good images, evenly spread, that get synthetic defects of each kind
 
+Part = tuple[Detector, Footage]  # good images, and a detector that has not seen them
+UnseenImages = Callable[[Detector, DataConfig], Iterable[Part]]
+
 logger = logging.getLogger(__name__)
 
 
-def calibrate(detector: Detector, files: ModelFiles, request: CalibrationRequest) -> Calibration:
+def held_out_images(detector: Detector, data: DataConfig) -> Iterable[Part]:
+    """Return the images held out from the training of a detector.
+
+    Raises:
+        DmadError: The images are missing, or none are held out.
+    """
+    return [(detector, load_split(data, "held_out").footage)]
+
+
+def calibrate(
+    detector: Detector,
+    files: ModelFiles,
+    request: CalibrationRequest,
+    unseen: UnseenImages = held_out_images,
+) -> Calibration:
     """Set the threshold from good images, and store it in the model's card.
+
+    Args:
+        detector: The model.
+        files: Its files.
+        request: What is asked for.
+        unseen: Returns good images of the data set that the model has not seen. They are used if
+            the request names no images.
 
     Raises:
         DmadError: There are too few good images, or the request contains an option or a budget that
@@ -58,7 +82,7 @@ def calibrate(detector: Detector, files: ModelFiles, request: CalibrationRequest
         return _mark_as_normal(detector, store, request, previous)
     require(not request.normal, "there is no threshold yet; set one from good images first")
     zone = request.zone or (previous.zone if previous else ALL)
-    held, synthetic = _held_out(detector, store, request, zone)
+    held, synthetic = _held_out(detector, store, request, zone, unseen)
     alpha = detector.config.score.alpha
     budget = request.false_alarms or (previous.budget if previous else DEFAULT_BUDGET)
     evidence = image_evidence(held, alpha, budget, synthetic)
@@ -95,7 +119,11 @@ def _mark_as_normal(
 
 
 def _held_out(
-    detector: Detector, store: CalibrationStore, request: CalibrationRequest, zone: Zone
+    detector: Detector,
+    store: CalibrationStore,
+    request: CalibrationRequest,
+    zone: Zone,
+    unseen: UnseenImages,
 ) -> tuple[HeldOut, SyntheticTerms | None]:
     """Terms of the images of the request, or else of those that were used last, or else of those
     held out from training. The second result has the terms of synthetic defects in them.
@@ -105,37 +133,40 @@ def _held_out(
     last = detector.calibration
     if not request.footage and store.terms.is_file() and last and last.zone == zone:
         return store.read_terms()
-    good = _good_images(detector, request)
-    return image_terms(detector, good, zone), synthetic_terms(detector, good, zone)
+    parts = list(_good_images(detector, request, unseen))
+    return image_terms(parts, zone), synthetic_terms(parts, zone)
 
 
-def synthetic_terms(detector: Detector, good: Footage, zone: Zone = ALL) -> SyntheticTerms:
+def synthetic_terms(parts: Sequence[Part], zone: Zone = ALL) -> SyntheticTerms:
     """Draw synthetic defects of every kind into good images, and score them."""
-    frames = frames_of(good)
-    images = [frames[i] for i in thin(np.arange(len(frames)), MOST_WITH_DEFECTS)]
-    kinds = [kind for kind in KINDS for _ in images]
-    defects = [
-        defective(image, kind, seed)[0]
-        for seed, (kind, image) in enumerate(zip(kinds, images * len(KINDS), strict=True))
-    ]
-    is_whole = detector.config.data.tiles == 1  # of tiles, only some are drawn into
-    scored = score_frames(detector, defects, zone if is_whole else ALL)
+    images = [(detector, image) for detector, good in parts for image in frames_of(good)]
+    chosen = [images[i] for i in thin(np.arange(len(images)), MOST_WITH_DEFECTS)]
+    scored = []
+    for index, (detector, image) in enumerate(chosen):
+        defects = [
+            defective(image, kind, index + k * len(chosen))[0] for k, kind in enumerate(KINDS)
+        ]
+        is_whole = detector.config.data.tiles == 1  # of tiles, only some are drawn into
+        scored.append(score_frames(detector, defects, zone if is_whole else ALL))
+    count = len(KINDS) * len(chosen)
     return SyntheticTerms(
-        scored.reconstruction[:, None],
-        scored.deformation[:, None],
-        np.array(kinds),
-        plain=np.ones(len(kinds), bool),
+        np.concatenate([one.reconstruction for one in scored])[:, None],
+        np.concatenate([one.deformation for one in scored])[:, None],
+        np.tile(KINDS, len(chosen)),
+        plain=np.ones(count, bool),
     )
 
 
-def _good_images(detector: Detector, request: CalibrationRequest) -> Footage:
-    """The images of the request, or else those held out from training."""
+def _good_images(
+    detector: Detector, request: CalibrationRequest, unseen: UnseenImages
+) -> Iterable[Part]:
+    """The images of the request, or else those of the data set that the model has not seen."""
     data = with_locations(detector.config.data, request.root, request.cache)
     if not request.footage:
-        return load_split(data, "held_out").footage
+        return unseen(detector, data)
     good = read_images(request.footage, data)
     warn_about(_trained_on(good, detector.config.data), logger)
-    return good
+    return [(detector, good)]
 
 
 def read_images(sources: Sequence[str | Path], data: DataConfig) -> Footage:
@@ -180,16 +211,20 @@ def _trained_on(good: Footage, trained: DataConfig) -> list[str]:
     ]
 
 
-def image_terms(detector: Detector, good: Footage, zone: Zone = ALL) -> HeldOut:
+def image_terms(parts: Sequence[Part], zone: Zone = ALL) -> HeldOut:
     """Compute both raw terms of good images. Each image is a clip of one frame."""
-    scored = score_images(detector, good, zone)
-    count = len(scored.reconstruction)
+    scored = [score_images(detector, good, zone) for detector, good in parts]
+    count = sum(len(one.reconstruction) for one in scored)
     require(
         count >= FEWEST_HELD_OUT,
         f"{count} good images are too few for a threshold; give at least three, better thirty",
     )
-    ones = np.ones(count, np.int64)
-    return HeldOut(scored.reconstruction, scored.deformation, ones, fps=1.0)
+    return HeldOut(
+        np.concatenate([one.reconstruction for one in scored]),
+        np.concatenate([one.deformation for one in scored]),
+        np.ones(count, np.int64),
+        fps=1.0,
+    )
 
 
 def image_evidence(

@@ -1,0 +1,1 @@
+"""The form with a bank of normal patches: images of manufactured parts, without a training."""

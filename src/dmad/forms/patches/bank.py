@@ -1,0 +1,141 @@
+"""Fill a bank with patches of good images, and cross-validate the banks of few images."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from copy import copy
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dmad.config import DataConfig, PatchConfig
+from dmad.console import progress_bar
+from dmad.data.footage import Footage, without_repeats
+from dmad.data.splits import load_split
+from dmad.data.windows import Windows, to_model
+from dmad.errors import DmadError, require
+from dmad.forms.images.threshold import Part, held_out_images
+from dmad.hardware import default_device
+from dmad.inference.detector import Detector
+from dmad.inference.torch_backend import TorchBackend
+from dmad.model.patch_bank import PatchBank
+
+BATCH = 8
+SPREADS_FROM = 16  # number of images from which the spreads of the channels are measured
+CANDIDATES = 20  # patches that are drawn at random for each one that is kept
+PROJECTED = 64  # channels to which patches are projected before some of them are chosen
+FOLDS = 10
+FEW = 6  # good images; with so many or fewer, a warning is given
+
+logger = logging.getLogger(__name__)
+
+
+def fill(model: PatchBank, config: PatchConfig, footage: Footage) -> PatchBank:
+    """Return a bank with patches of all images, in 16 bit."""
+    device = default_device()
+    model.to(device)
+    sample = Windows(footage, 0, limit=SPREADS_FROM)
+    x, _ = to_model(sample.__getitems__(list(range(len(sample)))).frames)
+    model.teacher.measure_spreads(x.to(device))
+    return model.with_patches(patches_of(model, config, footage).half()).cpu()
+
+
+@torch.inference_mode()
+def patches_of(model: PatchBank, config: PatchConfig, footage: Footage) -> Tensor:
+    """Return the patches of images that a bank keeps, (N, D). N is at most `model.patches`.
+
+    The patches of many images do not fit into the memory. So of each image, an equal number of
+    patches is drawn at random, and the patches that are kept are chosen from these.
+    """
+    generator = torch.Generator().manual_seed(config.train.seed)
+    windows = Windows(footage, 0, limit=config.data.limit)
+    most = -(-CANDIDATES * config.model.patches // len(windows))  # of an image
+    drawn = []
+    for start in progress_bar(range(0, len(windows), BATCH), "features of the images"):
+        batch = list(range(start, min(start + BATCH, len(windows))))
+        x, _ = to_model(windows.__getitems__(batch).frames)
+        for image in model.patches_of(x.to(model.patches.device)).cpu():
+            patches = image.flatten(1).T
+            drawn.append(patches[torch.randperm(len(patches), generator=generator)[:most]])
+    patches = torch.cat(drawn)
+    return patches[choose(patches, config.model.patches, generator)]
+
+
+def choose(patches: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """Choose patches that differ most from each other: a greedy k-centre coreset.
+
+    The patch that is farthest from all chosen ones is chosen next. For speed, distances are
+    measured after a random projection.
+
+    Args:
+        patches: (N, D).
+        count: Number of patches to choose. If there are not more, all are chosen.
+        generator: Random numbers for the projection and the first patch.
+
+    Returns:
+        Indices (count,) or (N,).
+    """
+    if len(patches) <= count:
+        return torch.arange(len(patches))
+    points = patches @ torch.randn(patches.shape[1], PROJECTED, generator=generator)
+    lengths = points.square().sum(1)
+    chosen = torch.randint(len(points), (count,), generator=generator)  # only the first one counts
+    nearest = torch.full_like(lengths, torch.inf)  # squared distance to the nearest chosen patch
+    for index in progress_bar(range(1, count), "choosing patches"):
+        last = chosen[index - 1]
+        squared = torch.addmv(lengths + lengths[last], points, points[last], alpha=-2)
+        torch.minimum(nearest, squared, out=nearest)
+        chosen[index] = nearest.argmax()
+    return chosen
+
+
+def held_out_or_folds(detector: Detector, data: DataConfig) -> Iterable[Part]:
+    """Return the images held out from a bank, or the folds of a cross-validation without any."""
+    try:
+        return held_out_images(detector, data)
+    except DmadError:  # none are held out
+        return folds(detector, data)
+
+
+def folds(detector: Detector, data: DataConfig) -> Iterator[Part]:
+    """Yield the training images in folds, each with a detector that has no patches of them.
+
+    Args:
+        detector: A model whose patches come from all training images.
+        data: Where the training images are.
+
+    Raises:
+        DmadError: The training images are missing, or the model is an exported one.
+    """
+    backend: Any = detector.backend
+    require(
+        isinstance(backend, TorchBackend),
+        "no images were held out from this model, and an exported model cannot be cross-validated; "
+        "calibrate the run that was exported, or give good images",
+    )
+    footage = without_repeats(load_split(data, "train").footage)
+    clips = footage.clips
+    if len(clips) <= FEW:
+        logger.warning(
+            "%d good images show little of how good parts differ, so new good parts may be called "
+            "anomalous; take ten or more",
+            len(clips),
+        )
+    count = min(FOLDS, len(clips))
+    for fold in range(count):
+        own = clips[fold::count]
+        others = replace(footage, clips=tuple(clip for clip in clips if clip not in own))
+        patches = patches_of(backend.model, detector.config, others)
+        yield with_patches(detector, patches), replace(footage, clips=own)
+
+
+def with_patches(detector: Detector, patches: Tensor) -> Detector:
+    """Return a detector with the same teacher and other patches (N, D)."""
+    other = copy(detector)
+    backend: Any = copy(detector.backend)
+    backend.model = backend.model.with_patches(patches)
+    other.backend = backend
+    return other

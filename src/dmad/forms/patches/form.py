@@ -1,0 +1,78 @@
+"""The form for images that keeps patches of good images, and compares new images with them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dmad.forms.images.form import Images
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from dmad.calibration.calibration import Calibration
+    from dmad.calibration.request import CalibrationRequest
+    from dmad.config import PatchConfig
+    from dmad.data.footage import LabelledFootage
+    from dmad.inference.detector import Detector
+    from dmad.model.patch_bank import PatchBank
+    from dmad.runs import ModelFiles
+
+
+class Patches(Images):
+    """The form with a bank of normal patches. Data, pictures and results are those of images.
+
+    Modules that need torch are imported inside the methods, so that exported models run without it.
+
+    Args:
+        teacher: A network to use as teacher instead of the one that the settings name.
+    """
+
+    name = "patches"
+
+    def network(self, config: PatchConfig, scenes: int = 1) -> PatchBank:  # type: ignore[override]
+        """Return an empty bank with these settings, ready to load patches into."""
+        from copy import deepcopy
+
+        from dmad.model.patch_bank import PatchBank
+
+        return PatchBank(config.model, deepcopy(self.teacher))
+
+    def prepare(self, config: PatchConfig, train: LabelledFootage) -> PatchBank:  # type: ignore[override]
+        """Return a bank with patches of the images. It needs no training."""
+        from dmad.forms.patches.bank import fill
+        from dmad.model.teacher_weights import load_teacher
+
+        model = self.network(config)
+        load_teacher(model.teacher, config.model)
+        return fill(model, config, train.footage)
+
+    def outputs(
+        self,
+        model: PatchBank,  # type: ignore[override]
+        config: PatchConfig,  # type: ignore[override]
+        x: Tensor,
+        target: Tensor,
+        background: Tensor | None,
+    ) -> dict[str, Tensor]:
+        """Return scores and maps of a batch. The deformation is zero."""
+        import torch
+
+        from dmad.model.scoring import scores_of_maps_plus
+
+        distances = model(x)
+        scores = scores_of_maps_plus(distances, torch.zeros_like(distances), config.score)
+        return {
+            "terms": torch.stack((scores.score, scores.reconstruction, scores.deformation), 1),
+            "reconstruction_map": scores.reconstruction_map,
+            "deformation_map": scores.deformation_map,
+            "deformed": x,
+        }
+
+    def calibrate(
+        self, detector: Detector, files: ModelFiles, request: CalibrationRequest
+    ) -> Calibration:
+        """Set the threshold from good images, with a cross-validation if none are held out."""
+        from dmad.forms.images.threshold import calibrate
+        from dmad.forms.patches.bank import held_out_or_folds
+
+        return calibrate(detector, files, request, held_out_or_folds)

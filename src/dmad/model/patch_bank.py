@@ -1,0 +1,93 @@
+"""A bank of normal patches. A patch is a vector of a teacher's features of one place in an image.
+
+The bank keeps patches of good images. The score of a place is the distance of its patch to the
+nearest one in the bank. This is the idea of PatchCore (Roth et al., "Towards Total Recall in
+Industrial Anomaly Detection", CVPR 2022). Nothing is learnt by gradients.
+"""
+
+from __future__ import annotations
+
+from copy import copy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dmad.config import PatchModelConfig
+from dmad.model.distillation import Teacher
+
+STAGES = slice(1, 3)  # of the teacher: those with strides 8 and 16
+WINDOW = 3  # features are averaged over this many places in each direction
+COMPARED = 1024  # patches that are compared with the bank at once; limits the memory
+
+
+class PatchBank(nn.Module):
+    """A frozen teacher, and patches of good images.
+
+    Args:
+        config: The settings.
+        teacher: A network to use as teacher instead of the named one.
+    """
+
+    background: None = None  # single images have no fixed view
+    patches: Tensor  # (N, D) 16 bit: features of N places
+
+    def __init__(self, config: PatchModelConfig, teacher: nn.Module | None = None) -> None:
+        super().__init__()
+        self.teacher = Teacher(config.teacher, teacher, even_channels=True)
+        channels = sum(self.teacher.channels[STAGES])
+        self.register_buffer("patches", torch.zeros(1, channels))
+
+    def with_patches(self, patches: Tensor) -> PatchBank:
+        """Return a bank with the same teacher and other patches (N, D)."""
+        other = copy(self)
+        other._buffers = {**self._buffers, "patches": patches}
+        return other
+
+    def patches_of(self, x: Tensor) -> Tensor:
+        """Return the patches of images: from (B, 3, H, W) in [-1, 1] to (B, D, H / 8, W / 8).
+
+        D is the number of channels of both stages. The squared distance of two patches is the mean
+        over the channels.
+        """
+        stages = [
+            F.avg_pool2d(stage.float(), WINDOW, 1, WINDOW // 2, count_include_pad=False)
+            for stage in self.teacher(x)[STAGES]
+        ]
+        fine = stages[0].shape[2:]
+        resized = [F.interpolate(stage, fine, mode="bilinear") for stage in stages[1:]]
+        patches = torch.cat((stages[0], *resized), 1)
+        return torch.div(patches, patches.shape[1] ** 0.5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the distance of each place to the nearest patch of the bank.
+
+        Args:
+            x: (B, 3, H, W) in [-1, 1].
+
+        Returns:
+            (B, H, W), 0 or more, interpolated between places.
+        """
+        patches = self.patches_of(x)
+        batch, channels, height, width = patches.shape
+        places = patches.movedim(1, -1).reshape(-1, channels)
+        parts = torch.split(places, COMPARED)
+        distances = torch.cat([distance_to_nearest(part, self.patches) for part in parts])
+        maps = distances.reshape(batch, 1, height, width)
+        return F.interpolate(maps, x.shape[2:], mode="bilinear")[:, 0]
+
+    def _load_from_state_dict(self, state: Any, prefix: str, *others: Any) -> None:
+        """Load a bank of any size."""
+        self.patches = torch.empty_like(state.get(f"{prefix}patches", self.patches))
+        super()._load_from_state_dict(state, prefix, *others)
+
+
+def distance_to_nearest(a: Tensor, b: Tensor) -> Tensor:
+    """Return the distance (N,) of each vector of `a` (N, D) to the nearest vector of `b` (M, D).
+
+    One matrix product computes all squared distances: |a|² + |b|² - 2 a·b.
+    """
+    b = b.to(a.dtype)
+    squared = (b.square().sum(1) - 2 * a @ b.T).amin(1) + a.square().sum(1)
+    return squared.clamp(min=0).sqrt()

@@ -1,0 +1,71 @@
+"""The form with a bank of normal patches: what a run of it can do."""
+
+from dataclasses import fields
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from dmad.api import evaluate, load
+from dmad.config import plain, restore, section_classes
+from dmad.predict.images import predict_images
+from dmad.runs import read_config
+
+
+def test_only_settings_that_count_exist():
+    names = {
+        name: [item.name for item in fields(one)]
+        for name, one in section_classes("patches").items()
+    }
+    assert names.keys() == {"data", "model", "score", "train"}
+    assert names["model"] == ["teacher", "teacher_weights", "patches"]
+    assert names["score"] == ["sigma"]
+    assert names["train"] == ["seed"]
+
+
+def test_settings_survive_a_file(bank_run, bank_settings):
+    assert restore(plain(bank_settings())) == read_config(bank_run)
+
+
+def test_patches_are_stored_in_16_bit(bank_run):
+    patches = load_file(bank_run / "model.safetensors")["patches"]
+    assert (patches.dtype, tuple(patches.shape)) == (torch.float16, (100, 128 + 256))
+    assert load(bank_run, fast=False).backend.model.patches.dtype == torch.float32
+
+
+def test_defects_are_found_and_marked(bank_run, image_data):
+    detector = load(bank_run)
+    test = image_data / "discs" / "test"
+    good, spots = (detector(sorted((test / name).iterdir())) for name in ("good", "spot"))
+    assert spots.raw.min() > good.raw.max()
+    heat = spots.explained(0).map
+    row, column = np.unravel_index(heat.argmax(), heat.shape)
+    assert 20 < row < 38
+    assert 26 < column < 44
+
+
+def test_a_run_is_evaluated_without_rows_of_the_paper(bank_run, tmp_path):
+    evaluation = evaluate(bank_run, out=tmp_path)
+    assert {row.block for row in evaluation.ledger.rows} == {"deployable"}
+    values = {row.metric: row.value for row in evaluation.ledger.rows}
+    assert values["image_AUROC"] == 1
+    assert values["pixel_AUROC"] > 0.9
+    assert (tmp_path / "report.html").exists()
+
+
+def test_pictures_have_no_fields(bank_run, image_data, tmp_path):
+    detector = load(bank_run)
+    out = predict_images(detector, [image_data / "discs" / "test" / "spot"], tmp_path / "out")
+    assert len(list((out / "overlays").rglob("*.png"))) == 4
+    assert not list((out / "fields").rglob("*.png"))
+
+
+@pytest.mark.parametrize("format", ["onnx", "openvino"])
+def test_an_export_has_the_scores_of_pytorch(bank_run, image_data, tmp_path, export_run, format):
+    report = export_run(bank_run, format, out=tmp_path / format)
+    assert report.difference < 1e-3
+    images = sorted((image_data / "discs" / "test" / "spot").iterdir())
+    ours, theirs = load(bank_run, fast=False, device="cpu"), load(tmp_path / format)
+    np.testing.assert_allclose(theirs(images).raw, ours(images).raw, rtol=1e-3)
+    assert theirs(images).verdict.tolist() == ours(images).verdict.tolist()
