@@ -29,6 +29,7 @@ ORDER = [
         "runs",
         "hardware",
         "console",
+        "cluster",
     },
     {"model"},
     {"data"},

@@ -67,9 +67,7 @@ def test_a_task_that_ends_its_actor_each_time_is_left_out(model, write_film, tmp
 
 
 @pytest.mark.filterwarnings("ignore")  # Ray's own
-def test_an_error_of_a_worker_ends_the_scan_with_its_message(
-    tmp_path,
-):
+def test_an_error_of_a_worker_ends_the_scan_with_its_message(tmp_path):
     pytest.importorskip("ray", reason="Ray is not installed: pip install '.[ray]'")
     task = Task.of([Source("film.mp4", 1, "1", "gate")])
     settings = JudgeSettings(str(tmp_path / "nothing"), tmp_path / "parts", device="cpu")
@@ -79,11 +77,3 @@ def test_an_error_of_a_worker_ends_the_scan_with_its_message(
             list(engine.run([task]))
     finally:
         engine.close()
-
-
-@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "127.0.0.1:99999"])
-def test_an_address_where_nothing_answers_is_refused_at_once(tmp_path, address):
-    pytest.importorskip("ray", reason="Ray is not installed: pip install '.[ray]'")
-    settings = JudgeSettings(str(tmp_path), tmp_path / "parts", device="cpu")
-    with pytest.raises(DmadError, match="no Ray cluster at"):
-        RayEngine(settings, WorkerOptions(workers=1, ray=address))

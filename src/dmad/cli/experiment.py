@@ -55,6 +55,12 @@ class GridOptions:
         out: Folder to write to (default: the name of the experiment).
         data: The data of all trainings.
         train: All trainings.
+        ray: Train several variants at the same time on a Ray cluster: `auto` for the cluster that
+            this machine belongs to (if there is none, Ray starts on this machine), `local` for a
+            new one on this machine, or an address. All machines must see the same folders.
+        threads_per_worker: With --ray, processor cores of a training.
+        gpus_per_worker: With --ray, GPUs of a training, such as 1 or 0.5. With 0, trainings use
+            processor cores.
     """
 
     seeds: list[int] | None = None
@@ -63,14 +69,18 @@ class GridOptions:
     out: Path | None = None
     data: GridData = GridData()
     train: GridTraining = GridTraining()
+    ray: str = ""
+    threads_per_worker: int = 1
+    gpus_per_worker: float = 0.0
 
     def effort(self) -> Effort:
-        """Return the seeds, variants, training length and time budget of these options.
+        """Return the seeds, variants, training length, time budget and workers of these options.
 
         Raises:
-            DmadError: The budget is not a duration such as 20m.
+            DmadError: The budget is not a duration such as 20m, or an option needs --ray.
         """
         from dmad.experiments.effort import Effort
+        from dmad.experiments.grid_workers import GridWorkers
 
         return Effort(
             epochs=self.train.epochs,
@@ -78,6 +88,7 @@ class GridOptions:
             seeds=self.seeds or (),
             only=self.variants or (),
             budget=seconds(self.budget) if self.budget else None,
+            workers=GridWorkers(self.ray, self.threads_per_worker, self.gpus_per_worker),
         )
 
 

@@ -1,4 +1,4 @@
-"""How many models an experiment trains and for how long: seeds, epochs, variants, time budget."""
+"""How many models an experiment trains, for how long, and where."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from dmad.data.splits import load_split
 from dmad.data.windows import Windows
 from dmad.errors import require
 from dmad.experiments.grid import PlannedRun, Variants
+from dmad.experiments.grid_workers import HERE, GridWorkers
 from dmad.files import write_atomically
 from dmad.runs import find_model, read_card
 from dmad.typed import typed
@@ -31,7 +32,9 @@ class Effort:
         size: Height and width of the images in pixels. None: as in the settings of the variant.
         seeds: Each variant is trained once with each seed. Empty: the seed in its settings.
         only: Titles of the variants to train. Empty: all variants.
-        budget: Longest time for all trainings together, in seconds. None: no limit.
+        budget: Longest time for all trainings together, in seconds. None: no limit. The speed is
+            that of this machine, and on a cluster the times of all trainings are added.
+        workers: Where the trainings are done.
     """
 
     epochs: int | None = None
@@ -39,6 +42,7 @@ class Effort:
     seeds: Sequence[int] = ()
     only: Sequence[str] = ()
     budget: float | None = None
+    workers: GridWorkers = HERE
 
     def variants(self, declared: Variants, out: Path) -> dict[str, Config]:
         """Return the settings of the variants to train, by title.

@@ -1,6 +1,7 @@
 """A grid: the variants of an experiment and the columns of its table, and the outcomes of its runs.
 
-`run_grid.py` trains the variants, `grid_table.py` writes the table, `grid_figure.py` draws it.
+`run_grid.py` runs it, `grid_workers.py` trains its variants, `grid_table.py` writes the table, and
+`grid_figure.py` draws it.
 """
 
 from __future__ import annotations
@@ -50,6 +51,11 @@ class PlannedRun:
     def seed(self) -> int:
         """The seed of the training."""
         return self.config.train.seed
+
+    @property
+    def title(self) -> str:
+        """Its variant and seed, for messages."""
+        return f"{self.variant}, seed {self.seed}"
 
 
 @dataclass(frozen=True)

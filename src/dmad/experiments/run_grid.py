@@ -9,16 +9,13 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from dmad.api import complete, evaluate
 from dmad.categories import ledger_value
 from dmad.config import Config
 from dmad.data.locations import with_locations
-from dmad.errors import require
-from dmad.evaluation.ledger_file import read_rows
+from dmad.errors import DmadError, require
 from dmad.experiments.effort import Effort
 from dmad.experiments.grid import (
     TRAINING,
@@ -32,14 +29,13 @@ from dmad.experiments.grid import (
 )
 from dmad.experiments.grid_figure import draw_grid
 from dmad.experiments.grid_table import write_grid_table
+from dmad.experiments.grid_workers import Rows, check_same_settings, run_all
 from dmad.experiments.tables import print_table
 from dmad.runs import Run, find_model, read_card, read_config
 
 logger = logging.getLogger(__name__)
 
 PRECISIONS = {"bf16-mixed": "bf16", "32-true": "fp32"}  # Lightning's name: name in a table
-
-Rows = list[dict[str, Any]]  # rows of a `ledger.json`
 
 
 def run_grid(grid: Grid, out: Path, effort: Effort) -> list[Outcome]:
@@ -49,25 +45,37 @@ def run_grid(grid: Grid, out: Path, effort: Effort) -> list[Outcome]:
         grid: The variants and the columns of the table.
         out: Folder for the runs and for `NAME.json`, `.csv`, `.md`, `.png` and `.pdf`. Outcomes of
             earlier calls stay in the table.
-        effort: The seeds, epochs, size and variants to run.
+        effort: The seeds, epochs, size and variants to run, and where.
 
     Raises:
-        DmadError: The folder holds runs with other settings, or a variant cannot be trained.
+        DmadError: The folder holds runs with other settings, or some variants cannot be trained.
+            The others are trained first.
     """
     variants = effort.variants(grid.variants, out)
     outcomes = {one.key: one for one in read_outcomes(out / f"{grid.name}.json")}
     _check_earlier(grid, effort, variants, list(outcomes.values()), out)
-    for run in effort.runs(variants, out):
-        logger.info(f"{run.variant}, seed {run.seed}")
-        outcome = read_outcome(run, finish_run(run), grid.columns)
+    runs = effort.runs(variants, out)
+    failures: list[str] = []
+    for run, result in run_all(runs, effort.workers):  # in the order in which they end
+        if result.failure:
+            failures.append(f"{run.title}: {result.failure}")
+            logger.warning(failures[-1])
+            continue
+        outcome = read_outcome(run, result.rows, grid.columns)
         before = outcomes.get(outcome.key)
         if before and not outcome.machine:
             outcome = replace(outcome, machine=before.machine)
         outcomes[outcome.key] = outcome
         ordered = sort_outcomes(outcomes.values(), grid.variants)
         table = write_grid_table(grid, ordered, out)  # after every run, in case of a stop
-    print_table(table)
-    draw_grid(ordered, grid.titles, out / grid.name)
+    if len(failures) < len(runs):
+        print_table(table)
+        draw_grid(ordered, grid.titles, out / grid.name)
+    if failures:
+        raise DmadError(
+            f"{len(failures)} of {len(runs)} trainings failed; the same command tries them again. "
+            f"The first is {failures[0]}"
+        )
     return ordered
 
 
@@ -90,7 +98,7 @@ def _check_earlier(
     seeds = sorted({one.seed for one in earlier})
     for run in replace(effort, seeds=seeds).runs(variants, out):
         if (run.variant, run.seed) in keys and Run(run.folder).config.exists():
-            _check_settings(run)
+            check_same_settings(run)
 
 
 def _check_length(earlier: Outcome, config: Config, out: Path) -> None:
@@ -100,25 +108,6 @@ def _check_length(earlier: Outcome, config: Config, out: Path) -> None:
         f"{out} holds {earlier.variant!r} of {earlier.epochs} epochs at {earlier.size} px, "
         f"not {epochs} at {size}; choose another folder with --out",
     )
-
-
-def _check_settings(run: PlannedRun) -> None:
-    require(
-        read_config(run.folder) == run.config,
-        f"{run.folder} holds a run with other settings; choose another folder with --out",
-    )
-
-
-def finish_run(run: PlannedRun) -> Rows:
-    """Train and evaluate a run if this is not done yet; return the rows of its ledger."""
-    folder = Run(run.folder)
-    if folder.config.exists():
-        _check_settings(run)
-    complete(run.config, run.folder)
-    ledger = folder.evaluation / "ledger.json"
-    if not ledger.exists():
-        evaluate(run.folder)
-    return read_rows(ledger)
 
 
 def read_outcome(run: PlannedRun, rows: Rows, columns: Sequence[Column]) -> Outcome:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import logging
 import pickle
-import socket
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import urlsplit
 
-from dmad.errors import DmadError, one_line
+from dmad.cluster import Cluster
 from dmad.scan.cutting import Cutter
 from dmad.scan.engines import CRASHED, MOST_CRASHES, AnyTask, Crash, Result, stretches_of
 from dmad.scan.parts import PartWriter, part_path
@@ -22,8 +20,6 @@ from dmad.scan.views import Model
 logger = logging.getLogger(__name__)
 
 MOST_BLOCKS = 200  # tasks that cut films
-REACHED_IN = 10.0  # seconds
-LOCAL = "local"  # the address for a new cluster on this machine
 
 
 class RayEngine:
@@ -37,21 +33,17 @@ class RayEngine:
         options: The address of the cluster, and the number and size of the workers.
 
     Raises:
-        DmadError: Ray is not installed, or the cluster cannot be reached.
+        DmadError: Ray is not installed, the cluster cannot be reached, or its machines are too
+            small for a worker.
     """
 
     def __init__(self, settings: JudgeSettings, options: WorkerOptions) -> None:
-        try:
-            import ray
-            import ray.data
-        except ImportError as error:
-            raise DmadError("--ray needs Ray; install it with: pip install 'dmad[ray]'") from error
         self.settings, self.options = settings, options
-        self._was_running = ray.is_initialized()
-        if not self._was_running:
-            _connect(options.ray)
-        cores = int(ray.cluster_resources().get("CPU", 1))
-        self.workers = options.workers or max(1, cores // options.threads_per_worker)
+        threads, gpus = options.threads_per_worker, options.gpus_per_worker
+        self._cluster = Cluster(options.ray, threads, gpus)
+        import ray.data
+
+        self.workers = options.workers or self._cluster.cores // threads
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
         for name in ("ray", "ray.data"):
@@ -117,30 +109,10 @@ class RayEngine:
 
     def close(self) -> None:
         """Leave the cluster. A cluster that this scan has started ends."""
-        import ray
         import ray.data
 
         ray.data.DataContext.get_current().max_errored_blocks = self._allowed_errors
-        if not self._was_running:
-            ray.shutdown()
-
-
-def _connect(address: str) -> None:
-    """Connect to a cluster. `auto` starts one on this machine if there is none."""
-    import ray
-
-    options: dict[str, Any] = {"logging_level": logging.WARNING, "log_to_driver": False}
-    try:
-        if address == "auto":
-            try:
-                ray.init(address="auto", **options)
-            except ConnectionError:
-                ray.init(address=LOCAL, include_dashboard=False, **options)
-        else:
-            _check_reachable(address)
-            ray.init(address=address, **options)
-    except Exception as error:  # Ray raises many kinds
-        raise DmadError(f"no Ray cluster at {address} ({one_line(error)})") from error
+        self._cluster.close()
 
 
 @contextmanager
@@ -149,13 +121,6 @@ def _limited_retries() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "`ray_remote_args` is deprecated")
         yield
-
-
-def _check_reachable(address: str) -> None:
-    """Raise an error if nothing answers at HOST:PORT or ray://HOST:PORT. Ray waits for minutes."""
-    place = urlsplit(address if "://" in address else f"//{address}")
-    if place.port is not None:
-        socket.create_connection((place.hostname, place.port), timeout=REACHED_IN).close()
 
 
 class _Cut:

@@ -1,0 +1,111 @@
+"""Connects to a Ray cluster, for archives and for experiments with many trainings."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+from dmad.errors import DmadError, one_line, require
+
+AUTO = "auto"  # the address for the cluster that this machine belongs to
+LOCAL = "local"  # the address for a new cluster on this machine
+REACHED_IN = 10.0  # seconds
+
+
+class Cluster:
+    """A connection to a Ray cluster. Close it, or use it in a `with` statement.
+
+    If this process is connected to a cluster already, that one is used, and stays connected.
+
+    Args:
+        address: `auto`, `local`, or an address such as HOST:PORT. If `auto` finds no cluster, a new
+            one starts on this machine.
+        cores: Processor cores of a worker.
+        gpus: GPUs of a worker.
+
+    Raises:
+        DmadError: Ray is not installed, the cluster cannot be reached, or no machine of it is large
+            enough for a worker.
+    """
+
+    def __init__(self, address: str, cores: int = 1, gpus: float = 0.0) -> None:
+        try:
+            import ray
+        except ImportError as error:
+            raise DmadError("--ray needs Ray; install it with: pip install 'dmad[ray]'") from error
+        self._was_connected = ray.is_initialized()
+        if not self._was_connected:
+            _connect(address)
+        try:
+            _check_size(cores, gpus)
+        except DmadError:
+            self.close()
+            raise
+
+    @property
+    def cores(self) -> int:
+        """The number of processor cores of all machines."""
+        import ray
+
+        return int(ray.cluster_resources().get("CPU", 1))
+
+    def close(self) -> None:
+        """Leave the cluster. If this connection started it, the cluster ends."""
+        import ray
+
+        if not self._was_connected:
+            ray.shutdown()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _connect(address: str) -> None:
+    import ray
+
+    options: dict[str, Any] = {"logging_level": logging.WARNING, "log_to_driver": False}
+    try:
+        if address == AUTO:
+            try:
+                ray.init(address=AUTO, **options)
+            except ConnectionError:
+                ray.init(address=LOCAL, include_dashboard=False, **options)
+        else:
+            _check_reachable(address)
+            ray.init(address=address, **options)
+    except Exception as error:  # Ray raises many kinds
+        raise DmadError(f"no Ray cluster at {address} ({one_line(error)})") from error
+
+
+def _check_size(cores: int, gpus: float) -> None:
+    """Raise an error if no machine is large enough for a worker. Ray would wait forever."""
+    import ray
+
+    machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    wanted = (("CPU", "cores", cores, "--threads-per-worker"),
+              ("GPU", "GPUs", gpus, "--gpus-per-worker"))  # fmt: skip
+    for kind, name, needed, option in wanted:
+        most = max((machine.get(kind, 0) for machine in machines), default=0)
+        require(
+            needed <= most,
+            f"a worker needs {needed:g} {name}, and the largest machine of the cluster has "
+            f"{most:g}; give a smaller {option}",
+        )
+
+
+def _check_reachable(address: str) -> None:
+    """Raise an error if nothing answers at HOST:PORT or ray://HOST:PORT. Ray waits for minutes."""
+    place = urlsplit(address if "://" in address else f"//{address}")
+    if place.port is not None:
+        socket.create_connection((place.hostname, place.port), timeout=REACHED_IN).close()
