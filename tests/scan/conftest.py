@@ -42,15 +42,17 @@ def write_film(frames_of) -> Callable[..., Path]:
         seed: int = 0,
         group: int = 10,
         times: Sequence[int] | None = None,
+        codec: str = "libx264",
         **options: str,
     ) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         with av.open(str(path), "w") as container:
-            stream = container.add_stream("libx264", rate=10)
+            stream = container.add_stream(codec, rate=10)
             stream.width = stream.height = 64
             stream.pix_fmt = "yuv420p"
             stream.codec_context.gop_size = group
-            stream.codec_context.time_base = Fraction(1, 1000)
+            ticks = 10 if path.suffix == ".avi" else 1000  # AVI has a place for each tick
+            stream.codec_context.time_base = Fraction(1, ticks)
             stream.options = {"preset": "ultrafast", "crf": "20", **options}
             for index, frame in enumerate(frames_of(seed, count)):
                 if index in ODD:

@@ -20,10 +20,11 @@ def test_the_past_is_that_of_the_model_and_of_its_score(cutter):
     assert cutter.past("gate") == 4 + 4 - 1
 
 
-def test_only_long_films_are_cut(cutter, write_film, write_clip, tmp_path):
+def test_only_long_films_and_folders_are_cut(cutter, write_film, write_clip, tmp_path):
     assert len(cutter.cut(write_film(tmp_path / "long.mp4", 60), "gate")) == 3
     assert cutter.cut(write_film(tmp_path / "short.mp4", 25), "gate") == ()
-    assert cutter.cut(write_clip(tmp_path / "clip", 0, 60), "gate") == ()
+    assert len(cutter.cut(write_clip(tmp_path / "long", 0, 60), "gate")) == 3
+    assert cutter.cut(write_clip(tmp_path / "short", 0, 25), "gate") == ()
 
 
 def test_a_film_whose_template_comes_from_its_past_is_not_cut(cutter, write_film, tmp_path):

@@ -103,6 +103,7 @@ def variable_times() -> list[int]:
 
 
 PAUSE = [100 * index + 4000 * (index > 75) for index in range(140)]
+REPEATS = [100 * (index + index // 20) for index in range(140)]  # a place of AVI stays empty
 
 
 @pytest.mark.parametrize(
@@ -116,10 +117,15 @@ PAUSE = [100 * index + 4000 * (index > 75) for index in range(140)]
         (".ts", {}, True, 7),
         (".mkv", {"bf": "2"}, True, 7),
         (".mp4", {"times": variable_times(), "bf": "2"}, True, 7),
+        (".avi", {}, False, 7),
+        (".avi", {}, True, 7),
+        (".avi", {"times": REPEATS}, False, 7),
+        (".avi", {"bf": "2"}, False, 1),
     ],
     ids=[
         *("constant", "variable", "pause", "one keyframe", "few keyframes"),
         *("damaged ts", "damaged mkv", "damaged and variable"),
+        *("avi", "damaged avi", "avi with repeats", "avi with B-frames"),
     ],
 )
 def test_a_film_in_seven_stretches_gives_the_scores_of_one_pass(
@@ -132,6 +138,21 @@ def test_a_film_in_seven_stretches_gives_the_scores_of_one_pass(
     seconds = options.get("times", [13900])[-1] / 1000 / 7
     cut = run_scan(model, path.parent, "cut", stretch=seconds)
     assert len(list((cut.folder / "parts").iterdir())) == (stretches + 1 if stretches > 1 else 1)
+    assert_same(rows_of(whole.folder), rows_of(cut.folder))
+    assert_same_events(events(whole.folder), events(cut.folder))
+
+
+def test_a_folder_in_seven_stretches_gives_the_scores_of_one_pass(
+    model, write_odd_clip, run_scan, rows_of, tmp_path
+):
+    (tmp_path / "archive").mkdir()
+    folder = tmp_path / "archive" / "clip"
+    write_odd_clip(folder, 4, 140, range(58, 75), range(8, 24))
+    for number in (0, 59, 60, 61, 139):
+        (folder / f"{number:03}.png").write_bytes(b"no image")
+    whole = run_scan(model, folder.parent, "whole")
+    cut = run_scan(model, folder.parent, "cut", stretch=2.0)
+    assert len(list((cut.folder / "parts").iterdir())) == 8
     assert_same(rows_of(whole.folder), rows_of(cut.folder))
     assert_same_events(events(whole.folder), events(cut.folder))
 

@@ -1,4 +1,4 @@
-"""Decides which films are long enough to be cut into stretches, without loading the model."""
+"""Decides which films and folders of frames are cut into stretches, without loading the model."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SHORTEST_CUT = 1.5  # a film longer than this many stretches is cut
 
 
 class Cutter:
-    """Cuts long films.
+    """Cuts long films and long folders of frames.
 
     Args:
         model: The model.
@@ -49,7 +49,9 @@ class Cutter:
         """Return the frames per second of a source."""
         calibration = self.model.calibration
         usual = calibration.fps if calibration else self.model.config.data.fps
-        return probe(path, self.views.of(view).fps)[0] or float(usual) or DEFAULT_FPS
+        given = self.views.of(view).fps
+        stated = given if path.is_dir() else probe(path, given)[0]
+        return stated or float(usual) or DEFAULT_FPS
 
     def outcome(self, source: Source) -> Outcome:
         """Return what is known of a film or a folder of frames before it is judged."""
@@ -75,11 +77,11 @@ class Cutter:
         return PartInfo(task.view, (self.outcome(source),), tuple(stretches))
 
     def cut(self, path: Path, view: str) -> Sequence[Stretch]:
-        """Return the stretches of a long film; none if it is judged as a whole."""
+        """Return the stretches of a long film or folder; none if it is judged as a whole."""
         longest = SHORTEST_CUT * self.seconds
-        if path.is_dir() or self.depends_on_all(view) or stated_seconds(path) <= longest:
+        if self.depends_on_all(view) or not (path.is_dir() or stated_seconds(path) > longest):
             return ()
-        index = read_index(path)
+        index = read_index(path, self.rate(path, view))
         if index is None or index.seconds <= longest:
             return ()
         stretches = index.cut(self.seconds, self.past(view))

@@ -85,7 +85,7 @@ def _frames_around(
     past = judge.cutter.past(view)
     depends_on_all = judge.cutter.depends_on_all(view)
     threads, ignore = judge.settings.threads, lambda line: None
-    index = None if path.is_dir() or depends_on_all else read_index(path)
+    index = None if depends_on_all else read_index(path, fps)
     if index is not None:
         start = index.times[0] * index.tick
         stretch = replace(index.at(first, last, past), intact_from=None)

@@ -1,14 +1,15 @@
-"""Cuts a long film at keyframes into stretches, and reads the frames of films and folders.
+"""Cuts long films and folders of frames into stretches, and reads their frames.
 
 The frames of a stretch get the scores that they would have in one pass over the whole film:
 decoding starts early enough, and the frames before the stretch fill the past of the model and of
-the score.
+the score. A film is cut at keyframes. A folder of frames can be cut anywhere.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import chain, pairwise
 from pathlib import Path
@@ -17,7 +18,8 @@ import av
 
 from dmad.data.reading.decode import decode
 from dmad.data.reading.frame_format import Frame, FrameFormat
-from dmad.data.reading.paths import is_image
+from dmad.data.reading.image_files import open_image
+from dmad.data.reading.paths import image_files, is_image
 from dmad.data.reading.source_frames import shortest_gap
 from dmad.data.reading.sources import with_times
 from dmad.data.reading.video_files import DamagedError, Decoding, resize_frame, video_frames
@@ -29,14 +31,17 @@ from dmad.data.reading.video_header import (
     read_header,
     video_stream,
 )
-from dmad.errors import DmadError, one_line
+from dmad.errors import DmadError, one_line, require
 
 Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Stretch:
-    """A part of a film. Times are in ticks of its track."""
+    """A part of a film, whose times are in ticks of its track; or of a folder of frames.
+
+    The time of a frame of a folder is its position among all frames.
+    """
 
     number: int
     count: int  # number of stretches of the film
@@ -74,10 +79,10 @@ class ReadFrame:
 
 @dataclass(frozen=True)
 class FilmIndex:
-    """The times of all frames of a film, in ticks, in the order in which they are shown."""
+    """The times of all frames of a film or folder, in ticks and in the order of showing."""
 
     times: list[int]
-    keyframes: list[int]  # positions in `times`, rising
+    keyframes: list[int]  # positions in `times`, rising; of a folder, all
     tick: float  # seconds
 
     @property
@@ -128,25 +133,34 @@ class FilmIndex:
         return min(near, key=lambda keyframe: abs(keyframe - place), default=0)
 
 
-def read_index(path: Path) -> FilmIndex | None:
-    """Read the times of all packets of a film, without decoding them.
+def read_index(path: Path, fps: float) -> FilmIndex | None:
+    """Read the times of all frames of a film or of a folder of frames, without decoding them.
+
+    Args:
+        path: The source.
+        fps: Frames per second of a folder.
 
     Returns:
-        None if the film cannot be cut: it is an AVI file or a raw stream, its times jump back or
-        are unknown, frames are hidden by an edit list, or it is unreadable.
+        None if the film cannot be cut: it is a raw stream or an AVI file with B-frames, its times
+        jump back or are unknown, frames are hidden by an edit list, or it is unreadable.
     """
+    if path.is_dir():
+        places = list(range(len(image_files(path))))
+        return FilmIndex(places, places, 1 / fps)
     times: list[int] = []
     keys: list[int] = []
     last_dts = None
     try:
         with open_video(path) as container:
             stream = video_stream(container)
-            if is_grid(container) or not is_timed(container):
+            has_places = is_grid(container)
+            is_reordered = has_places and stream.codec_context.has_b_frames
+            if is_reordered or not is_timed(container):
                 return None
             for packet in container.demux(stream):
                 if not packet.size:
                     continue
-                time = packet_time(packet)
+                time = packet.dts if has_places else packet_time(packet)
                 jumps = packet.dts is not None and last_dts is not None and packet.dts < last_dts
                 if time is None or packet.is_discard or jumps:
                     return None
@@ -159,6 +173,8 @@ def read_index(path: Path) -> FilmIndex | None:
         if not times:
             return None
     shown = sorted(times)
+    if has_places and shown:  # an empty place repeats the frame before it
+        shown = list(range(shown[0], shown[-1] + 1))
     if len(set(shown)) < len(shown) or not tick:
         return None
     return FilmIndex(shown, [bisect_left(shown, key) for key in sorted(keys)], tick)
@@ -212,6 +228,9 @@ def read_stretch(
         DamagedError: A frame is damaged. Read the stretch with `from_start`.
         DmadError: No frame can be read.
     """
+    if path.is_dir():
+        yield from _read_folder(path, stretch, frame_format, fps, report)
+        return
     frames = _decoded_from(path, stretch, report, threads)
     for timed in with_times(frames, fps):
         ticks = timed.frame.pts
@@ -225,6 +244,35 @@ def read_stretch(
             gap=timed.missing > shortest_gap(fps),
             wanted=stretch.holds(ticks),
         )
+
+
+def _read_folder(
+    path: Path, stretch: Stretch, frame_format: FrameFormat, fps: float, report: Report
+) -> Iterator[ReadFrame]:
+    """As `read_stretch`, for a folder of frames."""
+    files, past = image_files(path), stretch.past or 0
+    start = _last_readable(files, past, frame_format)
+    images = decode(path, frame_format, report, files=files, start=start)
+    first = next(images, None)
+    require(first is not None, f"{path} holds no readable image")
+    assert first is not None
+    for place, image in enumerate(chain([first], images), start):
+        if stretch.stop is not None and place >= stretch.stop:
+            return
+        if place >= past:
+            yield ReadFrame(image, place / fps, False, stretch.holds(place))
+
+
+def _last_readable(files: Sequence[Path], place: int, frame_format: FrameFormat) -> int:
+    """Return the position of the last readable image up to a place; 0 if there is none.
+
+    That image replaces the unreadable ones after it.
+    """
+    for number in range(place, 0, -1):
+        with suppress(Exception), open_image(files[number], 0, frame_format.megapixels) as image:
+            image.load()
+            return number
+    return 0
 
 
 def _decoded_from(

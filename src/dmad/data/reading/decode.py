@@ -67,6 +67,7 @@ def decode(
     report: Callable[[str], None] = lambda line: None,
     report_shift: Callable[[], None] = lambda: None,
     files: Sequence[Path] = (),
+    start: int = 0,
 ) -> Iterator[Frame]:
     """Decode a video, a folder of frame images or a single image, one frame at a time.
 
@@ -81,6 +82,8 @@ def decode(
         report: Called with one line for each damaged frame or file.
         report_shift: Called if frames of a video may be missing at unknown places.
         files: For a folder: the images to decode. By default, all.
+        start: For a folder: index of the first image to decode. The range of pixel values still
+            comes from all images.
 
     Returns:
         Frames (size, size, channels), 0 to 255.
@@ -101,7 +104,7 @@ def decode(
     suffixes = ", ".join(sorted(IMAGE_SUFFIXES))
     require(len(files) > 0, f"{path} holds no frame images; expected {suffixes} files")
     values = frame_format.values or _range_of_frames(files, frame_format.megapixels)
-    return _decode_images(files, replace(frame_format, tiles=1, values=values), report)
+    return _decode_images(files[start:], replace(frame_format, tiles=1, values=values), report)
 
 
 def _range_of_frames(files: Sequence[Path], megapixels: float) -> ValueRange | None:
