@@ -8,11 +8,11 @@ from dmad.scan.archive import Source
 from dmad.scan.film import Stretch
 from dmad.scan.merge import FoundEvent
 from dmad.scan.parts import Outcome, PartInfo, PartWriter, part_path
-from dmad.scan.plan import Plan, Task
+from dmad.scan.plan import Plan, Task, Unfinished
 
 
-def source(number: int, view: str = "gate", reason: str = "") -> Source:
-    return Source(f"/archive/{number}.png", 10, f"{number}", view, reason)
+def source(number: int, view: str = "gate", reason: str = "", suffix: str = ".png") -> Source:
+    return Source(f"/archive/{number}{suffix}", 10, f"{number}", view, reason)
 
 
 def outcome(one: Source, **values) -> Outcome:
@@ -54,7 +54,7 @@ def test_a_changed_source_is_left_and_an_old_result_does_not_count(plan):
     plan.add_result("part", PartInfo("gate", (old,)))
     assert [task.sources for task in plan.tasks("frames")] == [(source(1),)]
     assert plan.count() == (0, 1)
-    assert plan.unfinished_size() == (1, 10)
+    assert plan.unfinished() == Unfinished(1, 0.0, 0, {"image": 1})
 
 
 def test_finished_files_are_found_again_and_damaged_ones_removed(plan, logged):
@@ -74,7 +74,7 @@ def test_finished_files_are_found_again_and_damaged_ones_removed(plan, logged):
 
 
 def test_a_cut_film_is_finished_when_all_stretches_are(plan):
-    one = source(1)
+    one = source(1, suffix=".mp4")
     plan.add_sources([one])
     (task,) = plan.tasks("frames")
     stretches = tuple(Stretch(n, 2, n or None, 1 - n or None, None, None) for n in range(2))
@@ -84,6 +84,7 @@ def test_a_cut_film_is_finished_when_all_stretches_are(plan):
     assert (first.size, first.share) == (5, 0.5)
     finish(plan, second, PartInfo("gate", (outcome(one, notes=("x",)),), (), 1))
     assert list(plan.stretch_tasks()) == [first]
+    assert plan.unfinished() == Unfinished(1, 0.5, 1, {".mp4": 5})
     assert list(plan.finished_films()) == []
     finish(plan, first, PartInfo("gate", (outcome(one, notes=("x",)),), (), 0))
     plan.join_stretches()

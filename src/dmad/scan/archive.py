@@ -28,6 +28,7 @@ Judges = Literal["frames", "images"]  # what the model takes
 LISTS = (".txt", ".csv", ".parquet")  # files that list paths
 LEFT_OUT_FOLDERS = ("masks", "ground_truth")  # of known data sets
 EMPTY = "it is empty"
+IMAGE = "image"
 
 
 @dataclass(frozen=True)
@@ -235,6 +236,14 @@ def identity_of(path: str) -> tuple[int, str] | None:
         return identity_of_frames(entry for entry in entries_of(path) if not entry.is_folder)
     except (OSError, DmadError):
         return None
+
+
+def kind_of(path: str) -> str:
+    """Return the kind of a source by its name: `image`, the ending of a film, or `folder`."""
+    suffix = _suffix(inner_part(path))
+    if suffix in IMAGE_SUFFIXES:
+        return IMAGE
+    return suffix if suffix in VIDEO_SUFFIXES else "folder"
 
 
 def _suffix(name: str) -> str:

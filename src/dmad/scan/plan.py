@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from dmad.errors import DmadError
-from dmad.scan.archive import Source
+from dmad.scan.archive import IMAGE, Source, kind_of
 from dmad.scan.film import Stretch
 from dmad.scan.parts import Outcome, PartInfo, part_path, read_info
 
@@ -72,11 +73,26 @@ class Task:
         return len(self.sources) / (self.stretch.count if self.stretch else 1)
 
     @property
-    def size(self) -> int:
-        """Bytes that are judged; of a stretch, its share of the film."""
-        return sum(source.size for source in self.sources) // (
-            self.stretch.count if self.stretch else 1
-        )
+    def kind(self) -> str:
+        """The kind of its sources, as `kind_of` returns it."""
+        return kind_of(self.sources[0].path)
+
+    @property
+    def size(self) -> float:
+        """Number of images; or bytes of a film or folder; of a stretch, its share of the film."""
+        if self.kind == IMAGE:
+            return len(self.sources)
+        return self.share * self.sources[0].size
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """What is left to judge."""
+
+    sources: int  # with the films that are finished in part
+    done: float  # the finished parts of these films, added
+    started: int  # number of these films
+    sizes: dict[str, float]  # what is left, by kind, in the unit of `Task.size`
 
 
 @dataclass(frozen=True)
@@ -111,6 +127,7 @@ class Plan:
     def __init__(self, file: Path, parts: Path, images_at_once: int = IMAGES_AT_ONCE) -> None:
         self.file, self.parts, self.images_at_once = file, parts, images_at_once
         self.database = sqlite3.connect(file, isolation_level=None)
+        self.database.create_function("kind", 1, lambda path: kind_of(os.fsdecode(path)))
         self.database.executescript("pragma journal_mode=off; pragma synchronous=off;" + TABLES)
 
     def close(self) -> None:
@@ -195,13 +212,23 @@ class Plan:
                 if not part_path(self.parts, task.name).exists():
                     yield task
 
-    def unfinished_size(self) -> tuple[int, int]:
-        """Return number and bytes of the sources that are left to judge."""
-        count, size = self._one(
-            f"select count(*), total(source.size) from source left join outcome on {KNOWN} "
-            "where source.reason = '' and outcome.path is null"
+    def unfinished(self) -> Unfinished:
+        """Return what is left to judge."""
+        rows = self._query(
+            "select kind(source.path) as kind, count(*), total(source.size) from source "
+            f"left join outcome on {KNOWN} where source.reason = '' and outcome.path is null "
+            "group by kind"
         )
-        return int(count), int(size)
+        sources, sizes = 0, defaultdict[str, float](float)
+        for kind, count, size in rows:
+            sources += count
+            sizes[kind] = count if kind == IMAGE else size
+        left = defaultdict[str, float](float)  # the shares of films that are left
+        for task in self.stretch_tasks():
+            left[task.sources[0].path] += task.share
+            sizes[task.kind] += task.size
+        started = len(left)
+        return Unfinished(sources + started, started - sum(left.values()), started, dict(sizes))
 
     def finished_films(self) -> Iterator[FinishedFilm]:
         """Yield the judged films and folders of frames, in the order of the archive."""

@@ -11,25 +11,31 @@ from datetime import timedelta
 from rich.progress import BarColumn, Progress, TextColumn
 
 from dmad.console import bars_are_shown, error_console
+from dmad.scan.plan import Task, Unfinished
 
 logger = logging.getLogger(__name__)
 
 EVERY = 60.0  # seconds between two messages, if there is no progress bar
+DONE = 1e-6  # sources; shares of stretches are rounded
 
 
 class ScanProgress:
     """Counts what is done, and shows it as a bar in a terminal, or else as a message each minute.
 
+    The number of frames that are left is estimated: each kind of source, such as .mp4, has as many
+    frames for its bytes as what was judged of it.
+
     Args:
-        sources: Number of sources to judge.
-        size: Their size in bytes.
+        left: What is left to judge.
     """
 
-    def __init__(self, sources: int, size: int) -> None:
-        self.sources, self.size = sources, size
-        self.done = 0.0  # sources; a stretch counts for its share
+    def __init__(self, left: Unfinished) -> None:
+        self.sources = left.sources
+        self.done = left.done  # sources; a stretch counts for its share
         self.frames = 0
-        self._bytes = 0.0
+        self._left = dict(left.sizes)  # by kind
+        self._judged = dict.fromkeys(left.sizes, 0.0)
+        self._frames = dict.fromkeys(left.sizes, 0)
         self._start = self._last = time.monotonic()
         self._bar: Progress | None = None
 
@@ -46,11 +52,13 @@ class ScanProgress:
             yield
         self._bar = None
 
-    def add(self, sources: float, size: float, frames: int) -> None:
-        """Add what a task has judged."""
-        self.done += sources
-        self._bytes += size
+    def add(self, task: Task, frames: int) -> None:
+        """Add a task, and the number of frames or images that it has judged."""
+        self.done += task.share
         self.frames += frames
+        self._left[task.kind] -= task.size
+        self._judged[task.kind] += task.size
+        self._frames[task.kind] += frames
         now = time.monotonic()
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], description=self.text(), completed=self.share)
@@ -60,10 +68,18 @@ class ScanProgress:
 
     @property
     def share(self) -> float:
-        """The part that is done, 0 to 1, by bytes."""
-        if self.size:
-            return min(1.0, self._bytes / self.size)
-        return min(1.0, self.done / self.sources) if self.sources else 1.0
+        """The part that is done, 0 to 1, by the estimated number of frames."""
+        if self.done >= self.sources - DONE:
+            return 1.0
+        if not self.frames:
+            return self.done / self.sources
+        left = sum(max(0.0, size) * self._density(kind) for kind, size in self._left.items())
+        return self.frames / (self.frames + left)
+
+    def _density(self, kind: str) -> float:
+        """Frames for a byte of a kind; if nothing of this kind was judged, that of all kinds."""
+        kinds = [kind] if self._judged[kind] else [*self._judged]
+        return sum(self._frames[one] for one in kinds) / sum(self._judged[one] for one in kinds)
 
     @property
     def rate(self) -> float:
@@ -77,5 +93,5 @@ class ScanProgress:
         if 0 < self.share < 1:
             missing = timedelta(seconds=round(seconds * (1 - self.share) / self.share))
             left = f", {missing} left"
-        sources = f"{int(self.done + 1e-6)} of {self.sources} sources"
+        sources = f"{int(self.done + DONE)} of {self.sources} sources"
         return f"{sources}, {self.frames} frames, {self.rate:.1f} per second{left}"

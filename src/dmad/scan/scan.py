@@ -181,12 +181,13 @@ class _Scan:
     def _find_sources(self) -> None:
         self.plan.add_sources(self._sources())
         self.plan.add_finished()
-        count, size = self.plan.unfinished_size()
-        self.progress = ScanProgress(count, size)
+        left = self.plan.unfinished()
+        self.progress = ScanProgress(left)
         judged, left_out = self.plan.count()
-        require(bool(count or judged), self._nothing(left_out))
+        require(bool(left.sources or judged), self._nothing(left_out))
         if judged:
-            logger.info(f"{judged} sources are finished, {count} are left")
+            finished = judged - left.started
+            logger.info(f"{finished} sources are finished, {left.sources} are left")
 
     def _nothing(self, left_out: int) -> str:
         archives = ", ".join(self.request.archives)
@@ -217,6 +218,7 @@ class _Scan:
             if isinstance(result.task, Task):
                 for source in result.task.sources:
                     self.plan.leave_out(source, result.reason)
+                self.progress.add(result.task, 0)
             return
         if not isinstance(result, TaskReport):
             return
@@ -225,7 +227,7 @@ class _Scan:
         for one in result.failed:
             self.plan.leave_out(sources[one.path], one.reason)
         if not result.info.stretches:
-            self.progress.add(result.task.share, result.task.size, result.info.rows)
+            self.progress.add(result.task, result.info.rows)
 
     def _draw(self, engine: Engine) -> None:
         """Draw the strongest events, and remove the pictures of all others."""
