@@ -244,6 +244,22 @@ def shaken() -> Callable[[torch.nn.Module], torch.nn.Module]:
     return shake
 
 
+@pytest.fixture(scope="session")
+def export_run():
+    """Exports a run, with the fields of `ExportOptions`; skips without the packages."""
+    for package in ("onnx", "onnxruntime", "openvino"):
+        pytest.importorskip(package, reason="needs pip install 'dmad[export]'")
+    from dmad.api import load
+    from dmad.export.export import ExportOptions, export
+    from dmad.runs import find_model
+
+    def export_one(run: Path, format: str, precision: str = "fp32", **options):
+        detector = load(run, fast=False, device="cpu")
+        return export(detector, find_model(run), ExportOptions(format, precision, **options))
+
+    return export_one
+
+
 @pytest.fixture
 def train_held_out(write_clip, tiny, tmp_path) -> Callable[[int], Path]:
     """Trains a tiny run that holds out one of two clips of some frames, at ten a second."""

@@ -54,6 +54,8 @@ def read_mapping(path: Path, advice: str) -> dict[str, Any]:
 def read_yaml(path: Path) -> Any:
     """Read a YAML file without aliases, deep nesting and repeated names.
 
+    Names of entries are text, also `on`, `no` and `07`, which YAML takes for other types.
+
     Raises:
         DmadError: The file is missing, too large or not YAML, or contains one of these.
     """
@@ -64,11 +66,24 @@ def read_yaml(path: Path) -> Any:
         _check_tokens(text, path)
         repeated = ", ".join(_repeated_keys(yaml.compose(text, yaml.SafeLoader)))
         require(not repeated, f"{path} has {repeated} twice in one mapping; leave only one")
-        return yaml.safe_load(text)
+        return _with_names_as_text(text)
     except DmadError:
         raise
     except Exception as error:  # PyYAML does not catch errors of Python, such as for wrong dates
         raise DmadError(f"{path} is not readable as YAML ({one_line(error)})") from error
+
+
+def _with_names_as_text(text: str) -> Any:
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+            for name, _ in node.value:
+                if isinstance(name, yaml.ScalarNode):
+                    name.tag = "tag:yaml.org,2002:str"
+            return super().construct_mapping(node, deep)
+
+    return yaml.load(text, Loader)
 
 
 def _check_tokens(text: str, path: Path) -> None:

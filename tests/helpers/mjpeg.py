@@ -1,9 +1,27 @@
 """A camera of the network for tests: an endless Motion JPEG stream over HTTP."""
 
+import io
 import threading
 import time
 from collections.abc import Callable, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+from PIL import Image
+
+
+def jpeg_of(image: np.ndarray, side: int = 256) -> bytes:
+    """A picture of a camera, `side` pixels high and wide, from a frame (h, w, 1)."""
+    file, picture = io.BytesIO(), Image.fromarray(np.repeat(image, 3, 2))
+    picture.resize((side, side), 0).save(file, "JPEG", quality=95)
+    return file.getvalue()
+
+
+def with_board(frames: np.ndarray) -> np.ndarray:
+    """Frames (N, 32, 32, 1) with a checkerboard in the lower right corner."""
+    changed = frames.copy()
+    changed[:, 20:30, 20:30, 0] = 255 * (np.indices((10, 10)).sum(0) % 2)
+    return changed
 
 
 class FakeCamera:

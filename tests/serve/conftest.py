@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mjpeg import FakeCamera, jpeg_of, with_board
 from PIL import Image
 
 pytest.importorskip("fastapi", reason="fastapi is not installed: pip install '.[serve]'")
@@ -27,8 +28,7 @@ from dmad.watch.messages import EventMessage
 def video_model(random_model, tiny, make_detector, calibration_of, frames_of, tmp_path) -> Model:
     """Its threshold is above ordinary frames and far below a checkerboard."""
     detector = make_detector(random_model, tiny(None))
-    usual = detector(frames_of(3, 40))
-    highest = float(np.nanmax(usual.reconstruction + 0.5 * usual.deformation))
+    highest = highest_score(detector, frames_of(3, 40))
     detector = detector.with_calibration(calibration_of(1.3 * highest))
     weights = tmp_path / "model" / "model.safetensors"
     weights.parent.mkdir()
@@ -40,6 +40,57 @@ def video_model(random_model, tiny, make_detector, calibration_of, frames_of, tm
 def image_model(trained_images) -> Model:
     """A model of discs; a red spot is anomalous."""
     return Model("discs", find_model(trained_images), api.load(trained_images, device="cpu"), "def")
+
+
+@pytest.fixture(scope="session")
+def exports(
+    tiny, shaken, make_detector, calibration_of, frames_of, export_run, trained_images,
+    tmp_path_factory,
+) -> tuple[Path, Path]:  # fmt: skip
+    """Exports of the two models above. They start quickly, because they need no torch."""
+    import torch
+
+    from dmad.model.pdm import PDM
+    from dmad.runs import save_model
+
+    folder, config = tmp_path_factory.mktemp("export"), tiny(None)
+    torch.manual_seed(0)
+    model = shaken(PDM(config.model, config.data.size, config.data.channels, 4))
+    highest = highest_score(make_detector(model, config), frames_of(3, 40))
+    calibration = calibration_of(highest)  # cameras have lower scores, because JPEG is smooth
+    save_model(folder, model, {"scenes": [""], "calibration": calibration.to_dict()}, config)
+    images = export_run(trained_images, "onnx", out=folder / "discs").folder
+    return export_run(folder, "onnx", out=folder / "tiny").folder, images
+
+
+def highest_score(detector, frames: np.ndarray) -> float:
+    """The highest score of frames, as `calibration_of` computes it."""
+    result = detector(frames)
+    return float(np.nanmax(result.reconstruction + 0.5 * result.deformation))
+
+
+@pytest.fixture
+def restless_cameras(frames_of, tmp_path) -> Iterator[Callable[..., Path]]:
+    """Starts cameras that often show a checkerboard. Returns a file that lists them."""
+    started: list[FakeCamera] = []
+
+    def start(count: int, fps: int, every: int, odd: int) -> Path:
+        frames = frames_of(3, 30)
+        usual = [jpeg_of(frame, 64) for frame in frames]
+        boards = [jpeg_of(frame, 64) for frame in with_board(frames)]
+
+        def choose(index: int) -> bytes:
+            return (boards if index % every >= every - odd else usual)[index % 30]
+
+        started.extend(FakeCamera(usual, fps, choose) for _ in range(count))
+        path = tmp_path / "cameras.yaml"
+        lines = [f"camera {n}: {{source: {one.url}, fps: {fps}}}" for n, one in enumerate(started)]
+        path.write_text("\n".join(lines))
+        return path
+
+    yield start
+    for camera in started:
+        camera.close()
 
 
 @pytest.fixture

@@ -1,23 +1,21 @@
 """Measures how long page clients of a running console wait: python page_load.py ADDRESS."""
 
+import argparse
 import asyncio
 import random
-import sys
 import time
 
 import httpx
 import numpy as np
 
-CLIENTS, CAMERAS = 20, 8
-SECONDS = 60.0
 PERIOD = 0.5  # seconds between two pictures of a tile, as on the page of all cameras
 
 
 class Load:
-    """Twenty pages of all cameras, each with its live messages, which now and then change page."""
+    """Pages of all cameras, each with its live messages, which now and then change page."""
 
-    def __init__(self, address: str) -> None:
-        self.address, self.end = address, time.monotonic() + SECONDS
+    def __init__(self, address: str, cameras: int, seconds: float) -> None:
+        self.address, self.cameras, self.end = address, cameras, time.monotonic() + seconds
         self.waits: list[float] = []
 
     async def get(self, client: httpx.AsyncClient, path: str) -> float:
@@ -48,15 +46,21 @@ class Load:
     async def client(self) -> None:
         limits = httpx.Limits(max_connections=7)  # browsers open six, and one for live messages
         async with httpx.AsyncClient(timeout=30, limits=limits) as client:
-            tiles = (self.tile(client, 1 + index) for index in range(CAMERAS))
+            tiles = (self.tile(client, 1 + index) for index in range(self.cameras))
             await asyncio.gather(self.messages(client), self.pages(client), *tiles)
 
-    async def run(self) -> None:
-        await asyncio.gather(*(self.client() for _ in range(CLIENTS)))
+    async def run(self, clients: int) -> None:
+        await asyncio.gather(*(self.client() for _ in range(clients)))
 
 
 if __name__ == "__main__":
-    load = Load(sys.argv[1])
-    asyncio.run(load.run())
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("address")
+    options.add_argument("--clients", type=int, default=20)
+    options.add_argument("--cameras", type=int, default=8)
+    options.add_argument("--seconds", type=float, default=60.0)
+    given = options.parse_args()
+    load = Load(given.address, given.cameras, given.seconds)
+    asyncio.run(load.run(given.clients))
     middle, high = 1000 * np.quantile(load.waits, (0.5, 0.95))
     print(f"{len(load.waits)} answers: median {middle:.0f} ms, 95th percentile {high:.0f} ms")

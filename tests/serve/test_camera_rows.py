@@ -2,16 +2,10 @@ import pytest
 
 from dmad.data.zones import Zone
 from dmad.errors import DmadError
-from dmad.serve.camera_rows import (
-    MOST_CAMERAS,
-    CameraRows,
-    StoredCamera,
-    camera_from_form,
-)
+from dmad.serve.camera_rows import MOST_CAMERAS, CameraRows, StoredCamera
 from dmad.watch.cameras import Camera
 
 SECRET = "rtsp://guard:secret@192.0.2.7/stream"
-SQUARE = [[0, 0], [1, 0], [1, 1]]
 
 
 @pytest.fixture
@@ -61,44 +55,3 @@ def test_there_are_not_too_many_cameras(rows):
         rows.add(Camera(SECRET, f"camera {index}"))
     with pytest.raises(DmadError, match="remove one first"):
         rows.add(Camera(SECRET, "one more"))
-
-
-def test_a_form_makes_a_camera():
-    form = {"name": " gate ", "source": SECRET, "fps": 5, "include": [SQUARE]}
-    camera = camera_from_form(form)
-    assert (camera.name, camera.source, camera.fps) == ("gate", SECRET, 5.0)
-    assert camera.zone.include == (((0.0, 0.0), (1.0, 0.0), (1.0, 1.0)),)
-
-
-def test_entries_that_are_left_out_stay():
-    present = camera_from_form({"name": "gate", "source": SECRET, "include": [SQUARE]})
-    changed = camera_from_form({"name": "yard", "source": "", "exclude": [SQUARE]}, present)
-    assert (changed.name, changed.source) == ("yard", SECRET)
-    assert (len(changed.zone.include), len(changed.zone.exclude)) == (1, 1)
-
-
-@pytest.mark.parametrize(
-    ("form", "hint"),
-    [
-        ({"source": SECRET}, "needs a name"),
-        ({"name": "a/b", "source": SECRET}, "leave out /"),
-        ({"name": "..", "source": SECRET}, "needs a name"),
-        ({"name": "\ud800", "source": SECRET}, "needs a name"),
-        ({"name": "a"}, "give the address"),
-        ({"name": "a", "source": "/etc/passwd"}, "must begin with rtsp"),
-        ({"name": "a", "source": "file:///etc/passwd"}, "must begin with rtsp"),
-        ({"name": "a", "source": "concat:/etc/passwd"}, "must begin with rtsp"),
-        ({"name": "a", "source": "/dev/sda"}, "must begin with rtsp"),
-        ({"name": "a", "source": SECRET, "fps": float("nan")}, "fps is no number"),
-        ({"name": "a", "source": SECRET, "fps": -1}, "fps is -1"),
-        ({"name": "a", "source": SECRET, "include": [[[0, 0], [1, 1]]]}, "three corners"),
-        ({"name": "a", "source": SECRET, "include": [[[0, 0], [1, 1], [2, 0]]]}, "three corners"),
-        ({"name": "a", "source": SECRET, "include": [[["x", 0]]]}, "no list of polygons"),
-        ({"name": "a", "source": SECRET, "exclude": "all"}, "no list of polygons"),
-        ({"name": 3, "source": SECRET}, "name is no text"),
-        ({"name": "a", "source": SECRET, "colour": 1}, "a camera has no colour"),
-    ],
-)
-def test_a_wrong_form_is_refused(form, hint):
-    with pytest.raises(DmadError, match=hint):
-        camera_from_form(form)

@@ -1,18 +1,23 @@
-import io
 import json
 import time
 
 import numpy as np
 import pytest
-from mjpeg import FakeCamera
-from PIL import Image
+from mjpeg import FakeCamera, jpeg_of, with_board
 from sinks import ListSink
 from waiting import until
 
 from dmad.data.zones import Zone
 from dmad.errors import DmadError
+from dmad.inference.detector import Detector
 from dmad.serve.camera_rows import CameraRows
-from dmad.serve.camera_watch import CameraParts, CameraWatch, recent_scores, status_of
+from dmad.serve.camera_watch import (
+    CameraParts,
+    CameraWatch,
+    problem_of,
+    recent_scores,
+    status_of,
+)
 from dmad.serve.event_rows import EventFilter, EventRows
 from dmad.serve.hub import Hub
 from dmad.watch.cameras import Camera
@@ -72,9 +77,9 @@ def test_the_state_of_a_camera_is_ready_for_a_page(start, clip):
 
 def test_a_normal_event_raises_the_threshold_of_a_camera_that_goes_on(start, parts, frames_of):
     """The camera loops: each time the checkerboard appears, there is an event, until then."""
-    images = frames_of(3, 30).copy()
-    images[20:26, 20:30, 20:30, 0] = 255 * (np.indices((10, 10)).sum(0) % 2)
-    camera = FakeCamera([jpeg(image) for image in images], 10)
+    images = frames_of(3, 30)
+    images = np.concatenate([images[:20], with_board(images[20:26]), images[26:]])
+    camera = FakeCamera([jpeg_of(image) for image in images], 10)
     watch = start()
     watched = watch.add(Camera(camera.url, "gate"))
     watched.threshold.choose(0.6)  # usual frames have 0.43, and the checkerboard 0.74
@@ -90,12 +95,6 @@ def test_a_normal_event_raises_the_threshold_of_a_camera_that_goes_on(start, par
     assert worker.calibration.threshold == change.new
     until(lambda: worker.frames > frames + 10)
     camera.close()
-
-
-def jpeg(image: np.ndarray) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(np.repeat(image, 3, 2)).resize((256, 256), 0).save(file, "JPEG", quality=95)
-    return file.getvalue()
 
 
 def test_a_camera_is_added_changed_and_removed(start, parts, clip):
@@ -177,3 +176,42 @@ def test_a_failure_of_the_loop_is_logged_and_the_watch_goes_on(start, clip, monk
     watched = watch.add(Camera(str(clip("calm", odd=())), "calm"))
     until(lambda: watched.worker.source.done)
     assert "the watch has failed, and continues" in logged()
+
+
+def test_a_camera_whose_frames_get_no_score_says_why(start, frames_of, monkeypatch):
+    """The model fails for some time."""
+    camera = FakeCamera([jpeg_of(image) for image in frames_of(3, 30)], 10)
+    monkeypatch.setattr("dmad.serve.camera_watch.UNJUDGED", 0.0)
+    monkeypatch.setattr("dmad.serve.camera_watch.AFTER_FAULT", 0.01)
+    watch = start()
+    watched = watch.add(Camera(camera.url, "gate"))
+    until(lambda: watched.view.score)
+
+    def fail(*_):
+        raise MemoryError("no memory is left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Detector, "judge_windows", fail)
+        status = until(lambda: found_state(watched, "unjudged"))
+        assert "no memory is left" in status["problem"]
+    status = until(lambda: found_state(watched, "ok"))
+    assert status["problem"] == ""
+    camera.close()
+
+
+def found_state(watched, state):
+    """The status of a camera, if this is its state."""
+    status = status_of(watched, {})
+    return status if status["state"] == state else None
+
+
+@pytest.mark.parametrize(
+    ("dropped", "words"), [(0, "check that the camera sends"), (99, "too slow for this machine")]
+)
+def test_a_camera_without_scores_says_what_to_do(start, clip, monkeypatch, dropped, words):
+    watch = start(Camera(str(clip())))
+    until(lambda: is_done(watch))
+    watched = watch.get(1)
+    monkeypatch.setattr(watched.worker.source, "dropped", dropped)
+    assert words in problem_of("unjudged", watched.worker, watched.view)
+    assert problem_of("ok", watched.worker, watched.view) == ""

@@ -1,6 +1,7 @@
 import pytest
 
 from dmad.errors import DmadError
+from dmad.files import unfinished_path
 from dmad.serve.console import Console
 from dmad.serve.settings import ServeSettings
 from dmad.watch.cameras import Camera
@@ -19,6 +20,17 @@ def test_a_console_that_cannot_start_leaves_nothing_open(image_model, tmp_path):
     with Console(settings, [image_model]) as console:  # the folder is free again
         assert list(console.stations) == ["discs"]
         assert not console.watches
+
+
+def test_what_a_killed_console_has_not_finished_is_removed(make_console, image_model, tmp_path):
+    """Also if its process had the same number on another machine, as in a container."""
+    unfinished = unfinished_path(tmp_path / "console/parts/2026-11-29")
+    unfinished.parent.mkdir(parents=True)
+    unfinished.touch()
+    whole = unfinished.with_name("part.webp")
+    whole.touch()
+    make_console(image_model)
+    assert (unfinished.exists(), whole.exists()) == (False, True)
 
 
 def test_health_names_faulty_cameras(make_console, video_model, tmp_path):

@@ -91,6 +91,28 @@ def test_weeks_count_marks_by_camera(rows, fill):
     assert rows.today() == {"gate": 3, "yard": 3}
 
 
+def test_a_week_begins_on_monday_and_its_alarms_a_day_are_of_the_days_so_far(rows, fill, store):
+    fill(rows, 14)
+    days = ["2026-11-12"] * 2 + ["2026-11-15"] * 2 + ["2026-11-17"] * 4 + ["2026-12-31"] * 6
+    with store.writing() as connection:
+        for number, day in enumerate(days, 1):
+            connection.execute("UPDATE events SET day = ? WHERE number = ?", [day, number])
+    weeks = [week for week in rows.weeks() if week["camera"] == "gate"]
+    found = [(week["monday"], week["events"], week["days"]) for week in weeks]
+    assert found[-2:] == [("2026-11-16", 2, 7), ("2026-11-09", 2, 4)]  # watched from Thursday on
+    assert found[0][:2] == ("2026-12-28", 3)  # the week of New Year is one week
+
+
+def test_a_film_that_was_never_completed_is_forgotten(rows, event, tmp_path):
+    (tmp_path / "there.mp4").touch()
+    there, lost = (
+        rows.add(event(at, clip=f"{name}.mp4")) for at, name in enumerate(("there", "lost"))
+    )
+    rows.forget_missing_films(tmp_path)
+    assert rows.get(there)["film"] == "there.mp4"
+    assert rows.get(lost)["film"] == ""
+
+
 def test_files_that_were_deleted_are_forgotten(rows, event):
     number = rows.add(event(clip="a.mp4", thumbnail="a.png"))
     assert [file[:3] for file in rows.files()] == [(number, "a.mp4", "a.png")]

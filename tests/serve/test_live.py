@@ -64,6 +64,19 @@ def test_all_pages_share_a_picture_and_frames_between_are_counted(view, frames, 
     assert view.skipped == skipped + 2
 
 
+def test_a_view_knows_for_how_long_there_was_no_score(view, frames, monkeypatch):
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    judged = view._newest[1]
+    now += 50
+    assert view.seconds_without_score > 49
+    view.add_frame(frames[0], None, live=False)
+    assert view.seconds_without_score > 49
+    view.fault = "no memory"
+    view.add_frame(frames[0], judged, live=False)
+    assert (view.seconds_without_score, view.fault) == (0, "")
+
+
 def test_a_view_without_frames_has_no_picture(video_model):
     view = LiveView(video_model.detector)
     assert view.jpeg(True) is None

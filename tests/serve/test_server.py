@@ -36,6 +36,10 @@ def test_the_server_answers_and_stops_while_a_page_listens(make_console, video_m
         answer = client.get("/api/health")
         assert answer.json()["status"] == "ok"
         assert "server" not in answer.headers
+        for path in ("/", "/api/health", "/static/console.css", "/api/stream"):
+            answer = client.head(path)
+            assert (answer.status_code, answer.content) == (200, b""), path
+        assert client.head("/nothing").status_code == 404
         with client.stream("GET", "/api/stream") as live:
             lines = live.iter_lines()
             assert next(lines) == "retry: 2000"

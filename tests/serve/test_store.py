@@ -53,6 +53,14 @@ def test_threads_read_and_write_at_the_same_time(store):
     assert [store.setting(f"{number}") for number in range(6)] == ["19"] * 6
 
 
+def test_threads_that_have_ended_leave_no_connection_open(store):
+    for _ in range(20):
+        thread = threading.Thread(target=store.setting, args=("theme",))
+        thread.start()
+        thread.join()
+    assert len(store._open) == 2  # one to write, one to read
+
+
 def test_write_ahead_logging_is_on_and_the_file_is_private(store):
     assert store.read("PRAGMA journal_mode")[0][0] == "wal"
     assert store.path.stat().st_mode & 0o777 == 0o600

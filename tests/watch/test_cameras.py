@@ -70,6 +70,13 @@ def test_polygons_may_be_lists_of_corners(tmp_path):
     assert gate.zone.exclude == (first, second)
 
 
+@pytest.mark.parametrize("name", ["on", "off", "yes", "no", "07", "1.10", "2026-11-29", "null"])
+def test_the_name_of_a_camera_is_what_is_written(tmp_path, name):
+    path = tmp_path / "cameras.yaml"
+    path.write_text(f"{name}: a.mp4")
+    assert [camera.name for camera in read_cameras(path)] == [name]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -90,6 +97,8 @@ def test_polygons_may_be_lists_of_corners(tmp_path):
         ("gate: {source: a.mp4, include: [[]]}", "camera gate has a setting of a wrong type"),
         ("gate: {source: a.mp4, include: [{a: 1}]}", "camera gate has a setting of a wrong type"),
         ("gate: {source: a.mp4, scene: }", "camera gate has an empty setting: scene"),
+        ("gate: {source: a.mp4, scene: off}", "scene is false, not text; put on, off, yes and no"),
+        ("gate: on", "source is true, not text; put on, off, yes and no in quotes"),
         ("gate: {source: }", "camera gate has an empty setting: source"),
         ("gate: ", "camera gate has no source"),
         ("a/b: c.mp4", "leave out /"),

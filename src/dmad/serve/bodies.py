@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import re
+from dataclasses import replace
+from typing import Annotated, Literal
 
 from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field
 
+from dmad.data.reading.sources import SCHEMES
+from dmad.errors import require
+from dmad.watch.cameras import HIGHEST_RATE, Camera
+
+DEVICE = re.compile(r"(/dev/video)?\d{1,2}")
 Number = Annotated[int, Path(ge=1, le=2**53, description="Number of the item.", examples=[1])]
-Polygons = list[list[list[float]]]
+Polygon = Annotated[list[tuple[float, float]], Field(max_length=100)]
+Polygons = Annotated[list[Polygon], Field(max_length=20)]
 
 
 class _Body(BaseModel):
@@ -36,6 +44,14 @@ class ThresholdBody(_Body):
     )
 
 
+class CameraThresholdBody(_Body):
+    """A threshold of a camera. With 0 or less, an event would never end."""
+
+    threshold: float = Field(
+        gt=0, allow_inf_nan=False, description="The new threshold of the score.", examples=[5.5]
+    )
+
+
 class CameraBody(_Body):
     """A camera. When a camera is changed, entries that are left out stay as they are."""
 
@@ -48,11 +64,61 @@ class CameraBody(_Body):
         examples=["rtsp://user:password@192.0.2.10/stream"],
     )
     scene: str | None = Field(None, max_length=60, examples=["gate"])
-    fps: float | None = Field(None, ge=0, le=1000, examples=[10])
+    fps: float | None = Field(None, ge=0, le=HIGHEST_RATE, allow_inf_nan=False, examples=[10])
     include: Polygons | None = Field(None, examples=[[[[0, 0.4], [1, 0.4], [1, 1], [0, 1]]]])
     exclude: Polygons | None = Field(None, examples=[[]])
     model: str | None = Field(None, max_length=120, examples=[""])
 
-    def given(self) -> dict[str, Any]:
-        """Return the entries that were given."""
-        return self.model_dump(exclude_none=True, exclude={"model"})
+    def camera(self, present: Camera | None = None) -> Camera:
+        """Return the camera that the entries describe.
+
+        Args:
+            present: The camera that is changed. None: a new camera.
+
+        Raises:
+            DmadError: The name or the address is missing or wrong.
+        """
+        camera = present or Camera("0", "new")
+        name = camera.name if present and self.name is None else (self.name or "").strip()
+        require(
+            bool(name) and name.isprintable() and not name.startswith("."),
+            "a camera needs a name of letters, digits and spaces",
+        )
+        source = (self.source or "").strip()
+        if source:
+            require_address(source)
+        require(
+            bool(source) or present is not None,
+            "give the address of the camera, such as rtsp://host/stream",
+        )
+        zone = camera.zone
+        if self.include is not None:
+            zone = replace(zone, include=tuple(map(tuple, self.include)))
+        if self.exclude is not None:
+            zone = replace(zone, exclude=tuple(map(tuple, self.exclude)))
+        return replace(
+            camera,
+            name=name,
+            source=source or camera.source,
+            scene=camera.scene if self.scene is None else self.scene,
+            fps=camera.fps if self.fps is None else self.fps,
+            zone=zone,
+        )
+
+
+def require_address(source: str) -> None:
+    """Check that the source of a camera is an address of the network or a webcam.
+
+    Files of this machine are refused: whoever can open the page could read them. They can be named
+    in the file that `--cameras` names.
+
+    Raises:
+        DmadError: It is something else.
+    """
+    scheme, divider, rest = source.partition("://")
+    is_url = bool(divider and rest) and scheme.lower() in SCHEMES and source.isprintable()
+    require(
+        is_url or DEVICE.fullmatch(source) is not None,
+        f"the address must begin with {', '.join(f'{name}://' for name in SCHEMES)}, or be a "
+        "webcam such as /dev/video0; name files in the YAML file of --cameras",
+    )

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import json
-import re
 import sqlite3
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from math import isfinite
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
-from dmad.data.reading.sources import SCHEMES, source_name
+from dmad.data.reading.sources import source_name
 from dmad.data.zones import Zone
 from dmad.errors import DmadError, require
 from dmad.serve.store import Store
 from dmad.watch.cameras import Camera
 
-LONGEST_NAME, LONGEST_SOURCE = 60, 2000  # characters
 MOST_CAMERAS = 64
-MOST_POLYGONS, MOST_CORNERS = 20, 100
-DEVICE = re.compile(r"(/dev/video)?\d{1,2}")
 
 
 @dataclass(frozen=True)
@@ -102,83 +97,6 @@ class CameraRows:
         """Store the cameras whose names are not stored yet. Return the new ones."""
         known = {stored.camera.name for stored in self.all()}
         return [self.add(camera) for camera in cameras if camera.name not in known]
-
-
-def camera_from_form(form: Mapping[str, Any], present: Camera | None = None) -> Camera:
-    """Return the camera that a form of the page describes.
-
-    Args:
-        form: `name`, `source`, `scene`, `fps`, and `include` and `exclude`: lists of polygons, each
-            a list of corners [x, y] from 0 to 1. An entry that is missing stays as it is.
-        present: The camera that is changed. None: a new camera.
-
-    Raises:
-        DmadError: An entry is missing or wrong.
-    """
-    require(isinstance(form, Mapping), "give a JSON object with the settings of the camera")
-    known = ("name", "source", "scene", "fps", "include", "exclude", "model")
-    unknown = ", ".join(str(name)[:40] for name in form if name not in known)
-    require(not unknown, f"a camera has no {unknown}; known: {', '.join(known)}")
-    camera = present or Camera("0", "new")
-    name = _text(form, "name", camera.name if present else "", LONGEST_NAME)
-    require(
-        bool(name.strip()) and name.isprintable() and not name.startswith("."),
-        "a camera needs a name of letters, digits and spaces",
-    )
-    source = _text(form, "source", "", LONGEST_SOURCE).strip()
-    if source:
-        require_address(source)
-    else:
-        require(present is not None, "give the address of the camera, such as rtsp://host/stream")
-        source = camera.source
-    fps = form.get("fps", camera.fps)
-    is_number = isinstance(fps, int | float) and not isinstance(fps, bool) and isfinite(fps)
-    require(is_number, "fps is no number; give frames per second, or 0 for the usual rate")
-    zone = camera.zone
-    if "include" in form:
-        zone = replace(zone, include=_polygons(form["include"], "include"))
-    if "exclude" in form:
-        zone = replace(zone, exclude=_polygons(form["exclude"], "exclude"))
-    scene = _text(form, "scene", camera.scene, LONGEST_NAME)
-    return replace(camera, name=name.strip(), source=source, scene=scene, fps=float(fps), zone=zone)
-
-
-def require_address(source: str) -> None:
-    """Check that the source of a camera is an address of the network or a webcam.
-
-    Files of this machine are refused: whoever can open the page could read them. They can be named
-    in the file that `--cameras` names.
-
-    Raises:
-        DmadError: It is something else.
-    """
-    scheme, divider, rest = source.partition("://")
-    is_url = bool(divider and rest) and scheme.lower() in SCHEMES and source.isprintable()
-    require(
-        is_url or DEVICE.fullmatch(source) is not None,
-        f"the address must begin with {', '.join(f'{name}://' for name in SCHEMES)}, or be a "
-        "webcam such as /dev/video0; name files in the YAML file of --cameras",
-    )
-
-
-def _text(form: Mapping[str, Any], key: str, default: str, longest: int) -> str:
-    value = form.get(key, default)
-    require(isinstance(value, str), f"{key} is no text; give a text")
-    require(len(value) <= longest, f"{key} is too long; give at most {longest} characters")
-    return str(value)
-
-
-def _polygons(value: Any, key: str) -> tuple[tuple[tuple[float, float], ...], ...]:
-    advice = f"{key} is no list of polygons; give [[[x, y], [x, y], [x, y]], …] from 0 to 1"
-    require(isinstance(value, list) and len(value) <= MOST_POLYGONS, advice)
-    polygons = []
-    for polygon in value:
-        require(isinstance(polygon, list) and len(polygon) <= MOST_CORNERS, advice)
-        for corner in polygon:
-            is_pair = isinstance(corner, list) and len(corner) == 2
-            require(is_pair and all(type(number) in (int, float) for number in corner), advice)
-        polygons.append(tuple((float(x), float(y)) for x, y in polygon))
-    return tuple(polygons)
 
 
 def _entries(camera: Camera, model: str) -> dict[str, Any]:

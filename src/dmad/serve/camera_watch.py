@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from dmad.data.reading.source_frames import SourceFrame
+from dmad.data.reading.source_frames import SourceFrame, shortest_gap
 from dmad.errors import DmadError, one_line, require
 from dmad.inference.streaming import JudgedFrame
 from dmad.serve.camera_rows import CameraRows, StoredCamera
@@ -32,6 +32,7 @@ AROUND = 12.0  # seconds of scores that are stored before an event
 RECENT = 60.0  # seconds of scores that a page shows at first
 ANSWER = 10.0  # seconds in which the watch takes a change
 WORKING = ("ok", "back", "ended")  # states of a camera without a problem
+UNJUDGED = 3.0  # seconds without a score until a camera is "unjudged"; more at low frame rates
 AFTER_FAULT = 1.0  # seconds until a watch that has failed continues
 
 
@@ -239,8 +240,11 @@ class CameraWatch:
         while not self._stopping.is_set():
             try:
                 loop.run()
-            except Exception:
+            except Exception as error:
                 logger.exception("the watch has failed, and continues")
+                for watched in self.all():
+                    if watched.view and watched.worker in loop.workers:
+                        watched.view.fault = one_line(error)
                 self._stopping.wait(AFTER_FAULT)
 
     def _see(self, worker: CameraWorker, frame: SourceFrame, judged: JudgedFrame | None) -> None:
@@ -313,14 +317,37 @@ def status_of(watched: Watched, today: Mapping[str, int]) -> dict[str, Any]:
     }
     if worker is None or view is None:
         return entries
-    score = view.score
-    state = "ended" if worker.source.done and worker.state == "ok" else worker.state
+    score, state = view.score, state_of(worker, view)
     return entries | {
         "state": state,
-        "problem": worker.problem or (text("camera.lost") if state == "lost" else ""),
+        "problem": worker.problem or problem_of(state, worker, view),
         "score": None if score is None else round(score, 3),
         "frames": worker.frames,
         "dropped": worker.source.dropped,
         "gaps": worker.source.gaps,
         "drifted": worker.drifted,
     }
+
+
+def state_of(worker: CameraWorker, view: LiveView) -> str:
+    """Return the state of a camera: of its worker, or "ended", or "unjudged".
+
+    "unjudged" is a camera without a fault whose frames have had no score for some seconds.
+    """
+    if worker.state != "ok":
+        return worker.state
+    if worker.source.done:
+        return "ended"
+    longest = max(UNJUDGED, shortest_gap(worker.source.fps))
+    return "unjudged" if view.seconds_without_score > longest else "ok"
+
+
+def problem_of(state: str, worker: CameraWorker, view: LiveView) -> str:
+    """Return what a person can do about a state; empty if there is nothing to do."""
+    if state == "lost":
+        return text("camera.lost")
+    if state != "unjudged":
+        return ""
+    if view.fault:
+        return text("camera.unjudged-fault", error=view.fault)
+    return text("camera.unjudged-slow" if worker.is_too_slow else "camera.unjudged")

@@ -14,13 +14,16 @@ from dmad.serve.camera_watch import WORKING, CameraParts, CameraWatch
 from dmad.serve.event_rows import EventRows
 from dmad.serve.hub import Hub
 from dmad.serve.inspection import Station
-from dmad.serve.models import Model
-from dmad.serve.part_rows import PartRows
+from dmad.serve.models import THRESHOLDS, Model
+from dmad.serve.part_rows import PARTS, PartRows
 from dmad.serve.retention import Limits, Retention
 from dmad.serve.settings import ServeSettings
 from dmad.serve.store import Store
 from dmad.watch.cameras import Camera
+from dmad.watch.event_media import CLIPS, THUMBNAILS
 from dmad.watch.sinks import Sink
+
+UNFINISHED = ".dmad-*.part*"  # names of files that are being written
 
 
 class Console:
@@ -53,8 +56,10 @@ class Console:
             self._stack.enter_context(locked(self.folder))
             self.store = Store(self.folder)
             self._stack.callback(self.store.close)
+            _remove_unfinished(self.folder)
             self.hub = Hub()
             self.events, self.parts = EventRows(self.store), PartRows(self.store)
+            self.events.forget_missing_films(self.folder / CLIPS)
             self.cameras = CameraRows(self.store)
             limits = Limits(settings.keep_days, settings.keep_gigabytes)
             self.retention = Retention(self.folder, self.events, self.parts, limits)
@@ -103,3 +108,10 @@ class Console:
                 {"name": model.name, "judges": model.detector.form.judges} for model in self.models
             ],
         }
+
+
+def _remove_unfinished(folder: Path) -> None:
+    """Remove the files that a killed console has not finished. The folder must be locked."""
+    for name in (CLIPS, THUMBNAILS, PARTS, THRESHOLDS):
+        for path in (folder / name).rglob(UNFINISHED):
+            path.unlink(missing_ok=True)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 from dmad.errors import require
@@ -194,14 +195,34 @@ class EventRows:
         return [r["camera"] for r in self.store.read("SELECT DISTINCT camera FROM events")]
 
     def weeks(self) -> list[dict[str, Any]]:
-        """Return alarms and marks by camera and week, the newest week first."""
+        """Return alarms and marks by camera and week, the newest week first.
+
+        `monday` is the first day of the week. `days` are the days of the week so far, from the
+        first event of the camera on.
+        """
         query = (
-            "SELECT strftime('%Y-%W', day) AS week, min(day) AS first, camera, "
-            "count(*) AS events, count(DISTINCT day) AS days, "
+            "WITH dated AS (SELECT camera, mark, date(day, 'weekday 0', '-6 days') AS monday, "
+            "min(day) OVER (PARTITION BY camera) AS first FROM events) "
+            "SELECT monday, camera, count(*) AS events, max(1, 1 + julianday("
+            "min(date(monday, '+6 days'), ?)) - julianday(max(first, monday))) AS days, "
             "sum(mark = 'real') AS real, sum(mark = 'normal') AS normal "
-            "FROM events GROUP BY 1, camera ORDER BY 1 DESC, camera LIMIT 200"
+            "FROM dated GROUP BY monday, camera ORDER BY monday DESC, camera LIMIT 200"
         )
-        return [dict(row) for row in self.store.read(query)]
+        return [dict(row) for row in self.store.read(query, [day_of(time.time())])]
+
+    def forget_missing_films(self, folder: Path) -> None:
+        """Note which films do not exist, because the process was killed before they were complete.
+
+        Args:
+            folder: The folder of the films.
+        """
+        there = {path.name for path in folder.glob("*")}
+        rows = self.store.read("SELECT number, film FROM events WHERE film != ''")
+        with self.store.writing() as connection:
+            connection.executemany(
+                "UPDATE events SET film = '' WHERE number = ?",
+                [(row["number"],) for row in rows if row["film"] not in there],
+            )
 
     def files(self) -> list[tuple[int, str, str, float]]:
         """Return number, film, thumbnail and time of all events with files, the oldest first."""

@@ -31,6 +31,7 @@ from dmad.inference.detector import Detector
 from dmad.inference.result import AnomalyResult, JudgedFrames
 from dmad.serve.event_rows import day_of
 from dmad.serve.models import Model, OwnThreshold, ThresholdChange
+from dmad.serve.part_rows import PARTS
 from dmad.serve.uploads import Upload
 from dmad.watch.location import box_of_maximum
 from dmad.watch.messages import Box
@@ -113,7 +114,7 @@ class Station:
     """
 
     def __init__(self, model: Model, folder: Path) -> None:
-        self.model, self.folder = model, folder / "parts"
+        self.model, self.folder = model, folder / PARTS
         self.threshold = OwnThreshold(model, f"parts-{model.name}", folder)
         self.format = FrameFormat.from_settings(model.detector.config.data)
         self.judged = 0  # number of images

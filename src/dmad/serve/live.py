@@ -36,6 +36,8 @@ class LiveView:
         self.skipped = 0  # frames that no page has seen, because pages get only some a second
         self.scores: deque[tuple[float, float]] = deque(maxlen=KEPT_SCORES)  # time and score
         self.latencies: deque[float] = deque(maxlen=LATENCIES)  # seconds from camera to score
+        self.fault = ""  # why the model has failed since the last score
+        self._waiting_since = time.monotonic()  # for a score
         self._newest: tuple[SourceFrame, JudgedFrame | None] | None = None
         self._lock = threading.Lock()  # held while a picture is drawn
         self._drawn: dict[bool, tuple[int, float, bytes]] = {}  # by heat: frame, time and JPEG
@@ -44,6 +46,11 @@ class LiveView:
     def score(self) -> float | None:
         """The newest score; None without one."""
         return self.scores[-1][1] if self.scores else None
+
+    @property
+    def seconds_without_score(self) -> float:
+        """Seconds since the last score, or since the first frame."""
+        return time.monotonic() - self._waiting_since
 
     def add_frame(self, frame: SourceFrame, judged: JudgedFrame | None, live: bool) -> None:
         """Add the next frame and its score, if it has one. Returns at once.
@@ -55,7 +62,10 @@ class LiveView:
         """
         self._newest = (frame, judged)
         self.number += 1
+        if self.number == 1:
+            self._waiting_since = time.monotonic()
         if judged is not None and np.isfinite(judged.score):
+            self._waiting_since, self.fault = time.monotonic(), ""
             self.scores.append((judged.time, float(judged.score)))
             if live:
                 self.latencies.append(max(0.0, time.time() - judged.time))

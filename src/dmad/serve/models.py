@@ -19,7 +19,7 @@ from dmad.runs import ModelFiles, find_model
 
 logger = logging.getLogger(__name__)
 
-FOLDER = "thresholds"
+THRESHOLDS = "thresholds"  # folder of the thresholds
 TIME = re.compile(r"\d{8}-\d{6}")  # the name of a run folder begins so
 NOT_A_NAME = re.compile(r"[^\w.-]+")
 
@@ -85,7 +85,7 @@ class OwnThreshold:
     """
 
     def __init__(self, model: Model, key: str, folder: Path) -> None:
-        path = folder / FOLDER / f"{key}-{model.digest}.json"
+        path = folder / THRESHOLDS / f"{key}-{model.digest}.json"
         self._store = CalibrationStore(model.files, path)
         self._default = model.detector.calibration
 

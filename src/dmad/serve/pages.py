@@ -21,6 +21,7 @@ from dmad.serve.page_data import shown_event, shown_part, timeline_of
 from dmad.serve.rest import found, histogram_for, station_of, today
 from dmad.serve.security import COOKIE, SESSION, Sessions
 from dmad.serve.texts import PACKAGE, text, texts
+from dmad.watch.event_media import CLIPS
 
 SCRIPTS = ("common.js", "cameras.js", "camera.js", "events.js", "event.js", "inspect.js")
 KINDS = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
@@ -201,7 +202,7 @@ def add_event_pages(router: APIRouter, console: Console) -> None:
             newer=newer,
             older=older,
             camera=watched.stored.number if watched else None,
-            has_film=bool(row["film"]) and (console.folder / "clips" / row["film"]).is_file(),
+            has_film=bool(row["film"]) and (console.folder / CLIPS / row["film"]).is_file(),
         )
 
     @router.get("/weeks")

@@ -14,6 +14,7 @@ import numpy as np
 from dmad.serve.event_rows import day_of
 from dmad.serve.store import Store
 
+PARTS = "parts"  # folder of the pictures
 MOST_ON_A_PAGE = 1000
 
 

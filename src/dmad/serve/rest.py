@@ -13,8 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from dmad.drawing.pictures import encoded
 from dmad.errors import DmadError
 from dmad.files import csv_text
-from dmad.serve.bodies import CameraBody, MarkBody, Number, ThresholdBody
-from dmad.serve.camera_rows import camera_from_form
+from dmad.serve.bodies import CameraBody, CameraThresholdBody, MarkBody, Number, ThresholdBody
 from dmad.serve.camera_watch import Watched, status_of
 from dmad.serve.console import Console
 from dmad.serve.event_rows import EventFilter, day_of
@@ -23,14 +22,17 @@ from dmad.serve.metrics import metrics_text
 from dmad.serve.models import ThresholdChange
 from dmad.serve.page_data import histogram_of, shown_event, shown_part
 from dmad.serve.part_report import part_report
-from dmad.serve.part_rows import NewPart
+from dmad.serve.part_rows import PARTS, NewPart
+from dmad.serve.security import STREAM
 from dmad.serve.uploads import Upload, decode_image, read_image
+from dmad.watch.event_media import CLIPS, THUMBNAILS
 
 COLUMNS = (
     "number", "time", "image", "score", "threshold", "verdict", "raw", "reconstruction",
     "deformation",
 )  # fmt: skip
 Short = Annotated[str, Query(max_length=200)]
+LIVE_MESSAGES = "text/event-stream"
 PRIVATE = {"cache-control": "private, max-age=86400, immutable"}
 INSPECTED = {
     "number": 17,
@@ -124,10 +126,14 @@ def add_system(router: APIRouter, console: Console) -> None:
         """Return all numbers in the text format of Prometheus."""
         return Response(metrics_text(console), media_type="text/plain; version=0.0.4")
 
-    @router.get("/api/stream", tags=["system"], response_class=StreamingResponse)
+    @router.get(STREAM, tags=["system"], response_class=StreamingResponse)
     async def stream() -> StreamingResponse:
         """Send live messages as server-sent events: `status`, `event`, `health` and `part`."""
-        return StreamingResponse(console.hub.listen(), media_type="text/event-stream")
+        return StreamingResponse(console.hub.listen(), media_type=LIVE_MESSAGES)
+
+    @router.head(STREAM, include_in_schema=False)
+    def stream_without_messages() -> Response:
+        return Response(media_type=LIVE_MESSAGES)
 
 
 def add_inspection(router: APIRouter, console: Console) -> None:
@@ -183,7 +189,7 @@ def add_inspection(router: APIRouter, console: Console) -> None:
         row = found(console.parts.get(number), "part", number)
         if kind not in ("picture", "heat"):
             raise NotFoundError("a part has `picture` and `heat`")
-        return stored_file(console.folder / "parts", row[kind], "image/webp")
+        return stored_file(console.folder / PARTS, row[kind], "image/webp")
 
     @router.get("/api/histogram", tags=["inspection"], responses=example(
         {"low": 0.0, "high": 9.0, "good": [0, 4, 9], "today": [0, 1, 2], "scores": [3.2],
@@ -257,14 +263,14 @@ def add_events(router: APIRouter, console: Console) -> None:
     def film(number: Number) -> FileResponse:
         """Return the film of an event. It is complete some seconds after its end."""
         row = found(console.events.get(number), "event", number)
-        return stored_file(console.folder / "clips", row["film"], "video/mp4")
+        return stored_file(console.folder / CLIPS, row["film"], "video/mp4")
 
     @router.get("/api/events/{number}/thumbnail", tags=["events"], response_class=FileResponse)
     def thumbnail(number: Number) -> FileResponse:
         """Return the strongest frame of an event, with its heat and its deformation."""
         row = found(console.events.get(number), "event", number)
         fixed = row["state"] == "end"
-        return stored_file(console.folder / "thumbnails", row["thumbnail"], "image/png", fixed)
+        return stored_file(console.folder / THUMBNAILS, row["thumbnail"], "image/png", fixed)
 
     @router.post("/api/events/{number}/mark", tags=["events"], responses=example(MARKED))
     def mark(number: Number, body: MarkBody) -> dict[str, Any]:
@@ -301,7 +307,7 @@ def add_cameras(router: APIRouter, console: Console) -> None:
     @router.post("/api/cameras", tags=["cameras"], status_code=201)
     def add(body: CameraBody) -> dict[str, Any]:
         """Add a camera and watch it."""
-        return status(watch.add(camera_from_form(body.given()), body.model or ""))
+        return status(watch.add(body.camera(), body.model or ""))
 
     @router.get("/api/cameras/{number}", tags=["cameras"], responses=example(CAMERA))
     def camera(number: Number) -> dict[str, Any]:
@@ -312,9 +318,8 @@ def add_cameras(router: APIRouter, console: Console) -> None:
     def change(number: Number, body: CameraBody) -> dict[str, Any]:
         """Change a camera. It restarts with its new settings."""
         stored = found(watch.get(number), "camera", number).stored
-        changed = camera_from_form(body.given(), stored.camera)
         model = stored.model if body.model is None else body.model
-        return status(watch.change(number, changed, model))
+        return status(watch.change(number, body.camera(stored.camera), model))
 
     @router.delete("/api/cameras/{number}", tags=["cameras"], status_code=204)
     def remove(number: Number) -> Response:
@@ -324,7 +329,7 @@ def add_cameras(router: APIRouter, console: Console) -> None:
         return Response(status_code=204)
 
     @router.post("/api/cameras/{number}/threshold", tags=["cameras"], responses=example(CHANGED))
-    def choose(number: Number, body: ThresholdBody) -> dict[str, float]:
+    def choose(number: Number, body: CameraThresholdBody) -> dict[str, float]:
         """Set the threshold of a camera, which does not stop."""
         watched = found(watch.get(number), "camera", number)
         change = watched.threshold.choose(body.threshold)

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from dmad.errors import one_line
 from dmad.serve.event_rows import EventRows
-from dmad.serve.part_rows import PartRows
+from dmad.serve.part_rows import PARTS, PartRows
+from dmad.watch.event_media import CLIPS, THUMBNAILS
 
 logger = logging.getLogger(__name__)
 
@@ -125,12 +126,12 @@ class Retention:
 
     def _of_events(self) -> list[Kept]:
         return [
-            _kept(number, [(self.folder / "clips", film), (self.folder / "thumbnails", small)], at)
+            _kept(number, [(self.folder / CLIPS, film), (self.folder / THUMBNAILS, small)], at)
             for number, film, small, at in self.events.files()
         ]
 
     def _of_parts(self) -> list[Kept]:
-        folder = self.folder / "parts"
+        folder = self.folder / PARTS
         return [
             _kept(number, [(folder, picture), (folder, heat)], at)
             for number, picture, heat, at in self.parts.files()

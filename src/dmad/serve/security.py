@@ -21,6 +21,7 @@ SESSION = 12 * 3600  # seconds that a session lasts
 OPEN = ("/login", "/static/console.css", "/static/icon.svg")  # paths that need no token
 SAFE = ("GET", "HEAD", "OPTIONS")  # methods that change nothing
 UPLOADS = "/api/inspect"  # the path that takes large bodies, which it limits itself
+STREAM = "/api/stream"  # the path whose answer does not end
 LARGEST_BODY = 200_000  # bytes, elsewhere
 LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
 HEADERS = {
@@ -119,6 +120,8 @@ class Guard:
 
         refusal = self._refusal(scope["method"], path, headers)
         if refusal is None:
+            if scope["method"] == "HEAD" and path != STREAM:  # as GET; the server sends no body
+                scope = {**scope, "method": "GET"}
             await self.app(scope, receive, send_safely)
         elif refusal[0] == 401 and "text/html" in headers.get("accept", ""):
             await _answer(send_safely, 303, b"", {"location": "/login"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -93,7 +94,7 @@ class Store:
         make_folder(folder)
         self.path = folder / NAME
         self._lock = threading.RLock()  # for `_writer`
-        self._reader = threading.local()
+        self._idle: deque[sqlite3.Connection] = deque()  # connections that read nothing now
         self._open: list[sqlite3.Connection] = []
         self.path.touch(0o600)
         for path in folder.glob(f"{NAME}*"):
@@ -124,12 +125,15 @@ class Store:
             self._writer.execute("COMMIT")
 
     def read(self, query: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
-        """Return the rows of a query. Each thread has its own connection."""
-        connection = getattr(self._reader, "connection", None)
-        if connection is None:
-            connection = self._reader.connection = self._connect()
-        rows: list[sqlite3.Row] = connection.execute(query, values).fetchall()
-        return rows
+        """Return the rows of a query. Several threads may read at the same time."""
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = self._connect()
+        try:
+            return connection.execute(query, values).fetchall()
+        finally:
+            self._idle.append(connection)
 
     def setting(self, name: str, default: str = "") -> str:
         """Return a stored setting."""
@@ -148,6 +152,7 @@ class Store:
                 with suppress(sqlite3.Error):
                     connection.close()
             self._open.clear()
+            self._idle.clear()
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(

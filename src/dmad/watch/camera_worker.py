@@ -156,6 +156,12 @@ class CameraWorker:
         return self._reported_state()
 
     @property
+    def is_too_slow(self) -> bool:
+        """True if more than a tenth of the frames were dropped, because newer ones were there."""
+        dropped = self.source.dropped
+        return dropped > TOO_MANY_DROPPED * (self.frames + dropped)
+
+    @property
     def drifted(self) -> bool | None:
         """`RecentScores.drifted`."""
         return self._recent_scores.drifted
@@ -241,7 +247,7 @@ class CameraWorker:
     def _send_counts(self) -> None:
         self._counts_sent = time.monotonic()
         dropped = self.source.dropped
-        if dropped > TOO_MANY_DROPPED * (self.frames + dropped) and not self._warned_too_slow:
+        if self.is_too_slow and not self._warned_too_slow:
             self._warned_too_slow = True
             self._warn(too_slow_warning(self.frames, dropped))
         counts = CountMessage(

@@ -101,7 +101,7 @@ def read_cameras(path: Path) -> list[Camera]:
         f"{path} lists no cameras; write one per line, `gate: rtsp://host/stream`, or a mapping of "
         "its settings",
     )
-    return [_camera_from_yaml(str(name), entry, path) for name, entry in tree.items()]
+    return [_camera_from_yaml(name, entry, path) for name, entry in tree.items()]
 
 
 def _camera_from_yaml(name: str, entry: Any, path: Path) -> Camera:
@@ -128,8 +128,11 @@ def _typed_setting(key: str, value: Any) -> Any:
     if key in ZONE_KEYS:
         return value
     kind = get_type_hints(Camera)[key]
-    text_from_number = kind is str and isinstance(value, int)  # such as the number of a webcam
-    return typed(kind, str(value) if text_from_number else value, key)
+    if kind is str and isinstance(value, int):  # such as the number of a webcam
+        advice = "put on, off, yes and no in quotes"
+        require(not isinstance(value, bool), f"{key} is {str(value).lower()}, not text; {advice}")
+        value = str(value)
+    return typed(kind, value, key)
 
 
 def _polygons(value: Any) -> list[str]:
