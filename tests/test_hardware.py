@@ -13,6 +13,7 @@ from dmad.hardware import (
     compute_settings,
     default_device,
     describe_machine,
+    free_memory,
     has_fast_bf16,
 )
 
@@ -106,3 +107,9 @@ def test_a_machine_is_described_in_one_line() -> None:
     assert text.count("\n") == 0
     assert f"{torch.get_num_threads()} threads" in text
     assert torch.__version__ in text
+
+
+def test_the_free_memory_is_less_than_that_of_the_machine() -> None:
+    free = free_memory("cpu")
+    assert free is not None
+    assert 0 < free < 1e15

@@ -66,6 +66,42 @@ def compute_settings(train: TrainConfig, device: str) -> ComputeSettings:
     )
 
 
+def free_memory(device: str) -> int | None:
+    """Return the free memory of a device in bytes; None if it is unknown.
+
+    On a CPU it includes swap, and the limit of a container counts.
+
+    Args:
+        device: Type of the device, `cuda` or `cpu`.
+    """
+    if device == "cuda":
+        import torch
+
+        return int(torch.cuda.mem_get_info()[0])
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        sizes = {
+            name: int(value.split()[0]) for name, _, value in (x.partition(":") for x in lines)
+        }
+        free = 1024 * (sizes["MemAvailable"] + sizes["SwapFree"])
+    except (OSError, ValueError, KeyError):
+        return None
+    left = _left_in_container()
+    return free if left is None else min(free, left)
+
+
+def _left_in_container() -> int | None:
+    """The memory that a container may still use, in bytes; None without a limit."""
+    group = Path("/sys/fs/cgroup")
+    try:
+        limit = int((group / "memory.max").read_text())
+        used = int((group / "memory.current").read_text())
+        stat = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+        return limit - used + int(stat["inactive_file"])
+    except (OSError, ValueError, KeyError):
+        return None
+
+
 def describe_machine(device: str) -> str:
     """Return processor, threads, number format and version of torch, in one line."""
     import torch

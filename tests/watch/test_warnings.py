@@ -1,6 +1,14 @@
+from pathlib import Path
+
 import pytest
 
-from dmad.watch.warnings import no_scores_warning, too_slow_warning
+from dmad.watch.warnings import no_scores_warning, space_warning, too_slow_warning
+
+
+def test_a_disk_with_room_for_few_films_is_told_beforehand():
+    assert space_warning(Path("found"), 10**12) == ""
+    warning = space_warning(Path("found"), 10**9)
+    assert warning.startswith("found has 1.0 GB free, which is enough for about 50 films")
 
 
 @pytest.mark.parametrize("state", ["ok", "lost", "unreadable"])

@@ -25,12 +25,13 @@ from dmad.data.footage import LabelledFootage, fingerprint
 from dmad.data.splits import load_split
 from dmad.data.windows import Batch, EpochSampler, Windows, as_is
 from dmad.errors import DmadError, StoppedError, one_line, require
-from dmad.files import make_folder
+from dmad.files import make_folder, remove_unfinished, unfinished_path
 from dmad.form import Form
 from dmad.hardware import ComputeSettings, compute_settings, default_device, describe_machine
 from dmad.locks import locked
 from dmad.runs import Run, find_model, has_model, new_run, read_card, save_model, write_config
 from dmad.training.batch_norm import estimate_statistics
+from dmad.training.memory_need import check_memory
 from dmad.training.module import TrainingModule
 from dmad.training.progress import EpochLine, StepBar
 from dmad.training.warm_start import (
@@ -48,20 +49,29 @@ class AtomicCheckpoints(TorchCheckpointIO):
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None
     ) -> None:
-        """Write the file `path`.part, then rename it to `path`.
+        """Write a temporary file beside `path`, then rename it.
+
+        Lightning would write it into the folder for temporary files, where a killed process leaves
+        it for ever.
 
         Raises:
             DmadError: The disk is full, or the folder cannot be written.
         """
-        beside = f"{path}.part"
+        path = Path(path)
+        part = unfinished_path(path.parent)
         try:
-            super().save_checkpoint(checkpoint, beside, storage_options)
-            os.replace(beside, path)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            remove_unfinished(path.parent)
+            with part.open("wb") as file:
+                torch.save(checkpoint, file)
+            os.replace(part, path)
         except (OSError, RuntimeError) as error:  # such as a full disk
             reason = one_line(error)[:80]
             raise DmadError(
                 f"{path} cannot be written ({reason}); free some space, then resume"
             ) from error
+        finally:
+            part.unlink(missing_ok=True)  # it exists only after an error
 
     def load_checkpoint(self, path: Any, *args: Any, **options: Any) -> dict[str, Any]:
         """Return the content of a checkpoint.
@@ -149,6 +159,7 @@ def _train(
     if resume and is_first_process():
         locks.enter_context(locked(Path(resume)))
     compute = compute_settings(config.train, default_device())
+    check_memory(config, form, compute, default_device())
     checkpoint = _checkpoint_of(resume)
     weights = read_starting_weights(config) if config.train.start and not checkpoint else {}
     make_folder(Path(resume or out))

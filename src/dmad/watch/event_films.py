@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from dmad.drawing.video_writer import VideoWriter
 from dmad.files import remove_unfinished
@@ -96,10 +97,13 @@ class _Film:
         self._shape: tuple[int, ...] | None = None
 
     def add_picture(self, picture: Pixels) -> None:
-        """Add a picture, unless its size differs from the first picture's."""
+        """Add a picture. If the camera has changed their size, it gets the first picture's."""
         if self._shape is None:
             self._shape = picture.shape
-        if picture.shape == self._shape and not self.closed:
+        if picture.shape != self._shape:
+            height, width = self._shape[:2]
+            picture = np.asarray(Image.fromarray(picture).resize((width, height)))
+        if not self.closed:
             self._writer.write(picture)
             self.count += 1
 

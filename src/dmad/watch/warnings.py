@@ -1,6 +1,27 @@
-"""Texts of two warnings: no frame of a camera was scored, or this machine is too slow."""
+"""Texts of warnings: too little space for films, no frame was scored, or a machine is too slow."""
 
 from __future__ import annotations
+
+from pathlib import Path
+
+FILM_BYTES = 20e6  # of a minute at 640 x 480 and 10 pictures a second: 4 MB, or 34 MB with grain
+FEW_FILMS = 100  # if there is room for fewer films, there is a warning
+
+
+def space_warning(folder: Path, free: int) -> str:
+    """Say how many films of events fit into a folder. Empty if there is room for many.
+
+    Args:
+        folder: The folder.
+        free: Free space there, in bytes.
+    """
+    films = int(free / FILM_BYTES)
+    if films >= FEW_FILMS:
+        return ""
+    return (
+        f"{folder} has {free / 1e9:.1f} GB free, which is enough for about {films} films of a "
+        "minute; films are never deleted, so free some space"
+    )
 
 
 def no_scores_warning(state: str, frames: int, needed: int) -> str:

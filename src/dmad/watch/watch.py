@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -12,6 +13,7 @@ from dataclasses import replace
 
 from dmad.data.reading.source_frames import SourceFrame
 from dmad.errors import DmadError, one_line, require
+from dmad.files import make_folder
 from dmad.inference.detector import Detector
 from dmad.inference.streaming import JudgedFrame, add_frames
 from dmad.watch.camera_worker import CameraWorker
@@ -20,6 +22,7 @@ from dmad.watch.messages import Message
 from dmad.watch.settings import WatchSettings
 from dmad.watch.sinks import Sink
 from dmad.watch.status import start_line
+from dmad.watch.warnings import space_warning
 
 logger = logging.getLogger(__name__)
 
@@ -69,6 +72,11 @@ def watch(
         receivers = [getattr(sink, "receiver", type(sink).__name__) for sink in sinks]
         for worker, camera in zip(workers, cameras, strict=True):
             logger.info(start_line(worker.detector, camera, receivers))
+        if settings.out:
+            make_folder(settings.out)
+            free = shutil.disk_usage(settings.out).free
+            if warning := space_warning(settings.out, free):
+                logger.warning(warning)
         with suppress(KeyboardInterrupt):
             loop.run()
         for worker in workers:  # stop all before one is closed, because closing may take seconds
