@@ -1,6 +1,7 @@
 """Videos: written completely or not at all, and annotated images."""
 
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
@@ -31,6 +32,14 @@ def test_a_written_video_can_be_read_again(tmp_path, suffix):
     assert [frame.shape for frame in frames] == [(32, 48, 3)] * 6
     assert np.allclose([frame.mean() for frame in frames], 30 * np.arange(6), atol=6)
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("folder", ["16:00:00", "http:", "%d"])
+def test_a_relative_folder_is_never_taken_for_a_protocol(tmp_path, monkeypatch, folder):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / folder).mkdir()
+    write(Path(folder) / "clip.mp4")
+    assert len(read(tmp_path / folder / "clip.mp4")[1]) == 6
 
 
 @pytest.mark.parametrize("shape", [(33, 47), (33, 47, 1), (33, 47, 3)])

@@ -24,12 +24,20 @@ MOST_NAMED = 3  # files named in a note
 OTHER_ENDINGS = frozenset((".csv", ".db", ".gz", ".html", ".ini", ".json", ".log", ".mat", ".md",
                            ".mp3", ".npy", ".npz", ".pdf", ".py", ".srt", ".tar", ".tsv", ".txt",
                            ".vtt", ".wav", ".xml", ".yaml", ".yml", ".zip"))  # fmt: skip
+MONTH = r"(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
 DATE = (
     r"(19|20)\d\d(?P<mark>[-_. ]?)(0[1-9]|1[0-2])(?P=mark)(0[1-9]|[12]\d|3[01])"
-    r"|\d\d(?P<mark_2>[-_.])\d\d(?P=mark_2)(19|20)\d\d"
+    r"|(19|20)\d\d(?P<mark_2>[-_. ])\d?\d(?P=mark_2)\d?\d"
+    r"|\d\d(?P<mark_3>[-_.])\d\d(?P=mark_3)(19|20)\d\d"
+    r"|(19|20)\d\d-(W[0-5]\d|[0-3]\d\d)|(19|20)\d\d年\d?\d月\d?\d日"
+    rf"|\d?\d[-_. ]?{MONTH}[-_. ]?(19|20)\d\d"
 )
-DATED = re.compile(rf"({DATE})([-_. T]?\d\d?([-_.hH]?\d\d){{0,2}}h?|[-_ ]?[AP]M)?")
-YEAR, TIME = re.compile(r"(19|20)\d\d([-_.](0[1-9]|1[0-2]))?"), re.compile(r"[0-5]\d")
+CLOCK = r"\d\d?([-_.hH]?\d\d){0,2}h?"
+DATED = re.compile(rf"({DATE})([-_. T]?{CLOCK}([-_+]{CLOCK})?|[-_ ]?[AP]M)?")
+YEAR = re.compile(r"(19|20)\d\d")
+YEAR_AND_MONTH = re.compile(rf"(19|20)\d\d[-_.](0[1-9]|1[0-2])|({MONTH}|\d\d)[-_. ](19|20)\d\d")
+MONTH_OR_DAY = re.compile(rf"\d?\d|{MONTH}")
+TIME = re.compile(r"[0-5]\d|[0-2]?\d[hH]|[AP]M")
 
 
 @dataclass(frozen=True)
@@ -72,11 +80,17 @@ def visible(folder: Path) -> list[Path]:
 
 
 def without_dates(folders: Sequence[str]) -> list[str]:
-    """Leave out the names of folders that are dates, and the hours, months and days below them."""
-    names, below_a_date = [], False
+    """Leave out the names of folders that are dates, and the months, days and hours below them."""
+    names, below_a_date, missing = [], False, 0  # missing: month and day, below a year
     for name in folders:
-        if DATED.fullmatch(name) or YEAR.fullmatch(name):
-            below_a_date = True
+        if DATED.fullmatch(name):
+            below_a_date, missing = True, 0
+        elif YEAR.fullmatch(name):
+            below_a_date, missing = True, 2
+        elif YEAR_AND_MONTH.fullmatch(name):
+            below_a_date, missing = True, 1
+        elif missing and MONTH_OR_DAY.fullmatch(name):
+            missing -= 1
         elif not (below_a_date and TIME.fullmatch(name)):
             names.append(name)
     return names

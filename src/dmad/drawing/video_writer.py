@@ -97,7 +97,8 @@ class VideoWriter:
         self._shape = (height, width)
         os.close(os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         try:
-            self._container = av.open(str(self._part), "w")
+            # FFmpeg takes the start of a relative path, such as 16:00/film.mp4, for a protocol
+            self._container = av.open(os.path.abspath(self._part), "w")
         except av.FFmpegError:
             self._part.unlink(missing_ok=True)
             raise

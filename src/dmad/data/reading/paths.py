@@ -11,11 +11,11 @@ from dmad.errors import require
 
 VIDEO_SUFFIXES = frozenset((".264", ".265", ".3g2", ".3gp", ".amv", ".asf", ".av1", ".avc", ".avi",
                             ".dav", ".divx", ".dv", ".dvr-ms", ".f4v", ".flv", ".h264", ".h265",
-                            ".h26l", ".hevc", ".ismv", ".ivf", ".lrv", ".m1v", ".m2t", ".m2ts",
-                            ".m2v", ".m4v", ".mj2", ".mjpeg", ".mjpg", ".mkv", ".mod", ".mov",
-                            ".mp4", ".mpe", ".mpeg", ".mpg", ".mpv", ".mts", ".mxf", ".nut",
-                            ".obu", ".ogm", ".ogv", ".qt", ".rm", ".rmvb", ".tod", ".trp", ".ts",
-                            ".vc1", ".vob", ".webm", ".wmv", ".wtv", ".xvid",
+                            ".h26l", ".hevc", ".insv", ".ismv", ".ivf", ".lrv", ".m1v", ".m2t",
+                            ".m2ts", ".m2v", ".m4v", ".mj2", ".mjpeg", ".mjpg", ".mkv", ".mod",
+                            ".mov", ".mp4", ".mp4v", ".mpe", ".mpeg", ".mpg", ".mpv", ".mts",
+                            ".mxf", ".nut", ".obu", ".ogm", ".ogv", ".qt", ".rm", ".rmvb", ".tod",
+                            ".tp", ".trp", ".ts", ".vc1", ".vob", ".webm", ".wmv", ".wtv", ".xvid",
                             ".y4m"))  # fmt: skip
 IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp"))
 
