@@ -23,11 +23,18 @@ from types import FrameType
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from attack import damaged_files, failing_sinks, full_disks, kills, odd_images
+from attack import (
+    damaged_files,
+    failing_sinks,
+    full_disks,
+    killed_commands,
+    kills,
+    odd_images,
+)
 
 Attack = Callable[[random.Random, Path], str]  # returns the name of what was attacked
 
-LONGEST = 300  # seconds of one attack, on a slow machine
+LONGEST = 900  # seconds of one attack, on a slow machine
 # Each attack and how often it is made. Damaged files take much less time than the others.
 ATTACKS: list[tuple[str, Attack, int]] = [
     ("damaged", damaged_files.attack, 200),
@@ -35,6 +42,7 @@ ATTACKS: list[tuple[str, Attack, int]] = [
     ("kill", kills.attack, 4),
     ("full", full_disks.attack, 8),
     ("sink", failing_sinks.attack, 4),
+    ("command", killed_commands.attack, 1),
 ]
 
 
