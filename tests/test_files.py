@@ -13,6 +13,7 @@ from dmad.files import (
     csv_text,
     first_names,
     make_folder,
+    size_text,
     temporary_array,
     unfinished_folder,
     unique_names,
@@ -146,3 +147,8 @@ def test_the_first_names_are_listed() -> None:
     assert first_names(["a", "b", "c", "d"]) == "a, b, c, …"
     assert first_names(["a", "b"], most=1) == "a, …"
     assert first_names([]) == ""
+
+
+@pytest.mark.parametrize(("count", "text"), [(0, "0 MB"), (2.6e7, "26 MB"), (1.55e9, "1.6 GB")])
+def test_a_size_is_given_in_megabytes_or_gigabytes(count: float, text: str) -> None:
+    assert size_text(count) == text

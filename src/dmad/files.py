@@ -154,6 +154,11 @@ def first_names(names: Sequence[str], most: int = 3) -> str:
     return ", ".join(names[:most]) + (", …" if len(names) > most else "")
 
 
+def size_text(count: float) -> str:
+    """Return a number of bytes as text: `1.5 GB` or `20 MB`."""
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
+
+
 def temporary_array(shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
     """Return an array of zeros in a temporary file, which is deleted with the array.
 

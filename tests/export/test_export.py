@@ -326,6 +326,13 @@ def test_of_a_graph_and_weights_in_one_folder_the_graph_is_loaded(
     assert np.isfinite(detector(frames_of(3, 6)).score[4:]).all()
 
 
+@FORMATS
+def test_a_full_disk_is_named_and_nothing_is_left(trained, export_run, at_most, tmp_path, format):
+    with pytest.raises((OSError, DmadError), match=str(tmp_path)), at_most(2000):
+        export_run(trained, format, out=tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == [".out.lock"]
+
+
 def test_an_export_replaces_another_export(trained, exported, export_run, tmp_path):
     shutil.copytree(exported["onnx"], tmp_path / "one")
     export_run(trained, "openvino", out=tmp_path / "one")

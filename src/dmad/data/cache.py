@@ -28,6 +28,7 @@ from dmad.data.reading.frame_format import Frame, FrameFormat
 from dmad.data.reading.paths import image_files, is_image
 from dmad.data.reading.video_header import count_frames
 from dmad.errors import DmadError, one_line, require
+from dmad.files import size_text
 from dmad.typed import dataclass_from
 
 logger = logging.getLogger(__name__)
@@ -284,7 +285,7 @@ def _require_space(
         needed = frame_bytes * sum(source.frames or _count(source.path) for source in sources)
     require(
         needed <= free,
-        f"the decoded frames need {_size(needed)} in {folder}, and {_size(free)} are free; give "
+        f"the decoded frames need {size_text(needed)} in {folder}, and {size_text(free)} are free; give "
         "another folder with --data.cache or $DMAD_CACHE, a smaller --data.size, or fewer "
         f"clips{_hint_to_hours(sources, free // frame_bytes)}",
     )
@@ -301,10 +302,6 @@ def _hint_to_hours(sources: Sequence[ClipSource], frames: int) -> str:
 
 def _count(path: Path) -> int:
     return probe(path)[1] if path.is_dir() or is_image(path) else count_frames(path)
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
 
 
 def _decode_source(

@@ -31,7 +31,7 @@ from dmad.export.compare import (
 from dmad.export.export_folder import CARD, check_folder, finish_export, hashes, replace_export
 from dmad.export.graph import Graph, example_inputs
 from dmad.export.quantise import graph_inputs, normal_windows, quantise
-from dmad.files import unfinished_folder
+from dmad.files import errors_that_name, unfinished_folder
 from dmad.inference.detector import Detector
 from dmad.inference.loading import TEMPLATES, load_detector
 from dmad.inference.runtimes import import_runtime
@@ -138,7 +138,7 @@ def export(detector: Detector, files: ModelFiles, options: ExportOptions) -> Exp
         f"{files.weights.parent} is already an export; give the run that it was made from",
     )
     out = options.out or usual_folder(files) / f"{options.format}-{options.precision}"
-    with locked(out.parent, f".{out.name}.lock"):
+    with locked(out.parent, f".{out.name}.lock"), errors_that_name(out.parent):
         finish_export(out)
         check_folder(out)
         return _export(detector, files, options, out)

@@ -13,6 +13,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from dmad.config import Config
 from dmad.data.windows import Batch, to_model
 from dmad.errors import DmadError, one_line
+from dmad.files import size_text
 from dmad.form import Form
 from dmad.hardware import ComputeSettings, free_memory
 
@@ -36,9 +37,9 @@ def check_memory(
     if needed > free:
         side = config.data.crop or config.data.size
         raise DmadError(
-            f"training needs about {needed / 1e9:.1f} GB of memory for a batch of "
-            f"{config.train.batch_size} samples of {side} pixels, and {free / 1e9:.1f} GB are "
-            "free; give a smaller --train.batch_size or --data.size"
+            f"training needs about {size_text(needed)} of memory for a batch of "
+            f"{config.train.batch_size} samples of {side} pixels, and {size_text(free)} are free; "
+            "give a smaller --train.batch_size or --data.size"
         )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dmad.files import size_text
+
 FILM_BYTES = 20e6  # of a minute at 640 x 480 and 10 pictures a second: 4 MB, or 34 MB with grain
 FEW_FILMS = 100  # if there is room for fewer films, there is a warning
 
@@ -19,7 +21,7 @@ def space_warning(folder: Path, free: int) -> str:
     if films >= FEW_FILMS:
         return ""
     return (
-        f"{folder} has {free / 1e9:.1f} GB free, which is enough for about {films} films of a "
+        f"{folder} has {size_text(free)} free, which is enough for about {films} films of a "
         "minute; films are never deleted, so free some space"
     )
 
