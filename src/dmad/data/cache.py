@@ -285,8 +285,8 @@ def _require_space(
         needed = frame_bytes * sum(source.frames or _count(source.path) for source in sources)
     require(
         needed <= free,
-        f"the decoded frames need {size_text(needed)} in {folder}, and {size_text(free)} are free; give "
-        "another folder with --data.cache or $DMAD_CACHE, a smaller --data.size, or fewer "
+        f"the decoded frames need {size_text(needed)} in {folder}, and {size_text(free)} are free; "
+        "give another folder with --data.cache or $DMAD_CACHE, a smaller --data.size, or fewer "
         f"clips{_hint_to_hours(sources, free // frame_bytes)}",
     )
 
