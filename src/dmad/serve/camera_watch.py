@@ -33,6 +33,7 @@ RECENT = 60.0  # seconds of scores that a page shows at first
 ANSWER = 10.0  # seconds in which the watch takes a change
 WORKING = ("ok", "back", "ended")  # states of a camera without a problem
 UNJUDGED = 3.0  # seconds without a score until a camera is "unjudged"; more at low frame rates
+FEW_FRAMES = 100  # in the first frames, a model may be slow
 AFTER_FAULT = 1.0  # seconds until a watch that has failed continues
 
 
@@ -346,8 +347,8 @@ def problem_of(state: str, worker: CameraWorker, view: LiveView) -> str:
     """Return what a person can do about a state; empty if there is nothing to do."""
     if state == "lost":
         return text("camera.lost")
-    if state != "unjudged":
-        return ""
-    if view.fault:
-        return text("camera.unjudged-fault", error=view.fault)
-    return text("camera.unjudged-slow" if worker.is_too_slow else "camera.unjudged")
+    if state == "unjudged" and view.fault:
+        return text("camera.fault", error=view.fault)
+    if state in ("ok", "unjudged") and worker.is_too_slow and view.number > FEW_FRAMES:
+        return text("camera.too-slow")
+    return text("camera.unjudged") if state == "unjudged" else ""

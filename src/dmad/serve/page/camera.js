@@ -33,9 +33,6 @@ if (page) {
     if (!camera) return;
     showStatus(page, camera);
     curve.add(camera.time, camera.score, camera.threshold);
-    const problem = page.querySelector(".problem");
-    problem.textContent = camera.problem;
-    problem.hidden = !camera.problem;
   });
   connectThreshold(id);
   connectZones(id);

@@ -225,5 +225,9 @@ export function showStatus(element, camera) {
     one.dataset.state = camera.state;
     one.textContent = t(`state.${camera.state}`);
   }
+  for (const one of element.querySelectorAll(".problem")) {
+    one.textContent = camera.problem;
+    one.hidden = !camera.problem;
+  }
   element.classList.toggle("over", camera.score !== null && camera.score >= camera.threshold);
 }
