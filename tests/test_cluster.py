@@ -1,6 +1,7 @@
 """Connecting to a Ray cluster. Without Ray, the tests that need it are skipped."""
 
 import sys
+from contextlib import closing
 
 import pytest
 
@@ -28,17 +29,16 @@ def test_an_address_where_nothing_answers_is_refused_at_once(ray, address):
 
 @pytest.mark.filterwarnings("ignore")  # Ray's own
 def test_a_cluster_on_this_machine_ends_with_its_connection(ray):
-    with Cluster("local") as cluster:
+    with closing(Cluster("local")) as cluster:
         assert cluster.cores >= 1
-        with Cluster("auto"):  # the same one
-            pass
+        Cluster("auto").close()  # the same one
         assert ray.is_initialized()
     assert not ray.is_initialized()
 
 
 @pytest.mark.filterwarnings("ignore")  # Ray's own
 def test_a_worker_that_fits_on_no_machine_is_refused(ray):
-    with Cluster("local"):
+    with closing(Cluster("local")):
         with pytest.raises(DmadError, match="9999 cores, and the largest machine"):
             Cluster("local", cores=9999)
         with pytest.raises(DmadError, match="give a smaller --gpus-per-worker"):

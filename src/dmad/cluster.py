@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import urlsplit
 
 from dmad.errors import DmadError, one_line, require
@@ -16,7 +15,7 @@ REACHED_IN = 10.0  # seconds
 
 
 class Cluster:
-    """A connection to a Ray cluster. Close it, or use it in a `with` statement.
+    """A connection to a Ray cluster. Close it.
 
     If this process is connected to a cluster already, that one is used, and stays connected.
 
@@ -59,22 +58,11 @@ class Cluster:
         if not self._was_connected:
             ray.shutdown()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
 
 def _connect(address: str) -> None:
     import ray
 
-    options: dict[str, Any] = {"logging_level": logging.WARNING, "log_to_driver": False}
+    options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
     try:
         if address == AUTO:
             try:

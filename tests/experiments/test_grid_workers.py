@@ -1,6 +1,7 @@
 """Training the runs of a grid one after another, or with Ray; without Ray, this is skipped."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -33,7 +34,7 @@ def runs(trained, tmp_path) -> list[PlannedRun]:
 def cluster() -> Iterator[Cluster]:
     """A cluster that all tests here share."""
     pytest.importorskip("ray", reason="Ray is not installed: pip install '.[ray]'")
-    with Cluster("local") as one:
+    with closing(Cluster("local")) as one:
         yield one
 
 

@@ -40,6 +40,8 @@ def test_an_address_is_told_from_a_path():
 def test_a_path_is_made_absolute_and_an_address_stays():
     assert absolute("film.mp4") == os.path.join(os.getcwd(), "film.mp4")
     assert absolute("s3://bucket/folder/") == "s3://bucket/folder"
+    assert absolute("zip://*.png::a.zip") == f"zip://*.png::{os.path.join(os.getcwd(), 'a.zip')}"
+    assert absolute("zip://*.png::s3://bucket/a.zip") == "zip://*.png::s3://bucket/a.zip"
 
 
 def test_a_password_in_an_address_is_refused():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -79,7 +80,7 @@ def _on_cluster(
     runs: Sequence[PlannedRun], workers: GridWorkers
 ) -> Iterator[tuple[PlannedRun, RunResult]]:
     threads, gpus = workers.threads_per_worker, workers.gpus_per_worker
-    with Cluster(workers.ray, threads, gpus) as cluster:
+    with closing(Cluster(workers.ray, threads, gpus)) as cluster:
         import ray
 
         logger.info(f"{len(runs)} trainings on a cluster of {cluster.cores} cores")
@@ -96,7 +97,7 @@ def _on_cluster(
                 except ray.exceptions.RayError as error:  # its process ended several times
                     result = RunResult(failure=f"its worker ended ({type(error).__name__})")
                 else:
-                    logger.info(f"{run.title}: finished, {len(left)} are left")
+                    logger.info(f"{run.title}: finished, {len(left)} left")
                 yield run, result
         except KeyboardInterrupt as error:
             again = "start the experiment again with the same command, and it continues"

@@ -52,6 +52,8 @@ def inner_part(path: str) -> str:
 def absolute(name: str) -> str:
     """Return a path that does not depend on the working folder. An address stays as it is.
 
+    The last part of a chained address may be a path: zip://image.png::images.zip.
+
     Raises:
         DmadError: The address contains a password, which would be written into the results.
     """
@@ -61,6 +63,9 @@ def absolute(name: str) -> str:
         PASSWORD.search(name) is None,
         "an address contains a password; leave it out, and store it in the configuration of fsspec",
     )
+    chain, separator, last = name.rpartition("::")
+    if separator and not is_address(last):
+        return f"{chain}::{os.path.abspath(last)}"
     return name.rstrip("/")
 
 
