@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 
 from dmad.config import PatchModelConfig
-from dmad.model.patch_bank import PatchBank, distance_to_nearest
+from dmad.model.patch_bank import PatchBank, distances_to_nearest
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def bank() -> PatchBank:
 def test_the_distance_is_that_of_the_nearest_vector():
     a, b = torch.randn(7, 20), torch.randn(30, 20)
     expected = torch.cdist(a, b).amin(1)
-    torch.testing.assert_close(distance_to_nearest(a, b), expected, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(distances_to_nearest(a, b), expected, rtol=1e-4, atol=1e-4)
 
 
 @torch.no_grad()

@@ -19,7 +19,7 @@ from dmad.model.distillation import Teacher
 
 STAGES = slice(1, 3)  # of the teacher: those with strides 8 and 16
 WINDOW = 3  # features are averaged over this many places in each direction
-COMPARED = 1024  # patches that are compared with the bank at once; limits the memory
+COMPARED = 1024  # vectors that are compared with all others at once; limits the memory
 
 
 class PatchBank(nn.Module):
@@ -72,9 +72,7 @@ class PatchBank(nn.Module):
         patches = self.patches_of(x)
         batch, channels, height, width = patches.shape
         places = patches.movedim(1, -1).reshape(-1, channels)
-        parts = torch.split(places, COMPARED)
-        distances = torch.cat([distance_to_nearest(part, self.patches) for part in parts])
-        maps = distances.reshape(batch, 1, height, width)
+        maps = distances_to_nearest(places, self.patches).reshape(batch, 1, height, width)
         return F.interpolate(maps, x.shape[2:], mode="bilinear")[:, 0]
 
     def _load_from_state_dict(self, state: Any, prefix: str, *others: Any) -> None:
@@ -83,11 +81,12 @@ class PatchBank(nn.Module):
         super()._load_from_state_dict(state, prefix, *others)
 
 
-def distance_to_nearest(a: Tensor, b: Tensor) -> Tensor:
+def distances_to_nearest(a: Tensor, b: Tensor) -> Tensor:
     """Return the distance (N,) of each vector of `a` (N, D) to the nearest vector of `b` (M, D).
 
-    One matrix product computes all squared distances: |a|² + |b|² - 2 a·b.
+    A matrix product computes the squared distances: |a|² + |b|² - 2 a·b.
     """
     b = b.to(a.dtype)
-    squared = (b.square().sum(1) - 2 * a @ b.T).amin(1) + a.square().sum(1)
-    return squared.clamp(min=0).sqrt()
+    lengths, turned = b.square().sum(1), -2 * b.T
+    squared = [torch.addmm(lengths, part, turned).amin(1) for part in torch.split(a, COMPARED)]
+    return (torch.cat(squared) + a.square().sum(1)).clamp(min=0).sqrt()

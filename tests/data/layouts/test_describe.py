@@ -80,9 +80,16 @@ def test_a_folder_with_only_images_is_first_one_of_photographs(write_image, tmp_
     first, *others = describe(photos).splitlines()[1:]
     assert first == "  images: 6 photographs in no known layout, taken as good images to train on"
     text = "\n".join(others)
-    assert f"dmad train images --data.root {photos}" in text
+    assert f"dmad train patches --data.root {photos}" in text
     assert "or, for recipe video: one clip of 6 frames" in text
     assert "1 images of other formats" in text
+
+
+def test_a_hundred_photographs_are_enough_to_train(write_image, tmp_path) -> None:
+    first = write_image("photos/0.png")
+    for name in range(1, 100):
+        (tmp_path / f"data/photos/{name}.png").hardlink_to(first)
+    assert "dmad train images --data.root" in describe(tmp_path / "data" / "photos")
 
 
 def test_images_with_labels_of_frames_or_beside_clips_are_video(write_image, tmp_path) -> None:

@@ -11,7 +11,7 @@ from PIL import Image
 from dmad.api import calibrate, load, train
 from dmad.data.splits import load_split
 from dmad.errors import DmadError
-from dmad.forms.patches.bank import choose, folds
+from dmad.forms.patches.bank import FOLDS, PROJECTED, choose, folds
 
 
 def generator() -> torch.Generator:
@@ -25,6 +25,17 @@ def test_chosen_patches_cover_all_others_better_than_random_ones():
     assert len(set(chosen.tolist())) == 40
     farthest = torch.cdist(patches, patches[chosen]).amin(1).max()
     assert farthest < 0.8 * torch.cdist(patches, patches[:40]).amin(1).max()
+
+
+def test_the_patch_that_is_farthest_from_the_chosen_ones_is_chosen_next():
+    torch.manual_seed(0)
+    patches = torch.randn(600, PROJECTED)
+    chosen = choose(patches, 100, generator())
+    projection = torch.randn(PROJECTED, PROJECTED, generator=generator())
+    between = torch.cdist(patches @ projection, patches @ projection)
+    for count in range(1, 100):
+        farthest = between[:, chosen[:count]].amin(1)
+        assert farthest[chosen[count]] >= 0.999 * farthest.max()
 
 
 def test_all_patches_are_kept_if_there_are_few():
@@ -48,7 +59,7 @@ def test_every_image_is_scored_without_its_own_patches(bank_run):
     detector = load(bank_run)
     parts = list(folds(detector, detector.config.data))
     names = [clip.name for _, good in parts for clip in good.clips]
-    assert len(parts) == 10
+    assert len(parts) == FOLDS
     assert len(names) == len(set(names)) == 16
     for other, good in parts:
         frames = good.frames[[clip.start for clip in good.clips]]

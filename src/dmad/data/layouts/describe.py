@@ -30,6 +30,7 @@ OTHER_DATA = (
 )
 
 MOST_FOLDERS = 20_000  # a recorder with eight cameras makes this many in three months
+ENOUGH_TO_TRAIN = 100  # good images; with fewer, a bank of their patches is better
 SHORTEST = 5  # frames; with the usual settings, a shorter clip gets no score
 
 Splits = dict[SplitName, Split | str]  # for each split, its clips, or why it has none
@@ -213,10 +214,10 @@ def describe_photographs(root: Path) -> list[str]:
     """Count the images directly inside a folder that contains nothing else."""
     files = list(root.iterdir())
     count = sum(is_image(path) for path in files)
-    train = f"dmad train images --data.root {shown(root)}"
+    recipe = "patches" if count < ENOUGH_TO_TRAIN else "images"
     return [
         f"images: {count} photographs in no known layout, taken as good images to train on",
-        f"  train with: {train}",
+        f"  train with: dmad train {recipe} --data.root {shown(root)}",
         "  to test, put images into folders named normal and abnormal",
         f"or, for recipe video: one clip of {count} frames",
         *notes_on_unread(files),

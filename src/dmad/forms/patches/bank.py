@@ -21,13 +21,14 @@ from dmad.forms.images.threshold import Part, held_out_images
 from dmad.hardware import default_device
 from dmad.inference.detector import Detector
 from dmad.inference.torch_backend import TorchBackend
-from dmad.model.patch_bank import PatchBank
+from dmad.model.patch_bank import PatchBank, distances_to_nearest
 
 BATCH = 8
 SPREADS_FROM = 16  # number of images from which the spreads of the channels are measured
-CANDIDATES = 20  # patches that are drawn at random for each one that is kept
+CANDIDATES = 500_000  # patches of all images, from which those that are kept are chosen
 PROJECTED = 64  # channels to which patches are projected before some of them are chosen
-FOLDS = 10
+UPDATED = 256  # patches whose distances are updated after each choice
+FOLDS = 5
 FEW = 6  # good images; with so many or fewer, a warning is given
 
 logger = logging.getLogger(__name__)
@@ -47,12 +48,11 @@ def fill(model: PatchBank, config: PatchConfig, footage: Footage) -> PatchBank:
 def patches_of(model: PatchBank, config: PatchConfig, footage: Footage) -> Tensor:
     """Return the patches of images that a bank keeps, (N, D). N is at most `model.patches`.
 
-    The patches of many images do not fit into the memory. So of each image, an equal number of
-    patches is drawn at random, and the patches that are kept are chosen from these.
+    If the images have more than `CANDIDATES` patches, an equal number is drawn at random from each.
     """
     generator = torch.Generator().manual_seed(config.train.seed)
     windows = Windows(footage, 0, limit=config.data.limit)
-    most = -(-CANDIDATES * config.model.patches // len(windows))  # of an image
+    most = max(1, CANDIDATES // len(windows))  # of an image
     drawn = []
     for start in progress_bar(range(0, len(windows), BATCH), "features of the images"):
         batch = list(range(start, min(start + BATCH, len(windows))))
@@ -68,7 +68,9 @@ def choose(patches: Tensor, count: int, generator: torch.Generator) -> Tensor:
     """Choose patches that differ most from each other: a greedy k-centre coreset.
 
     The patch that is farthest from all chosen ones is chosen next. For speed, distances are
-    measured after a random projection.
+    measured after a random projection. And they are not updated for all patches after each choice:
+    while the farthest of the `UPDATED` farthest patches is farther than all others were, it is the
+    farthest of all, since distances only fall.
 
     Args:
         patches: (N, D).
@@ -78,18 +80,39 @@ def choose(patches: Tensor, count: int, generator: torch.Generator) -> Tensor:
     Returns:
         Indices (count,) or (N,).
     """
-    if len(patches) <= count:
-        return torch.arange(len(patches))
+    if len(patches) <= max(count, UPDATED):
+        return torch.arange(len(patches))[:count]
     points = patches @ torch.randn(patches.shape[1], PROJECTED, generator=generator)
-    lengths = points.square().sum(1)
-    chosen = torch.randint(len(points), (count,), generator=generator)  # only the first one counts
-    nearest = torch.full_like(lengths, torch.inf)  # squared distance to the nearest chosen patch
-    for index in progress_bar(range(1, count), "choosing patches"):
-        last = chosen[index - 1]
-        squared = torch.addmv(lengths + lengths[last], points, points[last], alpha=-2)
-        torch.minimum(nearest, squared, out=nearest)
-        chosen[index] = nearest.argmax()
-    return chosen
+    distances = torch.full((len(points),), torch.inf)  # to the nearest chosen patch
+    new = torch.randint(len(points), (1,), generator=generator)
+    chosen = new
+    while len(chosen) < count:
+        distances = torch.minimum(distances, distances_to_nearest(points, points[new]))
+        largest, farthest = distances.topk(UPDATED)
+        new = farthest[farther_than(float(largest[-1]), largest, points[farthest])]
+        chosen = torch.cat((chosen, new))
+    return chosen[:count]
+
+
+def farther_than(limit: float, distances: Tensor, points: Tensor) -> list[int]:
+    """Choose the farthest of some points, one after the other, until none is beyond the limit.
+
+    Args:
+        limit: The distance at which to stop.
+        distances: (N,) distances to the nearest point that was chosen before.
+        points: (N, D).
+
+    Returns:
+        Indices of the chosen points, at least one.
+    """
+    between = torch.cdist(points, points)
+    chosen = [int(distances.argmax())]
+    while True:
+        distances = torch.minimum(distances, between[chosen[-1]])
+        index = int(distances.argmax())
+        if distances[index] <= limit:
+            return chosen
+        chosen.append(index)
 
 
 def held_out_or_folds(detector: Detector, data: DataConfig) -> Iterable[Part]:
