@@ -218,6 +218,7 @@ def test_a_video_file_over_http_is_played_at_its_own_speed_and_ends(tmp_path, fr
 class Camera(BaseHTTPRequestHandler):
     """Sends a JPEG picture at each request of `/snap.jpg`, and Motion JPEG at all others.
 
+    It does not state the length of a picture.
     Of Motion JPEG, each third picture is broken.
     """
 
@@ -229,7 +230,7 @@ class Camera(BaseHTTPRequestHandler):
     def do_GET(self):
         type(self).requests += 1
         self.send_response(200)
-        if self.path == "/snap.jpg":
+        if self.path.startswith("/snap.jpg"):
             self.send_header("Content-Type", "image/jpeg")
             self.end_headers()
             self.wfile.write(self.picture(self.requests))
@@ -245,8 +246,8 @@ class Camera(BaseHTTPRequestHandler):
 
     @staticmethod
     def picture(index: int) -> bytes:
-        image, content = np.full((32, 32, 3), index % 250, np.uint8), io.BytesIO()
-        Image.fromarray(image).save(content, "jpeg")
+        image, content = np.random.default_rng(index).integers(0, 255, (99, 99, 3)), io.BytesIO()
+        Image.fromarray(image.astype(np.uint8)).save(content, "jpeg")
         return content.getvalue()
 
 
@@ -265,7 +266,7 @@ def test_an_address_of_single_pictures_is_read_again_and_again(http_camera):
     with open_source(f"{http_camera}/snap.jpg", FORMAT, 20.0) as source:
         assert until(lambda: source.next_frame() is not None)
         assert until(lambda: Camera.requests > 8)
-        assert (source.done, source.outage, source.gaps) == (False, "", 0)
+        assert (source.done, source.outage, source.gaps, source.damaged) == (False, "", 0, 0)
 
 
 def test_broken_pictures_are_left_out_without_a_new_connection(http_camera):

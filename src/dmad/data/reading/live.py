@@ -167,8 +167,16 @@ class LiveSource(Source):
             return is_file and reached > (container.duration or 0) / av.time_base - 1
 
     def _open(self) -> av.container.InputContainer:
+        """Open the address.
+
+        FFmpeg reads only 4096 bytes of a picture if its name ends in .jpg and its camera does not
+        state its length. With a ? after the name, FFmpeg looks at the content.
+        """
+        url = self.url
+        if self._gives_pictures and "?" not in url:
+            url += "?"
         container: av.container.InputContainer = av.open(
-            self.url, timeout=(TIMEOUT, TIMEOUT), **self.options
+            url, timeout=(TIMEOUT, TIMEOUT), **self.options
         )
         return container
 
