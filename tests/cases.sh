@@ -7,7 +7,7 @@ trap 'rm -rf "$place"' EXIT
 status=0
 for case in "$1"/*.py; do
     verdict=right
-    result=$(.venv/bin/python "$case" "$place/input" --check 2>&1) || verdict=wrong status=1
+    result=$(.venv/bin/python tests/run_case.py "$case" "$place/input" --check 2>&1) || verdict=wrong status=1
     [ $verdict = right ] || verdict="$verdict: $(echo "$result" | tail -n 1 | sed 's/^wrong: //')"
     echo "$(basename "$case" .py): $verdict"
     rm -rf "$place/input"
