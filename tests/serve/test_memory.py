@@ -16,7 +16,7 @@ FRAMES = int(os.environ.get("DMAD_FRAMES", "1500"))
 LONG = 50_000  # frames from which on the memory has its final size after a fifth of them
 CAMERAS, RATE = 4, 100
 EVERY = max(100, FRAMES // 200)  # frames of a camera from one event to the next
-PAGES = 3
+PAGES = 2
 LOAD = Path(__file__).with_name("page_load.py")
 
 
@@ -27,7 +27,7 @@ def test_memory_stays_the_same_with_cameras_events_parts_and_pages(
     console = ConsoleProcess(
         *exports, "--cameras", cameras, "--data", tmp_path / "console", log=tmp_path / "log"
     )
-    counts = ["--clients", f"{PAGES}", "--cameras", f"{CAMERAS}", "--seconds", "1e6"]
+    counts = ["--clients", f"{PAGES}", "--cameras", "1", "--seconds", "1e6"]
     try:
         pages = subprocess.Popen([sys.executable, LOAD, console.address, *counts])
         samples = list(measured(console, spot.read_bytes()))
@@ -60,4 +60,4 @@ def measured(console: ConsoleProcess, image: bytes):
             cameras = client.get("/api/cameras").json()["cameras"]
             frames = sum(camera["frames"] for camera in cameras)
             yield frames, console.memory, console.open_files
-            time.sleep(0.5)
+            time.sleep(1)
