@@ -33,7 +33,7 @@ from dmad.typed import dataclass_from
 
 logger = logging.getLogger(__name__)
 
-VERSION = 7  # raise it when decoding changes, or the format of the files in the cache
+VERSION = 8  # raise it when decoding changes, or the format of the files in the cache
 FRAMES, INDEX = "frames.u8", "index.json"  # the two files of an entry
 LOCK, PART = ".lock", ".part"  # suffixes of an entry's lock file and of its unfinished folder
 ANY_NAME = ("utf-8", "surrogateescape")  # encodes file names even if they are not valid UTF-8

@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from dmad.data.reading.pixel_values import ValueRange, range_of, range_of_one
+from dmad.data.reading.pixel_values import (
+    MOST_HOT,
+    ValueRange,
+    range_of,
+    range_of_one,
+    without_hot_pixels,
+)
 
 
 def test_a_few_very_bright_pixels_do_not_widen_the_range() -> None:
@@ -40,3 +46,22 @@ def test_values_become_the_highest_8_bits_and_are_cut_at_both_ends() -> None:
     assert ValueRange(0, 4096).to_bytes(values).tolist() == [0, 0, 1, 255, 255]
     odd = np.array([np.nan, -np.inf, -3.0, 0.5, np.inf], np.float32)
     assert ValueRange(0, 1).to_bytes(odd).tolist() == [0, 0, 0, 128, 255]
+
+
+def test_single_pixels_above_white_become_the_median_of_their_neighbours() -> None:
+    values = np.full((20, 30), 800, np.uint16)
+    values[5, 5] = values[0, 0] = 5200
+    assert (without_hot_pixels(values, 4096) == 800).all()
+    assert values[5, 5] == 5200
+
+
+def test_reflections_defects_in_the_range_and_colours_stay_as_they_are() -> None:
+    values = np.full((20, 30), 800, np.uint16)
+    values[5:7, 5] = 5200
+    values[9, 9] = 4000
+    assert (without_hot_pixels(values, 4096) == values).all()
+    values[::2, ::2] = 5200
+    assert (values >= 4096).sum() > MOST_HOT
+    assert (without_hot_pixels(values, 4096) == values).all()
+    colours = np.repeat(values[..., None], 3, 2)
+    assert without_hot_pixels(colours, 4096) is colours

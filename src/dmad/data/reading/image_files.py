@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from dmad.data.reading.frame_format import MEGAPIXELS, Frame, FrameFormat
-from dmad.data.reading.pixel_values import ValueRange, range_of_one
+from dmad.data.reading.pixel_values import ValueRange, range_of_one, without_hot_pixels
 from dmad.data.tiles import cut_tiles
 from dmad.errors import DmadError, require
 
@@ -295,7 +295,7 @@ def _in_eight_bits(image: Image.Image, values: ValueRange | None) -> Image.Image
         strips = list(strips)
         values = range_of_one(strips)
     white_is_zero = _tags(image).get(PHOTOMETRIC) == WHITE_IS_ZERO  # Pillow inverts 8 bits only
-    grey = (values.to_bytes(strip) for strip in strips)
+    grey = (values.to_bytes(without_hot_pixels(strip, values.white)) for strip in strips)
     pieces = [Image.fromarray(255 - one if white_is_zero else one) for one in grey]
     whole = Image.new(pieces[0].mode, (pieces[0].width, sum(piece.height for piece in pieces)))
     top = 0

@@ -10,6 +10,7 @@ import numpy as np
 
 HIDDEN = 0.001  # share of pixels that may be outside the range: hot pixels and reflections
 MARGIN = 0.1  # free part of a range on both sides, as a share of the range
+MOST_HOT = 100  # pixels of a strip that may be hot; more are a reflection
 SAMPLED = 1_000_000  # values that are enough to find a range
 
 
@@ -34,6 +35,30 @@ class ValueRange:
         levels = (values.astype(np.float64) - self.black) * (256 / (self.white - self.black))
         grey: np.ndarray = np.nan_to_num(levels, posinf=255, neginf=0).clip(0, 255).astype(np.uint8)
         return grey
+
+
+def without_hot_pixels(values: np.ndarray, white: float) -> np.ndarray:
+    """Replace single pixels that are too bright by the median of their neighbours.
+
+    A pixel is hot if it has `white` or more and all its neighbours have less. Sensors have such
+    pixels. They would look like a white speck.
+
+    Args:
+        values: Grey values (H, W). Colours (H, W, 3) are returned as they are.
+        white: The value that becomes white.
+    """
+    if values.ndim != 2:
+        return values
+    rows, columns = np.nonzero(values >= white)
+    if not 0 < len(rows) <= MOST_HOT:
+        return values
+    repaired = values.copy()
+    for row, column in zip(rows, columns, strict=True):
+        around = values[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2]
+        darker = around[around < white]
+        if len(darker) == around.size - 1 > 0:
+            repaired[row, column] = np.median(darker)
+    return repaired
 
 
 def range_of(values: np.ndarray) -> ValueRange:
