@@ -84,9 +84,10 @@ class PatchBank(nn.Module):
 def distances_to_nearest(a: Tensor, b: Tensor) -> Tensor:
     """Return the distance (N,) of each vector of `a` (N, D) to the nearest vector of `b` (M, D).
 
-    A matrix product computes the squared distances: |a|² + |b|² - 2 a·b.
+    One matrix product computes the squared distances without |a|²: (-2 a, 1) · (b, |b|²).
     """
     b = b.to(a.dtype)
-    lengths, turned = b.square().sum(1), -2 * b.T
-    squared = [torch.addmm(lengths, part, turned).amin(1) for part in torch.split(a, COMPARED)]
-    return (torch.cat(squared) + a.square().sum(1)).clamp(min=0).sqrt()
+    turned = torch.cat((b, b.square().sum(1, keepdim=True)), 1).T
+    places = torch.cat((-2 * a, torch.ones_like(a[:, :1])), 1)
+    squared = torch.cat([(part @ turned).amin(1) for part in torch.split(places, COMPARED)])
+    return (squared + a.square().sum(1)).clamp(min=0).sqrt()

@@ -69,3 +69,14 @@ def test_an_export_has_the_scores_of_pytorch(bank_run, image_data, tmp_path, exp
     ours, theirs = load(bank_run, fast=False, device="cpu"), load(tmp_path / format)
     np.testing.assert_allclose(theirs(images).raw, ours(images).raw, rtol=1e-3)
     assert theirs(images).verdict.tolist() == ours(images).verdict.tolist()
+
+
+@pytest.mark.parametrize("format", ["onnx", "openvino"])
+def test_int8_is_compared_on_mirrored_images_if_none_are_held_out(
+    bank_run, tmp_path, export_run, format, logged
+):
+    pytest.importorskip("nncf", reason="needs pip install 'dmad[export]'")
+    report = export_run(bank_run, format, "int8", out=tmp_path / format, auroc_loss=1.0)
+    assert "mirror images of the training clips are compared" in logged()
+    assert report.synthetic is not None
+    assert report.synthetic.kept > 0.9
