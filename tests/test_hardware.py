@@ -54,6 +54,41 @@ def test_process_defaults_keep_freed_memory_for_the_next_step() -> None:
     assert float(pages) >= 8
 
 
+THREADS = """
+import sys, threading
+from dmad.hardware import share_freed_memory
+
+if sys.argv[1] == "set":
+    share_freed_memory()
+barrier = threading.Barrier(6)
+
+
+def work():
+    kept = bytearray(100_000)
+    barrier.wait()
+
+
+threads = [threading.Thread(target=work) for _ in range(6)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+with open("/proc/self/maps") as maps:
+    starts = [int(line.split("-")[0], 16) for line in maps if line.endswith(" 0 \\n")]
+print(sum(start % 2**26 == 0 for start in starts))  # areas of memory that belong to threads
+"""
+
+
+@pytest.mark.skipif(LIBC != "glibc", reason="only glibc has areas of memory for threads")
+def test_threads_share_freed_memory_on_request() -> None:
+    def areas(option: str) -> int:
+        command = [sys.executable, "-c", THREADS, option]
+        return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+    assert areas("set") <= 1
+    assert areas("leave") > 2
+
+
 def test_process_defaults_flush_denormals_and_allow_fast_matrix_products() -> None:
     assert run_steps("set")[1] == "0.0 high"
     denormal, precision = run_steps("leave")[1].split()

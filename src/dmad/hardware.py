@@ -13,7 +13,7 @@ from typing import Literal
 
 from dmad.config import TrainConfig
 
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # of glibc's malloc.h
 
 
 @dataclass(frozen=True)
@@ -143,6 +143,15 @@ def return_freed_memory() -> None:
     """
     if platform.libc_ver()[0] == "glibc":
         ctypes.CDLL(None).malloc_trim(0)
+
+
+def share_freed_memory() -> None:
+    """Let all threads use the same freed memory. Else glibc keeps some for each of many threads.
+
+    A process with many short-lived threads calls this before it starts them.
+    """
+    if platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
 
 
 def _keep_freed_memory() -> None:

@@ -53,13 +53,14 @@ def serve_command(
     except ImportError as error:
         require(False, f"dmad serve needs {error.name}; pip install '.[serve]'")
         raise
-    from dmad.hardware import return_freed_memory
+    from dmad.hardware import return_freed_memory, share_freed_memory
     from dmad.serve.console import Console
     from dmad.serve.models import load_models
     from dmad.watch.cameras import read_cameras
     from dmad.watch.sinks import open_sinks
 
     require(bool(models), "no model is given; name one, such as `dmad serve ped2`")
+    share_freed_memory()
     settings.read_token()  # errors are found before the models are loaded, which takes long
     found = read_cameras(cameras) if cameras else []
     listener = open_socket(settings.host, settings.port)
