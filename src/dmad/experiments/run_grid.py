@@ -149,8 +149,12 @@ def base_config(run: Path, root: Path | None = None, cache: Path | None = None) 
         run: Run folder.
         root: Folder of the data set. None: the same folder as in training.
         cache: Folder for decoded frames.
+
+    Raises:
+        DmadError: The model is none of the paper.
     """
     config = read_config(run)
+    require(config.deforms, f"{run} has no deformation; give a run of video or images")
     scratch = replace(config, train=replace(config.train, start=None))
     return with_data(scratch, root, cache)
 

@@ -9,6 +9,11 @@ from safetensors.torch import load_file
 
 from dmad.api import evaluate, load
 from dmad.config import plain, restore, section_classes
+from dmad.errors import DmadError
+from dmad.experiments.ablation import ablation
+from dmad.experiments.effort import Effort
+from dmad.experiments.paper_figures import draw_figures
+from dmad.experiments.peer_methods import own_methods
 from dmad.predict.images import predict_images
 from dmad.runs import read_config
 
@@ -80,3 +85,18 @@ def test_int8_is_compared_on_mirrored_images_if_none_are_held_out(
     assert "mirror images of the training clips are compared" in logged()
     assert report.synthetic is not None
     assert report.synthetic.kept > 0.9
+
+
+def test_a_run_is_one_of_the_methods_that_are_compared(bank_run, bank_settings, tmp_path):
+    (own,) = own_methods(bank_settings(), [bank_run])
+    assert own.settings == "resnet18, 100 patches"
+    training = own.train(own.config.data, tmp_path)
+    assert training.minutes > 0
+    assert own.load(training)([np.zeros((64, 64, 3), np.uint8)]).maps.shape == (2, 1, 64, 64)
+
+
+def test_experiments_with_the_deformation_refuse_a_run_without_one(bank_run, tmp_path):
+    with pytest.raises(DmadError, match="has no deformation"):
+        ablation("ablation", bank_run, tmp_path, Effort())
+    with pytest.raises(DmadError, match="deforms nothing"):
+        draw_figures(bank_run, tmp_path)
