@@ -11,6 +11,7 @@ import numpy as np
 
 from dmad.calibration.alarms import AlarmRule, AlarmShape, Event, find_events, frames_in_events
 from dmad.calibration.budget import Budget
+from dmad.calibration.normal_places import NOWHERE, NormalPlaces
 from dmad.calibration.standardisation import Scorer
 from dmad.checked_files import read_mapping
 from dmad.config import plain
@@ -47,6 +48,7 @@ class Calibration:
     warnings: tuple[str, ...]  # what a user must know, one sentence each
     scene: str = ""  # name of the view that the threshold was set for
     zone: Zone = ALL  # part of the view that is scored
+    places: NormalPlaces = NOWHERE  # where marked events were normal
     largest: float | None = None  # largest score of the held-out footage; None: not stored
     options: tuple[TradeOff, ...] = ()  # rising thresholds to choose from, with this one
     lowest: float | None = None  # alarms marked as normal need at least this threshold

@@ -87,25 +87,13 @@ class HeldOut:
         Raises:
             DmadError: The frame rates differ.
         """
-        other.check_rate(self.fps)
+        check_rate(other.fps, self.fps)
         return HeldOut(
             reconstruction=np.concatenate([self.reconstruction, other.reconstruction]),
             deformation=np.concatenate([self.deformation, other.deformation]),
             clip_lengths=np.concatenate([self.clip_lengths, other.clip_lengths]),
             fps=self.fps,
             digests=np.concatenate([self.digests, other.digests]),
-        )
-
-    def check_rate(self, fps: float) -> None:
-        """Check that these clips have the frame rate of other footage.
-
-        Raises:
-            DmadError: The frame rates differ.
-        """
-        require(
-            same_rate(self.fps, fps),
-            f"the new clips have {self.fps:g} frames per second, the footage has {fps:g}; "
-            "give clips that `dmad watch` stored, or give the fps",
         )
 
     def as_images(self) -> HeldOut:
@@ -208,3 +196,20 @@ class HeldOut:
         scatter = np.sqrt(variance) * (1 - 1 / len(clips))
         excess = stats.t.ppf(QUANTILE, freedom) - stats.norm.ppf(QUANTILE)
         return float(scatter * excess)
+
+
+def check_rate(new: float, known: float) -> None:
+    """Check that new clips have the frame rate of other footage.
+
+    Args:
+        new: Frames per second of the new clips.
+        known: Frames per second of the other footage.
+
+    Raises:
+        DmadError: The frame rates differ.
+    """
+    require(
+        same_rate(new, known),
+        f"the new clips have {new:g} frames per second, the footage has {known:g}; "
+        "give clips that `dmad watch` stored, or give the fps",
+    )

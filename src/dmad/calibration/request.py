@@ -62,6 +62,8 @@ class CalibrationRequest:
             clip that `dmad watch` stored).
         threshold: A threshold that you choose. The budget then has no effect.
         force: Let false alarms (`normal`) raise the threshold to more than twice its value.
+        only_here: Keep the threshold. Instead, scores count less at the places where the clips in
+            `normal` are unusual, so that these clips raise no alarm again. Video only.
         undo: Restore the threshold that was replaced last.
         false_alarms: Budget of false alarms: `1/day`, `2/hour`, `0.001/frame`, for images
             `0.01/image`, or `1%` of the frames or images (default: the budget of the last
@@ -85,6 +87,7 @@ class CalibrationRequest:
     events: Path | None = None
     threshold: float | None = None
     force: bool = False
+    only_here: bool = False
     undo: bool = False
     false_alarms: str = ""
     alarm: AlarmChanges = field(default_factory=AlarmChanges)
@@ -107,6 +110,10 @@ class CalibrationRequest:
         given = self.threshold
         require(given is None or isfinite(given), f"threshold is {given}; give a finite number")
         self._check_combination()
+        require(
+            bool(self.normal) or not self.only_here,
+            "only_here is for clips that were marked as normal; name them with normal",
+        )
         for name, value in (("fps", self.fps), ("weight", self.weight or 0.0)):
             require(0 <= value < inf, f"{name} is {value:g}; give 0 or more")
 
@@ -139,6 +146,7 @@ class CalibrationRequest:
         given = {
             "alarm": self.alarm,
             "weight": self.weight is not None,
+            "only_here": self.only_here,
             "fps": self.fps,
             "scene": self.scene,
             "out": self.out,

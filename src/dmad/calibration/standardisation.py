@@ -77,6 +77,16 @@ class Scorer:
         """The α of Eq. 14 and 22 (for raw terms) that has the same effect as a weight of 1."""
         return self.reconstruction.scale / self.deformation.scale
 
+    @property
+    def alpha(self) -> float:
+        """The α of Eq. 14 and 22 (for raw terms) that has the same effect as the weight."""
+        return self.weight * self.alpha_per_weight
+
+    def raw(self, score: float) -> float:
+        """Return the value of Eq. 14, with this α, that has a score before smoothing."""
+        centre = self.reconstruction.centre + self.alpha * self.deformation.centre
+        return centre + score * self.reconstruction.scale
+
     def combine(self, reconstruction: np.ndarray, deformation: np.ndarray) -> np.ndarray:
         """Return the weighted sum (N,) of the standardised terms, before smoothing."""
         return self.reconstruction(reconstruction) + self.weight * self.deformation(deformation)

@@ -35,6 +35,7 @@ def calibrate_command(
       dmad calibrate RUN yard/*.mp4 --scene yard --out yard.json
       dmad calibrate RUN --threshold 5.5
       dmad calibrate RUN --normal found/clips/gate-1790000000.000.mp4
+      dmad calibrate RUN --normal found/clips/gate-1790000000.000.mp4 --only-here
       dmad calibrate RUN --normal gate-1790000000.000 --events found
       dmad calibrate RUN --undo
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmad.calibration.calibration import Calibration
+from dmad.calibration.normal_places import NOWHERE, NormalPlaces
 from dmad.config import Config, DataConfig
 from dmad.data.templates import PastFrames, template_index
 from dmad.data.zones import Zone
@@ -98,7 +99,8 @@ class Detector:
         batches = self.judge(stack, scene)
         calibration = self.calibration
         if calibration:
-            batches = (self.inside(calibration.zone, judged) for judged in batches)
+            zone, places = calibration.zone, calibration.places
+            batches = (self.inside(zone, judged, places) for judged in batches)
         result = AnomalyResult.from_batches(batches, data.history)
         if are_pictures:
             result = result.highest_of(data.tiles**2, self.config.score.alpha)
@@ -167,15 +169,21 @@ class Detector:
         index = np.array([window.index for window in windows])
         return JudgedFrames.from_outputs(index, stacked[:, -1], outputs)
 
-    def inside(self, zone: Zone, judged: JudgedFrames) -> JudgedFrames:
+    def inside(
+        self, zone: Zone, judged: JudgedFrames, places: NormalPlaces = NOWHERE
+    ) -> JudgedFrames:
         """Return scored frames whose maps and scores cover only a part of the view.
+
+        At places that were marked as normal, they are multiplied by the weights of these places.
 
         The frame scores of the authors' released code still cover the whole view.
         """
-        if not zone:
+        if not (zone or places):
             return judged
         data = self.config.data
         mask = zone.tile_masks(data.size, data.tiles)[judged.index % data.tiles**2]
+        if places:  # only video, which has no tiles
+            mask = mask * places.weights(data.size)
         reconstruction_map = judged.reconstruction_map * mask
         deformation_map = judged.deformation_map * mask
         terms = self.form.rescore(reconstruction_map, deformation_map, self.config)

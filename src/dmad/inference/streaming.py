@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from dmad.calibration.calibration import Calibration
+from dmad.calibration.normal_places import NOWHERE, NormalPlaces
 from dmad.data.reading.frame_format import FrameFormat
 from dmad.data.reading.source_frames import SourceFrame
 from dmad.data.reading.sources import open_source
@@ -37,7 +38,9 @@ class FrameJudge(Protocol):
     def judge_windows(self, windows: Sequence[Window]) -> JudgedFrames:
         """Score windows in one batch."""
 
-    def inside(self, zone: Zone, judged: JudgedFrames) -> JudgedFrames:
+    def inside(
+        self, zone: Zone, judged: JudgedFrames, places: NormalPlaces = NOWHERE
+    ) -> JudgedFrames:
         """Return scored frames whose scores cover only a part of the view."""
 
 
@@ -68,9 +71,10 @@ class Stream:
     """
 
     def __init__(self, detector: FrameJudge, scene: str = "", zone: Zone = ALL) -> None:
-        self.detector, self.zone = detector, zone
-        if detector.calibration and not zone:
-            self.zone = detector.calibration.zone
+        self.detector, self.zone, self.places = detector, zone, NOWHERE
+        if detector.calibration:
+            self.zone = zone or detector.calibration.zone
+            self.places = detector.calibration.places
         self.window_maker = detector.window_maker(scene)
         self.restart()
 
@@ -87,7 +91,7 @@ class Stream:
 
     def finish(self, judged: JudgedFrames) -> JudgedFrame:
         """Apply zone and calibration of this view to one scored frame, given as a batch of one."""
-        judged = self.detector.inside(self.zone, judged)
+        judged = self.detector.inside(self.zone, judged, self.places)
         reconstruction, deformation = float(judged.reconstruction[0]), float(judged.deformation[0])
         calibrated = np.nan
         if self._calibrated_score:

@@ -182,6 +182,7 @@ class CameraWorker:
         )
         self._calibration = calibration
         self.detector = self.detector.with_calibration(calibration)
+        self.stream.places = calibration.places
         self._live_events.use_threshold(calibration)
 
     def stop(self) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from dmad.calibration.normal_places import NOWHERE, NormalPlaces
 from dmad.console import progress_bar, warn_about
 from dmad.data.footage import Footage, LabelledFootage, frame_rate
 from dmad.data.zones import ALL, Zone
@@ -107,6 +108,7 @@ def score_clips(
     footage: Footage,
     maps: np.ndarray | None = None,
     zone: Zone = ALL,
+    places: NormalPlaces = NOWHERE,
 ) -> list[AnomalyResult]:
     """Score every clip, with a progress bar.
 
@@ -115,25 +117,27 @@ def score_clips(
         footage: The clips.
         maps: Array (N, H, W) to write the score maps into, in the order of `footage.frames`.
         zone: The part of the view that is scored.
+        places: Places of the view whose scores count less.
     """
     history = detector.config.data.history
     results = []
     for clip in progress_bar(footage.clips, "scoring"):
         clip_maps = None if maps is None else maps[clip.span]
-        frames = footage.frames[clip.span]
-        batches = _score_batches(detector, frames, clip.scene, zone, clip_maps)
+        every = detector.judge(footage.frames[clip.span], clip.scene)
+        batches: Iterable[JudgedFrames]
+        batches = (detector.inside(zone, judged, places) for judged in every)
+        if clip_maps is not None:
+            batches = _with_maps(detector, batches, clip_maps)
         results.append(AnomalyResult.from_batches(batches, history))
     return results
 
 
-def _score_batches(
-    detector: Detector, frames: np.ndarray, scene: str, zone: Zone, maps: np.ndarray | None
+def _with_maps(
+    detector: Detector, batches: Iterable[JudgedFrames], maps: np.ndarray
 ) -> Iterator[JudgedFrames]:
-    """Score the frames of a clip, and write their score maps into `maps`."""
-    for judged in detector.judge(frames, scene):
-        judged = detector.inside(zone, judged)
-        if maps is not None:
-            maps[judged.index] = score_maps(detector, judged)
+    """Write the score maps of the frames of a clip into `maps`."""
+    for judged in batches:
+        maps[judged.index] = score_maps(detector, judged)
         yield judged
 
 

@@ -328,9 +328,10 @@ def explain(detector: Detector, given: ToExplain) -> Explanation:
 
     (judged,) = deque(detector.judge(given.frames, given.scene), maxlen=1)
     judged = judged.frame(len(judged.index) - 1)
-    if detector.calibration:
-        judged = detector.inside(detector.calibration.zone, judged)
-    scale = ColourScale(detector.config, given.usual, calibration=detector.calibration)
+    calibration = detector.calibration
+    if calibration:
+        judged = detector.inside(calibration.zone, judged, calibration.places)
+    scale = ColourScale(detector.config, given.usual, calibration=calibration)
     (picture,) = pictures(judged, scale, given.aspect)
     drawn = {
         "input": drawing.to_rgb(drawing.resized(picture.frame, *picture.size)),

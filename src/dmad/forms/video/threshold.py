@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from dmad.calibration.alarms import AlarmShape, highest_alarm_level
+from dmad.calibration.alarms import AlarmShape
 from dmad.calibration.budget import Budget
 from dmad.calibration.calibration import Calibration, read_calibration
 from dmad.calibration.feedback import MarkedEvents, log_change, silence, with_threshold
-from dmad.calibration.held_out import HeldOut
+from dmad.calibration.held_out import HeldOut, check_rate
+from dmad.calibration.normal_places import NOWHERE
 from dmad.calibration.request import CalibrationRequest
 from dmad.calibration.store import CalibrationStore, terms_file
 from dmad.calibration.synthetic import SyntheticTerms
@@ -36,6 +37,7 @@ from dmad.data.zones import ALL, Zone
 from dmad.errors import require
 from dmad.files import make_folder, write_atomically
 from dmad.forms.video.evaluation import score_clips
+from dmad.forms.video.feedback import alarm_level, marked_places
 from dmad.forms.video.weight import synthetic_terms
 from dmad.inference.detector import Detector
 from dmad.inference.result import AnomalyResult
@@ -91,7 +93,10 @@ def _calibrate_on_footage(
     evidence = gather(held, budget, shape, weight, synthetic)
     lowest = None if request.footage else _lowest(previous, evidence)
     calibration = replace(
-        calibration_of(evidence, request.threshold, lowest=lowest), scene=view.scene, zone=view.zone
+        calibration_of(evidence, request.threshold, lowest=lowest),
+        scene=view.scene,
+        zone=view.zone,
+        places=previous.places if previous and not request.footage else NOWHERE,
     )
     store.remember(previous)
     store.write_terms(held, synthetic)
@@ -138,24 +143,44 @@ def _stored_evidence(stored: Path, calibration: Calibration) -> Evidence | None:
 def _mark_as_normal(
     detector: Detector, store: CalibrationStore, request: CalibrationRequest, previous: Calibration
 ) -> Calibration:
-    """Raise the threshold until the clips and events in `request.normal` raise no alarm."""
+    """Change the calibration so that the clips and events in `request.normal` raise no alarm."""
     marked = MarkedEvents.from_request(request)
     view = _view(request, previous)
+    changed = replace(previous, scene=view.scene, zone=view.zone)
     levels = [event.score for event in marked.events]
-    if marked.files:
-        seen = View(request.scene or view.scene, view.zone)
-        data = with_locations(detector.config.data, request.root, request.cache)
-        footage = without_repeats(read_clips(marked.files, data, seen.scene))
-        terms = terms_of(detector, footage, request.fps or previous.fps, seen.zone)
-        terms.check_rate(previous.fps)
-        scores = previous.score(terms.reconstruction, terms.deformation, terms.clip_lengths)
-        lengths = terms.clip_lengths
-        levels.append(highest_alarm_level(scores, previous.shape, previous.fps, lengths))
     stored = _last_terms(store)
-    evidence = _stored_evidence(stored, previous)
-    changed = silence(previous, max(levels), evidence, request.force)
+    if marked.files:
+        data = with_locations(detector.config.data, request.root, request.cache)
+        footage = without_repeats(read_clips(marked.files, data, request.scene or view.scene))
+        rate = frame_rate(footage.clips, request.fps or previous.fps)
+        check_rate(rate, previous.fps)
+    if request.only_here:
+        require(
+            len(marked.files) == len(request.normal),
+            "an id does not show the places of an event; with only_here, name its film",
+        )
+        changed = replace(changed, places=marked_places(detector, footage, changed))
+        _log_places(previous, changed)
+        return _replace(store, stored, previous, changed)
+    if marked.files:
+        levels.append(alarm_level(detector, footage, changed))
+    changed = silence(changed, max(levels), _stored_evidence(stored, previous), request.force)
     log_change(previous, changed, marked.past)
-    return _replace(store, stored, previous, replace(changed, scene=view.scene, zone=view.zone))
+    return _replace(store, stored, previous, changed)
+
+
+def _log_places(old: Calibration, new: Calibration) -> None:
+    """Log in how much of the view an anomaly must be stronger than before."""
+    before, after = old.places.weights(), new.places.weights()
+    changed = after < before
+    if changed.any():
+        what = (
+            f"in {changed.mean():.0%} of the view, an anomaly must now be stronger, by a factor of "
+            f"up to {1 / max(after[changed].min(), 1e-3):.1f}"
+        )
+    else:
+        what = "what was marked raises no alarm"
+    logger.info(f"{what}; the threshold {old.threshold:.3f} stays")
 
 
 def _check(request: CalibrationRequest) -> None:

@@ -1,0 +1,69 @@
+"""Places of a view where something unusual was marked as normal. Their scores count less."""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from dmad.errors import DmadError, require
+
+SIDE = 32  # height and width of the picture of weights
+FULL = 255  # weight 1 in this picture
+
+
+@dataclass(frozen=True)
+class NormalPlaces:
+    """A weight for each place of a view. Both score maps of a frame are multiplied by it.
+
+    Args:
+        picture: Base64 of `SIDE` x `SIDE` bytes, row by row: 255 times the weight of a place, from
+            0 to 1. Empty: all places have the weight 1.
+    """
+
+    picture: str = ""
+
+    @classmethod
+    def from_weights(cls, weights: np.ndarray) -> Self:
+        """Make places from weights (SIDE, SIDE) from 0 to 1. They are rounded down."""
+        steps = np.floor(FULL * np.clip(weights, 0, 1)).astype(np.uint8)
+        return cls("" if (steps == FULL).all() else b64encode(steps.tobytes()).decode())
+
+    def __post_init__(self) -> None:
+        self._steps()
+
+    def __bool__(self) -> bool:
+        """True if a place has a weight below 1."""
+        return bool(self.picture)
+
+    def weights(self, size: int = SIDE) -> np.ndarray:
+        """Return the weights as an array (size, size) of float32."""
+        places = (np.arange(size) + 0.5) * SIDE / size
+        steps = self._steps()[np.ix_(places.astype(int), places.astype(int))]
+        weights: np.ndarray = np.divide(steps, FULL, dtype=np.float32)
+        return weights
+
+    def joined(self, other: Self) -> Self:
+        """Return places that have the smaller of both weights."""
+        return type(self).from_weights(np.minimum(self.weights(), other.weights()))
+
+    def _steps(self) -> np.ndarray:
+        """The picture, (SIDE, SIDE) uint8.
+
+        Raises:
+            DmadError: It is damaged.
+        """
+        if not self.picture:
+            return np.full((SIDE, SIDE), FULL, np.uint8)
+        try:
+            steps = np.frombuffer(b64decode(self.picture, validate=True), np.uint8)
+        except ValueError as error:
+            raise DmadError("the picture of normal places is damaged; calibrate again") from error
+        whole = steps.size == SIDE**2
+        require(whole, f"the picture of normal places has {steps.size} values, not {SIDE**2}")
+        return steps.reshape(SIDE, SIDE)
+
+
+NOWHERE = NormalPlaces()  # nothing was marked as normal
