@@ -434,7 +434,7 @@ class VideoScoreConfig(ScoreConfig):
 
     Args:
         alpha: Weight of the deformation term in the raw score (Eq. 14).
-        choose: At the end of training, choose `weight` by artificial anomalies that are drawn into
+        choose: At the end of training, choose `weight` by synthetic anomalies that are drawn into
             the held-out clips.
         weight: Weight of the deformation term in the calibrated score, the sum of both terms after
             they are standardised.
@@ -456,7 +456,7 @@ class ImageScoreConfig(ScoreConfig):
 
     Args:
         alpha: Weight of the deformation term (Eq. 22).
-        choose: At the end of training, choose `alpha` by artificial defects that are drawn into the
+        choose: At the end of training, choose `alpha` by synthetic defects that are drawn into the
             held-out images.
         sigma: Standard deviation in pixels of the Gaussian kernel k*.
         backward_only: Use only the backward fields in Eq. 21 (released code: true).
@@ -508,8 +508,8 @@ class TrainConfig:
         compile: Use `torch.compile`. `auto` uses it on a GPU.
         channels_last: Use the channels-last memory format. `auto` uses it if bf16 is fast.
         start: Trained model whose weights the training starts from: a run folder, a weights file,
-            or the name of a model that comes with dmad, such as `ped2`. Background templates are
-            not taken from it.
+            or the name of a model that comes with dmad. It must be of the same form. Background
+            templates are not taken from it.
         averaging: Decay rate of a moving average of the weights. The trained model has the average
             weights. 0: no average. 0.999 averages over about the last 1000 steps.
     """

@@ -38,7 +38,9 @@ def test_a_rise_to_more_than_twice_must_be_forced(calibration_of):
 def test_old_and_new_threshold_and_silenced_events_are_reported(calibration_of, logged):
     past = [PastEvent("a", 8.0), PastEvent("b", 10.0), PastEvent("c", 20.0)]
     log_change(calibration_of(9.0), calibration_of(12.0), past)
-    assert logged() == ("threshold 9.000 → 12.000\n1 of 3 past events would be silent now: b (10)")
+    assert logged() == (
+        "threshold 9.000 → 12.000\n1 of 3 past events would raise no alarm now: b (10)"
+    )
 
 
 def test_a_threshold_far_above_the_footage_gives_a_warning(calibration_of):

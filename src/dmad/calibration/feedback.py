@@ -79,7 +79,8 @@ def with_threshold(
     Args:
         calibration: The calibration.
         threshold: The threshold.
-        evidence: Its footage. None: it is not stored, so the costs are not known.
+        evidence: The footage of the calibration. None: it is not stored, so the false alarms of the
+            threshold are unknown.
     """
     changed = replace(
         calibration,
@@ -128,7 +129,7 @@ def silence(
 
 
 def log_change(old: Calibration, new: Calibration, events: Sequence[PastEvent]) -> None:
-    """Log the old and the new threshold, and the past events that would be silent now."""
+    """Log the old and the new threshold, and the past events that would raise no alarm now."""
     if new.threshold == old.threshold:
         return
     far_above = far_above_warnings(new.threshold, new.largest)
@@ -137,4 +138,4 @@ def log_change(old: Calibration, new: Calibration, events: Sequence[PastEvent]) 
     if events:
         named = [f"{event.id} ({event.score:.3g})" for event in silent]
         detail = f": {first_names(named, EVENTS_NAMED)}" if silent else ""
-        logger.info(f"{len(silent)} of {len(events)} past events would be silent now{detail}")
+        logger.info(f"{len(silent)} of {len(events)} past events would raise no alarm now{detail}")

@@ -61,7 +61,7 @@ class CalibrationRequest:
             message names those that raise no alarm with the new threshold (default: the folder of a
             clip that `dmad watch` stored).
         threshold: A threshold that you choose. The budget then has no effect.
-        force: Let false alarms (`normal`) raise the threshold to more than twice its value.
+        force: Allow `normal` to raise the threshold to more than twice its value.
         only_here: Keep the threshold. Instead, scores count less at the places where the clips in
             `normal` are unusual, so that these clips raise no alarm again. Video only.
         undo: Restore the threshold that was replaced last.

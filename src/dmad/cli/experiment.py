@@ -110,7 +110,7 @@ def toy_command(grid: GridOptions, recipe: str = "digits") -> None:
     Example: dmad experiment toy --seeds [0,1,2]
 
     Args:
-        grid: What is trained.
+        grid: Seeds, variants, data and number of epochs.
         recipe: Data to train on: digits (needs no data folder) or mnist.
     """
     from dmad import recipes
@@ -127,7 +127,7 @@ def ablation_command(grid: GridOptions, *, run: str) -> None:
     Example: dmad experiment ablation --run RUN --train.epochs 4 --seeds [0,1]
 
     Args:
-        grid: What is trained.
+        grid: Seeds, variants, data and number of epochs.
         run: Run folder. Its settings are used, except those that the experiment changes.
     """
     _vary_parts("ablation", grid, run)
@@ -139,7 +139,7 @@ def gamma3_command(grid: GridOptions, *, run: str) -> None:
     Example: dmad experiment gamma3 --run RUN --train.epochs 5
 
     Args:
-        grid: What is trained.
+        grid: Seeds, variants, data and number of epochs.
         run: Run folder. Its settings are used, except those that the experiment changes.
     """
     _vary_parts("gamma3", grid, run)
@@ -158,7 +158,7 @@ def contamination_command(grid: GridOptions, *, run: str) -> None:
     Example: dmad experiment contamination --run RUN --train.epochs 4
 
     Args:
-        grid: What is trained.
+        grid: Seeds, variants, data and number of epochs.
         run: Run folder. Its settings are used, except those that the experiment changes.
     """
     from dmad.experiments.contamination import contamination
@@ -176,7 +176,7 @@ def video_command(grid: GridOptions) -> None:
     Example: dmad experiment video --data.root DATA --seeds [0,1,2]
 
     Args:
-        grid: What is trained.
+        grid: Seeds, variants, data and number of epochs.
     """
     root = _data_folder(grid, "video")
     from dmad.experiments.benchmarks import video
@@ -190,7 +190,7 @@ def mvtec_command(grid: GridOptions, run: Path | None = None) -> None:
     Example: dmad experiment mvtec --data.root MVTEC
 
     Args:
-        grid: What is trained.
+        grid: Seeds, variants, data and number of epochs.
         run: Run folder whose settings are used (default: the settings of recipe mvtec).
     """
     root = _data_folder(grid, "mvtec")
@@ -229,7 +229,7 @@ def figures_command(
 def deployable_command(
     *, run: str, data: DataFolders = AS_IN_TRAINING, out: Path = Path("deployable")
 ) -> None:
-    """Compare ways to compute the score of a camera, tested on artificial anomalies.
+    """Compare ways to compute the score of a camera, tested on synthetic anomalies.
 
     The ways differ in how the terms are standardised, weighted and averaged over time.
     No labels are needed: the anomalies are drawn into held-out normal clips.
@@ -255,8 +255,8 @@ def fields_command(
 ) -> None:
     """Measure how far a model deforms moving things, and how much of them its reference explains.
 
-    A model that measures deformation has a reference that explains most of what moves. Its fields
-    are longer for anomalies than for normal motion.
+    In a good model, the reference explains most of what moves, and the deformations of anomalies
+    are larger than those of normal motion.
 
     Example: dmad experiment fields --run RUN
 
@@ -332,7 +332,8 @@ class PeerOptions:
 def peers_command(options: PeerOptions) -> None:
     """Compare dmad with PatchCore, PaDiM, EfficientAD and Reverse Distillation of anomalib.
 
-    All get the same images, size, seed and rule for the threshold. Needs the extra `peers`.
+    All get the same images, size, seed and rule for the threshold. Install it with
+    `pip install '.[peers]'`.
 
     Example: dmad experiment peers --data.root PHOTOS --train.epochs 12
 

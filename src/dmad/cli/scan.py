@@ -26,7 +26,7 @@ def scan_command(
     --resume judges only what is missing. It also judges new files, and files that have changed.
 
     The exit code is 0 if everything was judged, 1 if something was left out (left_out.csv says what
-    and why), and 2 for bad input.
+    and why), and 2 for bad input, or if the scan was stopped.
 
     Examples:
       dmad scan RUN recordings/ --out found

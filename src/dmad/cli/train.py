@@ -100,7 +100,7 @@ def parser_of_settings(base: Config) -> Parser:
     parser.add_argument(
         "--form",
         default=base.form,
-        help=f"Form of the model, as in the recipe: {', '.join(known_forms())}.",
+        help=f"Form of the model; the recipe sets it. Known: {', '.join(known_forms())}.",
     )
     parser.add_argument("--config", action="config", help="YAML file that contains settings.")
     parser.add_argument(HELP_ALL, action="help", help="Show all settings and exit.")

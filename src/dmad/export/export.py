@@ -296,7 +296,9 @@ def write_card(
 
 
 def check_difference(report: ExportReport) -> None:
-    """Check that the terms of an export differ little from those of PyTorch. int8 has no limit.
+    """Check that the terms of an export differ little from those of PyTorch.
+
+    For int8, `check_synthetic` decides instead.
 
     Raises:
         DmadError: The difference is larger than `LARGEST_DIFFERENCE`.

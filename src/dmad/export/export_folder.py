@@ -63,7 +63,7 @@ def replace_export(folder: Path, out: Path) -> None:
 
 
 def finish_export(out: Path) -> None:
-    """Restore the earlier export if a process was killed while it replaced it."""
+    """Restore the earlier export if its replacement was interrupted; else remove its copy."""
     earlier = _earlier(out)
     if earlier.is_dir() and out.exists():
         shutil.rmtree(earlier)

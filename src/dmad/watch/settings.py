@@ -58,7 +58,8 @@ class SinkSettings:
     Args:
         webhook: URL to which each message is sent by HTTP POST.
         mqtt: MQTT topic to which each message is published, such as mqtt://host/topic.
-        spool: Folder for messages that are not delivered yet (default: OUT/spool).
+        spool: Folder for messages that are not delivered yet (default: the folder spool in the
+            output or data folder).
     """
 
     webhook: str = ""

@@ -128,7 +128,7 @@ def test_an_event_is_marked_by_its_id(run, clips, tmp_path, logged) -> None:
     (tmp_path / "events.jsonl").write_text(json.dumps(message) + "\n")
     second = calibrate(run, normal=["gate-7.000"], events=tmp_path)
     assert second.threshold == pytest.approx(1.05 * score)
-    assert "1 of 1 past events would be silent now: gate-7.000" in logged()
+    assert "1 of 1 past events would raise no alarm now: gate-7.000" in logged()
 
 
 def test_normal_is_given_alone(run, clips) -> None:

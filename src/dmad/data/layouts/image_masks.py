@@ -25,9 +25,9 @@ LISTED = 3  # names in a note
 def with_masks(files: Sequence[ImageFile]) -> Images:
     """Give each image its masks, and leave the masks out of the list.
 
-    An image whose folder does not say if it is normal is abnormal if its masks mark something. An
-    image without a mask in the same folder is then normal. An image in a folder of good images is
-    abnormal if its masks mark something.
+    If the folder does not say whether an image is normal, the masks decide: it is abnormal if a
+    mask marks something. An image without a mask in the same folder is then normal. An image in a
+    folder of good images is abnormal if its masks mark something.
 
     Returns:
         The images, with notes on kinds that were changed or guessed.

@@ -95,8 +95,8 @@ def clearly_best(worth: Mapping[float, float], usual: float, least: float = 0.0)
 
     Args:
         worth: Sum of two AUROCs for each weight.
-        usual: The weight that is returned if no other sum is higher by at least 2 `CLEARLY`.
-        least: A further limit: the gain of another sum must be larger than this.
+        usual: The weight that is returned if no other sum is higher by twice `CLEARLY`.
+        least: The gain must also be larger than this.
     """
     best = max(worth, key=worth.__getitem__)
     gain = worth[best] - worth[usual]
