@@ -23,7 +23,8 @@ def serve_command(
     With a model for video, the page shows live cameras with heat and score, and their
     events with films. If you mark an event as normal, the threshold rises. With a model of
     images, drop images of parts on the page, or post them to /api/inspect. You can give
-    several models. Ctrl-C stops the command. Install it with `pip install '.[serve]'` (docs/serve.md).
+    several models. Ctrl-C stops the command. Install it with `pip install '.[serve]'`
+    (docs/serve.md).
 
     Examples:
       dmad serve ped2
