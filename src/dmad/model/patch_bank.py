@@ -49,11 +49,11 @@ class PatchBank(nn.Module):
         """Return the patches of images: from (B, 3, H, W) in [-1, 1] to (B, D, H / 8, W / 8).
 
         D is the number of channels of both stages. The squared distance of two patches is the mean
-        over the channels.
+        over the channels. At the border of the image, zeros are averaged too, because features of
+        good images differ more there.
         """
         stages = [
-            F.avg_pool2d(stage.float(), WINDOW, 1, WINDOW // 2, count_include_pad=False)
-            for stage in self.teacher(x)[STAGES]
+            F.avg_pool2d(stage.float(), WINDOW, 1, WINDOW // 2) for stage in self.teacher(x)[STAGES]
         ]
         fine = stages[0].shape[2:]
         resized = [F.interpolate(stage, fine, mode="bilinear") for stage in stages[1:]]
