@@ -22,6 +22,7 @@ from dmad.forms.images.pictures import (
     judge_image,
     picture_name,
     raw_threshold,
+    usual_raw,
 )
 from dmad.inference.detector import Detector
 
@@ -140,6 +141,14 @@ def test_the_contour_is_where_the_map_reaches_the_threshold(detector) -> None:
     assert outline[20, 25]
     assert not outline[25, 25]
     assert not outline[40, 40]
+
+
+def test_a_usual_good_image_has_no_heat_and_a_higher_score_has(detector) -> None:
+    draw = ImagePictures(detector)
+    usual = usual_raw(detector.calibration, detector.config.score.alpha)
+    flat = np.full((64, 64), usual, np.float32)
+    np.testing.assert_array_equal(draw.overlay(GREY, flat), GREY)
+    assert (draw.overlay(GREY, (flat + draw.threshold) / 2) != GREY).any()
 
 
 def test_without_threshold_the_first_image_sets_full_heat(detector) -> None:

@@ -131,8 +131,16 @@ def raw_threshold(calibration: Calibration, alpha: float) -> float:
 
     If the pixel score of Eq. 23 reaches it at a single pixel, the image is anomalous.
     """
+    return (
+        usual_raw(calibration, alpha)
+        + calibration.threshold * calibration.scorer.reconstruction.scale
+    )
+
+
+def usual_raw(calibration: Calibration, alpha: float) -> float:
+    """Return the value of Eq. 22 of a usual good image: its calibrated score is 0."""
     first, second = calibration.scorer.reconstruction, calibration.scorer.deformation
-    return calibration.threshold * first.scale + first.centre + alpha * second.centre
+    return first.centre + alpha * second.centre
 
 
 def draw_outline(picture: Image, inside: NDArray[np.bool_], color: tuple[int, int, int]) -> None:
@@ -145,16 +153,20 @@ class ImagePictures:
     """Draws scored images, all with the same colour scale.
 
     Args:
-        detector: The model. Its threshold sets the colour scale of the heat, and the contour.
-            Without a threshold, the first image that is drawn sets the colour scale.
+        detector: The model. Its threshold sets the colour scale of the heat, and the contour. Heat
+            begins at the highest pixel score of a usual good image. Without a threshold, it begins
+            at 0, and the first image that is drawn sets the colour scale.
     """
 
     def __init__(self, detector: Detector) -> None:
         config, calibration = detector.config, detector.calibration
         alpha = config.score.alpha
         self.format = FrameFormat.from_settings(config.data)
-        self.threshold = raw_threshold(calibration, alpha) if calibration else None
-        self.full_heat = FULL_HEAT * max(self.threshold or 0.0, 0.0)
+        self.threshold, self.usual, self.full_heat = None, 0.0, 0.0
+        if calibration:
+            self.threshold = raw_threshold(calibration, alpha)
+            self.usual = usual_raw(calibration, alpha)
+            self.full_heat = FULL_HEAT * max(self.threshold - self.usual, 0.0)
         self.deforms = detector.config.deforms
         self.longest_field = sum(config.model.displacements) or 1.0
 
@@ -180,10 +192,11 @@ class ImagePictures:
 
     def overlay(self, picture: Image, scores: NDArray[np.float32]) -> Image:
         """Draw a heat map over the picture (H, W, 3), and a contour at the threshold."""
-        self.full_heat = self.full_heat or FULL_HEAT * float(scores.max()) or 1.0
+        if not self.full_heat:
+            self.full_heat = FULL_HEAT * max(float(scores.max()) - self.usual, 0.0) or 1.0
         size = picture.shape[1::-1]
         large = np.asarray(Pillow.fromarray(scores).resize(size, Pillow.Resampling.BILINEAR))
-        drawn = drawing.heatmap(picture, large, self.full_heat)
+        drawn = drawing.heatmap(picture, large - self.usual, self.full_heat)
         if self.threshold is not None:
             draw_outline(drawn, large >= self.threshold, CONTOUR)
         return drawn
