@@ -42,6 +42,18 @@ def test_a_place_whose_patch_is_in_the_bank_has_no_distance(bank):
     assert bank(x).min() > 0.01
 
 
+@pytest.mark.filterwarnings("ignore")  # tracing warns about every constant
+@torch.no_grad()
+def test_maps_of_an_image_of_many_places_are_exported(bank, tmp_path):
+    """320 px have 1600 places, more than are compared at once."""
+    pytest.importorskip("onnx", reason="needs pip install 'dmad[export]'")
+    openvino = pytest.importorskip("openvino", reason="needs pip install 'dmad[export]'")
+    x, path = torch.rand(1, 3, 320, 320), tmp_path / "bank.onnx"
+    torch.onnx.export(bank, (x,), str(path), dynamo=False)
+    (found,) = openvino.Core().compile_model(str(path), "CPU")(x.numpy()).values()
+    torch.testing.assert_close(torch.from_numpy(found), bank(x), rtol=0.02, atol=0.02)
+
+
 @torch.no_grad()
 def test_a_batch_has_the_maps_of_its_images(bank):
     x = torch.rand(3, 3, 64, 96)

@@ -89,5 +89,6 @@ def distances_to_nearest(a: Tensor, b: Tensor) -> Tensor:
     b = b.to(a.dtype)
     turned = torch.cat((b, b.square().sum(1, keepdim=True)), 1).T
     places = torch.cat((-2 * a, torch.ones_like(a[:, :1])), 1)
-    squared = torch.cat([(part @ turned).amin(1) for part in torch.split(places, COMPARED)])
+    starts = range(0, len(places), COMPARED)  # `torch.split` cannot be exported
+    squared = torch.cat([(places[i : i + COMPARED] @ turned).amin(1) for i in starts])
     return (squared + a.square().sum(1)).clamp(min=0).sqrt()
