@@ -20,6 +20,15 @@ def test_require_raises_the_message_unless_the_condition_holds() -> None:
         require(False, "give a file")
 
 
+def test_a_message_that_quotes_a_very_long_value_keeps_its_beginning_and_its_end() -> None:
+    with pytest.raises(DmadError) as caught:
+        require(False, f"cannot read {'x' * 10_000}; give three corners")
+    message = str(caught.value)
+    assert message.startswith("cannot read xxx")
+    assert message.endswith("xxx; give three corners")
+    assert len(message) < 2000
+
+
 def test_a_stopped_program_is_an_error_for_users() -> None:
     assert issubclass(StoppedError, DmadError)
 

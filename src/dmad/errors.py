@@ -7,8 +7,19 @@ from math import isfinite
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 
+LONGEST_MESSAGE = 1500  # characters
+
+
 class DmadError(Exception):
-    """Wrong input or data. The message is one line. The command line exits with code 2."""
+    """Wrong input or data. The message is one line. The command line exits with code 2.
+
+    If a message quotes a very long value, its middle is left out.
+    """
+
+    def __init__(self, message: str) -> None:
+        if len(message) > LONGEST_MESSAGE:
+            message = f"{message[: LONGEST_MESSAGE // 2]} … {message[-LONGEST_MESSAGE // 2 :]}"
+        super().__init__(message)
 
 
 class StoppedError(DmadError):
