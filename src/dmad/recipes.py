@@ -53,8 +53,7 @@ IMAGE_LOSS = ImageLossConfig(gamma2=8.0, gamma3=1.0, backward_strength=False)
 # Number of steps after which unused memory items are replaced. An encoder moves its features
 # towards unused items in training. A frozen teacher cannot.
 IMAGE_REVIVE_AFTER = 50
-# Image size in pixels. Larger images have more patches, so smaller defects are found. The paper of
-# PatchCore also has its best results at 320 px.
+# Image size in pixels. Larger images have more patches, so smaller defects are found.
 PATCHES_SIZE = 320
 
 
