@@ -40,7 +40,7 @@ class Cluster:
             _connect(address)
         try:
             _check_size(cores, gpus)
-        except DmadError:
+        except BaseException:
             self.close()
             raise
 

@@ -6,7 +6,6 @@ from functools import cache
 from math import isfinite
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-
 LONGEST_MESSAGE = 1500  # characters
 
 

@@ -77,7 +77,8 @@ def free_memory(device: str) -> int | None:
     if device == "cuda":
         import torch
 
-        return int(torch.cuda.mem_get_info()[0])
+        unused = torch.cuda.memory_reserved() - torch.cuda.memory_allocated()  # kept by PyTorch
+        return int(torch.cuda.mem_get_info()[0]) + unused
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
         sizes = {
@@ -97,7 +98,7 @@ def _left_in_container() -> int | None:
         limit = int((group / "memory.max").read_text())
         used = int((group / "memory.current").read_text())
         stat = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
-        return limit - used + int(stat["inactive_file"])
+        return max(0, limit - used + int(stat["inactive_file"]))
     except (OSError, ValueError, KeyError):
         return None
 
@@ -146,7 +147,7 @@ def return_freed_memory() -> None:
 
 
 def share_freed_memory() -> None:
-    """Let all threads use the same freed memory. Else glibc keeps some for each of many threads.
+    """Let all threads use the same freed memory. Otherwise glibc keeps some for each thread.
 
     A process with many short-lived threads calls this before it starts them.
     """

@@ -51,9 +51,11 @@ def attack(rng: random.Random, folder: Path) -> str:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    time.sleep(rng.random() * base.seconds[name])
-    os.killpg(process.pid, 9)
-    process.wait()
+    try:
+        time.sleep(rng.random() * base.seconds[name])
+    finally:
+        os.killpg(process.pid, 9)
+        process.wait()
     call(name, base.folder, folder)
     left = litter(folder)
     assert not left, left
@@ -72,7 +74,11 @@ def command(name: str, base: Path, folder: Path) -> list[str]:
 
 def call(name: str, base: Path, folder: Path) -> None:
     done = subprocess.run(
-        command(name, base, folder), env=environment(folder), capture_output=True, text=True
+        command(name, base, folder),
+        env=environment(folder),
+        capture_output=True,
+        text=True,
+        timeout=600,
     )
     assert done.returncode == 0, done.stderr
 

@@ -34,13 +34,6 @@ def test_the_weights_fit_a_view_of_any_size(size):
     assert abs(rows.mean() / size - 0.5) < 1.5 / SIDE
 
 
-def test_joined_places_have_the_smaller_weight():
-    one = NormalPlaces.from_weights(weights_with(3, 0.4))
-    two = NormalPlaces.from_weights(np.minimum(weights_with(3, 0.6), weights_with(9, 0.2)))
-    joined = one.joined(two).weights()
-    np.testing.assert_array_equal(joined, np.minimum(one.weights(), two.weights()))
-
-
 @pytest.mark.parametrize("picture", ["AAAA", "no base64"])
 def test_a_damaged_picture_is_refused(picture):
     with pytest.raises(DmadError, match="the picture of normal places"):

@@ -6,12 +6,13 @@ import resource
 import subprocess
 import sys
 from pathlib import Path
+from typing import Self
 
 from waiting import until
 
 
 class ConsoleProcess:
-    """A console that was started on the command line, on a free port.
+    """A console that was started on the command line, on a free port. Killed after a `with` block.
 
     Args:
         *arguments: Arguments of `dmad serve`.
@@ -44,6 +45,12 @@ class ConsoleProcess:
     def open_files(self) -> int:
         """Number of files and connections that the process has open now."""
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
 
     def kill(self) -> None:
         """End the process at once, as a power failure of this process would."""

@@ -26,6 +26,19 @@ def test_the_distance_is_that_of_the_nearest_vector():
 
 
 @torch.no_grad()
+def test_distances_are_not_rounded_where_16_bit_is_used_for_speed():
+    torch.manual_seed(0)
+    a, b = 5 + torch.randn(50, 32), 5 + torch.randn(60, 32)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = distances_to_nearest(a, b)
+    torch.testing.assert_close(found, torch.cdist(a, b).amin(1), rtol=1e-4, atol=1e-3)
+
+
+def test_a_bank_of_other_features_is_refused(bank):
+    with pytest.raises(RuntimeError, match="size mismatch for patches"):
+        bank.load_state_dict({**bank.state_dict(), "patches": torch.zeros(4, 3)})
+
+
 def test_patches_come_from_the_stages_with_strides_8_and_16(bank):
     x = torch.rand(2, 3, 64, 64)
     patches = bank.patches_of(x)

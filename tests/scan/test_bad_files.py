@@ -76,7 +76,7 @@ def changing(files: Sequence[Path], beside: Path) -> Iterator[None]:
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "dmad.cli", "scan", *map(str, arguments)]
-    return subprocess.run(command, check=False, capture_output=True, text=True)
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=900)
 
 
 def left_out(out: Path) -> list[tuple[Path, str]]:

@@ -122,18 +122,25 @@ def command_of(process: int) -> str:
 def run_with_kills(scan: Scan, rng: random.Random, most: int, engine: tuple[str, ...]) -> Counter:
     """Finish a scan, and kill its processes at random moments. Return what was killed."""
     killed: Counter[str] = Counter()
+    lost_nodes = 0
     while True:
         before = len(scan.judgements())
         driver = scan.start(*engine)
-        if rng.random() < 0.8:  # else it may be killed before something is judged
-            scan.wait_for_more(before, driver)
-        while killed.total() < most and driver.poll() is None:
-            time.sleep(rng.uniform(0, 3))
-            if driver.poll() is None:
-                killed[kill_one(driver, rng)] += 1
-        code = driver.wait(300)
+        try:
+            if rng.random() < 0.8:  # else it may be killed before something is judged
+                scan.wait_for_more(before, driver)
+            while killed.total() < most and driver.poll() is None:
+                time.sleep(rng.uniform(0, 3))
+                if driver.poll() is None:
+                    killed[kill_one(driver, rng)] += 1
+            code = driver.wait(300)
+        finally:
+            driver.kill()
+            driver.wait()
         # Ray ends a driver with code 1 if the machine is so busy that it takes its node for dead.
-        assert code in (0, -signal.SIGKILL, 1), scan.messages.read_text()
+        lost_nodes += code == 1
+        is_allowed = code in (0, -signal.SIGKILL) or ("--ray" in engine and lost_nodes <= 3)
+        assert is_allowed, scan.messages.read_text()
         if code == 0:
             return killed
 
@@ -141,7 +148,8 @@ def run_with_kills(scan: Scan, rng: random.Random, most: int, engine: tuple[str,
 def kill_one(driver: subprocess.Popen, rng: random.Random) -> str:
     workers = workers_of(driver.pid)
     if workers and rng.random() < 0.5:
-        os.kill(rng.choice(workers), signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it has just ended
+            os.kill(rng.choice(workers), signal.SIGKILL)
         return "worker"
     below = children_of(driver.pid)
     driver.kill()

@@ -38,7 +38,8 @@ class Client:
     def start(self, address: str, run: int) -> None:
         """Use a console. Parts get names that begin with the number of the run."""
         for task in (self.listen, self.read_and_mark, self.inspect):
-            self.threads.append(threading.Thread(target=self.work, args=(task, address, run)))
+            arguments = (task, address, run)
+            self.threads.append(threading.Thread(target=self.work, args=arguments, daemon=True))
             self.threads[-1].start()
 
     def work(self, task, address: str, run: int) -> None:
@@ -91,20 +92,18 @@ def test_nothing_that_a_client_has_seen_is_lost_or_doubled(
     films: set[str] = set()
     for run in range(KILLS + 1):
         begun = time.time()
-        console = ConsoleProcess(*arguments, log=tmp_path / "log")
-        if run % AT_START == AT_START - 1 and run < KILLS:
-            time.sleep(rng.uniform(0, 3))
-            console.kill()
-            continue
-        address = console.address
-        check_rows(client, data, begun)
-        films |= whole_films(data, films)
-        if run < KILLS:
-            client.start(address, run)
-            if run == 0:  # on a slow machine too, there is something that must not be lost
-                until(lambda: client.told and client.marks and client.parts)
-            time.sleep(rng.uniform(0, LONGEST))
-        console.kill()
+        with ConsoleProcess(*arguments, log=tmp_path / "log") as console:
+            if run % AT_START == AT_START - 1 and run < KILLS:
+                time.sleep(rng.uniform(0, 3))
+                continue
+            address = console.address
+            check_rows(client, data, begun)
+            films |= whole_films(data, films)
+            if run < KILLS:
+                client.start(address, run)
+                if run == 0:  # on a slow machine too, there is something that must not be lost
+                    until(lambda: client.told and client.marks and client.parts)
+                time.sleep(rng.uniform(0, LONGEST))
         client.wait()
     seen = f"{len(client.told)} events, {len(client.marks)} marks and {len(client.parts)} parts"
     print(f"\n{KILLS} kills: {seen} were seen, and are there; {len(films)} films are whole")

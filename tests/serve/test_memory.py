@@ -24,19 +24,17 @@ def test_memory_stays_the_same_with_cameras_events_parts_and_pages(
     exports, restless_cameras, spot, tmp_path
 ):
     cameras = restless_cameras(CAMERAS, RATE, every=EVERY, odd=20)
-    console = ConsoleProcess(
-        *exports, "--cameras", cameras, "--data", tmp_path / "console", log=tmp_path / "log"
-    )
+    arguments = *exports, "--cameras", cameras, "--data", tmp_path / "console"
     counts = ["--clients", f"{PAGES}", "--cameras", "1", "--seconds", "1e6"]
-    try:
+    with ConsoleProcess(*arguments, log=tmp_path / "log") as console:
         pages = subprocess.Popen([sys.executable, LOAD, console.address, *counts])
-        samples = list(measured(console, spot.read_bytes()))
-        assert pages.poll() is None  # every page was answered
-        metrics = httpx.get(f"{console.address}/metrics").text
-    finally:
-        pages.kill()
-        pages.wait()
-        console.kill()
+        try:
+            samples = list(measured(console, spot.read_bytes()))
+            assert pages.poll() is None  # every page was answered
+            metrics = httpx.get(f"{console.address}/metrics").text
+        finally:
+            pages.kill()
+            pages.wait()
     warm = [sample for sample in samples if sample[0] >= FRAMES / 5]
     frames, memory, files = zip(*warm, strict=True)
     growth = max(memory) / memory[0] - 1
@@ -47,15 +45,16 @@ def test_memory_stays_the_same_with_cameras_events_parts_and_pages(
         f"at most {growth:+.1%}; {events}"
     )
     assert int(events.split()[1]) > FRAMES / EVERY / 3
-    assert growth < (0.05 if FRAMES >= LONG else 0.5)
+    assert growth < (0.05 if FRAMES >= LONG else 0.15)
     assert max(files) < files[0] + 20
 
 
 def measured(console: ConsoleProcess, image: bytes):
     """Yield frames so far, memory and open files, and inspect a part, again and again."""
-    frames = 0
+    frames, end = 0, time.monotonic() + 120 + FRAMES / 5
     with httpx.Client(base_url=console.address, timeout=30) as client:
         while frames < FRAMES:
+            assert time.monotonic() < end, f"only {frames} frames were counted"
             client.post("/api/inspect?keep=1", content=image).raise_for_status()
             cameras = client.get("/api/cameras").json()["cameras"]
             frames = sum(camera["frames"] for camera in cameras)

@@ -264,7 +264,7 @@ def test_a_finished_run_stays_as_it_is(copied, logged) -> None:
     assert train(read_config(copied.folder), VIDEO, resume=copied.folder) == copied
     assert copied.card.read_text() == changed_card
     torch.testing.assert_close(weights(copied), before, rtol=0, atol=0)
-    assert "is already trained for all its 3 epochs" in logged()
+    assert "is finished already (3 epochs)" in logged()
 
 
 def test_a_run_is_finished_with_the_model_of_its_last_epoch(copied) -> None:

@@ -37,9 +37,7 @@ class MarkedEvents:
             DmadError: The request asks for other changes too, or `read` fails.
         """
         refused = ", ".join(request.beside("normal"))
-        require(
-            not refused, f"normal changes only the threshold; give {refused} in a call of its own"
-        )
+        require(not refused, f"normal allows no other change; give {refused} in a call of its own")
         return cls.read(request.normal, request.events)
 
     @classmethod

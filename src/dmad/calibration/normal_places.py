@@ -45,10 +45,6 @@ class NormalPlaces:
         weights: np.ndarray = np.divide(steps, FULL, dtype=np.float32)
         return weights
 
-    def joined(self, other: Self) -> Self:
-        """Return places that have the smaller of both weights."""
-        return type(self).from_weights(np.minimum(self.weights(), other.weights()))
-
     def _steps(self) -> np.ndarray:
         """The picture, (SIDE, SIDE) uint8.
 

@@ -63,7 +63,7 @@ class CalibrationRequest:
         threshold: A threshold that you choose. The budget then has no effect.
         force: Allow `normal` to raise the threshold to more than twice its value.
         only_here: Keep the threshold. Instead, scores count less at the places where the clips in
-            `normal` are unusual, so that these clips raise no alarm again. Video only.
+            `normal` are unusual, so that these clips raise no alarm any more. Video only.
         undo: Restore the threshold that was replaced last.
         false_alarms: Budget of false alarms: `1/day`, `2/hour`, `0.001/frame`, for images
             `0.01/image`, or `1%` of the frames or images (default: the budget of the last

@@ -83,7 +83,7 @@ class Scorer:
         return self.weight * self.alpha_per_weight
 
     def raw(self, score: float) -> float:
-        """Return the value of Eq. 14, with this α, that has a score before smoothing."""
+        """Return the raw score (Eq. 14 with `alpha`) whose score before smoothing is `score`."""
         centre = self.reconstruction.centre + self.alpha * self.deformation.centre
         return centre + score * self.reconstruction.scale
 

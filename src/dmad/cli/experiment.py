@@ -11,7 +11,10 @@ from dmad.cli.process import show
 from dmad.errors import require
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dmad.cli.parsing import Verb
+    from dmad.config import Config
     from dmad.experiments.effort import Effort
 
 SECONDS = {"s": 1, "m": 60, "h": 3600}
@@ -360,12 +363,19 @@ def peers_command(options: PeerOptions) -> None:
         options.backbone,
         options.backbone_weights,
         options.coreset,
-        options.peer_epochs or own[0].config.train.epochs,
+        options.peer_epochs or epochs_of_peers([method.config for method in own]),
         options.seed,
     )
     data = own[0].config.data
     methods = chosen_peers(own, settings, data.size, options.methods)
     peers(methods, data, options.out)
+
+
+def epochs_of_peers(own: Sequence[Config]) -> int:
+    """Return the epochs of dmad's own trainings. A bank of patches has none."""
+    trained = [config.train.epochs for config in own if config.deforms]
+    require(bool(trained), "a bank of patches has no epochs; give --peer_epochs")
+    return max(trained)
 
 
 EXPERIMENTS: dict[str, Verb] = {

@@ -24,18 +24,23 @@ MOST_NAMED = 3  # files named in a note
 OTHER_ENDINGS = frozenset((".csv", ".db", ".gz", ".html", ".ini", ".json", ".log", ".mat", ".md",
                            ".mp3", ".npy", ".npz", ".pdf", ".py", ".srt", ".tar", ".tsv", ".txt",
                            ".vtt", ".wav", ".xml", ".yaml", ".yml", ".zip"))  # fmt: skip
-MONTH = r"(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
+MONTH = (
+    r"(?i:jan(uary)?|feb(ruary)?|mar(ch)?|apr(il)?|may|june?|july?|aug(ust)?|sept?(ember)?"
+    r"|oct(ober)?|nov(ember)?|dec(ember)?)"
+)
 DATE = (
     r"(19|20)\d\d(?P<mark>[-_. ]?)(0[1-9]|1[0-2])(?P=mark)(0[1-9]|[12]\d|3[01])"
     r"|(19|20)\d\d(?P<mark_2>[-_. ])\d?\d(?P=mark_2)\d?\d"
     r"|\d\d(?P<mark_3>[-_.])\d\d(?P=mark_3)(19|20)\d\d"
-    r"|(19|20)\d\d-(W[0-5]\d|[0-3]\d\d)|(19|20)\d\d年\d?\d月\d?\d日"
+    r"|(19|20)\d\d-(W[0-5]\d|00[1-9]|0[1-9]\d|[12]\d\d|3[0-6]\d)|(19|20)\d\d年\d?\d月\d?\d日"
     rf"|\d?\d[-_. ]?{MONTH}[-_. ]?(19|20)\d\d"
 )
 CLOCK = r"\d\d?([-_.hH]?\d\d){0,2}h?"
 DATED = re.compile(rf"({DATE})([-_. T]?{CLOCK}([-_+]{CLOCK})?|[-_ ]?[AP]M)?")
 YEAR = re.compile(r"(19|20)\d\d")
-YEAR_AND_MONTH = re.compile(rf"(19|20)\d\d[-_.](0[1-9]|1[0-2])|({MONTH}|\d\d)[-_. ](19|20)\d\d")
+YEAR_AND_MONTH = re.compile(
+    rf"(19|20)\d\d[-_.](0[1-9]|1[0-2])|({MONTH}|0[1-9]|1[0-2])[-_. ](19|20)\d\d"
+)
 MONTH_OR_DAY = re.compile(rf"\d?\d|{MONTH}")
 TIME = re.compile(r"[0-5]\d|[0-2]?\d[hH]|[AP]M")
 

@@ -45,7 +45,7 @@ class ClipLabels:
             cut: The clip lost its end, so periods may be later.
 
         Raises:
-            DmadError: A period begins or ends after the clip.
+            DmadError: A period begins or ends after the end of the clip.
         """
         latest = max((end for _, end in self.periods), default=0.0)
         last_shown = float(np.median(np.diff(times))) if len(times) > 1 else 0.0  # seconds

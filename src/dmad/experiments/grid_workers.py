@@ -97,11 +97,15 @@ def _on_cluster(
                 except ray.exceptions.RayError as error:  # its process ended several times
                     result = RunResult(failure=f"its worker ended ({type(error).__name__})")
                 else:
-                    logger.info(f"{run.title}: finished, {len(left)} left")
+                    state = "failed" if result.failure else "finished"
+                    logger.info(f"{run.title}: {state}, {len(left)} left")
                 yield run, result
         except KeyboardInterrupt as error:
             again = "start the experiment again with the same command, and it continues"
             raise StoppedError(f"stopped; {again}") from error
+        finally:
+            for task in left:
+                ray.cancel(task, force=True)
 
 
 def _in_worker(run: PlannedRun, workers: GridWorkers) -> RunResult:

@@ -66,7 +66,7 @@ def draw_figures(
         DmadError: There is no such model or test data, or `out` cannot be written.
     """
     detector = load(run)
-    require(detector.config.deforms, f"{run} has no figure in the paper: it deforms nothing")
+    require(detector.config.deforms, f"{run} has no deformation; give a run of video or images")
     data = with_locations(detector.config.data, root, cache)
     test = load_split(data, "test")
     require(bool(test.footage.clips), f"{data.root} holds no test data; give --data.root DIR")

@@ -151,7 +151,7 @@ def base_config(run: Path, root: Path | None = None, cache: Path | None = None) 
         cache: Folder for decoded frames.
 
     Raises:
-        DmadError: The model is none of the paper.
+        DmadError: The model has no deformation.
     """
     config = read_config(run)
     require(config.deforms, f"{run} has no deformation; give a run of video or images")

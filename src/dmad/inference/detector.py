@@ -174,7 +174,7 @@ class Detector:
     ) -> JudgedFrames:
         """Return scored frames whose maps and scores cover only a part of the view.
 
-        At places that were marked as normal, they are multiplied by the weights of these places.
+        Score maps are multiplied by the weights of `places` before the scores are computed.
 
         The frame scores of the authors' released code still cover the whole view.
         """

@@ -18,7 +18,7 @@ from dmad.config import PatchModelConfig
 from dmad.model.distillation import Teacher
 
 STAGES = slice(1, 3)  # of the teacher: those with strides 8 and 16
-WINDOW = 3  # features are averaged over this many places in each direction
+WINDOW = 3  # features are averaged over 3 x 3 places
 COMPARED = 1024  # vectors that are compared with all others at once; limits the memory
 
 
@@ -49,8 +49,9 @@ class PatchBank(nn.Module):
         """Return the patches of images: from (B, 3, H, W) in [-1, 1] to (B, D, H / 8, W / 8).
 
         D is the number of channels of both stages. The squared distance of two patches is the mean
-        over the channels. At the border of the image, zeros are averaged too, because features of
-        good images differ more there.
+        of the squared differences of their channels. At the border of the image, features are
+        averaged with zeros, so distances are smaller there. On screw, good images have their
+        highest scores there (docs/results.md).
         """
         stages = [
             F.avg_pool2d(stage.float(), WINDOW, 1, WINDOW // 2) for stage in self.teacher(x)[STAGES]
@@ -77,7 +78,9 @@ class PatchBank(nn.Module):
 
     def _load_from_state_dict(self, state: Any, prefix: str, *others: Any) -> None:
         """Load a bank of any size."""
-        self.patches = torch.empty_like(state.get(f"{prefix}patches", self.patches))
+        found = state.get(f"{prefix}patches", self.patches)
+        if found.shape[1:] == self.patches.shape[1:] and len(found):  # else loading is refused
+            self.patches = torch.empty_like(found)
         super()._load_from_state_dict(state, prefix, *others)
 
 
@@ -86,7 +89,11 @@ def distances_to_nearest(a: Tensor, b: Tensor) -> Tensor:
 
     One matrix product computes the squared distances without |a|²: (-2 a, 1) · (b, |b|²).
     """
-    b = b.to(a.dtype)
+    with torch.autocast(a.device.type, enabled=False):  # 16 bit would round the distances
+        return _distances_to_nearest(a.float(), b.float())
+
+
+def _distances_to_nearest(a: Tensor, b: Tensor) -> Tensor:
     turned = torch.cat((b, b.square().sum(1, keepdim=True)), 1).T
     places = torch.cat((-2 * a, torch.ones_like(a[:, :1])), 1)
     starts = range(0, len(places), COMPARED)  # `torch.split` cannot be exported

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from dmad.cluster import Cluster
+from dmad.errors import DmadError
 from dmad.scan.cutting import Cutter
 from dmad.scan.engines import CRASHED, MOST_CRASHES, AnyTask, Crash, Result, stretches_of
 from dmad.scan.parts import PartWriter, part_path
@@ -40,9 +41,11 @@ class RayEngine:
     def __init__(self, settings: JudgeSettings, options: WorkerOptions) -> None:
         self.settings, self.options = settings, options
         threads, gpus = options.threads_per_worker, options.gpus_per_worker
+        try:
+            import ray.data
+        except ImportError as error:
+            raise DmadError("--ray needs Ray; install it with: pip install 'dmad[ray]'") from error
         self._cluster = Cluster(options.ray, threads, gpus)
-        import ray.data
-
         self.workers = options.workers or self._cluster.cores // threads
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False

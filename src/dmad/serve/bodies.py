@@ -15,7 +15,8 @@ from dmad.watch.cameras import HIGHEST_RATE, Camera
 
 DEVICE = re.compile(r"(/dev/video)?\d{1,2}")
 Number = Annotated[int, Path(ge=1, le=2**53, description="Number of the item.", examples=[1])]
-Polygon = Annotated[list[tuple[float, float]], Field(max_length=100)]
+Share = Annotated[float, Field(strict=True)]
+Polygon = Annotated[list[tuple[Share, Share]], Field(max_length=100)]
 Polygons = Annotated[list[Polygon], Field(max_length=20)]
 
 
@@ -64,7 +65,9 @@ class CameraBody(_Body):
         examples=["rtsp://user:password@192.0.2.10/stream"],
     )
     scene: str | None = Field(None, max_length=60, examples=["gate"])
-    fps: float | None = Field(None, ge=0, le=HIGHEST_RATE, allow_inf_nan=False, examples=[10])
+    fps: float | None = Field(
+        None, ge=0, le=HIGHEST_RATE, allow_inf_nan=False, strict=True, examples=[10]
+    )
     include: Polygons | None = Field(None, examples=[[[[0, 0.4], [1, 0.4], [1, 1], [0, 1]]]])
     exclude: Polygons | None = Field(None, examples=[[]])
     model: str | None = Field(None, max_length=120, examples=[""])

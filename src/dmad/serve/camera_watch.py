@@ -19,7 +19,8 @@ from dmad.serve.hub import Hub
 from dmad.serve.live import LiveView
 from dmad.serve.models import Model, OwnThreshold, ThresholdChange
 from dmad.serve.texts import text
-from dmad.watch.camera_worker import CameraWorker
+from dmad.watch.camera_state import SCORING_STATES
+from dmad.watch.camera_worker import CameraWorker, are_too_many
 from dmad.watch.cameras import Camera
 from dmad.watch.messages import EventMessage, HealthMessage, Message
 from dmad.watch.settings import WatchSettings
@@ -252,6 +253,7 @@ class CameraWatch:
         view = self._views.get(worker.name)
         if view:
             view.add_frame(frame, judged, worker.source.live)
+            view.add_counts(worker.frames, worker.source.dropped)
 
     def _receive(self, message: Message) -> None:
         """Store a message, then show it on all pages, then send it to the sinks."""
@@ -260,6 +262,9 @@ class CameraWatch:
         elif isinstance(message, HealthMessage):
             content = {"camera": message.source, "state": message.state}
             self._parts.hub.publish("health", content)
+            view = self._views.get(message.source)
+            if view and message.state in SCORING_STATES:
+                view.wait_again()
         self._outlet.send(message)
 
     def _store_event(self, message: EventMessage) -> None:
@@ -349,6 +354,7 @@ def problem_of(state: str, worker: CameraWorker, view: LiveView) -> str:
         return text("camera.lost")
     if state == "unjudged" and view.fault:
         return text("camera.fault", error=view.fault)
-    if state in ("ok", "unjudged") and worker.is_too_slow and view.number > FEW_FRAMES:
+    frames, dropped = view.counts_of_last_minutes(worker.frames, worker.source.dropped)
+    if state in ("ok", "unjudged") and are_too_many(dropped, frames) and frames > FEW_FRAMES:
         return text("camera.too-slow")
     return text("camera.unjudged") if state == "unjudged" else ""

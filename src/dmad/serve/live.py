@@ -21,6 +21,7 @@ KEPT_SCORES = 1200
 WIDTH = 560  # pixels of a live picture
 QUALITY = 75  # of JPEG
 LATENCIES = 1000
+MINUTES = 3  # for which the share of dropped frames is shown
 
 
 class LiveView:
@@ -38,6 +39,7 @@ class LiveView:
         self.latencies: deque[float] = deque(maxlen=LATENCIES)  # seconds from camera to score
         self.fault = ""  # why the model has failed since the last score
         self._waiting_since = time.monotonic()  # for a score
+        self._counts: deque[tuple[float, int, int]] = deque(maxlen=MINUTES + 1)  # see `add_counts`
         self._newest: tuple[SourceFrame, JudgedFrame | None] | None = None
         self._lock = threading.Lock()  # held while a picture is drawn
         self._drawn: dict[bool, tuple[int, float, bytes]] = {}  # by heat: frame, time and JPEG
@@ -69,6 +71,26 @@ class LiveView:
             self.scores.append((judged.time, float(judged.score)))
             if live:
                 self.latencies.append(max(0.0, time.time() - judged.time))
+
+    def wait_again(self) -> None:
+        """Count the seconds without a score from now on: the camera was disturbed until now."""
+        self._waiting_since = time.monotonic()
+
+    def add_counts(self, frames: int, dropped: int) -> None:
+        """Note once a minute how many frames were seen so far, and how many were dropped."""
+        now = time.monotonic()
+        if not self._counts or now - self._counts[-1][0] >= 60:
+            self._counts.append((now, frames, dropped))
+
+    def counts_of_last_minutes(self, frames: int, dropped: int) -> tuple[int, int]:
+        """Return how many frames were seen and dropped in the last minutes.
+
+        Args:
+            frames: Number of frames seen so far.
+            dropped: Number of frames dropped so far.
+        """
+        _, old_frames, old_dropped = self._counts[0] if self._counts else (0.0, 0, 0)
+        return frames - old_frames, dropped - old_dropped
 
     def scores_since(self, start: float) -> list[tuple[float, float]]:
         """Return times and scores from a time on."""

@@ -105,7 +105,7 @@ class Store:
             (state,) = self._writer.execute("PRAGMA integrity_check(1)").fetchone()
             require(state == "ok", str(state))
             self._make_tables()
-        except (sqlite3.DatabaseError, DmadError) as error:
+        except (sqlite3.DatabaseError, UnicodeError, DmadError) as error:
             self.close()
             raise DmadError(
                 f"{self.path} is damaged or no database of this version ({error}); put a backup "

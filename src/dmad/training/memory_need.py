@@ -1,4 +1,4 @@
-"""Computes the memory that a training needs, so that a lack of it is told before decoding."""
+"""Computes the memory that a training needs, so that too little is reported before decoding."""
 
 from __future__ import annotations
 

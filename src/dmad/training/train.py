@@ -154,7 +154,7 @@ def _train(
     if resume and Run(Path(resume)).config.exists():
         check_resumed_settings(config, Path(resume))
     if resume and is_finished(Path(resume), config.train.epochs):
-        logger.warning("%s is already trained for all its %d epochs", resume, config.train.epochs)
+        logger.warning("%s is finished already (%s)", resume, config.training)
         return _run_folder(config, Path(resume), resumed=True)
     if resume and is_first_process():
         locks.enter_context(locked(Path(resume)))

@@ -158,8 +158,7 @@ class CameraWorker:
     @property
     def is_too_slow(self) -> bool:
         """True if more than a tenth of the frames were dropped, because newer ones were there."""
-        dropped = self.source.dropped
-        return dropped > TOO_MANY_DROPPED * (self.frames + dropped)
+        return are_too_many(self.source.dropped, self.frames)
 
     @property
     def drifted(self) -> bool | None:
@@ -277,3 +276,8 @@ class CameraWorker:
     def _now(self) -> float:
         """The present time of a live source, before its first frame; else 0."""
         return time.time() if self.source.live else 0.0
+
+
+def are_too_many(dropped: int, frames: int) -> bool:
+    """True if more than a tenth of the frames of a camera were dropped."""
+    return dropped > TOO_MANY_DROPPED * (frames + dropped)

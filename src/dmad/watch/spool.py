@@ -167,6 +167,9 @@ class Spool:
         except sqlite3.Error:
             self._database.close()
             raise
+        except UnicodeError as error:  # SQLite quotes damaged bytes in a message
+            self._database.close()
+            raise DamageError(one_line(error)) from error
 
     def _remove_damaged_rows(self, table: str) -> None:
         rows = self._database.execute(f"SELECT number, content FROM {table}").fetchall()

@@ -1,5 +1,7 @@
 """Damage in raw streams is found that decoders do not report."""
 
+import time
+
 from films import damage, write_film
 
 from dmad.data.reading.raw_packets import RawPackets
@@ -17,6 +19,12 @@ def test_zeros_inside_a_picture_are_damage(tmp_path):
 
 def test_zeros_before_the_next_unit_are_no_damage():
     assert not RawPackets("hevc").is_damaged(b"\x40data" + bytes(64) + b"\1\x40data" + bytes(9))
+
+
+def test_a_long_run_of_zeros_is_searched_in_a_moment():
+    start = time.monotonic()
+    assert not RawPackets("h264").is_damaged(b"\1data" + bytes(10**6))
+    assert time.monotonic() - start < 5
 
 
 def test_each_jpeg_picture_has_one_start_and_end_like_the_first():

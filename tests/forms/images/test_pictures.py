@@ -21,8 +21,6 @@ from dmad.forms.images.pictures import (
     join_tiles,
     judge_image,
     picture_name,
-    raw_threshold,
-    usual_raw,
 )
 from dmad.inference.detector import Detector
 
@@ -127,7 +125,7 @@ def test_tiles_are_joined_in_their_order() -> None:
 
 def test_the_raw_threshold_gives_the_calibrated_one(detector, judged) -> None:
     calibration, alpha = detector.calibration, detector.config.score.alpha
-    level = raw_threshold(calibration, alpha)
+    level = ImagePictures(detector).threshold
     terms = np.array([level - alpha * judged.deformation]), np.array([judged.deformation])
     assert calibration.scorer.combine(*terms)[0] == pytest.approx(calibration.threshold)
 
@@ -145,8 +143,7 @@ def test_the_contour_is_where_the_map_reaches_the_threshold(detector) -> None:
 
 def test_a_usual_good_image_has_no_heat_and_a_higher_score_has(detector) -> None:
     draw = ImagePictures(detector)
-    usual = usual_raw(detector.calibration, detector.config.score.alpha)
-    flat = np.full((64, 64), usual, np.float32)
+    flat = np.full((64, 64), draw.usual, np.float32)
     np.testing.assert_array_equal(draw.overlay(GREY, flat), GREY)
     assert (draw.overlay(GREY, (flat + draw.threshold) / 2) != GREY).any()
 

@@ -27,8 +27,9 @@ class FramePlaces:
 
     In an AVI file, an empty chunk repeats the frame before it. These repeats count as missing. In
     other videos, frames are missing only after damage. The timestamps of all packets show how many,
-    or else a regular frame rate. Each way is used only if it was right until the first damage. The
-    packets alone are not enough if the file does not list them (MKV, TS): damaged ones may be lost.
+    or else a regular frame rate. Each of the two is used only if its index was right for all frames
+    before the first damage. The packets alone are not enough if the file does not list them (MKV,
+    TS): damaged ones may be lost.
 
     Args:
         container: The opened video.
@@ -53,6 +54,7 @@ class FramePlaces:
         self._start_of_video: int | None = None  # time of the first packet that can be shown
         self._may_begin_in_between = container.format.name == "mpegts"  # between two keyframes
         self._entry = 0  # of the last packet in the index of an AVI file
+        self._block = -1  # position of the last packet in the file
         self._read_until = 0  # position in the file after the last packet
         self._waiting: list[int] = []  # times of packets whose frame is not decoded yet; a heap
         self._joined: deque[list[int]] = deque()  # the same for recordings that were joined to it
@@ -91,9 +93,12 @@ class FramePlaces:
         """
         if packet.pos is None or not packet.size:
             return
+        if packet.pos == self._block:  # one of several frames of sound in a block
+            self._read_until += packet.size
+            return
         if 0 < self._read_until < packet.pos - MOST_BETWEEN:
             self.damage.append("lost packets")
-        self._read_until = packet.pos + packet.size
+        self._block, self._read_until = packet.pos, packet.pos + packet.size
 
     def _correct_place(self, packet: av.Packet[av.VideoStream]) -> None:
         """Correct the time of a chunk of an AVI file, which FFmpeg counts, by the file's index."""

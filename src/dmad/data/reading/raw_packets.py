@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 # In H.264 and H.265, more than three zeros are only possible before the next unit, which 1 begins.
-ZEROS = re.compile(rb"\0{4,}[^\0\1]")
+ZEROS = re.compile(rb"\0{4}[^\0\1]")  # `{4,}` would need quadratic time for long runs of zeros
 MARKERS = re.compile(rb"\xff[\xd8\xd9]")  # start and end of a JPEG picture, also of a thumbnail
 
 

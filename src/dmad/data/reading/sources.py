@@ -178,7 +178,8 @@ def source_name(source: str) -> str:
         parts = [host] if may_hold_secret else [host, *path.split("/")]
         return "-".join(part for part in parts if part).replace(":", "-") or scheme
     file = Path(source if os.path.exists(source) else source.rpartition("@")[2])
-    return real_name(file) if file.is_dir() or source.startswith("/dev/") else file.stem
+    is_whole = os.path.isdir(file) or source.startswith("/dev/")  # False if the name is too long
+    return real_name(file) if is_whole else file.stem
 
 
 def _host_and_path(place: str) -> tuple[str, str]:

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 from scipy.ndimage import binary_erosion
 
-from dmad.calibration.calibration import Calibration
 from dmad.data.reading.frame_format import FrameFormat
 from dmad.data.reading.image_files import open_image, upright
 from dmad.data.tiles import blend
@@ -126,23 +125,6 @@ def join_tiles(tiles: Image, canvas: int) -> Image:
     return np.stack(channels, -1).round().astype(np.uint8)
 
 
-def raw_threshold(calibration: Calibration, alpha: float) -> float:
-    """Convert a threshold of the calibrated score to a threshold of Eq. 22.
-
-    If the pixel score of Eq. 23 reaches it at a single pixel, the image is anomalous.
-    """
-    return (
-        usual_raw(calibration, alpha)
-        + calibration.threshold * calibration.scorer.reconstruction.scale
-    )
-
-
-def usual_raw(calibration: Calibration, alpha: float) -> float:
-    """Return the value of Eq. 22 of a usual good image: its calibrated score is 0."""
-    first, second = calibration.scorer.reconstruction, calibration.scorer.deformation
-    return first.centre + alpha * second.centre
-
-
 def draw_outline(picture: Image, inside: NDArray[np.bool_], color: tuple[int, int, int]) -> None:
     """Draw the border of a region (H, W) into a picture (H, W, 3)."""
     width = max(1, max(inside.shape) // 256)
@@ -160,12 +142,11 @@ class ImagePictures:
 
     def __init__(self, detector: Detector) -> None:
         config, calibration = detector.config, detector.calibration
-        alpha = config.score.alpha
         self.format = FrameFormat.from_settings(config.data)
         self.threshold, self.usual, self.full_heat = None, 0.0, 0.0
         if calibration:
-            self.threshold = raw_threshold(calibration, alpha)
-            self.usual = usual_raw(calibration, alpha)
+            self.threshold = calibration.scorer.raw(calibration.threshold)
+            self.usual = calibration.scorer.raw(0.0)  # its calibrated score is 0
             self.full_heat = FULL_HEAT * max(self.threshold - self.usual, 0.0)
         self.deforms = detector.config.deforms
         self.longest_field = sum(config.model.displacements) or 1.0

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from dmad.config import DataConfig, PatchConfig
 from dmad.console import progress_bar
-from dmad.data.footage import Footage, without_repeats
+from dmad.data.footage import Footage, fingerprint, without_repeats
 from dmad.data.splits import load_split
 from dmad.data.windows import Windows, to_model
 from dmad.errors import DmadError, require
@@ -28,6 +28,7 @@ SPREADS_FROM = 16  # number of images from which the spreads of the channels are
 CANDIDATES = 500_000  # patches of all images, from which those that are kept are chosen
 PROJECTED = 64  # channels to which patches are projected before some of them are chosen
 UPDATED = 256  # patches whose distances are updated after each choice
+SAME = 5e-3  # distance of patches that count as equal, as a share of the longest one
 FOLDS = 5
 FEW = 6  # good images; with so many or fewer, a warning is given
 
@@ -41,12 +42,14 @@ def fill(model: PatchBank, config: PatchConfig, footage: Footage) -> PatchBank:
     sample = Windows(footage, 0, limit=SPREADS_FROM)
     x, _ = to_model(sample.__getitems__(list(range(len(sample)))).frames)
     model.teacher.measure_spreads(x.to(device))
-    return model.with_patches(patches_of(model, config, footage).half()).cpu()
+    return model.with_patches(patches_of(model, config, without_repeats(footage))).cpu()
 
 
 @torch.inference_mode()
 def patches_of(model: PatchBank, config: PatchConfig, footage: Footage) -> Tensor:
-    """Return the patches of images that a bank keeps, (N, D). N is at most `model.patches`.
+    """Return the patches of images that a bank keeps, (N, D) in 16 bit.
+
+    N is at most `model.patches`.
 
     If the images have more than `CANDIDATES` patches, an equal number is drawn at random from each.
     """
@@ -61,16 +64,16 @@ def patches_of(model: PatchBank, config: PatchConfig, footage: Footage) -> Tenso
             patches = image.flatten(1).T
             drawn.append(patches[torch.randperm(len(patches), generator=generator)[:most]])
     patches = torch.cat(drawn)
-    return patches[choose(patches, config.model.patches, generator)]
+    return patches[choose(patches, config.model.patches, generator)].half()
 
 
 def choose(patches: Tensor, count: int, generator: torch.Generator) -> Tensor:
     """Choose patches that differ most from each other: a greedy k-centre coreset.
 
     The patch that is farthest from all chosen ones is chosen next. For speed, distances are
-    measured after a random projection. And they are not updated for all patches after each choice:
-    while the farthest of the `UPDATED` farthest patches is farther than all others were, it is the
-    farthest of all, since distances only fall.
+    measured after a random projection, and not updated for all patches after each choice. Distances
+    only fall. So if one of the `UPDATED` farthest patches is still farther than every other patch
+    was at the last update, it is the farthest of all. Patches that repeat chosen ones are left out.
 
     Args:
         patches: (N, D).
@@ -78,18 +81,21 @@ def choose(patches: Tensor, count: int, generator: torch.Generator) -> Tensor:
         generator: Random numbers for the projection and the first patch.
 
     Returns:
-        Indices (count,) or (N,).
+        At most `count` different indices.
     """
     if len(patches) <= max(count, UPDATED):
         return torch.arange(len(patches))[:count]
     points = patches @ torch.randn(patches.shape[1], PROJECTED, generator=generator)
+    same = SAME * float(points.norm(dim=1).max())
     distances = torch.full((len(points),), torch.inf)  # to the nearest chosen patch
     new = torch.randint(len(points), (1,), generator=generator)
     chosen = new
     while len(chosen) < count:
         distances = torch.minimum(distances, distances_to_nearest(points, points[new]))
         largest, farthest = distances.topk(UPDATED)
-        new = farthest[farther_than(float(largest[-1]), largest, points[farthest])]
+        if largest[0] <= same:
+            break
+        new = farthest[farther_than(max(float(largest[-1]), same), largest, points[farthest])]
         chosen = torch.cat((chosen, new))
     return chosen[:count]
 
@@ -105,7 +111,7 @@ def farther_than(limit: float, distances: Tensor, points: Tensor) -> list[int]:
     Returns:
         Indices of the chosen points, at least one.
     """
-    between = torch.cdist(points, points)
+    between = torch.cdist(points, points).fill_diagonal_(0)  # a matrix product rounds
     chosen = [int(distances.argmax())]
     while True:
         distances = torch.minimum(distances, between[chosen[-1]])
@@ -115,8 +121,22 @@ def farther_than(limit: float, distances: Tensor, points: Tensor) -> list[int]:
         chosen.append(index)
 
 
-def held_out_or_folds(detector: Detector, data: DataConfig) -> Iterable[Part]:
-    """Return the images held out from a bank, or the folds of a cross-validation without any."""
+def held_out_or_folds(known: str, detector: Detector, data: DataConfig) -> Iterable[Part]:
+    """Return the images held out from a bank, or the folds of a cross-validation without any.
+
+    Args:
+        known: The fingerprint of the images that the patches come from.
+        detector: The model.
+        data: Where these images are.
+
+    Raises:
+        DmadError: The images have changed. Some could then be in the bank and held out as well.
+    """
+    require(
+        fingerprint(load_split(data, "train").footage) == known,
+        f"the good images in {data.root} are not those that the model was made from; name good "
+        "images that it has not seen, or train again",
+    )
     try:
         return held_out_images(detector, data)
     except DmadError:  # none are held out
@@ -159,6 +179,6 @@ def with_patches(detector: Detector, patches: Tensor) -> Detector:
     """Return a detector with the same teacher and other patches (N, D)."""
     other = copy(detector)
     backend: Any = copy(detector.backend)
-    backend.model = backend.model.with_patches(patches)
+    backend.model = backend.model.with_patches(patches.to(backend.device))
     other.backend = backend
     return other

@@ -72,7 +72,11 @@ class Patches(Images):
         self, detector: Detector, files: ModelFiles, request: CalibrationRequest
     ) -> Calibration:
         """Set the threshold from good images, with a cross-validation if none are held out."""
+        from functools import partial
+
         from dmad.forms.images.threshold import calibrate
         from dmad.forms.patches.bank import held_out_or_folds
+        from dmad.runs import read_card
 
-        return calibrate(detector, files, request, held_out_or_folds)
+        known = read_card(files)["data"]["sha256"]
+        return calibrate(detector, files, request, partial(held_out_or_folds, known))

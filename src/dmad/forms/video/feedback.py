@@ -50,8 +50,8 @@ def marked_places(detector: Detector, footage: Footage, calibration: Calibration
     surroundings = _surroundings(maps.max(0), detector.config.score.kernel)
     level = max(calibration.scorer.raw(goal), SMALLEST)
     for _ in range(TRIES):
-        weights = level / np.maximum(surroundings, level)
-        places = calibration.places.joined(NormalPlaces.from_weights(weights))
+        weights = level / np.maximum(surroundings, level)  # relative to the present ones
+        places = NormalPlaces.from_weights(calibration.places.weights() * weights)
         if alarm_level(detector, footage, replace(calibration, places=places)) < goal:
             return places
         level *= STEP

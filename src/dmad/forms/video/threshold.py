@@ -156,6 +156,10 @@ def _mark_as_normal(
         check_rate(rate, previous.fps)
     if request.only_here:
         require(
+            len(detector.scenes) < 2 or request.out is not None,
+            "the model has several views, and places belong to one; give scene and out",
+        )
+        require(
             len(marked.files) == len(request.normal),
             "an id does not show the places of an event; with only_here, name its film",
         )
@@ -174,9 +178,10 @@ def _log_places(old: Calibration, new: Calibration) -> None:
     before, after = old.places.weights(), new.places.weights()
     changed = after < before
     if changed.any():
+        factor = (before[changed] / np.maximum(after[changed], 1e-3)).max()
         what = (
             f"in {changed.mean():.0%} of the view, an anomaly must now be stronger, by a factor of "
-            f"up to {1 / max(after[changed].min(), 1e-3):.1f}"
+            f"up to {factor:.1f}"
         )
     else:
         what = "what was marked raises no alarm"
