@@ -169,7 +169,7 @@ class LiveSource(Source):
     def _open(self) -> av.container.InputContainer:
         """Open the address.
 
-        FFmpeg reads only 4096 bytes of a picture if its name ends in .jpg and its camera does not
+        FFmpeg takes a whole picture for damaged if its name ends in .jpg and its camera does not
         state its length. With a ? after the name, FFmpeg looks at the content.
         """
         url = self.url
