@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dmad.api import calibrate, load
+from dmad.api import calibrate, evaluate, load
 from dmad.calibration.calibration import Calibration
 from dmad.calibration.normal_places import NOWHERE
 from dmad.errors import DmadError
@@ -101,6 +101,14 @@ def test_a_clip_without_an_alarm_changes_nothing(run, write_clip, tmp_path, logg
 def test_the_message_says_how_much_of_the_view_is_less_sensitive(run, clip_with, logged) -> None:
     mark(run, clip_with(MARKED))
     assert "% of the view, an anomaly must now be stronger, by a factor of up to" in logged()
+
+
+def test_an_evaluation_says_that_it_covers_marked_places_too(
+    run, clip_with, normal_data, logged
+) -> None:
+    mark(run, clip_with(MARKED))
+    evaluate(run, root=normal_data)
+    assert "places that were marked as normal count fully in the evaluation" in logged()
 
 
 def test_an_id_has_no_places(run, tmp_path) -> None:

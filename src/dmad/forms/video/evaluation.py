@@ -37,6 +37,8 @@ def evaluate(detector: Detector, test: LabelledFootage) -> Evaluation:
     calibration = detector.calibration
     if calibration:
         warn_about(rate_warnings(calibration, scores.fps), logger)
+        if calibration.places:
+            logger.warning("places that were marked as normal count fully in the evaluation")
         calibrated = calibration.score(reconstruction, deformation, scores.clip_lengths)
         signals = {CALIBRATED: calibrated, **signals}
         rules[CALIBRATED] = calibration.rule
