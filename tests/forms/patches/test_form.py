@@ -98,5 +98,5 @@ def test_a_run_is_one_of_the_methods_that_are_compared(bank_run, bank_settings, 
 def test_experiments_with_the_deformation_refuse_a_run_without_one(bank_run, tmp_path):
     with pytest.raises(DmadError, match="has no deformation"):
         ablation("ablation", bank_run, tmp_path, Effort())
-    with pytest.raises(DmadError, match="deforms nothing"):
+    with pytest.raises(DmadError, match="has no deformation"):
         draw_figures(bank_run, tmp_path)

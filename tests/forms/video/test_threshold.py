@@ -133,7 +133,7 @@ def test_an_event_is_marked_by_its_id(run, clips, tmp_path, logged) -> None:
 
 def test_normal_is_given_alone(run, clips) -> None:
     calibrate(run, footage=clips[:2], fps=10)
-    with pytest.raises(DmadError, match="normal changes only the threshold; give false_alarms"):
+    with pytest.raises(DmadError, match="normal allows no other change; give false_alarms"):
         calibrate(run, normal=clips[2:], false_alarms="1/day", fps=10)
 
 
