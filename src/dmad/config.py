@@ -158,8 +158,8 @@ class PatchDataConfig(ImageDataConfig):
     Args:
         held_out: Share of the good images whose patches are not kept, but which set the threshold.
             With fewer than 80 good images, the patches of all images are kept, and the threshold
-            comes from cross-validation: each image is compared with patches of other images. 0
-            keeps the patches of all images, and sets no threshold.
+            comes from cross-validation: each image is compared with patches of other images. With
+            0, the patches of all images are kept, and `dmad calibrate` sets a threshold.
     """
 
     hold_out_from: ClassVar[int] = 80
