@@ -1,11 +1,14 @@
 """Frames keep their number in damaged films, or frames of unknown places are told."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
+import av
 import pytest
 from films import CONSTANT, COUNT, FPS, PAUSED, VARIABLE, damage, shown_number, write_film
 
 from dmad.data.reading.frame_format import FrameFormat
+from dmad.data.reading.frame_places import FramePlaces
 from dmad.data.reading.sources import with_times
 from dmad.data.reading.video_files import resize_frame, video_frames
 from dmad.data.reading.video_header import frame_times, read_header
@@ -95,3 +98,17 @@ def test_times_of_two_joined_recordings_continue(tmp_path):
     assert numbers == [*range(COUNT), *range(COUNT)]
     assert not unknown
     assert times == pytest.approx([index / FPS for index in range(2 * COUNT)], abs=2e-3)
+
+
+def test_sound_with_several_frames_in_a_block_is_no_damage(tmp_path):
+    """All frames of a block of an MKV file have the position of the block."""
+    path = write_film(tmp_path / "film.mkv")
+    with av.open(str(path)) as container:
+        places = FramePlaces(container, container.streams.video[0], read_header(path))
+        for position in (1000, 1000, 1000, 1000, 5020, 5020, 9100):
+            places.add_position(
+                SimpleNamespace(pos=position, size=2000 if position > 5000 else 1000)
+            )
+        assert places.damage == []
+        places.add_position(SimpleNamespace(pos=20_000, size=1000))
+        assert places.damage == ["lost packets"]
