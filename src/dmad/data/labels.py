@@ -236,7 +236,7 @@ def _times(clip: Clip, path: Path, fps: float) -> Sequence[float]:
 
 
 def _are_regular(times: Sequence[float], fps: float, frames: int) -> bool:
-    """True if times, of which some may be missing, are those of frames at a constant rate."""
+    """True if the frames have a constant rate. Some of their times may be missing."""
     places = np.array(times) * fps
     return bool((np.abs(places - places.round()) < UNEVEN).all() and (places < frames).all())
 

@@ -264,7 +264,7 @@ def _read_folder(
 
 
 def _last_readable(files: Sequence[Path], place: int, frame_format: FrameFormat) -> int:
-    """Return the position of the last readable image up to a place; 0 if there is none.
+    """Return the position of the last readable image before or at a place. 0: there is none.
 
     That image replaces the unreadable ones after it.
     """

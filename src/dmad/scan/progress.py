@@ -77,7 +77,7 @@ class ScanProgress:
         return self.frames / (self.frames + left)
 
     def _density(self, kind: str) -> float:
-        """Frames for a byte of a kind; if nothing of this kind was judged, that of all kinds."""
+        """Frames per byte of a kind. If nothing of this kind was judged: of all kinds."""
         kinds = [kind] if self._judged[kind] else [*self._judged]
         return sum(self._frames[one] for one in kinds) / sum(self._judged[one] for one in kinds)
 
