@@ -194,12 +194,42 @@ def test_a_large_rise_of_the_threshold_is_confirmed(
     browser.driver.get_log("browser")  # holds the answer that refused the first mark
 
 
+# Answers of the server reach the page a second late.
+LATE_ANSWERS = """
+    const real = window.fetch;
+    window.fetch = async (...args) => {
+        const answer = await real(...args);
+        await new Promise((done) => setTimeout(done, 1000));
+        return answer;
+    };
+"""
+
+
+@pytest.mark.usefixtures("no_errors")
+def test_a_part_that_arrives_does_not_move_the_dragged_line(
+    browser, make_console, image_model, image_data, serve
+):
+    from dmad.serve.rest import inspect_body
+
+    console = make_console(image_model)
+    files = sorted((image_data / "discs/test").glob("*/*.png"))
+    station = console.stations["discs"]
+    inspect_body(console, station, files[0].read_bytes(), ("first", True, False))
+    browser.open(f"{serve(console)}/inspect", 1280)
+    browser.run(LATE_ANSWERS)
+    inspect_body(console, station, files[1].read_bytes(), ("second", True, False))
+    time.sleep(1)  # the page has asked for the new part and waits for the answer
+    drag_line(browser)
+    dragged = browser.find("#line").text
+    browser.until("return document.querySelectorAll('#strip button').length === 2")
+    assert browser.find("#line").text == dragged
+    browser.until("return document.querySelector('#preview').textContent.includes('2 of 2')")
+
+
 @pytest.mark.usefixtures("no_errors")
 def test_an_inspector_drops_parts_and_drags_the_threshold(
     browser, make_console, image_model, image_data, serve
 ):
-    from selenium.webdriver.common.action_chains import ActionChains
-
     console = make_console(image_model)
     base = serve(console)
     browser.open(f"{base}/inspect", 1280)
@@ -215,10 +245,8 @@ def test_an_inspector_drops_parts_and_drags_the_threshold(
 
     bad = int(browser.find("#bad").text)
     old = console.stations["discs"].calibration.threshold
-    box = browser.find("#histogram")
-    chain = ActionChains(browser.driver).move_to_element(browser.find("#line")).click_and_hold()
-    chain.move_to_element_with_offset(box, -box.size["width"] // 2 + 3, 0).release().perform()
-    preview = browser.find("#preview").text
+    drag_line(browser)
+    preview = browser.until("return document.querySelector('#preview').textContent")
     assert f"{len(files)} of {len(files)} parts of today are anomalous" in preview
     assert f"{len(files) - bad} more than now" in preview
     assert console.stations["discs"].calibration.threshold == old  # nothing before the click
@@ -228,6 +256,15 @@ def test_an_inspector_drops_parts_and_drags_the_threshold(
     browser.find("#undo").click()
     browser.until(f"return document.querySelector('#bad').textContent === '{bad}'")
     assert console.stations["discs"].calibration.threshold == pytest.approx(old)
+
+
+def drag_line(browser) -> None:
+    """Drag the threshold of the inspection page to the left end of its histogram."""
+    from selenium.webdriver.common.action_chains import ActionChains
+
+    box = browser.find("#histogram")
+    chain = ActionChains(browser.driver).move_to_element(browser.find("#line")).click_and_hold()
+    chain.move_to_element_with_offset(box, -box.size["width"] // 2 + 3, 0).release().perform()
 
 
 def note_time(browser, selector: str) -> None:

@@ -165,9 +165,13 @@ $("confirm").addEventListener("click", () => changeThreshold("/api/threshold", {
 $("cancel").addEventListener("click", () => { wanted = histogram.threshold; drawLine(); });
 $("undo").addEventListener("click", () => changeThreshold("/api/threshold/undo"));
 
+let asked = 0;
 async function refresh() {
-  const kept = wanted === histogram.threshold ? null : wanted;
+  const mine = ++asked;
   const [list, bars] = await Promise.all([send("GET", `/api/parts?${query}&limit=300`), send("GET", `/api/histogram?${query}`)]);
+  if (mine !== asked) return; // a later question is on its way: this answer is old
+  // Read only now: the person may have dragged the line or chosen a part in the meantime.
+  const kept = wanted === histogram.threshold ? null : wanted;
   const following = shown === 0;
   const current = visible()[shown]?.number;
   parts = list.parts;
