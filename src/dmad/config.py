@@ -20,6 +20,7 @@ from dmad.typed import dataclass_from, typed
 
 VideoLayout = Literal["ped2", "avenue", "shanghaitech", "video", "street", "mnist", "digits"]
 ImageLayout = Literal["mvtec", "images"]
+Weather = Literal["clear", "clouds", "rain", "snow"]  # of recipe `street`
 VALUES = ("black", "white")  # settings of `data` that come from the training images
 EACH_IMAGE = -1.0  # `data.white`: each image has its own range of values
 
@@ -85,6 +86,8 @@ class VideoDataConfig(DataConfig):
         fps: Frame rate of footage that does not state it, such as folders of frames. 0 means
             unknown: results are then not given in seconds or hours.
         normal: Digits that are normal (recipes `mnist` and `digits`).
+        weathers: Weathers of the generated clips, such as [clear,clouds,rain,snow] (recipe
+            `street`). There are as many clips of each weather.
         crop: Height and width in pixels of square crops to train on. A crop is placed where the
             frame differs from the background, because there is little to learn where nothing moves.
             0 trains on whole frames. The model is used on whole frames in both cases.
@@ -99,12 +102,14 @@ class VideoDataConfig(DataConfig):
     antialias: bool = True  # type: ignore[misc]
     fps: float = 0.0  # type: ignore[misc]
     normal: tuple[int, ...] = (1, 3, 5, 7, 9)
+    weathers: tuple[Weather, ...] = ("clear",)
     crop: int = 0  # type: ignore[misc]
     hours: float = 0.0  # type: ignore[misc]
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_settings(self, "data", history=0, fps=0, crop=0, hours=0)
+        require(bool(self.weathers), "data.weathers is empty; give one or more, such as [clear]")
         require(
             self.crop < self.size,
             f"data.crop is {self.crop} and data.size {self.size}; give a smaller crop, or 0 to "

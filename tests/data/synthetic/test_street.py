@@ -162,7 +162,16 @@ def test_crowds_of_both_splits_look_alike():
 
 
 @pytest.mark.parametrize(
-    "bad", [{"size": 8}, {"channels": 2}, {"seed": -1}, {"frames": 0}, {"fps": 0}, {"people": -1}]
+    "bad",
+    [
+        {"size": 8},
+        {"channels": 2},
+        {"seed": -1},
+        {"frames": 0},
+        {"fps": 0},
+        {"people": -1},
+        {"weather": "hail"},
+    ],
 )
 def test_bad_settings_are_refused(bad):
     with pytest.raises(DmadError, match=f"street.{next(iter(bad))}"):

@@ -240,14 +240,14 @@ class Canvas:
         self.displacement = np.zeros((2, *scene.shape[:2]), np.float32)  # pixels since frame t-1
         self.unusual = np.zeros(scene.shape[:2], bool)  # pixels of anomalies
 
-    def shade(self, figure: Figure, t: int) -> None:
+    def shade(self, figure: Figure, t: int, darkness: float = 0.45) -> None:
         """Draw the soft shadow of a figure on the ground."""
         size = figure.path.height[t]
         centre = np.array((figure.path.x[t], figure.path.y[t])) + np.array(SUN) * size
         spread = np.array((0.34, 0.09)) * size
         window, x, y = self._window(centre - 2.2 * spread, centre + 2.2 * spread)
         falloff = ((x - centre[0]) / spread[0]) ** 2 + ((y - centre[1]) / spread[1]) ** 2
-        self.image[window] *= 1 - 0.45 * np.exp(-falloff)[..., None]
+        self.image[window] *= 1 - darkness * np.exp(-falloff)[..., None]
 
     def draw(self, figure: Figure, t: int) -> None:
         """Draw a figure, and store the motion of all pixels that it covers by more than half."""

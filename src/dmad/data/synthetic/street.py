@@ -1,8 +1,8 @@
 """A synthetic street, seen by a fixed camera, with labels, masks and true motion.
 
-Pedestrians cross a still background. In abnormal clips there is also a runner, a cyclist, a
-vehicle, a loiterer or a thrown ball. Lengths in this module are in pixels of a 64 x 64 frame and
-are scaled to the frame's size.
+Pedestrians cross a still background, in one of four weathers. In abnormal clips there is also a
+runner, a cyclist, a vehicle, a loiterer or a thrown ball. Lengths in this module are in pixels of a
+64 x 64 frame and are scaled to the frame's size.
 """
 
 from __future__ import annotations
@@ -16,19 +16,20 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from dmad.config import Weather
 from dmad.data.synthetic import figures as fig
 from dmad.data.synthetic.figures import Array, Canvas, Figure, Part, Path
+from dmad.data.synthetic.weather import LIGHTS, WEATHERS, air, covered
 from dmad.errors import check_settings, require
 
 KINDS = ("runner", "cyclist", "vehicle", "loiterer", "thrown")
 LEAD_IN, LEAD_OUT = 20, 10  # frames of an abnormal clip before and after its anomalies
-NOISE = 1.5  # standard deviation of the camera's noise in grey levels
 VISIBLE = 8  # pixels of a 64 x 64 frame that an anomaly must cover to be labelled
 
 
 @dataclass(frozen=True)
 class Street:
-    """The settings of one street. Clips with the same seed have the same background.
+    """The settings of one street. Clips with the same seed and weather have the same background.
 
     Args:
         size: Height and width of a frame in pixels. Figures and speeds are scaled with it.
@@ -37,6 +38,8 @@ class Street:
         frames: Frames T of a clip. Abnormal clips need about 100 for a whole anomaly.
         fps: Frames per second of the clips.
         people: Average number of pedestrians in a frame.
+        weather: "clear", "clouds", "rain" or "snow". Each weather is normal. Clips with the same
+            index show the same people in every weather.
     """
 
     size: int = 64
@@ -45,16 +48,19 @@ class Street:
     frames: int = 120
     fps: float = 10.0
     people: float = 4.0
+    weather: Weather = "clear"
 
     def __post_init__(self) -> None:
         check_settings(self, "street", size=16, seed=0, frames=1, people=0)
         require(self.channels in (1, 3), f"street.channels is {self.channels}; give 1 or 3")
         require(self.fps > 0, f"street.fps is {self.fps}; give a rate above 0")
+        known = f"street.weather is {self.weather}; give one of {', '.join(WEATHERS)}"
+        require(self.weather in WEATHERS, known)
 
 
 @dataclass(frozen=True, eq=False)
 class StreetClip:
-    """A clip with its ground truth. Shadows and changes of light are not anomalies."""
+    """A clip with its ground truth. Shadows, light and weather are not anomalies."""
 
     frames: NDArray[np.uint8]  # (T, H, W, C)
     labels: NDArray[np.uint8]  # (T,) 1 if enough pixels of an anomaly are visible
@@ -197,9 +203,10 @@ def _scene(street: Street) -> tuple[Array, list[Figure]]:
     """The street (H, W, C) with a pole and a kiosk but no people, and these two as figures."""
     rng = _stream(street, 0, 0)
     things = _furniture(street, rng)
-    canvas = Canvas(_ground(street, rng))
+    ground = _ground(street, rng)
+    canvas = Canvas(covered(ground, street.weather, rng))
     for thing in things:
-        canvas.shade(thing, 0)
+        canvas.shade(thing, 0, LIGHTS[street.weather].shadow)
         canvas.draw(thing, 0)
     canvas.image.setflags(write=False)
     return canvas.image, things
@@ -260,11 +267,16 @@ def _grain(n: int, rng: Generator) -> Array:
 def _film(
     street: Street, cast: Sequence[Figure], kinds: tuple[str, ...], rng: Generator
 ) -> StreetClip:
-    """Draw the figures on every frame, then apply the light and add noise."""
+    """Draw the figures on every frame, then apply light and weather, and add noise."""
     scene, things = _scene(street)
+    weather = air(street.weather, street.size, street.fps, rng.spawn(1)[0])
+    shadow, noise = LIGHTS[street.weather].shadow, LIGHTS[street.weather].noise
     light = _light(street, rng)
-    shots = [_shoot(scene, things, cast, t) for t in range(street.frames)]
-    frames = [_expose(shot.image * gain, rng) for shot, gain in zip(shots, light, strict=True)]
+    shots = [_shoot(scene, things, cast, t, shadow) for t in range(street.frames)]
+    frames = [
+        _expose(weather.over(shot.image * gain, t), noise, rng)
+        for t, (shot, gain) in enumerate(zip(shots, light, strict=True))
+    ]
     masks = np.stack([shot.unusual for shot in shots])
     labels = masks.sum((1, 2)) >= VISIBLE * (street.size / 64) ** 2
     masks[~labels] = False
@@ -272,11 +284,13 @@ def _film(
     return StreetClip(np.stack(frames), labels.astype(np.uint8), masks, displacement, kinds)
 
 
-def _shoot(scene: Array, things: Sequence[Figure], cast: Sequence[Figure], t: int) -> Canvas:
+def _shoot(
+    scene: Array, things: Sequence[Figure], cast: Sequence[Figure], t: int, shadow: float
+) -> Canvas:
     canvas = Canvas(scene)
     seen = [figure for figure in cast if figure.near(t, len(scene))]
     for figure in seen:
-        canvas.shade(figure, t)
+        canvas.shade(figure, t, shadow)
     for figure in sorted([*things, *seen], key=lambda figure: float(figure.path.y[t])):
         canvas.draw(figure, t)
     return canvas
@@ -288,6 +302,6 @@ def _light(street: Street, rng: Generator) -> Array:
     return np.asarray(1 + 0.05 * np.sin(2 * np.pi * np.arange(street.frames) / period + phase))
 
 
-def _expose(image: Array, rng: Generator) -> NDArray[np.uint8]:
-    noise = NOISE * rng.standard_normal(image.shape, dtype=np.float32)
+def _expose(image: Array, deviation: float, rng: Generator) -> NDArray[np.uint8]:
+    noise = deviation * rng.standard_normal(image.shape, dtype=np.float32)
     return np.clip(np.round(image + noise), 0, 255).astype(np.uint8)
