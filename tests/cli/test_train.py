@@ -103,6 +103,12 @@ def test_the_recipe_may_stand_anywhere(arguments):
     assert (out, resume) == (Path("runs"), None)
 
 
+def test_print_config_can_leave_out_the_settings_of_the_recipe(dmad) -> None:
+    code, out, _ = dmad("train", "ped2", "--data.size", "64", "--print_config=skip_default")
+    assert code == 0
+    assert yaml.safe_load(out) == {"data": {"size": 64}}
+
+
 def test_two_recipes_are_one_too_many(dmad, refused, tmp_path):
     _, settings, _ = dmad("train", "video", "--print_config")
     (tmp_path / "video.yaml").write_text(settings)

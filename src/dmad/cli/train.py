@@ -103,6 +103,7 @@ def parser_of_settings(base: Config) -> Parser:
         help=f"Form of the model; the recipe sets it. Known: {', '.join(known_forms())}.",
     )
     parser.add_argument("--config", action="config", help="YAML file that contains settings.")
+    _explain_print_config(parser)
     parser.add_argument(HELP_ALL, action="help", help="Show all settings and exit.")
     add_options(parser, train_command, "config")
     for name in section_classes(base.form):
@@ -111,6 +112,17 @@ def parser_of_settings(base: Config) -> Parser:
         parser.set_defaults({f"{name}.{key}": value for key, value in vars(section).items()})
     hide_files_of_groups(parser)
     return parser
+
+
+def _explain_print_config(parser: Parser) -> None:
+    """Replace the help of `--print_config`, which jsonargparse adds together with `--config`."""
+    for action in parser._actions:
+        if action.dest == "print_config":
+            action.help = (
+                "Print all settings as YAML, with the given options applied, and exit. "
+                "--print_config=skip_default prints only those that differ from the recipe."
+            )
+            action.metavar = "[=skip_default]"
 
 
 def _hide_rare_settings(parser: Parser) -> None:
@@ -127,7 +139,8 @@ def _base_settings(arguments: Sequence[str]) -> Config | None:
         DmadError: Several recipes are named, or an unknown one.
     """
     first = _first_parser()
-    given, others = first.parse_known_args(list(arguments))
+    known = [word for word in arguments if not word.startswith("--print_config=")]
+    given, others = first.parse_known_args(known)
     if given.resume:
         from dmad.runs import read_config
 
