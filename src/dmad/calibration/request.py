@@ -38,7 +38,7 @@ class AlarmChanges:
         return bool(self._given())
 
     def applied_to(self, shape: AlarmShape) -> AlarmShape:
-        """Return a copy of `shape` with the given values."""
+        """Return a copy of `shape`, with the values of this object that are not None."""
         return replace(shape, **self._given())
 
     def _given(self) -> dict[str, float]:

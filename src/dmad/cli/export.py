@@ -31,7 +31,7 @@ def export_command(
             such as ped2.
         format: Runtime for which the model is written.
         precision: Precision of the computation. bf16 is for openvino only. int8 takes its value
-            ranges from held-out normal clips.
+            ranges from held-out normal clips, and from synthetic anomalies in them.
         out: Folder to write to (default: RUN/export/FORMAT-PRECISION).
         data: Where the data set is.
     """

@@ -38,8 +38,9 @@ def serve_command(
             models that come with dmad, such as ped2. Each needs a threshold.
         settings: Where the console listens, and what it keeps.
         sinks: Where messages about events are sent.
-        cameras: YAML file with cameras (docs/deploy.md shows one). They are added once; later
-            changes are made in the page.
+        cameras: YAML file with cameras (docs/deploy.md shows one). Only cameras with new names are
+            added. Change the others in the page, because changes in the file have no effect on
+            them.
         backup: Copy the database in --data into this file, and stop. A console may run meanwhile.
     """
     if backup is not None:

@@ -180,10 +180,10 @@ def traits_of(footage: Footage, files: Mapping[str, ImageFile], data: DataConfig
 
 
 def notes_on_training(footage: Footage, traits: ImageTraits, root: Path) -> list[str]:
-    """Notes on training images that show one value only, and on images of different kinds.
+    """Return notes on training images with only one value, and on images of different kinds.
 
     Raises:
-        DmadError: All images show one value only, or some look like masks and the others do not.
+        DmadError: In all images all pixels are equal, or some look like masks and others do not.
     """
     shares = {clip.name: _main_share(footage.frames[clip.span]) for clip in footage.clips}
     empty = [name for name, share in shares.items() if share == 1]

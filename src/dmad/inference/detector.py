@@ -205,7 +205,8 @@ class Detector:
             scene: As in `__call__`.
 
         Yields:
-            Each scored frame. The first T frames, and the first T frames after a gap, get no score.
+            Each frame with a score. The first T frames, and the first T frames after a gap, have
+            none and are left out.
         """
         from dmad.inference.streaming import follow
 

@@ -14,7 +14,8 @@ def view_warnings(detector: Detector, scene: str, zone: Zone = ALL) -> list[str]
     Args:
         detector: The model, with the threshold that is used.
         scene: Name of the view.
-        zone: The part of the view that is scored. `ALL`: the zone of the threshold.
+        zone: The part of the view that is scored. `ALL`, the default, means the part that the
+            threshold was set on.
     """
     calibration = detector.calibration
     if calibration is None:

@@ -22,8 +22,8 @@ class ScanSettings:
             folder, a pattern of paths, or a view. Each camera can have its own scene, calibration,
             include, exclude and fps.
         scene: Name of the camera view that the archive shows, for sources that belong to no camera
-            in the YAML file (default: the name of their folder, if the model was trained on a view
-            of this name; else the only view of the model).
+            in the YAML file (default: the only view of the model, or with several views the name
+            of the folder of each source).
         strongest: Number of events of which a picture and a film are written.
         stretch: Length in seconds of the stretches into which long films are cut.
     """

@@ -32,7 +32,7 @@ class WatchSettings:
     """Which files are written, and how often the count message is sent.
 
     Args:
-        out: Folder to write events.jsonl to, a film and a thumbnail picture of each event, and the
+        out: Folder for events.jsonl, for a film and a thumbnail picture of each event, and for the
             page index.html (default: no files are written).
         before: Length of a film before the event starts, in seconds.
         after: Length of a film after the event ends, in seconds.

@@ -10,7 +10,7 @@ MARKERS = re.compile(rb"\xff[\xd8\xd9]")  # start and end of a JPEG picture, als
 
 
 class RawPackets:
-    """Checks the packets of a raw stream. Damage may have joined several packets to one.
+    """Checks the packets of a raw stream. If a stream is damaged, a packet may contain several.
 
     Args:
         codec: FFmpeg's name of the codec.

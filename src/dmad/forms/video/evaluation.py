@@ -144,7 +144,10 @@ def _with_maps(
 
 
 def score_maps(detector: Detector, judged: JudgedFrames) -> np.ndarray:
-    """Compute the score of every pixel, (B, H, W): Eq. 14 without its maxima, or Eq. 23."""
+    """Return the score of every pixel, (B, H, W).
+
+    For video, it is the sum in Eq. 14 before the maxima are taken. For images, it is Eq. 23.
+    """
     import torch
 
     reconstruction_map = torch.from_numpy(judged.reconstruction_map)
