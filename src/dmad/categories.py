@@ -137,7 +137,10 @@ def _is_outdated(ledger: Path, card: Path) -> bool:
 
 
 def table_of_block(block: str, ledgers: Mapping[str, LedgerRows]) -> Table:
-    """Return a block of results of all categories, with the means of textures, objects and all."""
+    """Return the table of one block of the ledgers, such as `paper`, with a row for each category.
+
+    The last rows are the means over textures, over objects and over all categories.
+    """
     columns = [
         (signal, metric) for signal, metrics in SHOWN_METRICS[block].items() for metric in metrics
     ]
