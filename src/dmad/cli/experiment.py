@@ -278,25 +278,32 @@ def budgets_command(
     *,
     run: str,
     hours: float = 1.0,
+    threshold_hours: float | None = None,
+    seed: int = 0,
     data: DataFolders = AS_IN_TRAINING,
     out: Path = Path("budgets"),
 ) -> None:
     """Set thresholds for several budgets of false alarms, and count the false alarms.
 
-    The alarms are counted on normal footage that was not used for training or thresholds.
+    The alarms are counted on normal footage that was not used for training or thresholds. For
+    recipe street, footage in all weathers of the training is generated. If the experiment was
+    stopped, the same command continues it.
 
     Example: dmad experiment budgets --run RUN
 
     Args:
         run: Run folder of a video model.
-        hours: Recipe street only: hours of footage to generate for the thresholds, and again for
-            the count.
+        hours: Recipe street only: hours of footage to count false alarms in, all weathers together.
+        threshold_hours: Recipe street only: hours of other footage to choose the thresholds with
+            (default: as hours).
+        seed: Recipe street only: seed of the generated footage.
         data: Where the data set is.
         out: Folder to write to.
     """
-    from dmad.experiments.budgets import budgets
+    from dmad.experiments.budgets import Hours, budgets
 
-    budgets(Path(run), out, hours, data.root, data.cache)
+    given = Hours(hours, hours if threshold_hours is None else threshold_hours, seed)
+    budgets(Path(run), out, given, data.root, data.cache)
 
 
 @dataclass(frozen=True)

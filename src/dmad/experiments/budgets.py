@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from scipy import stats
 
 from dmad.api import load
 from dmad.calibration.alarms import AlarmShape
+from dmad.calibration.calibration import Calibration
 from dmad.calibration.held_out import HeldOut
 from dmad.calibration.threshold import choose_threshold
 from dmad.config import DataConfig
-from dmad.console import progress_bar
 from dmad.data.footage import frame_rate
-from dmad.data.layouts.street import street_from_settings
 from dmad.data.locations import with_locations
 from dmad.data.splits import load_split
-from dmad.data.synthetic.street import Street, normal_clip
 from dmad.errors import require
-from dmad.evaluation.event_metrics import AlarmMetrics, alarm_metrics
+from dmad.evaluation.event_metrics import CONFIDENCE, AlarmMetrics, alarm_metrics
 from dmad.evaluation.table import Table
+from dmad.experiments.street_footage import StreetFootage
 from dmad.experiments.tables import print_table, write_table
 from dmad.forms.video.evaluation import score_clips
 from dmad.forms.video.weight import usual_weight
@@ -29,9 +29,37 @@ from dmad.inference.detector import Detector
 from dmad.inference.result import AnomalyResult
 
 BUDGETS = (60.0, 20.0, 6.0)  # false alarms per hour
-CLIP_FRAMES = 600  # frames of a generated clip: one minute
-FIRST_NEW_CLIP = 10_000  # index of the first street clip that no training has used
-COLUMNS = ("budget/h", "realised/h", "90 % interval", "false alarms", "normal h", "event recall")
+COLUMNS = (
+    "footage",
+    "budget/h",
+    "realised/h",
+    "90 % interval",
+    "inside",
+    "with threshold",
+    "inside too",
+    "false alarms",
+    "normal h",
+    "event recall",
+)
+NOTE = (
+    "{} of {} budgets are inside the exact 90 % interval of the realised rate. {} are inside the "
+    "interval that also includes the uncertainty of the threshold (column *with threshold*)."
+)
+
+
+@dataclass(frozen=True)
+class Hours:
+    """How much street footage is generated.
+
+    Args:
+        counted: Hours of footage in which false alarms are counted.
+        thresholds: Hours of other footage to choose the thresholds with.
+        seed: Seed of the footage.
+    """
+
+    counted: float = 1.0
+    thresholds: float = 1.0
+    seed: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,25 +69,99 @@ class ScoredFootage:
     terms: HeldOut
     labels: np.ndarray  # (N,) 1 = abnormal
 
+    def clips(self, chosen: np.ndarray) -> ScoredFootage:
+        """Return some clips. `chosen` (K,) is True for each of them."""
+        terms = self.terms
+        frames = np.repeat(chosen, terms.clip_lengths)
+        return ScoredFootage(
+            HeldOut(
+                terms.reconstruction[frames],
+                terms.deformation[frames],
+                terms.clip_lengths[chosen],
+                terms.fps,
+            ),
+            self.labels[frames],
+        )
+
+
+@dataclass(frozen=True)
+class Case:
+    """The alarms of one budget in one kind of footage."""
+
+    footage: str
+    budget: float  # false alarms per hour
+    alarms: AlarmMetrics
+    threshold_hours: float  # duration of the footage that the threshold was chosen with
+
+    @property
+    def fits(self) -> bool:
+        """True if the budget is inside the exact 90 % interval of the realised rate."""
+        low, high = self.alarms.false_interval
+        return low <= self.budget <= high
+
+    @property
+    def wide_interval(self) -> tuple[float, float]:
+        """The 90 % interval of the rate that includes the uncertainty of the threshold.
+
+        At its threshold, the footage that it was chosen with has about as many events as the budget
+        allows. So two numbers of events are compared, and the interval of their ratio is exact for
+        Poisson counts (Clopper and Pearson).
+        """
+        count, chosen = self.alarms.false_events, self.budget * self.threshold_hours
+        outside = (1 - CONFIDENCE) / 2
+        low = stats.beta.ppf(outside, count, chosen + 1) if count else 0.0
+        high = stats.beta.ppf(1 - outside, count + 1, chosen)
+        per_hour = chosen / self.alarms.normal_hours
+        return float(low / (1 - low) * per_hour), float(high / (1 - high) * per_hour)
+
+    @property
+    def fits_wide(self) -> bool:
+        """True if the budget is inside `wide_interval`."""
+        low, high = self.wide_interval
+        return low <= self.budget <= high
+
+    @property
+    def row(self) -> tuple[str, ...]:
+        """A row of the table."""
+        alarms = self.alarms
+        return (
+            self.footage,
+            f"{self.budget:g}",
+            f"{alarms.false_per_hour:.1f}",
+            "{:.1f} to {:.1f}".format(*alarms.false_interval),
+            "yes" if self.fits else "no",
+            "{:.1f} to {:.1f}".format(*self.wide_interval),
+            "yes" if self.fits_wide else "no",
+            f"{alarms.false_events}",
+            f"{alarms.normal_hours:.3g}",
+            "" if np.isnan(alarms.recall) else f"{alarms.recall:.2f}",
+        )
+
 
 def budgets(
-    run: Path, out: Path, hours: float = 1.0, root: Path | None = None, cache: Path | None = None
-) -> list[tuple[float, AlarmMetrics]]:
+    run: Path,
+    out: Path,
+    hours: Hours = Hours(),
+    root: Path | None = None,
+    cache: Path | None = None,
+) -> list[Case]:
     """Set a threshold for each budget, count the false alarms, and write `budgets.md`.
 
     Thresholds are set on the held-out clips of the run. False alarms are counted on the normal
-    frames of its test split. For recipe street, both kinds of footage are generated.
+    frames of its test split. For recipe street, both kinds of footage are generated, with all
+    weathers of the training. One threshold is for all weathers. The alarms are counted in each
+    weather and in all. The scores are stored in `out`, so that the same command continues after an
+    interruption.
 
     Args:
         run: Run folder of a video model.
         out: Folder to write to.
-        hours: Street only: hours of normal footage to generate for the thresholds, and again for
-            the count.
+        hours: Street only: how much normal footage is generated.
         root: Folder of the data set. None: the same folder as in training.
         cache: Folder for decoded frames.
 
     Returns:
-        Each budget in false alarms per hour, and the metrics of the alarms at its threshold.
+        A case for each kind of footage and budget.
 
     Raises:
         DmadError: The run is not of video, or the frame rate of its footage is unknown.
@@ -69,43 +171,41 @@ def budgets(
     require(is_video, f"{run} is a model of images; give one of video")
     data = with_locations(detector.config.data, root, cache)
     if data.layout == "street":
-        held_out, fresh = generate_footage(detector, data, hours)
+        street = StreetFootage.of_run(detector, run, out / "footage", hours.seed)
+        held_out, counted = generate_footage(street, hours)
     else:
-        held_out, fresh = read_footage(detector, data)
-    results = [(budget, count_alarms(budget, held_out, fresh, detector)) for budget in BUDGETS]
-    rows = [table_row(budget, alarms) for budget, alarms in results]
-    table = Table("False alarms: budget and count", COLUMNS, rows)
+        held_out, test = read_footage(detector, data)
+        counted = {"test split": test}
+    thresholds = [(budget, choose(budget, held_out, detector)) for budget in BUDGETS]
+    cases = [
+        Case(name, budget, count_alarms(calibration, footage), held_out.terms.hours)
+        for name, footage in counted.items()
+        for budget, calibration in thresholds
+    ]
+    fitting, wide = sum(case.fits for case in cases), sum(case.fits_wide for case in cases)
+    note = NOTE.format(fitting, len(cases), wide)
+    rows = [case.row for case in cases]
+    table = Table("False alarms: budget and count", COLUMNS, rows, [note])
     print_table(table)
     write_table(table, out / "budgets")
-    return results
+    return cases
 
 
-def count_alarms(
-    budget: float, held_out: ScoredFootage, fresh: ScoredFootage, detector: Detector
-) -> AlarmMetrics:
-    """Choose a threshold on held-out footage, and return the alarm metrics on other footage."""
-    calibration = choose_threshold(
+def choose(budget: float, held_out: ScoredFootage, detector: Detector) -> Calibration:
+    """Choose the threshold for a budget on held-out footage."""
+    return choose_threshold(
         held_out.terms,
         f"{budget}/hour",
         shape=detector.calibration.shape if detector.calibration else AlarmShape(),
         weight=usual_weight(detector),
     )
-    terms = fresh.terms
+
+
+def count_alarms(calibration: Calibration, footage: ScoredFootage) -> AlarmMetrics:
+    """Return the alarm metrics of a threshold on footage."""
+    terms = footage.terms
     scores = calibration.score(terms.reconstruction, terms.deformation, terms.clip_lengths)
-    return alarm_metrics(scores, fresh.labels, terms.clip_lengths, calibration.rule, terms.fps)
-
-
-def table_row(budget: float, alarms: AlarmMetrics) -> tuple[str, ...]:
-    """Return a row of the table, with the exact 90 % Poisson interval of the rate."""
-    low, high = alarms.false_interval
-    return (
-        f"{budget:g}",
-        f"{alarms.false_per_hour:.1f}",
-        f"{low:.1f} to {high:.1f}",
-        f"{alarms.false_events}",
-        f"{alarms.normal_hours:.3g}",
-        "" if np.isnan(alarms.recall) else f"{alarms.recall:.2f}",
-    )
+    return alarm_metrics(scores, footage.labels, terms.clip_lengths, calibration.rule, terms.fps)
 
 
 def read_footage(detector: Detector, data: DataConfig) -> tuple[ScoredFootage, ScoredFootage]:
@@ -130,21 +230,20 @@ def scored_footage(
 
 
 def generate_footage(
-    detector: Detector, data: DataConfig, hours: float
-) -> tuple[ScoredFootage, ScoredFootage]:
-    """Generate and score normal street footage: one part for thresholds, one for the count."""
-    scene = street_from_settings(data)
-    half = round(hours * 3600 * scene.fps / CLIP_FRAMES)
-    results = list(score_street(detector, scene, 2 * half))
-    return (
-        scored_footage(results[:half], scene.fps),
-        scored_footage(results[half:], scene.fps),
-    )
+    street: StreetFootage, hours: Hours
+) -> tuple[ScoredFootage, Mapping[str, ScoredFootage]]:
+    """Generate and score normal street footage.
+
+    Returns:
+        The footage for thresholds, and the footage for the count: of each weather, and all.
+    """
+    held_out = street.score(street.for_thresholds(hours.thresholds))
+    clips = street.to_count(hours.counted)
+    every, weathers = normal(street.score(clips)), street.weathers_of(clips)
+    counted = {name: every.clips(weathers == name) for name in street.weathers}
+    return normal(held_out), counted | ({"all": every} if len(counted) > 1 else {})
 
 
-def score_street(detector: Detector, scene: Street, clips: int) -> Iterator[AnomalyResult]:
-    """Generate normal clips and yield their scores, one clip at a time to save memory."""
-    minute = replace(scene, frames=CLIP_FRAMES)
-    for index in progress_bar(range(clips), "generating footage"):
-        frames = normal_clip(minute, FIRST_NEW_CLIP + index).frames
-        yield detector(frames, detector.scenes[0])
+def normal(terms: HeldOut) -> ScoredFootage:
+    """Return footage in which every frame is normal."""
+    return ScoredFootage(terms, np.zeros(len(terms.reconstruction)))

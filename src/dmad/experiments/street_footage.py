@@ -1,0 +1,137 @@
+"""Generates hours of normal street footage, and stores its scores part by part.
+
+A part has ten clips of a minute. If a process was killed, the next one goes on after the last part
+that was stored. Frames are scored as they are drawn and are not kept, so memory does not grow.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from functools import reduce
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+
+from dmad.calibration.held_out import HeldOut
+from dmad.config import Weather
+from dmad.console import progress_bar
+from dmad.data.layouts.street import street_from_settings, weathers_from_settings
+from dmad.data.synthetic.street import Street, normal_clip
+from dmad.errors import DmadError, require
+from dmad.files import make_folder, sha256_of
+from dmad.inference.detector import Detector
+from dmad.inference.result import AnomalyResult
+from dmad.runs import find_model
+
+CLIP_FRAMES = 600  # frames of a generated clip: one minute
+PART_CLIPS = 10
+SEED_CLIPS = 10_000  # clips of each seed; training uses clips with a lower index
+FIRST_COUNTED = SEED_CLIPS // 2  # clips before this one are for thresholds
+BATCH = 32  # frames that are scored together
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class StreetFootage:
+    """New normal clips of the street of a model, with its weathers in turn.
+
+    Args:
+        detector: The model.
+        folder: Folder for the scores.
+        model: Checksum of the weights. Scores of other weights are not used again.
+        seed: Seed of the clips. Clips with another seed are independent.
+    """
+
+    detector: Detector
+    folder: Path
+    model: str
+    seed: int = 0
+
+    @classmethod
+    def of_run(cls, detector: Detector, run: Path, folder: Path, seed: int) -> StreetFootage:
+        """Return the footage for a run. Its scores are stored in `folder`."""
+        require(seed >= 0, f"--seed is {seed}; give 0 or more")
+        return cls(detector, folder, sha256_of(find_model(run).weights), seed)
+
+    @property
+    def street(self) -> Street:
+        """The street of the model, with clips of one minute."""
+        return replace(street_from_settings(self.detector.config.data), frames=CLIP_FRAMES)
+
+    @property
+    def weathers(self) -> tuple[Weather, ...]:
+        """The weathers of the training. Clip i has weather i, modulo their number."""
+        return weathers_from_settings(self.detector.config.data)
+
+    def for_thresholds(self, hours: float) -> range:
+        """Return the clips to choose thresholds with, as many of each weather.
+
+        Raises:
+            DmadError: There are fewer clips.
+        """
+        return self._clips(0, hours)
+
+    def to_count(self, hours: float) -> range:
+        """Return the clips to count false alarms in, as many of each weather.
+
+        Raises:
+            DmadError: There are fewer clips.
+        """
+        return self._clips(FIRST_COUNTED, hours)
+
+    def _clips(self, first: int, hours: float) -> range:
+        require(hours > 0, f"{hours:g} hours of footage are wanted; give more than 0")
+        of_each = hours * 3600 * self.street.fps / CLIP_FRAMES / len(self.weathers)
+        count = max(round(of_each), 1) * len(self.weathers)
+        most = FIRST_COUNTED * CLIP_FRAMES / self.street.fps / 3600
+        require(count <= FIRST_COUNTED, f"{hours:g} hours are wanted; give at most {most:.0f}")
+        return range(first, first + count)
+
+    def weathers_of(self, clips: range) -> np.ndarray:
+        """Return the weather (K,) of each clip."""
+        return np.array([self._scene(index).weather for index in clips])
+
+    def score(self, clips: range) -> HeldOut:
+        """Return the raw terms of clips. Those that were stored before are not computed again."""
+        make_folder(self.folder)
+        starts = range(clips.start, clips.stop, PART_CLIPS)
+        parts = [range(start, min(start + PART_CLIPS, clips.stop)) for start in starts]
+        return reduce(
+            HeldOut.joined, [self._part(part) for part in progress_bar(parts, "generating footage")]
+        )
+
+    def _part(self, clips: range) -> HeldOut:
+        """Read the terms of some clips, or compute and store them."""
+        path = self.folder / f"seed-{self.seed}-clips-{clips.start:05}-{clips.stop:05}.npz"
+        digests = np.array([self._digest(index) for index in clips])
+        if path.exists():
+            try:
+                stored = HeldOut.read(path)
+                if np.array_equal(stored.digests, digests):
+                    return stored
+            except DmadError as error:
+                logger.warning("%s; it is computed again", error)
+        results = [self._score_clip(index) for index in clips]
+        joined = AnomalyResult.join(results)
+        lengths = np.array([len(result.raw) for result in results])
+        fps = self.street.fps
+        part = HeldOut(joined.reconstruction, joined.deformation, lengths, fps, digests)
+        part.write(path)
+        logger.info("scored clips %d to %d of seed %d", clips.start, clips.stop - 1, self.seed)
+        return part
+
+    def _scene(self, index: int) -> Street:
+        return replace(self.street, weather=self.weathers[index % len(self.weathers)])
+
+    def _digest(self, index: int) -> str:
+        """What the scores of a clip depend on, as a checksum."""
+        text = f"{self.model} {self._scene(index)} {self.seed} {index}"
+        return sha256(text.encode()).hexdigest()
+
+    def _score_clip(self, index: int) -> AnomalyResult:
+        frames = normal_clip(self._scene(index), SEED_CLIPS * (1 + self.seed) + index).frames
+        batches = self.detector.judge(frames, self.detector.scenes[0], BATCH)
+        return AnomalyResult.from_batches(batches, self.detector.config.data.history)
