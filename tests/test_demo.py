@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dmad import categories, evaluate
 from dmad.data.footage import LabelledFootage, footage_from_arrays
-from dmad.demo import draw_clips
+from dmad.data.synthetic.textures import write_textures
+from dmad.demo import draw_clips, texture_settings
 from dmad.forms import form_of
 from dmad.inference.detector import Detector
 from dmad.inference.torch_backend import TorchBackend
@@ -56,3 +58,13 @@ def test_the_heat_is_relative_to_the_usual_error_of_all_clips(
             pixels = np.asarray(panel.convert("RGB")).astype(float)
         colour.append(np.ptp(pixels, axis=2).mean())
     assert colour[1] < colour[0]  # errors are far below the usual one, so nothing is hot
+
+
+def test_most_defects_of_the_hardest_texture_are_found(tmp_path) -> None:
+    root = write_textures(tmp_path / "data")
+    folder = categories.train_categories(texture_settings(root), ["grass"], tmp_path)
+    ledger = evaluate(folder / "grass").ledger
+    found = {(row.signal, row.metric): row.value for row in ledger.rows}
+    assert found["at 5 %", "recall"] > 0.5
+    assert found["at 5 %", "false_positive_rate"] < 0.25
+    assert max(value for (_, metric), value in found.items() if metric == "image_AUROC") > 0.9

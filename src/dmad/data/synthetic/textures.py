@@ -5,20 +5,27 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from numpy.random import Generator
+from PIL import Image, ImageDraw
 
 from dmad.data.reading.frame_format import Frame
-from dmad.data.synthetic.defects import defective
 from dmad.errors import DmadError
 
 TEXTURES = ("brick", "grass", "gravel")
+FOREIGN = {"brick": "grass", "grass": "brick", "gravel": "brick"}  # the texture of a spot
 SIDE = 64  # pixels of a tile; a texture of 512 x 512 pixels has 64 tiles
 TESTED = 16  # tiles kept for testing: unchanged, and with every kind of defect
-SPOT = (0.12, 0.25)  # radii of a spot of another texture, as a share of a tile's side
+RADII = (0.12, 0.25)  # of a spot or a stain, as a share of a tile's side
+DARKER = 0.65  # share of its brightness that the middle of a stain loses
+LENGTH = (0.5, 0.8)  # of a scratch, as a share of a tile's side
+WIDTH = 0.04  # of a scratch, as a share of a tile's side
+DARK, BRIGHT = 15, 240  # grey levels of a scratch
 
 
 def write_textures(out: Path) -> Path:
     """Write one category for each texture: good training tiles, good test tiles and defects.
+
+    A person sees each defect: a spot of another texture, a dark stain, or a long scratch.
 
     Args:
         out: Folder to write to.
@@ -34,9 +41,8 @@ def write_textures(out: Path) -> Path:
     except ImportError as error:
         raise DmadError("the textures come with scikit-image; pip install 'dmad[demo]'") from error
     tiles = {name: _tiles(getattr(data, name)()) for name in TEXTURES}
-    others = (*TEXTURES[1:], TEXTURES[0])
-    for name, other in zip(TEXTURES, others, strict=True):
-        _write_category(tiles[name], tiles[other], out / name)
+    for name, foreign in FOREIGN.items():
+        _write_category(tiles[name], tiles[foreign], out / name)
     return out
 
 
@@ -48,15 +54,16 @@ def _tiles(texture: np.ndarray) -> list[Frame]:
     return list(np.random.default_rng(0).permutation(tiles))
 
 
-def _write_category(tiles: list[Frame], others: list[Frame], out: Path) -> None:
+def _write_category(tiles: list[Frame], foreign: list[Frame], out: Path) -> None:
     for index, tile in enumerate(tiles[TESTED:]):
         _write_image(tile, out / f"train/good/{index:03}.png")
     for index, tile in enumerate(tiles[:TESTED]):
+        rng = np.random.default_rng(index)
         _write_image(tile, out / f"test/good/{index:03}.png")
         defects = {
-            "cut": defective(tile, "cut", index),
-            "scratch": defective(tile, "scratch", index),
-            "spot": _with_spot(tile, others[index], index),
+            "scratch": _with_scratch(tile, rng),
+            "spot": _with_spot(tile, foreign[index], rng),
+            "stain": _with_stain(tile, rng),
         }
         for kind, (image, mask) in defects.items():
             _write_image(image, out / f"test/{kind}/{index:03}.png")
@@ -64,14 +71,37 @@ def _write_category(tiles: list[Frame], others: list[Frame], out: Path) -> None:
             _write_image(white, out / f"ground_truth/{kind}/{index:03}_mask.png")
 
 
-def _with_spot(tile: Frame, other: Frame, seed: int) -> tuple[Frame, np.ndarray]:
+def _with_scratch(tile: Frame, rng: Generator) -> tuple[Frame, np.ndarray]:
+    """A tile with a straight dark or bright line, and the mask of the line."""
+    middle, angle = rng.uniform(0.4, 0.6, 2) * SIDE, rng.uniform(0, 2 * np.pi)
+    half = rng.uniform(*LENGTH) / 2 * SIDE * np.array([np.cos(angle), np.sin(angle)])
+    zoom = 4  # drawn larger, then reduced, so that the line has smooth borders
+    line = Image.new("L", (zoom * SIDE, zoom * SIDE))
+    ends = [tuple(zoom * (middle - half)), tuple(zoom * (middle + half))]
+    ImageDraw.Draw(line).line(ends, 255, round(zoom * WIDTH * SIDE))
+    share = np.asarray(line.reduce(zoom))[..., None] / 255
+    scratched = tile + share * (float(rng.choice((DARK, BRIGHT))) - tile)
+    return scratched.round().astype(np.uint8), share[..., 0] > 0
+
+
+def _with_spot(tile: Frame, foreign: Frame, rng: Generator) -> tuple[Frame, np.ndarray]:
     """A tile with an ellipse of another texture, and the mask of the ellipse."""
-    rng = np.random.default_rng(seed)
+    inside = _ellipse(rng) < 1
+    return np.where(inside[..., None], foreign, tile), inside
+
+
+def _with_stain(tile: Frame, rng: Generator) -> tuple[Frame, np.ndarray]:
+    """A tile with a dark ellipse that has a soft border, and the mask of the ellipse."""
+    strength = np.clip((1.2 - _ellipse(rng)) / 0.4, 0, 1)
+    stained = tile * (1 - DARKER * strength[..., None])
+    return stained.round().astype(np.uint8), strength > 0
+
+
+def _ellipse(rng: Generator) -> np.ndarray:
+    """Distance of each pixel (SIDE, SIDE) to the middle of an ellipse: 1 on its border."""
     centre = rng.uniform(0.25, 0.75, 2)[:, None, None] * SIDE
-    radii = rng.uniform(*SPOT, 2)[:, None, None] * SIDE
-    distance = np.hypot(*((np.indices((SIDE, SIDE)) - centre) / radii))
-    inside = np.asarray(distance < 1)
-    return np.where(inside[..., None], other, tile), inside
+    radii = rng.uniform(*RADII, 2)[:, None, None] * SIDE
+    return np.asarray(np.hypot(*((np.indices((SIDE, SIDE)) - centre) / radii)))
 
 
 def _write_image(image: Frame, path: Path) -> None:
