@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from dmad.api import complete, evaluate
-from dmad.config import Config, changed
+from dmad.config import AnyConfig, Config, changed
 from dmad.data.layouts.images import chosen_categories
 from dmad.data.locations import required_root
 from dmad.errors import DmadError, StoppedError, require
@@ -23,7 +23,7 @@ from dmad.evaluation.ledger_file import read_rows
 from dmad.evaluation.ledger_tables import HOW_TO_READ_IMAGES
 from dmad.evaluation.table import Table
 from dmad.files import make_folder, write_atomically
-from dmad.forms.images.evaluation import RAW
+from dmad.forms.images.evaluation import DISTANCE, RAW
 from dmad.runs import Run, has_model, new_run, read_config
 
 TEXTURES = ("carpet", "grid", "leather", "tile", "wood")
@@ -31,6 +31,7 @@ SHOWN_METRICS: dict[str, dict[str, tuple[str, ...]]] = {  # by block and signal
     "paper": {LARGER_OF_BOTH: ("image_AUROC", "pixel_AUROC", "AUPRO")},
     "deployable": {
         RAW: ("image_AUROC", "pixel_AUROC", "AUPRO"),
+        DISTANCE: ("image_AUROC", "pixel_AUROC", "AUPRO"),
         "at 1 %": ("recall", "false_positive_rate"),
     },
 }
@@ -47,7 +48,7 @@ def categories_of(config: Config) -> list[str]:
     return chosen_categories(config.data, required_root(config.data))
 
 
-def config_of_category(config: Config, name: str) -> Config:
+def config_of_category(config: AnyConfig, name: str) -> AnyConfig:
     """Return the settings for one category."""
     return changed(config, categories=name)
 
@@ -141,8 +142,12 @@ def table_of_block(block: str, ledgers: Mapping[str, LedgerRows]) -> Table:
 
     The last rows are the means over textures, over objects and over all categories.
     """
+    signals = {row["signal"] for rows in ledgers.values() for row in rows}
     columns = [
-        (signal, metric) for signal, metrics in SHOWN_METRICS[block].items() for metric in metrics
+        (signal, metric)
+        for signal, metrics in SHOWN_METRICS[block].items()
+        for metric in metrics
+        if signal in signals
     ]
     values = {
         name: [ledger_value(rows, block, *column) for column in columns]

@@ -21,8 +21,8 @@ HOW_TO_READ = {
 HOW_TO_READ_IMAGES = {
     "paper": "The rule of the paper: α depends on the category. Each value is computed with and "
     "without the deformation, and the larger one is shown. This choice uses the test labels.",
-    "deployable": "Image and pixel scores come from the same model. α and the thresholds come from "
-    "good images and synthetic defects, not from the test set.",
+    "deployable": "Image and pixel scores come from the same model. Thresholds and settings of the "
+    "score come from good images and synthetic defects, not from the test set.",
 }
 
 METRIC_NAMES = {

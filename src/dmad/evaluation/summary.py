@@ -25,16 +25,15 @@ class Series:
 
     name: str
     score: np.ndarray  # (N,) calibrated if there is a threshold, else raw; NaN: no score
-    reconstruction: np.ndarray  # (N,) standardised term
-    deformation: np.ndarray  # (N,) standardised term
+    reconstruction: np.ndarray  # (N,) standardised term; of a bank: the distance
+    deformation: np.ndarray | None  # (N,) standardised term; None: the score has one term
     labels: np.ndarray | None  # (N,) above 0 for abnormal frames
     events: Sequence[tuple[int, int]] | None  # detected events [start, end); None: no threshold
     names: Sequence[str] = ()  # names of the frames, if they are image files
 
     def __post_init__(self) -> None:
-        labels = [] if self.labels is None else [self.labels]
-        parts = [self.score, self.reconstruction, self.deformation, *labels]
-        lengths = [len(part) for part in parts]
+        parts = (self.score, self.reconstruction, self.deformation, self.labels)
+        lengths = [len(part) for part in parts if part is not None]
         require(
             len(set(lengths)) == 1,
             f"clip {self.name} has parts of {lengths} frames; give parts of the same length",
@@ -71,3 +70,4 @@ class Report:
     notes: Sequence[str] = ()  # warnings
     unit: Literal["frame", "image"] = "frame"  # what is scored
     folded: Sequence[str] = ()  # titles of tables whose rows are hidden until the user opens them
+    terms: Sequence[str] = ("reconstruction", "deformation")  # names of the terms of the series

@@ -30,6 +30,7 @@ def page_data(report: Report) -> str:
     data = {
         "fps": report.fps,
         "unit": report.unit,
+        "terms": list(report.terms),
         "threshold": report.threshold,
         "clips": [_clip(series) for series in report.series],
         "roc": [_curve(x, y, name) for name, x, y in report.roc],
@@ -83,7 +84,7 @@ def _clip(series: Series) -> dict[str, Any]:
         "name": series.name,
         "score": json_numbers(series.score),
         "reconstruction": json_numbers(series.reconstruction),
-        "deformation": json_numbers(series.deformation),
+        "deformation": [] if series.deformation is None else json_numbers(series.deformation),
         "truth": None if series.labels is None else label_spans(series.labels),
         "found": None if events is None else [[int(start), int(end)] for start, end in events],
         "names": list(series.names),

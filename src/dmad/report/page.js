@@ -27,6 +27,7 @@
   });
 
   const ofImages = data.unit === "image";
+  const titles = { reconstruction: data.terms[0], deformation: data.terms[1] };
 
   const line = (name, dash, options) => ({
     type: "scatter", mode: "lines", line: { color: colour(name), dash, width: 2 }, ...options,
@@ -87,7 +88,7 @@
     };
     const marker = (name) => ({ color: colour(name), size: 5, symbol: ofImages && name === "deformation" ? "diamond-open" : "circle" });
     const term = (name, dash, options) => line(name, dash, {
-      x, y: one[name], ...(ofImages && { mode: "markers", marker: marker(name) }), hovertemplate: `${name} %{y:.4g}<extra></extra>`, ...options,
+      x, y: one[name], ...(ofImages && { mode: "markers", marker: marker(name) }), hovertemplate: `${titles[name] || name} %{y:.4g}<extra></extra>`, ...options,
     });
     const dots = (name, options) => { // a separate trace, because markers for all frames would be slow
       const at = ofImages ? [] : isolated(one[name]);
@@ -109,7 +110,7 @@
         showspikes: true, spikemode: "across", spikethickness: 1, spikedash: "solid", spikecolor: colour("soft"), spikesnap: "hovered data",
       }),
       yaxis: axis({ domain: [0.42, 1], range: rangeWithMargin([one.score, [data.threshold]]), fixedrange: true, title: axisTitle("score"), nticks: 6 }),
-      yaxis2: axis({ domain: [0, 0.29], range: rangeWithMargin([one.reconstruction, one.deformation]), fixedrange: true, title: axisTitle("terms"), nticks: 4 }),
+      yaxis2: axis({ domain: [0, 0.29], range: rangeWithMargin([one.reconstruction, one.deformation]), fixedrange: true, title: axisTitle(data.terms.length > 1 ? "terms" : "distance"), nticks: 4 }),
       yaxis3: { domain: [0.3, 0.41], visible: false, fixedrange: true },
       hovermode: "x unified", hoversubplots: "axis", dragmode: "zoom",
     })];

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from dmad.config import ImageConfig
+from dmad.config import Config, ImageConfig
 from dmad.console import progress_bar
 from dmad.data.footage import Footage, LabelledFootage
 from dmad.data.tiles import blend
@@ -25,6 +25,7 @@ from dmad.model.scoring import gaussian_blur
 BATCH = 8
 CALIBRATED = "standardised"  # the score that is compared with the threshold
 RAW = "Eq. 22"  # with the α of the model, which was chosen without real anomalies
+DISTANCE = "distance to the bank"  # the same for a bank of patches
 WITHOUT_DEFORMATION = "Eq. 20"
 DEFORMATION_ALONE = "Eq. 21"
 
@@ -121,7 +122,7 @@ def evaluate(detector: Detector, test: LabelledFootage) -> Evaluation:
         inside = masks_inside(test, zone, detector.config.data.canvas)
         for name, paper_alpha in paper.items():
             rows += pixel_rows("paper", name, scored, paper_alpha, inside)
-        rows += pixel_rows("deployable", RAW, scored, alpha, inside)
+        rows += pixel_rows("deployable", raw_name(detector.config), scored, alpha, inside)
     rows = larger_rows(rows, list(paper)) + rows
     return Evaluation(replace(ledger, rows=rows), scores, signals, detector.calibration)
 
@@ -146,12 +147,17 @@ def category(config: ImageConfig) -> str:
     return config.data.categories or (root.name if root else "")
 
 
+def raw_name(config: Config) -> str:
+    """Return the name of the raw score."""
+    return RAW if config.deforms else DISTANCE
+
+
 def deployable_signals(detector: Detector, scored: ScoredImages) -> dict[str, np.ndarray]:
     """Return the scores that can be computed without labels, (N,) each, by their names.
 
     The first is the score that is compared with the threshold, if there is a threshold.
     """
-    signals = {RAW: scored.score(detector.config.score.alpha)}
+    signals = {raw_name(detector.config): scored.score(detector.config.score.alpha)}
     if detector.config.deforms:
         signals[WITHOUT_DEFORMATION] = scored.reconstruction
         signals[DEFORMATION_ALONE] = scored.deformation

@@ -15,6 +15,7 @@ from dmad.data.series import intervals
 from dmad.evaluation.result import Evaluation
 from dmad.evaluation.summary import Panel, Report, Series
 from dmad.evaluation.table import Table
+from dmad.forms.images.evaluation import DISTANCE
 from dmad.forms.images.pictures import ImagePictures, JudgedImage, join_tiles, judge_image
 from dmad.forms.video.pictures import Image
 from dmad.forms.video.summary import fingerprint, result_tables, roc_curves, threshold_notes
@@ -44,13 +45,14 @@ def summarise(
     shown = [test.footage.clips[index] for index in shown_images(evaluation)]
     labels = dict(zip(test.footage.clips, evaluation.scores.labels, strict=True))
     tables, folded = result_tables(evaluation, detector.config.data.layout)
+    deforms = detector.config.deforms
     return Report(
         title=f"{detector.config.recipe} / {title}",
         subtitle=subtitle(detector, test),
         headline=headline(evaluation),
         tables=[*verdict_table(evaluation), *tables],
         folded=folded,
-        series=[series(test, evaluation)],
+        series=[series(test, evaluation, deforms)],
         threshold=calibration.threshold if calibration else None,
         fps=None,
         panels=[panel(detector, test, clip, bool(labels[clip]), draw) for clip in shown],
@@ -61,6 +63,7 @@ def summarise(
         fingerprint=fingerprint(evaluation, card),
         notes=threshold_notes(evaluation),
         unit="image",
+        terms=Report.terms if deforms else [DISTANCE],
     )
 
 
@@ -92,7 +95,7 @@ def headline(evaluation: Evaluation) -> list[tuple[str, str, str]]:
     return figures
 
 
-def series(test: LabelledFootage, evaluation: Evaluation) -> Series:
+def series(test: LabelledFootage, evaluation: Evaluation, deforms: bool = True) -> Series:
     """The scores of all test images, good ones first."""
     labels, calibration = evaluation.scores.labels, evaluation.calibration
     order = np.argsort(labels, kind="stable")
@@ -102,8 +105,8 @@ def series(test: LabelledFootage, evaluation: Evaluation) -> Series:
     return Series(
         name="test images, good ones first",
         score=score,
-        reconstruction=scorer.reconstruction(eq20),
-        deformation=scorer.deformation(eq21),
+        reconstruction=scorer.reconstruction(eq20) if deforms else eq20,
+        deformation=scorer.deformation(eq21) if deforms else None,
         labels=labels[order],
         events=intervals(score >= calibration.threshold) if calibration else None,
         names=[test.footage.clips[index].name for index in order],
