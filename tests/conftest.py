@@ -209,9 +209,9 @@ def tiny_images(tmp_path_factory, image_data, teacher_weights) -> Callable[..., 
                 base.data, root=image_data, size=64, cache=cache, categories="discs", held_out=0.25
             ),
             replace(base.model, **small),
-            base.loss,
-            base.score,
-            replace(base.train, **steps),
+            loss=base.loss,
+            score=base.score,
+            train=replace(base.train, **steps),
         )
 
     return make

@@ -129,13 +129,14 @@ from typing import ClassVar
 
 import dmad
 from dmad.config import (
-    Config, TrainConfig, VideoDataConfig, VideoLossConfig, VideoModelConfig, VideoScoreConfig
+    TrainConfig, TrainedConfig, VideoDataConfig, VideoLossConfig, VideoModelConfig,
+    VideoScoreConfig
 )
 from dmad.forms import FORMS
 from dmad.forms.video.form import Video
 
 @dataclass(frozen=True)
-class SharpConfig(Config):
+class SharpConfig(TrainedConfig):
     form: ClassVar[str] = "sharp"
     data: VideoDataConfig = field(default_factory=VideoDataConfig)
     model: VideoModelConfig = field(default_factory=VideoModelConfig)

@@ -6,30 +6,50 @@ import pytest
 from torch.nn import Identity
 
 from dmad import recipes
-from dmad.config import Config, ImageConfig, PatchConfig, VideoConfig
+from dmad.config import Config, ImageConfig, PatchConfig, TrainedConfig, VideoConfig
 from dmad.errors import DmadError
-from dmad.form import Form
+from dmad.form import Form, TrainedForm
 from dmad.forms import FORMS, form_of
 
-METHODS = [name for name, member in vars(Form).items() if inspect.isfunction(member)
-           and not name.startswith("_")]  # fmt: skip
+
+def methods(interface: type) -> list[str]:
+    """The names of the methods that an interface states, with those that it inherits."""
+    return [name for name, _ in inspect.getmembers(interface, inspect.isfunction)
+            if not name.startswith("_")]  # fmt: skip
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("name", sorted(FORMS))
+METHODS = [
+    (name, method)
+    for name, form in FORMS.items()
+    for method in methods(TrainedForm if isinstance(form, TrainedForm) else Form)
+]
+
+
+@pytest.mark.parametrize(("name", "method"), METHODS)
 def test_a_form_takes_the_parameters_that_the_interface_states(name: str, method: str) -> None:
-    expected = inspect.signature(getattr(Form, method)).parameters
+    expected = inspect.signature(getattr(TrainedForm, method)).parameters
     assert list(inspect.signature(getattr(type(FORMS[name]), method)).parameters) == list(expected)
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("name", sorted(FORMS))
+@pytest.mark.parametrize(("name", "method"), METHODS)
 def test_every_method_of_a_form_is_described(name: str, method: str) -> None:
     assert inspect.getdoc(getattr(type(FORMS[name]), method))
 
 
 def test_the_interface_has_methods() -> None:
-    assert {"network", "losses", "outputs", "evaluate", "calibrate"} <= set(METHODS)
+    assert {"network", "outputs", "evaluate", "calibrate"} <= set(methods(Form))
+    assert {*methods(TrainedForm)} - {*methods(Form)} == {
+        "fixed_features",
+        "losses",
+        "choose_weight",
+    }
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_forms_whose_settings_have_a_loss_are_trained(name: str) -> None:
+    config = recipes.get(name)
+    assert isinstance(form_of(config), TrainedForm) == isinstance(config, TrainedConfig)
+    assert hasattr(config, "loss") == isinstance(config, TrainedConfig)
 
 
 def test_settings_find_their_form() -> None:

@@ -16,6 +16,7 @@ from dmad.calibration.request import CalibrationRequest
 from dmad.config import Config, config_of_card
 from dmad.errors import DmadError, require
 from dmad.files import write_atomically
+from dmad.form import TrainedForm
 from dmad.forms import form_of
 from dmad.locks import locked
 from dmad.runs import Run, find_model, has_model, read_card, read_config, update_card
@@ -177,9 +178,12 @@ def choose_weight(
     from dmad.data.splits import load_split
 
     detector = load(run, teacher=teacher)
+    form = detector.form
+    if not isinstance(form, TrainedForm):
+        raise DmadError(f"{run} has no deformation, so it has no weight of one")
     normal = load_split(with_locations(detector.config.data, root, cache), "held_out").footage
     with locked(find_model(run).card.parent):
-        update_card(find_model(run), detector.form.choose_weight(detector, normal))
+        update_card(find_model(run), form.choose_weight(detector, normal))
 
 
 def calibrate(

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from dmad import recipes
-from dmad.config import Config, changed
+from dmad.config import Config, TrainedConfig, changed
 from dmad.data.reading.decode import decode
 from dmad.data.reading.frame_format import FrameFormat
 from dmad.data.synthetic.street import Street, normal_clip
@@ -28,6 +28,7 @@ from dmad.drawing.pictures import save_png
 from dmad.drawing.video_writer import VideoWriter
 from dmad.evaluation.table import Table
 from dmad.export.export import Format, Precision, missing_packages, write_graph
+from dmad.form import TrainedForm
 from dmad.forms import form_of
 from dmad.hardware import ComputeSettings, compute_settings
 from dmad.inference.detector import Detector
@@ -85,9 +86,8 @@ def make_jobs(what: What, size: int, frames: int, folder: Path) -> tuple[Job, Jo
         return image_job(config, False, folder), image_job(config, True, folder)
     config = changed(recipes.ped2(), size=size)
     if what == "train":
-        eager = ComputeSettings("32-true", compile=False, channels_last=False)
         shipped = compute_settings(config.train, "cpu")
-        return training_job(config, eager, False), training_job(config, shipped, True)
+        return training_job(config, ComputeSettings(), False), training_job(config, shipped, True)
     video = write_video(folder / "street.mp4", frames)
     return video_job(config, False, video), video_job(config, True, video)
 
@@ -103,11 +103,12 @@ def time_in_turn(jobs: dict[str, Job], rounds: int) -> dict[str, list[float]]:
     return seconds
 
 
-def training_job(config: Config, compute: ComputeSettings, fused: bool) -> Job:
+def training_job(config: TrainedConfig, compute: ComputeSettings, fused: bool) -> Job:
     """Return a job that takes one training step of `BATCH` samples."""
     torch.manual_seed(0)
     size, history = config.data.size, config.data.history
     form = form_of(config)
+    assert isinstance(form, TrainedForm)
     model = form.network(config)
     x = torch.rand(BATCH, history, size, size) * 2 - 1
     target = torch.rand(BATCH, 1, size, size) * 2 - 1

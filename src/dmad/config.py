@@ -43,20 +43,20 @@ class DataConfig:
     held_out: float = 0.125
     limit: int = 0
 
-    # Each of these is fixed, or a setting of one form only.
-    layout: ClassVar[str] = ""
-    channels: ClassVar[int] = 3
-    history: ClassVar[int] = 0
-    antialias: ClassVar[bool] = True
-    fps: ClassVar[float] = 0.0
-    crop: ClassVar[int] = 0
-    hours: ClassVar[float] = 0.0
-    tiles: ClassVar[int] = 1
-    categories: ClassVar[str] = ""
-    black: ClassVar[float] = 0.0
-    white: ClassVar[float] = 0.0
-    megapixels: ClassVar[float] = 250.0
-    hold_out_from: ClassVar[int] = 0  # clips; with fewer, all are trained on and none is held out
+    # Without a type, these are no settings here: each is fixed, or a setting of one form only.
+    layout = ""
+    channels = 3
+    history = 0
+    antialias = True
+    fps = 0.0
+    crop = 0
+    hours = 0.0
+    tiles = 1
+    categories = ""
+    black = 0.0
+    white = 0.0
+    megapixels = 250.0
+    hold_out_from = 0  # clips; with fewer, all are trained on and none is held out
 
     @property
     def canvas(self) -> int:
@@ -96,15 +96,15 @@ class VideoDataConfig(DataConfig):
             on the disk. 0 uses all footage.
     """
 
-    layout: VideoLayout = "video"  # type: ignore[misc]
-    channels: Literal[1, 3] = 3  # type: ignore[misc]
-    history: int = 4  # type: ignore[misc]
-    antialias: bool = True  # type: ignore[misc]
-    fps: float = 0.0  # type: ignore[misc]
+    layout: VideoLayout = "video"
+    channels: Literal[1, 3] = 3
+    history: int = 4
+    antialias: bool = True
+    fps: float = 0.0
+    crop: int = 0
+    hours: float = 0.0
     normal: tuple[int, ...] = (1, 3, 5, 7, 9)
     weathers: tuple[Weather, ...] = ("clear",)
-    crop: int = 0  # type: ignore[misc]
-    hours: float = 0.0  # type: ignore[misc]
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -139,12 +139,12 @@ class ImageDataConfig(DataConfig):
             large image.
     """
 
-    layout: ImageLayout = "images"  # type: ignore[misc]
-    categories: str = ""  # type: ignore[misc]
-    tiles: int = 1  # type: ignore[misc]
-    black: float = 0.0  # type: ignore[misc]
-    white: float = 0.0  # type: ignore[misc]
-    megapixels: float = 250.0  # type: ignore[misc]
+    layout: ImageLayout = "images"
+    tiles: int = 1
+    categories: str = ""
+    black: float = 0.0
+    white: float = 0.0
+    megapixels: float = 250.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -167,12 +167,24 @@ class PatchDataConfig(ImageDataConfig):
             0, the patches of all images are kept, and `dmad calibrate` sets a threshold.
     """
 
-    hold_out_from: ClassVar[int] = 80
+    hold_out_from = 80
 
 
 @dataclass(frozen=True)
-class ModelConfig:
-    """The parts of the neural network that both forms share. Each can be switched off (Table 4).
+class BaseModelConfig:
+    """What is known about the models of all forms."""
+
+    displacements = tuple[float, ...]()  # a setting of forms with a deformation
+
+    @property
+    def coarsest(self) -> int:
+        """Factor by which the coarsest feature map is smaller than the image."""
+        return 1
+
+
+@dataclass(frozen=True)
+class ModelConfig(BaseModelConfig):
+    """The parts of the neural network that video and images share. Each can be switched off.
 
     Args:
         memory: Replace each vector of the embedding by the nearest memory item (Eq. 4).
@@ -275,7 +287,7 @@ class VideoModelConfig(ModelConfig):
 
 
 @dataclass(frozen=True)
-class TeacherConfig:
+class TeacherConfig(BaseModelConfig):
     """The pretrained network whose features a model of images uses."""
 
     teacher: str = "tf_efficientnet_lite0"
@@ -307,10 +319,7 @@ class ImageModelConfig(TeacherConfig, ModelConfig):
     student_widths: tuple[int, ...] = ()
     even_channels: bool = False
 
-    @property
-    def embedding_reduction(self) -> int:
-        """Image size divided by the size of the embedding."""
-        return 32
+    embedding_reduction = 32
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -338,9 +347,7 @@ class PatchModelConfig(TeacherConfig):
 
     patches: int = 10_000
 
-    displacements: ClassVar[tuple[float, ...]] = ()  # nothing is deformed
-    coarsest: ClassVar[int] = 16
-    embedding_reduction: ClassVar[int] = 8
+    coarsest = 16
 
     def __post_init__(self) -> None:
         check_settings(self, "model", patches=1)
@@ -348,7 +355,7 @@ class PatchModelConfig(TeacherConfig):
 
 @dataclass(frozen=True)
 class LossConfig:
-    """Weights of the losses that both forms share (Eq. 5, 8, 11, 18 and 19).
+    """Weights of the losses that video and images share (Eq. 5, 8, 11, 18 and 19).
 
     Args:
         beta: Weight of the commitment term (Eq. 5).
@@ -424,13 +431,16 @@ class ImageLossConfig(LossConfig):
 
 @dataclass(frozen=True)
 class ScoreConfig:
-    """How the error and deformation maps become a score: the settings that both forms share."""
+    """How maps become a score, in all forms."""
 
-    alpha: float = 0.2
-    choose: bool = True
+    # Each of these is fixed, or a setting of some forms only, as in `DataConfig`.
+    alpha = 0.0
+    choose = False
+    sigma = 4.0
 
     def __post_init__(self) -> None:
         check_settings(self, "score", alpha=0)
+        require(self.sigma > 0, f"score.sigma is {self.sigma}; give pixels above 0")
 
 
 @dataclass(frozen=True)
@@ -446,6 +456,8 @@ class VideoScoreConfig(ScoreConfig):
         kernel: Height and width in pixels of the averaging kernel k*.
     """
 
+    alpha: float = 0.2
+    choose: bool = True
     weight: float = 0.5
     kernel: tuple[int, int] = (16, 14)
 
@@ -468,16 +480,13 @@ class ImageScoreConfig(ScoreConfig):
     """
 
     alpha: float = 0.05
+    choose: bool = True
     sigma: float = 4.0
     backward_only: bool = False
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require(self.sigma > 0, f"score.sigma is {self.sigma}; give pixels above 0")
-
 
 @dataclass(frozen=True)
-class PatchScoreConfig:
+class PatchScoreConfig(ScoreConfig):
     """How the distances to the nearest patches become a score.
 
     Args:
@@ -487,15 +496,21 @@ class PatchScoreConfig:
 
     sigma: float = 4.0
 
-    alpha: ClassVar[float] = 0.0  # nothing is deformed
-    choose: ClassVar[bool] = False
+
+@dataclass(frozen=True)
+class BaseTrainConfig:
+    """What is known about the training of all forms. A bank of patches is made in one pass."""
+
+    epochs = 1
+    seed = 0
 
     def __post_init__(self) -> None:
-        require(self.sigma > 0, f"score.sigma is {self.sigma}; give pixels above 0")
+        check_settings(self, "train", seed=0)
+        require(self.seed < 2**32, f"train.seed is {self.seed}; give less than 2^32")
 
 
 @dataclass(frozen=True)
-class TrainConfig:
+class TrainConfig(BaseTrainConfig):
     """How the model is trained.
 
     Args:
@@ -533,12 +548,12 @@ class TrainConfig:
     start: Path | None = None
     averaging: float = 0.0
 
-    background_lr: ClassVar[float] = 1.0  # a setting of video
+    background_lr = 1.0  # a setting of video
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         least = {"epochs": 1, "batch_size": 1, "warmup": 0, "clip": 0, "weight_decay": 0}
-        check_settings(self, "train", **least, seed=0)
-        require(self.seed < 2**32, f"train.seed is {self.seed}; give less than 2^32")
+        check_settings(self, "train", **least)
         require(
             0 <= min(self.betas) <= max(self.betas) < 1,
             f"train.betas is {self.betas}; give two numbers from 0 to below 1",
@@ -555,7 +570,7 @@ class VideoTrainConfig(TrainConfig):
         background_lr: Factor by which `lr` is multiplied for the background template.
     """
 
-    background_lr: float = 10.0  # type: ignore[misc]
+    background_lr: float = 10.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -563,7 +578,7 @@ class VideoTrainConfig(TrainConfig):
 
 
 @dataclass(frozen=True)
-class PatchTrainConfig:
+class PatchTrainConfig(BaseTrainConfig):
     """How the patches are chosen.
 
     Args:
@@ -572,30 +587,17 @@ class PatchTrainConfig:
 
     seed: int = 0
 
-    # There is one pass over the images, and there are no gradients.
-    epochs: ClassVar[int] = 1
-    batch_size: ClassVar[int] = 8
-    start: ClassVar[None] = None
-    precision: ClassVar[Literal["fp32"]] = "fp32"
-    compile: ClassVar[Literal["off"]] = "off"
-    channels_last: ClassVar[Literal["off"]] = "off"
-
-    def __post_init__(self) -> None:
-        check_settings(self, "train", seed=0)
-        require(self.seed < 2**32, f"train.seed is {self.seed}; give less than 2^32")
-
 
 @dataclass(frozen=True)
 class Config:
-    """One experiment: its recipe's name and every setting. Each form has a subclass.
+    """One experiment: its recipe's name and the settings of every form. Each form has a subclass.
 
     Args:
         recipe: The recipe these settings started from.
         data: Where the data is and how it is read.
-        model: The network.
-        loss: Weights of the losses.
+        model: The model.
         score: How maps become a score.
-        train: How the model is trained.
+        train: How the model is made.
     """
 
     form: ClassVar[str] = ""
@@ -603,10 +605,9 @@ class Config:
 
     recipe: str = ""
     data: DataConfig = field(default_factory=DataConfig)
-    model: ModelConfig = field(default_factory=ModelConfig)
-    loss: LossConfig = field(default_factory=LossConfig)
+    model: BaseModelConfig = field(default_factory=BaseModelConfig)
     score: ScoreConfig = field(default_factory=ScoreConfig)
-    train: TrainConfig = field(default_factory=TrainConfig)
+    train: BaseTrainConfig = field(default_factory=BaseTrainConfig)
 
     @property
     def training(self) -> str:
@@ -620,6 +621,23 @@ class Config:
             f"data.size is {self.data.size}; give a multiple of {coarsest}, the coarsest "
             "reduction of the model",
         )
+
+
+@dataclass(frozen=True)
+class TrainedConfig(Config):
+    """One experiment with a network that is trained by gradients.
+
+    Args:
+        loss: Weights of the losses.
+    """
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        coarsest = self.model.coarsest
         require(
             self.data.crop % coarsest == 0,
             f"data.crop is {self.data.crop}; give a multiple of {coarsest}, the coarsest reduction "
@@ -633,7 +651,7 @@ class Config:
 
 
 @dataclass(frozen=True)
-class VideoConfig(Config):
+class VideoConfig(TrainedConfig):
     """One experiment with video (PDM), or with single images without a teacher."""
 
     form: ClassVar[str] = "video"
@@ -647,7 +665,7 @@ class VideoConfig(Config):
 
 
 @dataclass(frozen=True)
-class ImageConfig(Config):
+class ImageConfig(TrainedConfig):
     """One experiment with images of parts (PPDM)."""
 
     form: ClassVar[str] = "images"
@@ -665,13 +683,12 @@ class PatchConfig(Config):
 
     form: ClassVar[str] = "patches"
     deforms: ClassVar[bool] = False
-    loss: ClassVar[LossConfig] = LossConfig()  # type: ignore[misc]  # nothing is minimised
 
     recipe: str = "patches"
     data: PatchDataConfig = field(default_factory=PatchDataConfig)
-    model: PatchModelConfig = field(default_factory=PatchModelConfig)  # type: ignore[assignment]
-    score: PatchScoreConfig = field(default_factory=PatchScoreConfig)  # type: ignore[assignment]
-    train: PatchTrainConfig = field(default_factory=PatchTrainConfig)  # type: ignore[assignment]
+    model: PatchModelConfig = field(default_factory=PatchModelConfig)
+    score: PatchScoreConfig = field(default_factory=PatchScoreConfig)
+    train: PatchTrainConfig = field(default_factory=PatchTrainConfig)
 
     @property
     def training(self) -> str:
@@ -695,7 +712,8 @@ def section_classes(form: str) -> dict[str, type]:
 
 def known_forms() -> dict[str, type[Config]]:
     """Return the subclasses of `Config`, by the names of their forms."""
-    return {subclass.form: subclass for subclass in Config.__subclasses__()}
+    found = [*TrainedConfig.__subclasses__(), *Config.__subclasses__()]
+    return {subclass.form: subclass for subclass in found if subclass.form}
 
 
 def config_class(form: str) -> type[Config]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from dmad.config import Config, DataConfig
 
@@ -82,7 +82,7 @@ class Form(Protocol[ConfigT_contra, ModelT]):
     def judges(self) -> Literal["frames", "images"]:
         """What gets a score: the frames of clips, or single images."""
 
-    # The network and its training.
+    # The model.
 
     def network(self, config: ConfigT_contra, scenes: int = 1) -> ModelT:
         """Return a network with these settings, ready to load weights into.
@@ -93,29 +93,7 @@ class Form(Protocol[ConfigT_contra, ModelT]):
         """
 
     def prepare(self, config: ConfigT_contra, train: LabelledFootage) -> ModelT:
-        """Return the network that a training on this footage starts from.
-
-        A network without trainable parameters is complete, and is not trained.
-        """
-
-    def fixed_features(self, model: ModelT, footage: Footage) -> list[np.ndarray]:
-        """Return features of all frames that stay the same during training, (N, C, h, w) each.
-
-        Training computes them only once. The list is empty if there are no such features.
-        """
-
-    def losses(
-        self, model: ModelT, config: ConfigT_contra, batch: Batch, x: Tensor, target: Tensor
-    ) -> tuple[Output, Losses]:
-        """Return the network's output and the losses of a batch.
-
-        Args:
-            model: The network.
-            config: The settings.
-            batch: The loaded batch, which also holds the view and the fixed features of samples.
-            x: Inputs (B, T·C, H, W) in [-1, 1].
-            target: Frames or images to reconstruct, (B, C, H, W) in [-1, 1].
-        """
+        """Return the model of this footage, or the network that its training starts from."""
 
     # Maps and scores.
 
@@ -145,7 +123,7 @@ class Form(Protocol[ConfigT_contra, ModelT]):
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Compute score, reconstruction term and deformation term, (B,) each, from maps."""
 
-    # Tasks on a trained model.
+    # Tasks.
 
     def explain(self, detector: Any, given: ToExplain) -> Explanation:
         """Return the map of the scores of one frame or image, and pictures of it."""
@@ -168,15 +146,6 @@ class Form(Protocol[ConfigT_contra, ModelT]):
     ) -> Calibration:
         """Set a threshold from normal data. Store it in the model's card or in `request.out`."""
 
-    def choose_weight(self, detector: Any, normal: Footage) -> dict[str, Any]:
-        """Choose the weight of the deformation in the score.
-
-        Synthetic anomalies, drawn into normal footage, show which weight is best.
-
-        Returns:
-            Entries for the model's card.
-        """
-
     def synthetic_anomalies(self, config: ConfigT_contra, normal: Footage) -> Sequences:
         """Return windows of T + 1 frames of normal footage, each with a synthetic anomaly.
 
@@ -193,4 +162,37 @@ class Form(Protocol[ConfigT_contra, ModelT]):
             data: The settings with the location of the test split.
             detector: The detector.
             card: The model's card.
+        """
+
+
+@runtime_checkable
+class TrainedForm(Form[ConfigT_contra, ModelT], Protocol):
+    """A form whose network is trained by gradients. Its settings are a `TrainedConfig`."""
+
+    def fixed_features(self, model: ModelT, footage: Footage) -> list[np.ndarray]:
+        """Return features of all frames that stay the same during training, (N, C, h, w) each.
+
+        Training computes them only once. The list is empty if there are no such features.
+        """
+
+    def losses(
+        self, model: ModelT, config: ConfigT_contra, batch: Batch, x: Tensor, target: Tensor
+    ) -> tuple[Output, Losses]:
+        """Return the network's output and the losses of a batch.
+
+        Args:
+            model: The network.
+            config: The settings.
+            batch: The loaded batch, which also holds the view and the fixed features of samples.
+            x: Inputs (B, T·C, H, W) in [-1, 1].
+            target: Frames or images to reconstruct, (B, C, H, W) in [-1, 1].
+        """
+
+    def choose_weight(self, detector: Any, normal: Footage) -> dict[str, Any]:
+        """Choose the weight of the deformation in the score.
+
+        Synthetic anomalies, drawn into normal footage, show which weight is best.
+
+        Returns:
+            Entries for the model's card.
         """

@@ -20,9 +20,9 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # of glibc's mallo
 class ComputeSettings:
     """How a training computes. It has no `auto`: the choice for this machine was made."""
 
-    precision: Literal["32-true", "bf16-mixed"]
-    compile: bool
-    channels_last: bool
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    compile: bool = False
+    channels_last: bool = False
 
 
 def default_device() -> Literal["cuda", "cpu"]:

@@ -84,7 +84,7 @@ def video() -> VideoConfig:
 
 def _video(name: str, data: VideoDataConfig, epochs: int) -> VideoConfig:
     training = replace(VIDEO_TRAINING, epochs=epochs)
-    return VideoConfig(name, data, VIDEO_MODEL, VIDEO_LOSS, train=training)
+    return VideoConfig(name, data, VIDEO_MODEL, loss=VIDEO_LOSS, train=training)
 
 
 def street() -> VideoConfig:

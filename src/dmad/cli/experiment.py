@@ -380,7 +380,9 @@ def peers_command(options: PeerOptions) -> None:
 
 def epochs_of_peers(own: Sequence[Config]) -> int:
     """Return the epochs of dmad's own trainings. A bank of patches has none."""
-    trained = [config.train.epochs for config in own if config.deforms]
+    from dmad.config import TrainedConfig
+
+    trained = [config.train.epochs for config in own if isinstance(config, TrainedConfig)]
     require(bool(trained), "a bank of patches has no epochs; give --peer_epochs")
     return max(trained)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from dmad.config import Config, changed
+from dmad.config import TrainedConfig, changed
 from dmad.errors import require
 from dmad.evaluation.image_ledger import LARGER_OF_BOTH
 from dmad.evaluation.result import CALIBRATED, RAW, RAW_13
@@ -52,7 +52,7 @@ IMAGE_COLUMNS = (
 COLUMNS = {"video": VIDEO_COLUMNS, "images": IMAGE_COLUMNS}  # by form
 
 
-def video_parts(base: Config) -> dict[str, Config]:
+def video_parts(base: TrainedConfig) -> dict[str, TrainedConfig]:
     """Return the variants of Table 4, and MNAD's memory with full skip connections."""
     reductions, displacements = base.model.reductions, base.model.displacements
     return {
@@ -67,17 +67,17 @@ def video_parts(base: Config) -> dict[str, Config]:
     }
 
 
-def memory_with_skips(base: Config) -> Config:
+def memory_with_skips(base: TrainedConfig) -> TrainedConfig:
     """Return the baseline of Eq. 2: memory and full skip connections, without deformation."""
     return changed(without_deformation(base), skips="full", model_background=False)
 
 
-def without_deformation(base: Config) -> Config:
+def without_deformation(base: TrainedConfig) -> TrainedConfig:
     """Return the same settings without deformation heads."""
     return changed(base, reductions=(), displacements=())
 
 
-def image_parts(base: Config) -> dict[str, Config]:
+def image_parts(base: TrainedConfig) -> dict[str, TrainedConfig]:
     """Return reverse distillation (RD), RD with a memory (VQ), PPDM, and PPDM without two parts."""
     plain = without_deformation(base)
     return {
@@ -89,13 +89,13 @@ def image_parts(base: Config) -> dict[str, Config]:
     }
 
 
-PARTS: dict[str, Callable[[Config], dict[str, Config]]] = {  # by form
+PARTS: dict[str, Callable[[TrainedConfig], dict[str, TrainedConfig]]] = {  # by form
     "video": video_parts,
     "images": image_parts,
 }
 
 
-def gamma3_values(base: Config) -> dict[str, Config]:
+def gamma3_values(base: TrainedConfig) -> dict[str, TrainedConfig]:
     """Return a variant for each weight γ₃ of the cycle consistency in Table 5."""
     return {f"γ₃ = {weight:g}": changed(base, gamma3=weight) for weight in GAMMA3}
 
@@ -127,7 +127,7 @@ def ablation(
     return run_grid(grid, out, effort)
 
 
-def parts_grid(base: Config) -> Grid:
+def parts_grid(base: TrainedConfig) -> Grid:
     """Return the grid in which one part of the model is left out at a time."""
     variants, columns = PARTS[base.form](base), COLUMNS[base.form]
     if base.form != "video":
@@ -135,7 +135,7 @@ def parts_grid(base: Config) -> Grid:
     return Grid("ablation", variants, columns, paper_columns=["paper"], paper_rows=TABLE_4)
 
 
-def gamma3_grid(base: Config, run: Path) -> Grid:
+def gamma3_grid(base: TrainedConfig, run: Path) -> Grid:
     """Return the grid of Table 5.
 
     Raises:

@@ -74,7 +74,7 @@ def mvtec(
     Raises:
         DmadError: The folder has no category, or the run is not of recipe mvtec.
     """
-    base = base_config(run) if run else recipes.get("mvtec")
+    base = base_config(run) if run else recipes.mvtec()
     require(base.data.layout == "mvtec", f"{run} is not a run of recipe mvtec")
     present = categories(root)
     require(

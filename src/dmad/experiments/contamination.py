@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dmad.config import Config, DataConfig
+from dmad.config import DataConfig, TrainedConfig
 from dmad.data.footage import thin
 from dmad.data.layouts.videos import find_split
 from dmad.data.locations import required_root
@@ -51,7 +51,7 @@ def contamination(
     """
     base = base_config(run, root, cache)
     require(base.data.history > 0, f"{run} is not a run of video; give one of recipe ped2 or video")
-    variants: dict[str, Config] = {}
+    variants: dict[str, TrainedConfig] = {}
     for share in SHARES:
         config = base
         if share:

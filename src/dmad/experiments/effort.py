@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 from dmad.api import train_network
 from dmad.checked_files import read_mapping
-from dmad.config import Config, changed
+from dmad.config import TrainedConfig, changed
 from dmad.data.splits import load_split
 from dmad.data.windows import Windows
 from dmad.errors import require
@@ -44,7 +44,7 @@ class Effort:
     budget: float | None = None
     workers: GridWorkers = HERE
 
-    def variants(self, declared: Variants, out: Path) -> dict[str, Config]:
+    def variants(self, declared: Variants, out: Path) -> dict[str, TrainedConfig]:
         """Return the settings of the variants to train, by title.
 
         Epochs and size are set, and with a budget the trainings are shortened.
@@ -77,13 +77,13 @@ class Effort:
         return runs
 
 
-def samples_per_epoch(config: Config) -> int:
+def samples_per_epoch(config: TrainedConfig) -> int:
     """Return the number of training samples in an epoch."""
     footage = load_split(config.data, "train").footage
     return len(Windows(footage, config.data.history, limit=config.data.limit))
 
 
-def seconds_per_sample(config: Config, out: Path) -> float:
+def seconds_per_sample(config: TrainedConfig, out: Path) -> float:
     """Train a few steps, and return the seconds for one sample on this machine."""
     batch = min(config.train.batch_size, TIMED_SAMPLES // 3)
     short = changed(config, limit=TIMED_SAMPLES, epochs=2, batch_size=batch)
@@ -93,7 +93,7 @@ def seconds_per_sample(config: Config, out: Path) -> float:
     return float(history[-1]["seconds"]) / TIMED_SAMPLES
 
 
-def fit_to_budget(variants: Variants, budget: float, out: Path) -> dict[str, Config]:
+def fit_to_budget(variants: Variants, budget: float, out: Path) -> dict[str, TrainedConfig]:
     """Shorten all trainings by the same factor, so that together they take at most `budget`.
 
     The lengths are stored in `budget.json`, and a second call uses them again.
@@ -144,6 +144,6 @@ def shortened_length(epochs: int, samples: int, share: float) -> tuple[int, int]
     return 1, max(1, int(left * samples))
 
 
-def with_length(config: Config, epochs: int, limit: int) -> Config:
+def with_length(config: TrainedConfig, epochs: int, limit: int) -> TrainedConfig:
     """Return settings with these epochs and this limit of samples. 0 keeps the old limit."""
     return changed(config, epochs=epochs, limit=limit or config.data.limit)

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from dmad.checked_files import read_mapping
-from dmad.config import Config
+from dmad.config import TrainedConfig
 from dmad.errors import DmadError, one_line
 
-Variants = Mapping[str, Config]  # the settings of each variant, by its title
+Variants = Mapping[str, TrainedConfig]  # the settings of each variant, by its title
 
 TRAINING = "training"  # `block` of columns with the last value of a training curve
 
@@ -44,7 +44,7 @@ class PlannedRun:
     """A training of a grid: a variant with a seed."""
 
     variant: str
-    config: Config
+    config: TrainedConfig
     folder: Path
 
     @property

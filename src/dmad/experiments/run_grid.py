@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from dmad.categories import ledger_value
-from dmad.config import Config
+from dmad.config import Config, TrainedConfig
 from dmad.data.locations import with_locations
 from dmad.errors import DmadError, require
 from dmad.experiments.effort import Effort
@@ -101,7 +101,7 @@ def _check_earlier(
             check_same_settings(run)
 
 
-def _check_length(earlier: Outcome, config: Config, out: Path) -> None:
+def _check_length(earlier: Outcome, config: TrainedConfig, out: Path) -> None:
     epochs, size = config.train.epochs, config.data.size
     require(
         (epochs, size) == (earlier.epochs, earlier.size),
@@ -142,7 +142,7 @@ def look_up(column: Column, recipe: str, rows: Rows, epoch: Mapping[str, float])
     return ledger_value(rows, column.block, column.signal.format(recipe=recipe), column.metric)
 
 
-def base_config(run: Path, root: Path | None = None, cache: Path | None = None) -> Config:
+def base_config(run: Path, root: Path | None = None, cache: Path | None = None) -> TrainedConfig:
     """Return the settings of a run, without `train.start`, so that training starts from scratch.
 
     Args:
@@ -153,12 +153,16 @@ def base_config(run: Path, root: Path | None = None, cache: Path | None = None) 
     Raises:
         DmadError: The model has no deformation.
     """
-    config = read_config(run)
-    require(config.deforms, f"{run} has no deformation; give a run of video or images")
-    scratch = replace(config, train=replace(config.train, start=None))
-    return with_data(scratch, root, cache)
+    config = with_data(read_config(run), root, cache)
+    return replace(config, train=replace(config.train, start=None))
 
 
-def with_data(config: Config, root: Path | None, cache: Path | None) -> Config:
-    """Return settings with other folders for data and cache. None keeps a folder."""
+def with_data(config: Config, root: Path | None, cache: Path | None) -> TrainedConfig:
+    """Return settings with other folders for data and cache. None keeps a folder.
+
+    Raises:
+        DmadError: The settings are not those of a network with a deformation.
+    """
+    if not isinstance(config, TrainedConfig):
+        raise DmadError(f"recipe {config.recipe} has no deformation; give one of video or images")
     return replace(config, data=with_locations(config.data, root, cache))

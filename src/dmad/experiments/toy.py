@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from dmad.api import load
-from dmad.config import Config, changed
+from dmad.config import TrainedConfig, changed
 from dmad.data.footage import LabelledFootage
 from dmad.data.splits import load_split
 from dmad.drawing import pictures as drawing
@@ -28,13 +28,13 @@ LABELS = ("normal", "abnormal")  # names of the labels 0 and 1
 AUROC = Column("AUROC (Eq. 14)", "deployable", RAW, "micro_AUROC")
 
 
-def variants(config: Config) -> dict[str, Config]:
+def variants(config: TrainedConfig) -> dict[str, TrainedConfig]:
     """Return the three models of Fig. 6: only a memory, full skip connections, deformation."""
     plain = without_deformation(config)
     return {"Mem only": plain, "+Skip": changed(plain, skips="full"), "+PDM": config}
 
 
-def toy(config: Config, out: Path, effort: Effort | None = None) -> list[Outcome]:
+def toy(config: TrainedConfig, out: Path, effort: Effort | None = None) -> list[Outcome]:
     """Train and evaluate the three variants; write a table, a figure and `fig6.png`.
 
     If the test images have labels, the models are also evaluated on deformed normal images.

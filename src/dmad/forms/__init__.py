@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dmad.config import Config
 from dmad.errors import DmadError, require
 from dmad.form import Form
-from dmad.forms.images.form import Images
+from dmad.forms.images.form import Images, StillImages
 from dmad.forms.patches.form import Patches
 from dmad.forms.video.form import Video
 
@@ -38,6 +38,6 @@ def form_of(config: Config, teacher: nn.Module | None = None) -> Form[Any, Any]:
     form = FORMS[config.form]
     if teacher is None:
         return form
-    if not isinstance(form, Images):
+    if not isinstance(form, StillImages):
         raise DmadError(f"a model of {config.form} has no teacher")
     return type(form)(teacher)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dmad.config import ImageScoreConfig, PatchScoreConfig, VideoScoreConfig
+from dmad.config import ImageScoreConfig, ScoreConfig, VideoScoreConfig
 from dmad.model.deformation import compose, field_in_pixels, warp
 from dmad.model.losses import distance, gradient_error, strength
 from dmad.model.pdm import PDMOutput
@@ -33,6 +33,14 @@ class Scores:
     reconstruction: Tensor  # (B,): maximum of A_rec ⊗ k*
     deformation: Tensor  # (B,): maximum of A_df ⊗ k*, without α
     score: Tensor  # (B,): Score_I, Eq. 14; Score_I⁺, Eq. 22
+
+    def outputs(self, *others: Tensor) -> dict[str, Tensor]:
+        """Return scores, others (B,) behind them, and maps, by the output names of an export."""
+        return {
+            "terms": torch.stack((self.score, self.reconstruction, self.deformation, *others), 1),
+            "reconstruction_map": self.reconstruction_map,
+            "deformation_map": self.deformation_map,
+        }
 
 
 def score(x: Tensor, output: PDMOutput, config: VideoScoreConfig, gradient: float = 1.0) -> Scores:
@@ -193,9 +201,7 @@ def sum_of_warped_strengths(fields: Sequence[Tensor]) -> Tensor:
     return total
 
 
-def scores_of_maps_plus(
-    a_rec: Tensor, a_df: Tensor, config: ImageScoreConfig | PatchScoreConfig
-) -> Scores:
+def scores_of_maps_plus(a_rec: Tensor, a_df: Tensor, config: ScoreConfig) -> Scores:
     """Compute Eq. 22 from the maps A_rec⁺ and A_df⁺ (B, H, W)."""
     reconstruction = gaussian_blur(a_rec, config.sigma).amax((1, 2))
     deformation = gaussian_blur(a_df, config.sigma).amax((1, 2))
@@ -203,7 +209,7 @@ def scores_of_maps_plus(
     return Scores(a_rec, a_df, reconstruction, deformation, total)
 
 
-def pixel_map_plus(a_rec: Tensor, a_df: Tensor, config: ImageScoreConfig) -> Tensor:
+def pixel_map_plus(a_rec: Tensor, a_df: Tensor, config: ScoreConfig) -> Tensor:
     """Eq. 23: the score of every pixel, smoothed as in Eq. 22, (B, H, W)."""
     return gaussian_blur(a_rec + config.alpha * a_df, config.sigma)
 

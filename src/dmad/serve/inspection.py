@@ -19,7 +19,7 @@ from scipy.ndimage import gaussian_filter
 
 from dmad.calibration.calibration import Calibration
 from dmad.calibration.store import CalibrationStore
-from dmad.config import ImageScoreConfig
+from dmad.config import ScoreConfig
 from dmad.data.reading.frame_format import Frame, FrameFormat
 from dmad.data.tiles import blend
 from dmad.data.zones import ALL
@@ -96,7 +96,7 @@ def judge_parts(detector: Detector, parts: Sequence[Sequence[Frame]]) -> list[Ju
     return judged_parts
 
 
-def pixel_maps(judged: JudgedFrames, score: ImageScoreConfig) -> NDArray[np.float32]:
+def pixel_maps(judged: JudgedFrames, score: ScoreConfig) -> NDArray[np.float32]:
     """Eq. 23: the score of every pixel, (B, H, W), as `pixel_map_plus` computes it with torch."""
     maps = judged.reconstruction_map + score.alpha * judged.deformation_map
     smooth = gaussian_filter(

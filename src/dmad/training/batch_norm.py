@@ -11,14 +11,14 @@ from torch.optim.swa_utils import update_bn
 from dmad.config import Config
 from dmad.data.footage import LabelledFootage
 from dmad.data.windows import Batch, Windows, to_model
-from dmad.form import Form
+from dmad.form import TrainedForm
 
 FRAMES = 200  # whole frames from which mean and variance are estimated
 BATCH = 4
 
 
 def estimate_statistics(
-    model: nn.Module, form: Form[Any, Any], config: Config, train: LabelledFootage
+    model: nn.Module, form: TrainedForm[Any, Any], config: Config, train: LabelledFootage
 ) -> None:
     """Set mean and variance of every batch norm layer to those of whole training frames.
 
@@ -42,7 +42,7 @@ def estimate_statistics(
 class _OnBatches(nn.Module):
     """A network whose input is a batch of windows."""
 
-    def __init__(self, model: nn.Module, form: Form[Any, Any], config: Config) -> None:
+    def __init__(self, model: nn.Module, form: TrainedForm[Any, Any], config: Config) -> None:
         super().__init__()
         self.model, self.form, self.config = model, form, config
 

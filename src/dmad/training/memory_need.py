@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from dmad.config import Config
+from dmad.config import TrainedConfig
 from dmad.data.windows import Batch, to_model
 from dmad.errors import DmadError, one_line
 from dmad.files import size_text
-from dmad.form import Form
+from dmad.form import TrainedForm
 from dmad.hardware import ComputeSettings, free_memory
 
 logger = logging.getLogger(__name__)
@@ -23,7 +23,7 @@ BYTES_PER_WEIGHT = 16  # the weight, its gradient and two moments of the optimis
 
 
 def check_memory(
-    config: Config, form: Form[Any, Any], compute: ComputeSettings, device: str
+    config: TrainedConfig, form: TrainedForm[Any, Any], compute: ComputeSettings, device: str
 ) -> None:
     """Check that the model and a batch fit into the free memory of a device.
 
@@ -43,7 +43,9 @@ def check_memory(
         )
 
 
-def training_bytes(config: Config, form: Form[Any, Any], compute: ComputeSettings) -> int:
+def training_bytes(
+    config: TrainedConfig, form: TrainedForm[Any, Any], compute: ComputeSettings
+) -> int:
     """Estimate the memory of one training step, in bytes. 0 if it is not known.
 
     It is the memory of the weights, of their gradients and optimiser, and of the results that the

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, SequentialLR
 
-from dmad.config import Config
+from dmad.config import TrainedConfig
 from dmad.data.windows import Batch, to_model
 from dmad.errors import DmadError, require
-from dmad.form import Form, Losses, Output
+from dmad.form import Losses, Output, TrainedForm
 from dmad.hardware import ComputeSettings
 from dmad.model.memory import count_uses, perplexity
 
@@ -38,7 +38,11 @@ class TrainingModule(L.LightningModule):
     """
 
     def __init__(
-        self, form: Form[Any, Any], config: Config, model: nn.Module, compute: ComputeSettings
+        self,
+        form: TrainedForm[Any, Any],
+        config: TrainedConfig,
+        model: nn.Module,
+        compute: ComputeSettings,
     ) -> None:
         super().__init__()
         self.form, self.config, self.model, self.compute = form, config, model, compute

@@ -19,14 +19,14 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch.utils.data import DataLoader
 
-from dmad.config import Config, TrainConfig, with_absolute_paths
+from dmad.config import Config, TrainConfig, TrainedConfig, with_absolute_paths
 from dmad.data.crops import MovingCrops
 from dmad.data.footage import LabelledFootage, fingerprint
 from dmad.data.splits import load_split
 from dmad.data.windows import Batch, EpochSampler, Windows, as_is
 from dmad.errors import DmadError, StoppedError, one_line, require
 from dmad.files import make_folder, remove_unfinished, unfinished_path
-from dmad.form import Form
+from dmad.form import Form, TrainedForm
 from dmad.hardware import ComputeSettings, compute_settings, default_device, describe_machine
 from dmad.locks import locked
 from dmad.runs import Run, find_model, has_model, new_run, read_card, save_model, write_config
@@ -158,10 +158,13 @@ def _train(
         return _run_folder(config, Path(resume), resumed=True)
     if resume and is_first_process():
         locks.enter_context(locked(Path(resume)))
-    compute = compute_settings(config.train, default_device())
-    check_memory(config, form, compute, default_device())
     checkpoint = _checkpoint_of(resume)
-    weights = read_starting_weights(config) if config.train.start and not checkpoint else {}
+    compute, weights = ComputeSettings(), dict[str, torch.Tensor]()
+    if isinstance(config, TrainedConfig) and isinstance(form, TrainedForm):
+        compute = compute_settings(config.train, default_device())
+        check_memory(config, form, compute, default_device())
+        if config.train.start and not checkpoint:
+            weights = read_starting_weights(config)
     make_folder(Path(resume or out))
     footage = load_split(config.data, "train")
     L.seed_everything(config.train.seed, verbose=False)
@@ -170,16 +173,16 @@ def _train(
     run = _run_folder(config, Path(resume or out), bool(resume))
     if not resume and is_first_process():
         locks.enter_context(locked(run.folder))
-    if weights:
-        load_starting_weights(model, weights, config)
     history = [{"epoch": 1.0, "seconds": time.monotonic() - begun}]
-    if any(weight.requires_grad for weight in model.parameters()):
+    if isinstance(config, TrainedConfig) and isinstance(form, TrainedForm):
+        if weights:
+            load_starting_weights(model, weights, config)
         module = TrainingModule(form, config, model, compute)
         _optimise(module, footage, run, checkpoint)
         history = module.history
-    if is_first_process():
-        if config.data.crop:
+        if config.data.crop and is_first_process():
             estimate_statistics(model, form, config, footage)
+    if is_first_process():
         save_model(run.folder, model, _card(config, footage, history, compute.precision))
     return run
 
@@ -243,7 +246,7 @@ def _processes() -> int:
 
 
 def batches(
-    config: Config, train: LabelledFootage, features: Sequence[np.ndarray] = ()
+    config: TrainedConfig, train: LabelledFootage, features: Sequence[np.ndarray] = ()
 ) -> DataLoader[Batch]:
     """Return a loader of shuffled batches for this process. The order depends on seed and epoch.
 

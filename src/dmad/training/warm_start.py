@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from dmad.config import Config, changed, config_of_card
+from dmad.config import Config, TrainedConfig, changed, config_of_card
 from dmad.errors import require
 from dmad.runs import find_model, read_card, read_config, read_weights
 
@@ -19,7 +19,7 @@ TRAINING_ONLY = ("model.revive_after", "model.teacher_weights")
 LOCATIONS = ("root", "cache", "workers", "teacher_weights")
 
 
-def read_starting_weights(config: Config) -> dict[str, Tensor]:
+def read_starting_weights(config: TrainedConfig) -> dict[str, Tensor]:
     """Read the weights of the model `train.start`, without its background templates.
 
     The templates belong to the views on which that model was trained.
@@ -50,7 +50,9 @@ def _network_settings(config: Config) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if name not in TRAINING_ONLY}
 
 
-def load_starting_weights(model: nn.Module, weights: Mapping[str, Tensor], config: Config) -> None:
+def load_starting_weights(
+    model: nn.Module, weights: Mapping[str, Tensor], config: TrainedConfig
+) -> None:
     """Load weights from `read_starting_weights` into a network, which keeps its own templates.
 
     Raises:

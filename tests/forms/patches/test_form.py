@@ -1,5 +1,6 @@
 """The form with a bank of normal patches: what a run of it can do."""
 
+import re
 from dataclasses import fields
 
 import numpy as np
@@ -7,13 +8,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from dmad.api import evaluate, load
+from dmad.api import choose_weight, evaluate, load
 from dmad.config import plain, restore, section_classes
 from dmad.errors import DmadError
 from dmad.experiments.ablation import ablation
 from dmad.experiments.effort import Effort
 from dmad.experiments.paper_figures import draw_figures
 from dmad.experiments.peer_methods import own_methods
+from dmad.forms.images.evaluation import DISTANCE
 from dmad.predict.images import predict_images
 from dmad.runs import read_config
 
@@ -56,7 +58,13 @@ def test_a_run_is_evaluated_without_rows_of_the_paper(bank_run, tmp_path):
     values = {row.metric: row.value for row in evaluation.ledger.rows}
     assert values["image_AUROC"] == 1
     assert values["pixel_AUROC"] > 0.9
-    assert (tmp_path / "report.html").exists()
+    signals = {row.signal for row in evaluation.ledger.rows if row.metric == "image_AUROC"}
+    assert signals == {"standardised", DISTANCE}
+    page = (tmp_path / "report.html").read_text()
+    text = page[: page.index("<script")] + (tmp_path / "ledger.md").read_text()
+    assert DISTANCE in text
+    for word in ("Eq.", "α", "deformation", "reconstruction", "epoch"):
+        assert word not in re.sub("<style>.*?</style>|<svg.*?</svg>", "", text, flags=re.DOTALL)
 
 
 def test_pictures_have_no_fields(bank_run, image_data, tmp_path):
@@ -96,6 +104,8 @@ def test_a_run_is_one_of_the_methods_that_are_compared(bank_run, bank_settings, 
 
 
 def test_experiments_with_the_deformation_refuse_a_run_without_one(bank_run, tmp_path):
+    with pytest.raises(DmadError, match="has no deformation"):
+        choose_weight(bank_run)
     with pytest.raises(DmadError, match="has no deformation"):
         ablation("ablation", bank_run, tmp_path, Effort())
     with pytest.raises(DmadError, match="has no deformation"):

@@ -1,4 +1,7 @@
-"""The form for images (PPDM): deform an image, then restore a teacher's features of it."""
+"""The form for images (PPDM): deform an image, then restore a teacher's features of it.
+
+`StillImages` is the part that other forms for single images share.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
 
     from dmad.calibration.calibration import Calibration
     from dmad.calibration.request import CalibrationRequest
-    from dmad.config import DataConfig, ImageConfig
+    from dmad.config import Config, DataConfig, ImageConfig
     from dmad.data.footage import Footage, LabelledFootage
     from dmad.data.synthetic.anomalies import Sequences
     from dmad.data.windows import Batch
@@ -35,8 +38,8 @@ FIRST_ITEMS_FROM = 16  # number of images whose features are the first memory it
 logger = logging.getLogger(__name__)
 
 
-class Images:
-    """The form for images: implements `Form` with the PPDM.
+class StillImages:
+    """What the forms for single images share: data, pictures, evaluation and report.
 
     Modules that need torch are imported inside the methods, so that exported models run without it.
 
@@ -44,11 +47,92 @@ class Images:
         teacher: A network to use as teacher instead of the one that the settings name.
     """
 
-    name = "images"
     judges: Literal["images"] = "images"
 
     def __init__(self, teacher: nn.Module | None = None) -> None:
         self.teacher = teacher
+
+    def score_map(
+        self, reconstruction_map: Tensor, deformation_map: Tensor, config: Config
+    ) -> Tensor:
+        """Return Eq. 23, smoothed as in Eq. 22, (B, H, W)."""
+        from dmad.model.scoring import pixel_map_plus
+
+        return pixel_map_plus(reconstruction_map, deformation_map, config.score)
+
+    def rescore(
+        self, reconstruction_map: np.ndarray, deformation_map: np.ndarray, config: Config
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Compute Eq. 22 and its two terms, (B,) each, from maps (B, H, W)."""
+        import torch
+
+        from dmad.model.scoring import scores_of_maps_plus
+
+        maps = torch.from_numpy(reconstruction_map), torch.from_numpy(deformation_map)
+        scores = scores_of_maps_plus(*maps, config.score)
+        return scores.score.numpy(), scores.reconstruction.numpy(), scores.deformation.numpy()
+
+    def explain(self, detector: Detector, given: ToExplain) -> Explanation:
+        """Return the map of Eq. 23, the image, its heat and its two deformations."""
+        from dmad.forms.images.pictures import explain
+
+        return explain(detector, given)
+
+    def evaluate(self, detector: Detector, test: LabelledFootage) -> Evaluation:
+        """Score a labelled test split, and return the table of results (the ledger)."""
+        from dmad.forms.images.evaluation import evaluate
+
+        return evaluate(detector, test)
+
+    def summarise(
+        self,
+        title: str,
+        detector: Detector,
+        test: LabelledFootage,
+        evaluation: Evaluation,
+        card: Mapping[str, Any],
+    ) -> Report:
+        """Return the content of the report page of an evaluation."""
+        from dmad.forms.images.summary import summarise
+
+        return summarise(title, detector, test, evaluation, card)
+
+    def synthetic_anomalies(self, config: Config, normal: Footage) -> Sequences:
+        """Return good images, or tiles of them, with synthetic defects."""
+        from dmad.data.synthetic.anomalies import Sequences
+        from dmad.forms.images.alpha import with_defects
+        from dmad.forms.images.evaluation import frames_of
+
+        images = frames_of(normal)
+        made = with_defects([images[i] for i in thin(np.arange(len(images)), DEFECTIVE_IMAGES)])
+        require(bool(made), "no good image can be given a visible synthetic defect")
+        return Sequences(np.stack([image[None] for image, _ in made]), ("",) * len(made))
+
+    def training_overlap(
+        self, data: DataConfig, detector: Detector, card: Mapping[str, Any]
+    ) -> str:
+        """Return a warning if a good test image may have been a training image."""
+        from dmad.data.footage import fingerprint
+        from dmad.data.splits import load_split
+
+        if data.root != detector.config.data.root:
+            return ""
+        try:
+            now = fingerprint(load_split(data, "train").footage)
+        except DmadError:  # a test is possible without training images
+            return ""
+        if now == card["data"]["sha256"]:
+            return ""
+        return (
+            "the good images have changed since the training, so some test images may have been "
+            "trained on; put the images to test on into a folder named test"
+        )
+
+
+class Images(StillImages):
+    """The form for images: implements `TrainedForm` with the PPDM."""
+
+    name = "images"
 
     def network(self, config: ImageConfig, scenes: int = 1) -> PPDM:
         """Return a PPDM with these settings, ready to load weights into."""
@@ -120,62 +204,11 @@ class Images:
         from dmad.model.scoring import score_plus
 
         output = model(x)
-        scores = score_plus(output, config.score)
-        outputs = {
-            "terms": torch.stack((scores.score, scores.reconstruction, scores.deformation), 1),
-            "reconstruction_map": scores.reconstruction_map,
-            "deformation_map": scores.deformation_map,
-            "deformed": output.deformed,
-        }
+        outputs = {**score_plus(output, config.score).outputs(), "deformed": output.deformed}
         if output.forward:
             outputs["forward"] = torch.stack(output.forward, 1)
             outputs["backward"] = torch.stack(output.backward, 1)
         return outputs
-
-    def score_map(
-        self, reconstruction_map: Tensor, deformation_map: Tensor, config: ImageConfig
-    ) -> Tensor:
-        """Return Eq. 23, smoothed as in Eq. 22, (B, H, W)."""
-        from dmad.model.scoring import pixel_map_plus
-
-        return pixel_map_plus(reconstruction_map, deformation_map, config.score)
-
-    def rescore(
-        self, reconstruction_map: np.ndarray, deformation_map: np.ndarray, config: ImageConfig
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Compute Eq. 22 and its two terms, (B,) each, from maps (B, H, W)."""
-        import torch
-
-        from dmad.model.scoring import scores_of_maps_plus
-
-        maps = torch.from_numpy(reconstruction_map), torch.from_numpy(deformation_map)
-        scores = scores_of_maps_plus(*maps, config.score)
-        return scores.score.numpy(), scores.reconstruction.numpy(), scores.deformation.numpy()
-
-    def explain(self, detector: Detector, given: ToExplain) -> Explanation:
-        """Return the map of Eq. 23, the image, its heat and its two deformations."""
-        from dmad.forms.images.pictures import explain
-
-        return explain(detector, given)
-
-    def evaluate(self, detector: Detector, test: LabelledFootage) -> Evaluation:
-        """Score a labelled test split, and return the table of results (the ledger)."""
-        from dmad.forms.images.evaluation import evaluate
-
-        return evaluate(detector, test)
-
-    def summarise(
-        self,
-        title: str,
-        detector: Detector,
-        test: LabelledFootage,
-        evaluation: Evaluation,
-        card: Mapping[str, Any],
-    ) -> Report:
-        """Return the content of the report page of an evaluation."""
-        from dmad.forms.images.summary import summarise
-
-        return summarise(title, detector, test, evaluation, card)
 
     def calibrate(
         self, detector: Detector, files: ModelFiles, request: CalibrationRequest
@@ -192,34 +225,3 @@ class Images:
         from dmad.forms.images.alpha import choose_alpha
 
         return {"choice": asdict(choose_alpha(detector, normal))}
-
-    def synthetic_anomalies(self, config: ImageConfig, normal: Footage) -> Sequences:
-        """Return good images, or tiles of them, with synthetic defects."""
-        from dmad.data.synthetic.anomalies import Sequences
-        from dmad.forms.images.alpha import with_defects
-        from dmad.forms.images.evaluation import frames_of
-
-        images = frames_of(normal)
-        made = with_defects([images[i] for i in thin(np.arange(len(images)), DEFECTIVE_IMAGES)])
-        require(bool(made), "no good image can be given a visible synthetic defect")
-        return Sequences(np.stack([image[None] for image, _ in made]), ("",) * len(made))
-
-    def training_overlap(
-        self, data: DataConfig, detector: Detector, card: Mapping[str, Any]
-    ) -> str:
-        """Return a warning if a good test image may have been a training image."""
-        from dmad.data.footage import fingerprint
-        from dmad.data.splits import load_split
-
-        if data.root != detector.config.data.root:
-            return ""
-        try:
-            now = fingerprint(load_split(data, "train").footage)
-        except DmadError:  # a test is possible without training images
-            return ""
-        if now == card["data"]["sha256"]:
-            return ""
-        return (
-            "the good images have changed since the training, so some test images may have been "
-            "trained on; put the images to test on into a folder named test"
-        )

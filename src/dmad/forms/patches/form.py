@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dmad.forms.images.form import Images
+from dmad.forms.images.form import StillImages
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -18,18 +18,12 @@ if TYPE_CHECKING:
     from dmad.runs import ModelFiles
 
 
-class Patches(Images):
-    """The form with a bank of normal patches. Data, pictures and results are those of images.
-
-    Modules that need torch are imported inside the methods, so that exported models run without it.
-
-    Args:
-        teacher: A network to use as teacher instead of the one that the settings name.
-    """
+class Patches(StillImages):
+    """The form for images with a bank of normal patches. Nothing is trained or deformed."""
 
     name = "patches"
 
-    def network(self, config: PatchConfig, scenes: int = 1) -> PatchBank:  # type: ignore[override]
+    def network(self, config: PatchConfig, scenes: int = 1) -> PatchBank:
         """Return an empty bank with these settings, ready to load patches into."""
         from copy import deepcopy
 
@@ -37,7 +31,7 @@ class Patches(Images):
 
         return PatchBank(config.model, deepcopy(self.teacher))
 
-    def prepare(self, config: PatchConfig, train: LabelledFootage) -> PatchBank:  # type: ignore[override]
+    def prepare(self, config: PatchConfig, train: LabelledFootage) -> PatchBank:
         """Return a bank with patches of the images. It needs no training."""
         from dmad.forms.patches.bank import fill
         from dmad.model.teacher_weights import load_teacher
@@ -48,8 +42,8 @@ class Patches(Images):
 
     def outputs(
         self,
-        model: PatchBank,  # type: ignore[override]
-        config: PatchConfig,  # type: ignore[override]
+        model: PatchBank,
+        config: PatchConfig,
         x: Tensor,
         target: Tensor,
         background: Tensor | None,
@@ -61,12 +55,7 @@ class Patches(Images):
 
         distances = model(x)
         scores = scores_of_maps_plus(distances, torch.zeros_like(distances), config.score)
-        return {
-            "terms": torch.stack((scores.score, scores.reconstruction, scores.deformation), 1),
-            "reconstruction_map": scores.reconstruction_map,
-            "deformation_map": scores.deformation_map,
-            "deformed": x,
-        }
+        return {**scores.outputs(), "deformed": x}
 
     def calibrate(
         self, detector: Detector, files: ModelFiles, request: CalibrationRequest

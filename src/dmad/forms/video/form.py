@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 
 class Video:
-    """The form for video: implements `Form` with the PDM.
+    """The form for video: implements `TrainedForm` with the PDM.
 
     Modules that need torch are imported inside the methods, so that exported models run without it.
     """
@@ -108,18 +108,8 @@ class Video:
         reference = visible_reference(output) if config.model.binary_mask else output.reference
         scores = score(target, output, config.score, config.loss.gradient)
         released = released_terms(target, output, config.data.layout)
-        terms = (
-            scores.score,
-            scores.reconstruction,
-            scores.deformation,
-            released.deformation,
-            released.reconstruction,
-            released.gradient,
-        )
         outputs = {
-            "terms": torch.stack(terms, 1),
-            "reconstruction_map": scores.reconstruction_map,
-            "deformation_map": scores.deformation_map,
+            **scores.outputs(released.deformation, released.reconstruction, released.gradient),
             "reference": reference,
             "reconstructions": torch.stack(output.reconstructions, 1),
         }
