@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dmad.calibration.normal_places import NOWHERE, SIDE, NormalPlaces
+from dmad.calibration.normal_places import NOWHERE, SIDE, NormalPlaces, lost_sensitivity
 from dmad.errors import DmadError
 
 
@@ -38,3 +38,20 @@ def test_the_weights_fit_a_view_of_any_size(size):
 def test_a_damaged_picture_is_refused(picture):
     with pytest.raises(DmadError, match="the picture of normal places"):
         NormalPlaces(picture)
+
+
+def test_the_lost_sensitivity_says_where_how_much_of_the_view_and_how_strong():
+    weights = np.ones((SIDE, SIDE))
+    weights[: SIDE // 4, : SIDE // 2] = 0.5
+    half = NormalPlaces.from_weights(weights)
+    lost = lost_sensitivity(NOWHERE, half)
+    assert lost.share == pytest.approx(1 / 8)
+    assert lost.factor == pytest.approx(2, abs=0.02)  # weights are rounded down
+    assert lost.centre == pytest.approx((0.25, 0.125))
+    assert lost_sensitivity(half, NOWHERE) is None
+    assert lost_sensitivity(half, half) is None
+
+
+def test_a_place_that_does_not_count_at_all_has_a_finite_factor():
+    lost = lost_sensitivity(NOWHERE, NormalPlaces.from_weights(weights_with(0, 0.0)))
+    assert np.isfinite(lost.factor)

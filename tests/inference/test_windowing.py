@@ -58,6 +58,17 @@ def test_the_template_of_an_unknown_view_is_the_median_of_earlier_frames():
     assert medians[REFRESH - 1 :] == pytest.approx([(REFRESH - 1) / 2] * 3)
 
 
+def test_a_window_maker_tells_its_present_template():
+    assert WindowMaker(1).background is None
+    template = np.zeros((1, 1, 1), np.float32)
+    assert WindowMaker(1, template).background is template
+    maker = WindowMaker(1, past=PastFrames())
+    assert maker.background is None  # there was no frame yet
+    for frame in pixels(REFRESH):
+        window = maker.add_frame(frame)
+    assert maker.background.item() > window.background.item()  # it has been refreshed
+
+
 def test_the_first_single_image_is_its_own_past():
     windows = list(WindowMaker(0, past=PastFrames()).windows(pixels(3)))
     assert [window.background.item() for window in windows] == [-1, -1, -1]

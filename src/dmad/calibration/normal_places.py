@@ -12,6 +12,7 @@ from dmad.errors import DmadError, require
 
 SIDE = 32  # height and width of the picture of weights
 FULL = 255  # weight 1 in this picture
+SMALLEST_WEIGHT = 1e-3  # in a factor, so that it is finite
 
 
 @dataclass(frozen=True)
@@ -63,3 +64,24 @@ class NormalPlaces:
 
 
 NOWHERE = NormalPlaces()  # nothing was marked as normal
+
+
+@dataclass(frozen=True)
+class LostSensitivity:
+    """The part of a view in which an anomaly must be stronger than before."""
+
+    share: float  # of the view, from 0 to 1
+    factor: float  # an anomaly must be up to this much stronger
+    centre: tuple[float, float]  # x and y of the centre of its least sensitive places, 0 to 1
+
+
+def lost_sensitivity(before: NormalPlaces, after: NormalPlaces) -> LostSensitivity | None:
+    """Return in which part of a view scores count less than before; None if in no part."""
+    old, new = before.weights(), after.weights()
+    changed = new < old
+    if not changed.any():
+        return None
+    factors = old[changed] / np.maximum(new[changed], SMALLEST_WEIGHT)
+    loss = np.where(changed, 1 - new / np.maximum(old, SMALLEST_WEIGHT), 0)
+    y, x = (np.mean(np.nonzero(loss >= loss.max() / 2), 1) + 0.5) / SIDE
+    return LostSensitivity(float(changed.mean()), float(factors.max()), (float(x), float(y)))

@@ -45,6 +45,13 @@ class WindowMaker:
         self._template, self._past = template, past
         self._frames: deque[Frame] = deque(maxlen=history + 1)
 
+    @property
+    def background(self) -> NDArray[np.float32] | None:
+        """The present template (C, H, W). None if the model has none, or before the first frame."""
+        if self._past is None:
+            return self._template
+        return self._past.median() if self._past.seen else None
+
     def restart(self) -> None:
         """Forget the last frames, because frames are missing after them. Keep the template."""
         self._frames.clear()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from copy import copy
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.ndimage import maximum_filter
@@ -12,13 +12,14 @@ from dmad.calibration.alarms import highest_alarm_level
 from dmad.calibration.calibration import Calibration
 from dmad.calibration.feedback import MARGIN
 from dmad.calibration.normal_places import SIDE, NormalPlaces
-from dmad.config import changed
+from dmad.console import progress_bar
 from dmad.data.footage import Footage
 from dmad.errors import DmadError
 from dmad.files import temporary_array
 from dmad.forms.video.evaluation import score_clips
 from dmad.inference.detector import Detector
-from dmad.inference.result import AnomalyResult
+from dmad.inference.maps import averaged
+from dmad.inference.result import AnomalyResult, JudgedFrames
 
 REACH = 1  # cells of the picture: things that come again are rarely at exactly the same place
 SMALLEST = 1e-6  # level
@@ -29,9 +30,7 @@ TRIES = 20
 def marked_places(detector: Detector, footage: Footage, calibration: Calibration) -> NormalPlaces:
     """Return the places of a calibration, and those at which clips raise alarms.
 
-    A place gets the weight L / h, where h is the highest score of its surroundings in the clips. L
-    is the threshold minus a margin of 5 %. Both have the unit of Eq. 14. If the clips still raise
-    alarms, L falls in steps. Places with less than L keep their weight.
+    `ClipMaps.marked_places` describes the weights.
 
     Args:
         detector: The model.
@@ -41,43 +40,116 @@ def marked_places(detector: Detector, footage: Footage, calibration: Calibration
     Raises:
         DmadError: The clips raise alarms even with the smallest weights.
     """
-    maps = temporary_array(footage.frames.shape[:3], np.float32)
-    weighted = copy(detector)  # its maps have the weight of the deformation in the calibrated score
-    weighted.config = changed(detector.config, alpha=calibration.scorer.alpha)
-    if alarm_level(weighted, footage, calibration, maps) < calibration.threshold:
-        return calibration.places
-    goal = calibration.threshold - MARGIN * abs(calibration.threshold)
-    surroundings = _surroundings(maps.max(0), detector.config.score.kernel)
-    level = max(calibration.scorer.raw(goal), SMALLEST)
-    for _ in range(TRIES):
-        weights = level / np.maximum(surroundings, level)  # relative to the present ones
-        places = NormalPlaces.from_weights(calibration.places.weights() * weights)
-        if alarm_level(detector, footage, replace(calibration, places=places)) < goal:
-            return places
-        level *= STEP
-    raise DmadError(
-        "what was marked raises an alarm even if its places hardly count; leave only_here out, or "
-        "exclude this part of the view"
-    )
+    return ClipMaps.from_footage(detector, footage).marked_places(calibration)
 
 
-def alarm_level(
-    detector: Detector,
-    footage: Footage,
-    calibration: Calibration,
-    maps: np.ndarray | None = None,
-) -> float:
+def alarm_level(detector: Detector, footage: Footage, calibration: Calibration) -> float:
     """Return the highest threshold at which clips raise an alarm.
 
     Args:
         detector: The model.
         footage: The clips.
         calibration: How to compute scores, and the part of the view that is scored.
-        maps: Array (N, H, W) to write the score maps into, in the order of `footage.frames`.
     """
-    results = score_clips(detector, footage, maps, calibration.zone, calibration.places)
+    results = score_clips(detector, footage, zone=calibration.zone, places=calibration.places)
+    return _level(results, calibration)
+
+
+@dataclass(frozen=True, eq=False)
+class ClipMaps:
+    """The score maps of clips. With them, scores for other places need no network.
+
+    They need no torch. They are in temporary files, because those of long clips are large.
+    """
+
+    detector: Detector
+    clips: Sequence[Sequence[JudgedFrames]]  # the scored frames of each clip
+
+    @classmethod
+    def from_footage(cls, detector: Detector, footage: Footage, batch: int = 8) -> ClipMaps:
+        """Score clips, `batch` frames at a time."""
+        shape = footage.frames.shape[:3]
+        maps = temporary_array(shape, np.float32), temporary_array(shape, np.float32)
+        clips = []
+        for clip in progress_bar(footage.clips, "scoring"):
+            batches = []
+            for judged in detector.judge(footage.frames[clip.span], clip.scene, batch):
+                first = clip.start + int(judged.index[0])
+                span = slice(first, first + len(judged.index))
+                maps[0][span], maps[1][span] = judged.reconstruction_map, judged.deformation_map
+                stored = replace(
+                    judged,
+                    frames=footage.frames[span],
+                    reconstruction_map=maps[0][span],
+                    deformation_map=maps[1][span],
+                    drawings={},
+                )
+                batches.append(stored)
+            clips.append(batches)
+        return cls(detector, clips)
+
+    def alarm_level(self, calibration: Calibration) -> float:
+        """Return the highest threshold at which the clips raise an alarm."""
+        history = self.detector.config.data.history
+        results = [
+            AnomalyResult.from_batches((self._weighted(one, calibration) for one in clip), history)
+            for clip in self.clips
+        ]
+        return _level(results, calibration)
+
+    def marked_places(self, calibration: Calibration) -> NormalPlaces:
+        """Return the places of a calibration, and those at which the clips raise alarms.
+
+        A place gets the weight L / h, where h is the highest score of its surroundings in the
+        clips. L is the threshold minus a margin of 5 %. Both have the unit of Eq. 14. If the clips
+        still raise alarms, L falls in steps. Places with less than L keep their weight.
+
+        Args:
+            calibration: The calibration of the view of the clips.
+
+        Raises:
+            DmadError: The clips raise alarms even with the smallest weights.
+        """
+        if self.alarm_level(calibration) < calibration.threshold:
+            return calibration.places
+        goal = calibration.threshold - MARGIN * abs(calibration.threshold)
+        kernel = self.detector.config.score.kernel
+        surroundings = _surroundings(self.highest(calibration), kernel)
+        level = max(calibration.scorer.raw(goal), SMALLEST)
+        for _ in range(TRIES):
+            weights = level / np.maximum(surroundings, level)  # relative to the present ones
+            places = NormalPlaces.from_weights(calibration.places.weights() * weights)
+            if self.alarm_level(replace(calibration, places=places)) < goal:
+                return places
+            level *= STEP
+        raise DmadError(
+            "what was marked raises an alarm even if its places hardly count; leave only_here out, "
+            "or exclude this part of the view"
+        )
+
+    def highest(self, calibration: Calibration) -> np.ndarray:
+        """Return the highest score of each pixel in all frames, (H, W): Eq. 14 without its maxima.
+
+        The deformation has the weight that it has in the calibrated score.
+        """
+        kernel, alpha = self.detector.config.score.kernel, calibration.scorer.alpha
+        highest = []
+        for clip in self.clips:
+            for batch in clip:
+                judged = self._weighted(batch, calibration)
+                maps = judged.reconstruction_map + alpha * judged.deformation_map
+                highest.append(averaged(maps, kernel).max(0))
+        result: np.ndarray = np.max(highest, axis=0)
+        return result
+
+    def _weighted(self, judged: JudgedFrames, calibration: Calibration) -> JudgedFrames:
+        return self.detector.inside(calibration.zone, judged, calibration.places)
+
+
+def _level(results: Sequence[AnomalyResult], calibration: Calibration) -> float:
+    """The highest threshold at which scored clips raise an alarm."""
     joined = AnomalyResult.join(results)
-    lengths = np.array([clip.length for clip in footage.clips])
+    lengths = np.array([len(result.raw) for result in results])
     scores = calibration.score(joined.reconstruction, joined.deformation, lengths)
     return highest_alarm_level(scores, calibration.shape, calibration.fps, lengths)
 

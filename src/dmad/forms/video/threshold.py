@@ -14,7 +14,7 @@ from dmad.calibration.budget import Budget
 from dmad.calibration.calibration import Calibration, read_calibration
 from dmad.calibration.feedback import MarkedEvents, log_change, silence, with_threshold
 from dmad.calibration.held_out import HeldOut, check_rate
-from dmad.calibration.normal_places import NOWHERE
+from dmad.calibration.normal_places import NOWHERE, lost_sensitivity
 from dmad.calibration.request import CalibrationRequest
 from dmad.calibration.store import CalibrationStore, terms_file
 from dmad.calibration.synthetic import SyntheticTerms
@@ -175,16 +175,13 @@ def _mark_as_normal(
 
 def _log_places(old: Calibration, new: Calibration) -> None:
     """Log in how much of the view an anomaly must be stronger than before."""
-    before, after = old.places.weights(), new.places.weights()
-    changed = after < before
-    if changed.any():
-        factor = (before[changed] / np.maximum(after[changed], 1e-3)).max()
+    lost = lost_sensitivity(old.places, new.places)
+    what = "what was marked raises no alarm"
+    if lost:
         what = (
-            f"in {changed.mean():.0%} of the view, an anomaly must now be stronger, by a factor of "
-            f"up to {factor:.1f}"
+            f"in {lost.share:.0%} of the view, an anomaly must now be stronger, by a factor of up "
+            f"to {lost.factor:.1f}"
         )
-    else:
-        what = "what was marked raises no alarm"
     logger.info(f"{what}; the threshold {old.threshold:.3f} stays")
 
 
