@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,30 @@ class Browser:
         from selenium.webdriver.support.ui import WebDriverWait
 
         return WebDriverWait(self.driver, 30, 0.05).until(lambda _: self.run(script))
+
+    def becomes(self, read: str | Callable[[], Any], expected: Any) -> None:
+        """Wait until a script, or a function, returns a value: a page answers an action late."""
+        from selenium.common.exceptions import TimeoutException
+        from selenium.webdriver.support.ui import WebDriverWait
+
+        found: list[Any] = []
+
+        def is_there(_: Any) -> bool:
+            found[:] = [self.run(read) if isinstance(read, str) else read()]
+            return bool(found[0] == expected)
+
+        try:
+            WebDriverWait(self.driver, 30, 0.05).until(is_there)
+        except TimeoutException:
+            raise AssertionError(f"{found} has not become {expected!r}") from None
+
+    def shows(self, selector: str, text: str) -> None:
+        """Wait until the first element that matches shows a text, or another text around it."""
+        shown = f"document.querySelector({json.dumps(selector)})?.innerText ?? ''"
+        self.until(f"return ({shown}).includes({json.dumps(text)})")
+
+    def count(self, selector: str) -> int:
+        return int(self.run(f"return document.querySelectorAll({json.dumps(selector)}).length"))
 
     def draw(self, selector: str) -> None:
         """Scroll a chart into view and wait until it is drawn."""

@@ -152,13 +152,13 @@ def test_a_guard_sees_an_event_marks_it_and_draws_a_zone(
     scene.odd = False
     until(lambda: console.events.get(row["number"])["state"] == "end")
     old = console.watch.get(1).worker.calibration.threshold
-    browser.find(".marks [data-mark=normal]").click()
+    mark_normal(browser, "threshold")
     text = browser.until("return document.querySelector('#change').textContent")
     new = console.watch.get(1).worker.calibration.threshold
     assert f"{old:.2f} to {new:.2f}" in text
     assert new > row["score"]
     pressed = "return document.querySelector('.marks [data-mark=normal]').ariaPressed"
-    assert browser.run(pressed) == "true"
+    browser.becomes(pressed, "true")
 
     browser.open(f"{base}/cameras/1", 1280)
     browser.until("return !!document.querySelector('img.live.there')")
@@ -166,12 +166,86 @@ def test_a_guard_sees_an_event_marks_it_and_draws_a_zone(
     for x, y in ((0.5, 0.5), (0.95, 0.5), (0.95, 0.95)):
         click_at(browser, "#zones", x, y)
     click_at(browser, "#zones", 0.5, 0.5)  # the first corner closes the polygon
+    browser.until("return !document.querySelector('#zone-save').disabled")
     browser.find("#zone-save").click()
     browser.until("return document.querySelector('#toast').textContent === 'Saved.'")
     zone = console.cameras.get(1).camera.zone
     assert len(zone.exclude[0]) == 3
     assert zone.exclude[0][0] == pytest.approx((0.5, 0.5), abs=0.01)
     until(lambda: console.watch.get(1).worker.stream.zone == zone)
+
+
+@pytest.fixture
+def watched(make_console, video_model, clip):
+    """A console that has watched a clip with one event, whose film is complete."""
+    from dmad.watch.cameras import Camera
+
+    console = make_console(video_model, cameras=[Camera(str(clip()))])
+    worker = console.watch.get(1).worker
+    until(lambda: worker.source.done and worker.frames == 40)
+    worker.close()  # as at the end of the process, so that the film is complete
+    return console
+
+
+SHOWN_PLACES = """
+    const image = document.querySelector('img.places');
+    return !image.hidden && image.naturalWidth > 0 && image.getAttribute('src');
+"""
+
+
+@pytest.mark.usefixtures("no_errors")
+def test_an_operator_makes_a_camera_less_sensitive_only_at_a_place_and_undoes_it(
+    browser, watched, serve
+):
+    base = serve(watched)
+    worker = watched.watch.get(1).worker
+    old = worker.calibration
+    browser.open(f"{base}/events/1", 1280)
+    mark_normal(browser, "here")
+    text = browser.until("return document.querySelector('#change').textContent")
+    assert "The camera is now less sensitive" in text
+    browser.until("return !document.querySelector('.offer')")
+    browser.until(
+        "return document.querySelector('.marks [data-mark=normal]').ariaPressed === 'true'"
+    )
+    assert worker.calibration.threshold == old.threshold
+    assert worker.stream.places
+
+    browser.open(f"{base}/cameras/1", 390, touch=True)
+    browser.until(SHOWN_PLACES)
+    words = browser.until("return document.querySelector('#places .words').textContent")
+    assert "% of the view" in words
+    covers = """
+        const [image, live] = ['.places', '.live'].map((name) =>
+            document.querySelector(`.screen img${name}`).getBoundingClientRect());
+        return live.height > 0 && ['x', 'y', 'width', 'height'].every((side) =>
+            Math.abs(image[side] - live[side]) < 1);
+    """
+    browser.until(covers)
+    browser.find("#show-places").click()
+    browser.until("return document.querySelector('img.places').hidden")
+    browser.find("#show-places").click()
+    browser.until(SHOWN_PLACES)
+    browser.until("return !document.querySelector('#threshold-undo').disabled")
+    browser.find("#threshold-undo").click()
+    browser.until("return document.querySelector('#toast').textContent.includes('fully sensitive')")
+    browser.until("return document.querySelector('#places').hidden")
+    browser.until("return document.querySelector('img.places').hidden")
+    assert worker.calibration == old
+
+
+def test_a_mark_only_at_a_place_without_a_film_says_what_to_do(browser, watched, event, serve):
+    number = watched.events.add(event(7.0))
+    browser.open(f"{serve(watched)}/events/{number}", 390, touch=True)
+    mark_normal(browser, "here")
+    answer = "return document.querySelector('.offer .answer').textContent"
+    browser.until(f"{answer}.includes('film of this event is missing')")
+    browser.until("return !document.querySelector('.offer button').disabled")
+    browser.find(".offer [data-change='']").click()
+    browser.until("return !document.querySelector('.offer')")
+    assert watched.events.get(number)["mark"] == ""
+    browser.driver.get("about:blank")  # closes the live connection
+    browser.driver.get_log("browser")  # holds the answer that refused the mark
 
 
 def test_a_large_rise_of_the_threshold_is_confirmed(
@@ -182,16 +256,90 @@ def test_a_large_rise_of_the_threshold_is_confirmed(
     console = make_console(video_model, cameras=[Camera(scene.camera.url, "gate")])
     number = console.events.add(event(score=500.0))
     browser.open(f"{serve(console)}/events/{number}", 390, touch=True)
-    browser.find(".marks [data-mark=normal]").click()
-    browser.until("return !document.querySelector('#change').hidden")
-    words = browser.find("#change").text
+    mark_normal(browser, "threshold")
+    words = browser.until("return document.querySelector('.offer .answer').textContent")
     assert words.startswith("The threshold must rise")
     assert "`" not in words
-    browser.find("#change button").click()
+    browser.find(".offer .answer button").click()
     browser.until("return document.querySelector('#change').textContent.includes('525')")
     until(lambda: console.watch.get(1).worker.calibration.threshold == pytest.approx(525))
     browser.driver.get("about:blank")  # closes the live connection
     browser.driver.get_log("browser")  # holds the answer that refused the first mark
+
+
+@pytest.fixture
+def tabs(browser):
+    """Opens tabs of the browser, which are closed at the end. Returns a function that shows one."""
+    driver = browser.driver
+    first = driver.current_window_handle
+
+    def open_tabs(addresses: list[str]):
+        handles = []
+        for address in addresses:
+            driver.switch_to.new_window("tab")
+            driver.get(address)
+            handles.append(driver.current_window_handle)
+        return lambda index: driver.switch_to.window(handles[index])
+
+    yield open_tabs
+    for handle in driver.window_handles:
+        if handle != first:
+            driver.switch_to.window(handle)
+            driver.close()
+    driver.switch_to.window(first)
+
+
+def test_eight_tabs_of_a_browser_share_one_live_connection(
+    browser, tabs, make_console, video_model, event, serve, scene
+):
+    from dmad.watch.cameras import Camera
+
+    console = make_console(video_model, cameras=[Camera(scene.camera.url, "gate")])
+    number = console.events.add(event())
+    base = serve(console)
+    addresses = [base, f"{base}/events", f"{base}/events/{number}", f"{base}/cameras/1"] * 2
+    show = tabs(addresses)  # a browser opens at most six connections to a server
+    for index, address in enumerate(addresses):
+        show(index)
+        if address.endswith(("/cameras/1", base)):
+            browser.until("return !!document.querySelector('img.live.there')")
+            browser.until("return document.querySelector('b.score').textContent.startsWith('0.')")
+    assert console.hub.clients == 1
+    browser.run("document.querySelector('.marks [data-mark=seen]').click()")  # in the last tab
+    pressed = "return document.querySelector('.marks [data-mark=seen]').ariaPressed === 'true'"
+    for index in range(len(addresses)):
+        show(index)
+        browser.until(pressed)
+
+
+PICTURES = (
+    "return performance.getEntriesByType('resource')"
+    ".filter((one) => one.name.includes('/live/')).length"
+)
+
+
+@pytest.mark.usefixtures("no_errors")
+def test_a_hidden_tab_asks_for_no_live_pictures(browser, make_console, video_model, serve, scene):
+    from dmad.watch.cameras import Camera
+
+    console = make_console(video_model, cameras=[Camera(scene.camera.url, "gate")])
+    browser.open(f"{serve(console)}/cameras/1", 1280)
+    browser.until("return !!document.querySelector('img.live.there')")
+    hide(browser, True)
+    browser.until("return document.querySelector('img.live').complete")  # the last one is there
+    count = browser.run(PICTURES)
+    time.sleep(2)  # a visible page asks for five in this time
+    assert browser.run(PICTURES) == count
+    hide(browser, False)
+    browser.until(f"{PICTURES} > {count + 2}")
+
+
+def hide(browser, hidden: bool) -> None:
+    """Let a page believe that its tab is hidden. Headless Chromium shows all tabs."""
+    browser.run(f"""
+        const get = () => {str(hidden).lower()};
+        Object.defineProperty(document, "hidden", {{ get, configurable: true }});
+    """)
 
 
 # Answers of the server reach the page a second late.
@@ -241,8 +389,9 @@ def test_an_inspector_drops_parts_and_drags_the_threshold(
     press(browser, "ArrowRight")
     browser.until(f"return document.querySelector('#part').src !== '{before}'")
     press(browser, "h")
-    assert browser.run("return document.querySelector('#part').src").endswith("/picture")
+    browser.until("return document.querySelector('#part').src.endsWith('/picture')")
 
+    browser.becomes("return document.querySelector('#total').textContent", str(len(files)))
     bad = int(browser.find("#bad").text)
     old = console.stations["discs"].calibration.threshold
     drag_line(browser)
@@ -256,6 +405,13 @@ def test_an_inspector_drops_parts_and_drags_the_threshold(
     browser.find("#undo").click()
     browser.until(f"return document.querySelector('#bad').textContent === '{bad}'")
     assert console.stations["discs"].calibration.threshold == pytest.approx(old)
+
+
+def mark_normal(browser, change: str) -> None:
+    """Mark the first event as normal, and choose what shall change."""
+    browser.find(".marks [data-mark=normal]").click()
+    browser.until(f"return !!document.querySelector('.offer [data-change={change}]')")
+    browser.find(f".offer [data-change={change}]").click()
 
 
 def drag_line(browser) -> None:

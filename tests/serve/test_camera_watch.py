@@ -21,6 +21,7 @@ from dmad.serve.camera_watch import (
 )
 from dmad.serve.event_rows import EventFilter, EventRows
 from dmad.serve.hub import Hub
+from dmad.serve.inspection import BusyError
 from dmad.watch.cameras import Camera
 
 
@@ -77,10 +78,8 @@ def test_the_state_of_a_camera_is_ready_for_a_page(start, clip):
 
 
 def test_a_normal_event_raises_the_threshold_of_a_camera_that_goes_on(start, parts, frames_of):
-    """The camera loops: each time the checkerboard appears, there is an event, until then."""
-    images = frames_of(3, 30)
-    images = np.concatenate([images[:20], with_board(images[20:26]), images[26:]])
-    camera = FakeCamera([jpeg_of(image) for image in images], 10)
+    """Each time the checkerboard appears, there is an event, until then."""
+    camera = odd_camera(frames_of)
     watch = start()
     watched = watch.add(Camera(camera.url, "gate"))
     watched.threshold.choose(0.6)  # usual frames have 0.43, and the checkerboard 0.74
@@ -96,6 +95,61 @@ def test_a_normal_event_raises_the_threshold_of_a_camera_that_goes_on(start, par
     assert worker.calibration.threshold == change.new
     until(lambda: worker.frames > frames + 10)
     camera.close()
+
+
+def odd_camera(frames_of) -> FakeCamera:
+    """A camera that loops: its picture has a checkerboard in 6 of 30 frames."""
+    images = frames_of(3, 30)
+    images = np.concatenate([images[:20], with_board(images[20:26]), images[26:]])
+    return FakeCamera([jpeg_of(image) for image in images], 10)
+
+
+def test_a_camera_goes_on_while_it_becomes_less_sensitive_at_a_place(start, parts, frames_of):
+    camera = odd_camera(frames_of)
+    watch = start()
+    watched = watch.add(Camera(camera.url, "gate"))
+    watched.threshold.choose(0.6)  # usual frames have 0.43, and the checkerboard 0.74
+    watch.apply_threshold(watched)
+    worker = watched.worker
+    number = until(lambda: parts.events.find(EventFilter(mark="open")))[0]["number"]
+    until(lambda: parts.events.get(number)["state"] == "end")
+    event = parts.events.get(number)
+    film = parts.folder / "clips" / event["film"]
+    until(film.is_file)
+    frames = worker.frames
+    change = watch.silence_here(watched, film, event["score"])
+    assert watched.worker is worker
+    assert change.new == change.old == worker.calibration.threshold
+    assert worker.stream.places == change.after.places != change.before.places
+    until(lambda: not parts.events.find(EventFilter(mark="open")))
+    count = parts.events.count(EventFilter())
+    frames = worker.frames
+    until(lambda: worker.frames > frames + 70)  # the checkerboard comes twice in this time
+    assert parts.events.count(EventFilter()) == count
+    camera.close()
+
+
+def test_a_film_is_not_scored_while_that_of_another_event_is(start, parts, clip, monkeypatch):
+    watch = start(Camera(str(clip())))
+    monkeypatch.setattr("dmad.serve.camera_watch.QUEUE", 0.01)
+    with watch._film, pytest.raises(BusyError, match="another event is being scored"):
+        watch.silence_here(watch.get(1), clip("film"), 9.0)
+
+
+def test_a_camera_that_was_changed_while_a_film_was_scored_is_not_changed_again(start, clip):
+    watch = start(Camera(str(clip())))
+    until(lambda: is_done(watch))
+    watched = watch.get(1)
+    watch.change(1, watched.stored.camera)
+    with pytest.raises(DmadError, match="gate was changed meanwhile"):
+        watch.silence_here(watched, clip("film"), 9.0)
+    assert not watched.threshold.can_undo
+
+
+def test_a_film_of_a_camera_that_is_not_watched_cannot_be_scored(start, clip, tmp_path):
+    watch = start(Camera(str(tmp_path / "none.mp4"), "none"))
+    with pytest.raises(DmadError, match="none is not watched now"):
+        watch.silence_here(watch.get(1), clip(), 9.0)
 
 
 def test_a_camera_is_added_changed_and_removed(start, parts, clip):

@@ -1,10 +1,13 @@
 import csv
 import io
+import re
 
+import numpy as np
 import pytest
 from PIL import Image
 from waiting import until
 
+from dmad.calibration.normal_places import NOWHERE
 from dmad.watch.cameras import Camera
 
 
@@ -138,6 +141,100 @@ def test_a_normal_event_raises_the_threshold_and_names_past_events(cameras, cons
     assert console.watch.get(1).worker.calibration.threshold == pytest.approx(marked["new"])
     seen = cameras.post(f"/api/events/{number}/mark", json={"mark": "seen"}).json()
     assert (seen["old"], seen["new"], seen["silent"]) == (None, None, [])
+
+
+def mark_here(client, number) -> dict:
+    """Mark an event as normal, only at its place."""
+    answer = client.post(f"/api/events/{number}/mark", json={"mark": "normal", "only_here": True})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def test_a_normal_event_makes_the_camera_less_sensitive_only_at_its_place(cameras, console, event):
+    worker = console.watch.get(1).worker
+    old = worker.calibration
+    (number,) = [one["number"] for one in cameras.get("/api/events").json()["events"]]
+    here = (0.7, 0.7, 0.8, 0.8)
+    weak = console.events.add(event(1.0, "gate", score=1.01 * old.threshold, box=here))
+    console.events.add(event(9.0, "gate", score=99.0 * old.threshold, box=here))
+    marked = mark_here(cameras, number)
+    assert marked["event"]["mark"] == "normal"
+    assert marked["old"] == marked["new"] == old.threshold
+    assert "The camera is now less sensitive" in marked["words"]
+    assert [one["number"] for one in marked["silent"]] == [weak]
+    assert worker is console.watch.get(1).worker  # it did not restart
+    assert worker.calibration.threshold == old.threshold
+    weights = worker.stream.places.weights()
+    assert weights[22:28, 22:28].max() < weights[:6, :6].min()
+    places = cameras.get("/api/cameras/1").json()["places"]
+    assert "times stronger" in places["words"]
+    assert Image.open(io.BytesIO(cameras.get(places["picture"]).content)).mode == "RGBA"
+    again = mark_here(cameras, number)
+    assert "raises no alarm any more" in again["words"]
+    assert again["silent"] == []
+
+
+def test_less_sensitive_places_survive_a_restart_and_are_undone_to_the_last_digit(
+    cameras, console, make_console, video_model, client_of
+):
+    old = console.watch.get(1).worker.calibration
+    frames = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 1), np.uint8)
+
+    def scores(console):
+        """Scores with the calibration of the camera."""
+        calibration = console.watch.get(1).threshold.calibration
+        return video_model.detector.with_calibration(calibration)(frames).score
+
+    before = scores(console)
+    (number,) = [one["number"] for one in cameras.get("/api/events").json()["events"]]
+    mark_here(cameras, number)
+    new = console.watch.get(1).worker.calibration
+    assert new.places != old.places
+    console.close()
+    restarted = make_console(video_model)
+    assert restarted.watch.get(1).worker.calibration == new
+    assert restarted.watch.get(1).worker.stream.places == new.places
+    client = client_of(restarted)
+    undone = client.post("/api/cameras/1/threshold/undo").json()
+    assert undone["words"] == "The whole view is fully sensitive again."
+    assert restarted.watch.get(1).worker.calibration == old
+    assert restarted.watch.get(1).worker.stream.places == NOWHERE
+    np.testing.assert_array_equal(scores(restarted), before)
+    assert client.get("/api/cameras/1").json()["places"] is None
+
+
+def test_places_are_forgotten_and_this_can_be_undone(cameras, console):
+    (number,) = [one["number"] for one in cameras.get("/api/events").json()["events"]]
+    mark_here(cameras, number)
+    worker = console.watch.get(1).worker
+    places = worker.stream.places
+    cameras.post("/api/cameras/1/threshold", json={"threshold": 77.0})
+    answer = cameras.delete("/api/cameras/1/places").json()
+    assert (answer["new"], "fully sensitive" in answer["words"]) == (77.0, True)
+    assert worker.stream.places == NOWHERE
+    cameras.post("/api/cameras/1/threshold/undo")
+    assert worker.stream.places == places
+    assert worker.calibration.threshold == 77.0
+
+
+def test_a_mark_only_here_without_a_film_or_camera_says_what_to_do(cameras, console, event):
+    old = console.watch.get(1).worker.calibration
+    cases = {
+        console.events.add(event(1.0)): "film of this event is missing.*raise the threshold",
+        console.events.add(event(2.0, clip="a.mp4")): "is not there: it is complete some seconds",
+        console.events.add(event(3.0, clip="../a.mp4")): "is not there",
+        console.events.add(event(4.0, "yard")): "no camera yard any more",
+    }
+    for number, words in cases.items():
+        answer = cameras.post(
+            f"/api/events/{number}/mark", json={"mark": "normal", "only_here": True}
+        )
+        assert answer.status_code == 400
+        assert re.search(words, answer.json()["error"])
+        assert console.events.get(number)["mark"] == ""
+    answer = cameras.post("/api/events/1/mark", json={"mark": "seen", "only_here": True})
+    assert (answer.status_code, "for the mark" in answer.json()["error"]) == (400, True)
+    assert console.watch.get(1).worker.calibration == old
 
 
 def test_cameras_are_added_changed_and_removed(cameras):

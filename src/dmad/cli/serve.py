@@ -21,10 +21,10 @@ def serve_command(
     """Open a console in the browser: cameras, events, and an inspection station.
 
     With a model for video, the page shows live cameras with heat and score, and their
-    events with films. If you mark an event as normal, the threshold rises. With a model of
-    images, drop images of parts on the page, or post them to /api/inspect. You can give
-    several models. Ctrl-C stops the command. Install it with `pip install '.[serve]'`
-    (docs/serve.md).
+    events with films. If you mark an event as normal, the threshold rises, or the camera
+    becomes less sensitive only at this place. With a model of images, drop images of parts
+    on the page, or post them to /api/inspect. You can give several models. Ctrl-C stops the
+    command. Install it with `pip install '.[serve]'` (docs/serve.md).
 
     Examples:
       dmad serve ped2

@@ -35,6 +35,13 @@ class MarkBody(_Body):
     force: bool = Field(
         False, description="The threshold may become more than twice as high.", examples=[False]
     )
+    only_here: bool = Field(
+        False,
+        description="With `normal`: the threshold stays. Instead, the camera becomes less "
+        "sensitive at the places where the film of the event is unusual. The film is scored "
+        "again, which takes some seconds.",
+        examples=[True],
+    )
 
 
 class ThresholdBody(_Body):

@@ -14,10 +14,13 @@ from dmad.data.reading.source_frames import SourceFrame, shortest_gap
 from dmad.errors import DmadError, one_line, require
 from dmad.inference.streaming import JudgedFrame
 from dmad.serve.camera_rows import CameraRows, StoredCamera
+from dmad.serve.event_film import Turns, maps_of_film, places_of_event
 from dmad.serve.event_rows import EventRows
 from dmad.serve.hub import Hub
+from dmad.serve.inspection import BusyError
 from dmad.serve.live import LiveView
 from dmad.serve.models import Model, OwnThreshold, ThresholdChange
+from dmad.serve.places import shown_places
 from dmad.serve.texts import text
 from dmad.watch.camera_state import SCORING_STATES
 from dmad.watch.camera_worker import CameraWorker, are_too_many
@@ -36,6 +39,7 @@ WORKING = ("ok", "back", "ended")  # states of a camera without a problem
 UNJUDGED = 3.0  # seconds without a score until a camera is "unjudged"; more at low frame rates
 FEW_FRAMES = 100  # in the first frames, a model may be slow
 AFTER_FAULT = 1.0  # seconds until a watch that has failed continues
+QUEUE = 60.0  # seconds that the film of an event waits for those of others
 
 
 @dataclass(eq=False)
@@ -85,6 +89,7 @@ class CameraWatch:
         }
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
+        self._film = threading.Lock()  # held while the film of an event is scored
 
     def start(self, cameras: Sequence[Camera] = ()) -> None:
         """Watch the stored cameras, and new ones, which are stored first."""
@@ -181,6 +186,39 @@ class CameraWatch:
     def silence(self, watched: Watched, score: float, force: bool) -> ThresholdChange:
         """Raise the threshold of a camera so that a score raises no alarm."""
         change = watched.threshold.silence(score, force)
+        self.apply_threshold(watched)
+        return change
+
+    def silence_here(self, watched: Watched, film: Path, score: float) -> ThresholdChange:
+        """Make a camera less sensitive at the places where the film of an event is unusual.
+
+        The film is scored in the calling thread, between the frames of the cameras, which go on.
+
+        Args:
+            watched: The camera.
+            film: The film.
+            score: The score of the event.
+
+        Raises:
+            DmadError: The camera has stopped, or the film does not show the places.
+            BusyError: Other films are being scored.
+        """
+        worker, name = watched.worker, watched.stored.camera.name
+        require(worker is not None, f"{name} is not watched now, so its films cannot be scored")
+        assert worker is not None
+        zone = worker.stream.zone
+        turns = Turns(self._loops[self._model_of(watched.stored).name], self._stopping)
+        if not self._film.acquire(timeout=QUEUE):
+            raise BusyError("the film of another event is being scored; try it again later")
+        try:
+            maps = maps_of_film(film, worker, turns)
+            still_there = self.get(watched.stored.number) is watched
+            require(still_there, f"{name} was changed meanwhile; mark the event again")
+            change = watched.threshold.use_places(
+                lambda present: places_of_event(maps, score, replace(present, zone=zone))
+            )
+        finally:
+            self._film.release()
         self.apply_threshold(watched)
         return change
 
@@ -311,6 +349,8 @@ def status_of(watched: Watched, today: Mapping[str, int]) -> dict[str, Any]:
         "exclude": stored.camera.zone.exclude,
         "model": stored.model,
         "threshold": round(calibration.threshold, 4) if calibration else None,
+        "can_undo": watched.threshold.can_undo,
+        "places": shown_places(stored.number, calibration),
         "events_today": today.get(stored.camera.name, 0),
         "problem": watched.problem,
         "state": "unwatched",

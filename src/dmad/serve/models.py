@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 from dmad import api
 from dmad.calibration.calibration import Calibration, read_calibration
 from dmad.calibration.feedback import silence, with_threshold
+from dmad.calibration.normal_places import NormalPlaces
 from dmad.calibration.store import CalibrationStore
 from dmad.errors import DmadError, require
 from dmad.files import sha256_of, unique_names
@@ -67,10 +69,20 @@ def name_of(run: str, detector: Detector) -> str:
 
 @dataclass(frozen=True)
 class ThresholdChange:
-    """How a threshold has moved."""
+    """How a threshold has moved, or the places that count less."""
 
-    old: float
-    new: float
+    before: Calibration
+    after: Calibration
+
+    @property
+    def old(self) -> float:
+        """The threshold before."""
+        return self.before.threshold
+
+    @property
+    def new(self) -> float:
+        """The threshold after."""
+        return self.after.threshold
 
 
 class OwnThreshold:
@@ -88,6 +100,7 @@ class OwnThreshold:
         path = folder / THRESHOLDS / f"{key}-{model.digest}.json"
         self._store = CalibrationStore(model.files, path)
         self._default = model.detector.calibration
+        self._lock = threading.Lock()  # held from reading the present calibration to writing
 
     @property
     def calibration(self) -> Calibration | None:
@@ -132,15 +145,27 @@ class OwnThreshold:
         """
         return self._replace(lambda old: with_threshold(old, threshold, None))
 
+    def use_places(self, places_for: Callable[[Calibration], NormalPlaces]) -> ThresholdChange:
+        """Change the places that count less. The threshold stays.
+
+        Args:
+            places_for: Returns the new places for the present calibration.
+
+        Raises:
+            DmadError: There is no threshold.
+        """
+        return self._replace(lambda old: replace(old, places=places_for(old)))
+
     def undo(self) -> ThresholdChange:
-        """Go back to the threshold before the last change.
+        """Go back to the threshold, and the places, before the last change.
 
         Raises:
             DmadError: There is no earlier threshold.
         """
-        old = self._present()
-        require(self.can_undo, "the threshold was not changed here; there is nothing to undo")
-        return ThresholdChange(old.threshold, self._store.undo().threshold)
+        with self._lock:
+            old = self._present()
+            require(self.can_undo, "the threshold was not changed here; there is nothing to undo")
+            return ThresholdChange(old, self._store.undo())
 
     def _present(self) -> Calibration:
         present = self.calibration
@@ -151,10 +176,11 @@ class OwnThreshold:
         return present
 
     def _replace(self, change: Callable[[Calibration], Calibration]) -> ThresholdChange:
-        old = self._present()
-        new = change(old)
-        if new != old:
-            self._store.path.parent.mkdir(parents=True, exist_ok=True)
-            self._store.remember(old)
-            self._store.write(replace(new, scene=old.scene, zone=old.zone))
-        return ThresholdChange(old.threshold, new.threshold)
+        with self._lock:
+            old = self._present()
+            new = replace(change(old), scene=old.scene, zone=old.zone)
+            if new != old:
+                self._store.path.parent.mkdir(parents=True, exist_ok=True)
+                self._store.remember(old)
+                self._store.write(new)
+            return ThresholdChange(old, new)

@@ -23,7 +23,7 @@ from dmad.serve.security import COOKIE, SESSION, Sessions
 from dmad.serve.texts import PACKAGE, size_of, text, texts
 from dmad.watch.event_media import CLIPS
 
-SCRIPTS = ("common.js", "cameras.js", "camera.js", "events.js", "event.js", "inspect.js")
+SCRIPTS = ("common.js", "live.js", "cameras.js", "camera.js", "events.js", "event.js", "inspect.js")
 KINDS = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 LOGIN_PAUSE = 0.5  # seconds after a wrong token
 MOST_PARTS = 300  # on the page of inspection
@@ -150,7 +150,6 @@ def add_camera_pages(router: APIRouter, console: Console) -> None:
             "camera.html",
             page="cameras",
             camera=status,
-            can_undo=watched.threshold.can_undo,
             events=[shown_event(one) for one in recent],
             models=list(console.watch.models),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,12 +11,14 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
+from dmad.calibration.normal_places import NOWHERE
 from dmad.drawing.pictures import encoded
-from dmad.errors import DmadError
+from dmad.errors import DmadError, require
 from dmad.files import csv_text
 from dmad.serve.bodies import CameraBody, CameraThresholdBody, MarkBody, Number, ThresholdBody
 from dmad.serve.camera_watch import Watched, status_of
 from dmad.serve.console import Console
+from dmad.serve.event_film import ADVICE
 from dmad.serve.event_rows import EventFilter, day_of
 from dmad.serve.inspection import JudgedPart, Station
 from dmad.serve.metrics import metrics_text
@@ -23,6 +26,7 @@ from dmad.serve.models import ThresholdChange
 from dmad.serve.page_data import histogram_of, shown_event, shown_part
 from dmad.serve.part_report import part_report
 from dmad.serve.part_rows import PARTS, NewPart
+from dmad.serve.places import places_picture, silent_events, words_of_change, words_of_mark
 from dmad.serve.security import STREAM
 from dmad.serve.uploads import Upload, decode_image, read_image
 from dmad.watch.event_media import CLIPS, THUMBNAILS
@@ -78,16 +82,23 @@ CAMERA = {
     "events_today": 2,
     "include": [],
     "exclude": [[[0.8, 0.0], [1.0, 0.0], [1.0, 0.3]]],
+    "can_undo": True,
+    "places": {
+        "share": 0.12,
+        "factor": 1.8,
+        "words": "Less sensitive at the lower left of the picture: 12 % of the view. There, an "
+        "anomaly must be up to 1.8 times stronger.",
+        "picture": "/api/cameras/1/places.png?v=0123456789ab",
+    },
 }
 MARKED = {
     "event": {"number": 3, "camera": "gate", "mark": "normal"},
     "old": 4.1,
     "new": 5.2,
+    "words": "The threshold is now 5.20 (before: 4.10).",
     "silent": [{"number": 2, "camera": "gate", "score": 4.6}],
 }
-
-
-CHANGED = {"old": 4.1, "new": 5.2}
+CHANGED = {"old": 4.1, "new": 5.2, "words": "The threshold is now 5.20 (before: 4.10)."}
 
 
 class NotFoundError(DmadError):
@@ -274,20 +285,33 @@ def add_events(router: APIRouter, console: Console) -> None:
 
     @router.post("/api/events/{number}/mark", tags=["events"], responses=example(MARKED))
     def mark(number: Number, body: MarkBody) -> dict[str, Any]:
-        """Mark an event. `normal` raises the threshold of its camera, which does not stop."""
+        """Mark an event. `normal` raises the threshold of its camera, which does not stop.
+
+        With `only_here`, the threshold stays. The camera becomes less sensitive only at the places
+        where the film of the event is unusual. `words` says what has changed. `silent` lists the
+        past events that would not have been raised; with `only_here`, this is an estimate from
+        their strongest moments.
+
+        Example: `curl -H 'Content-Type: application/json' -d '{"mark": "normal", "only_here":
+        true}' http://127.0.0.1:8420/api/events/3/mark`
+        """
         row = found(console.events.get(number), "event", number)
+        require(body.mark == "normal" or not body.only_here, "only_here is for the mark `normal`")
         watched = console.watch.named(row["camera"])
         change = None
-        if body.mark == "normal" and watched is not None:
+        if body.only_here:
+            change = silenced_here(console, watched, row)
+        elif body.mark == "normal" and watched is not None:
             change = silenced(console, watched, row["score"], body.force)
         old, new = (change.old, change.new) if change else (None, None)
         marked = console.events.mark(number, body.mark, old, new)
-        silent = console.events.silent(row["camera"], change.old, change.new) if change else []
+        silent = silent_events(console.events, row["camera"], change) if change else []
         console.hub.publish("mark", {"number": number, "mark": body.mark})
         return {
             "event": shown_event(marked),
             "old": old,
             "new": new,
+            "words": words_of_mark(change, body.only_here) if change else "",
             "silent": [shown_event(one) for one in silent if one["number"] != number],
         }
 
@@ -298,6 +322,10 @@ def add_cameras(router: APIRouter, console: Console) -> None:
 
     def status(watched: Watched) -> dict[str, Any]:
         return status_of(watched, console.events.today())
+
+    def applied(watched: Watched, change: ThresholdChange) -> dict[str, Any]:
+        watch.apply_threshold(watched)
+        return {"old": change.old, "new": change.new, "words": words_of_change(change)}
 
     @router.get("/api/cameras", tags=["cameras"], responses=example({"cameras": [CAMERA]}))
     def cameras() -> dict[str, Any]:
@@ -329,22 +357,33 @@ def add_cameras(router: APIRouter, console: Console) -> None:
         return Response(status_code=204)
 
     @router.post("/api/cameras/{number}/threshold", tags=["cameras"], responses=example(CHANGED))
-    def choose(number: Number, body: CameraThresholdBody) -> dict[str, float]:
+    def choose(number: Number, body: CameraThresholdBody) -> dict[str, Any]:
         """Set the threshold of a camera, which does not stop."""
         watched = found(watch.get(number), "camera", number)
-        change = watched.threshold.choose(body.threshold)
-        watch.apply_threshold(watched)
-        return {"old": change.old, "new": change.new}
+        return applied(watched, watched.threshold.choose(body.threshold))
 
     @router.post(
         "/api/cameras/{number}/threshold/undo", tags=["cameras"], responses=example(CHANGED)
     )
-    def undo(number: Number) -> dict[str, float]:
-        """Go back to the threshold before the last change."""
+    def undo(number: Number) -> dict[str, Any]:
+        """Go back to the threshold, and the less sensitive places, before the last change."""
         watched = found(watch.get(number), "camera", number)
-        change = watched.threshold.undo()
-        watch.apply_threshold(watched)
-        return {"old": change.old, "new": change.new}
+        return applied(watched, watched.threshold.undo())
+
+    @router.delete("/api/cameras/{number}/places", tags=["cameras"], responses=example(
+        {"old": 4.1, "new": 4.1, "words": "The whole view is fully sensitive again."}
+    ))  # fmt: skip
+    def forget_places(number: Number) -> dict[str, Any]:
+        """Make the whole view of a camera fully sensitive again. The threshold stays."""
+        watched = found(watch.get(number), "camera", number)
+        return applied(watched, watched.threshold.use_places(lambda _: NOWHERE))
+
+    @router.get("/api/cameras/{number}/places.png", tags=["cameras"], response_class=Response)
+    def places(number: Number) -> Response:
+        """Return a transparent picture of the less sensitive places, to lay over the camera's."""
+        calibration = found(watch.get(number), "camera", number).threshold.calibration
+        picture = places_picture(calibration.places if calibration else NOWHERE)
+        return Response(picture, media_type="image/png")
 
     @router.get("/live/{number}.jpg", tags=["cameras"], response_class=Response)
     async def live(number: Number, heat: bool = False) -> Response:
@@ -407,6 +446,34 @@ def silenced(console: Console, watched: Watched, score: float, force: bool) -> T
     except DmadError as error:
         advice = "confirm that it rises nevertheless (`force`)"
         raise DmadError(str(error).replace("use --force", advice)) from error
+
+
+def silenced_here(
+    console: Console, watched: Watched | None, event: Mapping[str, Any]
+) -> ThresholdChange:
+    """Make a camera less sensitive at the places where an event was unusual.
+
+    Raises:
+        DmadError: The camera does not exist any more, or there is no film.
+    """
+    name, film = event["camera"], console.folder / CLIPS / event["film"]
+    require(
+        watched is not None,
+        f"there is no camera {name} any more, so no places can be changed; leave out `only_here`",
+    )
+    assert watched is not None
+    require(
+        bool(event["film"]),
+        "the film of this event is missing: it was deleted, or the console was stopped during the "
+        f"event; {ADVICE}",
+    )
+    is_there = film.resolve().parent == (console.folder / CLIPS).resolve() and film.is_file()
+    require(
+        is_there and event["state"] == "end",
+        "the film of this event is not there: it is complete some seconds after the event; if it "
+        f"was deleted, {ADVICE}",
+    )
+    return console.watch.silence_here(watched, film, event["score"])
 
 
 def station_of(console: Console, model: str) -> Station:

@@ -28,10 +28,14 @@ if (page) {
   const id = Number(page.dataset.number);
   new Tile(page.querySelector(".tile"), 300);
   const curve = new Curve(page.querySelector(".curve"), JSON.parse(page.dataset.scores));
+  const showPlaces = connectPlaces(id);
   listen("status", (cameras) => {
     const camera = cameras.find((one) => one.number === id);
     if (!camera) return;
     showStatus(page, camera);
+    showPlaces(camera.places);
+    const undo = document.getElementById("threshold-undo");
+    if (undo) undo.disabled = !camera.can_undo;
     curve.add(camera.time, camera.score, camera.threshold);
   });
   connectThreshold(id);
@@ -50,8 +54,7 @@ function connectThreshold(id) {
     try {
       const answer = await send("POST", `/api/cameras/${id}/${address}`, content);
       form.elements.threshold.value = answer.new.toFixed(3);
-      undo.disabled = address !== "threshold";
-      toast(t("threshold-set", { old: number(answer.old), new: number(answer.new) }));
+      toast(answer.words);
     } catch (error) {
       toast(t("failed", { error: error.message }));
     }
@@ -61,6 +64,37 @@ function connectThreshold(id) {
     change("threshold", { threshold: Number(form.elements.threshold.value) });
   });
   undo.addEventListener("click", () => change("threshold/undo"));
+}
+
+// The less sensitive places: striped over the live picture, and in words. Returns a function that shows
+// those of a status.
+function connectPlaces(id) {
+  const box = document.getElementById("places");
+  const picture = page.querySelector("img.places");
+  const button = document.getElementById("show-places");
+  const forget = document.getElementById("places-forget");
+  let visible = true;
+  const show = (places) => {
+    box.hidden = button.hidden = !places;
+    picture.hidden = !places || !visible;
+    if (!places) return;
+    box.querySelector(".words").textContent = places.words;
+    if (picture.getAttribute("src") !== places.picture) picture.src = places.picture;
+  };
+  button.addEventListener("click", () => {
+    visible = !visible;
+    button.setAttribute("aria-pressed", String(visible));
+    picture.hidden = !visible;
+  });
+  forget.addEventListener("click", async () => {
+    try {
+      toast((await send("DELETE", `/api/cameras/${id}/places`)).words);
+    } catch (error) {
+      toast(t("failed", { error: error.message }));
+    }
+  });
+  show(JSON.parse(box.dataset.places));
+  return show;
 }
 
 function connectZones(id) {

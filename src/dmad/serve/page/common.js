@@ -1,4 +1,5 @@
 // What all pages of the console share: texts, requests, live messages, marks and curves.
+import { connect } from "./live.js";
 
 const texts = JSON.parse(document.getElementById("texts").textContent);
 
@@ -35,17 +36,20 @@ export async function send(method, address, content) {
 }
 
 // Calls a function for each live message of a kind.
-let source = null;
+const handlers = new Map();
+let want = null;
 export function listen(kind, handler) {
-  if (!source) {
-    source = new EventSource("/api/stream");
-    const offline = document.getElementById("offline");
-    offline.textContent = t("offline");
-    source.onerror = () => { offline.hidden = false; };
-    source.onopen = () => { offline.hidden = true; };
-    addEventListener("pagehide", () => source.close());
-  }
-  source.addEventListener(kind, (message) => handler(JSON.parse(message.data)));
+  const offline = document.getElementById("offline");
+  want ??= connect((message) => {
+    if ("online" in message) {
+      offline.textContent = t("offline");
+      offline.hidden = message.online;
+    } else {
+      for (const one of handlers.get(message.kind) ?? []) one(message.content);
+    }
+  });
+  handlers.set(kind, [...(handlers.get(kind) ?? []), handler]);
+  want(kind);
 }
 
 // Keys work unless a person types into a field.
@@ -58,44 +62,110 @@ export function onKey(keys) {
   });
 }
 
-// Marks of events: buttons in a card or on the page of an event.
-export function describeChange(answer) {
-  if (answer.old === null) return "";
-  if (answer.new === answer.old) return t("threshold-stays", { old: number(answer.old) });
-  const rose = t("threshold-rose", { old: number(answer.old), new: number(answer.new) });
-  const names = answer.silent.slice(0, 6).map((event) => `${event.when} (${number(event.score, 1)})`);
-  if (answer.silent.length > 6) names.push("…");
-  return `${rose} ${names.length ? t("silent", { events: names.join(", ") }) : t("silent-none")}`;
+// Marks of events: buttons in a card or on the page of an event. The mark "normal" asks first what shall
+// change, and then says what has changed.
+export async function mark(element, wanted) {
+  const chosen = element.dataset.mark === wanted ? "" : wanted;
+  if (chosen === "normal") {
+    offerChanges(element);
+    return;
+  }
+  try {
+    await sendMark(element, { mark: chosen });
+  } catch (error) {
+    toast(t("failed", { error: error.message }));
+  }
 }
 
-export async function mark(element, wanted, force = false) {
-  const chosen = element.dataset.mark === wanted ? "" : wanted;
-  const change = document.getElementById("change");
+function offerChanges(element) {
+  closeOffer();
+  const offer = make("div", { className: "offer" });
+  offer.setAttribute("role", "group");
+  offer.setAttribute("aria-label", t("offer"));
+  offer.append(make("p", { textContent: t("offer") }));
+  const row = make("div", { className: "row" });
+  for (const change of ["threshold", "here"]) {
+    const button = make("button", { type: "button" });
+    button.dataset.change = change;
+    button.append(make("b", { textContent: t(`offer-${change}`) }), make("small", { textContent: t(`offer-${change}-help`) }));
+    row.append(button);
+  }
+  const cancel = make("button", { type: "button", className: "quiet", textContent: t("offer-cancel") });
+  cancel.dataset.change = "";
+  row.append(cancel);
+  const answer = make("p", { className: "small answer" });
+  answer.setAttribute("role", "status");
+  offer.append(row, answer);
+  offer.addEventListener("click", (event) => {
+    const button = event.target.closest("button");
+    if (!button) return;
+    if (button.dataset.change) choose(element, offer, button.dataset.change === "here", "force" in button.dataset);
+    else closeOffer();
+  });
+  offer.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    closeOffer();
+    element.querySelector('[data-mark="normal"]').focus();
+  });
+  element.querySelector(".marks").after(offer);
+  row.firstElementChild.focus();
+}
+
+function closeOffer() {
+  document.querySelector(".offer")?.remove();
+}
+
+// Sends the mark "normal" with a change. If it is refused, the reason is shown, and the offer stays.
+async function choose(element, offer, onlyHere, force) {
+  const buttons = [...offer.querySelectorAll("button")];
+  const answer = offer.querySelector(".answer");
+  for (const button of buttons) button.disabled = true;
+  answer.textContent = onlyHere ? t("offer-wait") : "";
   try {
-    const answer = await send("POST", `/api/events/${element.dataset.number}/mark`, { mark: chosen, force });
-    showMark(element, chosen);
-    const words = describeChange(answer);
-    const marked = chosen ? t("marked", { mark: t(`mark.${chosen}`) }) : t("unmarked");
-    if (change && words) {
-      change.textContent = words;
-      change.hidden = false;
-      toast(marked);
-    } else {
-      toast(words ? `${marked} ${words}` : marked);
-    }
+    await sendMark(element, { mark: "normal", only_here: onlyHere, force });
+    offer.remove();
   } catch (error) {
-    if (change && wanted === "normal" && !force) {
-      const why = error.message.replace(" (`force`)", "");  // this word is for programs
-      change.textContent = `${why[0].toUpperCase()}${why.slice(1)}.`;
-      const button = document.createElement("button");
-      button.textContent = t("force");
-      button.addEventListener("click", () => { change.hidden = true; mark(element, wanted, true); });
-      change.append(button);
-      change.hidden = false;
-    } else {
-      toast(t("failed", { error: error.message }));
+    const why = error.message.replace(" (`force`)", "");  // this word is for programs
+    answer.textContent = `${why[0].toUpperCase()}${why.slice(1)}.`;
+    for (const button of buttons) button.disabled = false;
+    if (why !== error.message) {
+      const button = make("button", { type: "button", textContent: t("force") });
+      Object.assign(button.dataset, { change: "threshold", force: "" });
+      answer.append(button);
+      button.focus();
     }
   }
+}
+
+function make(name, properties) {
+  return Object.assign(document.createElement(name), properties);
+}
+
+// Sends a mark, and says what it has changed.
+async function sendMark(element, content) {
+  const answer = await send("POST", `/api/events/${element.dataset.number}/mark`, content);
+  showMark(element, content.mark);
+  const words = describeChange(answer, content.only_here);
+  const marked = content.mark ? t("marked", { mark: t(`mark.${content.mark}`) }) : t("unmarked");
+  const change = document.getElementById("change");
+  if (change && words) {
+    change.textContent = words;
+    change.hidden = false;
+    toast(marked);
+  } else {
+    toast(words ? `${marked} ${words}` : marked);
+  }
+}
+
+function describeChange(answer, onlyHere) {
+  if (answer.old === null) return "";
+  const names = answer.silent.slice(0, 6).map((event) => `${event.when} (${number(event.score, 1)})`);
+  if (answer.silent.length > 6) names.push("…");
+  const events = names.join(", ");
+  if (onlyHere) return events ? `${answer.words} ${t("silent-here", { events })}` : answer.words;
+  if (answer.new === answer.old) return t("threshold-stays", { old: number(answer.old) });
+  const rose = t("threshold-rose", { old: number(answer.old), new: number(answer.new) });
+  return `${rose} ${events ? t("silent", { events }) : t("silent-none")}`;
 }
 
 function showMark(element, chosen) {

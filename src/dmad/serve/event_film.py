@@ -1,0 +1,133 @@
+"""Scores the film of an event again, with the model of its camera, while the camera goes on."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import TimeoutError as NoAnswer
+from copy import copy
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmad.calibration.calibration import Calibration
+from dmad.calibration.normal_places import NOWHERE, NormalPlaces
+from dmad.data.footage import footage_from_arrays
+from dmad.errors import DmadError, require
+from dmad.forms.video.feedback import ClipMaps
+from dmad.inference.backend import Backend
+from dmad.inference.inputs import frames_of_clip
+from dmad.watch.camera_worker import CameraWorker
+from dmad.watch.watch import WatchLoop
+
+T = TypeVar("T")
+
+BATCH = 4  # frames of a film that are scored between two frames of the cameras
+TURN = 60.0  # seconds in which a watch takes a batch
+ADVICE = "raise the threshold instead"
+
+
+@dataclass(frozen=True)
+class Turns:
+    """Calls functions in the thread of a watch, between two frames of its cameras.
+
+    Some backends cannot be used by two threads at the same time.
+
+    Args:
+        loop: The watch.
+        stopping: Set when the watch stops.
+    """
+
+    loop: WatchLoop
+    stopping: threading.Event
+
+    def take(self, function: Callable[[], T]) -> T:
+        """Return the result of a function.
+
+        Raises:
+            DmadError: The watch stops, or it is too slow.
+        """
+        results: list[T] = []
+        require(not self.stopping.is_set(), "the console stops; nothing was changed")
+        done = self.loop.call(lambda: results.append(function()))
+        try:
+            done.result(TURN)
+        except NoAnswer as error:
+            raise DmadError(
+                f"the camera took no frame of the film in {TURN:g} s; try it again later"
+            ) from error
+        return results[0]
+
+
+class BackendInTurns:
+    """The backend of a camera, whose batches are computed between two frames of the cameras.
+
+    Args:
+        backend: The backend.
+        turns: Calls it.
+        template: Background template (C, H, W) of the camera; None if the model has none.
+    """
+
+    def __init__(
+        self, backend: Backend, turns: Turns, template: NDArray[np.float32] | None
+    ) -> None:
+        self.templates = None if template is None else template[None]
+        self._backend, self._turns = backend, turns
+
+    def __call__(
+        self, windows: NDArray[np.uint8], backgrounds: NDArray[np.float32] | None
+    ) -> Mapping[str, np.ndarray]:
+        """As `Backend.__call__`."""
+        return self._turns.take(lambda: self._backend(windows, backgrounds))
+
+
+def maps_of_film(film: Path, worker: CameraWorker, turns: Turns) -> ClipMaps:
+    """Score the film of an event with the model and the present background of its camera.
+
+    Raises:
+        DmadError: The film cannot be read or is too short, or the watch stops.
+    """
+    template = turns.take(lambda: worker.stream.window_maker.background)
+    detector = copy(worker.detector)
+    detector.backend, detector.scenes = BackendInTurns(detector.backend, turns, template), ("",)
+    data = detector.config.data
+    frames = frames_of_clip(film, data)
+    require(
+        len(frames) > data.history,
+        f"the film of this event has only {len(frames)} pictures, too few to score it; {ADVICE}",
+    )
+    footage = footage_from_arrays([frames], worker.calibration.fps)
+    return ClipMaps.from_footage(detector, footage, BATCH)
+
+
+def places_of_event(maps: ClipMaps, score: float, calibration: Calibration) -> NormalPlaces:
+    """Return the places of a calibration, and those at which the film of an event raises an alarm.
+
+    If it raises none any more, the places stay as they are.
+
+    Args:
+        maps: The score maps of the film.
+        score: The score of the event, as the camera had it.
+        calibration: The present calibration of the camera.
+
+    Raises:
+        DmadError: The film has lower scores than the event, so it does not show the places.
+    """
+    if maps.alarm_level(calibration) >= calibration.threshold:
+        try:
+            return maps.marked_places(calibration)
+        except DmadError as error:
+            raise DmadError(str(error).replace("leave only_here out", ADVICE)) from error
+    everywhere = replace(calibration, places=NOWHERE)
+    is_silent_now = (
+        score < calibration.threshold or maps.alarm_level(everywhere) >= calibration.threshold
+    )
+    require(
+        is_silent_now,
+        "the film of this event has lower scores than the event had, so that it raises no alarm "
+        f"and does not show the places; {ADVICE}",
+    )
+    return calibration.places

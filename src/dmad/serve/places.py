@@ -1,0 +1,124 @@
+"""The places at which a camera is less sensitive: in words, and as a picture over the camera's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from hashlib import sha256
+from math import ceil
+from typing import Any
+
+import numpy as np
+
+from dmad.calibration.calibration import Calibration
+from dmad.calibration.normal_places import (
+    NOWHERE,
+    SMALLEST_WEIGHT,
+    LostSensitivity,
+    NormalPlaces,
+    lost_sensitivity,
+)
+from dmad.drawing.pictures import encoded
+from dmad.serve.event_rows import EventRows
+from dmad.serve.models import ThresholdChange
+from dmad.serve.texts import place_of, text
+
+SIDE = 512  # height and width of the picture in pixels
+STRIPES = 16  # pixels from one stripe to the next
+COLOUR = (74, 144, 255)
+FAINTEST, STRONGEST = 0.15, 0.6  # opacity where a place counts nearly fully, and not at all
+STRIPE = 0.25  # a stripe is more opaque by this
+
+
+def shown_places(number: int, calibration: Calibration | None) -> dict[str, Any] | None:
+    """Return what is shown of the less sensitive places of a camera, ready for JSON.
+
+    Args:
+        number: The camera.
+        calibration: Its threshold and places.
+
+    Returns:
+        None if no place is less sensitive.
+    """
+    lost = lost_sensitivity(NOWHERE, calibration.places) if calibration else None
+    if calibration is None or lost is None:
+        return None
+    version = sha256(calibration.places.picture.encode()).hexdigest()[:12]
+    return {
+        "share": round(lost.share, 3),
+        "factor": round(lost.factor, 2),
+        "words": text("places.now", **_values(lost)),
+        "picture": f"/api/cameras/{number}/places.png?v={version}",
+    }
+
+
+def words_of_change(change: ThresholdChange) -> str:
+    """Say what a change has changed: the threshold, places, or nothing."""
+    parts = []
+    if change.new != change.old:
+        parts.append(text("change.threshold", old=f"{change.old:.2f}", new=f"{change.new:.2f}"))
+    before, after = change.before.places, change.after.places
+    if lost := lost_sensitivity(before, after):
+        parts.append(text("change.less", **_values(lost)))
+    if gained := lost_sensitivity(after, before):
+        parts.append(text("change.more" if after else "change.everywhere", **_values(gained)))
+    return " ".join(parts) or text("change.nothing")
+
+
+def words_of_mark(change: ThresholdChange, only_here: bool) -> str:
+    """Say what the mark `normal` of an event has changed."""
+    if only_here and change.after == change.before:
+        return text("change.silent")
+    return words_of_change(change)
+
+
+def silent_events(rows: EventRows, camera: str, change: ThresholdChange) -> list[dict[str, Any]]:
+    """Return the past events of a camera that would not have been raised after a change.
+
+    For a higher threshold, this is known from their scores. For less sensitive places, it is
+    estimated from the score and the place of their strongest moment: an event may be silent there,
+    and still be raised at another place.
+    """
+    before, after = change.before, change.after
+    if after.places == before.places:
+        return rows.silent(camera, before.threshold, after.threshold)
+    weights = after.places.weights() / np.maximum(before.places.weights(), SMALLEST_WEIGHT)
+    needed = after.scorer.raw(after.threshold)
+    return [
+        event
+        for event in rows.silent(camera, after.threshold, np.inf)
+        if after.scorer.raw(event["score"]) * _highest_in(weights, event["box"]) < needed
+    ]
+
+
+def _highest_in(weights: np.ndarray, box: Sequence[float]) -> float:
+    """The highest of the weights (H, W) inside a box."""
+    height, width = weights.shape
+    left, right = int(box[0] * width), max(ceil(box[2] * width), int(box[0] * width) + 1)
+    top, bottom = int(box[1] * height), max(ceil(box[3] * height), int(box[1] * height) + 1)
+    return float(weights[top:bottom, left:right].max(initial=0.0))
+
+
+@lru_cache(maxsize=64)
+def places_picture(places: NormalPlaces) -> bytes:
+    """Return a PNG picture to be laid over that of the camera.
+
+    It is striped and more opaque where scores count less, and transparent elsewhere.
+    """
+    loss = 1 - places.weights(SIDE)
+    opacity = np.where(loss > 0, FAINTEST + (STRONGEST - FAINTEST) * loss, 0)
+    y, x = np.indices((SIDE, SIDE))
+    opacity += STRIPE * ((x + y) % STRIPES < STRIPES // 4) * (loss > 0)
+    picture = np.empty((SIDE, SIDE, 4), np.uint8)
+    picture[..., :3] = COLOUR
+    picture[..., 3] = np.round(255 * opacity)
+    return encoded(picture, "PNG")
+
+
+def _values(lost: LostSensitivity) -> dict[str, str]:
+    """The values that texts about less sensitive places have."""
+    return {
+        "where": place_of((*lost.centre, *lost.centre)),
+        "share": f"{max(1, round(100 * lost.share))}",
+        "factor": f"{max(1.1, lost.factor):.1f}",
+    }
