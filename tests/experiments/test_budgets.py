@@ -48,6 +48,12 @@ def test_the_wide_interval_includes_the_uncertainty_of_the_threshold():
     assert short.wide_interval[1] > long.wide_interval[1]
 
 
+def test_an_extrapolated_threshold_has_no_wide_interval():
+    extrapolated = case(6, 1, 1.0, threshold_hours=0.5)
+    assert extrapolated.wide_interval is None
+    assert extrapolated.row[5:7] == ("", "")
+
+
 def test_the_wide_interval_holds_the_budget_in_nine_of_ten_repetitions():
     random = np.random.default_rng(0)
     counts = random.poisson(40, (2, 500)).T
@@ -73,9 +79,12 @@ def test_alarms_are_counted_in_each_weather_of_the_training_and_in_all(tmp_path,
     config = recipes.recipe("street", size=32, epochs=1, limit=16, weathers=("clear", "snow"))
     run = train_network(config, tmp_path)
     cases = budgets(run.folder, tmp_path / "out", Hours(0.01, 0.01))
+    own = ["clear, own threshold", "snow, own threshold"]
     assert [case.footage for case in cases] == [
-        name for name in ("clear", "snow", "all") for _ in BUDGETS
+        name for name in ("clear", "snow", "all", *own) for _ in BUDGETS
     ]
+    hours = {case.footage: case.threshold_hours for case in cases}
+    assert hours["clear"] == hours["all"] == pytest.approx(2 * hours["snow, own threshold"])
     counts = {case.footage: case.alarms.false_events for case in cases if case.budget == 60}
     assert counts["clear"] + counts["snow"] == counts["all"]
 

@@ -41,9 +41,10 @@ COLUMNS = (
     "normal h",
     "event recall",
 )
+FEWEST_EVENTS = 5  # that a budget allows in the footage for thresholds; with fewer, no interval
 NOTE = (
-    "{} of {} budgets are inside the exact 90 % interval of the realised rate. {} are inside the "
-    "interval that also includes the uncertainty of the threshold (column *with threshold*)."
+    "{} of {} budgets are inside the exact 90 % interval of the realised rate. {} of {} are inside "
+    "the interval that also includes the uncertainty of the threshold (column *with threshold*)."
 )
 
 
@@ -100,14 +101,17 @@ class Case:
         return low <= self.budget <= high
 
     @property
-    def wide_interval(self) -> tuple[float, float]:
+    def wide_interval(self) -> tuple[float, float] | None:
         """The 90 % interval of the rate that includes the uncertainty of the threshold.
 
         At its threshold, the footage that it was chosen with has about as many events as the budget
         allows. So two numbers of events are compared, and the interval of their ratio is exact for
-        Poisson counts (Clopper and Pearson).
+        Poisson counts (Clopper and Pearson). None: this footage is too short for the budget, so the
+        threshold was extrapolated.
         """
         count, chosen = self.alarms.false_events, self.budget * self.threshold_hours
+        if chosen < FEWEST_EVENTS:
+            return None
         outside = (1 - CONFIDENCE) / 2
         low = stats.beta.ppf(outside, count, chosen + 1) if count else 0.0
         high = stats.beta.ppf(1 - outside, count + 1, chosen)
@@ -117,25 +121,50 @@ class Case:
     @property
     def fits_wide(self) -> bool:
         """True if the budget is inside `wide_interval`."""
-        low, high = self.wide_interval
+        low, high = self.wide_interval or (np.inf, np.inf)
         return low <= self.budget <= high
 
     @property
     def row(self) -> tuple[str, ...]:
         """A row of the table."""
-        alarms = self.alarms
+        alarms, wide = self.alarms, self.wide_interval
         return (
             self.footage,
             f"{self.budget:g}",
             f"{alarms.false_per_hour:.1f}",
             "{:.1f} to {:.1f}".format(*alarms.false_interval),
             "yes" if self.fits else "no",
-            "{:.1f} to {:.1f}".format(*self.wide_interval),
-            "yes" if self.fits_wide else "no",
+            "{:.1f} to {:.1f}".format(*wide) if wide else "",
+            ("yes" if self.fits_wide else "no") if wide else "",
             f"{alarms.false_events}",
             f"{alarms.normal_hours:.3g}",
             "" if np.isnan(alarms.recall) else f"{alarms.recall:.2f}",
         )
+
+
+@dataclass(frozen=True, eq=False)
+class BudgetTest:
+    """Footage to choose thresholds with, and other footage to count alarms in, by its name."""
+
+    held_out: ScoredFootage
+    counted: Mapping[str, ScoredFootage]
+
+    def cases(self, detector: Detector) -> list[Case]:
+        """Choose a threshold for each budget, and count the alarms in all footage."""
+        chosen = [
+            choose_threshold(
+                self.held_out.terms,
+                f"{budget}/hour",
+                shape=detector.calibration.shape if detector.calibration else AlarmShape(),
+                weight=usual_weight(detector),
+            )
+            for budget in BUDGETS
+        ]
+        return [
+            Case(name, budget, count_alarms(calibration, footage), self.held_out.terms.hours)
+            for name, footage in self.counted.items()
+            for budget, calibration in zip(BUDGETS, chosen, strict=True)
+        ]
 
 
 def budgets(
@@ -149,9 +178,9 @@ def budgets(
 
     Thresholds are set on the held-out clips of the run. False alarms are counted on the normal
     frames of its test split. For recipe street, both kinds of footage are generated, with all
-    weathers of the training. One threshold is for all weathers. The alarms are counted in each
-    weather and in all. The scores are stored in `out`, so that the same command continues after an
-    interruption.
+    weathers of the training. The alarms are counted in each weather and in all, with one threshold
+    for all weathers, and in each weather with a threshold of its own. The scores are stored in
+    `out`, so that the same command continues after an interruption.
 
     Args:
         run: Run folder of a video model.
@@ -172,33 +201,18 @@ def budgets(
     data = with_locations(detector.config.data, root, cache)
     if data.layout == "street":
         street = StreetFootage.of_run(detector, run, out / "footage", hours.seed)
-        held_out, counted = generate_footage(street, hours)
+        tests = street_tests(street, hours)
     else:
-        held_out, test = read_footage(detector, data)
-        counted = {"test split": test}
-    thresholds = [(budget, choose(budget, held_out, detector)) for budget in BUDGETS]
-    cases = [
-        Case(name, budget, count_alarms(calibration, footage), held_out.terms.hours)
-        for name, footage in counted.items()
-        for budget, calibration in thresholds
-    ]
+        tests = [split_test(detector, data)]
+    cases = [case for test in tests for case in test.cases(detector)]
     fitting, wide = sum(case.fits for case in cases), sum(case.fits_wide for case in cases)
-    note = NOTE.format(fitting, len(cases), wide)
+    measured = sum(case.wide_interval is not None for case in cases)
+    note = NOTE.format(fitting, len(cases), wide, measured)
     rows = [case.row for case in cases]
     table = Table("False alarms: budget and count", COLUMNS, rows, [note])
     print_table(table)
     write_table(table, out / "budgets")
     return cases
-
-
-def choose(budget: float, held_out: ScoredFootage, detector: Detector) -> Calibration:
-    """Choose the threshold for a budget on held-out footage."""
-    return choose_threshold(
-        held_out.terms,
-        f"{budget}/hour",
-        shape=detector.calibration.shape if detector.calibration else AlarmShape(),
-        weight=usual_weight(detector),
-    )
 
 
 def count_alarms(calibration: Calibration, footage: ScoredFootage) -> AlarmMetrics:
@@ -208,15 +222,14 @@ def count_alarms(calibration: Calibration, footage: ScoredFootage) -> AlarmMetri
     return alarm_metrics(scores, footage.labels, terms.clip_lengths, calibration.rule, terms.fps)
 
 
-def read_footage(detector: Detector, data: DataConfig) -> tuple[ScoredFootage, ScoredFootage]:
-    """Score the held-out clips and the test split; return both."""
+def split_test(detector: Detector, data: DataConfig) -> BudgetTest:
+    """Score the held-out clips and the test split."""
     held_out, test = load_split(data, "held_out"), load_split(data, "test")
     fps = frame_rate(held_out.footage.clips, data.fps)
     require(fps > 0, "the frame rate of the footage is unknown; train with --data.fps")
-    return (
-        scored_footage(score_clips(detector, held_out.footage), fps),
-        scored_footage(score_clips(detector, test.footage), fps, test.labels),
-    )
+    counted = scored_footage(score_clips(detector, test.footage), fps, test.labels)
+    chosen = scored_footage(score_clips(detector, held_out.footage), fps)
+    return BudgetTest(chosen, {"test split": counted})
 
 
 def scored_footage(
@@ -229,19 +242,25 @@ def scored_footage(
     return ScoredFootage(terms, np.zeros(lengths.sum()) if labels is None else labels)
 
 
-def generate_footage(
-    street: StreetFootage, hours: Hours
-) -> tuple[ScoredFootage, Mapping[str, ScoredFootage]]:
+def street_tests(street: StreetFootage, hours: Hours) -> list[BudgetTest]:
     """Generate and score normal street footage.
 
     Returns:
-        The footage for thresholds, and the footage for the count: of each weather, and all.
+        A test with one threshold for all weathers, counted in each weather and in all. If there are
+        several weathers: also a test for each, with a threshold of its own.
     """
-    held_out = street.score(street.for_thresholds(hours.thresholds))
-    clips = street.to_count(hours.counted)
-    every, weathers = normal(street.score(clips)), street.weathers_of(clips)
-    counted = {name: every.clips(weathers == name) for name in street.weathers}
-    return normal(held_out), counted | ({"all": every} if len(counted) > 1 else {})
+    first, second = street.for_thresholds(hours.thresholds), street.to_count(hours.counted)
+    held_out, counted = normal(street.score(first)), normal(street.score(second))
+    chosen = {name: held_out.clips(street.weathers_of(first) == name) for name in street.weathers}
+    each: dict[str, ScoredFootage] = {
+        name: counted.clips(street.weathers_of(second) == name) for name in street.weathers
+    }
+    if len(each) == 1:
+        return [BudgetTest(held_out, each)]
+    own = [
+        BudgetTest(chosen[name], {f"{name}, own threshold": each[name]}) for name in street.weathers
+    ]
+    return [BudgetTest(held_out, each | {"all": counted}), *own]
 
 
 def normal(terms: HeldOut) -> ScoredFootage:
