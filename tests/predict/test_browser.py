@@ -59,13 +59,13 @@ def test_images_are_filtered_by_verdict_and_name(browser: Browser, images: Path)
     assert set(shown()) == {"anomalous", "good"}
     everything = len(shown())
     browser.find("button[data-verdict='anomalous']").click()
-    assert set(shown()) == {"anomalous"}
+    browser.becomes(lambda: set(shown()), {"anomalous"})
     anomalous = len(shown())
     browser.find("button[data-verdict='good']").click()
-    assert shown() == ["good"] * (everything - anomalous)
+    browser.becomes(shown, ["good"] * (everything - anomalous))
     browser.find("#name").send_keys("PART-")
-    assert shown() == ["good"]
-    assert browser.find("#shown").text == f"1 of {everything} shown"
+    browser.becomes(shown, ["good"])
+    browser.shows("#shown", f"1 of {everything} shown")
 
 
 @pytest.mark.usefixtures("quiet")
@@ -73,6 +73,6 @@ def test_a_printed_page_has_several_columns_and_no_buttons(browser: Browser, ima
     browser.open(images, 1280)
     browser.send("Emulation.setEmulatedMedia", media="print")
     columns = "getComputedStyle(document.querySelector('.cards')).gridTemplateColumns"
-    assert len(browser.run(f"return {columns}").split()) == 4
-    assert not browser.find(".filter").is_displayed()
+    browser.becomes(f"return {columns}.split(' ').length", 4)
+    browser.until("return !document.querySelector('.filter').offsetHeight")
     browser.send("Emulation.setEmulatedMedia", media="")

@@ -59,12 +59,12 @@ def test_a_clip_is_selected_by_list_button_or_thumbnail(browser: Browser, file: 
     browser.draw("#timeline")
     chosen = "return document.getElementById('clip').value"
     browser.find("#next").click()
-    assert browser.run(chosen) == "1"
-    assert "2 events detected" in browser.find("#clip-words").text
+    browser.becomes(chosen, "1")
+    browser.shows("#clip-words", "2 events detected")
     browser.find("[data-clip='2']").click()
-    assert browser.run(chosen) == "2"
+    browser.becomes(chosen, "2")
     browser.find("#clip option[value='0']").click()
-    assert browser.run("return document.querySelector('[aria-current=true]').dataset.clip") == "0"
+    browser.becomes("return document.querySelector('[aria-current=true]').dataset.clip", "0")
 
 
 @pytest.mark.usefixtures("quiet")
@@ -77,9 +77,9 @@ def test_keys_move_and_zoom_the_timeline(browser: Browser, file: Path) -> None:
     plot.send_keys("+")
     before = browser.zoomed()
     plot.send_keys(Keys.ARROW_LEFT)
-    assert browser.range()[0] < before[0]
+    browser.until(f"return timeline.layout.xaxis.range[0] < {before[0]}")
     plot.send_keys("0")
-    assert browser.range() == pytest.approx((-0.05, 17.05))
+    browser.becomes(browser.range, pytest.approx((-0.05, 17.05)))
 
 
 @pytest.mark.usefixtures("quiet")
@@ -111,6 +111,7 @@ def test_the_page_fits_the_width_of_a_phone(browser: Browser, file: Path) -> Non
     for chart in ("#timeline", ".square", ".small.chart"):
         browser.draw(chart)
     browser.find("summary").click()
+    browser.until("return document.querySelector('details').open")
     assert browser.run("return document.documentElement.scrollWidth") <= 360
 
 
@@ -145,7 +146,7 @@ def test_page_and_charts_follow_the_colour_scheme(browser: Browser, file: Path) 
     feature = {"name": "prefers-color-scheme", "value": "light"}
     browser.send("Emulation.setEmulatedMedia", features=[feature])
     browser.until(f"{text} === 'rgb(90, 96, 102)'")
-    assert brightness(browser.run(ground)) > 240
+    browser.becomes(lambda: brightness(browser.run(ground)) > 240, True)
 
 
 def brightness(colour: str) -> float:
@@ -158,12 +159,12 @@ def test_pictures_are_enlarged_and_closed(browser: Browser, file: Path) -> None:
 
     browser.open(file, 1280)
     browser.find(".enlarge").click()
-    assert browser.find("#viewer-title").text == "Clip 1, frame 70"
-    assert browser.run("return document.getElementById('viewer-image').naturalWidth") == 256
+    browser.shows("#viewer-title", "Clip 1, frame 70")
+    browser.becomes("return document.getElementById('viewer-image').naturalWidth", 256)
     browser.find("#viewer-next").click()
-    assert browser.find("#viewer-title").text == "Clip 2, frame 80"
+    browser.shows("#viewer-title", "Clip 2, frame 80")
     browser.find("#viewer-next").send_keys(Keys.ESCAPE)
-    assert not browser.find("#viewer").is_displayed()
+    browser.becomes(lambda: browser.find("#viewer").is_displayed(), False)
 
 
 @pytest.mark.usefixtures("quiet")
@@ -175,4 +176,4 @@ def test_a_page_without_scores_works(browser: Browser, empty: Report, tmp_path: 
     browser.open(path, 1280)
     browser.draw("#timeline")
     browser.draw(".small.chart")
-    assert "no score" in browser.find("#clip-words").text
+    browser.shows("#clip-words", "no score")
