@@ -54,24 +54,22 @@ class CalibrationRequest:
         footage: Normal videos, folders of frames, or images, or folders of them. The model must not
             have been trained on them (default: the footage of the last calibration; for the first
             calibration the footage that was held out from training).
-        normal: What raised a false alarm: clips, images, or ids of events. The threshold rises
-            just enough that these raise no alarm again. If the view has no threshold yet, a first
-            threshold is computed from the clips.
-        events: Folder with past events: the folder that `dmad predict` or `dmad watch` wrote. A
-            message names those that raise no alarm with the new threshold (default: the folder of a
-            clip that `dmad watch` stored).
+        normal: Clips, images, or ids of events that raised a false alarm. The threshold rises just
+            enough that they raise no alarm again. If the view has no threshold yet, a first
+            threshold is computed from these clips.
+        events: Folder that `dmad predict` or `dmad watch` wrote. A message names its events that
+            raise no alarm any more (default: the folder of a film that `dmad watch` stored).
         threshold: A threshold that you choose. The budget then has no effect.
         force: Allow `normal` to raise the threshold to more than twice its value.
-        only_here: Keep the threshold. Instead, scores count less at the places where the clips in
-            `normal` are unusual, so that these clips raise no alarm any more. Video only.
+        only_here: Keep the threshold. Instead, make the model less sensitive at the places where
+            the clips in `normal` are unusual. Video only.
         undo: Restore the threshold that was replaced last.
         false_alarms: Budget of false alarms: `1/day`, `2/hour`, `0.001/frame`, for images
-            `0.01/image`, or `1%` of the frames or images (default: the budget of the last
-            calibration; for the first calibration 1/hour, or 0.01/image).
+            `0.01/image`, or `1%` of the frames or images (default for the first calibration:
+            1/hour, or 0.01/image).
         alarm: Rule for the start and end of alarms. Video only.
-        weight: Weight of the deformation in the calibrated score (default: the weight of the last
-            calibration; for the first calibration the weight in the settings of the model). Video
-            only.
+        weight: Weight of the deformation in the calibrated score (default for the first
+            calibration: the weight in the settings of the model). Video only.
         fps: Frame rate of footage that does not state it, such as folders of frames. Video only.
         scene: Name of the camera view that the footage shows. Video only.
         zone: Part of the view or of each image that is scored (default: the zone of the last

@@ -43,8 +43,8 @@ def calibrate_command(
         run: Run folder of `dmad train`, folder of an export, or .safetensors file. With --out also
             the name of a model that comes with dmad, such as ped2.
         footage: Normal videos, folders of frames, or images. The model must not have been trained
-            on them (default: the footage of the last calibration; for the first calibration the
-            footage that was held out from training).
+            on them (default: the footage of the last calibration, at first the footage that was
+            held out from training).
         request: Options of the calibration.
         zone: Part of the view that is scored.
         data: Where the data set is.

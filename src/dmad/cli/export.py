@@ -20,9 +20,8 @@ def export_command(
     """Write a model for ONNX Runtime or OpenVINO, to use without PyTorch.
 
     The export includes the pre-processing, the deformation and the threshold. Its scores
-    are compared with those of PyTorch on normal clips, or on generated frames if there is
-    no data set. If they differ too much, nothing is written. The command prints the path of
-    the folder.
+    are compared with those of PyTorch. If they differ too much, nothing is written. The
+    command prints the path of the folder.
 
     Example: dmad export RUN --format openvino --precision int8
 
@@ -30,8 +29,8 @@ def export_command(
         run: Run folder of `dmad train`, .safetensors file, or name of a model that comes with dmad,
             such as ped2.
         format: Runtime for which the model is written.
-        precision: Precision of the computation. bf16 is for openvino only. int8 takes its value
-            ranges from held-out normal clips, and from synthetic anomalies in them.
+        precision: Precision of the computation. bf16 is for openvino only. int8 needs the data
+            set.
         out: Folder to write to (default: RUN/export/FORMAT-PRECISION).
         data: Where the data set is.
     """

@@ -14,10 +14,12 @@ if TYPE_CHECKING:
 def ledger_command(scores: Path, recipe: str = "", out: Path | None = None) -> None:
     """Compute the table of results (ledger) of any method from a file of its frame scores.
 
-    The file is a NumPy archive (.npz), as `numpy.savez` writes it. It contains one or more
-    of the arrays `score`, `reconstruction`, `deformation` and `gradient`, with one value
-    for each frame (larger means more anomalous, NaN means no score), the array `labels`
-    (1 means abnormal), and the array `clip_lengths` (number of frames of each clip).
+    The file is a NumPy archive (.npz), as `numpy.savez` writes it. It contains these arrays:
+
+    - `score`: one value for each frame. Larger means more anomalous. NaN means no score.
+      Instead of it or beside it: `reconstruction`, `deformation` or `gradient`.
+    - `labels`: one value for each frame. 1 means abnormal.
+    - `clip_lengths`: number of frames of each clip.
 
     Example: dmad ledger scores.npz --recipe ped2
 

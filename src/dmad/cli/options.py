@@ -29,12 +29,10 @@ class ZoneOptions:
     """Part of the view that is scored.
 
     Args:
-        include: Polygon. Only its inside is scored. Write its corners as x,y, where 0,0 is the
-            upper left and 1,1 the lower right corner of the picture, for example "0,0.4 1,0.4 1,1
-            0,1". Several polygons are written as a list. Instead of a polygon, you can name an
-            image file: its pixels above 0 are scored.
-        exclude: Polygon or image file, written in the same way. The inside of the polygon, or the
-            pixels of the image file above 0, are not scored.
+        include: Polygon, such as "0,0.4 1,0.4 1,1 0,1". Only its inside is scored. A corner is x,y:
+            0,0 is the upper left, 1,1 the lower right corner of the picture. Several polygons are
+            written as a list. An image file works too: its pixels above 0 are scored.
+        exclude: Polygon or image file, as for include. This part is not scored.
     """
 
     include: str | list[str] = ""

@@ -20,11 +20,10 @@ def predict_command(
 ) -> None:
     """Score videos and images, and draw what is anomalous in them.
 
-    For a video, the command writes its scores and events as CSV, a chart of the scores
-    over time, pictures that explain the frames with the highest scores, and an annotated
-    video. For images, it writes their verdicts as CSV and a heat map of each image. The
-    page index.html in the output folder shows the results, the strongest first. For
-    videos, the command prints the folder of each; for images, the output folder.
+    For a video, the command writes scores and events as CSV, a chart of the scores,
+    pictures of the frames with the highest scores, and an annotated video. For images, it
+    writes verdicts as CSV and heat maps. The page index.html in the output folder shows
+    the results, the strongest first. The command prints the folders with the results.
 
     Example: dmad predict ped2 VIDEO.mp4 --out found
 

@@ -20,13 +20,13 @@ def scan_command(
 ) -> None:
     """Judge an archive of films or images on all cores of this machine, or on a Ray cluster.
 
-    The page index.html in the output folder shows what was judged, what could not be read and why,
-    and the strongest events with pictures and films. The folder scores holds all scores as a
-    Parquet data set, and events.parquet holds all events. If the command is stopped or killed,
-    --resume judges only what is missing. It also judges new files, and files that have changed.
+    The page index.html in the output folder shows the strongest events with pictures and films, and
+    what could not be read. The folder scores holds all scores as a Parquet data set, and
+    events.parquet holds all events. --resume continues a scan that was stopped. It also judges new
+    files, and files that have changed.
 
-    The exit code is 0 if everything was judged, 1 if something was left out (left_out.csv says what
-    and why), and 2 for bad input, or if the scan was stopped.
+    Exit code 0 means that everything was judged, and 1 that something was left out (left_out.csv
+    says what and why). 2 means bad input, or that the scan was stopped.
 
     Examples:
       dmad scan RUN recordings/ --out found
@@ -34,10 +34,10 @@ def scan_command(
       dmad scan --resume found
 
     Args:
-        model_and_archives: The model (run folder of `dmad train`, folder of an export, .safetensors
-            file, or name of a model that comes with dmad, such as ped2), then the archives. An
-            archive is a folder, a file, a pattern with *, a .txt, .csv or .parquet list of paths,
-            or an address such as s3://bucket/folder.
+        model_and_archives: The model, then the archives. A model is a run folder of `dmad train`,
+            the folder of an export, a .safetensors file, or the name of a model that comes with
+            dmad, such as ped2. An archive is a folder, a file, a pattern with *, a .txt, .csv or
+            .parquet list of paths, or an address such as s3://bucket/folder.
         settings: What is judged, and what is written.
         options: Where the work is done.
         resume: Folder of a scan to continue, without a model and archives.

@@ -18,13 +18,12 @@ class ScanSettings:
 
     Args:
         out: Folder to write to.
-        views: YAML file that names cameras, as for `dmad watch`. The source of a camera is a
-            folder, a pattern of paths, or a view. Each camera can have its own scene, calibration,
-            include, exclude and fps.
-        scene: Name of the camera view that the archive shows, for sources that belong to no camera
-            in the YAML file (default: the only view of the model, or with several views the name
-            of the folder of each source).
-        strongest: Number of events of which a picture and a film are written.
+        views: YAML file with cameras, as for `dmad watch`. The source of a camera is a folder, a
+            pattern of paths, or a view.
+        scene: Name of the camera view that the archive shows. A camera in the YAML file can have
+            another one (default: the only view of the model, or with several views the name of the
+            folder of each source).
+        strongest: Number of events that get a picture and a film.
         stretch: Length in seconds of the stretches into which long films are cut.
     """
 
@@ -43,15 +42,15 @@ class WorkerOptions:
     """Where the work is done. These settings do not change the results.
 
     Args:
-        workers: Number of workers (default: one for each processor core, or with Ray one for each
-            core of the cluster).
+        workers: Number of workers (default: one for each processor core of the machine or the Ray
+            cluster).
         threads_per_worker: Processor cores of a worker.
         gpus_per_worker: GPUs of a worker, such as 1 or 0.5. With 0, workers use processor cores.
         ray: Use a Ray cluster: `auto` for the cluster that this machine belongs to (if there is
             none, Ray starts on this machine), `local` for a new one on this machine, or an address.
             All machines must see the same folders.
-        limit_rate: Largest number of frames or images that are judged per second, by all workers
-            together (default: no limit).
+        limit_rate: Largest number of frames or images per second, of all workers together (default:
+            no limit).
     """
 
     workers: int = 0

@@ -17,9 +17,9 @@ class CameraSettings:
             template comes from the past frames of the camera.
         calibration: Threshold file that `dmad calibrate --out` wrote (default: the threshold that
             is stored with the model).
-        fps: Frames per second that are scored. If a source has more, frames are dropped. It is also
-            the frame rate of recordings that do not state it (default: the frame rate that was used
-            for the threshold).
+        fps: Frames per second that are scored. Frames of a faster source are dropped. Recordings
+            that state no frame rate get this one (default: the frame rate that was used for the
+            threshold).
     """
 
     scene: str = ""
@@ -32,11 +32,11 @@ class WatchSettings:
     """Which files are written, and how often the count message is sent.
 
     Args:
-        out: Folder for events.jsonl, for a film and a thumbnail picture of each event, and for the
-            page index.html (default: no files are written).
+        out: Folder for events.jsonl, the page index.html, and a film and a picture of each event
+            (default: no files are written).
         before: Length of a film before the event starts, in seconds.
         after: Length of a film after the event ends, in seconds.
-        every: Seconds between two `count` messages, which contain the numbers of frames and events.
+        every: Seconds between two `count` messages, with the numbers of frames and events.
     """
 
     out: Path | None = None
