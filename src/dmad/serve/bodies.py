@@ -39,7 +39,7 @@ class MarkBody(_Body):
         False,
         description="With `normal`: the threshold stays. Instead, the camera becomes less "
         "sensitive at the places where the film of the event is unusual. The film is scored "
-        "again, which takes some seconds.",
+        "again, and the answer comes when this is done.",
         examples=[True],
     )
 
