@@ -1,12 +1,17 @@
 """`dmad bench`: the table on screen is the table that is written."""
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+import torch
 
-from dmad.bench import EXPORTS, PLAIN, bench, time_in_turn
+import dmad.bench
+from dmad.bench import EXPORTS, PEERS, PLAIN, bench, time_in_turn
 from dmad.cli.main import run
+from dmad.errors import DmadError
+from dmad.experiments.anomalib_methods import AnomalibMethod
 
 
 def test_prediction_is_timed_in_both_ways(tmp_path: Path) -> None:
@@ -32,6 +37,34 @@ def test_every_kind_of_export_is_timed_on_the_same_video() -> None:
     rows = bench("deploy", [32], rounds=1, frames=7).rows
     assert [row[0] for row in rows] == [PLAIN, "PyTorch as shipped", *EXPORTS]
     assert float(rows[0][-1]) == 1.0
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_exports_of_images_are_timed_beside_other_methods(monkeypatch) -> None:
+    """With a convolution in place of each method of anomalib, which need not be installed."""
+    for package in ("onnx", "openvino", "nncf"):
+        pytest.importorskip(package, reason="needs pip install 'dmad[export]'")
+
+    def export(method: AnomalibMethod, folder: Path) -> Path:
+        folder.mkdir()
+        x = torch.zeros(1, 3, method.size, method.size)
+        file = folder / "model.onnx"
+        torch.onnx.export(torch.nn.Conv2d(3, 1, 3), (x,), file, input_names=["input"], dynamo=False)
+        return file
+
+    monkeypatch.setattr(AnomalibMethod, "export", export)
+    monkeypatch.setattr(dmad.bench, "require_anomalib", lambda: None)
+    monkeypatch.setattr(dmad.bench, "BANK", 50)
+    rows = bench("peers", [64], rounds=1).rows
+    own = ["images, fp32", "images, int8", "patches, fp32", "patches, int8"]
+    assert [row[0] for row in rows] == [*own, *PEERS]
+    assert [float(rows[len(own) + i][4 + i]) for i in range(len(PEERS))] == [1.0] * len(PEERS)
+
+
+def test_the_comparison_says_what_to_install() -> None:
+    if find_spec("anomalib") is None:
+        with pytest.raises(DmadError, match=r"needs anomalib; pip install 'dmad\[peers\]'"):
+            bench("peers", [64])
 
 
 def test_jobs_run_in_turn_and_the_first_round_does_not_count() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from statistics import median
@@ -19,7 +20,7 @@ import numpy as np
 import torch
 
 from dmad import recipes
-from dmad.config import Config, TrainedConfig, changed
+from dmad.config import Config, DataConfig, PatchModelConfig, TrainedConfig, changed
 from dmad.data.reading.decode import decode
 from dmad.data.reading.frame_format import FrameFormat
 from dmad.data.synthetic.street import Street, normal_clip
@@ -27,19 +28,28 @@ from dmad.data.windows import Batch
 from dmad.drawing.pictures import save_png
 from dmad.drawing.video_writer import VideoWriter
 from dmad.evaluation.table import Table
+from dmad.experiments.anomalib_methods import (
+    EFFICIENT_AD,
+    REVERSE_DISTILLATION,
+    AnomalibMethod,
+    PeerSettings,
+    require_anomalib,
+)
 from dmad.export.export import Format, Precision, missing_packages, write_graph
 from dmad.form import TrainedForm
 from dmad.forms import form_of
 from dmad.hardware import ComputeSettings, compute_settings
 from dmad.inference.detector import Detector
-from dmad.inference.exported_backend import ExportedBackend, load_graph
+from dmad.inference.exported_backend import ExportedBackend, Graph, load_graph, load_openvino
 from dmad.inference.torch_backend import TorchBackend
+from dmad.model.patch_bank import PatchBank
 from dmad.runs import GRAPH_FILES
 
 ROUNDS = 7
 BATCH = 8  # samples of a training step
 FRAMES = 24  # of the video
 IMAGES = 4  # scored in a round
+BANK = PatchModelConfig.patches  # number of random patches of a bank
 
 PLAIN = "PyTorch, plain float32"
 EXPORTS: dict[str, tuple[Format, Precision]] = {
@@ -49,7 +59,13 @@ EXPORTS: dict[str, tuple[Format, Precision]] = {
     "OpenVINO int8": ("openvino", "int8"),
 }
 
-What = Literal["train", "predict", "images", "deploy"]
+PEERS = {  # methods of anomalib, with the network of each
+    "RD, wide ResNet-50": (REVERSE_DISTILLATION, "wide_resnet50_2"),
+    "RD, ResNet-18": (REVERSE_DISTILLATION, "resnet18"),
+    "EfficientAD-S": (EFFICIENT_AD, "resnet18"),  # it has networks of its own
+}
+
+What = Literal["train", "predict", "images", "deploy", "peers"]
 Job = Callable[[], float]  # does the work once and returns the seconds that it took
 
 
@@ -58,16 +74,19 @@ def bench(what: What, sizes: Sequence[int], rounds: int = ROUNDS, frames: int = 
 
     Args:
         what: `train` and `predict` use recipe ped2, `images` uses recipe images. `deploy` scores a
-            video with PyTorch and with the `EXPORTS`.
+            video with PyTorch and with the `EXPORTS`. `peers` scores images with exports of recipes
+            images and patches, and of the `PEERS`.
         sizes: Height and width of the frames in pixels.
         rounds: How often each time is measured. The table shows medians.
         frames: Number of frames of the video.
 
     Returns:
-        A table with one row for each size; for `deploy`, for each size and kind of export.
+        A table with one row for each size; for `deploy` and `peers`, for each size and export.
     """
     if what == "deploy":
         return bench_exports(sizes, rounds, frames)
+    if what == "peers":
+        return bench_peers(sizes, rounds)
     rows = []
     for size in sizes:
         with TemporaryDirectory() as folder:
@@ -142,20 +161,41 @@ def random_detector(config: Config, fast: bool) -> Detector:
     """Return a detector for the CPU with the same random weights at every call."""
     torch.manual_seed(0)
     form = form_of(config)
-    backend = TorchBackend(form.network(config), config, form, "cpu", fast)
+    model = form.network(config)
+    if isinstance(model, PatchBank):
+        model = model.with_patches(torch.rand(BANK, model.patches.shape[1]))
+    backend = TorchBackend(model, config, form, "cpu", fast)
     return Detector(backend, config, form)
 
 
 def image_job(config: Config, fast: bool, folder: Path) -> Job:
     """Return a job that decodes and scores images, and returns the seconds per image."""
-    detector, size = random_detector(config, fast), 2 * config.data.size
-    path = folder / "part.png"
-    save_png(np.random.default_rng(0).integers(0, 255, (size, size, 3), np.uint8), path)
+    detector, path = random_detector(config, fast), write_image(folder, config.data.size)
+    return scoring_job(partial(judge_all, detector), path, config.data)
+
+
+def judge_all(detector: Detector, frames: Iterator[np.ndarray]) -> None:
+    """Score all images."""
+    for _ in detector.judge(frames):
+        pass
+
+
+def write_image(folder: Path, size: int) -> Path:
+    """Write a generated image of twice the size."""
+    path, shape = folder / "part.png", (2 * size, 2 * size, 3)
+    save_png(np.random.default_rng(0).integers(0, 255, shape, np.uint8), path)
+    return path
+
+
+def scoring_job(
+    score: Callable[[Iterator[np.ndarray]], object], path: Path, data: DataConfig
+) -> Job:
+    """Return a job that decodes and scores an image, and returns the seconds per image."""
 
     def score_images() -> float:
         start = time.perf_counter()
         for _ in range(IMAGES):
-            list(detector.judge(decode(path, FrameFormat.from_settings(config.data))))
+            score(decode(path, FrameFormat.from_settings(data)))
         return (time.perf_counter() - start) / IMAGES
 
     return score_images
@@ -212,8 +252,6 @@ def make_detectors(config: Config, folder: Path, video: Path) -> dict[str, Detec
         video: Video from which the value ranges of int8 are taken.
     """
     plain = random_detector(config, fast=False)
-    backend = plain.backend
-    assert isinstance(backend, TorchBackend)
     frames = decode(video, FrameFormat.from_settings(config.data))
     inputs = list[dict[str, np.ndarray]]()
     for window in plain.window_maker("").windows(frames):
@@ -221,14 +259,21 @@ def make_detectors(config: Config, folder: Path, video: Path) -> dict[str, Detec
         stacked = np.stack(window.frames)
         inputs.append({"frames": stacked[None], "background": window.background[None]})
     detectors = {PLAIN: plain, "PyTorch as shipped": random_detector(config, fast=True)}
-    for name, (format, precision) in EXPORTS.items():
-        place = folder / name
-        place.mkdir()
-        write_graph(backend, format, precision, place, inputs)
-        graph = load_graph(place / GRAPH_FILES[format], precision, torch.get_num_threads())
-        exported = ExportedBackend(graph, backend.templates)
-        detectors[name] = Detector(exported, config, plain.form)
+    for name in EXPORTS:
+        detectors[name] = exported_detector(plain, name, folder / name, inputs)
     return detectors
+
+
+def exported_detector(
+    plain: Detector, export: str, folder: Path, inputs: Sequence[dict[str, np.ndarray]]
+) -> Detector:
+    """Export a detector in one of the `EXPORTS` to a new folder, and return it from there."""
+    (format, precision), backend = EXPORTS[export], plain.backend
+    assert isinstance(backend, TorchBackend)
+    folder.mkdir()
+    write_graph(backend, format, precision, folder, inputs)
+    graph = load_graph(folder / GRAPH_FILES[format], precision, torch.get_num_threads())
+    return Detector(ExportedBackend(graph, backend.templates), plain.config, plain.form)
 
 
 def frame_seconds(
@@ -254,3 +299,65 @@ def _seconds_between_frames(detector: Detector, video: Path) -> Iterator[float]:
         now = time.perf_counter()
         yield now - start
         start = now
+
+
+def bench_peers(sizes: Sequence[int], rounds: int) -> Table:
+    """Measure images with exports of dmad and of the `PEERS`. Decoding is included.
+
+    Raises:
+        DmadError: A package is missing.
+    """
+    require_anomalib()
+    rows = []
+    for size in sizes:
+        with TemporaryDirectory() as name, missing_packages():
+            folder = Path(name)
+            path = write_image(folder, size)
+            jobs = {**own_jobs(size, path, folder), **peer_jobs(size, path, folder)}
+            seconds = time_in_turn(jobs, rounds)
+        for name, spent in seconds.items():
+            middle = median(spent)
+            ratios = [
+                median(theirs / ours for theirs, ours in zip(seconds[peer], spent, strict=True))
+                for peer in PEERS
+            ]
+            figures = [f"{1e3 * middle:.1f}", f"{1 / middle:.1f}"]
+            rows.append([name, f"{size}", *figures, *(f"{ratio:.2f}" for ratio in ratios)])
+    columns = ["model", "size", "median ms", "images a second", *(f"times {one}" for one in PEERS)]
+    note = (
+        "RD (Reverse Distillation) and EfficientAD-S are those of anomalib, exported by anomalib. "
+        "All models run in OpenVINO, and all weights are random. The last columns: how many times "
+        "as fast as each method of anomalib, the median of the ratios of all rounds."
+    )
+    return Table("dmad bench peers", columns, rows, [note])
+
+
+def own_jobs(size: int, path: Path, folder: Path) -> dict[str, Job]:
+    """Return jobs that score an image with exports of recipes images and patches."""
+    jobs = {}
+    for recipe in (recipes.images(), recipes.patches()):
+        config: Config = changed(recipe, size=size)
+        plain = random_detector(config, fast=False)
+        frames = decode(path, FrameFormat.from_settings(config.data))
+        inputs = [{"frames": frame[None, None]} for frame in frames]
+        for export in ("OpenVINO fp32", "OpenVINO int8"):
+            name = f"{config.recipe}, {EXPORTS[export][1]}"
+            detector = exported_detector(plain, export, folder / name, inputs)
+            jobs[name] = scoring_job(partial(judge_all, detector), path, config.data)
+    return jobs
+
+
+def peer_jobs(size: int, path: Path, folder: Path) -> dict[str, Job]:
+    """Return jobs that score an image with the `PEERS`."""
+    jobs, data = {}, changed(recipes.images(), size=size).data
+    for name, (method, backbone) in PEERS.items():
+        peer = AnomalibMethod(method, PeerSettings(backbone), size)
+        graph, _ = load_openvino(peer.export(folder / name), "fp32", torch.get_num_threads())
+        jobs[name] = scoring_job(partial(score_with_peer, graph), path, data)
+    return jobs
+
+
+def score_with_peer(graph: Graph, frames: Iterator[np.ndarray]) -> None:
+    """Score images (H, W, 3) uint8 with a graph of anomalib."""
+    for frame in frames:
+        graph({"input": frame.transpose(2, 0, 1)[None].astype(np.float32) / 255})

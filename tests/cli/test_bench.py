@@ -16,7 +16,7 @@ def test_two_sizes_are_measured_if_no_others_are_given():
     ("arguments", "hint"),
     [
         (["train", "--sizes", "big"], "--sizes is 'big'; give a list"),
-        (["sleep"], "give one of train, predict, images, deploy"),
+        (["sleep"], "give one of train, predict, images, deploy, peers"),
     ],
 )
 def test_a_wrong_argument_is_one_line(refused, arguments, hint):

@@ -9,7 +9,7 @@ SIZES = [128, 256]
 
 
 def bench_command(
-    what: Literal["train", "predict", "images", "deploy"],
+    what: Literal["train", "predict", "images", "deploy", "peers"],
     sizes: list[int] = SIZES,
     out: Path | None = None,
 ) -> None:
@@ -23,7 +23,8 @@ def bench_command(
 
     Args:
         what: What to measure: `train` (a step), `predict` (a frame of video), `images` (an
-            image), or `deploy` (PyTorch and the exports).
+            image), `deploy` (PyTorch and the exports), or `peers` (an image, with exports of dmad
+            and of methods of anomalib; pip install 'dmad[export,peers]').
         sizes: Height and width of the frames or images in pixels. Each size is measured.
         out: Folder to write the table to, as bench-WHAT.json and bench-WHAT.md (default: the table
             is only printed).

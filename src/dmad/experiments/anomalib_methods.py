@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -35,6 +36,7 @@ from dmad.experiments.peer_methods import (
 from dmad.files import make_folder, temporary_array
 from dmad.forms.images.evaluation import ScoredImages, frames_of
 from dmad.hardware import compute_settings, default_device
+from dmad.inference.runtimes import import_runtime
 from dmad.model.distillation import Teacher
 from dmad.model.teacher_weights import load_teacher
 
@@ -52,7 +54,7 @@ OTHER_PADIM_CHANNELS = 100  # as in its paper for ResNet-18
 BATCH = 8  # as dmad
 VALIDATED = 10  # every tenth image, as in the paper of EfficientAD
 MODEL_FILE = "weights.pt"
-NEEDED = "dmad experiment peers needs anomalib; pip install 'dmad[peers]'"
+NEEDED = "a comparison with other methods needs anomalib; pip install 'dmad[peers]'"
 
 
 @dataclass(frozen=True)
@@ -141,6 +143,19 @@ class AnomalibMethod:
         module = self._module()
         module.load_state_dict(torch.load(training.model, weights_only=True))
         return ModuleScorer(module.to(default_device()).eval(), self.size)
+
+    def export(self, folder: Path) -> Path:
+        """Export the module with random weights to OpenVINO, as anomalib does it.
+
+        Raises:
+            DmadError: anomalib is not installed.
+        """
+        require_anomalib()
+        import_runtime("openvino")  # without its telemetry
+        module, size = self._module(), (self.size, self.size)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # tracing warns about every constant
+            return Path(module.to_openvino(folder, input_size=size, onnx_kwargs={"dynamo": False}))
 
     def _module(self) -> Any:
         """The module of anomalib, without its thresholds, metrics and pictures.

@@ -60,7 +60,7 @@ def load_graph(path: Path, precision: str, threads: int = 0) -> Graph:
     """
     openvino = path.suffix == ".xml"
     package = "openvino" if openvino else "onnxruntime"
-    load = _load_openvino if openvino else _load_onnx
+    load = load_openvino if openvino else _load_onnx
     try:
         graph, names = load(path, precision, threads)
     except ImportError as error:
@@ -87,7 +87,8 @@ def _load_onnx(path: Path, precision: str, threads: int) -> tuple[Graph, list[st
     return run, names
 
 
-def _load_openvino(path: Path, precision: str, threads: int) -> tuple[Graph, list[str]]:
+def load_openvino(path: Path, precision: str, threads: int) -> tuple[Graph, list[str]]:
+    """Return a graph of OpenVINO and the names of its outputs. The arguments as in `load_graph`."""
     openvino = import_runtime("openvino")
 
     core = openvino.Core()
