@@ -34,11 +34,21 @@ def test_hundreds_of_clips_are_standardised_in_twenty_folds():
     held = held_out([10] * 300)
     scores = held.cross_scores(0.2, 1)
     clip = np.repeat(np.arange(300), 10)
-    own = clip % 20 == 7
+    own = np.random.default_rng(0).permutation(300)[clip] % 20 == 7
     scorer = Scorer.fit(held.reconstruction[~own], held.deformation[~own], 0.2)
     expected = scorer.combine(held.reconstruction[own], held.deformation[own])
     assert scores[own] == pytest.approx(expected, nan_ok=True)
     assert np.isfinite(scores).sum() == 1800
+
+
+def test_clips_in_a_regular_order_are_scored_as_new_footage_would_be():
+    random = np.random.default_rng(0)
+    usual = np.tile([0.0, 0.0, 0.0, 2.0], 30)  # every fourth clip has higher scores
+    terms = (usual[:, None] + random.standard_normal((120, 50))).ravel()
+    held_out = HeldOut(terms, np.zeros(6000), np.full(120, 50), 10.0)
+    new = Scorer.fit(terms, np.zeros(6000), 0.0).score(terms, np.zeros(6000))
+    high = np.quantile(held_out.cross_scores(0.0, 1), 0.99)
+    assert high == pytest.approx(np.quantile(new, 0.99), rel=0.03)
 
 
 def test_cross_scores_show_how_much_clips_differ():

@@ -166,13 +166,25 @@ class HeldOut:
             window: Number of frames over which the sum is averaged.
         """
         combined = np.full(len(self.scored), np.nan)
-        folds = self.clip_index % MAX_FOLDS
+        folds = self._folds
         for fold in np.unique(folds[self.scored]):
             own = self.scored & (folds == fold)
             rest = self.scored & (folds != fold)
             scorer = Scorer.fit(self.reconstruction[rest], self.deformation[rest], weight)
             combined[own] = scorer.combine(self.reconstruction[own], self.deformation[own])
         return causal(combined, window, self.clip_lengths)
+
+    @cached_property
+    def _folds(self) -> np.ndarray:
+        """(N,) index of the fold of each scored frame: its clip, or a random group of clips.
+
+        The groups are random because clips may have a regular order, such as one of each hour of
+        the day. With every twentieth clip in a group, all clips of a group could be alike. Then the
+        other clips would differ from them more than all clips differ from new footage.
+        """
+        clips = int(self.clip_index.max()) + 1
+        groups = np.random.default_rng(0).permutation(clips) % MAX_FOLDS
+        return np.where(self.clip_index < 0, -1, groups[self.clip_index])
 
     def few_clips_margin(self, scores: np.ndarray) -> float:
         """Return how much the threshold is raised because there are only a few clips.
