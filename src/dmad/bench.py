@@ -77,7 +77,7 @@ def bench(what: What, sizes: Sequence[int], rounds: int = ROUNDS, frames: int = 
             video with PyTorch and with the `EXPORTS`. `peers` scores images with exports of recipes
             images and patches, and of the `PEERS`.
         sizes: Height and width of the frames in pixels.
-        rounds: How often each time is measured. The table shows medians.
+        rounds: Number of times that each measurement is repeated. The table shows medians.
         frames: Number of frames of the video.
 
     Returns:

@@ -158,9 +158,9 @@ FalseAlarmRates = EventRates | ShareRates
 
 @dataclass(frozen=True, eq=False)
 class RateCurve:
-    """Rates of false alarms at levels, to interpolate between them."""
+    """Rates of false alarms at some thresholds. Between these, the rate is interpolated."""
 
-    levels: np.ndarray  # (R,) rising
+    levels: np.ndarray  # (R,) the thresholds, rising
     rates: np.ndarray  # (R,) falling
 
     @classmethod

@@ -55,8 +55,8 @@ class CalibrationRequest:
             have been trained on them (default: the footage of the last calibration; for the first
             calibration the footage that was held out from training).
         normal: Clips, images, or ids of events that raised a false alarm. The threshold rises just
-            enough that they raise no alarm again. If the view has no threshold yet, a first
-            threshold is computed from these clips.
+            enough that they raise no alarm again. If the model was neither trained nor calibrated
+            on their view, a first threshold is computed from these clips.
         events: Folder that `dmad predict` or `dmad watch` wrote. A message names its events that
             raise no alarm any more (default: the folder of a film that `dmad watch` stored).
         threshold: A threshold that you choose. The budget then has no effect.

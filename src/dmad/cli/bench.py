@@ -15,9 +15,9 @@ def bench_command(
 ) -> None:
     """Measure on this machine how fast models train and score, and how fast their exports are.
 
-    Every measurement is repeated with the same model in plain 32-bit PyTorch, for
-    comparison. The weights are random, and the clip is generated. Stop other programs
-    first, because they change the results.
+    Except for `peers`, every measurement is repeated with the same model in plain 32-bit
+    PyTorch, for comparison. The weights are random, and the clip or image is generated.
+    Stop other programs first, because they change the results.
 
     Example: dmad bench predict --sizes [256]
 

@@ -55,10 +55,10 @@ def prepare_to_compute(uses_torch: bool = True) -> None:
 
 @contextmanager
 def quick_exit() -> Iterator[None]:
-    """End the process at once after this block and all exit functions, if torch was imported.
+    """End the process at once after this block and Python's exit functions, if torch was imported.
 
-    The exit functions of torch's libraries for GPUs are left out. They read much of these libraries
-    from disk, which takes time and more than 100 MB of memory.
+    The exit functions of torch's libraries for GPUs do not run. They would read much of these
+    libraries from disk. This takes time and more than 100 MB of memory.
     """
     code = 0
 

@@ -28,7 +28,7 @@ def averaged(maps: np.ndarray, kernel: tuple[int, int]) -> Maps:
 
 
 def composed(fields: np.ndarray) -> Maps:
-    """Compose fields, as the last result of `dmad.model.deformation.compose_all`.
+    """Compose fields into one: the last field that `dmad.model.deformation.compose_all` returns.
 
     Args:
         fields: (B, K, 2, H, W) in grid units, in the order in which they are applied.

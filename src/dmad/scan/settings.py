@@ -19,10 +19,10 @@ class ScanSettings:
     Args:
         out: Folder to write to.
         views: YAML file with cameras, as for `dmad watch`. The source of a camera is a folder, a
-            pattern of paths, or a view.
-        scene: Name of the camera view that the archive shows. A camera in the YAML file can have
-            another one (default: the only view of the model, or with several views the name of the
-            folder of each source).
+            pattern of paths, or the name of a view.
+        scene: Name of the camera view that the archive shows. It does not apply to cameras in the
+            YAML file that name their own scene (default: the only view of the model; if it has
+            several, the folder of each source names the view).
         strongest: Number of events that get a picture and a film.
         stretch: Length in seconds of the stretches into which long films are cut.
     """

@@ -58,8 +58,8 @@ class SinkSettings:
     Args:
         webhook: URL to which each message is sent by HTTP POST.
         mqtt: MQTT topic to which each message is published, such as mqtt://host/topic.
-        spool: Folder for messages that are not delivered yet (default: the folder spool in the
-            output or data folder).
+        spool: Folder for messages that are not delivered yet (default: the folder spool in --out of
+            `dmad watch` or in --data of `dmad serve`; without --out, in the current folder).
     """
 
     webhook: str = ""

@@ -139,7 +139,7 @@ def video_stream(container: av.container.InputContainer) -> av.VideoStream:
 
 
 def note_on_tracks(container: av.container.InputContainer) -> str:
-    """A line if a container has other video tracks than the one that is read; else empty."""
+    """Say which track is read, if a container has several video tracks; else return ""."""
     tracks = container.streams.video
     if len(tracks) < 2:
         return ""

@@ -37,8 +37,9 @@ class AlphaChoice:
 def choose_alpha(detector: Detector, good: Footage) -> AlphaChoice:
     """Choose the α with the best image and pixel AUROC on synthetic defects in good images.
 
-    α is 0 unless another value is clearly better. If the fields of good images are almost zero,
-    their spread is so small that the deformation would count much more than the reconstruction.
+    α is 0 unless another value is clearly better. This is a precaution against fields that are
+    almost zero in good images. Their spread is then very small. The tried values of α are divided
+    by this spread, so the deformation would count much more than the reconstruction.
 
     Raises:
         DmadError: Fewer than two good images.

@@ -101,7 +101,9 @@ def choose(patches: Tensor, count: int, generator: torch.Generator) -> Tensor:
 
 
 def farther_than(limit: float, distances: Tensor, points: Tensor) -> list[int]:
-    """Choose the farthest of some points, one after the other, until none is beyond the limit.
+    """Choose points one after the other: always the one farthest from those chosen so far.
+
+    It stops when no other point is farther away than the limit.
 
     Args:
         limit: The distance at which to stop.
