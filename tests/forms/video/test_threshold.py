@@ -137,6 +137,11 @@ def test_normal_is_given_alone(run, clips) -> None:
         calibrate(run, normal=clips[2:], false_alarms="1/day", fps=10)
 
 
+def test_a_clip_is_marked_only_where_a_threshold_is_set(run, clips) -> None:
+    with pytest.raises(DmadError, match="there is no threshold yet"):
+        calibrate(run, normal=clips[2:], fps=10)
+
+
 def test_a_threshold_is_set_by_hand(run, clips) -> None:
     first = calibrate(run, footage=clips[:2], false_alarms="2/hour", fps=10)
     second = calibrate(run, threshold=2.5)

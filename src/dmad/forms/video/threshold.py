@@ -71,6 +71,7 @@ def calibrate(detector: Detector, files: ModelFiles, request: CalibrationRequest
     request = _start_new_view(detector, request, previous)
     if previous and request.normal:
         return _mark_as_normal(detector, store, request, previous)
+    require(not request.normal, "there is no threshold yet; set one from normal clips first")
     if previous and request.threshold is not None and not request.footage:
         stored = _last_terms(store)
         chosen = with_threshold(previous, request.threshold, _stored_evidence(stored, previous))
