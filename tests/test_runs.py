@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 from dmad.config import ImageConfig, VideoConfig, config_of_card, plain, restore
 from dmad.errors import DmadError
+from dmad.files import sha256_of
 from dmad.runs import (
     CARD_FORMAT,
     SHIPPED_MODELS,
@@ -135,6 +136,24 @@ def test_an_exported_graph_is_found_but_holds_no_weights(saved, graph) -> None:
     assert files.weights.name == graph
     with pytest.raises(DmadError, match="exported graph, not weights"):
         read_weights(files)
+
+
+def test_the_digest_of_an_export_depends_on_all_its_weights(tmp_path) -> None:
+    for name in ("model.xml", "model.bin", "background.npy", "model.json"):
+        (tmp_path / name).write_bytes(name.encode())
+    digests = [find_model(tmp_path).digest]
+    for name in ("model.xml", "model.bin", "background.npy"):
+        (tmp_path / name).write_bytes(b"others")
+        digests.append(find_model(tmp_path).digest)
+    assert len(set(digests)) == 4
+    (tmp_path / "model.json").write_bytes(b"others")
+    assert find_model(tmp_path).digest == digests[-1]
+
+
+def test_the_digest_of_a_single_file_is_its_hash(saved) -> None:
+    (saved.folder / "background.npy").touch()  # of an export; no part of a run
+    files = find_model(saved.folder)
+    assert files.digest == sha256_of(files.weights)
 
 
 def test_a_shipped_model_is_found_by_name() -> None:

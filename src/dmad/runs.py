@@ -13,19 +13,21 @@ from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dmad.checked_files import read_json, read_mapping, read_yaml
 from dmad.config import Config, config_of_card, plain, restore
 from dmad.errors import DmadError, require
-from dmad.files import make_folder, unfinished_path, write_atomically
+from dmad.files import make_folder, sha256_of, unfinished_path, write_atomically
 from dmad.typed import typed
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 GRAPH_FILES = {"onnx": "model.onnx", "openvino": "model.xml"}  # of an exported model
+GRAPH_PARTS = ("model.bin", "background.npy")  # files beside a graph: its weights and templates
 
 CARD_FORMAT = 2  # cards of format 1 do not contain a format number
 
@@ -135,6 +137,17 @@ class ModelFiles:
     weights: Path  # a `.safetensors` file, or an exported graph
     card: Path  # the JSON file beside it
     shipped: bool = False  # it comes with dmad, so it is never changed
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 hash of all files that hold weights. Models with other weights have another.
+
+        The weights of an OpenVINO graph are not in `weights`, but in a file beside it.
+        """
+        is_graph = self.weights.name in GRAPH_FILES.values()
+        beside = [self.weights.with_name(name) for name in GRAPH_PARTS] if is_graph else []
+        hashes = [sha256_of(path) for path in (self.weights, *beside) if path.is_file()]
+        return hashes[0] if len(hashes) == 1 else sha256("\n".join(hashes).encode()).hexdigest()
 
 
 def has_model(folder: Path) -> bool:

@@ -54,6 +54,14 @@ def test_an_extrapolated_threshold_has_no_wide_interval():
     assert extrapolated.row[5:7] == ("", "")
 
 
+def test_without_normal_footage_there_is_no_rate_and_no_interval():
+    alarms = AlarmMetrics(np.nan, 1.0, 0.0, 1, 1, 0, normal_hours=0.0)
+    empty = Case("test split", 60, alarms, threshold_hours=1.0)
+    assert empty.wide_interval is None
+    assert not empty.fits
+    assert empty.row == ("test split", "60", "", "", "", "", "", "0", "0", "1.00")
+
+
 def test_the_wide_interval_holds_the_budget_in_nine_of_ten_repetitions():
     random = np.random.default_rng(0)
     counts = random.poisson(40, (2, 500)).T

@@ -1,5 +1,6 @@
 """Generated footage whose scores are stored part by part."""
 
+import re
 from collections import Counter
 
 import numpy as np
@@ -38,13 +39,14 @@ def test_there_are_as_many_clips_of_each_weather_and_never_the_same_twice(footag
         assert len(set(Counter(footage.weathers_of(clips).tolist()).values())) == 1
 
 
-def test_a_stopped_count_goes_on_after_the_last_stored_part(footage, monkeypatch):
+def test_a_stopped_count_goes_on_after_the_last_stored_part(footage, monkeypatch, logged):
     whole = footage.score(range(6))
     files = sorted(footage.folder.iterdir())
     assert len(files) == 3
     files[1].unlink()
     files[2].write_bytes(files[2].read_bytes()[:100])
     computed = []
+    logged()
     score = StreetFootage._score_clip
     monkeypatch.setattr(
         StreetFootage,
@@ -53,6 +55,8 @@ def test_a_stopped_count_goes_on_after_the_last_stored_part(footage, monkeypatch
     )
     again = footage.score(range(6))
     assert computed == [2, 3, 4, 5]
+    damage, *_ = (line for line in logged().splitlines() if "damaged" in line)
+    assert damage == f"{files[2]} is damaged; it is computed again"
     np.testing.assert_array_equal(again.reconstruction, whole.reconstruction)
     np.testing.assert_array_equal(again.digests, whole.digests)
 
@@ -65,10 +69,19 @@ def test_scores_of_other_weights_and_seeds_are_not_used(footage):
     assert len(set(np.concatenate(digests).tolist())) == 6
 
 
-@pytest.mark.parametrize(("hours", "match"), [(0, "more than 0"), (1e6, "at most")])
-def test_hours_out_of_range_are_refused(footage, hours, match):
-    with pytest.raises(DmadError, match=match):
+@pytest.mark.parametrize("hours", [0, -1, 84, 1e6, float("inf"), float("nan")])
+def test_hours_out_of_range_are_refused(footage, monkeypatch, hours):
+    monkeypatch.setattr(street_footage, "CLIP_FRAMES", 600)
+    message = re.escape(f"hours is {hours:g}; give more than 0 and at most 83")
+    with pytest.raises(DmadError, match=f"^--{message}"):
         footage.to_count(hours)
+    with pytest.raises(DmadError, match=f"^--threshold-{message}"):
+        footage.for_thresholds(hours)
+
+
+def test_the_most_hours_stay_inside_the_clips_of_their_kind(footage, monkeypatch):
+    monkeypatch.setattr(street_footage, "CLIP_FRAMES", 600)
+    assert footage.for_thresholds(83.33).stop == 4998  # three weathers
 
 
 def test_a_negative_seed_is_refused(run, tmp_path):

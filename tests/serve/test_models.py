@@ -1,8 +1,11 @@
+import json
 from dataclasses import replace
+from shutil import copytree
 
 import pytest
 
 from dmad.errors import DmadError
+from dmad.runs import save_model
 from dmad.serve.models import Model, OwnThreshold, load_models, name_of
 
 
@@ -18,6 +21,21 @@ def test_models_get_short_names(trained_images):
     assert len(model.digest) == 12
     first, second = load_models([str(trained_images)] * 2)
     assert (first.name, second.name) == ("discs", "discs-2")
+
+
+def test_exports_with_the_same_graph_and_other_weights_have_other_digests(
+    random_model, tiny, export_run, tmp_path
+):
+    save_model(tmp_path / "run", random_model, {"scenes": [""]}, tiny(None))
+    first = export_run(tmp_path / "run", "openvino", out=tmp_path / "first").folder
+    second = copytree(first, tmp_path / "second")
+    card = json.loads((second / "model.json").read_text())
+    del card["export"]["sha256"]  # as in exports of early versions
+    (second / "model.json").write_text(json.dumps(card))
+    weights = (second / "model.bin").read_bytes()
+    (second / "model.bin").write_bytes(bytes([weights[0] ^ 1]) + weights[1:])
+    models = load_models([str(first), str(second)])
+    assert models[0].digest != models[1].digest
 
 
 def test_names_hold_no_special_characters(video_model):

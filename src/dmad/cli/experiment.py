@@ -286,8 +286,8 @@ def budgets_command(
     """Set thresholds for several budgets of false alarms, and count the false alarms.
 
     The alarms are counted on normal footage that was not used for training or thresholds. For
-    recipe street, footage in all weathers of the training is generated. If the experiment was
-    stopped, the same command continues it.
+    recipe street, footage in all weathers of the training is generated, and the same command
+    continues an experiment that was stopped.
 
     Example: dmad experiment budgets --run RUN
 

@@ -107,10 +107,10 @@ class Case:
         At its threshold, the footage that it was chosen with has about as many events as the budget
         allows. So two numbers of events are compared, and the interval of their ratio is exact for
         Poisson counts (Clopper and Pearson). None: this footage is too short for the budget, so the
-        threshold was extrapolated.
+        threshold was extrapolated, or there is no normal footage to count false alarms in.
         """
         count, chosen = self.alarms.false_events, self.budget * self.threshold_hours
-        if chosen < FEWEST_EVENTS:
+        if chosen < FEWEST_EVENTS or not self.alarms.normal_hours:
             return None
         outside = (1 - CONFIDENCE) / 2
         low = stats.beta.ppf(outside, count, chosen + 1) if count else 0.0
@@ -128,12 +128,13 @@ class Case:
     def row(self) -> tuple[str, ...]:
         """A row of the table."""
         alarms, wide = self.alarms, self.wide_interval
+        known = alarms.normal_hours > 0
         return (
             self.footage,
             f"{self.budget:g}",
-            f"{alarms.false_per_hour:.1f}",
-            "{:.1f} to {:.1f}".format(*alarms.false_interval),
-            "yes" if self.fits else "no",
+            f"{alarms.false_per_hour:.1f}" if known else "",
+            "{:.1f} to {:.1f}".format(*alarms.false_interval) if known else "",
+            ("yes" if self.fits else "no") if known else "",
             "{:.1f} to {:.1f}".format(*wide) if wide else "",
             ("yes" if self.fits_wide else "no") if wide else "",
             f"{alarms.false_events}",
@@ -206,8 +207,9 @@ def budgets(
         tests = [split_test(detector, data)]
     cases = [case for test in tests for case in test.cases(detector)]
     fitting, wide = sum(case.fits for case in cases), sum(case.fits_wide for case in cases)
+    counted = sum(case.alarms.normal_hours > 0 for case in cases)
     measured = sum(case.wide_interval is not None for case in cases)
-    note = NOTE.format(fitting, len(cases), wide, measured)
+    note = NOTE.format(fitting, counted, wide, measured)
     rows = [case.row for case in cases]
     table = Table("False alarms: budget and count", COLUMNS, rows, [note])
     print_table(table)
@@ -249,7 +251,7 @@ def street_tests(street: StreetFootage, hours: Hours) -> list[BudgetTest]:
         A test with one threshold for all weathers, counted in each weather and in all. If there are
         several weathers: also a test for each, with a threshold of its own.
     """
-    first, second = street.for_thresholds(hours.thresholds), street.to_count(hours.counted)
+    second, first = street.to_count(hours.counted), street.for_thresholds(hours.thresholds)
     held_out, counted = normal(street.score(first)), normal(street.score(second))
     chosen = {name: held_out.clips(street.weathers_of(first) == name) for name in street.weathers}
     each: dict[str, ScoredFootage] = {

@@ -20,7 +20,7 @@ from dmad.console import progress_bar
 from dmad.data.layouts.street import street_from_settings, weathers_from_settings
 from dmad.data.synthetic.street import Street, normal_clip
 from dmad.errors import DmadError, require
-from dmad.files import make_folder, sha256_of
+from dmad.files import make_folder
 from dmad.inference.detector import Detector
 from dmad.inference.result import AnomalyResult
 from dmad.runs import find_model
@@ -54,7 +54,7 @@ class StreetFootage:
     def of_run(cls, detector: Detector, run: Path, folder: Path, seed: int) -> StreetFootage:
         """Return the footage for a run. Its scores are stored in `folder`."""
         require(seed >= 0, f"--seed is {seed}; give 0 or more")
-        return cls(detector, folder, sha256_of(find_model(run).weights), seed)
+        return cls(detector, folder, find_model(run).digest, seed)
 
     @property
     def street(self) -> Street:
@@ -72,7 +72,7 @@ class StreetFootage:
         Raises:
             DmadError: There are fewer clips.
         """
-        return self._clips(0, hours)
+        return self._clips(0, hours, "--threshold-hours")
 
     def to_count(self, hours: float) -> range:
         """Return the clips to count false alarms in, as many of each weather.
@@ -80,15 +80,17 @@ class StreetFootage:
         Raises:
             DmadError: There are fewer clips.
         """
-        return self._clips(FIRST_COUNTED, hours)
+        return self._clips(FIRST_COUNTED, hours, "--hours")
 
-    def _clips(self, first: int, hours: float) -> range:
-        require(hours > 0, f"{hours:g} hours of footage are wanted; give more than 0")
-        of_each = hours * 3600 * self.street.fps / CLIP_FRAMES / len(self.weathers)
-        count = max(round(of_each), 1) * len(self.weathers)
-        most = FIRST_COUNTED * CLIP_FRAMES / self.street.fps / 3600
-        require(count <= FIRST_COUNTED, f"{hours:g} hours are wanted; give at most {most:.0f}")
-        return range(first, first + count)
+    def _clips(self, first: int, hours: float, option: str) -> range:
+        clip_hours = CLIP_FRAMES / self.street.fps / 3600
+        most = FIRST_COUNTED * clip_hours
+        in_range = 0 < hours <= most  # False for NaN too
+        require(in_range, f"{option} is {hours:g}; give more than 0 and at most {int(most)}")
+        weathers = len(self.weathers)
+        of_each = round(hours / clip_hours / weathers)
+        of_each = min(max(of_each, 1), FIRST_COUNTED // weathers)
+        return range(first, first + of_each * weathers)
 
     def weathers_of(self, clips: range) -> np.ndarray:
         """Return the weather (K,) of each clip."""
@@ -112,8 +114,8 @@ class StreetFootage:
                 stored = HeldOut.read(path)
                 if np.array_equal(stored.digests, digests):
                     return stored
-            except DmadError as error:
-                logger.warning("%s; it is computed again", error)
+            except DmadError:
+                logger.warning("%s is damaged; it is computed again", path)
         results = [self._score_clip(index) for index in clips]
         joined = AnomalyResult.join(results)
         lengths = np.array([len(result.raw) for result in results])

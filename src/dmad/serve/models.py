@@ -15,7 +15,7 @@ from dmad.calibration.feedback import silence, with_threshold
 from dmad.calibration.normal_places import NormalPlaces
 from dmad.calibration.store import CalibrationStore
 from dmad.errors import DmadError, require
-from dmad.files import sha256_of, unique_names
+from dmad.files import unique_names
 from dmad.inference.detector import Detector
 from dmad.runs import ModelFiles, find_model
 
@@ -50,9 +50,10 @@ def load_models(runs: Sequence[str]) -> list[Model]:
     require(bool(runs), "no model is given; name one, such as `dmad serve ped2`")
     detectors = [api.load(run) for run in runs]
     names = unique_names(map(name_of, runs, detectors))
+    files = [find_model(run) for run in runs]
     return [
-        Model(name, find_model(run), detector, sha256_of(find_model(run).weights)[:12])
-        for name, run, detector in zip(names, runs, detectors, strict=True)
+        Model(name, found, detector, found.digest[:12])
+        for name, found, detector in zip(names, files, detectors, strict=True)
     ]
 
 
