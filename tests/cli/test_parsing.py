@@ -64,7 +64,11 @@ def bake(
 
 
 def pack(
-    boxes: list[str], *, format: Literal["zip", "tar"], sizes: list[int] | None = None
+    boxes: list[str],
+    *,
+    format: Literal["zip", "tar"],
+    sizes: list[int] | None = None,
+    colours: tuple[Literal["red", "blue", "green"], ...] = ("red",),
 ) -> None:
     """Pack boxes.
 
@@ -72,8 +76,9 @@ def pack(
         boxes: The boxes.
         format: How.
         sizes: Their sizes.
+        colours: Their colours.
     """
-    received.append((boxes, format, sizes))
+    received.append((boxes, format, sizes, colours))
 
 
 def run(verb, *arguments: str):
@@ -109,7 +114,12 @@ def test_a_list_of_paths_is_several_words_and_its_option_has_a_dash_or_an_unders
 
 
 def test_a_positional_list_is_several_words_and_a_list_option_is_one():
-    assert run(pack, "a", "b", "--format", "zip", "--sizes", "[1,2]") == (["a", "b"], "zip", [1, 2])
+    assert run(pack, "a", "b", "--format", "zip", "--sizes", "[1,2]") == (
+        ["a", "b"],
+        "zip",
+        [1, 2],
+        ("red",),
+    )
 
 
 @pytest.mark.parametrize(
@@ -133,6 +143,12 @@ def test_a_wrong_argument_is_one_line_that_says_what_to_do(arguments, message):
 def test_what_must_be_given_is_named_as_it_is_written():
     assert refusal(pack).startswith("missing: BOXES, --format;")
     assert refusal(pack, "a", "--format", "zip", "--sizes", "x").endswith("such as [4,1]")
+
+
+def test_a_wrong_item_of_a_list_names_the_choices():
+    message = "--colours is 'pink'; give a list of red, blue, green, such as [red,blue]"
+    assert refusal(pack, "a", "--format", "zip", "--colours", "[pink]") == message
+    assert run(pack, "a", "--format", "zip", "--colours", "[blue,red]")[3] == ("blue", "red")
 
 
 def test_help_shows_text_and_defaults_and_nothing_of_python():

@@ -147,6 +147,9 @@ def expected(kind: Any) -> str:
         return "one of " + ", ".join(map(str, kinds))
     if NoneType in kinds:
         return expected(kinds[0])
+    if _is_list(kind) and get_origin(kinds[0]) is Literal:
+        choices = [str(choice) for choice in get_args(kinds[0])]
+        return f"a list of {', '.join(choices)}, such as [{','.join(choices[:2])}]"
     if _is_list(kind):
         return "a list, such as [4,1]"
     return EXPECTED.get(kind, "another value")
