@@ -94,6 +94,23 @@ def test_a_film_with_too_few_pictures_is_refused(watch, worker, write_clip, tmp_
         maps_of_film(write_clip(tmp_path / "short", 3, 3), worker, watch)
 
 
+def test_a_film_is_not_scored_against_a_background_that_is_not_known_yet(watch, video_model, clip):
+    """The view was not in the training, and the camera has not shown a frame since the start."""
+    worker = CameraWorker(
+        video_model.detector,
+        Camera(str(clip()), scene="yard"),
+        lambda _: None,
+        WatchSettings(),
+        threading.Event(),
+    )
+    film = clip("film")
+    with pytest.raises(DmadError, match="has shown no picture since the start; try it again"):
+        maps_of_film(film, worker, watch)
+    worker.stream.add_frame(np.zeros((32, 32, 1), np.uint8))
+    assert maps_of_film(film, worker, watch).clips[0]
+    worker.close()
+
+
 def test_a_watch_that_stops_or_does_not_answer_ends_the_work(watch, monkeypatch):
     busy = Turns(WatchLoop(threading.Event()), threading.Event())  # it does not run
     monkeypatch.setattr(event_film, "TURN", 0.01)
@@ -125,19 +142,20 @@ from dmad.watch.watch import WatchLoop
 
 model, film = sys.argv[1:]
 loop = WatchLoop(threading.Event(), endless=True)
-thread = threading.Thread(target=loop.run)
-thread.start()
 worker = CameraWorker(
     load(model), Camera(film), lambda _: None, WatchSettings(), threading.Event()
 )
-maps = maps_of_film(Path(film), worker, Turns(loop, threading.Event()))
-print(places_of_event(maps, 1e9, worker.calibration).weights().min() < 1)
-worker.close()
-loop.stop()
+threading.Thread(target=loop.run, daemon=True).start()
+try:
+    maps = maps_of_film(Path(film), worker, Turns(loop, threading.Event()))
+    print(places_of_event(maps, 1e9, worker.calibration).weights().min() < 1)
+finally:
+    worker.close()
+    loop.stop()
 """
 
 
 def test_an_exported_model_finds_the_places_without_torch(exports, clip):
     command = [sys.executable, "-c", WITHOUT_TORCH, str(exports[0]), str(clip())]
-    process = subprocess.run(command, check=False, capture_output=True, text=True)
+    process = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
     assert process.stdout.strip() == "True", process.stderr

@@ -88,9 +88,14 @@ def maps_of_film(film: Path, worker: CameraWorker, turns: Turns) -> ClipMaps:
     """Score the film of an event with the model and the present background of its camera.
 
     Raises:
-        DmadError: The film cannot be read or is too short, or the watch stops.
+        DmadError: The film cannot be read or is too short, the camera has shown no picture yet
+            (so its background is not known), or the watch stops.
     """
     template = turns.take(lambda: worker.stream.window_maker.background)
+    require(
+        template is not None or worker.detector.backend.templates is None,
+        f"{worker.name} has shown no picture since the start; try it again when it has",
+    )
     detector = copy(worker.detector)
     detector.backend, detector.scenes = BackendInTurns(detector.backend, turns, template), ("",)
     data = detector.config.data
