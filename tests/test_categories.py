@@ -15,14 +15,18 @@ from dmad.categories import (
     evaluate_categories,
     has_category_runs,
     ledger_value,
+    rows_of_run,
     table_of_block,
     train_categories,
 )
 from dmad.config import ImageConfig
 from dmad.errors import DmadError, StoppedError
 from dmad.evaluation.image_ledger import LARGER_OF_BOTH
-from dmad.recipes import images
-from dmad.runs import Run
+from dmad.evaluation.ledger import LabelSet, Ledger, Row
+from dmad.evaluation.ledger_file import write_ledger
+from dmad.forms.images.evaluation import DISTANCE, RAW
+from dmad.recipes import images, patches
+from dmad.runs import Run, new_run
 
 
 @pytest.fixture
@@ -109,6 +113,15 @@ def test_one_bad_category_does_not_stop_the_others(config, root, tmp_path, logge
 def test_a_folder_without_trained_categories_is_refused(tmp_path) -> None:
     with pytest.raises(DmadError, match=r"no category of .* is trained; run dmad train --resume"):
         evaluate_categories(tmp_path)
+
+
+def test_a_ledger_of_a_bank_may_hold_the_old_name_of_its_score(tmp_path) -> None:
+    for recipe, name in ((patches, DISTANCE), (images, RAW)):
+        run = new_run(recipe(), tmp_path)
+        row = Row("deployable", RAW, "image_AUROC", 0.9)
+        labels = LabelSet.from_labels("folders", np.ones(1))
+        write_ledger(Ledger([row], labels, 0), run.evaluation)
+        assert [row["signal"] for row in rows_of_run(run.folder)] == [name]
 
 
 def rows(value: float) -> list[dict]:

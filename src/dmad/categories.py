@@ -123,7 +123,7 @@ def evaluate_categories(
             if root or _is_outdated(ledger, Run(run).card):
                 logger.info("category %s", run.name)
                 evaluate(run, root, cache)
-            ledgers[run.name] = read_rows(ledger)
+            ledgers[run.name] = rows_of_run(run)
         except DmadError as error:
             logger.warning("category %s skipped: %s", run.name, error)
     require(bool(ledgers), f"none of {len(runs)} categories could be evaluated")
@@ -131,6 +131,20 @@ def evaluate_categories(
     tables = [table_of_block(block, ledgers) for block in SHOWN_METRICS if block in blocks]
     _write(folder, ledgers, tables)
     return tables
+
+
+def rows_of_run(run: Path) -> LedgerRows:
+    """Return the rows of the ledger of a run. An old name of the score of a bank is replaced.
+
+    Earlier development versions wrote "Eq. 22" for it.
+
+    Raises:
+        DmadError: The run has no settings, or the ledger is missing or damaged.
+    """
+    rows = read_rows(Run(run).evaluation / "ledger.json")
+    if read_config(run).deforms:
+        return rows
+    return [row | {"signal": DISTANCE} if row["signal"] == RAW else row for row in rows]
 
 
 def _is_outdated(ledger: Path, card: Path) -> bool:
