@@ -1,6 +1,8 @@
 """What was normal at one place: the threshold stays, and scores of this place count less."""
 
 import json
+import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 from shutil import copytree
 
@@ -11,7 +13,9 @@ from PIL import Image
 from dmad.api import calibrate, evaluate, load
 from dmad.calibration.calibration import Calibration
 from dmad.calibration.normal_places import NOWHERE
+from dmad.data.footage import footage_from_arrays
 from dmad.errors import DmadError
+from dmad.forms.video.feedback import ClipMaps
 from dmad.inference.streaming import Stream
 from dmad.runs import find_model
 
@@ -96,6 +100,21 @@ def test_a_clip_without_an_alarm_changes_nothing(run, write_clip, tmp_path, logg
     old = load(run).calibration
     assert mark(run, write_clip(tmp_path / "calm", 3, 60)) == old
     assert "what was marked raises no alarm; the threshold" in logged()
+
+
+def test_the_memory_for_the_highest_scores_does_not_grow_with_the_footage(run, write_clip) -> None:
+    detector = load(run)
+    footage = footage_from_arrays([frames_in(write_clip(run / "clip", 3, 40))])
+    maps = ClipMaps.from_footage(detector, footage)
+    needs = []
+    for repeats in (1, 50):
+        repeated = replace(maps, clips=[maps.clips[0] * repeats])
+        tracemalloc.start()
+        highest = repeated.highest(detector.calibration)
+        needs.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        np.testing.assert_array_equal(highest, maps.highest(detector.calibration))
+    assert needs[1] < 2 * needs[0]
 
 
 def test_the_message_says_how_much_of_the_view_is_less_sensitive(run, clip_with, logged) -> None:

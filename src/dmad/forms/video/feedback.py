@@ -133,14 +133,13 @@ class ClipMaps:
         The deformation has the weight that it has in the calibrated score.
         """
         kernel, alpha = self.detector.config.score.kernel, calibration.scorer.alpha
-        highest = []
+        highest: np.ndarray = np.array(-np.inf, np.float32)
         for clip in self.clips:
             for batch in clip:
                 judged = self._weighted(batch, calibration)
                 maps = judged.reconstruction_map + alpha * judged.deformation_map
-                highest.append(averaged(maps, kernel).max(0))
-        result: np.ndarray = np.max(highest, axis=0)
-        return result
+                highest = np.maximum(highest, averaged(maps, kernel).max(0))
+        return highest
 
     def _weighted(self, judged: JudgedFrames, calibration: Calibration) -> JudgedFrames:
         return self.detector.inside(calibration.zone, judged, calibration.places)
