@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from dmad.calibration.normal_places import NOWHERE, SIDE, NormalPlaces, lost_sensitivity
+from dmad.calibration.normal_places import (
+    NOWHERE,
+    SIDE,
+    NormalPlaces,
+    lost_sensitivity,
+    require_small_loss,
+)
 from dmad.errors import DmadError
 
 
@@ -55,3 +61,21 @@ def test_the_lost_sensitivity_says_where_how_much_of_the_view_and_how_strong():
 def test_a_place_that_does_not_count_at_all_has_a_finite_factor():
     lost = lost_sensitivity(NOWHERE, NormalPlaces.from_weights(weights_with(0, 0.0)))
     assert np.isfinite(lost.factor)
+
+
+@pytest.mark.parametrize(("rows", "value"), [(SIDE, 0.9), (1, 0.2)])
+def test_a_large_loss_of_sensitivity_must_be_forced(rows, value):
+    weights = np.ones((SIDE, SIDE))
+    weights[:rows] = value
+    places = NormalPlaces.from_weights(weights)
+    with pytest.raises(DmadError, match=rf"times stronger in {rows / SIDE:.0%} of .* use --force"):
+        require_small_loss(NOWHERE, places)
+    require_small_loss(NOWHERE, places, force=True)
+    require_small_loss(places, places)
+    require_small_loss(places, NOWHERE)
+
+
+def test_a_small_loss_of_sensitivity_needs_no_force():
+    weights = np.ones((SIDE, SIDE))
+    weights[: SIDE // 4] = 0.6
+    require_small_loss(NOWHERE, NormalPlaces.from_weights(weights))

@@ -1,6 +1,7 @@
 import json
 import re
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from mjpeg import FakeCamera, jpeg_of, with_board
 from sinks import ListSink
 from waiting import until
 
+from dmad.calibration.normal_places import NOWHERE, SIDE, NormalPlaces
 from dmad.data.zones import Zone
 from dmad.errors import DmadError
 from dmad.inference.detector import Detector
@@ -117,7 +119,7 @@ def test_a_camera_goes_on_while_it_becomes_less_sensitive_at_a_place(start, part
     film = parts.folder / "clips" / event["film"]
     until(film.is_file)
     frames = worker.frames
-    change = watch.silence_here(watched, film, event["score"])
+    change = watch.silence_here(watched, film, event["score"], force=True)
     assert watched.worker is worker
     assert change.new == change.old == worker.calibration.threshold
     assert worker.stream.places == change.after.places != change.before.places
@@ -129,11 +131,12 @@ def test_a_camera_goes_on_while_it_becomes_less_sensitive_at_a_place(start, part
     camera.close()
 
 
-def test_a_film_is_not_scored_while_that_of_another_event_is(start, parts, clip, monkeypatch):
+def test_a_film_is_refused_at_once_while_that_of_another_event_is_scored(start, clip):
     watch = start(Camera(str(clip())))
-    monkeypatch.setattr("dmad.serve.camera_watch.QUEUE", 0.01)
+    begin = time.monotonic()
     with watch._film, pytest.raises(BusyError, match="another event is being scored"):
         watch.silence_here(watch.get(1), clip("film"), 9.0)
+    assert time.monotonic() - begin < 20  # a request that waits holds one of the server's threads
 
 
 def test_a_camera_that_was_changed_while_a_film_was_scored_is_not_changed_again(start, clip):
@@ -166,6 +169,28 @@ def test_a_camera_is_added_changed_and_removed(start, parts, clip):
     assert parts.rows.all() == []
     with pytest.raises(DmadError, match="there is no camera 9"):
         watch.remove(9)
+
+
+@pytest.mark.parametrize(
+    ("change", "kept"),
+    [({"scene": "yard"}, False), ({"source": "other"}, False), ({"name": "b", "fps": 5.0}, True)],
+)
+def test_less_sensitive_places_end_with_the_picture_that_they_belong_to(start, clip, change, kept):
+    watch = start(Camera(str(clip()), "gate"))
+    until(lambda: is_done(watch))
+    watched = watch.get(1)
+    weights = np.ones((SIDE, SIDE))
+    weights[0] = 0.5
+    places = NormalPlaces.from_weights(weights)
+    watched.threshold.use_places(lambda _: places)
+    watch.apply_threshold(watched)
+    if "source" in change:
+        change = {"source": str(clip("other"))}
+    changed = watch.change(1, replace(watched.stored.camera, **change))
+    assert changed.worker.stream.places == (places if kept else NOWHERE)
+    assert changed.threshold.calibration.places == (places if kept else NOWHERE)
+    assert changed.notice == "" if kept else "fully sensitive again" in changed.notice
+    assert changed.threshold.undo().after.threshold == watched.worker.calibration.threshold
 
 
 def test_a_zone_keeps_an_event_silent(start, parts, clip):

@@ -145,7 +145,8 @@ def test_a_normal_event_raises_the_threshold_and_names_past_events(cameras, cons
 
 def mark_here(client, number) -> dict:
     """Mark an event as normal, only at its place."""
-    answer = client.post(f"/api/events/{number}/mark", json={"mark": "normal", "only_here": True})
+    body = {"mark": "normal", "only_here": True, "force": True}
+    answer = client.post(f"/api/events/{number}/mark", json=body)
     assert answer.status_code == 200, answer.text
     return answer.json()
 
@@ -172,6 +173,19 @@ def test_a_normal_event_makes_the_camera_less_sensitive_only_at_its_place(camera
     again = mark_here(cameras, number)
     assert "raises no alarm any more" in again["words"]
     assert again["silent"] == []
+
+
+def test_a_mark_that_would_make_much_of_the_view_less_sensitive_is_confirmed(cameras, console):
+    old = console.watch.get(1).worker.calibration
+    (number,) = [one["number"] for one in cameras.get("/api/events").json()["events"]]
+    body = {"mark": "normal", "only_here": True}
+    refused = cameras.post(f"/api/events/{number}/mark", json=body)
+    words = r"must be up to [\d.]+ times stronger in \d+% of the view.*nevertheless \(`force`\)$"
+    assert refused.status_code == 400
+    assert re.search(words, refused.json()["error"])
+    assert console.events.get(number)["mark"] == ""
+    assert console.watch.get(1).worker.calibration == old
+    assert not console.watch.get(1).threshold.can_undo
 
 
 def test_less_sensitive_places_survive_a_restart_and_are_undone_to_the_last_digit(
@@ -201,6 +215,14 @@ def test_less_sensitive_places_survive_a_restart_and_are_undone_to_the_last_digi
     assert restarted.watch.get(1).worker.stream.places == NOWHERE
     np.testing.assert_array_equal(scores(restarted), before)
     assert client.get("/api/cameras/1").json()["places"] is None
+
+
+def test_a_camera_of_another_view_says_that_it_has_no_less_sensitive_places_any_more(cameras):
+    (number,) = [one["number"] for one in cameras.get("/api/events").json()["events"]]
+    mark_here(cameras, number)
+    changed = cameras.patch("/api/cameras/1", json={"scene": "yard"}).json()
+    assert "belonged to the old picture" in changed["words"]
+    assert changed["places"] is None
 
 
 def test_places_are_forgotten_and_this_can_be_undone(cameras, console):
@@ -244,7 +266,7 @@ def test_cameras_are_added_changed_and_removed(cameras):
     number = added.json()["number"]
     zone = [[[0, 0], [1, 0], [1, 1]]]
     changed = cameras.patch(f"/api/cameras/{number}", json={"exclude": zone}).json()
-    assert (changed["name"], changed["exclude"]) == ("yard", zone)
+    assert (changed["name"], changed["exclude"], changed["words"]) == ("yard", zone, "")
     assert "secret" not in cameras.get("/api/cameras").text
     assert "secret" not in cameras.get(f"/cameras/{number}").text
     twice = cameras.post("/api/cameras", json={"name": "yard", "source": source})

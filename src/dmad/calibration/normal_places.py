@@ -13,6 +13,8 @@ from dmad.errors import DmadError, require
 SIDE = 32  # height and width of the picture of weights
 FULL = 255  # weight 1 in this picture
 SMALLEST_WEIGHT = 1e-3  # in a factor, so that it is finite
+MOST_SHARE = 0.25  # of the view: to lose sensitivity in a larger part needs `force`
+MOST_FACTOR = 2.0  # by which an anomaly must be stronger: a larger factor needs `force`
 
 
 @dataclass(frozen=True)
@@ -85,3 +87,25 @@ def lost_sensitivity(before: NormalPlaces, after: NormalPlaces) -> LostSensitivi
     loss = np.where(changed, 1 - new / np.maximum(old, SMALLEST_WEIGHT), 0)
     y, x = (np.mean(np.nonzero(loss >= loss.max() / 2), 1) + 0.5) / SIDE
     return LostSensitivity(float(changed.mean()), float(factors.max()), (float(x), float(y)))
+
+
+def require_small_loss(before: NormalPlaces, after: NormalPlaces, force: bool = False) -> None:
+    """Check that a view does not lose much of its sensitivity.
+
+    Args:
+        before: The places before a change.
+        after: The places after it.
+        force: The loss may be larger than `MOST_SHARE` and `MOST_FACTOR`.
+
+    Raises:
+        DmadError: It is, and this is not forced.
+    """
+    lost = lost_sensitivity(before, after)
+    if force or lost is None:
+        return
+    require(
+        lost.share <= MOST_SHARE and lost.factor <= MOST_FACTOR,
+        f"to silence this, an anomaly must be up to {lost.factor:.1f} times stronger in "
+        f"{lost.share:.0%} of the view, which would hide other anomalies too; exclude this part of "
+        "the view, raise the threshold instead, or use --force",
+    )

@@ -33,7 +33,11 @@ class MarkBody(_Body):
         examples=["normal"],
     )
     force: bool = Field(
-        False, description="The threshold may become more than twice as high.", examples=[False]
+        False,
+        description="The threshold may become more than twice as high. With `only_here`: more "
+        "than a quarter of the view may become less sensitive, and a place by more than a factor "
+        "of 2.",
+        examples=[False],
     )
     only_here: bool = Field(
         False,

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from dmad.calibration.calibration import Calibration
+from dmad.calibration.normal_places import NOWHERE, NormalPlaces, require_small_loss
 from dmad.data.reading.source_frames import SourceFrame, shortest_gap
 from dmad.errors import DmadError, one_line, require
 from dmad.inference.streaming import JudgedFrame
@@ -39,7 +41,6 @@ WORKING = ("ok", "back", "ended")  # states of a camera without a problem
 UNJUDGED = 3.0  # seconds without a score until a camera is "unjudged"; more at low frame rates
 FEW_FRAMES = 100  # in the first frames, a model may be slow
 AFTER_FAULT = 1.0  # seconds until a watch that has failed continues
-QUEUE = 60.0  # seconds that the film of an event waits for those of others
 
 
 @dataclass(eq=False)
@@ -51,6 +52,7 @@ class Watched:
     worker: CameraWorker | None = None  # None if it could not be started
     view: LiveView | None = None
     problem: str = ""  # why it could not be started
+    notice: str = ""  # what else the last change of the camera has changed
 
 
 @dataclass(frozen=True)
@@ -151,6 +153,9 @@ class CameraWatch:
     def change(self, number: int, camera: Camera, model: str = "") -> Watched:
         """Watch a camera with other settings. An event in progress ends.
 
+        Less sensitive places belong to a picture. With another address, view or model, the whole
+        view is fully sensitive again.
+
         Raises:
             DmadError: There is no such model or camera, or another camera has the name.
         """
@@ -160,8 +165,11 @@ class CameraWatch:
         assert present is not None
         stored = StoredCamera(number, model, camera)
         self._parts.rows.change(stored)
+        forgotten = self._is_other_picture(present.stored, stored) and self._forget_places(stored)
         self._close(present)  # pages see it until the new one takes its place
-        return self._open(stored)
+        watched = self._open(stored)
+        watched.notice = text("camera.places-forgotten") if forgotten else ""
+        return watched
 
     def remove(self, number: int) -> None:
         """Stop watching a camera, and remove it. Its events stay."""
@@ -189,7 +197,9 @@ class CameraWatch:
         self.apply_threshold(watched)
         return change
 
-    def silence_here(self, watched: Watched, film: Path, score: float) -> ThresholdChange:
+    def silence_here(
+        self, watched: Watched, film: Path, score: float, force: bool = False
+    ) -> ThresholdChange:
         """Make a camera less sensitive at the places where the film of an event is unusual.
 
         The film is scored in the calling thread, between the frames of the cameras, which go on.
@@ -198,25 +208,31 @@ class CameraWatch:
             watched: The camera.
             film: The film.
             score: The score of the event.
+            force: The camera may become much less sensitive.
 
         Raises:
-            DmadError: The camera has stopped, or the film does not show the places.
-            BusyError: Other films are being scored.
+            DmadError: The camera has stopped, the film does not show the places, or the camera
+                would become much less sensitive.
+            BusyError: Another film is being scored.
         """
         worker, name = watched.worker, watched.stored.camera.name
         require(worker is not None, f"{name} is not watched now, so its films cannot be scored")
         assert worker is not None
         zone = worker.stream.zone
         turns = Turns(self._loops[self._model_of(watched.stored).name], self._stopping)
-        if not self._film.acquire(timeout=QUEUE):
+        if not self._film.acquire(blocking=False):  # who waits blocks a thread of the server
             raise BusyError("the film of another event is being scored; try it again later")
+
+        def places_for(present: Calibration) -> NormalPlaces:
+            places = places_of_event(maps, score, replace(present, zone=zone))
+            require_small_loss(present.places, places, force)
+            return places
+
         try:
             maps = maps_of_film(film, worker, turns)
             still_there = self.get(watched.stored.number) is watched
             require(still_there, f"{name} was changed meanwhile; mark the event again")
-            change = watched.threshold.use_places(
-                lambda present: places_of_event(maps, score, replace(present, zone=zone))
-            )
+            change = watched.threshold.use_places(places_for)
         finally:
             self._film.release()
         self.apply_threshold(watched)
@@ -238,6 +254,23 @@ class CameraWatch:
     def _threshold_of(self, stored: StoredCamera) -> OwnThreshold:
         key = f"camera-{stored.number}"
         return OwnThreshold(self._model_of(stored), key, self._parts.folder)
+
+    def _is_other_picture(self, old: StoredCamera, new: StoredCamera) -> bool:
+        """True if a camera has another address, view or model."""
+        return (
+            old.camera.source != new.camera.source
+            or old.camera.scene != new.camera.scene
+            or self._model_of(old) is not self._model_of(new)
+        )
+
+    def _forget_places(self, stored: StoredCamera) -> bool:
+        """Make the whole view of a camera fully sensitive. Return False if it was already."""
+        threshold = self._threshold_of(stored)
+        calibration = threshold.calibration
+        if calibration is None or not calibration.places:
+            return False
+        threshold.use_places(lambda _: NOWHERE)
+        return True
 
     def _with_file(self, stored: StoredCamera, cameras: Sequence[Camera]) -> Any:
         named = [camera for camera in cameras if camera.name == stored.camera.name]

@@ -20,7 +20,7 @@ from dmad.serve.camera_watch import Watched, status_of
 from dmad.serve.console import Console
 from dmad.serve.event_film import ADVICE
 from dmad.serve.event_rows import EventFilter, day_of
-from dmad.serve.inspection import JudgedPart, Station
+from dmad.serve.inspection import BusyError, JudgedPart, Station
 from dmad.serve.metrics import metrics_text
 from dmad.serve.models import ThresholdChange
 from dmad.serve.page_data import histogram_of, shown_event, shown_part
@@ -290,7 +290,7 @@ def add_events(router: APIRouter, console: Console) -> None:
         With `only_here`, the threshold stays. The camera becomes less sensitive only at the places
         where the film of the event is unusual. `words` says what has changed. `silent` lists the
         past events that would not have been raised; with `only_here`, this is an estimate from
-        their strongest moments.
+        their strongest moments. A change that would hide much is refused without `force`.
 
         Example: `curl -H 'Content-Type: application/json' -d '{"mark": "normal", "only_here":
         true}' http://127.0.0.1:8420/api/events/3/mark`
@@ -300,7 +300,7 @@ def add_events(router: APIRouter, console: Console) -> None:
         watched = console.watch.named(row["camera"])
         change = None
         if body.only_here:
-            change = silenced_here(console, watched, row)
+            change = silenced_here(console, watched, row, body.force)
         elif body.mark == "normal" and watched is not None:
             change = silenced(console, watched, row["score"], body.force)
         old, new = (change.old, change.new) if change else (None, None)
@@ -342,12 +342,19 @@ def add_cameras(router: APIRouter, console: Console) -> None:
         """Return a camera and its state."""
         return status(found(watch.get(number), "camera", number))
 
-    @router.patch("/api/cameras/{number}", tags=["cameras"], responses=example(CAMERA))
+    @router.patch(
+        "/api/cameras/{number}", tags=["cameras"], responses=example(CAMERA | {"words": ""})
+    )
     def change(number: Number, body: CameraBody) -> dict[str, Any]:
-        """Change a camera. It restarts with its new settings."""
+        """Change a camera. It restarts with its new settings.
+
+        With another address, view or model, its less sensitive places are removed, because they
+        belong to the old picture. `words` says so; otherwise it is empty.
+        """
         stored = found(watch.get(number), "camera", number).stored
         model = stored.model if body.model is None else body.model
-        return status(watch.change(number, body.camera(stored.camera), model))
+        changed = watch.change(number, body.camera(stored.camera), model)
+        return status(changed) | {"words": changed.notice}
 
     @router.delete("/api/cameras/{number}", tags=["cameras"], status_code=204)
     def remove(number: Number) -> Response:
@@ -444,17 +451,17 @@ def silenced(console: Console, watched: Watched, score: float, force: bool) -> T
     try:
         return console.watch.silence(watched, score, force)
     except DmadError as error:
-        advice = "confirm that it rises nevertheless (`force`)"
-        raise DmadError(str(error).replace("use --force", advice)) from error
+        raise to_confirm(error, "confirm that it rises nevertheless") from error
 
 
 def silenced_here(
-    console: Console, watched: Watched | None, event: Mapping[str, Any]
+    console: Console, watched: Watched | None, event: Mapping[str, Any], force: bool
 ) -> ThresholdChange:
     """Make a camera less sensitive at the places where an event was unusual.
 
     Raises:
-        DmadError: The camera does not exist any more, or there is no film.
+        DmadError: The camera does not exist any more, there is no film, or the camera would become
+            much less sensitive, and this is not forced.
     """
     name, film = event["camera"], console.folder / CLIPS / event["film"]
     require(
@@ -473,7 +480,17 @@ def silenced_here(
         "the film of this event is not there: it is complete some seconds after the event; if it "
         f"was deleted, {ADVICE}",
     )
-    return console.watch.silence_here(watched, film, event["score"])
+    try:
+        return console.watch.silence_here(watched, film, event["score"], force)
+    except BusyError:
+        raise
+    except DmadError as error:
+        raise to_confirm(error, "confirm this change nevertheless") from error
+
+
+def to_confirm(error: DmadError, advice: str) -> DmadError:
+    """Return an error whose advice is for a page and for programs, not for the command line."""
+    return DmadError(str(error).replace("use --force", f"{advice} (`force`)"))
 
 
 def station_of(console: Console, model: str) -> Station:

@@ -48,7 +48,7 @@ def alarms(run: Path, clip: Path) -> int:
 
 
 def mark(run: Path, clip: Path) -> Calibration:
-    return calibrate(run, normal=[clip], fps=10, only_here=True)
+    return calibrate(run, normal=[clip], fps=10, only_here=True, force=True)
 
 
 def test_what_was_marked_is_silent_and_another_place_still_raises_alarms(run, clip_with) -> None:

@@ -121,6 +121,16 @@ def test_a_marked_clip_that_would_hide_much_must_be_forced(run, clips) -> None:
     assert load(run).calibration == low
 
 
+def test_places_that_would_hide_much_must_be_forced(run, clips) -> None:
+    *calm, odd = clips
+    first = calibrate(run, footage=calm, fps=10)
+    with pytest.raises(DmadError, match=r"times stronger in \d+% of the view.* or use --force"):
+        calibrate(run, normal=[odd], only_here=True, fps=10)
+    assert load(run).calibration == first
+    forced = calibrate(run, normal=[odd], only_here=True, force=True, fps=10)
+    assert (forced.threshold, bool(forced.places)) == (first.threshold, True)
+
+
 def test_an_event_is_marked_by_its_id(run, clips, tmp_path, logged) -> None:
     first = calibrate(run, footage=clips[:2], fps=10)
     score = 1.2 * first.threshold

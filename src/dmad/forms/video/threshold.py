@@ -14,7 +14,7 @@ from dmad.calibration.budget import Budget
 from dmad.calibration.calibration import Calibration, read_calibration
 from dmad.calibration.feedback import MarkedEvents, log_change, silence, with_threshold
 from dmad.calibration.held_out import HeldOut, check_rate
-from dmad.calibration.normal_places import NOWHERE, lost_sensitivity
+from dmad.calibration.normal_places import NOWHERE, lost_sensitivity, require_small_loss
 from dmad.calibration.request import CalibrationRequest
 from dmad.calibration.store import CalibrationStore, terms_file
 from dmad.calibration.synthetic import SyntheticTerms
@@ -165,6 +165,7 @@ def _mark_as_normal(
             "an id does not show the places of an event; with only_here, name its film",
         )
         changed = replace(changed, places=marked_places(detector, footage, changed))
+        require_small_loss(previous.places, changed.places, request.force)
         _log_places(previous, changed)
         return _replace(store, stored, previous, changed)
     if marked.files:

@@ -1,6 +1,7 @@
 // The page of one camera: live picture, zones drawn by mouse, threshold and settings.
 import { Curve, Tile, connectHeat, connectMarks, listen, number, onKey, send, showStatus, t, toast } from "./common.js";
 
+const NOTICE = "notice"; // what the last change of the settings says after the page has loaded again
 const page = document.querySelector(".camera-page");
 const settings = document.getElementById("settings");
 settings.addEventListener("submit", async (event) => {
@@ -11,7 +12,8 @@ settings.addEventListener("submit", async (event) => {
   if (form.has("model")) camera.model = form.get("model");
   try {
     if (page) {
-      await send("PATCH", `/api/cameras/${page.dataset.number}`, camera);
+      const changed = await send("PATCH", `/api/cameras/${page.dataset.number}`, camera);
+      try { sessionStorage.setItem(NOTICE, changed.words); } catch { /* not stored */ }
       location.reload();
     } else {
       const added = await send("POST", "/api/cameras", camera);
@@ -23,6 +25,11 @@ settings.addEventListener("submit", async (event) => {
 });
 
 if (page) {
+  try {
+    const notice = sessionStorage.getItem(NOTICE);
+    sessionStorage.removeItem(NOTICE);
+    if (notice) toast(notice);
+  } catch { /* not stored */ }
   connectHeat();
   connectMarks();
   const id = Number(page.dataset.number);

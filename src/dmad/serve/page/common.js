@@ -30,7 +30,13 @@ export async function send(method, address, content) {
   }
   const answer = await fetch(address, options);
   if (answer.status === 401) location.assign("/login");
-  const body = answer.status === 204 ? null : await answer.json();
+  if (answer.status === 204) return null;
+  let body;
+  try {
+    body = await answer.json();
+  } catch {
+    throw new Error(t("no-answer")); // a page of a proxy, or an answer that was cut off
+  }
   if (!answer.ok) throw new Error(body.error);
   return body;
 }
@@ -129,8 +135,8 @@ async function choose(element, offer, onlyHere, force) {
     answer.textContent = `${why[0].toUpperCase()}${why.slice(1)}.`;
     for (const button of buttons) button.disabled = false;
     if (why !== error.message) {
-      const button = make("button", { type: "button", textContent: t("force") });
-      Object.assign(button.dataset, { change: "threshold", force: "" });
+      const button = make("button", { type: "button", textContent: t(onlyHere ? "force-here" : "force") });
+      Object.assign(button.dataset, { change: onlyHere ? "here" : "threshold", force: "" });
       answer.append(button);
       button.focus();
     }
