@@ -202,6 +202,11 @@ def test_an_operator_makes_a_camera_less_sensitive_only_at_a_place_and_undoes_it
     old = worker.calibration
     browser.open(f"{base}/events/1", 1280)
     mark_normal(browser, "here")
+    words = browser.until("return document.querySelector('.offer .answer button')?.textContent")
+    assert words == "Make it less sensitive nevertheless"
+    assert browser.driver.get_log("browser")  # the answer that refused this at first
+    assert not worker.stream.places
+    browser.find(".offer .answer button").click()
     text = browser.until("return document.querySelector('#change').textContent")
     assert "The camera is now less sensitive" in text
     browser.until("return !document.querySelector('.offer')")
@@ -246,6 +251,41 @@ def test_a_mark_only_at_a_place_without_a_film_says_what_to_do(browser, watched,
     assert watched.events.get(number)["mark"] == ""
     browser.driver.get("about:blank")  # closes the live connection
     browser.driver.get_log("browser")  # holds the answer that refused the mark
+
+
+# Every answer is a page of a proxy.
+PROXY = """
+    window.fetch = async () => new Response("<h1>504 Gateway Time-out</h1>", { status: 504 });
+"""
+
+
+@pytest.mark.usefixtures("no_errors")
+def test_an_answer_of_a_proxy_that_did_not_wait_is_explained(browser, watched, serve):
+    browser.open(f"{serve(watched)}/events/1", 1280)
+    browser.run(PROXY)
+    mark_normal(browser, "here")
+    answer = "return document.querySelector('.offer .answer').textContent"
+    browser.until(f"{answer}.includes('did not answer in time; the change may still be made')")
+
+
+@pytest.mark.usefixtures("no_errors")
+def test_a_card_stays_while_a_person_chooses_what_shall_change(
+    browser, make_console, video_model, event, serve
+):
+    console = make_console(video_model)
+    numbers = [console.events.add(event(float(index))) for index in range(7)]
+    browser.open(serve(console), 1280)
+    until(lambda: console.hub.clients)
+    oldest = f".event[data-number='{numbers[1]}']"  # six are shown
+    browser.find(f"{oldest} .marks [data-mark=normal]").click()
+    for index in (7, 8):
+        number = console.events.add(event(float(index)))
+        content = {"number": number, "camera": "gate", "state": "new", "score": 5.0}
+        console.hub.publish("event", content)
+        browser.until(f"return !!document.querySelector('.event[data-number=\"{number}\"]')")
+    count = "return document.querySelectorAll('.event.card').length"
+    browser.becomes(count, 7)
+    assert browser.find(f"{oldest} .offer").is_displayed()
 
 
 def test_a_large_rise_of_the_threshold_is_confirmed(
@@ -342,12 +382,15 @@ def hide(browser, hidden: bool) -> None:
     """)
 
 
-# Answers of the server reach the page a second late.
+# Answers of the server reach the page when the test lets them. Requests are counted.
 LATE_ANSWERS = """
     const real = window.fetch;
+    const released = new Promise((done) => { window.release = done; });
+    window.asked = 0;
     window.fetch = async (...args) => {
+        window.asked += 1;
         const answer = await real(...args);
-        await new Promise((done) => setTimeout(done, 1000));
+        await released;
         return answer;
     };
 """
@@ -364,11 +407,13 @@ def test_a_part_that_arrives_does_not_move_the_dragged_line(
     station = console.stations["discs"]
     inspect_body(console, station, files[0].read_bytes(), ("first", True, False))
     browser.open(f"{serve(console)}/inspect", 1280)
+    until(lambda: console.hub.clients)
     browser.run(LATE_ANSWERS)
     inspect_body(console, station, files[1].read_bytes(), ("second", True, False))
-    time.sleep(1)  # the page has asked for the new part and waits for the answer
+    browser.until("return window.asked > 0")  # the page has asked for the new part
     drag_line(browser)
     dragged = browser.find("#line").text
+    browser.run("window.release()")
     browser.until("return document.querySelectorAll('#strip button').length === 2")
     assert browser.find("#line").text == dragged
     browser.until("return document.querySelector('#preview').textContent.includes('2 of 2')")

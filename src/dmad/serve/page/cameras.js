@@ -24,5 +24,7 @@ listen("event", async (message) => {
   if (message.state === "update") return;
   await refreshEvents(list, "/");
   document.querySelector(".recent").hidden = false;
-  while (list.children.length > 6) list.lastElementChild.remove();
+  for (const card of [...list.children].slice(6)) {
+    if (!card.querySelector(".offer")) card.remove(); // a person chooses what shall change
+  }
 });
