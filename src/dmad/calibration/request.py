@@ -61,7 +61,7 @@ class CalibrationRequest:
             raise no alarm any more (default: the folder of a film that `dmad watch` stored).
         threshold: A threshold that you choose. The budget then has no effect.
         force: Allow `normal` to raise the threshold to more than twice its value, or with
-            `only_here`, to make more than a quarter of the view less sensitive, or a place by
+            `only_here`, to make more than half of the view less sensitive, or a place by
             more than a factor of 2.
         only_here: Keep the threshold. Instead, make the model less sensitive at the places where
             the clips in `normal` are unusual. Video only.

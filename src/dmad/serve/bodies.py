@@ -35,7 +35,7 @@ class MarkBody(_Body):
     force: bool = Field(
         False,
         description="The threshold may become more than twice as high. With `only_here`: more "
-        "than a quarter of the view may become less sensitive, and a place by more than a factor "
+        "than half of the view may become less sensitive, and a place by more than a factor "
         "of 2.",
         examples=[False],
     )
