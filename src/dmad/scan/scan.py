@@ -15,7 +15,7 @@ from pathlib import Path
 from dmad.checked_files import read_mapping
 from dmad.console import warn_about
 from dmad.errors import DmadError, StoppedError, one_line, require
-from dmad.files import csv_text, remove_unfinished, sha256_of, unfinished_path, write_atomically
+from dmad.files import csv_text, remove_unfinished, unfinished_path, write_atomically
 from dmad.locks import locked
 from dmad.predict.index_page import counted
 from dmad.runs import find_model
@@ -326,7 +326,7 @@ def fingerprint_of(request: ScanRequest) -> str:
     model = Model.read(request.run)
     thresholds = [camera.read_calibration() for camera in request.cameras()]
     parts = [
-        sha256_of(find_model(request.run).weights),
+        find_model(request.run).digest,
         repr((model.config.data, model.config.score, model.scenes, model.calibration)),
         repr((request.cameras(), thresholds)),
     ]
