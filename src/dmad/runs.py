@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 GRAPH_FILES = {"onnx": "model.onnx", "openvino": "model.xml"}  # of an exported model
-GRAPH_PARTS = ("model.bin", "background.npy")  # files beside a graph: its weights and templates
+TEMPLATES = "background.npy"  # of an exported model
+GRAPH_PARTS = ("model.bin", TEMPLATES)  # files beside a graph: its weights and templates
 
 CARD_FORMAT = 2  # cards of format 1 do not contain a format number
 

@@ -33,11 +33,11 @@ from dmad.export.graph import Graph, example_inputs
 from dmad.export.quantise import graph_inputs, normal_windows, quantise
 from dmad.files import errors_that_name, unfinished_folder
 from dmad.inference.detector import Detector
-from dmad.inference.loading import TEMPLATES, load_detector
+from dmad.inference.loading import load_detector
 from dmad.inference.runtimes import import_runtime
 from dmad.inference.torch_backend import TorchBackend
 from dmad.locks import locked
-from dmad.runs import ModelFiles, find_model, read_card, without_local_paths
+from dmad.runs import TEMPLATES, ModelFiles, find_model, read_card, without_local_paths
 
 logger = logging.getLogger(__name__)
 

@@ -8,13 +8,12 @@ from pathlib import Path
 from dmad.checked_files import read_mapping
 from dmad.errors import DmadError, require
 from dmad.files import sha256_of
-from dmad.inference.loading import TEMPLATES
 from dmad.locks import LOCK
-from dmad.runs import GRAPH_FILES
+from dmad.runs import GRAPH_FILES, GRAPH_PARTS
 
 CARD = "model.json"
 HELD_OUT_TERMS = "model.npz"  # beside a card: terms of the footage used for its threshold
-WRITTEN = (*GRAPH_FILES.values(), "model.bin", TEMPLATES)
+WRITTEN = (*GRAPH_FILES.values(), *GRAPH_PARTS)
 
 
 def check_folder(out: Path) -> None:

@@ -15,15 +15,13 @@ from dmad.errors import DmadError, require
 from dmad.files import sha256_of
 from dmad.inference.backend import Backend
 from dmad.inference.detector import Detector
-from dmad.runs import GRAPH_FILES, ModelFiles, read_card, read_weights
+from dmad.runs import GRAPH_FILES, TEMPLATES, ModelFiles, read_card, read_weights
 from dmad.typed import typed
 
 if TYPE_CHECKING:
     from torch import nn
 
     from dmad.form import Form
-
-TEMPLATES = "background.npy"  # file beside an exported graph
 
 
 def load_detector(

@@ -101,7 +101,7 @@ def _highest_in(weights: np.ndarray, box: Sequence[float]) -> float:
 
 @lru_cache(maxsize=64)
 def places_picture(places: NormalPlaces) -> bytes:
-    """Return a PNG picture to be laid over that of the camera.
+    """Return a PNG picture that is shown over the picture of the camera.
 
     It is striped and more opaque where scores count less, and transparent elsewhere.
     """

@@ -11,8 +11,8 @@ from PIL import Image, ImageDraw
 from dmad.data.reading.frame_format import Frame
 from dmad.errors import DmadError
 
-TEXTURES = ("brick", "grass", "gravel")
-FOREIGN = {"brick": "grass", "grass": "brick", "gravel": "brick"}  # the texture of a spot
+FOREIGN = {"brick": "grass", "grass": "brick", "gravel": "brick"}  # texture of the spots in each
+TEXTURES = tuple(FOREIGN)
 SIDE = 64  # pixels of a tile; a texture of 512 x 512 pixels has 64 tiles
 TESTED = 16  # tiles kept for testing: unchanged, and with every kind of defect
 RADII = (0.12, 0.25)  # of a spot or a stain, as a share of a tile's side
