@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -261,14 +261,14 @@ def export_run():
 
 
 @pytest.fixture
-def train_held_out(write_clip, tiny, tmp_path) -> Callable[[int], Path]:
+def train_held_out(write_clip, tiny, tmp_path) -> Callable[..., Path]:
     """Trains a tiny run that holds out one of two clips of some frames, at ten a second."""
     from dmad.api import train_network
 
-    def make(count: int) -> Path:
+    def make(count: int, **settings: Any) -> Path:
         for seed in (0, 1):
             write_clip(tmp_path / "data" / "train" / str(seed), seed, count)
-        config = tiny(tmp_path / "data")
+        config = tiny(tmp_path / "data", **settings)
         config = replace(config, data=replace(config.data, held_out=0.5, fps=10.0))
         return train_network(config, tmp_path / "runs").folder
 

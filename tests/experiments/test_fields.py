@@ -9,7 +9,7 @@ import torch
 from dmad.config import VideoModelConfig
 from dmad.data.footage import LabelledFootage, footage_from_arrays
 from dmad.errors import DmadError
-from dmad.experiments.fields import MovingPixels, fields, measured
+from dmad.experiments.fields import Backgrounds, MovingPixels, fields, measured
 from dmad.forms import form_of
 from dmad.forms.video.form import Video
 from dmad.training.train import train
@@ -44,7 +44,8 @@ def test_only_pixels_that_differ_from_the_background_are_measured(make_detector,
     moving[4:8, 4:10] = np.where(frame[4:8, 4:10] > 127, 20, 230)
     clip = np.stack([frame] * 4 + [moving] + [frame] * 3)
     split = LabelledFootage(footage_from_arrays([clip]), None, "")
-    found = dict(measured(detector, split, 100))
+    views = Backgrounds(("",), background[None])
+    found = dict(measured(detector, split, views, 100))
     assert sorted(found) == [4, 5, 6, 7]
     assert len(found[4].motion) == 24
     assert found[4].motion.min() > 20
@@ -58,9 +59,15 @@ def test_a_run_gives_a_table_of_held_out_and_test_frames(train_held_out, tmp_pat
     assert [line[0] for line in stored["lines"]] == [row[0] for row in table.rows]
 
 
+def test_a_model_without_templates_is_measured_too(train_held_out, tmp_path):
+    plain = VideoModelConfig(widths=(4, 8), memory_items=5, background=False)
+    table = fields(train_held_out(20, model=plain), tmp_path / "fields", count=4)
+    assert table.rows[0][1].endswith("px")
+
+
 def test_a_model_without_fields_is_refused(tiny, write_clip, tmp_path):
     write_clip(tmp_path / "data" / "train" / "0")
     still = VideoModelConfig(widths=(4, 8), memory_items=5, reductions=(), displacements=())
     run = train(tiny(tmp_path / "data", model=still), Video(), tmp_path / "runs").folder
-    with pytest.raises(DmadError, match="needs past frames, deformation heads and a background"):
+    with pytest.raises(DmadError, match="needs past frames and deformation heads"):
         fields(run, tmp_path)

@@ -19,6 +19,7 @@ from dmad.data.crops import DIFFERENT
 from dmad.data.footage import LabelledFootage, thin
 from dmad.data.locations import with_locations
 from dmad.data.splits import load_split
+from dmad.data.templates import template_index, templates
 from dmad.errors import DmadError, require
 from dmad.evaluation.table import Table
 from dmad.experiments.tables import print_table, write_table
@@ -61,6 +62,19 @@ class MovingPixels:
         )
 
 
+@dataclass(frozen=True, eq=False)
+class Backgrounds:
+    """What each view looks like where nothing moves."""
+
+    scenes: tuple[str, ...]
+    pictures: np.ndarray  # (S, C, H, W) in [-1, 1]
+
+    def of_scene(self, scene: str) -> np.ndarray | None:
+        """Return the background of a view. None if the view was not in the training."""
+        index = template_index(scene, self.scenes)
+        return None if index is None else self.pictures[index]
+
+
 COLUMNS = (
     "moving pixels of",
     "mean displacement",
@@ -77,28 +91,32 @@ def fields(
 
     The frames are held-out normal frames, and those of the test split if it has labels.
 
-    A pixel is moving if it differs from the background by more than 20 of 255. The share that a
-    picture explains is 1 - sum |frame - picture| / sum |frame - background| over moving pixels. The
-    reference is measured after its deformation. It does not include the background, unless the mask
-    is binary: then it is the background where the mask is 0.
+    A pixel is moving if it differs from the background by more than 20 of 255. The background is
+    the template of the model. For a model without templates, it is the median of the training
+    frames. The share that a picture explains is
+    1 - sum |frame - picture| / sum |frame - background| over moving pixels. The reference is
+    measured after its deformation. It does not include the background, unless the mask is binary:
+    then it is the background where the mask is 0.
 
     Args:
-        run: Run folder of a video model with deformation heads and a background.
+        run: Run folder of a video model with deformation heads.
         out: Folder to write to.
         count: Number of frames of each split. They are evenly spread.
         root: Folder of the data set. None: the same folder as in training.
         cache: Folder for decoded frames.
 
     Raises:
-        DmadError: The model has no deformation heads or no background.
+        DmadError: The model has no deformation heads.
     """
     detector = load(run)
     config = detector.config
-    usable = config.data.history > 0 and config.model.background and config.model.reductions
-    require(bool(usable), f"{run} needs past frames, deformation heads and a background")
+    usable = config.data.history > 0 and config.model.reductions
+    require(bool(usable), f"{run} needs past frames and deformation heads")
     data = with_locations(config.data, root, cache)
-    rows = [("held-out normal frames", *_normal(detector, load_split(data, "held_out"), count))]
-    for name, pixels in _labelled(detector, data, count).items():
+    views = _backgrounds(detector, data)
+    held_out = load_split(data, "held_out")
+    rows = [("held-out normal frames", *_normal(detector, held_out, views, count))]
+    for name, pixels in _labelled(detector, data, views, count).items():
         rows.append((name, *pixels.cells()))
     table = Table("What moves, and what explains it", COLUMNS, rows)
     print_table(table)
@@ -106,12 +124,23 @@ def fields(
     return table
 
 
-def _normal(detector: Detector, held_out: LabelledFootage, count: int) -> tuple[str, ...]:
-    parts = [pixels for _, pixels in measured(detector, held_out, count)]
+def _backgrounds(detector: Detector, data: DataConfig) -> Backgrounds:
+    if detector.backend.templates is not None:
+        return Backgrounds(detector.scenes, detector.backend.templates)
+    train = load_split(data, "train")
+    return Backgrounds(train.scenes, templates(train.footage, train.scenes))
+
+
+def _normal(
+    detector: Detector, held_out: LabelledFootage, views: Backgrounds, count: int
+) -> tuple[str, ...]:
+    parts = [pixels for _, pixels in measured(detector, held_out, views, count)]
     return MovingPixels.join(parts).cells()
 
 
-def _labelled(detector: Detector, data: DataConfig, count: int) -> dict[str, MovingPixels]:
+def _labelled(
+    detector: Detector, data: DataConfig, views: Backgrounds, count: int
+) -> dict[str, MovingPixels]:
     """The moving pixels of normal and abnormal test frames. Empty without a labelled test split."""
     try:
         test = load_split(data, "test")
@@ -121,20 +150,21 @@ def _labelled(detector: Detector, data: DataConfig, count: int) -> dict[str, Mov
     if test.labels is None:
         return {}
     parts: dict[str, list[MovingPixels]] = {"normal test frames": [], "abnormal test frames": []}
-    for index, pixels in measured(detector, test, count):
+    for index, pixels in measured(detector, test, views, count):
         abnormal = bool(test.labels[index])
         parts["abnormal test frames" if abnormal else "normal test frames"].append(pixels)
     return {name: MovingPixels.join(some) for name, some in parts.items() if some}
 
 
 def measured(
-    detector: Detector, split: LabelledFootage, count: int
+    detector: Detector, split: LabelledFootage, views: Backgrounds, count: int
 ) -> Iterator[tuple[int, MovingPixels]]:
     """Yield the index and the moving pixels of evenly spread frames of known views.
 
     Args:
         detector: A model of video.
         split: The footage.
+        views: The background of each view.
         count: Number of frames.
     """
     history = detector.config.data.history
@@ -149,7 +179,7 @@ def measured(
         windows = [
             Window(index, tuple(split.footage.frames[index - history : index + 1]), template)
             for index, scene in batch
-            if (template := detector.template(scene)) is not None
+            if (template := views.of_scene(scene)) is not None
         ]
         yield from _moving_pixels(detector.judge_windows(windows), windows)
 
