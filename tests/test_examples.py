@@ -1,11 +1,15 @@
-"""The notebooks in examples/ run, and contain no outputs."""
+"""The notebooks and scripts in examples/ run. Notebooks contain no outputs."""
 
 import json
+import runpy
 import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from dmad.config import VideoDataConfig
+from dmad.data.layouts.videos import load_videos
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -36,3 +40,23 @@ def test_the_first_steps_find_the_scratch(tmp_path, monkeypatch, capsys) -> None
     row, column = np.unravel_index(result.map.argmax(), result.map.shape)
     assert (row, column) == pytest.approx((19, 27), abs=10)  # the middle of the scratch
     assert "verdict" in capsys.readouterr().out
+
+
+def test_the_footage_like_avenue_has_its_layout(tmp_path) -> None:
+    names = runpy.run_path(str(EXAMPLES / "avenue_like.py"))
+    walkway = names["Walkway"](frames=60)
+    names["make_folders"](tmp_path)
+    for split, index in (("training", 0), ("testing", 0), ("testing", 1)):
+        names["Clip"](tmp_path, split, index, walkway).write()
+    data = VideoDataConfig(layout="avenue", root=tmp_path, size=64, cache=tmp_path / "cache")
+    train, test = load_videos(data, "train"), load_videos(data, "test")
+    assert train.labels is None
+    assert [(clip.length, clip.fps) for clip in train.footage.clips] == [(60, 25)]
+    assert test.label_name == "avenue .mat masks"
+    first, second = (test.labels[clip.span] for clip in test.footage.clips)
+    assert first.any()
+    assert not first.all()
+    assert not second.any()
+    assert (test.masks("01").any((1, 2)) == first).mean() > 0.8  # thin pixels vanish at 64 px
+    colours = train.footage.frames.mean((0, 1, 2))
+    assert np.ptp(colours) > 5
