@@ -1,5 +1,6 @@
 """Methods of anomalib, tested without it."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -48,6 +49,10 @@ def test_methods_are_chosen_by_name(with_anomalib, tiny_images):
     assert names == ["dmad", *CLASSES]
     (only,) = chosen_peers(own, PeerSettings(), 64, ["PaDiM"])
     assert (only.name, only.settings) == ("PaDiM", "resnet18")
+    two = [replace(own[0], name=f"dmad {recipe}") for recipe in ("images", "patches")]
+    assert chosen_peers(two, PeerSettings(), 64, ["dmad"]) == two
+    (bank, _) = chosen_peers(two, PeerSettings(), 64, ["dmad patches", "PaDiM"])
+    assert bank == two[1]
     with pytest.raises(DmadError, match=r"no method is called \['padim'\]"):
         chosen_peers(own, PeerSettings(), 64, ["padim"])
 

@@ -10,14 +10,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dmad import recipes
 from dmad.api import evaluate
 from dmad.calibration.held_out import HeldOut
 from dmad.calibration.threshold import choose_threshold
-from dmad.config import DataConfig
+from dmad.config import DataConfig, PatchDataConfig, changed
 from dmad.data.footage import LabelledFootage, footage_from_arrays
 from dmad.errors import DmadError
 from dmad.evaluation.ledger_file import read_rows
-from dmad.experiments.peer_methods import ImageScorer, Training, UnavailableError, own_methods
+from dmad.experiments.peer_methods import (
+    ImageScorer,
+    Training,
+    UnavailableError,
+    own_methods,
+    shared_data,
+)
 from dmad.experiments.peers import (
     COLUMNS,
     Outcome,
@@ -93,7 +100,7 @@ def test_each_method_has_a_row_with_its_figures(data, tmp_path):
 def test_the_figures_of_a_finished_run_are_those_of_its_evaluation(
     trained_images, tiny_images, tmp_path
 ):
-    own = own_methods(tiny_images(), [trained_images])
+    own = own_methods([tiny_images()], [trained_images])
     (row,) = peers(own, own[0].config.data, tmp_path, here).rows
     evaluation = evaluate(trained_images, out=tmp_path / "evaluation")
     figures = dict(zip(COLUMNS, row, strict=True))
@@ -101,9 +108,32 @@ def test_the_figures_of_a_finished_run_are_those_of_its_evaluation(
         values = {one.value for one in evaluation.ledger.rows if one.metric == metric}
         assert float(figures[column]) in {round(value, 4) for value in values}
     notes = {one.note for one in evaluation.ledger.rows if one.signal == "at 1 %"}
-    ours = {one["note"] for one in read_rows(tmp_path / "dmad" / "ledger.json") if one["note"]}
+    ours = {
+        one["note"] for one in read_rows(tmp_path / "dmad-mvtec" / "ledger.json") if one["note"]
+    }
     assert notes <= ours
     assert figures["memory of training MiB"] == ""
+
+
+def test_a_bank_has_the_figures_of_its_evaluation_too(
+    tiny_images, teacher_weights, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(PatchDataConfig, "hold_out_from", 16)  # as many as there are
+    teacher = {"teacher": "resnet18", "teacher_weights": teacher_weights}
+    bank = replace(
+        changed(recipes.patches(), **teacher, patches=100),
+        data=PatchDataConfig(**vars(tiny_images().data)),
+    )
+    own = own_methods([bank], [])
+    table = peers(own, shared_data(own), tmp_path, here)
+    figures = dict(zip(COLUMNS, table.rows[0], strict=True))
+    assert "same 4 held-out good images" in table.notes[0]
+    evaluation = evaluate(tmp_path / "dmad-patches" / "run", out=tmp_path / "evaluation")
+    values = {row.metric: row.value for row in evaluation.ledger.rows}
+    assert figures["pixel AUROC"] == f"{values['pixel_AUROC']:.4f}"
+    notes = {row.note for row in evaluation.ledger.rows if row.signal == "at 1 %"}
+    assert any(f": {figures['recall']} " in note for note in notes)
+    assert any(f": {figures['false positives']} " in note for note in notes)
 
 
 def test_all_methods_get_their_threshold_by_the_rule_of_dmad_calibrate():

@@ -311,9 +311,11 @@ class PeerOptions:
     """What is compared, and how the other methods are trained.
 
     Args:
-        runs: Finished runs of recipe images or mvtec to compare, instead of training one. All must
-            have been trained on the same images at the same size.
-        methods: Names of the methods to compare, such as ["dmad","PatchCore"] (default: all).
+        runs: Finished runs of recipes images, mvtec and patches to compare, instead of training
+            recipes images and patches. All must have been trained on the same images at the same
+            size.
+        methods: Names of the methods to compare, such as ["dmad patches","PatchCore"] (default:
+            all). "dmad" stands for all of dmad.
         backbone: Pretrained network of the other methods, by its name in timm. For
             dmad it is the teacher.
         backbone_weights: File of its weights (default: an installed package, else timm downloads
@@ -324,7 +326,7 @@ class PeerOptions:
         seed: Random seed.
         out: Folder to write to.
         data: The images of all methods.
-        train: The training of dmad.
+        train: The training of recipe images.
     """
 
     runs: list[Path] = field(default_factory=list)
@@ -342,8 +344,8 @@ class PeerOptions:
 def peers_command(options: PeerOptions) -> None:
     """Compare dmad with PatchCore, PaDiM, EfficientAD and Reverse Distillation of anomalib.
 
-    All get the same images, size, seed and rule for the threshold. Install it with
-    `pip install '.[peers]'`.
+    Trains recipes images and patches, unless you give runs. All methods get the same images, size,
+    seed and rule for the threshold. Install it with: `pip install '.[peers]'`.
 
     Example: dmad experiment peers --data.root PHOTOS --train.epochs 12
 
@@ -352,20 +354,27 @@ def peers_command(options: PeerOptions) -> None:
     """
     from dmad.config import changed
     from dmad.experiments.anomalib_methods import PeerSettings, chosen_peers
-    from dmad.experiments.peer_methods import own_methods
+    from dmad.experiments.peer_methods import own_methods, shared_data
     from dmad.experiments.peers import peers
     from dmad.experiments.run_grid import with_data
-    from dmad.recipes import images
+    from dmad.recipes import images, patches
 
-    config = with_data(images(), options.data.root, options.data.cache)
+    trained = with_data(images(), options.data.root, options.data.cache)
     size, epochs = options.data.size, options.train.epochs
-    config = changed(
-        config,
+    trained = changed(
+        trained,
         seed=options.seed,
-        size=size or config.data.size,
-        epochs=epochs or config.train.epochs,
+        size=size or trained.data.size,
+        epochs=epochs or trained.train.epochs,
     )
-    own = own_methods(config, options.runs)
+    bank = changed(
+        patches(),
+        seed=options.seed,
+        size=trained.data.size,
+        root=trained.data.root,
+        cache=trained.data.cache,
+    )
+    own = own_methods([trained, bank], options.runs)
     settings = PeerSettings(
         options.backbone,
         options.backbone_weights,
@@ -373,7 +382,7 @@ def peers_command(options: PeerOptions) -> None:
         options.peer_epochs or epochs_of_peers([method.config for method in own]),
         options.seed,
     )
-    data = own[0].config.data
+    data = shared_data(own)
     methods = chosen_peers(own, settings, data.size, options.methods)
     peers(methods, data, options.out)
 

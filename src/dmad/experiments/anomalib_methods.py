@@ -288,20 +288,21 @@ def image_batch(frames: Sequence[np.ndarray]) -> Any:
 def chosen_peers(
     own: Sequence[Own], peers: PeerSettings, size: int, names: Sequence[str] = ()
 ) -> list[Method]:
-    """Return dmad and the methods of anomalib, or only those with the given names.
+    """Return those of dmad and of anomalib, or only those with the given names.
 
-    The name `dmad` stands for all runs of it.
+    The name `dmad` stands for all methods of dmad.
 
     Raises:
         DmadError: A name is unknown, or a method of anomalib is chosen and it is not installed.
     """
-    known = {OWN_NAME, *CLASSES}
+    known = {OWN_NAME, *(one.name for one in own), *CLASSES}
     unknown = [name for name in names if name not in known]
     require(not unknown, f"no method is called {unknown}; known: {', '.join(sorted(known))}")
     others = [AnomalibMethod(name, peers, size) for name in CLASSES if not names or name in names]
     if others:
         require_anomalib()
-    return [*(one for one in own if not names or OWN_NAME in names), *others]
+    ours = [one for one in own if not names or OWN_NAME in names or one.name in names]
+    return [*ours, *others]
 
 
 def require_anomalib() -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
-from dmad.api import complete, load
+from dmad.api import load, set_threshold, train_network
 from dmad.config import Config, DataConfig, ImageDataConfig, plain, restore
 from dmad.data.footage import fingerprint
 from dmad.data.locations import required_root, with_locations
@@ -21,6 +21,7 @@ from dmad.inference.detector import Detector
 from dmad.runs import find_model, read_card
 
 OWN_NAME = "dmad"
+PLACES = ("root", "cache", "layout", "categories")  # the images of two runs are compared themselves
 
 
 class UnavailableError(DmadError):
@@ -77,12 +78,12 @@ class Method(Protocol):
 
 @dataclass(frozen=True)
 class Own:
-    """The method of dmad: a recipe that is trained, or a finished run.
+    """A method of dmad: a recipe that is trained, or a finished run.
 
     Args:
         config: All settings, of images.
         run: The finished run. None: one is trained.
-        name: Name in the table. No two methods have the same name.
+        name: Name in the table, such as "dmad images". No two methods have the same name.
     """
 
     config: Config
@@ -104,16 +105,21 @@ class Own:
 
         Raises:
             DmadError: The finished run was trained on other images.
+            UnavailableError: It is a bank that holds no images out.
         """
+        shared, smallest = trained_images(data), self.config.data.hold_out_from
+        if smallest and trained_images(self.config.data) != shared:
+            raise UnavailableError(
+                f"a bank of fewer than {smallest} good images keeps patches of all of them, so "
+                "none are left for the threshold; put good images for it into a folder named "
+                "validation"
+            )
         run, processor_minutes = self.run or folder / "run", np.nan
         if self.run is None:
-            start = time.process_time()
-            complete(self.config, run)
-            processor_minutes = (time.process_time() - start) / 60
+            processor_minutes = train_run(self.config, run)
         files = find_model(run)
         card = read_card(files)
-        trained_on = card["data"]["sha256"]
-        same = trained_on == fingerprint(load_split(data, "train").footage)
+        same = card["data"]["sha256"] == shared
         require(same, f"{run} was trained on other images than those of {data.root}; train again")
         minutes = sum(epoch.get("seconds", np.nan) for epoch in card["history"]) / 60
         return Training(
@@ -128,32 +134,80 @@ class Own:
         return DetectorScorer(load(Path(training.model)))
 
 
-def own_methods(config: Config, runs: Sequence[Path]) -> list[Own]:
-    """Return dmad as methods: each finished run, or a training with these settings.
+def trained_images(data: DataConfig) -> str:
+    """Return the fingerprint of the images to train on."""
+    return fingerprint(load_split(data, "train").footage)
+
+
+def train_run(config: Config, run: Path) -> float:
+    """Train a run, and set its threshold.
+
+    Returns:
+        The processor minutes of the training. NaN if the run was started before.
+    """
+    started, start = run.exists(), time.process_time()
+    train_network(config, resume=run)
+    minutes = (time.process_time() - start) / 60
+    set_threshold(run)
+    return np.nan if started else minutes
+
+
+def own_methods(configs: Sequence[Config], runs: Sequence[Path]) -> list[Own]:
+    """Return dmad as methods: each finished run, or a training with each of these settings.
 
     Args:
-        config: Settings of a training. Without `runs` they need the folder of the data.
+        configs: Settings of trainings, of equal size. Without `runs` they need the folder of the
+            data.
         runs: Finished runs.
 
     Raises:
         DmadError: A run is not of images, or the runs have different data settings.
     """
     if not runs:
-        required_root(config.data)
-        return [Own(of_images(config, "the recipe"))]
-    found = []
-    for index, run in enumerate(runs):
+        required_root(configs[0].data)
+        return [Own(of_images(one, "the recipe"), name=name_of(one)) for one in configs]
+    given, found = configs[0].data, list[Own]()
+    for run in runs:
         settings = of_images(restore(read_card(find_model(run))["config"]), str(run))
-        ours = with_locations(settings.data, config.data.root, config.data.cache)
-        name = f"{OWN_NAME} {index + 1}" if len(runs) > 1 else OWN_NAME
-        found.append(Own(replace(settings, data=ours), run, name))
-    data = plain(found[0].config.data)
-    other = [str(one.run) for one in found if plain(one.config.data) != data]
+        ours = with_locations(settings.data, given.root, given.cache)
+        found.append(Own(replace(settings, data=ours), run, name_of(settings)))
+    first = settings_of_images(found[0])
+    other = [str(one.run) for one in found if settings_of_images(one) != first]
     require(
         not other,
-        f"{', '.join(other)}: other data settings than {runs[0]}; give runs with equal ones",
+        f"{', '.join(other)}: other data settings than {runs[0]}, such as --data.size; give runs "
+        "with equal ones",
     )
-    return found
+    return numbered(found)
+
+
+def settings_of_images(own: Own) -> dict[str, Any]:
+    """Return the data settings of a method, without the places where its images are."""
+    return {name: value for name, value in plain(own.config.data).items() if name not in PLACES}
+
+
+def name_of(config: Config) -> str:
+    """Return the name of dmad with these settings, such as "dmad images"."""
+    return f"{OWN_NAME} {config.recipe}"
+
+
+def numbered(methods: Sequence[Own]) -> list[Own]:
+    """Number the methods that have the same name."""
+    names = [one.name for one in methods]
+    return [
+        replace(one, name=f"{one.name} {names[:index].count(one.name) + 1}")
+        if names.count(one.name) > 1
+        else one
+        for index, one in enumerate(methods)
+    ]
+
+
+def shared_data(own: Sequence[Own]) -> ImageDataConfig:
+    """Return the images of all methods. Some are held out, even if a bank would hold none out."""
+    data = own[0].config.data
+    return ImageDataConfig(
+        **{item.name: getattr(data, item.name) for item in fields(ImageDataConfig)}
+    )
 
 
 def of_images(config: Config, source: str) -> Config:

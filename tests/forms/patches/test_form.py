@@ -96,7 +96,7 @@ def test_int8_is_compared_on_mirrored_images_if_none_are_held_out(
 
 
 def test_a_run_is_one_of_the_methods_that_are_compared(bank_run, bank_settings, tmp_path):
-    (own,) = own_methods(bank_settings(), [bank_run])
+    (own,) = own_methods([bank_settings()], [bank_run])
     assert own.settings == "resnet18, 100 patches"
     training = own.train(own.config.data, tmp_path)
     assert training.minutes > 0
