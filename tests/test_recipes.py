@@ -1,13 +1,16 @@
 """The recipes: one for each data set, found by its name."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from dmad import recipes
-from dmad.config import ImageConfig, PatchConfig, VideoConfig
+from dmad.config import ImageConfig, PatchConfig, VideoConfig, restore
 from dmad.errors import DmadError
+from dmad.runs import find_model, read_card
 
+LAYOUTS = {"patches": "images", "ped2_crops": "ped2"}
 OTHERS = {"mvtec": ImageConfig, "images": ImageConfig, "patches": PatchConfig}
 
 
@@ -15,7 +18,7 @@ OTHERS = {"mvtec": ImageConfig, "images": ImageConfig, "patches": PatchConfig}
 def test_a_recipe_carries_its_name_and_the_settings_of_its_form(name: str) -> None:
     config = recipes.get(name)
     assert config.recipe == name
-    assert config.data.layout == ("images" if name == "patches" else name)
+    assert config.data.layout == LAYOUTS.get(name, name)
     assert isinstance(config, OTHERS.get(name, VideoConfig))
 
 
@@ -54,6 +57,16 @@ def test_real_video_and_mvtec_have_the_sizes_and_epochs_of_the_paper() -> None:
     assert recipes.mvtec().model.teacher == "wide_resnet50_2"
     items = [recipes.get(name).model.memory_items for name in ("ped2", "avenue", "shanghaitech")]
     assert items == [200, 420, 1000]
+
+
+def test_ped2_crops_has_the_settings_of_the_model_that_comes_with_dmad() -> None:
+    shipped = restore(read_card(find_model("ped2"))["config"])
+    config = recipes.ped2_crops()
+    for section in ("data", "model", "loss", "train"):
+        ours, theirs = getattr(config, section), getattr(shipped, section)
+        if section == "data":
+            ours, theirs = (replace(one, root=None, cache=None) for one in (ours, theirs))
+        assert ours == theirs
 
 
 def test_digits_are_reconstructed_from_one_embedding() -> None:

@@ -46,7 +46,7 @@ def train_command(config: Config, out: Path = RUNS, resume: Path | None = None) 
 
     Examples:
       dmad train video --data.root FOOTAGE
-      dmad train ped2 --data.root UCSDped2 --data.size 128 --train.epochs 4
+      dmad train ped2_crops --data.root UCSDped2
       dmad train --resume runs/ped2/20260101-120000-000
 
     Args:

@@ -42,9 +42,10 @@ COLUMNS = (
     "event recall",
 )
 FEWEST_EVENTS = 5  # that a budget allows in the footage for thresholds; with fewer, no interval
-NOTE = (
-    "{} of {} budgets are inside the exact 90 % interval of the realised rate. {} of {} are inside "
-    "the interval that also includes the uncertainty of the threshold (column *with threshold*)."
+NOTE = "{} of {} budgets are inside the exact 90 % interval of the realised rate."
+WIDE_NOTE = (
+    " {} of {} are inside the interval that also includes the uncertainty of the threshold "
+    "(column *with threshold*)."
 )
 
 
@@ -209,7 +210,9 @@ def budgets(
     fitting, wide = sum(case.fits for case in cases), sum(case.fits_wide for case in cases)
     counted = sum(case.alarms.normal_hours > 0 for case in cases)
     measured = sum(case.wide_interval is not None for case in cases)
-    note = NOTE.format(fitting, counted, wide, measured)
+    note = NOTE.format(fitting, counted)
+    if measured:
+        note += WIDE_NOTE.format(wide, measured)
     rows = [case.row for case in cases]
     table = Table("False alarms: budget and count", COLUMNS, rows, [note])
     print_table(table)
