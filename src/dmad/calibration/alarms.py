@@ -54,10 +54,11 @@ class AlarmShape:
 
     Args:
         smoothing: Seconds of the past over which scores are averaged. 0 does not smooth.
-        hysteresis: An alarm ends when the score is lower than the threshold by this share, such as
-            0.2: at 80 % of the threshold.
+        hysteresis: An alarm continues while the score is above the threshold minus this share of
+            it. At 0.2, it continues above 80 % of the threshold.
         minimum: Seconds that an alarm must last; shorter ones are dropped.
-        gap: Seconds below the threshold that do not end an alarm.
+        gap: If the score is lower, but reaches the threshold again within this number of seconds,
+            the alarm continues too.
         cooldown: Seconds after an alarm in which no other alarm starts.
     """
 

@@ -155,10 +155,10 @@ class HeldOut:
         return index
 
     def cross_scores(self, weight: float, window: int) -> np.ndarray:
-        """Return smoothed scores (N,). Each clip is standardised on the other clips.
+        """Return smoothed scores (N,). Each clip is standardised with the other clips.
 
         New footage will be standardised with the centre and scale of other clips. To imitate
-        this, each clip here is standardised by the other clips, so that the scores show how much
+        this, each clip here is standardised with the other clips, so that the scores show how much
         clips differ. NaN: the frame has no score.
 
         Args:

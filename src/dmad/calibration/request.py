@@ -19,11 +19,11 @@ class AlarmChanges:
 
     Args:
         smoothing: Scores are averaged over this number of past seconds. 0 does not average.
-        hysteresis: An alarm ends when the score is lower than the threshold by this share of it. At
-            0.2, it ends below 80 % of the threshold.
+        hysteresis: An alarm continues while the score is above the threshold minus this share of
+            it. At 0.2, it continues above 80 % of the threshold.
         minimum: Shortest length of an alarm in seconds. Shorter alarms are dropped.
-        gap: If the score is low for at most this number of seconds and then high again, the alarm
-            continues.
+        gap: If the score is lower, but reaches the threshold again within this number of seconds,
+            the alarm continues too.
         cooldown: No other alarm starts in this number of seconds after an alarm.
     """
 
@@ -57,12 +57,13 @@ class CalibrationRequest:
         normal: Clips, images, or ids of events that raised a false alarm. The threshold rises just
             enough that they raise no alarm again. If the model was neither trained nor calibrated
             on their view, a first threshold is computed from these clips.
-        events: Folder that `dmad predict` or `dmad watch` wrote. A message names its events that
-            raise no alarm any more (default: the folder of a film that `dmad watch` stored).
+        events: Folder that `dmad predict` or `dmad watch` wrote. The ids in `normal` are those of
+            its events. A message names its events that would raise no alarm now (default: if
+            `normal` is a film that `dmad watch` stored, the folder of this film).
         threshold: A threshold that you choose. The budget then has no effect.
-        force: Allow `normal` to raise the threshold to more than twice its value, or with
-            `only_here`, to make more than half of the view less sensitive, or a place by
-            more than a factor of 2.
+        force: Allow `normal` to make large changes: a threshold of more than twice its value. With
+            `only_here`: more than half of the view becomes less sensitive, or a place becomes less
+            sensitive by more than a factor of 2.
         only_here: Keep the threshold. Instead, make the model less sensitive at the places where
             the clips in `normal` are unusual. Video only.
         undo: Restore the threshold that was replaced last.
@@ -72,7 +73,8 @@ class CalibrationRequest:
         alarm: Rule for the start and end of alarms. Video only.
         weight: Weight of the deformation in the calibrated score (default for the first
             calibration: the weight in the settings of the model). Video only.
-        fps: Frame rate of footage that does not state it, such as folders of frames. Video only.
+        fps: Frame rate of footage that does not state it, such as folders of frames (default: the
+            frame rate that was given in training as `data.fps`). Video only.
         scene: Name of the camera view that the footage shows. Video only.
         zone: Part of the view or of each image that is scored (default: the zone of the last
             calibration).

@@ -1,9 +1,10 @@
 """Choosing the threshold for a budget of false alarms, from normal footage only.
 
-Two clips differ more than two frames of one clip. So each held-out clip is standardised on the
-other clips. False alarms are counted in these scores, with the rule that raises alarms later. If
-the footage is too short for the budget, the threshold is extrapolated, but not far above the
-scores of the footage. The interval shows how uncertain the threshold is, and a warning says so.
+Two clips differ more than two frames of one clip. So each held-out clip is standardised with the
+median and deviation of the other clips. False alarms are counted in these scores, with the rule
+that raises alarms later. If the footage is too short for the budget, the threshold is extrapolated,
+but not far above the scores of the footage. The interval shows how uncertain the threshold is, and
+a warning says so.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ class Evidence:
 
     @cached_property
     def scores(self) -> np.ndarray:
-        """(N,) scores of the footage, each clip standardised on the other clips."""
+        """Scores (N,) of the footage. Each clip is standardised with the other clips."""
         return self.held_out.cross_scores(self.weight, self.scorer.window)
 
     @cached_property

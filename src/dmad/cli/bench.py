@@ -22,9 +22,10 @@ def bench_command(
     Example: dmad bench predict --sizes [256]
 
     Args:
-        what: What to measure: `train` (a step), `predict` (a frame of video), `images` (an
-            image), `deploy` (PyTorch and the exports), or `peers` (an image, with exports of dmad
-            and of methods of anomalib; pip install 'dmad[export,peers]').
+        what: What to measure: `train` (time of a training step), `predict` (time of a frame of
+            video), `images` (time of an image), `deploy` (time of a frame with PyTorch and with the
+            exports), or `peers` (time of an image with exports of dmad and of methods of anomalib;
+            pip install 'dmad[export,peers]').
         sizes: Height and width of the frames or images in pixels. Each size is measured.
         out: Folder to write the table to, as bench-WHAT.json and bench-WHAT.md (default: the table
             is only printed).

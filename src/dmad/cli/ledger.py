@@ -16,8 +16,8 @@ def ledger_command(scores: Path, recipe: str = "", out: Path | None = None) -> N
 
     The file is a NumPy archive (.npz), as `numpy.savez` writes it. It contains these arrays:
 
-    - `score`: one value for each frame. Larger means more anomalous. NaN means no score.
-      Instead of it or beside it: `reconstruction`, `deformation` or `gradient`.
+    - One or more of `score`, `reconstruction`, `deformation` and `gradient`: one value for
+      each frame. Larger means more anomalous. NaN means no score.
     - `labels`: one value for each frame. 1 means abnormal.
     - `clip_lengths`: number of frames of each clip.
 
@@ -25,7 +25,8 @@ def ledger_command(scores: Path, recipe: str = "", out: Path | None = None) -> N
 
     Args:
         scores: The .npz file.
-        recipe: Data set whose published protocol is computed as well: ped2, avenue or shanghaitech.
+        recipe: Also print the results with the published post-processing for this data set: ped2,
+            avenue or shanghaitech.
         out: Folder to write ledger.json and ledger.md to (default: the table is only printed).
     """
     from dmad.evaluation.frame_ledger import build_given_ledger

@@ -40,7 +40,7 @@ def scan_command(
             .parquet list of paths, or an address such as s3://bucket/folder.
         settings: What is judged, and what is written.
         options: Where the work is done.
-        resume: Folder of a scan to continue, without a model and archives.
+        resume: Folder of a scan to continue. Give no model and no archives then.
     """
     from dmad.scan.scan import ScanRequest, scan
 

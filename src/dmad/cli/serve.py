@@ -21,10 +21,11 @@ def serve_command(
     """Open a console in the browser: cameras, events, and an inspection station.
 
     With a model for video, the page shows live cameras with heat and score, and their
-    events with films. If you mark an event as normal, the threshold rises, or the camera
-    becomes less sensitive only at this place. With a model of images, drop images of parts
-    on the page, or post them to /api/inspect. You can give several models. Ctrl-C stops the
-    command. Install it with `pip install '.[serve]'` (docs/serve.md).
+    events with films. If you mark an event as normal, you choose what changes: the
+    threshold rises, or the camera becomes less sensitive only at this place. With a model
+    of images, drop images of parts on the page, or post them to /api/inspect. You can give
+    several models. Ctrl-C stops the command. Install it with `pip install '.[serve]'`
+    (docs/serve.md).
 
     Examples:
       dmad serve ped2
@@ -38,10 +39,11 @@ def serve_command(
             models that come with dmad, such as ped2. Each needs a threshold.
         settings: Where the console listens, and what it keeps.
         sinks: Where messages about events are sent.
-        cameras: YAML file with cameras (docs/deploy.md shows one). Only cameras with new names are
-            added. Change the others in the page, because changes in the file have no effect on
-            them.
-        backup: Copy the database in --data into this file, and stop. A console may run meanwhile.
+        cameras: YAML file with cameras (docs/deploy.md shows one). Cameras that the console does
+            not know yet are added. Change known cameras in the page, because the file has no effect
+            on them.
+        backup: Copy the database in --data into this file, without starting a console. Another
+            console may run meanwhile.
     """
     if backup is not None:
         from dmad.serve.store import back_up

@@ -67,7 +67,8 @@ class Stream:
     Args:
         detector: The model, with the threshold of this view.
         scene: As in `Detector.__call__`.
-        zone: The part of the view that is scored. `ALL`: the zone of the threshold.
+        zone: The part of the view that is scored. With `ALL`, no zone is given: the zone that is
+            stored with the threshold is used.
     """
 
     def __init__(self, detector: FrameJudge, scene: str = "", zone: Zone = ALL) -> None:

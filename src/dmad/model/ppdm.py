@@ -34,7 +34,8 @@ class PPDM(nn.Module):
     Without heads and memory it is reverse distillation.
 
     Args:
-        config: The settings of the network. `teacher` is the name of f.
+        config: The settings of the network. `config.teacher` is the name of the teacher (f in the
+            paper).
         teacher: A network to use as teacher instead of the named one.
     """
 

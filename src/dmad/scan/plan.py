@@ -325,7 +325,7 @@ class Plan:
         return int(self._one("select count(*) from event")[0])
 
     def has_threshold(self) -> bool:
-        """True if an event has a threshold, or if there are no events but judged sources."""
+        """True if an event has a threshold, or if there are no events."""
         without, every = self._one("select total(threshold is null), count(*) from event")
         return not every or without < every
 

@@ -18,8 +18,9 @@ class ScanSettings:
 
     Args:
         out: Folder to write to.
-        views: YAML file with cameras, as for `dmad watch`. The source of a camera is a folder, a
-            pattern of paths, or the name of a view.
+        views: YAML file with cameras, as for `dmad watch`. Here, the source of a camera says which
+            files belong to it: a folder, a pattern of paths, or only the name of the folder with
+            its films.
         scene: Name of the camera view that the archive shows. It does not apply to cameras in the
             YAML file that name their own scene (default: the only view of the model; if it has
             several, the folder of each source names the view).
@@ -46,9 +47,9 @@ class WorkerOptions:
             cluster).
         threads_per_worker: Processor cores of a worker.
         gpus_per_worker: GPUs of a worker, such as 1 or 0.5. With 0, workers use processor cores.
-        ray: Use a Ray cluster: `auto` for the cluster that this machine belongs to (if there is
-            none, Ray starts on this machine), `local` for a new one on this machine, or an address.
-            All machines must see the same folders.
+        ray: Use several machines, a cluster of the package Ray: `auto` for the cluster that this
+            machine belongs to (if there is none, Ray starts on this machine), `local` for a new one
+            on this machine, or an address. All machines must see the same folders.
         limit_rate: Largest number of frames or images per second, of all workers together (default:
             no limit).
     """

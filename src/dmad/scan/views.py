@@ -37,8 +37,8 @@ class Views:
     Args:
         scenes: Names of the views that the model was trained on.
         calibration: The threshold of the model, if it has one.
-        cameras: Cameras with their own scene, threshold, zone and frame rate. Their `source` is a
-            folder, a pattern of paths, or the name of a view.
+        cameras: Cameras with their own scene, threshold, zone and frame rate. Their `source` says
+            which files belong to them: a folder, a pattern of paths, or the name of a view.
         scene: Name of the view of all sources that belong to no camera. "": the name of the view,
             if the model was trained on a view of this name; else the only view of the model.
     """

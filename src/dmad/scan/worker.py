@@ -42,7 +42,7 @@ def prepare_process(threads: int) -> None:
 
 
 def prepare_actor(threads: int) -> None:
-    """Prepare a process that Ray has started, before torch is imported: it uses this many cores."""
+    """Prepare a process that Ray has started, before torch is imported: set its number of cores."""
     os.environ["OMP_NUM_THREADS"] = str(threads)
     logging.getLogger("dmad").addHandler(logging.NullHandler())
 

@@ -109,9 +109,10 @@ def maps_of_film(film: Path, worker: CameraWorker, turns: Turns) -> ClipMaps:
 
 
 def places_of_event(maps: ClipMaps, score: float, calibration: Calibration) -> NormalPlaces:
-    """Return the places of a calibration, and those at which the film of an event raises an alarm.
+    """Return the less sensitive places of a calibration, together with those of an event.
 
-    If it raises none any more, the places stay as they are.
+    The places of the event are those at which its film raises an alarm. If it raises none any more,
+    no places are added.
 
     Args:
         maps: The score maps of the film.

@@ -122,7 +122,7 @@ def rest_routes(console: Console) -> APIRouter:
 
 
 def add_system(router: APIRouter, console: Console) -> None:
-    """Add health, metrics and live messages."""
+    """Add the addresses of health, metrics and live messages to the REST interface."""
 
     @router.get("/api/health", tags=["system"], responses=example(
         {"status": "ok", "cameras": [{"name": "gate", "state": "ok", "problem": ""}],
@@ -148,7 +148,7 @@ def add_system(router: APIRouter, console: Console) -> None:
 
 
 def add_inspection(router: APIRouter, console: Console) -> None:
-    """Add the inspection of parts."""
+    """Add the addresses of the inspection of parts."""
 
     @router.post("/api/inspect", tags=["inspection"], responses=example(INSPECTED),
                  openapi_extra={"requestBody": {"required": True, "content": {
@@ -231,7 +231,7 @@ def add_inspection(router: APIRouter, console: Console) -> None:
 
 
 def add_thresholds_of_parts(router: APIRouter, console: Console) -> None:
-    """Add the change of the threshold of parts."""
+    """Add the address that changes the threshold of parts."""
 
     @router.post("/api/threshold", tags=["inspection"], responses=example({"old": 4.0, "new": 5.5}))
     def choose(body: ThresholdBody, model: Short = "") -> dict[str, float]:
@@ -248,7 +248,7 @@ def add_thresholds_of_parts(router: APIRouter, console: Console) -> None:
 
 
 def add_events(router: APIRouter, console: Console) -> None:
-    """Add events, films and marks."""
+    """Add the addresses of events, films and marks."""
 
     @router.get("/api/events", tags=["events"], responses=example({"events": [EVENT]}))
     def events(
@@ -317,7 +317,7 @@ def add_events(router: APIRouter, console: Console) -> None:
 
 
 def add_cameras(router: APIRouter, console: Console) -> None:
-    """Add cameras, their pictures and thresholds."""
+    """Add the addresses of cameras, their pictures and thresholds."""
     watch = console.watch
 
     def status(watched: Watched) -> dict[str, Any]:

@@ -57,7 +57,10 @@ class UnscoredTime:
             self._since = time
 
     def count(self, now: float) -> float | None:
-        """Return the seconds since `start` or the last result; None if they are less than one."""
+        """Return the seconds since `start`, or since this function last returned a number.
+
+        None if it is less than one second, or if nothing is measured.
+        """
         if self._since is None or now - self._since < 1.0:
             return None
         seconds = now - self._since
@@ -65,7 +68,10 @@ class UnscoredTime:
         return seconds
 
     def stop(self, now: float) -> float | None:
-        """Stop, and return the seconds since `start` or the last result; None without a start."""
+        """Stop, and return the seconds since `start`, or since `count` last returned a number.
+
+        None if nothing was measured.
+        """
         since, self._since = self._since, None
         if since is None or now < since:
             return None

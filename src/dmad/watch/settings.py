@@ -58,8 +58,9 @@ class SinkSettings:
     Args:
         webhook: URL to which each message is sent by HTTP POST.
         mqtt: MQTT topic to which each message is published, such as mqtt://host/topic.
-        spool: Folder for messages that are not delivered yet (default: the folder spool in --out of
-            `dmad watch` or in --data of `dmad serve`; without --out, in the current folder).
+        spool: Folder for messages that are not delivered yet (default: the folder spool. `dmad
+            watch` puts it into the folder --out, or into the current folder without --out. `dmad
+            serve` puts it into the folder --data).
     """
 
     webhook: str = ""

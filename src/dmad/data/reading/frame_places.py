@@ -87,9 +87,10 @@ class FramePlaces:
             heappush(self._joined[-1] if self._joined else self._waiting, time)
 
     def add_position(self, packet: av.Packet[Any]) -> None:
-        """Add the place of the next packet of any track in an MKV file.
+        """Note where the next packet (video or sound) is in an MKV file, to find lost packets.
 
-        After damage, FFmpeg looks for the next intact part of the file, and reports nothing.
+        FFmpeg skips a damaged part of the file and reports nothing. Then there is a jump between
+        the places of two packets.
         """
         if packet.pos is None or not packet.size:
             return

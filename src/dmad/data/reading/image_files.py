@@ -200,7 +200,7 @@ def frames_of_image(image: Image.Image, frame_format: FrameFormat) -> list[Frame
 
 
 def deep_values(image: Image.Image, most: int = SAMPLED) -> np.ndarray | None:
-    """About `most` values of an image with more than 8 bits, evenly spread; None with 8 bits.
+    """Return about `most` pixel values, from evenly spread places; None if the image has 8 bits.
 
     Raises:
         DmadError: Pillow would read the pixels wrongly.

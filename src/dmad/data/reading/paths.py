@@ -74,10 +74,10 @@ def require_regular_file(path: Path) -> None:
 
 
 def shown(path: Path | str) -> str:
-    """The text of a path for messages. Of an address, only the scheme: it may hold a password.
+    """The text of a path for messages. For an address, only the scheme is shown.
 
-    A path is an address if it was mistyped or used in the wrong place. `Path` keeps one slash of
-    `rtsp://`.
+    The rest of an address may hold a password. A user may give an address by mistake where a path
+    is expected. `Path` keeps only one slash of `rtsp://`.
     """
     address = re.match(r"([a-z][a-z0-9+.-]+):/|[^/]*:.*@", str(path), re.IGNORECASE)
     return f"{address[1] or ''}://..." if address else str(path)

@@ -43,8 +43,8 @@ def open_video(path: Path) -> av.container.InputContainer:
     """Open a video file.
 
     FFmpeg takes the start of a relative name for a protocol if a colon follows, as in
-    `16:01:04.mp4`. It does not do so for absolute paths. A path of another kind, such as an address
-    of a store, opens its file itself.
+    `16:01:04.mp4`. It does not do so for absolute paths. For a path of another kind, such as an
+    address of an object store, its method `open` is used.
 
     Raises:
         av.FFmpegError: The file is not readable.

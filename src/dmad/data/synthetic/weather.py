@@ -45,7 +45,7 @@ LIGHTS: dict[Weather, Light] = {
 
 
 class Air(Protocol):
-    """What is between the street and the camera in one clip."""
+    """The weather of one clip, as it is drawn over the street: rain, snow or shadows of clouds."""
 
     def over(self, image: Array, t: int) -> Array:
         """Return an image (H, W, C) of the street as it looks in frame t."""
@@ -66,7 +66,9 @@ def covered(ground: Array, weather: Weather, rng: Generator) -> Array:
 
 
 def air(weather: Weather, size: int, fps: float, rng: Generator) -> Air:
-    """Return the air of one clip. The strength of the weather differs from clip to clip.
+    """Return the weather of one clip as it is drawn.
+
+    The strength of the weather differs from clip to clip.
 
     Args:
         weather: The weather.
@@ -84,7 +86,7 @@ def air(weather: Weather, size: int, fps: float, rng: Generator) -> Air:
 
 
 class Clear:
-    """Nothing is in the air."""
+    """Clear weather: nothing is drawn."""
 
     def over(self, image: Array, t: int) -> Array:
         """Return the same image."""
