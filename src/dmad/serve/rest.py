@@ -231,7 +231,7 @@ def add_inspection(router: APIRouter, console: Console) -> None:
 
 
 def add_thresholds_of_parts(router: APIRouter, console: Console) -> None:
-    """Add the address that changes the threshold of parts."""
+    """Add the addresses that change the threshold of parts."""
 
     @router.post("/api/threshold", tags=["inspection"], responses=example({"old": 4.0, "new": 5.5}))
     def choose(body: ThresholdBody, model: Short = "") -> dict[str, float]:
