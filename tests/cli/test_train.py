@@ -18,7 +18,7 @@ from dmad.runs import read_config
     ("arguments", "hint"),
     [
         (["ped3"], "did you mean ped2?"),
-        (["xyzzy"], "known: ped2, avenue"),
+        (["xyzzy"], "known: ped2, "),
         (["video", "--train.epocs", "3"], "did you mean --train.epochs?"),
         (["video", "--root", "x"], "did you mean --data.root?"),
         (["video", "--lr", "1"], "did you mean --train.lr?"),

@@ -256,10 +256,11 @@ def fields_command(
     data: DataFolders = AS_IN_TRAINING,
     out: Path = Path("fields"),
 ) -> None:
-    """Measure how far a model deforms moving things, and how much of them its reference explains.
+    """Measure how far a model deforms things that move.
 
-    In a good model, the reference explains most of what moves, and the deformations of anomalies
-    are larger than those of normal motion.
+    The reference is the image that the model draws before any deformation. The command also
+    measures how well the deformed reference matches the frame. In a good model it matches most of
+    what moves, and anomalies are deformed more than normal things.
 
     Example: dmad experiment fields --run RUN
 
@@ -286,8 +287,8 @@ def budgets_command(
     """Set thresholds for several budgets of false alarms, and count the false alarms.
 
     The alarms are counted on normal footage that was not used for training or thresholds. For
-    recipe street, footage in all weathers of the training is generated, and the same command
-    continues an experiment that was stopped.
+    recipe street, this footage is generated, in all weathers of the training. If that was stopped,
+    give the same command again to continue.
 
     Example: dmad experiment budgets --run RUN
 
