@@ -1,6 +1,8 @@
 """Writes footage like CUHK Avenue: generated, encoded as MPEG-4, in the folders of Avenue.
 
 python examples/avenue_like.py OUT --training_hours 1 --testing_hours 2 --workers 2
+
+Clips that are already in OUT are not written again, also if the settings are different.
 """
 
 from __future__ import annotations

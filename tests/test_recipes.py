@@ -62,7 +62,7 @@ def test_real_video_and_mvtec_have_the_sizes_and_epochs_of_the_paper() -> None:
 def test_ped2_crops_has_the_settings_of_the_model_that_comes_with_dmad() -> None:
     shipped = restore(read_card(find_model("ped2"))["config"])
     config = recipes.ped2_crops()
-    for section in ("data", "model", "loss", "train"):
+    for section in ("data", "model", "loss", "score", "train"):
         ours, theirs = getattr(config, section), getattr(shipped, section)
         if section == "data":
             ours, theirs = (replace(one, root=None, cache=None) for one in (ours, theirs))

@@ -57,8 +57,8 @@ class AlarmShape:
         hysteresis: An alarm continues while the score is above the threshold minus this share of
             it. At 0.2, it continues above 80 % of the threshold.
         minimum: Seconds that an alarm must last; shorter ones are dropped.
-        gap: If the score is lower, but reaches the threshold again within this number of seconds,
-            the alarm continues too.
+        gap: If the score falls further, but reaches the threshold again within this number of
+            seconds, the alarm continues too.
         cooldown: Seconds after an alarm in which no other alarm starts.
     """
 

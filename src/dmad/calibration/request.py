@@ -22,8 +22,8 @@ class AlarmChanges:
         hysteresis: An alarm continues while the score is above the threshold minus this share of
             it. At 0.2, it continues above 80 % of the threshold.
         minimum: Shortest length of an alarm in seconds. Shorter alarms are dropped.
-        gap: If the score is lower, but reaches the threshold again within this number of seconds,
-            the alarm continues too.
+        gap: If the score falls further, but reaches the threshold again within this number of
+            seconds, the alarm continues too.
         cooldown: No other alarm starts in this number of seconds after an alarm.
     """
 

@@ -287,8 +287,8 @@ def budgets_command(
     """Set thresholds for several budgets of false alarms, and count the false alarms.
 
     The alarms are counted on normal footage that was not used for training or thresholds. For
-    recipe street, this footage is generated, in all weathers of the training. If that was stopped,
-    give the same command again to continue.
+    recipe street, this footage is generated, in all weathers of the training. If the command
+    was stopped, give it again to continue.
 
     Example: dmad experiment budgets --run RUN
 
@@ -346,7 +346,7 @@ def peers_command(options: PeerOptions) -> None:
     """Compare dmad with PatchCore, PaDiM, EfficientAD and Reverse Distillation of anomalib.
 
     Trains recipes images and patches, unless you give runs. All methods get the same images, size,
-    seed and rule for the threshold. Install it with: `pip install '.[peers]'`.
+    seed and rule for the threshold. To install the others: `pip install '.[peers]'`.
 
     Example: dmad experiment peers --data.root PHOTOS --train.epochs 12
 

@@ -288,7 +288,7 @@ def image_batch(frames: Sequence[np.ndarray]) -> Any:
 def chosen_peers(
     own: Sequence[Own], peers: PeerSettings, size: int, names: Sequence[str] = ()
 ) -> list[Method]:
-    """Return those of dmad and of anomalib, or only those with the given names.
+    """Return the methods of dmad and of anomalib, or only those with the given names.
 
     The name `dmad` stands for all methods of dmad.
 

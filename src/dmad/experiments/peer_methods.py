@@ -21,7 +21,7 @@ from dmad.inference.detector import Detector
 from dmad.runs import find_model, read_card
 
 OWN_NAME = "dmad"
-PLACES = ("root", "cache", "layout", "categories")  # the images of two runs are compared themselves
+PLACES = ("root", "cache", "layout", "categories")  # compared by their images
 
 
 class UnavailableError(DmadError):
@@ -105,10 +105,11 @@ class Own:
 
         Raises:
             DmadError: The finished run was trained on other images.
-            UnavailableError: It is a bank that holds no images out.
+            UnavailableError: The method is a bank that holds no images out.
         """
         shared, smallest = trained_images(data), self.config.data.hold_out_from
-        if smallest and trained_images(self.config.data) != shared:
+        same_folder = self.config.data.root == data.root
+        if smallest and same_folder and trained_images(self.config.data) != shared:
             raise UnavailableError(
                 f"a bank of fewer than {smallest} good images keeps patches of all of them, so "
                 "none are left for the threshold; put good images for it into a folder named "
@@ -203,7 +204,7 @@ def numbered(methods: Sequence[Own]) -> list[Own]:
 
 
 def shared_data(own: Sequence[Own]) -> ImageDataConfig:
-    """Return the images of all methods. Some are held out, even if a bank would hold none out."""
+    """Return the images of all methods. Some are held out, also where a bank holds none out."""
     data = own[0].config.data
     return ImageDataConfig(
         **{item.name: getattr(data, item.name) for item in fields(ImageDataConfig)}

@@ -186,9 +186,7 @@ def _thrown(rng: Generator, clock: Array) -> Figure:
     flying = (clock >= 0) & (clock < 3 * flight)
     away = 100.0 * ~flying  # outside the view
     path = _path(x + away, z * still, 0 * still)
-    bag = Part(
-        rng.uniform(20, 235, 3), rng.uniform(0.1, 0.16), centre, np.add(centre, (0.12, 0.05))
-    )
+    bag = Part(rng.uniform(20, 235, 3), rng.uniform(0.1, 0.16), centre, centre + BAG)
     return fig.place([bag], path, 3, flying)
 
 
