@@ -106,15 +106,18 @@ def test_the_memory_for_the_highest_scores_does_not_grow_with_the_footage(run, w
     detector = load(run)
     footage = footage_from_arrays([frames_in(write_clip(run / "clip", 3, 40))])
     maps = ClipMaps.from_footage(detector, footage)
-    needs = []
-    for repeats in (1, 50):
+    needs = {1: [], 50: []}
+    for repeats in (
+        1,
+        50,
+    ) * 3:  # the smallest of three: other allocations of the process come on top
         repeated = replace(maps, clips=[maps.clips[0] * repeats])
         tracemalloc.start()
         highest = repeated.highest(detector.calibration)
-        needs.append(tracemalloc.get_traced_memory()[1])
+        needs[repeats].append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
         np.testing.assert_array_equal(highest, maps.highest(detector.calibration))
-    assert needs[1] < 2 * needs[0]
+    assert min(needs[50]) < 2 * min(needs[1])
 
 
 def test_the_message_says_how_much_of_the_view_is_less_sensitive(run, clip_with, logged) -> None:
