@@ -18,7 +18,7 @@ from dmad.data.splits import load_split
 from dmad.errors import DmadError, require
 from dmad.forms.images.evaluation import ScoredImages, score_frames
 from dmad.inference.detector import Detector
-from dmad.runs import find_model, read_card
+from dmad.runs import find_model, has_model, read_card
 
 OWN_NAME = "dmad"
 PLACES = ("root", "cache", "layout", "categories")  # compared by their images
@@ -147,7 +147,8 @@ def train_run(config: Config, run: Path) -> float:
         The processor minutes of the training. NaN if the run was started before.
     """
     started, start = run.exists(), time.process_time()
-    train_network(config, resume=run)
+    if not has_model(run):
+        train_network(config, resume=run)
     minutes = (time.process_time() - start) / 60
     set_threshold(run)
     return np.nan if started else minutes

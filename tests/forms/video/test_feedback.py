@@ -107,10 +107,7 @@ def test_the_memory_for_the_highest_scores_does_not_grow_with_the_footage(run, w
     footage = footage_from_arrays([frames_in(write_clip(run / "clip", 3, 40))])
     maps = ClipMaps.from_footage(detector, footage)
     needs = {1: [], 50: []}
-    for repeats in (
-        1,
-        50,
-    ) * 3:  # the smallest of three: other allocations of the process come on top
+    for repeats in (1, 50) * 3:  # the smallest counts: other parts of the process need memory too
         repeated = replace(maps, clips=[maps.clips[0] * repeats])
         tracemalloc.start()
         highest = repeated.highest(detector.calibration)
