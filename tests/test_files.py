@@ -149,6 +149,8 @@ def test_the_first_names_are_listed() -> None:
     assert first_names([]) == ""
 
 
-@pytest.mark.parametrize(("count", "text"), [(0, "0 MB"), (2.6e7, "26 MB"), (1.55e9, "1.6 GB")])
+@pytest.mark.parametrize(
+    ("count", "text"), [(0, "0.0 MB"), (1.54e6, "1.5 MB"), (2.6e7, "26 MB"), (1.55e9, "1.6 GB")]
+)
 def test_a_size_is_given_in_megabytes_or_gigabytes(count: float, text: str) -> None:
     assert size_text(count) == text

@@ -155,8 +155,10 @@ def first_names(names: Sequence[str], most: int = 3) -> str:
 
 
 def size_text(count: float) -> str:
-    """Return a number of bytes as text: `1.5 GB` or `20 MB`."""
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
+    """Return a number of bytes as text: `1.5 GB`, `20 MB` or `1.5 MB`."""
+    if count >= 1e9:
+        return f"{count / 1e9:.1f} GB"
+    return f"{count / 1e6:.{int(count < 10e6)}f} MB"
 
 
 def temporary_array(shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:

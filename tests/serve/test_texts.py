@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from dmad.serve import texts as module
-from dmad.serve.texts import length_of, place_of, sentence_of, size_of, text, texts, when
+from dmad.serve.texts import length_of, place_of, sentence_of, text, texts, when
 
 PAGES = Path(module.__file__).parent / "page"
 EVENT = {"term": "deformation", "box": [0.7, 0.7, 0.9, 0.9], "score": 9.0, "threshold": 4.0}
@@ -61,11 +61,6 @@ def test_a_guard_reads_one_sentence():
     )
     assert sentence_of(EVENT | {"score": 20.0}).endswith("far above the threshold")
     assert sentence_of(EVENT | {"threshold": -1.0}).endswith("just above the threshold")
-
-
-def test_sizes_in_words():
-    assert size_of(1_540_000) == "1.5 MB"
-    assert size_of(62e9) == "62.0 GB"
 
 
 def test_times_in_words():

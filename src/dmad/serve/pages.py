@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from dmad.drawing.page import page_style, text_of
+from dmad.files import size_text
 from dmad.serve.bodies import Number
 from dmad.serve.camera_watch import recent_scores, status_of
 from dmad.serve.console import Console
@@ -20,7 +21,7 @@ from dmad.serve.event_rows import MARKS, PAGE, EventFilter
 from dmad.serve.page_data import shown_event, shown_part, timeline_of
 from dmad.serve.rest import found, histogram_for, station_of, today
 from dmad.serve.security import COOKIE, SESSION, Sessions
-from dmad.serve.texts import PACKAGE, size_of, text, texts
+from dmad.serve.texts import PACKAGE, text, texts
 from dmad.watch.event_media import CLIPS
 
 SCRIPTS = ("common.js", "live.js", "cameras.js", "camera.js", "events.js", "event.js", "inspect.js")
@@ -41,7 +42,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    made.globals |= {"t": text, "size": size_of}
+    made.globals |= {"t": text, "size": size_text}
     of_scripts = {name: one for name, one in texts().items() if name.startswith("js.")}
     made.globals["script_texts"] = of_scripts
     return made

@@ -59,11 +59,6 @@ def when(event: Mapping[str, Any]) -> str:
     return text("time.recording", seconds=f"{event['start']:.1f}")
 
 
-def size_of(count: float) -> str:
-    """Return a number of bytes in megabytes or gigabytes."""
-    return f"{count / 1e6:.1f} MB" if count < 1e9 else f"{count / 1e9:.1f} GB"
-
-
 def length_of(event: Mapping[str, Any]) -> str:
     """Return how long an event was, in words."""
     if event["end"] is None:
