@@ -49,12 +49,13 @@ def load(
     Args:
         run: Run folder, `.safetensors` file, a folder that `dmad export` wrote, or the name of a
             model that comes with dmad, such as "ped2".
-        scene: View (the scene of a fixed camera) that `calibration` was set for.
-        calibration: File that `dmad calibrate --out` wrote. None: the threshold of the model.
+        scene: Name of the view that `calibration` was set for. A view is what a fixed camera shows.
+        calibration: File that `dmad calibrate --out` wrote. None: the model's own threshold is
+            used.
         device: Where to compute, such as "cpu" or "cuda". None: a GPU if there is one.
-        fast: Optimise the network for speed, and use 16 bit if this makes the device faster.
+        fast: Optimise the network for speed. Devices that are faster with 16-bit numbers use them.
         threads: Number of processor cores that an exported model uses. 0: all.
-        teacher: For a model of images that was trained with `teacher`: this network.
+        teacher: For images: the network that was given to `train` as `teacher`, if there was one.
 
     Raises:
         DmadError: The model, the calibration or a package that the model needs does not exist.
@@ -91,9 +92,9 @@ def train(
             that was started last.
         resume: Run folder to resume.
         teacher: For images: the pretrained network whose features the model learns to restore. From
-            images (B, 3, H, W) in [-1, 1], it computes three feature maps of 1/4, 1/8 and 1/16 of
-            their size. Give it also to `load`, `calibrate` and `evaluate`. None: the network that
-            the settings name.
+            images (B, 3, H, W) in [-1, 1], it computes three feature maps. Their height and width
+            are 1/4, 1/8 and 1/16 of H and W. Give it also to `load`, `calibrate` and `evaluate`.
+            None: the network that the settings name.
 
     Returns:
         The run folder, which holds the trained model.
@@ -133,10 +134,10 @@ def complete(config: Config, folder: Path) -> None:
 
 
 def set_threshold(run: Path, teacher: nn.Module | None = None) -> None:
-    """Set the threshold of a model that has none, on the data held out from its training.
+    """Set the threshold of a model that has none, with the data held out from its training.
 
-    If the settings hold out no data, nothing is done. If another reason prevents a threshold, the
-    reason is logged.
+    If the settings hold out no data, nothing is done. If a threshold cannot be set for another
+    reason, this reason is logged.
 
     Args:
         run: Run folder.
@@ -195,8 +196,8 @@ def calibrate(
 ) -> Calibration:
     """Set the threshold of a model from normal data only, and store it.
 
-    `normal=[...]` raises it just enough that a false alarm does not come again. `threshold=X` sets
-    it by hand. `undo=True` restores the threshold before the last change.
+    `normal=[...]` names false alarms: the threshold rises until they raise no alarm. `threshold=X`
+    sets the threshold by hand. `undo=True` restores the threshold before the last change.
 
     Args:
         run: Run folder, exported model, `.safetensors` file, or the name of a model that comes with

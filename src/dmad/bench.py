@@ -75,13 +75,14 @@ def bench(what: What, sizes: Sequence[int], rounds: int = ROUNDS, frames: int = 
     Args:
         what: `train` and `predict` use recipe ped2, `images` uses recipe images. `deploy` scores a
             video with PyTorch and with the `EXPORTS`. `peers` scores images with exports of recipes
-            images and patches, and of the `PEERS`.
+            images and patches, and with exports of the `PEERS`.
         sizes: Height and width of the frames in pixels.
         rounds: Number of times that each measurement is repeated. The table shows medians.
         frames: Number of frames of the video.
 
     Returns:
-        A table with one row for each size; for `deploy` and `peers`, for each size and export.
+        A table with one row for each size. For `deploy` and `peers`, it has one row for each size
+        and export.
     """
     if what == "deploy":
         return bench_exports(sizes, rounds, frames)
@@ -99,7 +100,7 @@ def bench(what: What, sizes: Sequence[int], rounds: int = ROUNDS, frames: int = 
 
 
 def make_jobs(what: What, size: int, frames: int, folder: Path) -> tuple[Job, Job]:
-    """Return a job in plain 32-bit PyTorch, and the same job as dmad does it."""
+    """Return a job in plain 32-bit PyTorch, and the same job as dmad runs it."""
     if what == "images":
         config: Config = changed(recipes.images(), size=size)
         return image_job(config, False, folder), image_job(config, True, folder)
@@ -112,7 +113,10 @@ def make_jobs(what: What, size: int, frames: int, folder: Path) -> tuple[Job, Jo
 
 
 def time_in_turn(jobs: dict[str, Job], rounds: int) -> dict[str, list[float]]:
-    """Return the seconds of each job in each round. A first round is not counted."""
+    """Return the seconds of each job in each round.
+
+    One more round runs first, and is not counted.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in jobs}
     for turn in range(1 + rounds):
         for name, job in jobs.items():
@@ -249,7 +253,7 @@ def make_detectors(config: Config, folder: Path, video: Path) -> dict[str, Detec
     Args:
         config: Settings of the network.
         folder: Folder for the exports.
-        video: Video from which the value ranges of int8 are taken.
+        video: The value ranges for int8 are measured on this video.
     """
     plain = random_detector(config, fast=False)
     frames = decode(video, FrameFormat.from_settings(config.data))
@@ -267,7 +271,7 @@ def make_detectors(config: Config, folder: Path, video: Path) -> dict[str, Detec
 def exported_detector(
     plain: Detector, export: str, folder: Path, inputs: Sequence[dict[str, np.ndarray]]
 ) -> Detector:
-    """Export a detector in one of the `EXPORTS` to a new folder, and return it from there."""
+    """Export a detector as one of the `EXPORTS` into a new folder, and load it from this folder."""
     (format, precision), backend = EXPORTS[export], plain.backend
     assert isinstance(backend, TorchBackend)
     folder.mkdir()
@@ -279,7 +283,10 @@ def exported_detector(
 def frame_seconds(
     detectors: dict[str, Detector], video: Path, rounds: int
 ) -> dict[str, list[float]]:
-    """Return the seconds of every frame of a video. A first round is not counted."""
+    """Return the seconds of every frame of a video.
+
+    One more round runs first, and is not counted.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in detectors}
     for turn in range(1 + rounds):
         for name, detector in detectors.items():

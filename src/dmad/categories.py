@@ -108,8 +108,8 @@ def evaluate_categories(
         cache: Folder for decoded images.
 
     Returns:
-        The tables `paper` (if the form is one of the paper) and `deployable`. They are written to
-        `evaluation/categories.md`, and all results to `evaluation/categories.json`.
+        The tables `paper` (only for PDM and PPDM, the models of the paper) and `deployable`. They
+        are written to `evaluation/categories.md`, and all results to `evaluation/categories.json`.
 
     Raises:
         DmadError: No category is trained, or no category can be evaluated.
@@ -134,9 +134,9 @@ def evaluate_categories(
 
 
 def rows_of_run(run: Path) -> LedgerRows:
-    """Return the rows of the ledger of a run. An old name of the score of a bank is replaced.
+    """Return the rows of the ledger of a run.
 
-    Earlier development versions wrote "Eq. 22" for it.
+    Earlier versions named the score of a patch bank "Eq. 22". This name is replaced.
 
     Raises:
         DmadError: The run has no settings, or the ledger is missing or damaged.

@@ -54,10 +54,12 @@ def read_mapping(path: Path, advice: str) -> dict[str, Any]:
 def read_yaml(path: Path) -> Any:
     """Read a YAML file without aliases, deep nesting and repeated names.
 
-    Names of entries are text, also `on`, `no` and `07`, which YAML takes for other types.
+    Names of entries are always text. This includes `on`, `no` and `07`, which other readers of YAML
+    convert to another type.
 
     Raises:
-        DmadError: The file is missing, too large or not YAML, or contains one of these.
+        DmadError: The file is missing, too large or not YAML, or contains aliases, deep nesting or
+            repeated names.
     """
     import yaml
 
@@ -114,10 +116,10 @@ def _repeated_keys(node: Any) -> list[str]:
 
 
 def read_npy(path: Path) -> np.ndarray:
-    """Map a `.npy` file of numbers into memory.
+    """Open a `.npy` file of numbers as a memory map.
 
     Raises:
-        DmadError: The file is missing or damaged, or contains something else than numbers.
+        DmadError: The file is missing or damaged, or contains something other than numbers.
     """
     import numpy as np
 
@@ -210,7 +212,7 @@ def read_bytes(path: Path, limit: int) -> bytes:
     """Read a file of at most `limit` bytes.
 
     Raises:
-        DmadError: It is missing, no regular file, or larger.
+        DmadError: The file is missing, not a regular file, or larger.
     """
     check_regular(path)
     try:
@@ -226,7 +228,7 @@ def check_regular(path: Path) -> None:
     """Check that a path is a file, and not a folder, device or pipe.
 
     Raises:
-        DmadError: It is something else, or does not exist.
+        DmadError: The path is something else, or does not exist.
     """
     try:
         is_file = path.is_file()

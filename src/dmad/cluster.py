@@ -15,19 +15,20 @@ REACHED_IN = 10.0  # seconds
 
 
 class Cluster:
-    """A connection to a Ray cluster. Close it.
+    """A connection to a Ray cluster. Call `close` at the end.
 
-    If this process is connected to a cluster already, that one is used, and stays connected.
+    If this process is connected to a cluster already, that connection is used. `close` does not end
+    it.
 
     Args:
         address: `auto`, `local`, or an address such as HOST:PORT. If `auto` finds no cluster, a new
             one starts on this machine.
-        cores: Processor cores of a worker.
-        gpus: GPUs of a worker.
+        cores: Number of processor cores that each worker needs.
+        gpus: Number of GPUs that each worker needs.
 
     Raises:
-        DmadError: Ray is not installed, the cluster cannot be reached, or no machine of it is large
-            enough for a worker.
+        DmadError: Ray is not installed, the cluster cannot be reached, or no machine in the cluster
+            is large enough for a worker.
     """
 
     def __init__(self, address: str, cores: int = 1, gpus: float = 0.0) -> None:
@@ -52,7 +53,7 @@ class Cluster:
         return int(ray.cluster_resources().get("CPU", 1))
 
     def close(self) -> None:
-        """Leave the cluster. If this connection started it, the cluster ends."""
+        """Close the connection, if this object made it. A cluster that it started ends."""
         import ray
 
         if not self._was_connected:

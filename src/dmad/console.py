@@ -38,7 +38,7 @@ class ConsoleHandler(logging.Handler):
 
 
 def printable(text: str) -> str:
-    """Return a text whose control characters, except line breaks, are written as `\\x1b`.
+    """Return a text in which control characters, except line breaks, are escaped, as in `\\x1b`.
 
     The name of a file may contain control characters, which would change the terminal.
     """
@@ -75,7 +75,7 @@ def warn_about(notes: Sequence[str], logger: logging.Logger) -> None:
 
 @contextmanager
 def only_errors_of(package: str) -> Iterator[None]:
-    """Show only the errors of another package, not its other messages, in a `with` block."""
+    """In a `with` block, show only the errors of another package, not its other messages."""
     other = logging.getLogger(package)
     level = other.level
     other.setLevel(logging.ERROR)

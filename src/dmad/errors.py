@@ -12,7 +12,7 @@ LONGEST_MESSAGE = 1500  # characters
 class DmadError(Exception):
     """Wrong input or data. The message is one line. The command line exits with code 2.
 
-    If a message quotes a very long value, its middle is left out.
+    The middle of a very long message is left out.
     """
 
     def __init__(self, message: str) -> None:

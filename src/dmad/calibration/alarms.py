@@ -16,11 +16,11 @@ from dmad.errors import require
 class AlarmRule:
     """When an event starts and ends. Every decision uses past frames only.
 
-    A frame is active if its score is at or above `on`, or if the frame before it was active and
-    its score is at or above `off`. Active frames with at most `gap` inactive frames between them
-    belong to the same event. The event raises its alarm at its `minimum`-th active frame; stretches
-    with fewer active frames are dropped. No event starts in the `cooldown` frames after the end of
-    an event; if the score is still at or above `on` after that time, an event starts then. A frame
+    A frame is active if its score is at or above `on`, or if the frame before it was active and its
+    score is at or above `off`. Active frames with at most `gap` inactive frames between them belong
+    to the same event. The event raises its alarm at its `minimum`-th active frame; stretches with
+    fewer active frames are dropped. No event starts in the `cooldown` frames after the end of an
+    event. If the score is still at or above `on` after that time, a new event starts. A frame
     without a score (NaN) is not active.
 
     Args:
@@ -54,11 +54,11 @@ class AlarmShape:
 
     Args:
         smoothing: Seconds of the past over which scores are averaged. 0 does not smooth.
-        hysteresis: An alarm continues while the score is above the threshold minus this share of
-            it. At 0.2, it continues above 80 % of the threshold.
+        hysteresis: Share of the threshold. An alarm continues while the score is above the
+            threshold minus this share. At 0.2, the alarm continues above 80 % of the threshold.
         minimum: Seconds that an alarm must last; shorter ones are dropped.
-        gap: If the score falls further, but reaches the threshold again within this number of
-            seconds, the alarm continues too.
+        gap: Seconds. The alarm also continues if the score falls further, but reaches the threshold
+            again within this time.
         cooldown: Seconds after an alarm in which no other alarm starts.
     """
 

@@ -131,8 +131,8 @@ def read_calibration(path: Path, scene: str | None = None) -> Calibration:
         scene: Name of the view that the threshold must be set for. None accepts any view.
 
     Raises:
-        DmadError: The file does not exist, holds no calibration, or is for another view. A model
-            has another background template for each view, so its scores differ.
+        DmadError: The file does not exist, holds no calibration, or is for another view. The
+            background template of a model differs between views, so its scores differ too.
     """
     require(path.is_file(), f"{path} is not a file; give one that `dmad calibrate --out` wrote")
     advice = "give one that `dmad calibrate --out` wrote"

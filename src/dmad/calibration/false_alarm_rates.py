@@ -47,9 +47,9 @@ class EventRates:
     def level(self, rate: float, draws: np.ndarray) -> float:
         """Return the lowest level with at most `rate` expected events per hour.
 
-        At a level just above the peak number k + 1 (sorted from the highest), this footage has k
-        events. New footage of the same duration is expected to have k + 1 events, so one is added
-        to every count. Levels above the highest level with events come from the fitted tail.
+        Just above the (k + 1)-th highest peak, this footage has k events. New footage of the same
+        duration is expected to have k + 1 events there. So one is added to every count. Levels
+        above the highest level with events come from the fitted tail.
         """
         counts = np.maximum.accumulate(self.counts @ draws) + 1
         expected = self.expected(rate, draws)
@@ -65,13 +65,13 @@ class EventRates:
 def count_events(
     held_out: HeldOut, scores: np.ndarray, shape: AlarmShape, rate: float
 ) -> EventRates:
-    """Count the events of footage at falling levels, with the rule that also raises alarms.
+    """Count the events of footage at falling levels, with the rule that is used for alarms.
 
     Args:
         held_out: The footage.
         scores: (N,) its standardised scores; NaN if a frame has no score.
         shape: The settings of an alarm.
-        rate: Events per hour of the budget. Levels with far more events are left out.
+        rate: The budget in events per hour. Levels with far more events are left out.
     """
     block_index = held_out.block_index
     scored = np.isfinite(scores)
@@ -118,7 +118,10 @@ def event_peaks(scores: np.ndarray, rule: AlarmRule, clip_lengths: np.ndarray) -
 
 
 def candidate_levels(scores: np.ndarray) -> np.ndarray:
-    """Return levels (G,) to count at, from above the highest score down to the upper quartile."""
+    """Return the levels (G,) at which events are counted.
+
+    They fall from above the highest score to the upper quartile.
+    """
     shares = np.geomspace(1 / max(len(scores), 8), SHARE_ABOVE_LOWEST_LEVEL, LEVELS)
     levels = np.unique(np.quantile(scores, 1 - shares))[::-1]
     return np.append(scores.max() + LEVEL_ABOVE_ALL, levels[levels > np.median(scores)])
@@ -134,7 +137,7 @@ class ShareRates:
     enough: float = 1.0  # levels with fewer expected frames than this are extrapolated
 
     def expected(self, rate: float, draws: np.ndarray) -> float:
-        """Return `rate` times the number of frames. One new frame is added to the number."""
+        """Return the expected number of frames: `rate` times one more than the number of frames."""
         return rate * (int(draws[self.score_blocks].sum()) + 1)
 
     def level(self, rate: float, draws: np.ndarray) -> float:
@@ -165,7 +168,7 @@ class RateCurve:
 
     @classmethod
     def measure(cls, rates: FalseAlarmRates, near: float) -> RateCurve:
-        """Return the curve for rates up to a factor of 10,000 below and above `near`."""
+        """Return the curve for rates from `near` / 10,000 to `near` x 10,000."""
         every_block = np.ones(rates.blocks, int)
         tried = near * np.geomspace(1e4, 1e-4, RATES_TRIED)
         if isinstance(rates, ShareRates):

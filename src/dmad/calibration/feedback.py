@@ -64,7 +64,7 @@ class MarkedEvents:
 
 
 def _folder_of_films(files: Sequence[Path]) -> Path | None:
-    """The folder with the `events.jsonl` that belongs to films, OUT of OUT/clips/ID.mp4."""
+    """The folder OUT with the `events.jsonl` of films that are named OUT/clips/ID.mp4."""
     folders = [path.absolute().parent.parent for path in files]
     return next((folder for folder in folders if (folder / "events.jsonl").is_file()), None)
 
@@ -101,11 +101,11 @@ def silence(
 ) -> Calibration:
     """Return the calibration with a threshold at which a marked score raises no alarm.
 
-    The threshold never falls. It rises no further than needed, with a margin of 5 %.
+    The threshold is never lowered. It rises to 5 % above `level`, and no further.
 
     Args:
         calibration: The calibration.
-        level: Highest threshold at which what was marked as normal raises an alarm.
+        level: Highest threshold at which a marked event raises an alarm.
         evidence: The footage of the calibration, if it is stored.
         force: The threshold may rise by more than `MOST_RISE`.
 

@@ -97,7 +97,7 @@ class HeldOut:
         )
 
     def as_images(self) -> HeldOut:
-        """Return the same terms. Every frame becomes a clip; the rate is 1 frame per second."""
+        """Return the same terms with one clip for each frame, at 1 frame per second."""
         count = len(self.reconstruction)
         return HeldOut(self.reconstruction, self.deformation, np.ones(count, int), 1.0)
 
@@ -123,7 +123,7 @@ class HeldOut:
 
     @property
     def hours(self) -> float:
-        """Duration of the scored frames."""
+        """Duration of the scored frames in hours."""
         return self.scored_frames / self.fps / 3600
 
     @cached_property
@@ -189,11 +189,11 @@ class HeldOut:
     def few_clips_margin(self, scores: np.ndarray) -> float:
         """Return how much the threshold is raised because there are only a few clips.
 
-        A few clips do not show how much clips differ. The margin is the standard deviation of the
-        median scores of the clips (corrected, because each clip is left out once) times a factor.
-        A long clip counts more than a short one. The factor is the 90 % quantile of Student's t
-        minus the 90 % quantile of the normal distribution: 1.8 for two clips, 0.25 for five, 0.01
-        for a hundred.
+        From a few clips, it is not known well how much clips differ. The margin is a factor times
+        the standard deviation of the median scores of the clips. The deviation is corrected,
+        because each clip is left out once. In it, a long clip counts more than a short one. The
+        factor is the 90 % quantile of Student's t minus the 90 % quantile of the normal
+        distribution: 1.8 for two clips, 0.25 for five, 0.01 for a hundred.
 
         Args:
             scores: (N,) from `cross_scores`. The margin has the same unit.

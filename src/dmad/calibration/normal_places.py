@@ -1,4 +1,4 @@
-"""Places of a view where something unusual was marked as normal. Their scores count less."""
+"""Places of a view where something unusual was marked as normal. Scores count less there."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class NormalPlaces:
     """A weight for each place of a view. Both score maps of a frame are multiplied by it.
 
     Args:
-        picture: Base64 of `SIDE` x `SIDE` bytes, row by row: 255 times the weight of a place, from
-            0 to 1. Empty: all places have the weight 1.
+        picture: Base64 of `SIDE` x `SIDE` bytes, row by row. Each byte is 255 times the weight of a
+            place. A weight is from 0 to 1. Empty: all places have the weight 1.
     """
 
     picture: str = ""
@@ -78,7 +78,7 @@ class LostSensitivity:
 
 
 def lost_sensitivity(before: NormalPlaces, after: NormalPlaces) -> LostSensitivity | None:
-    """Return in which part of a view scores count less than before; None if in no part."""
+    """Return the part of a view in which scores count less than before; None if there is none."""
     old, new = before.weights(), after.weights()
     changed = new < old
     if not changed.any():
@@ -94,11 +94,11 @@ def require_small_loss(before: NormalPlaces, after: NormalPlaces, force: bool = 
 
     Args:
         before: The places before a change.
-        after: The places after it.
+        after: The places after the change.
         force: The loss may be larger than `MOST_SHARE` and `MOST_FACTOR`.
 
     Raises:
-        DmadError: It is, and this is not forced.
+        DmadError: The loss is larger, and `force` is False.
     """
     lost = lost_sensitivity(before, after)
     if force or lost is None:

@@ -23,9 +23,9 @@ def read_past_events(folder: Path) -> list[PastEvent]:
     """Return the alarms in the files of a folder and its subfolders.
 
     Args:
-        folder: Folder with `events.jsonl` of `dmad watch`, `events.csv` of `dmad predict` (the id
-            is the name of the clip's folder and the start in seconds, such as yard-12.300), or
-            `scores.csv` of images.
+        folder: Folder with `events.jsonl` of `dmad watch`, `events.csv` of `dmad predict`, or
+            `scores.csv` of images. In `events.csv`, an id is the name of the clip's folder and the
+            start in seconds, such as yard-12.300.
 
     Raises:
         DmadError: The folder contains no such file, or one is damaged.

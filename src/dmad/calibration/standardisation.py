@@ -62,8 +62,9 @@ class Scorer:
     ) -> Scorer:
         """Return the scorer for both raw terms (N,) of normal footage; NaN is left out.
 
-        Deformations that are too small to change an image are only noise. Their scale has a lower
-        limit. Without it, this noise would count more than the reconstruction.
+        Deformations that are too small to change an image are only noise. So the scale of the
+        deformation has a lower limit. Without this limit, the noise would count more than the
+        reconstruction.
         """
         return cls(
             reconstruction=Standardisation.fit(reconstruction),

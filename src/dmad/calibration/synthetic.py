@@ -24,7 +24,7 @@ class SyntheticTerms:
 
     @classmethod
     def read(cls, path: Path) -> SyntheticTerms | None:
-        """Read the terms from the file of a calibration's terms; None if it contains none.
+        """Read the terms from the file of score terms of a calibration; None if it contains none.
 
         Raises:
             DmadError: The file is damaged.

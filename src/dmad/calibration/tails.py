@@ -1,7 +1,7 @@
 """Extrapolates the tail of a distribution with a generalised Pareto fit.
 
-A few events do not show how long a tail is. So the fit is drawn towards a usual tail: the fewer
-events there are, the more.
+A few events do not show how long a tail is. So the fit is a weighted mean of the tail of these
+events and a usual tail. The fewer events there are, the more weight the usual tail has.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ LARGEST_SHAPE = 0.2  # of a generalised Pareto tail
 
 
 def pareto_excess(excess: np.ndarray, ratio: float) -> float:
-    """Return the excess that is exceeded with a probability of 1 / `ratio`, by a fitted tail.
+    """Return the excess that a fitted tail exceeds with a probability of 1 / `ratio`.
 
     Args:
         excess: (P,) values minus the level at which the tail begins, 0 or more.

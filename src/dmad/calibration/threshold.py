@@ -80,7 +80,7 @@ class Evidence:
 
     @cached_property
     def largest(self) -> float:
-        """The largest score of the footage, as new footage would be scored."""
+        """The largest score of the footage, computed with `scorer`, as for new footage."""
         held = self.held_out
         scores = self.scorer.score(held.reconstruction, held.deformation, held.clip_lengths)
         return float(np.nanmax(scores))
@@ -129,7 +129,7 @@ class Evidence:
         )
 
     def options(self, threshold: float) -> tuple[TradeOff, ...]:
-        """Return what five thresholds cost and find. The given one has the index `GIVEN`."""
+        """Return what five thresholds cost and find. The given threshold has the index `GIVEN`."""
         return tuple(self.trade_off(factor * threshold) for factor in OPTIONS)
 
 
@@ -181,7 +181,8 @@ def calibration_of(
     Args:
         evidence: The footage and its scores.
         threshold: A threshold that a user has chosen. None: the threshold that keeps the budget.
-        lowest: The threshold is not below this. Alarms that were marked as normal need it.
+        lowest: Lower limit of the threshold. Below it, alarms that were marked as normal come
+            again.
         seed: Seed of the bootstrap.
     """
     held, budget = evidence.held_out, evidence.budget

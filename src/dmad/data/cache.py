@@ -61,7 +61,7 @@ class Index:
 def decode_clips(sources: Sequence[ClipSource], data: DataConfig) -> Footage:
     """Decode clips in the frame format of the settings.
 
-    Clips with fewer than T + 1 frames are left out.
+    Clips with fewer than T + 1 frames are left out. T is `data.history`.
 
     Raises:
         DmadError: `load_footage` fails.

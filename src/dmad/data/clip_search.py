@@ -54,7 +54,10 @@ class FoundClip:
 
     @property
     def view(self) -> str:
-        """The folders that may be named after a camera: those that are no date and no hour."""
+        """The folders of the clip, without those named after a date or an hour.
+
+        Their names may be names of cameras.
+        """
         return "/".join(without_dates(self.folders))
 
 

@@ -39,7 +39,7 @@ class MovingCrops:
         self.crop, self.step, self.seed = crop, step, seed
 
     def corners(self, frames: np.ndarray, epoch: int) -> np.ndarray:
-        """Choose the first pixel of a crop in each frame, another one in every epoch.
+        """Choose the upper left pixel of a crop in each frame. It differs between epochs.
 
         Args:
             frames: (B,) indices of frames.
@@ -65,7 +65,7 @@ class MovingCrops:
 
 
 def moving_cells(frame: Frame, background: np.ndarray) -> np.ndarray:
-    """True for each cell of a frame in which something moves: (rows, columns).
+    """Return a bool array (rows, columns), True for each cell of a frame in which something moves.
 
     Args:
         frame: (H, W, C) uint8.

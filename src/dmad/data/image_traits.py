@@ -1,4 +1,6 @@
-"""What the training images have in common: kept with the model, to notice images that do not fit.
+"""What the training images have in common.
+
+It is stored with the model, to find images that do not fit.
 
 The range of the pixel values is computed here too, once for all images with more than 8 bits.
 """
@@ -36,7 +38,7 @@ PHOTOGRAPH = 0.6  # largest such share in a photograph
 
 @dataclass(frozen=True)
 class ImageLook:
-    """How one image looks: what can be compared with the training images."""
+    """Properties of one image that are compared with the training images."""
 
     width: int  # px, upright
     height: int

@@ -41,8 +41,8 @@ class ClipLabels:
 
         Args:
             clip: Name of the clip, for the error.
-            times: Time of each frame, in seconds since the first.
-            cut: The clip lost its end, so periods may be later.
+            times: Time of each frame, in seconds since the first frame.
+            cut: True if the end of the clip is lost, so that periods may be later.
 
         Raises:
             DmadError: A period begins or ends after the end of the clip.
@@ -65,7 +65,7 @@ class ClipLabels:
         Args:
             clip: Name of the clip, for the error.
             frames: Number of frames of the clip.
-            cut: The clip lost its end, so there may be more labels than frames.
+            cut: True if the end of the clip is lost, so that there may be more labels than frames.
 
         Raises:
             DmadError: The labels do not fit a clip of this length.

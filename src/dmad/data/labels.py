@@ -72,7 +72,8 @@ def unlabelled(sources: Sequence[ClipSource]) -> Split:
 def labelled(sources: Sequence[ClipSource], places: LabelPlaces) -> Split:
     """Make a split with labels.
 
-    They come from one file for all clips. Without it, they come from files or masks of each clip.
+    The labels come from one file for all clips. If there is none, they come from a file or the
+    masks of each clip.
 
     Raises:
         DmadError: A label file is unreadable or does not fit its clip.
@@ -156,7 +157,8 @@ def align(split: Split, footage: Footage, fps: float = 0.0) -> Labels | None:
     Args:
         split: The clips and their labels.
         footage: The decoded clips.
-        fps: Frame rate of clips that do not state it, for labels by time; 0 if unknown.
+        fps: Frame rate for clips that do not state one; 0 if unknown. It is used for labels that
+            are given as times.
 
     Raises:
         DmadError: Labels do not fit the decoded clips, or only some clips are labelled.

@@ -59,11 +59,11 @@ def read_masks_of_clip(path: Path) -> Iterator[Mask]:
 
 
 def read_mask(path: Path) -> Mask:
-    """Read the mask of an image (H, W), upright. True where its stored value is above 0.
+    """Read the mask of an image (H, W), upright. It is True where the stored value is above 0.
 
     This rule is the same for all images. The number of bits, the colour channel and the palette do
-    not matter. Transparent pixels do not count. In a JPEG file, a pixel counts above half
-    of the largest value, because JPEG blurs edges.
+    not matter. Transparent pixels do not count. In a JPEG file, the value must be above half of the
+    largest value, because JPEG blurs edges.
 
     Args:
         path: An image, or a file of the program labelme (.json), whose shapes are filled.
@@ -163,7 +163,7 @@ def resize_mask(mask: Mask, size: int) -> Mask:
 
 
 def load_array(path: Path) -> NDArray[np.generic]:
-    """Map a `.npy` file of numbers into memory.
+    """Open a `.npy` file of numbers as a memory map.
 
     Raises:
         DmadError: The file is not a NumPy array of numbers.

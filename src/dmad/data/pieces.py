@@ -20,8 +20,8 @@ PIECE_SECONDS = 10.0
 def spread_pieces(sources: Sequence[ClipSource], hours: float, fps: float) -> list[ClipSource]:
     """Cut clips into pieces of 10 seconds that are spread evenly and last `hours` together.
 
-    Each clip gives pieces in proportion to its length, at least one. If the clips are shorter than
-    `hours`, they are returned whole.
+    The number of pieces of a clip is proportional to its length, and at least one. If all clips
+    together are shorter than `hours`, they are returned whole.
 
     Args:
         sources: The clips, not yet cut.

@@ -66,14 +66,14 @@ def causal(scores: np.ndarray, window: int, clip_lengths: np.ndarray | None = No
 
     Args:
         scores: (N,). A NaN stays NaN and is left out of the means of other frames.
-        window: Frames, 1 or more. 1 changes nothing.
-        clip_lengths: Frames of each clip, (K,), summing to N. None for one clip.
+        window: Number of frames, 1 or more. 1 changes nothing.
+        clip_lengths: (K,) number of frames of each clip; their sum is N. None: one clip.
 
     Returns:
         (N,) float64, in the unit of the scores.
 
     Raises:
-        DmadError: The window is empty, or the lengths do not sum to N.
+        DmadError: `window` is below 1, or the lengths do not sum to N.
     """
     require(window >= 1, f"a smoothing window of {window} frames is too short; give 1 or more")
     kernel = np.ones(window)

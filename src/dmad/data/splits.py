@@ -109,7 +109,10 @@ def _evenly_spread(total: int, count: int) -> set[int]:
 
 
 def split_end(clip: Clip, data: DataConfig) -> tuple[Clip, Clip | None]:
-    """Split a clip into start and end. The end is None if a piece would have no whole sample."""
+    """Split a clip into start and end.
+
+    If one of them would be shorter than a sample, the clip is not split, and the end is None.
+    """
     shortest = max(data.history + 1, data.tiles**2)
     first = round((1 - data.held_out) * clip.length)
     if min(first, clip.length - first) < shortest:

@@ -32,8 +32,8 @@ def window_starts(clips: Sequence[Clip], history: int) -> np.ndarray:
 class Windows(Dataset[Batch]):
     """A data set of windows of decoded footage. A whole batch is read at once.
 
-    The index of a window in epoch e is its number + e x the number of windows. So other crops can
-    be drawn in every epoch.
+    The index of a window in epoch e is its number + e x the number of windows. So each epoch can
+    use other crops.
 
     Args:
         footage: Decoded frames.

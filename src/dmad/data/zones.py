@@ -36,9 +36,9 @@ class Zone:
 
     @classmethod
     def parse(cls, include: str | Sequence[str], exclude: str | Sequence[str]) -> Self:
-        """Make a zone from one or several polygons or mask files each.
+        """Make a zone from polygons and mask files: one or several to include, and to exclude.
 
-        A polygon is a text that `parse_polygon` reads. A mask file is an image: the pixels above 0
+        A polygon is a text that `parse_polygon` reads. A mask file is an image: its pixels above 0
         are included or excluded.
         """
         included, excluded = _listed(include), _listed(exclude)

@@ -105,7 +105,7 @@ def training_curves(history: Mapping[str, Sequence[float]]) -> Pixels:
 
 
 class NotebookFigure(Figure):
-    """A figure that a notebook shows, also if pyplot is not used."""
+    """A figure that notebooks display, even if pyplot is not used."""
 
     def _repr_png_(self) -> bytes:
         file = BytesIO()

@@ -51,7 +51,7 @@ _COMPASS = "E69F00 CC4A4A 8E2C86 4B3FA0 0072B2 2AA7C4 3DBD86 B9C63A"
 def heatmap(frame: Pixels, anomaly: Values, limit: float) -> Pixels:
     """Draw a map (H, W) over a frame. The frame is unchanged where the map is zero or negative.
 
-    From half of the limit on, the colours are nearly opaque.
+    Values above half of the limit are drawn nearly opaque.
     """
     heat = _relative(anomaly, limit)
     alpha = 0.8 * np.minimum(1, 2 * heat)[..., None]
@@ -70,7 +70,7 @@ def color_wheel(field: Values, limit: float, frame: Pixels | None = None) -> Pix
 
     Args:
         field: (2, H, W) in pixels.
-        limit: Length in full colour.
+        limit: Length in pixels of the vectors that have full colour.
         frame: A frame of the same size, which is drawn faded below the field.
     """
     x, y = _shortened(field, limit) / limit

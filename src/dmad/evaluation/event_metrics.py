@@ -48,10 +48,10 @@ def alarm_metrics(
 ) -> AlarmMetrics:
     """Return false alarms, recall and delay of a rule.
 
-    A true event is a stretch of consecutive abnormal frames in a clip. At least one of them has a
-    score. The delay of an event is the time from its first frame to the alarm of the first detected
-    event that overlaps it. It includes the `minimum` frames of the rule. It is 0 if the alarm
-    came before the true event.
+    A true event is a stretch of consecutive abnormal frames in a clip. At least one of these frames
+    must have a score. The delay of an event is the time from its first frame to the alarm of the
+    first detected event that overlaps it. It includes the `minimum` frames of the rule. It is 0 if
+    the alarm came before the true event.
 
     Args:
         scores: (N,) larger = more anomalous; NaN if a frame has no score.

@@ -20,7 +20,7 @@ MAX_SCORES = 2**20
 
 
 class ScoreHistogram:
-    """Scores and their weights. It is exact for at most `max_scores` different scores.
+    """A histogram of weighted scores. It is exact for at most `max_scores` different scores.
 
     If there are more, neighbouring scores are merged into the largest of them. A merge moves less
     than 1 / `max_scores` of the weight to the other side of a threshold. There is one merge for
@@ -125,8 +125,8 @@ class PixelMetrics:
         region is the share of its pixels at or above the threshold. It is averaged over the regions
         of all masks, so large and small regions have the same weight. The mean is integrated over
         the false positive rate of all normal pixels from 0 to `limit`, with straight lines between
-        thresholds, and divided by `limit` (Bergmann et al., The MVTec Anomaly Detection Dataset,
-        IJCV 2021).
+        thresholds. The integral is divided by `limit` (Bergmann et al., The MVTec Anomaly Detection
+        Dataset, IJCV 2021).
 
         Raises:
             DmadError: `limit` is not in (0, 1], all pixels are normal, or all are abnormal.

@@ -90,8 +90,8 @@ def shanghaitech(channels: Channels, clip_lengths: np.ndarray, smooth: bool = Tr
 
     Each channel is scaled per clip. It is smoothed per clip (window 69, nearest 25 values), then
     over the concatenated clips (window 55, nearest 49). The sum is smoothed over the concatenated
-    clips (window 55, nearest 27), then by a Kalman filter per clip. Normal frames have a sum of
-    1.2, but the last smoother sets its ends to the constant 1, as in the released code.
+    clips (window 55, nearest 27), then by a Kalman filter per clip. The sum is 1.2 for normal
+    frames, but the last smoother sets the frames at both ends to 1, as in the released code.
     """
 
     def smooth_clip(clip: np.ndarray) -> np.ndarray:

@@ -37,7 +37,7 @@ Splits = dict[SplitName, Split | str]  # for each split, its clips, or why it ha
 
 
 def describe(root: Path) -> str:
-    """Say in several lines what a folder contains, what is missing and where to get it.
+    """Return lines of text: what a folder contains, what is missing and where to get it.
 
     Raises:
         DmadError: The folder or file does not exist, or is too large to be searched.
@@ -196,7 +196,7 @@ def _known_data() -> list[str]:
 
 
 def describe_images(root: Path) -> list[str]:
-    """Count the images of each category in a folder, one line each. No lines without images."""
+    """Return one line for each category in a folder, with its number of images."""
     if not root.is_dir():
         return []
     known = categories(root)
@@ -211,7 +211,7 @@ def describe_images(root: Path) -> list[str]:
 
 
 def describe_photographs(root: Path) -> list[str]:
-    """Count the images directly inside a folder that contains nothing else."""
+    """Return lines on the images directly inside a folder that contains nothing else."""
     files = list(root.iterdir())
     count = sum(is_image(path) for path in files)
     recipe = "patches" if count < ENOUGH_TO_TRAIN else "images"
@@ -225,7 +225,7 @@ def describe_photographs(root: Path) -> list[str]:
 
 
 def describe_loose_images(root: Path) -> list[str]:
-    """Count the images directly inside a folder. They may be frames of a clip or good images."""
+    """Return lines on the images directly inside a folder: frames of a clip, or good images."""
     files = list(root.iterdir()) if root.is_dir() else []
     count = sum(is_image(path) for path in files)
     good = [f"or, for recipe images: {count} good images to train on"] if count else []

@@ -94,7 +94,7 @@ def scan(root: Path) -> Images:
 
 
 def with_pages(files: Sequence[ImageFile]) -> list[ImageFile]:
-    """Replace each file that holds several images by its images: each page is a part."""
+    """Replace each file that holds several images by these images, one for each page."""
     found: list[ImageFile] = []
     for file in files:
         pages = [0] if file.kind == "mask" else page_indices(file.path)

@@ -1,4 +1,7 @@
-"""Finds the masks of each image. They also say if an image is abnormal, if its folder does not."""
+"""Finds the masks of each image.
+
+If no folder name says whether an image is abnormal, its masks decide.
+"""
 
 from __future__ import annotations
 
@@ -25,9 +28,9 @@ LISTED = 3  # names in a note
 def with_masks(files: Sequence[ImageFile]) -> Images:
     """Give each image its masks, and leave the masks out of the list.
 
-    If the folder does not say whether an image is normal, the masks decide: it is abnormal if a
-    mask marks something. An image without a mask in the same folder is then normal. An image in a
-    folder of good images is abnormal if its masks mark something.
+    If the folder does not say whether an image is normal, the masks decide: the image is abnormal
+    if a mask marks something. If only some images of such a folder have masks, the others are
+    normal. In a folder of good images, an image is abnormal if its masks mark something.
 
     Returns:
         The images, with notes on kinds that were changed or guessed.

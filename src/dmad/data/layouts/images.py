@@ -112,7 +112,8 @@ def find_images(data: DataConfig, root: Path, split: Split) -> Images:
     Args:
         data: Layout and category.
         root: Folder of the data set.
-        split: `train` takes only normal images. `held_out` takes the normal ones of `validation`.
+        split: `train` takes only normal images. `held_out` takes the normal images of the folder
+            `validation`.
 
     Raises:
         DmadError: There are no images, too few good images, or several categories.
@@ -137,7 +138,7 @@ def find_images(data: DataConfig, root: Path, split: Split) -> Images:
 
 
 def resolve(scanned: Images, root: Path) -> Images:
-    """The images with their kinds, splits and masks, without the masks themselves."""
+    """The images with their kinds, splits and masks. Files of masks are not in the list."""
     found = with_masks(scanned.files)
     files = with_published_split(found.files, root)
     return Images(tuple(files), (*scanned.notes, *found.notes))

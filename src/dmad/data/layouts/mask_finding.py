@@ -7,9 +7,9 @@ A file may be a mask if
   `7_label` beside `7`, or with a beginning, such as `mask_7`;
 - or it has the name of an image in the same folder, but is of another format.
 
-Folders and endings with the words mask, gt or ground truth are taken by their names. All others are
-decided by what the files show: a mask has only a few different values. If some of the files with
-the same ending look like masks and others do not, nothing is guessed: the data set is refused.
+If the folder or ending contains the words mask, gt or ground truth, the file is a mask. In all
+other cases the pixels decide: a mask has only a few different values. If some of the files with the
+same ending look like masks and others do not, nothing is guessed: the data set is refused.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def find_masks(paths: Sequence[Path], root: Path) -> set[Path]:
 
     Args:
         paths: All images.
-        root: The folder. Its own name and those of the folders above do not count.
+        root: The folder. Its own name and the names of the folders above it do not count.
 
     Raises:
         DmadError: Files of a group look like masks and like photographs.
@@ -103,9 +103,10 @@ def _ending(path: Path, names: dict[str, list[Path]]) -> str:
 
 
 def name_beside(stem: str, names: Container[str]) -> str:
-    """The name of a file beside it that a longer name contains: `7` for `7_label` or `label_7`.
+    """Return the one of `names` that `stem` begins or ends with: `7` for `7_label` or `label_7`.
 
-    The longest one, if the name begins with several. Empty if there is none.
+    If the stem begins with several, the longest is returned. If it begins or ends with none, the
+    result is empty.
     """
     beginning = MAYBE_BEGINNING.fullmatch(stem)
     if beginning and beginning[1] in names:
@@ -163,7 +164,7 @@ def _are_masks(files: Sequence[Path], title: str) -> bool:
 
 
 def looks_like_mask(path: Path) -> bool | None:
-    """True if an image has only a few values, as a mask; None if it has one value only."""
+    """True if an image has only a few values, like a mask; None if all its pixels are equal."""
     try:
         with open_image(path) as image:
             lossy = image.format in ("JPEG", "MPO")

@@ -25,11 +25,12 @@ LONGEST_DAMAGE = 10.0  # seconds; a longer gap is a pause of the camera
 class FramePlaces:
     """Finds out how many frames are missing before each decoded frame.
 
-    In an AVI file, an empty chunk repeats the frame before it. These repeats count as missing. In
-    other videos, frames are missing only after damage. The timestamps of all packets show how many,
-    or else a regular frame rate. Each of the two is used only if its index was right for all frames
-    before the first damage. The packets alone are not enough if the file does not list them (MKV,
-    TS): damaged ones may be lost.
+    In an AVI file, an empty chunk repeats the frame before it. Such repeated frames count as
+    missing. In other videos, frames are missing only after damage. Their number is found in two
+    ways: from the timestamps of all packets, and from the frame rate. A way is used only if it gave
+    the right index for all frames before the first damage. Some files (MKV, TS) do not state their
+    number of packets. There the timestamps alone are not enough, because damaged packets may be
+    lost.
 
     Args:
         container: The opened video.
@@ -89,8 +90,8 @@ class FramePlaces:
     def add_position(self, packet: av.Packet[Any]) -> None:
         """Note where the next packet (video or sound) is in an MKV file, to find lost packets.
 
-        FFmpeg skips a damaged part of the file and reports nothing. Then there is a jump between
-        the places of two packets.
+        FFmpeg skips a damaged part of the file and reports nothing. Such a part leaves a gap
+        between the positions of two packets.
         """
         if packet.pos is None or not packet.size:
             return
@@ -118,8 +119,8 @@ class FramePlaces:
     def missing_before(self, frame: av.VideoFrame) -> int:
         """How many frames are missing before a decoded frame.
 
-        The result is -1 if another frame already has its place. The timestamp of the frame is
-        corrected if its container does not store the times at which frames are shown.
+        The result is -1 if an earlier frame already has the same index. The timestamp of the frame
+        is corrected if its container does not store the times at which frames are shown.
         """
         if frame.is_corrupt and self.count:
             self.damage.append("a damaged frame")
@@ -141,7 +142,7 @@ class FramePlaces:
         return missing
 
     def missing_at_end(self) -> int:
-        """How many frames are missing after the last decoded frame, as far as it is known."""
+        """How many frames are missing after the last decoded frame, as far as known."""
         missing = len(self._waiting) if self.damage and self._use_packets and self.count else 0
         self.count += missing
         return missing

@@ -212,9 +212,10 @@ def deep_values(image: Image.Image, most: int = SAMPLED) -> np.ndarray | None:
 
 
 def stored_values(image: Image.Image) -> np.ndarray:
-    """Values (H, W, C) as they are stored, of any type: what a mask holds. The image is not turned.
+    """Values (H, W, C) in the type in which the file stores them. The image is not turned upright.
 
-    Values of a palette are colours, or else the indices, if no colour is black.
+    Masks are read with this function. For an image with a palette, the values are the colours. If
+    no colour is black, they are the indices of the colours.
 
     Raises:
         DmadError: Pillow would read the pixels wrongly.

@@ -65,8 +65,9 @@ def range_of(values: np.ndarray) -> ValueRange:
     """The range of a data set, from a sample (N,) of the values of its images.
 
     One pixel in a thousand may be outside, so that a few very bright pixels do not darken all
-    others. The range begins at 0 and has the smallest number of bits that holds the values. If
-    some are negative, or if they are floating-point numbers far from 0, it begins near the lowest.
+    others. The range begins at 0 and has the smallest number of bits that holds the values. If some
+    values are negative, or if they are floating-point numbers far from 0, it begins near the lowest
+    value.
     """
     values = values[np.isfinite(values)] if values.dtype.kind == "f" else values
     if not len(values):
@@ -82,8 +83,8 @@ def range_of(values: np.ndarray) -> ValueRange:
 def range_of_one(strips: Sequence[np.ndarray]) -> ValueRange:
     """The range of one image, or of all frames of one folder: 8, 12 or 16 bits.
 
-    One pixel in a thousand may be brighter. Floating-point and signed numbers get the range that
-    `range_of` gives.
+    One pixel in a thousand may be above the range. For floating-point and signed numbers, the
+    result is that of `range_of`.
     """
     count = sum(strip.size for strip in strips)
     step = max(1, count // SAMPLED)

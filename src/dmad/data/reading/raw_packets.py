@@ -10,7 +10,7 @@ MARKERS = re.compile(rb"\xff[\xd8\xd9]")  # start and end of a JPEG picture, als
 
 
 class RawPackets:
-    """Checks the packets of a raw stream. If a stream is damaged, a packet may contain several.
+    """Checks the packets of a raw stream. If it is damaged, FFmpeg may join several packets to one.
 
     Args:
         codec: FFmpeg's name of the codec.

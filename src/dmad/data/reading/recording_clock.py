@@ -27,7 +27,10 @@ class RecordingClock:
         return self._last + self._step
 
     def time_of(self, timestamp: float | None) -> float:
-        """Return the time of the next frame, in the order in which frames are stored."""
+        """Return the time of the next frame in seconds.
+
+        Frames come in the order in which they are stored.
+        """
         stated = self._count * self._step if timestamp is None else timestamp
         time = stated + self._shift
         if not self._count or (time < self._last and stated <= self._start):

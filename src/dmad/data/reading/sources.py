@@ -1,7 +1,7 @@
 """Opens a source of frames: video file, folder of images, webcam, RTSP or HTTP stream.
 
-A recorded source gives every frame. A live source is read by a thread. If the model is too slow for
-a frame, a newer frame replaces it, and it is counted as dropped.
+A recorded source gives every frame. A live source is read by a thread. If the model is too slow, a
+newer frame replaces the waiting frame, which is counted as dropped.
 """
 
 from __future__ import annotations

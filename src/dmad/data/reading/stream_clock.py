@@ -17,8 +17,9 @@ def uptime() -> float:
 class StreamClock:
     """Converts the timestamps of a stream into the time of day.
 
-    A frame whose timestamp is missing or wrong gets the current time. Times increase. Only if
-    the clock of this machine is changed, the times change by the same amount.
+    A frame whose timestamp is missing or wrong gets the current time. The times always increase,
+    with one exception: if the clock of this machine is changed, the times change by the same
+    amount.
 
     Args:
         time_of_day: Returns seconds since 1970.
@@ -39,7 +40,7 @@ class StreamClock:
     def was_set(self) -> bool:
         """Return True if the clock of this machine was changed since the last call.
 
-        All times are then changed by the same amount.
+        If so, the times change by the same amount.
         """
         start = self._start_of_machine()
         change = start - self._start

@@ -34,8 +34,8 @@ class Decoding:
             before it. None: at the start of the file.
         threads: Number of cores. 0: FFmpeg chooses.
         intact_from: Raise `DamagedError` if a frame at or after this time, in ticks, is damaged.
-            FFmpeg repairs a damaged frame with older pictures, so the result depends on the start.
-            None: damaged frames are reported.
+            FFmpeg repairs a damaged frame with older pictures, so its pixels depend on where
+            decoding starts. None: damaged frames are reported.
     """
 
     start: int | None = None
@@ -44,7 +44,7 @@ class Decoding:
 
 
 class DamagedError(DmadError):
-    """A frame is damaged that must be intact."""
+    """A frame that must be intact is damaged."""
 
 
 WHOLE = Decoding()
@@ -58,9 +58,9 @@ def video_frames(
 ) -> Iterator[av.VideoFrame]:
     """Decode a video file frame by frame.
 
-    A missing frame is replaced by the frame before it, so that later frames keep their indices:
-    the repeats of an AVI file, and damaged frames if timestamps show their places. A frame of a
-    raw stream (.h264, .mjpeg) has no timestamp.
+    A missing frame is replaced by the frame before it, so that later frames keep their indices.
+    These are the repeated frames of an AVI file, and damaged frames whose place the timestamps
+    show. The frames of a raw stream (.h264, .mjpeg) have no timestamps.
 
     Args:
         path: Video file.

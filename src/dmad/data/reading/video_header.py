@@ -156,7 +156,10 @@ def is_timed(container: av.container.InputContainer) -> bool:
 
 
 def is_grid(container: av.container.InputContainer) -> bool:
-    """True for AVI: each place of a fixed frame rate has a chunk; an empty one repeats a frame."""
+    """True for AVI files.
+
+    Their frame rate is fixed, and each frame has a chunk. An empty chunk repeats a frame.
+    """
     return container.format.name == "avi"
 
 
@@ -170,7 +173,7 @@ def without_empty(
 ) -> Iterator[av.Packet[av.VideoStream]]:
     """Leave out empty packets, except the last one, after which a decoder gives its last frames.
 
-    A decoder takes each empty packet for the end, but cameras send some in between.
+    A decoder takes an empty packet for the end, but cameras also send empty packets earlier.
     """
     empty = None
     for packet in packets:

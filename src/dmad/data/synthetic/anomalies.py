@@ -1,6 +1,6 @@
-"""Synthetic anomalies of video: normal sequences in which one place is faster, larger or strange.
+"""Synthetic anomalies of video: normal sequences in which one place is made unusual.
 
-They are made from normal footage, so settings can be chosen with them without a test set.
+They are made from normal footage. So settings can be chosen with them, without a test set.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Synthetic defects of images: good images in which one place is bent, replaced or scratched.
 
-They are made from good images, so settings can be chosen with them without a test set.
+They are made from good images. So settings can be chosen with them, without a test set.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The figures of the synthetic street: makes and draws people, a bicycle and a cart.
 
 A figure is a list of capsules (thick lines), from far to near. `Canvas.draw` draws them with
-antialiasing, and computes the motion of each pixel. Figures are built in body heights, x forward,
-y up, with the origin on the ground. `place` converts them into pixels of the frame. Colours are
-RGB, 0 to 255.
+antialiasing, and computes the motion of each pixel. The unit of length of a figure is its body
+height. Its x axis points forward and its y axis up. Its origin is on the ground. `place` converts a
+figure into pixels of the frame. Colours are RGB, 0 to 255.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Path(NamedTuple):
 
 
 class Pose(NamedTuple):
-    """Joints of a person. A sequence has the joints of the far side and of the near side."""
+    """Joints of a person. Each sequence holds the joint of the far side, then of the near side."""
 
     hip: Array  # (T, 2), like all joints
     shoulder: Array

@@ -78,10 +78,10 @@ def shots(
 
     Args:
         walkway: The settings.
-        part: Clips for training and for testing are independent.
+        part: `training` or `testing`. Their clips are independent.
         index: Number of the clip, from 0.
-        abnormal: The clip shows one anomaly in about 20 seconds.
-        shaken: The camera shakes once, for two seconds.
+        abnormal: If True, the clip shows about one anomaly every 20 seconds.
+        shaken: If True, the camera shakes once, for two seconds.
     """
     rng = np.random.default_rng([walkway.seed, part == "testing", index])
     cast = _crowd(walkway, rng)

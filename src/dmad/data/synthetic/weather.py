@@ -73,8 +73,9 @@ def air(weather: Weather, size: int, fps: float, rng: Generator) -> Air:
     Args:
         weather: The weather.
         size: Height and width of a frame in pixels.
-        fps: Frames per second. Clouds move in seconds, drops and flakes from frame to frame.
-        rng: Source of all that is random.
+        fps: Frames per second. The speed of clouds is per second. The speed of drops and flakes is
+            per frame.
+        rng: Random number generator.
     """
     if weather == "clouds":
         return Clouds(size, fps, rng)
@@ -104,7 +105,7 @@ class Clouds:
         self.phases = rng.uniform(0, 2 * np.pi, 3)
 
     def over(self, image: Array, t: int) -> Array:
-        """Darken the image where the shadow of a cloud is, and by the clouds before the sun."""
+        """Darken the image under shadows of clouds, and change the light of the whole image."""
         position = self.drift * t
         whole = int(np.floor(position))
         columns = whole + np.arange(image.shape[1] + 1)
@@ -139,7 +140,10 @@ class Rain:
 
 
 class Snow:
-    """Falling flakes, near ones larger and faster, before a haze that hides what is far away."""
+    """Falling flakes and a haze.
+
+    Near flakes are larger and faster. The haze hides what is far away.
+    """
 
     def __init__(self, size: int, rng: Generator) -> None:
         count = rng.poisson(rng.uniform(20, 60))
