@@ -77,7 +77,7 @@ def _mode(private: bool) -> int:
 
 @contextmanager
 def errors_that_name(place: Path) -> Iterator[None]:
-    """Add a place to the `OSError`s in a `with` block that name no file, such as of a full disk."""
+    """In a `with` block, add a path to each `OSError` that names no file, such as "disk full"."""
     try:
         yield
     except OSError as error:

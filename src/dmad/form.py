@@ -93,7 +93,10 @@ class Form(Protocol[ConfigT_contra, ModelT]):
         """
 
     def prepare(self, config: ConfigT_contra, train: LabelledFootage) -> ModelT:
-        """Return the model of this footage, or the network that its training starts from."""
+        """Return the network from which training starts.
+
+        A form that needs no training returns the finished model.
+        """
 
     # Maps and scores.
 

@@ -18,7 +18,7 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # of glibc's mallo
 
 @dataclass(frozen=True)
 class ComputeSettings:
-    """How a training computes. It has no `auto`: the choice for this machine was made."""
+    """How a training computes on this machine. No value is `auto`."""
 
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     compile: bool = False
@@ -69,7 +69,7 @@ def compute_settings(train: TrainConfig, device: str) -> ComputeSettings:
 def free_memory(device: str) -> int | None:
     """Return the free memory of a device in bytes; None if it is unknown.
 
-    On a CPU it includes swap, and the limit of a container counts.
+    On a CPU, swap is included. In a container, the memory that the container may use is the limit.
 
     Args:
         device: Type of the device, `cuda` or `cpu`.

@@ -141,7 +141,7 @@ class ModelFiles:
 
     @property
     def digest(self) -> str:
-        """SHA-256 hash of all files that hold weights. Models with other weights have another.
+        """SHA-256 hash of all files that hold weights. Different weights have different hashes.
 
         The weights of an OpenVINO graph are not in `weights`, but in a file beside it.
         """

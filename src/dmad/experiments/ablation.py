@@ -53,7 +53,7 @@ COLUMNS = {"video": VIDEO_COLUMNS, "images": IMAGE_COLUMNS}  # by form
 
 
 def video_parts(base: TrainedConfig) -> dict[str, TrainedConfig]:
-    """Return the variants of Table 4, and MNAD's memory with full skip connections."""
+    """Return the variants of Table 4, and the memory of MNAD with full skip connections."""
     reductions, displacements = base.model.reductions, base.model.displacements
     return {
         "full": base,
@@ -78,7 +78,10 @@ def without_deformation(base: TrainedConfig) -> TrainedConfig:
 
 
 def image_parts(base: TrainedConfig) -> dict[str, TrainedConfig]:
-    """Return reverse distillation (RD), RD with a memory (VQ), PPDM, and PPDM without two parts."""
+    """Return the variants of the image model: RD, RD + VQ, PPDM, PPDM without cycle loss or VQ.
+
+    RD is reverse distillation. VQ is the memory.
+    """
     plain = without_deformation(base)
     return {
         "RD": changed(plain, memory=False),

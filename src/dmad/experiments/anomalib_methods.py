@@ -1,7 +1,7 @@
 """Methods of the package anomalib, each with the interface `Method`.
 
 They get the same images as dmad, and the weights of the same pretrained networks. anomalib is
-imported inside the functions, because it is an extra.
+imported inside the functions, because it is an optional dependency.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ class PeerSettings:
     """Settings of all methods of anomalib.
 
     Args:
-        backbone: Name of the pretrained network in timm (for dmad it is the teacher). EfficientAD
-            has its own.
+        backbone: Name of the pretrained network in timm. For dmad, it is the teacher. EfficientAD
+            has a network of its own.
         backbone_weights: File of its weights. None: an installed package, or a download by timm.
         coreset: Share of all patches that PatchCore keeps.
         epochs: Length of the training of Reverse Distillation and EfficientAD.
@@ -293,7 +293,8 @@ def chosen_peers(
     The name `dmad` stands for all methods of dmad.
 
     Raises:
-        DmadError: A name is unknown, or a method of anomalib is chosen and it is not installed.
+        DmadError: A name is unknown, or a method of anomalib is chosen and anomalib is not
+            installed.
     """
     known = {OWN_NAME, *(one.name for one in own), *CLASSES}
     unknown = [name for name in names if name not in known]
@@ -309,7 +310,7 @@ def require_anomalib() -> None:
     """Check that anomalib is installed.
 
     Raises:
-        DmadError: It is not. The message says how to install it.
+        DmadError: anomalib is not installed. The message says how to install it.
     """
     require(find_spec("anomalib") is not None, NEEDED)
 
@@ -317,7 +318,7 @@ def require_anomalib() -> None:
 def copy_backbone(module: nn.Module, peers: PeerSettings) -> None:
     """Copy the weights of the pretrained network into a module of anomalib.
 
-    They are read or downloaded as those of a teacher of dmad.
+    The weights are read or downloaded in the same way as the weights of a teacher.
 
     Raises:
         DmadError: There are no weights.
@@ -340,7 +341,7 @@ def copy_backbone(module: nn.Module, peers: PeerSettings) -> None:
 
 
 class ModuleScorer:
-    """A trained module of anomalib as `ImageScorer`. Its score is the first term.
+    """A trained module of anomalib as `ImageScorer`. Its score is the first term; the second is 0.
 
     Args:
         module: The module, in eval mode.

@@ -97,7 +97,7 @@ class Case:
 
     @property
     def fits(self) -> bool:
-        """True if the budget is inside the exact 90 % interval of the realised rate."""
+        """True if the budget is inside the exact 90 % interval of the measured rate."""
         low, high = self.alarms.false_interval
         return low <= self.budget <= high
 
@@ -105,10 +105,12 @@ class Case:
     def wide_interval(self) -> tuple[float, float] | None:
         """The 90 % interval of the rate that includes the uncertainty of the threshold.
 
-        At its threshold, the footage that it was chosen with has about as many events as the budget
-        allows. So two numbers of events are compared, and the interval of their ratio is exact for
-        Poisson counts (Clopper and Pearson). None: this footage is too short for the budget, so the
-        threshold was extrapolated, or there is no normal footage to count false alarms in.
+        Two numbers of events are compared: the false alarms, and the events that the budget allows
+        in the footage with which the threshold was chosen. The interval of their ratio is exact for
+        Poisson counts (Clopper and Pearson).
+
+        None if there is no normal footage to count false alarms in. None also if the footage for
+        the threshold is too short for the budget, so that the threshold was extrapolated.
         """
         count, chosen = self.alarms.false_events, self.budget * self.threshold_hours
         if chosen < FEWEST_EVENTS or not self.alarms.normal_hours:
@@ -146,7 +148,7 @@ class Case:
 
 @dataclass(frozen=True, eq=False)
 class BudgetTest:
-    """Footage to choose thresholds with, and other footage to count alarms in, by its name."""
+    """Footage to choose thresholds with, and other footage by its name, to count alarms in."""
 
     held_out: ScoredFootage
     counted: Mapping[str, ScoredFootage]
@@ -179,10 +181,12 @@ def budgets(
     """Set a threshold for each budget, count the false alarms, and write `budgets.md`.
 
     Thresholds are set on the held-out clips of the run. False alarms are counted on the normal
-    frames of its test split. For recipe street, both kinds of footage are generated, with all
-    weathers of the training. The alarms are counted in each weather and in all, with one threshold
-    for all weathers, and in each weather with a threshold of its own. The scores are stored in
-    `out`, so that the same command continues after an interruption.
+    frames of its test split. The scores are stored in `out`, so that the same command continues
+    after an interruption.
+
+    For recipe street, both kinds of footage are generated, with all weathers of the training. First
+    there is one threshold for all weathers, and the alarms are counted in each weather and in all.
+    Then each weather has a threshold of its own.
 
     Args:
         run: Run folder of a video model.
@@ -251,8 +255,8 @@ def street_tests(street: StreetFootage, hours: Hours) -> list[BudgetTest]:
     """Generate and score normal street footage.
 
     Returns:
-        A test with one threshold for all weathers, counted in each weather and in all. If there are
-        several weathers: also a test for each, with a threshold of its own.
+        A test with one threshold for all weathers, with alarms counted in each weather and in all.
+        If there are several weathers, there is also a test for each, with a threshold of its own.
     """
     second, first = street.to_count(hours.counted), street.for_thresholds(hours.thresholds)
     held_out, counted = normal(street.score(first)), normal(street.score(second))

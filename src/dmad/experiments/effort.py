@@ -32,8 +32,8 @@ class Effort:
         size: Height and width of the images in pixels. None: as in the settings of the variant.
         seeds: Each variant is trained once with each seed. Empty: the seed in its settings.
         only: Titles of the variants to train. Empty: all variants.
-        budget: Longest time for all trainings together, in seconds. None: no limit. The speed is
-            that of this machine, and on a cluster the times of all trainings are added.
+        budget: Longest time for all trainings together, in seconds. None: no limit. The times are
+            those of this machine. On a cluster, the times of all trainings are added.
         workers: Where the trainings are done.
     """
 

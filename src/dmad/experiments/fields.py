@@ -89,14 +89,14 @@ def fields(
 ) -> Table:
     """Measure how far moving pixels are deformed, and write `fields.md`.
 
-    The frames are held-out normal frames, and those of the test split if it has labels.
+    The frames come from held-out normal clips, and from the test split if it has labels.
 
     A pixel is moving if it differs from the background by more than 20 of 255. The background is
     the template of the model. For a model without templates, it is the median of the training
-    frames. The share that a picture explains is
-    1 - sum |frame - picture| / sum |frame - background| over moving pixels. The reference is
-    measured after its deformation. It does not include the background, unless the mask is binary:
-    then it is the background where the mask is 0.
+    frames. The share that a picture explains is 1 - sum |frame - picture| / sum |frame -
+    background| over moving pixels. The reference is measured after its deformation. It does not
+    include the background. With a binary mask, there is an exception: the reference is the
+    background where the mask is 0.
 
     Args:
         run: Run folder of a video model with deformation heads.

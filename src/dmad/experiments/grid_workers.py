@@ -50,7 +50,7 @@ HERE = GridWorkers()
 
 @dataclass(frozen=True)
 class RunResult:
-    """What became of a run."""
+    """The result of a run: the rows of its ledger, or the reason why it failed."""
 
     rows: Rows = field(default_factory=list)  # of its ledger
     failure: str = ""  # why it failed, in one line; empty if it is finished
@@ -59,9 +59,9 @@ class RunResult:
 def run_all(
     runs: Sequence[PlannedRun], workers: GridWorkers = HERE
 ) -> Iterator[tuple[PlannedRun, RunResult]]:
-    """Train and evaluate runs. Yield each with its result when it is there.
+    """Train and evaluate runs. Yield each run with its result as soon as it ends.
 
-    What is finished already is not done again. If a run fails, the others go on.
+    Work that is finished already is not repeated. If a run fails, the others continue.
 
     Raises:
         StoppedError: The user stopped the program.
@@ -156,7 +156,7 @@ def check_same_settings(run: PlannedRun) -> None:
     """Check that the folder of a run holds no run with other settings.
 
     Raises:
-        DmadError: It does.
+        DmadError: The folder holds a run with other settings.
     """
     require(
         read_config(run.folder) == run.config,

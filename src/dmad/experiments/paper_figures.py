@@ -78,7 +78,7 @@ def draw_figures(
 
 
 def draw_video_form(detector: Detector, test: LabelledFootage) -> dict[str, Image]:
-    """Return by file name: Fig. 7 for a model of clips, Figs. 2 and 6 for one of single images."""
+    """Return pictures by file name: Fig. 7 for clips, or Figs. 2 and 6 for single images."""
     if detector.config.data.history:
         return draw_clips(detector, test)
     return draw_single_images(detector, test)

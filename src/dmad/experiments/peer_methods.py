@@ -25,7 +25,10 @@ PLACES = ("root", "cache", "layout", "categories")  # compared by their images
 
 
 class UnavailableError(DmadError):
-    """A method needs something that is missing. The table says what, and has no numbers for it."""
+    """A method needs something that is missing.
+
+    A note below the table says what it is. The method has no row in the table.
+    """
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ class ImageScorer(Protocol):
 
 
 class Method(Protocol):
-    """A way to find anomalies in images. It travels to other processes, so it holds no network."""
+    """A way to find anomalies in images. It is sent to other processes, so it holds no network."""
 
     @property
     def name(self) -> str:
@@ -63,7 +66,7 @@ class Method(Protocol):
 
     @property
     def finished(self) -> bool:
-        """True if the method was trained before, elsewhere."""
+        """True if the method is a model that was trained before this experiment."""
 
     def train(self, data: DataConfig, folder: Path) -> Training:
         """Train on the training split. Files are written to a folder.
@@ -105,7 +108,7 @@ class Own:
 
         Raises:
             DmadError: The finished run was trained on other images.
-            UnavailableError: The method is a bank that holds no images out.
+            UnavailableError: The method is a patch bank that holds out no images.
         """
         shared, smallest = trained_images(data), self.config.data.hold_out_from
         same_folder = self.config.data.root == data.root
@@ -155,11 +158,11 @@ def train_run(config: Config, run: Path) -> float:
 
 
 def own_methods(configs: Sequence[Config], runs: Sequence[Path]) -> list[Own]:
-    """Return dmad as methods: each finished run, or a training with each of these settings.
+    """Return the methods of dmad: the finished runs, or a training for each of the settings.
 
     Args:
-        configs: Settings of trainings, of equal size. Without `runs` they need the folder of the
-            data.
+        configs: Settings of trainings, with the same image size. Without `runs`, they must name the
+            folder of the data.
         runs: Finished runs.
 
     Raises:
@@ -184,7 +187,7 @@ def own_methods(configs: Sequence[Config], runs: Sequence[Path]) -> list[Own]:
 
 
 def settings_of_images(own: Own) -> dict[str, Any]:
-    """Return the data settings of a method, without the places where its images are."""
+    """Return the data settings of a method, without those that say where its images are."""
     return {name: value for name, value in plain(own.config.data).items() if name not in PLACES}
 
 
@@ -205,7 +208,10 @@ def numbered(methods: Sequence[Own]) -> list[Own]:
 
 
 def shared_data(own: Sequence[Own]) -> ImageDataConfig:
-    """Return the images of all methods. Some are held out, also where a bank holds none out."""
+    """Return the data settings that all methods share. They are general settings of images.
+
+    So images are held out, even if the settings of a patch bank hold none out.
+    """
     data = own[0].config.data
     return ImageDataConfig(
         **{item.name: getattr(data, item.name) for item in fields(ImageDataConfig)}
@@ -213,10 +219,10 @@ def shared_data(own: Sequence[Own]) -> ImageDataConfig:
 
 
 def of_images(config: Config, source: str) -> Config:
-    """Return settings that are those of images.
+    """Check that settings are those of a model of images, and return them.
 
     Raises:
-        DmadError: They are not.
+        DmadError: They are settings of another form.
     """
     require(
         isinstance(config.data, ImageDataConfig),

@@ -1,7 +1,7 @@
 """Compares dmad with other methods for images: the same images, size, seed, rules and machine.
 
-Each method is trained and tested in a process of its own, so that its memory can be measured. All
-figures of all methods are computed by the same functions, those of `dmad evaluate`.
+Each method is trained and tested in a process of its own, so that its memory can be measured. The
+results of all methods are computed with the functions of `dmad evaluate`.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def in_own_process(function: Callable[..., T], *arguments: object) -> T:
     """Call a function in a new process, and return its result.
 
     Raises:
-        DmadError: The function raised it, or the system ended the process.
+        DmadError: The function raised this error, or the system ended the process.
     """
     with ProcessPoolExecutor(1, get_context("spawn"), set_process_defaults) as pool:
         try:
@@ -102,7 +102,7 @@ def peers(
         methods: The methods.
         data: The images of all methods.
         out: Folder to write to.
-        run: Calls a function. By default in a process of its own.
+        run: Calls a function. By default, it does so in a new process.
 
     Raises:
         DmadError: There is no usable data, or the folder contains trainings with other settings.
@@ -166,7 +166,7 @@ def train_method(method: Method, data: DataConfig, folder: Path) -> Training:
 
 
 def test_method(method: Method, training: Training, data: DataConfig) -> Tested:
-    """Score the held-out images and the test split, and compute all figures."""
+    """Score the held-out images and the test split, and compute all metrics."""
     held_out, labelled = load_split(data, "held_out").footage, load_split(data, "test")
     scorer = method.load(training)
     good = scorer(frames_of(held_out))
@@ -206,7 +206,7 @@ def ledger_of(
 def seconds_per_image(
     trained: Sequence[tuple[Method, Training]], data: DataConfig
 ) -> list[tuple[float, float]]:
-    """Return for each method its median time, and processor time, to decode and score an image.
+    """Return (seconds, processor seconds) for each method: medians to decode and score an image.
 
     Every image is scored by each method in turn, so that a change in the speed of the machine
     affects all methods. The first round is not counted.
@@ -232,7 +232,7 @@ def table_of(outcomes: Sequence[Outcome], seconds: Sequence[tuple[float, float]]
 
     Args:
         outcomes: Training and results of each method.
-        seconds: Seconds and processor seconds an image of each method that was trained.
+        seconds: Seconds and processor seconds per image, of each method that was trained.
     """
     rows, times = [], iter(seconds)
     for one in outcomes:

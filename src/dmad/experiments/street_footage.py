@@ -63,22 +63,22 @@ class StreetFootage:
 
     @property
     def weathers(self) -> tuple[Weather, ...]:
-        """The weathers of the training. Clip i has weather i, modulo their number."""
+        """The n weathers of the training. Clip i has the weather with index i modulo n."""
         return weathers_from_settings(self.detector.config.data)
 
     def for_thresholds(self, hours: float) -> range:
-        """Return the clips to choose thresholds with, as many of each weather.
+        """Return the clips to choose thresholds with: the same number of each weather.
 
         Raises:
-            DmadError: There are fewer clips.
+            DmadError: There are not enough clips for this number of hours.
         """
         return self._clips(0, hours, "--threshold-hours")
 
     def to_count(self, hours: float) -> range:
-        """Return the clips to count false alarms in, as many of each weather.
+        """Return the clips to count false alarms in: the same number of each weather.
 
         Raises:
-            DmadError: There are fewer clips.
+            DmadError: There are not enough clips for this number of hours.
         """
         return self._clips(FIRST_COUNTED, hours, "--hours")
 

@@ -135,7 +135,10 @@ def window_scores(detector: Detector, windows: Sequences) -> NDArray[np.float64]
 
 
 def ranked_scores(detector: Detector, footage: Footage) -> NDArray[np.float64]:
-    """Return Eq. 14 of each frame, or Eq. 22 of each image with the highest terms of its tiles."""
+    """Return the score of each frame (Eq. 14) or image (Eq. 22).
+
+    The terms of an image are the highest terms of its tiles.
+    """
     results = [detector(footage.frames[clip.span], clip.scene) for clip in footage.clips]
     if detector.form.judges == "frames":
         return np.concatenate([result.raw for result in results])

@@ -55,14 +55,14 @@ class ExportOptions:
 
     Args:
         format: Runtime for which the model is written: `onnx` (ONNX Runtime) or `openvino`.
-        precision: Precision of the computation. int8 takes its value ranges from held-out normal
-            clips, and from synthetic anomalies in them.
+        precision: Precision of the computation. For int8, the value ranges come from held-out
+            normal clips, and from synthetic anomalies in these clips.
         out: Folder to write to. None: `RUN/export/FORMAT-PRECISION`.
-        root: Folder of the data set. None: the folder that was used in training. If that is not
-            known either, generated frames are compared. int8 needs a data set.
+        root: Folder of the data set. None: the folder that was used in training. If this folder is
+            unknown, generated frames are compared. int8 needs a data set.
         cache: Folder for decoded frames. None: the folder that was used in training.
-        auroc_loss: Largest loss of AUROC, from 0 to 1, that is accepted for int8: on synthetic
-            anomalies, and on the test split if it has labels.
+        auroc_loss: Largest loss of AUROC, from 0 to 1, that is accepted for int8. It is measured on
+            synthetic anomalies, and on the test split if it has labels.
     """
 
     format: Format
@@ -177,7 +177,7 @@ def _export(
 
 
 def usual_folder(files: ModelFiles) -> Path:
-    """Return the folder for the exports of a model: RUN/export, or export/NAME without a run."""
+    """Return the folder for exports: RUN/export, or export/NAME if the model is not in a run."""
     if files.weights.name == "model.safetensors":
         return files.weights.parent / "export"
     return Path("export") / files.weights.stem
@@ -204,9 +204,9 @@ def compared_clips(
 
 
 def normal_clips(data: DataConfig) -> Footage:
-    """Return the clips held out from training; without any, the training clips as mirror images.
+    """Return the clips held out from training. Without any, return mirrored training clips.
 
-    A model may know its training clips by heart, and then their scores are almost zero.
+    A model may have memorised its training clips. Then their scores are almost zero.
     """
     try:
         return load_split(data, "held_out").footage
@@ -247,7 +247,7 @@ def write_graph(
     Args:
         backend: The PyTorch model, on the CPU and with `fast=False`.
         format: Runtime for which the graph is written.
-        precision: For bf16 the graph is the same as for fp32. It is computed in bf16 later.
+        precision: The graph is the same for fp32 and bf16. The runtime computes it in bf16 later.
         folder: Folder to write to.
         inputs: Real inputs of the graph. int8 takes its value ranges from them.
     """
@@ -316,8 +316,9 @@ def check_synthetic(report: ExportReport, change: SyntheticChange, loss: float) 
     """Add the comparison on synthetic anomalies to a report.
 
     Raises:
-        DmadError: The AUROC falls by more than `loss` and than `CHANCE_PAIRS`, or the scores
-            of the anomalies fall below `LEAST_KEPT` of those of PyTorch.
+        DmadError: The AUROC falls by more than `loss`, and by more than `CHANCE_PAIRS` pairs can
+            change it. Or the scores of the anomalies are below `LEAST_KEPT` times the scores in
+            PyTorch.
     """
     before, after = change.auroc_pytorch, change.auroc
     loss = max(loss, CHANCE_PAIRS / change.pairs)

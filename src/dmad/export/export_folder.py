@@ -36,7 +36,7 @@ def check_folder(out: Path) -> None:
 
 
 def hashes(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 hash of each part of an export, by file name. The card has none."""
+    """Return the SHA-256 hash of each file of an export, by name, without the card."""
     return {path.name: sha256_of(path) for path in sorted(folder.iterdir()) if path.name != CARD}
 
 

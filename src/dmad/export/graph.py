@@ -21,7 +21,7 @@ class Graph(nn.Module):
     Args:
         model: The network; a folded copy is kept.
         config: Its settings.
-        form: The form it belongs to.
+        form: The form of the model.
     """
 
     def __init__(self, model: nn.Module, config: Config, form: Form[Any, Any]) -> None:
@@ -51,7 +51,7 @@ class Graph(nn.Module):
 
 
 class FixedPositions(nn.Module):
-    """A convolution over PE(x) whose positions are constants: one row and one column."""
+    """A convolution over PE(x). The part of the positions is a sum of a row and a column."""
 
     def __init__(self, conv: CoordConv2d) -> None:
         super().__init__()

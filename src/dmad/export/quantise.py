@@ -1,8 +1,8 @@
 """Quantise an export to int8 with the library NNCF. Value ranges come from real inputs.
 
-Values outside a range are cut off at its border. So some inputs contain synthetic anomalies: with
-normal inputs alone, what is abnormal would be cut off. For the same reason, a range holds the
-values of all inputs. By default, NNCF takes the mean of the largest value of each input.
+Values outside a range are clipped. With normal inputs alone, abnormal values would be clipped. So
+some inputs contain synthetic anomalies. For the same reason, a range holds the values of all
+inputs. By default, NNCF would take the mean of the largest value of each input.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The forms, each behind the interface `dmad.form.Form`.
 
-Video (PDM) and images (PPDM) are the forms of the paper. Patches is a bank of normal patches.
+Video (PDM) and images (PPDM) are the forms of the paper. The form patches compares the features of
+an image with a bank of features of good images.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ class Detector:
     Args:
         backend: Computes the scores.
         config: The settings of the model.
-        form: The form that the settings belong to.
+        form: The form of the model.
         scenes: Names of the views (fixed cameras) in the training, in the order of the background
             templates.
         calibration: The threshold and the score that it is compared with, if a threshold was set.
@@ -145,7 +145,7 @@ class Detector:
     ) -> Iterator[JudgedFrames]:
         """Score frames in batches, with constant memory. A score never depends on later frames.
 
-        If the threshold is for a zone, the whole view is scored nevertheless.
+        The whole view is scored, even if the threshold is for a zone.
 
         Args:
             frames: (H, W, C) uint8 each, oldest first; any number. None stands for missing frames

@@ -88,7 +88,10 @@ def _load_onnx(path: Path, precision: str, threads: int) -> tuple[Graph, list[st
 
 
 def load_openvino(path: Path, precision: str, threads: int) -> tuple[Graph, list[str]]:
-    """Return a graph of OpenVINO and the names of its outputs. The arguments as in `load_graph`."""
+    """Return a graph of OpenVINO and the names of its outputs.
+
+    The arguments are those of `load_graph`.
+    """
     openvino = import_runtime("openvino")
 
     core = openvino.Core()

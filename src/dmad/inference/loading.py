@@ -36,9 +36,9 @@ def load_detector(
 
     Args:
         files: Its files.
-        form: The form that its settings belong to.
+        form: The form of the model.
         device: Where PyTorch computes, such as "cpu" or "cuda". None: a GPU if there is one.
-        fast: Optimise the network for speed, and use 16 bit if this makes the device faster.
+        fast: Optimise the network for speed. Devices that are faster with 16-bit numbers use them.
         threads: Number of processor cores that an exported model uses. 0: all.
 
     Raises:

@@ -10,7 +10,9 @@ Maps = NDArray[np.float32]
 
 
 def averaged(maps: np.ndarray, kernel: tuple[int, int]) -> Maps:
-    """A ⊗ k*, as `dmad.model.scoring.box_filter` computes it. Pixels outside the frame are zero.
+    """Return the average of maps over a kernel (A ⊗ k*). Pixels outside the frame are zero.
+
+    The result is that of `dmad.model.scoring.box_filter`.
 
     Args:
         maps: (B, H, W).
@@ -28,7 +30,7 @@ def averaged(maps: np.ndarray, kernel: tuple[int, int]) -> Maps:
 
 
 def composed(fields: np.ndarray) -> Maps:
-    """Compose fields into one: the last field that `dmad.model.deformation.compose_all` returns.
+    """Compose fields into one, the last one that `dmad.model.deformation.compose_all` returns.
 
     Args:
         fields: (B, K, 2, H, W) in grid units, in the order in which they are applied.

@@ -98,7 +98,7 @@ class AnomalyResult:
         """Index of the frame or image with the highest score.
 
         Raises:
-            DmadError: None has a score.
+            DmadError: No frame or image has a score.
         """
         require(bool(np.isfinite(self.score).any()), "no frame has a score; give a longer clip")
         return int(np.nanargmax(self.score))
@@ -124,7 +124,8 @@ class AnomalyResult:
             row: Its index. None: the one with the highest score.
 
         Raises:
-            DmadError: It has no score, or the result does not come from calling a detector.
+            DmadError: The frame or image has no score, or the result does not come from calling a
+                detector.
         """
         require(
             self.explain is not None,
@@ -136,7 +137,7 @@ class AnomalyResult:
     def plot(self, row: int | None = None) -> Figure:
         """Draw a frame or image: the input, the anomaly map over it, and the deformation.
 
-        Of a clip, a chart of all scores is below the pictures. A notebook shows the figure. In a
+        For a clip, a chart of all scores is below the pictures. A notebook shows the figure. In a
         script, save it: `result.plot().savefig("found.png")`.
 
         Args:
@@ -153,7 +154,7 @@ class AnomalyResult:
         return explanation_figure(pictures, self.title(row), scores, self.threshold, row)
 
     def title(self, row: int) -> str:
-        """Say in one line what was decided about a frame or image: verdict, score, threshold."""
+        """Return one line about a frame or image: its verdict, its score and the threshold."""
         parts = [f"row {row}"] if len(self.score) > 1 else []
         if self.verdict is not None:
             parts.append(str(self.verdict[row]))

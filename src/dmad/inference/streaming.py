@@ -1,4 +1,4 @@
-"""Score frames one by one, as soon as each frame is there, with constant memory."""
+"""Score frames one by one, as soon as each frame arrives, with constant memory."""
 
 from __future__ import annotations
 
@@ -67,8 +67,8 @@ class Stream:
     Args:
         detector: The model, with the threshold of this view.
         scene: As in `Detector.__call__`.
-        zone: The part of the view that is scored. With `ALL`, no zone is given: the zone that is
-            stored with the threshold is used.
+        zone: The part of the view that is scored. `ALL`: the zone that is stored with the
+            threshold.
     """
 
     def __init__(self, detector: FrameJudge, scene: str = "", zone: Zone = ALL) -> None:

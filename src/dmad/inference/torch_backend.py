@@ -26,7 +26,7 @@ class TorchBackend:
     Args:
         model: The network.
         config: Its settings.
-        form: The form it belongs to.
+        form: The form of the model.
         device: Where to compute, such as "cpu" or "cuda". None: a GPU if there is one.
         fast: Compute with a copy that is folded and, on a CPU, packed (see `folding` and
             `packing`). False: use the network itself, in 32 bit.

@@ -83,7 +83,7 @@ def skip_modules(kind: str, widths: Sequence[int], stem: int, channels: int) -> 
     Args:
         kind: "compressed", "full" or "none".
         widths: Channels of each encoder level.
-        stem: As in the encoder.
+        stem: As in `Encoder`.
         channels: Channels of a compressed skip.
     """
     if kind == "full":

@@ -84,7 +84,7 @@ class CoordConv2d(nn.Conv2d):
 
 
 class PositionedLayers(nn.Sequential):
-    """Layers in sequence. Those that use positions know where the crops are."""
+    """Layers in sequence. The layers that use positions get `place`."""
 
     def forward(self, input: Tensor, place: Place | None = None) -> Tensor:
         """From (B, in, H, W) to (B, out, H, W)."""

@@ -2,7 +2,7 @@
 
 A field is (B, 2, H, W), with channel 0 = x (right) and 1 = y (down). Its unit is the grid unit: the
 centres of the first and the last pixel of an axis are at -1 and 1 (`align_corners=True`). The value
-of a field at a pixel is the distance from this pixel to the position where the image is sampled.
+of a field at a pixel is the vector from this pixel to the position where the image is sampled.
 """
 
 from __future__ import annotations

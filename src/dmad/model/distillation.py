@@ -138,7 +138,7 @@ def network_of_timm(name: str) -> tuple[Any, tuple[int, ...], Tensor, Tensor]:
 
 
 def registered_teacher(name: str) -> nn.Module | None:
-    """Return the network of an entry point in the group `dmad.teachers`; None without one."""
+    """Return the network of an entry point in the group `dmad.teachers`; None if there is none."""
     for entry in entry_points(group="dmad.teachers", name=name):
         network: nn.Module = entry.load()()
         return network
@@ -146,10 +146,10 @@ def registered_teacher(name: str) -> nn.Module | None:
 
 
 def channels_of(network: nn.Module, name: str) -> tuple[int, ...]:
-    """Return the channels of the three stages of a network that is not of timm.
+    """Return the channels of the three stages of a network that does not come from timm.
 
     Raises:
-        DmadError: It does not compute three feature maps with strides 4, 8 and 16.
+        DmadError: The network does not compute three feature maps with strides 4, 8 and 16.
     """
     size = 64
     try:
@@ -239,8 +239,8 @@ def residual_stage(
 def skip_layers(in_channels: int, out_channels: int, halvings: int) -> nn.Sequential:
     """Convolutions with batch norm and ReLU that halve the size `halvings` times.
 
-    Each has half as many channels as the next. Without halvings there is one convolution of stride
-    1.
+    Each convolution has half as many channels as the next. Without halvings there is one
+    convolution of stride 1.
     """
     count, scale = max(halvings, 1), 0.5 if halvings else 1
     layers: list[nn.Module] = []
@@ -291,9 +291,9 @@ class Bottleneck(nn.Module):
 class Student(nn.Module):
     """The student g: the teacher's stages in reverse order. Each stage doubles the size.
 
-    If its stages have channels of their own, a convolution of 1 x 1 computes the features of the
-    teacher from each stage. Then the features can be negative. Without it they cannot, because a
-    stage ends with a ReLU, as the stages of a ResNet do.
+    If `widths` is given, a convolution of 1 x 1 computes the features of the teacher from each
+    stage. Then the features can be negative. Without this convolution they cannot be negative,
+    because each stage ends with a ReLU, as in a ResNet.
 
     Args:
         channels: Channels C_i of the teacher's stages.
@@ -316,7 +316,7 @@ class Student(nn.Module):
         )
 
     def forward(self, embedding: Tensor) -> list[Tensor]:
-        """From (B, 2 W_3, h, w) to the features of stages 1 to 3, of the teacher's shapes."""
+        """From (B, 2 W_3, h, w) to the features of stages 1 to 3, with the teacher's shapes."""
         restored: list[Tensor] = []
         for stage in reversed(list(self.stages)):
             embedding = stage(embedding)

@@ -1,7 +1,7 @@
-"""A bank of normal patches. A patch is a vector of a teacher's features of one place in an image.
+"""A bank of normal patches. A patch is the vector of a teacher's features at one place of an image.
 
-The bank keeps patches of good images. The score of a place is the distance of its patch to the
-nearest one in the bank. This is the idea of PatchCore (Roth et al., "Towards Total Recall in
+The bank keeps patches of good images. The score of a place is the distance from its patch to the
+nearest patch in the bank. This is the idea of PatchCore (Roth et al., "Towards Total Recall in
 Industrial Anomaly Detection", CVPR 2022). Nothing is learnt by gradients.
 """
 
@@ -48,10 +48,10 @@ class PatchBank(nn.Module):
     def patches_of(self, x: Tensor) -> Tensor:
         """Return the patches of images: from (B, 3, H, W) in [-1, 1] to (B, D, H / 8, W / 8).
 
-        D is the number of channels of both stages. The squared distance of two patches is the mean
-        of the squared differences of their channels. At the border of the image, features are
-        averaged with zeros, so distances are smaller there. On screw, good images have their
-        highest scores there (docs/results.md).
+        D is the number of channels of both stages together. The squared distance of two patches is
+        the mean of the squared differences of their channels. At the border of the image, features
+        are averaged with zeros, so distances are smaller there. In category screw of MVTec AD, good
+        images have their highest scores there (docs/results.md).
         """
         stages = [
             F.avg_pool2d(stage.float(), WINDOW, 1, WINDOW // 2) for stage in self.teacher(x)[STAGES]

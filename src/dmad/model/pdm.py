@@ -32,8 +32,8 @@ class PDMOutput:
 class PDM(nn.Module):
     """Diversity-measurable anomaly detection with the pyramid deformation module (Eq. 3, 9).
 
-    Without heads and background it is the memory autoencoder of Eq. 1. With full skip connections
-    as well, it is the one of Eq. 2.
+    Without heads and background it is the memory autoencoder of Eq. 1. If it also has full skip
+    connections, it is the model of Eq. 2.
 
     Args:
         config: The settings of the network.
@@ -125,8 +125,8 @@ class PDM(nn.Module):
     def _over_background(self, layers: Tensor, background: Tensor | None) -> Tensor:
         """Eq. 9: the deformed reference where the deformed mask is 1, the background elsewhere.
 
-        A binary mask is rounded after the deformation. Rounded before, a shift by half a pixel
-        would make it soft again.
+        A binary mask is rounded after the deformation. If it were rounded before, a shift by half a
+        pixel would make it soft again.
         """
         image, probability = layers[:, : self.channels], layers[:, self.channels :]
         if background is None or not probability.shape[1]:
@@ -151,7 +151,7 @@ def round_mask(probability: Tensor) -> Tensor:
 def visible_reference(output: PDMOutput) -> Tensor:
     """Return the part of the reference that the mask selects, over the background (B, C, H, W).
 
-    Where a binary mask is 0, the reference has no effect and can be anything.
+    Where a binary mask is 0, the reference has no effect and can have any value.
     """
     if output.mask is None or output.background is None:
         return output.reference

@@ -148,7 +148,7 @@ def feature_map(output: PPDMOutput, size: int) -> Tensor:
     """Dis(x, x̂_K) of Eq. 20: 1 - cosine at each position, summed over the stages.
 
     Returns:
-        (B, size, size). A pixel belongs to the same pixel of the deformed image, not of the input.
+        (B, size, size). The pixels are those of the deformed image, not of the input.
     """
     stages = []
     for features, restored in zip(output.features, output.restored, strict=True):

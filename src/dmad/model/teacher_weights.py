@@ -33,7 +33,8 @@ TIMEOUT = 10  # seconds to wait for an answer of the Hugging Face hub
 def load_teacher(teacher: Teacher, config: TeacherConfig) -> None:
     """Load the weights of a teacher: from its file, else from an installed package, else by timm.
 
-    A network that is not of timm has its weights already. They are only replaced by a file.
+    A network that does not come from timm has its weights already. Only a weight file replaces
+    them.
 
     Raises:
         DmadError: The file is missing, unreadable or of another network. Or no file was given, and
@@ -57,9 +58,9 @@ def packaged_file(name: str) -> Path | None:
 
 
 def with_names_of_timm(name: str, weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return weights by the names of timm, if they have the names of the files in `PACKAGES`.
+    """Return weights with the names of timm.
 
-    Both have the same tensors in the same order.
+    The files in `PACKAGES` have the same tensors in the same order, but with other names.
     """
     import timm
 
@@ -128,7 +129,7 @@ def address_of_weights(name: str) -> str:
 def offline_if_unreachable() -> Iterator[None]:
     """Use only local files if the Hugging Face hub cannot be reached.
 
-    Otherwise its library tries again and again, without a message, for almost a minute.
+    Otherwise the library of the hub tries again and again, without a message, for almost a minute.
     """
     from huggingface_hub import constants
     from huggingface_hub.utils import get_session  # type: ignore[attr-defined]
@@ -149,8 +150,9 @@ def with_known_teacher(config: AnyConfig, network: nn.Module | None = None) -> A
 
     Args:
         config: All settings.
-        network: A teacher that is given in Python. None: the settings name the teacher. If it is
-            the default one, but the weight file is of one of `OTHER_TEACHERS`, this one is used.
+        network: A teacher that is given in Python. None: the settings name the teacher. If they
+            name the default teacher, but the weight file belongs to one of `OTHER_TEACHERS`, the
+            teacher of the file is used.
 
     Raises:
         DmadError: The weight file is missing or unreadable.
@@ -187,7 +189,7 @@ def teacher_of_file(path: Path) -> str:
 def copy_weights(teacher: Teacher, weights: Mapping[str, Tensor], source: str, name: str) -> None:
     """Copy the weights that have the names of a teacher's weights into the teacher.
 
-    A dot and an underscore in a name are equal. All other weights are ignored.
+    In names, a dot and an underscore count as equal. All other weights are ignored.
 
     Raises:
         DmadError: A weight is missing or has another shape.

@@ -1,4 +1,4 @@
-"""Writes the annotated video of a clip: heat map on the left, deformation on the right, score."""
+"""Writes the annotated video of a clip: the heat map on the left, the deformation on the right."""
 
 from __future__ import annotations
 

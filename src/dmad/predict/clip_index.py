@@ -24,7 +24,7 @@ FILM = "annotated.mp4"
 
 @dataclass(frozen=True)
 class Moment:
-    """An event, or without a threshold a frame with a high score. Times are in seconds."""
+    """An event, or a frame with a high score if there is no threshold. Times are in seconds."""
 
     clip: str
     start: float
@@ -190,7 +190,7 @@ def film_link(clip: str, seconds: float) -> str:
 def larger_part(scores: ClipScores, frame: int) -> str:
     """Say which term is the larger part of the score of a frame: "error" or "deformation".
 
-    Empty without a threshold, because the terms are compared by its calibration.
+    Without a threshold, the result is empty: only a calibration makes both terms comparable.
     """
     if not scores.calibration:
         return ""

@@ -19,7 +19,7 @@ class EventPictures:
     this frame. After the last frame, call `finish`.
 
     Args:
-        rule: When an event starts and ends. None, without a threshold, keeps no pictures.
+        rule: When an event starts and ends. None: there is no threshold, and no pictures are kept.
     """
 
     def __init__(self, rule: AlarmRule | None) -> None:

@@ -89,7 +89,8 @@ class Differences:
     """Compares images with those of the training.
 
     Args:
-        detector: The model. Older models do not know how their training images looked.
+        detector: The model. Older models do not store how their training images look. Then nothing
+            is compared.
     """
 
     def __init__(self, detector: Detector) -> None:

@@ -29,8 +29,8 @@ def write_index(
 ) -> None:
     """Write `index.html` of `dmad predict`, and add it to the manifest.
 
-    There is a warning instead, and no error, if another `index.html` is there or if the page cannot
-    be written.
+    If there is another `index.html`, or if the page cannot be written, there is a warning and no
+    error.
 
     Args:
         output: The folder.

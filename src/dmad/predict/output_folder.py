@@ -62,7 +62,7 @@ class OutputFolder:
         """Return the path of a result.
 
         Raises:
-            DmadError: It would be outside the folder, also through a link.
+            DmadError: The path is outside the folder, or leads outside through a link.
         """
         path = self._inside(name)
         require(
@@ -74,7 +74,7 @@ class OutputFolder:
         return path
 
     def add(self, path: Path) -> None:
-        """Add a result that was written to the manifest, at once, so that a kill loses nothing."""
+        """Add a written result to the manifest at once, so that a killed process loses no entry."""
         name = path.relative_to(self.folder).as_posix()
         self._written[name] = sha256_of(path)
         with suppress(OSError):  # on a full disk, the result is not listed

@@ -12,14 +12,14 @@ class PredictSettings:
     """How videos are read, and what is written in addition to their scores.
 
     Args:
-        panels: Number of panel pictures. Each explains the score of one of the frames with the
-            highest scores. Video only.
+        panels: Number of pictures that explain a score. They show the frames with the highest
+            scores. Video only.
         video: Write the annotated video. Video only.
-        scene: Name of the camera view that the footage shows. For a view that the model was not
-            trained on, the background template comes from the past frames of the footage. Video
-            only.
-        fps: Frame rate of sources that do not state it, such as folders of frames (default: the
-            frame rate that was used for the threshold). Video only.
+        scene: Name of the camera view that the footage shows. If the model was trained on this view
+            only, leave the name out. For a view that it was not trained on, give any new name.
+            Video only.
+        fps: Frames per second of footage that does not state its frame rate, such as folders of
+            frames (default: the frame rate that was used for the threshold). Video only.
     """
 
     panels: int = 4

@@ -114,7 +114,7 @@ def entries_of(folder: str) -> list[Entry]:
 
 
 def expanded(name: str) -> list[str]:
-    """Return the paths that fit a pattern with `*` or `?`. Another name is returned alone.
+    """Return the paths that fit a pattern with `*` or `?`. A name without these is returned alone.
 
     Raises:
         DmadError: Nothing fits the pattern.
@@ -137,7 +137,7 @@ class RemotePath:
         address: Such as s3://bucket/folder/film.mp4.
 
     Raises:
-        DmadError: The package for this kind of address is missing, or there is no such kind.
+        DmadError: The package for this kind of address is missing, or the kind is unknown.
     """
 
     def __init__(self, address: str) -> None:
@@ -175,7 +175,7 @@ class RemotePath:
         return RemotePath(self.address_of(self.inner.rstrip("/").rpartition("/")[0]))
 
     def stat(self) -> os.stat_result:
-        """Raise an error: a store has no kinds of files, such as pipes."""
+        """Always raise an error: a store does not state the kind of a file, such as a pipe."""
         raise OSError(f"{self.address} is not on this machine")
 
     def exists(self) -> bool:

@@ -35,7 +35,7 @@ IMAGE = "image"
 class Source:
     """A film, a folder of frames or an image, or a file that is left out.
 
-    Size and stamp are its identity: if one of them changes, it is judged again.
+    Size and stamp are its identity: if one of them changes, the source is judged again.
     """
 
     path: str  # absolute, or an address
@@ -203,7 +203,7 @@ def _require_column(path: str, names: Iterable[str]) -> None:
 
 
 def view_of_file(path: str) -> str:
-    """Return the name of the nearest folder of a file that is no date and no hour."""
+    """Return the name of the nearest folder of a file that is not named after a date or an hour."""
     parts = [part for part in inner_part(path).split("/")[:-1] if part and not part.endswith(":")]
     return (without_dates(parts) or ["root"])[-1]
 

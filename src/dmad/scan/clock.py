@@ -27,7 +27,7 @@ def recorded_at(path: str, film: Path | None, stamp: str, seconds: float) -> tup
         path: The source. Its name or its folders may contain date and time.
         film: The film, which may state the time of its creation; None for other sources.
         stamp: Time of the last change, in nanoseconds since 1970 or as text of ISO 8601.
-        seconds: Length of the recording, which has ended at its last change.
+        seconds: Length of the recording. It is assumed to end at the last change.
 
     Returns:
         Two empty texts if nothing is known.

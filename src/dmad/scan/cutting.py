@@ -67,7 +67,7 @@ class Cutter:
         )
 
     def info(self, task: Task) -> PartInfo | None:
-        """Return the result of a task whose film is cut; None if it is judged."""
+        """Return the result of a task whose film is cut; None if the film is judged as a whole."""
         (source,) = task.sources
         if task.stretch is not None:
             return None

@@ -24,7 +24,7 @@ class Moment:
 
 @dataclass(frozen=True)
 class DrawingTask:
-    """Draws the events of one source."""
+    """The task to draw the events of one source."""
 
     source: Source
     moments: tuple[Moment, ...]

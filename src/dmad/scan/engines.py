@@ -27,7 +27,7 @@ AnyTask = Task | DrawingTask
 
 @dataclass(frozen=True)
 class Crash:
-    """A task that ended its worker several times. It is left out."""
+    """A task whose worker process died several times. The task is left out."""
 
     task: AnyTask
     reason: str = CRASHED
@@ -40,7 +40,7 @@ class Engine(Protocol):
     """Runs tasks."""
 
     def run(self, tasks: Iterable[AnyTask]) -> Iterator[Result]:
-        """Run tasks, and yield the result of each when it is there.
+        """Run tasks, and yield the result of each as soon as it is ready.
 
         The stretches of a film that was cut are run too.
         """

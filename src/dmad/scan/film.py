@@ -38,9 +38,10 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Stretch:
-    """A part of a film, whose times are in ticks of its track; or of a folder of frames.
+    """A part of a film or of a folder of frames.
 
-    The time of a frame of a folder is its position among all frames.
+    Times of a film are in ticks of its track. The time of a frame of a folder is its position among
+    all frames.
     """
 
     number: int

@@ -16,16 +16,16 @@ class ServeSettings:
     """Where the console listens, what it keeps, and how long.
 
     Args:
-        host: Address to listen on. By default only this machine can open the console. Another
-            address needs a token file.
-        port: Port to listen on.
+        host: Network address of the console. By default, only this machine can open it. An address
+            that other machines can reach needs a token file.
+        port: Network port of the console.
         data: Folder for the database, films and pictures.
-        token_file: Text file with a token of 16 characters or more. Whoever opens the console must
-            give this token.
-        keep_days: Films and pictures are deleted after this number of days. 0: never.
-        keep_gigabytes: If films and pictures need more gigabytes than this, the oldest are deleted.
-            0: no limit.
-        upload_megabytes: Largest image file that can be uploaded.
+        token_file: Text file with a secret token of 16 characters or more. A person must type this
+            token to open the console, and a program must send it.
+        keep_days: Number of days after which films and pictures are deleted. 0: never.
+        keep_gigabytes: Largest size of all films and pictures together, in gigabytes. If they need
+            more, the oldest are deleted. 0: no limit.
+        upload_megabytes: Largest image file that can be uploaded, in megabytes.
     """
 
     host: str = "127.0.0.1"

@@ -13,13 +13,13 @@ class CameraSettings:
     """Settings of every camera that is given by its source only, and not in a YAML file.
 
     Args:
-        scene: Name of the camera view. For a view that the model was not trained on, the background
-            template comes from the past frames of the camera.
+        scene: Name of the camera view. If the model was trained on this view only, leave the name
+            out. For a view that it was not trained on, give any new name.
         calibration: Threshold file that `dmad calibrate --out` wrote (default: the threshold that
             is stored with the model).
-        fps: Frames per second that are scored. Frames of a faster source are dropped. Recordings
-            that state no frame rate get this one (default: the frame rate that was used for the
-            threshold).
+        fps: Frames per second that are scored. If a source has more, some of its frames are
+            dropped. For a recording that does not state its frame rate, this value is used
+            (default: the frame rate that was used for the threshold).
     """
 
     scene: str = ""
@@ -32,11 +32,12 @@ class WatchSettings:
     """Which files are written, and how often the count message is sent.
 
     Args:
-        out: Folder for events.jsonl, the page index.html, and a film and a picture of each event
-            (default: no files are written).
-        before: Length of a film before the event starts, in seconds.
-        after: Length of a film after the event ends, in seconds.
-        every: Seconds between two `count` messages, with the numbers of frames and events.
+        out: Folder to write to: all messages (events.jsonl), a page of the events (index.html), and
+            a film and a picture of each event (default: no files are written).
+        before: The film of an event begins this number of seconds before the event.
+        after: The film of an event ends this number of seconds after the event.
+        every: Number of seconds between two `count` messages. They contain the number of frames
+            and the number of events.
     """
 
     out: Path | None = None
@@ -58,9 +59,9 @@ class SinkSettings:
     Args:
         webhook: URL to which each message is sent by HTTP POST.
         mqtt: MQTT topic to which each message is published, such as mqtt://host/topic.
-        spool: Folder for messages that are not delivered yet (default: the folder spool. `dmad
-            watch` puts it into the folder --out, or into the current folder without --out. `dmad
-            serve` puts it into the folder --data).
+        spool: Folder for messages that are not delivered yet (default: the folder `spool` in the
+            folder --data of `dmad serve`, in the folder --out of `dmad watch`, or in the current
+            folder if `dmad watch` has no --out).
     """
 
     webhook: str = ""

@@ -37,12 +37,13 @@ class AlphaChoice:
 def choose_alpha(detector: Detector, good: Footage) -> AlphaChoice:
     """Choose the α with the best image and pixel AUROC on synthetic defects in good images.
 
-    α is 0 unless another value is clearly better. This is a precaution against fields that are
-    almost zero in good images. Their spread is then very small. The tried values of α are divided
-    by this spread, so the deformation would count much more than the reconstruction.
+    α is 0 unless another value is clearly better. This is a precaution for models whose fields are
+    almost zero in good images. The spread of their deformation term is very small, and the tried
+    values of α are divided by this spread. So the deformation would count much more than the
+    reconstruction.
 
     Raises:
-        DmadError: Fewer than two good images.
+        DmadError: There are fewer than two good images.
     """
     frames = frames_of(good)
     images = [frames[i] for i in thin(np.arange(len(frames)), MOST_IMAGES)]

@@ -76,10 +76,10 @@ def frames_of(footage: Footage) -> list[np.ndarray]:
 
 
 def score_images(detector: Detector, footage: Footage, zone: Zone = ALL) -> ScoredImages:
-    """Score every image. An image is stored as a clip of one frame, or of one frame a tile.
+    """Score every image. An image is stored as a clip of one frame, or of one frame per tile.
 
-    If an image is cut into tiles, its terms are the highest of its tiles, and its map is blended
-    from their maps.
+    If an image is cut into tiles, its terms are the highest terms of its tiles, and its map is
+    blended from the maps of its tiles.
     """
     tiles, data = score_frames(detector, frames_of(footage), zone), detector.config.data
     if data.tiles == 1:

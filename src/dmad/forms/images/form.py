@@ -171,7 +171,7 @@ class Images(StillImages):
         return model
 
     def fixed_features(self, model: PPDM, footage: Footage) -> list[np.ndarray]:
-        """Return the teacher's features of all images. Empty if images are deformed before it."""
+        """Return the teacher's features of all images. Empty if the model deforms images first."""
         from dmad.training.features import compute_features
 
         return [] if model.estimator else compute_features(model.teacher, footage)

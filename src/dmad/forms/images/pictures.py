@@ -135,9 +135,10 @@ class ImagePictures:
     """Draws scored images, all with the same colour scale.
 
     Args:
-        detector: The model. Its threshold sets the colour scale of the heat, and the contour. Heat
-            begins at the highest pixel score of a usual good image. Without a threshold, it begins
-            at 0, and the first image that is drawn sets the colour scale.
+        detector: The model. Its threshold sets the colour scale of the heat, and the contour.
+            Scores below the highest pixel score of a usual good image are drawn without heat.
+            Without a threshold, heat begins at score 0, and the first image that is drawn sets the
+            colour scale.
     """
 
     def __init__(self, detector: Detector) -> None:
@@ -152,7 +153,7 @@ class ImagePictures:
         self.longest_field = sum(config.model.displacements) or 1.0
 
     def write(self, path: Path, judged: JudgedImage, out: Path, page: int = 0) -> None:
-        """Write overlay, raw map and, if the model deforms images, fields of the image at a path.
+        """Write the overlay, the raw map and, if the model deforms images, the fields of an image.
 
         Args:
             path: The image.

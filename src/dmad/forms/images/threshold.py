@@ -64,7 +64,7 @@ def calibrate(
     Args:
         detector: The model.
         files: Its files.
-        request: What is asked for.
+        request: The options of the calibration.
         unseen: Returns good images of the data set that the model has not seen. They are used if
             the request names no images.
 
@@ -251,6 +251,6 @@ def image_evidence(
 
 
 def image_levels(held: HeldOut, alpha: float, budget: Budget) -> dict[str, float]:
-    """Return the thresholds for a false-positive rate and for `REPORTED_BUDGETS`."""
+    """Return the thresholds for a budget and for the `REPORTED_BUDGETS`, by the name of each."""
     names = dict.fromkeys((str(budget), *REPORTED_BUDGETS))
     return {name: image_evidence(held, alpha, name).threshold for name in names}

@@ -71,13 +71,14 @@ def choose(patches: Tensor, count: int, generator: torch.Generator) -> Tensor:
     """Choose patches that differ most from each other: a greedy k-centre coreset.
 
     The patch that is farthest from all chosen ones is chosen next. For speed, distances are
-    measured after a random projection, and not updated for all patches after each choice. Distances
-    only fall. So if one of the `UPDATED` farthest patches is still farther than every other patch
-    was at the last update, it is the farthest of all. Patches that repeat chosen ones are left out.
+    measured after a random projection, and only the distances of the `UPDATED` farthest patches are
+    updated after each choice. This does not change the choice. Distances only fall. So if one of
+    these patches is still farther than every other patch was at the last full update, it is the
+    farthest of all. Patches that repeat chosen ones are left out.
 
     Args:
         patches: (N, D).
-        count: Number of patches to choose. If there are not more, all are chosen.
+        count: Number of patches to choose. If there are not more patches than this, all are chosen.
         generator: Random numbers for the projection and the first patch.
 
     Returns:
@@ -124,7 +125,7 @@ def farther_than(limit: float, distances: Tensor, points: Tensor) -> list[int]:
 
 
 def held_out_or_folds(known: str, detector: Detector, data: DataConfig) -> Iterable[Part]:
-    """Return the images held out from a bank, or the folds of a cross-validation without any.
+    """Return the images held out from a bank. Without any, return the folds of a cross-validation.
 
     Args:
         known: The fingerprint of the images that the patches come from.
@@ -132,7 +133,7 @@ def held_out_or_folds(known: str, detector: Detector, data: DataConfig) -> Itera
         data: Where these images are.
 
     Raises:
-        DmadError: The images have changed. Some could then be in the bank and held out as well.
+        DmadError: The images have changed. So the same image could be in the bank and held out.
     """
     require(
         fingerprint(load_split(data, "train").footage) == known,

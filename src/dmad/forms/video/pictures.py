@@ -82,14 +82,15 @@ class ColourScale:
         return self.calibration.threshold if self.calibration else None
 
     def heat(self, reconstruction: Values, deformation: Values) -> tuple[Values, float]:
-        """Return the part that each place has in the score, and the raw error in full colour.
+        """Return the contribution of each place to the score, and the error drawn in full colour.
 
         Args:
             reconstruction: Averaged error map (H, W).
             deformation: Averaged map of the deformation (H, W), in grid units.
 
         Returns:
-            Heat (H, W), of which 1 is drawn in full colour, and an error of Eq. 12.
+            Heat (H, W), where 1 is drawn in full colour, and the value of Eq. 12 that is drawn in
+            full colour.
         """
         if self.calibration is None:
             full = FULL_HEAT * self._usual_peak(float(reconstruction.max()))
@@ -101,7 +102,7 @@ class ColourScale:
         return (error + shift) / limit, full
 
     def heat_marks(self) -> dict[str, float]:
-        """Return the texts of the legend of heat, with their heat."""
+        """Return the texts of the legend of heat, with the heat of each text."""
         if self.calibration is None:
             return {"0": 0.0, "usual peak": 1 / FULL_HEAT, f"{FULL_HEAT:g} times": 1.0}
         threshold, limit = self.calibration.threshold, self._limit(self.calibration)

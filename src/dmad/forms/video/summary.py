@@ -186,7 +186,7 @@ def missed_moments(evaluation: Evaluation, events: Sequence[Event]) -> list[Mome
 def shown_moments(
     missed: Sequence[Moment], events: Sequence[Event], labels: np.ndarray
 ) -> list[Moment]:
-    """The moments with pictures: missed events, then false alarms, then found events.
+    """The moments to draw: missed events, then false alarms, then found events.
 
     Each group has at most `PANELS` moments, those with the highest scores.
     """
@@ -201,7 +201,7 @@ def shown_moments(
 
 
 def highest_moments(events: Sequence[Event], labels: np.ndarray) -> list[Moment]:
-    """The moments with pictures without a threshold: those with the highest scores."""
+    """The moments to draw for a model without a threshold: those with the highest scores."""
     wrong = false_alarms(events, labels)
     right = [event for event in events if event not in wrong]
     normal = detected_moments(wrong, "labelled normal")
@@ -290,7 +290,7 @@ def _panel(
 def roc_curves(
     evaluation: Evaluation, names: Sequence[str]
 ) -> list[tuple[str, np.ndarray, np.ndarray]]:
-    """Name, false and true positive rates of some scores that are computed without labels."""
+    """Name, false positive rates and true positive rates of the deployable scores `names`."""
     labels = evaluation.scores.labels
     curves = [(name, roc(evaluation.deployable[name], labels)) for name in names]
     return [(name, curve.fpr, curve.tpr) for name, curve in curves]

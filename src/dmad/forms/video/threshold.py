@@ -300,7 +300,7 @@ def _held_out(
 
 
 def read_clips(sources: Sequence[str | Path], data: DataConfig, scene: str = "") -> Footage:
-    """Decode videos, folders of frames, and folders of these, all of one view."""
+    """Decode clips of one view: videos, folders of frames, and folders that contain these."""
     clips = [clip for source in sources for clip in find_clips(Path(source))]
     named = zip(clip_names(clips), clips, strict=True)
     footage = decode_clips([ClipSource(name, path, scene) for name, path in named], data)
