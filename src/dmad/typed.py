@@ -37,7 +37,7 @@ def dataclass_from(kind: type[T], tree: object, name: str) -> T:
         name: Where the mapping comes from, for error messages.
 
     Raises:
-        DmadError: It is not a mapping; a field is unknown, missing or of a wrong type; or the
+        DmadError: `tree` is not a mapping; a field is unknown, missing or of a wrong type; or the
             dataclass refuses a value.
     """
     require(isinstance(tree, Mapping), f"{name} is {_short(tree)}; give a mapping")

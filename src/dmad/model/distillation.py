@@ -96,7 +96,10 @@ class Teacher(nn.Module):
         return [stage / spread for stage, spread in zip(features, self.spreads, strict=True)]
 
     def blocks(self) -> list[Blocks]:
-        """Return the residual blocks of each stage: two basic blocks if it is not a ResNet."""
+        """Return the residual blocks of each stage.
+
+        If the network is not a ResNet, these are two basic blocks.
+        """
         stages = []
         for index in (1, 2, 3):
             layer = getattr(self.network, f"layer{index}", None)

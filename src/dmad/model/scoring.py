@@ -35,7 +35,10 @@ class Scores:
     score: Tensor  # (B,): Score_I, Eq. 14; Score_I⁺, Eq. 22
 
     def outputs(self, *others: Tensor) -> dict[str, Tensor]:
-        """Return scores, others (B,) behind them, and maps, by the output names of an export."""
+        """Return scores and maps by the output names of an export.
+
+        The scores `others` (B,) come after the scores of this object.
+        """
         return {
             "terms": torch.stack((self.score, self.reconstruction, self.deformation, *others), 1),
             "reconstruction_map": self.reconstruction_map,

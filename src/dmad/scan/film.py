@@ -80,7 +80,7 @@ class ReadFrame:
 
 @dataclass(frozen=True)
 class FilmIndex:
-    """The times of all frames of a film or folder, in ticks and in the order of showing."""
+    """The times of all frames of a film or folder, in ticks, in the order of display."""
 
     times: list[int]
     keyframes: list[int]  # positions in `times`, rising; of a folder, all

@@ -41,7 +41,7 @@ CHANGED = "it changed while it was read; resume the scan to judge it"
 
 @dataclass(frozen=True)
 class TaskReport:
-    """What a worker reports of a task. All else is in the file of its result."""
+    """What a worker reports about a task. Everything else is in the result file of the task."""
 
     task: Task
     info: PartInfo
@@ -69,7 +69,7 @@ class Pace:
 
 
 class Judge:
-    """Judges tasks with one model, and writes a file for each.
+    """Judges tasks with one model, and writes a result file for each task.
 
     Args:
         settings: The settings.
@@ -101,7 +101,7 @@ class Judge:
         return detector
 
     def judge(self, task: Task) -> TaskReport:
-        """Judge a task, and write its file. A source that cannot be read is left out."""
+        """Judge a task, and write its result file. A source that cannot be read is left out."""
         path = part_path(self.settings.parts, task.name)
         is_video = self.detector.form.judges == "frames"
         if path.exists():  # its worker was killed after it had written the file
@@ -115,7 +115,7 @@ class Judge:
         return TaskReport(task, info, failed)
 
     def detector_of(self, view: str) -> tuple[View, Detector]:
-        """Return what belongs to a view, and the detector with its threshold."""
+        """Return the settings of a view, and the detector with the threshold of this view."""
         settings = self.views.of(view)
         return settings, self.detector.with_calibration(settings.calibration)
 
@@ -172,7 +172,10 @@ class Judge:
     def judged(
         self, frames: Iterator[ReadFrame], name: str
     ) -> Iterator[tuple[ReadFrame, JudgedFrame | None]]:
-        """Judge the frames of a source of a view. Yield each with its result; None without one."""
+        """Judge the frames of a source of a view.
+
+        Each frame is returned with its result, or with None if it has no score.
+        """
         view, detector = self.detector_of(name)
         waiting: deque[ReadFrame] = deque()  # read, and not judged yet
 

@@ -63,7 +63,7 @@ TERMS = ("raw", "reconstruction", "deformation", "score")
 
 
 class FoundEvent(NamedTuple):
-    """An event, or without a threshold the frame with the highest score. Times in seconds."""
+    """An event, or the frame with the highest score if there is no threshold. Times in seconds."""
 
     start: float
     end: float
@@ -75,7 +75,7 @@ class FoundEvent(NamedTuple):
 
 @dataclass
 class Totals:
-    """What was judged."""
+    """Numbers of the judged sources, frames and events."""
 
     films: int = 0
     images: int = 0
@@ -242,7 +242,7 @@ class FilmEvents:
         return self._time + self.step if self.frames else 0.0
 
     def add(self, row: Row) -> list[FoundEvent]:
-        """Add the next frame. Return the events that have ended before it."""
+        """Add the next frame. Return the events that ended before this frame."""
         found = self._close() if row.gap else []
         candidate = self._finder.candidate if self._finder else None
         if candidate and candidate.end == row.frame and not row.gap:
@@ -259,7 +259,7 @@ class FilmEvents:
         return found
 
     def end(self) -> list[FoundEvent]:
-        """End the film. Return the event that was in progress."""
+        """End the film. Return the event that was in progress, if any, in a list."""
         return self._close()
 
     def _follow(self, row: Row) -> None:
@@ -295,7 +295,7 @@ class FilmEvents:
 
 
 def larger_part(calibration: Calibration, terms: np.ndarray) -> str:
-    """Say which term is the larger part of a score: "error" or "deformation".
+    """Return which term is the larger part of a score: "error" or "deformation".
 
     Args:
         calibration: The threshold.
@@ -312,7 +312,7 @@ def scores_file(scores: Path, view: str, name: str) -> Path:
 
     Args:
         scores: The folder of the data set.
-        view: The view of the source. It is a folder, `view=NAME`.
+        view: The view of the source. The file is in the folder `view=NAME`.
         name: The path of the source, or a name that no other file has.
     """
     digest = sha256(name.encode(errors="surrogateescape")).hexdigest()[:10]

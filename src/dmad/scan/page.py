@@ -152,8 +152,8 @@ def _clocks(plan: Plan) -> str:
 def data_pieces(plan: Plan, out: Path, judges: str) -> Iterator[Markup]:
     """Yield the data of the page as JSON, in pieces.
 
-    An event is path, view, start, end, score, the larger part of its score, its date and time, and
-    the names of its picture and its film; "" if there is none.
+    Each event is a list: path, view, start, end, score, the larger part of its score, its date and
+    time, and the names of its picture and its film. A missing name is "".
     """
     yield _json_start(judges)
     first = True

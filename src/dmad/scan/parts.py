@@ -1,4 +1,4 @@
-"""The result of a task: one Parquet file, which is there only if the task is finished."""
+"""The result of a task: one Parquet file. It exists only if the task is finished."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ COLUMNS = tuple(SCHEMA.names)
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one source of a task."""
+    """The result of one source of a task: it was judged, or left out."""
 
     path: str
     size: int
@@ -109,7 +109,7 @@ class PartWriter:
         self._open()
 
     def finish(self, info: PartInfo) -> None:
-        """Set the metadata. The file is complete."""
+        """Set the metadata, and mark the file as complete."""
         self._info = info
 
     def __exit__(
@@ -157,7 +157,7 @@ def read_info(path: Path) -> PartInfo:
 
 
 def rows_of(path: Path, columns: Sequence[str] = COLUMNS) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a part, without keeping them."""
+    """Yield the rows of a part, without keeping them in memory."""
     for batch in batches_of(path, columns):
         yield from batch.to_pylist()
 

@@ -69,7 +69,7 @@ class Task:
 
     @property
     def share(self) -> float:
-        """Sources that are judged; of a stretch, its share of the film."""
+        """Number of sources of the task. For a stretch: its share of the film."""
         return len(self.sources) / (self.stretch.count if self.stretch else 1)
 
     @property
@@ -79,7 +79,7 @@ class Task:
 
     @property
     def size(self) -> float:
-        """Number of images; or bytes of a film or folder; of a stretch, its share of the film."""
+        """Number of images, or bytes of a film or folder. For a stretch: its share of the bytes."""
         if self.kind == IMAGE:
             return len(self.sources)
         return self.share * self.sources[0].size
@@ -106,7 +106,7 @@ class FinishedFilm:
 
 @dataclass(frozen=True)
 class ViewNumbers:
-    """What was judged of a view."""
+    """Numbers of the judged sources, frames and events of a view."""
 
     name: str
     sources: int
@@ -116,7 +116,7 @@ class ViewNumbers:
 
 
 class Plan:
-    """The plan of a scan. Close it, which removes its file.
+    """The plan of a scan. Call `close` at the end: it removes the file.
 
     Args:
         file: The temporary file.
@@ -321,7 +321,7 @@ class Plan:
         return int(judged), int(every - judged)
 
     def count_events(self) -> int:
-        """Return the number of events; without a threshold, of the highest scores."""
+        """Return the number of events. Without a threshold, each film or image counts once."""
         return int(self._one("select count(*) from event")[0])
 
     def has_threshold(self) -> bool:
@@ -330,7 +330,7 @@ class Plan:
         return not every or without < every
 
     def numbers_of_views(self) -> list[ViewNumbers]:
-        """Return what was judged and found of each view."""
+        """Return the numbers of each view."""
         rows = self._query(
             "select source.view, total(source.reason = '' and outcome.reason = ''), "
             "total(case when source.reason = '' and outcome.reason = '' then outcome.rows end), "
@@ -374,7 +374,7 @@ class Plan:
         return [day for (day,) in rows]
 
     def clocks(self) -> list[tuple[str, int]]:
-        """Return where date and time of the judged sources come from, and how many each."""
+        """Return each origin of date and time, and the number of judged sources with it."""
         rows = self._query(
             f"select outcome.clock, count(*) from source join outcome on {KNOWN} "
             "where outcome.clock != '' and source.reason = '' and outcome.reason = '' "

@@ -22,8 +22,8 @@ DONE = 1e-6  # sources; shares of stretches are rounded
 class ScanProgress:
     """Counts what is done, and shows it as a bar in a terminal, or else as a message each minute.
 
-    The number of frames that are left is estimated: each kind of source, such as .mp4, has as many
-    frames for its bytes as what was judged of it.
+    The number of frames that are left is estimated. For each kind of source, such as .mp4, the
+    number of frames per byte is that of the sources that were judged so far.
 
     Args:
         left: What is left to judge.

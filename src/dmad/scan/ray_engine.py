@@ -111,7 +111,7 @@ class RayEngine:
             yield Crash(task)
 
     def close(self) -> None:
-        """Leave the cluster. A cluster that this scan has started ends."""
+        """Close the connection to the cluster. A cluster that this scan has started ends."""
         import ray.data
 
         ray.data.DataContext.get_current().max_errored_blocks = self._allowed_errors
@@ -141,7 +141,7 @@ class _Cut:
 def cut_ahead(task: Task, settings: JudgeSettings) -> list[Task]:
     """Write the result of a task whose film is cut, and return the tasks of its stretches.
 
-    Without a film that is cut, or if it cannot be read, nothing is written.
+    If the task has no film to cut, or if the film cannot be read, nothing is written.
     """
     model = Model.read(settings.run)
     if model.form.judges == "images":

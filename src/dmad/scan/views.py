@@ -68,7 +68,7 @@ class Views:
         return view
 
     def of(self, view: str) -> View:
-        """Return what belongs to a view.
+        """Return the scene, threshold and frame rate of a view.
 
         Raises:
             DmadError: The threshold file of a camera cannot be read.
@@ -80,8 +80,8 @@ class Views:
     def needs_template(self, view: str) -> bool:
         """True if the background template of a view comes from past frames.
 
-        This is so if the model was not trained on the view. A model without background templates
-        does not need the answer.
+        This is so if the model was not trained on the view. For a model without background
+        templates, the result has no meaning.
         """
         return template_index(self.of(view).scene, self.scenes) is None
 

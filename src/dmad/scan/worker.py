@@ -34,7 +34,8 @@ def work(settings: JudgeSettings, task: Task | DrawingTask) -> TaskReport | Draw
 def prepare_process(threads: int) -> None:
     """Prepare a process that was started for this work, before torch is imported.
 
-    It uses this many cores, ignores Ctrl-C, and ends when the process that started it ends.
+    The process uses `threads` cores, ignores Ctrl-C, and ends when the process that started it
+    ends.
     """
     prepare_actor(threads)
     signal.signal(signal.SIGINT, signal.SIG_IGN)

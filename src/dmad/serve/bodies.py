@@ -123,11 +123,11 @@ class CameraBody(_Body):
 def require_address(source: str) -> None:
     """Check that the source of a camera is an address of the network or a webcam.
 
-    Files of this machine are refused: whoever can open the page could read them. They can be named
-    in the file that `--cameras` names.
+    Files of this machine are refused, because everybody who can open the page could read them. To
+    watch such a file, name it in the file that is given with `--cameras`.
 
     Raises:
-        DmadError: It is something else.
+        DmadError: The source is something else.
     """
     scheme, divider, rest = source.partition("://")
     is_url = bool(divider and rest) and scheme.lower() in SCHEMES and source.isprintable()

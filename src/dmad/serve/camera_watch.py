@@ -153,8 +153,8 @@ class CameraWatch:
     def change(self, number: int, camera: Camera, model: str = "") -> Watched:
         """Watch a camera with other settings. An event in progress ends.
 
-        Less sensitive places belong to a picture. With another address, view or model, the whole
-        view is fully sensitive again.
+        Less sensitive places belong to the old picture. So with another address, view or model, the
+        whole view is fully sensitive again.
 
         Raises:
             DmadError: There is no such model or camera, or another camera has the name.
@@ -202,7 +202,8 @@ class CameraWatch:
     ) -> ThresholdChange:
         """Make a camera less sensitive at the places where the film of an event is unusual.
 
-        The film is scored in the calling thread, between the frames of the cameras, which go on.
+        The cameras continue: batches of the film are scored between their frames. This method
+        returns when the film is scored.
 
         Args:
             watched: The camera.
@@ -357,7 +358,7 @@ class CameraWatch:
 def recent_scores(watched: Watched) -> list[tuple[float, float]]:
     """Return times and scores of the last minute; empty if the camera has none.
 
-    Times are seconds since 1970, also of a recording, whose newest score is taken as new.
+    Times are seconds since 1970. For a recording, the newest score gets the present time.
     """
     scores = tuple(watched.view.scores) if watched.view else ()
     if not scores:
@@ -409,9 +410,9 @@ def status_of(watched: Watched, today: Mapping[str, int]) -> dict[str, Any]:
 
 
 def state_of(worker: CameraWorker, view: LiveView) -> str:
-    """Return the state of a camera: of its worker, or "ended", or "unjudged".
+    """Return the state of a camera: the state of its worker, "ended" or "unjudged".
 
-    "unjudged" is a camera without a fault whose frames have had no score for some seconds.
+    "unjudged" means: the camera has no fault, but its frames have had no score for some seconds.
     """
     if worker.state != "ok":
         return worker.state

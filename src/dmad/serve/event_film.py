@@ -45,7 +45,7 @@ class Turns:
     stopping: threading.Event
 
     def take(self, function: Callable[[], T]) -> T:
-        """Return the result of a function.
+        """Call a function in the thread of the watch, and return its result.
 
         Raises:
             DmadError: The watch stops, or it is too slow.
@@ -111,12 +111,12 @@ def maps_of_film(film: Path, worker: CameraWorker, turns: Turns) -> ClipMaps:
 def places_of_event(maps: ClipMaps, score: float, calibration: Calibration) -> NormalPlaces:
     """Return the less sensitive places of a calibration, together with those of an event.
 
-    The places of the event are those at which its film raises an alarm. If it raises none any more,
-    no places are added.
+    The places of the event are those at which its film raises an alarm. If the film raises no alarm
+    any more, no places are added.
 
     Args:
         maps: The score maps of the film.
-        score: The score of the event, as the camera had it.
+        score: The score of the event, as the camera reported it.
         calibration: The present calibration of the camera.
 
     Raises:

@@ -197,8 +197,8 @@ class EventRows:
     def weeks(self) -> list[dict[str, Any]]:
         """Return alarms and marks by camera and week, the newest week first.
 
-        `monday` is the first day of the week. `days` are the days of the week so far, from the
-        first event of the camera on.
+        `monday` is the first day of the week. `days` is the number of days of the week so far. Days
+        before the first event of the camera do not count.
         """
         query = (
             "WITH dated AS (SELECT camera, mark, date(day, 'weekday 0', '-6 days') AS monday, "

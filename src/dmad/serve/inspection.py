@@ -1,4 +1,4 @@
-"""The inspection station: one thread judges all images, and those that wait in one batch."""
+"""The inspection station: one thread judges all images. Images that wait form one batch."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ class LiveView:
                 self.latencies.append(max(0.0, time.time() - judged.time))
 
     def wait_again(self) -> None:
-        """Count the seconds without a score from now on: the camera was disturbed until now."""
+        """Count the seconds without a score from now on: a fault of the camera has ended."""
         self._waiting_since = time.monotonic()
 
     def add_counts(self, frames: int, dropped: int) -> None:
@@ -93,13 +93,13 @@ class LiveView:
         return frames - old_frames, dropped - old_dropped
 
     def scores_since(self, start: float) -> list[tuple[float, float]]:
-        """Return times and scores from a time on."""
+        """Return times and scores at or after a time."""
         return [(at, score) for at, score in tuple(self.scores) if at >= start]
 
     def drawn(self, heat: bool) -> bytes | None:
-        """Return the picture that was drawn last, if it is new or a newer one is being drawn.
+        """Return the last picture, if it is recent or if a newer picture is being drawn.
 
-        None if `jpeg` must draw one. Returns at once.
+        The result is None if `jpeg` must draw a picture. This method returns at once.
         """
         number, time_drawn, data = self._drawn.get(heat, (0, 0.0, b""))
         if not data:

@@ -70,7 +70,7 @@ def name_of(run: str, detector: Detector) -> str:
 
 @dataclass(frozen=True)
 class ThresholdChange:
-    """How a threshold has moved, or the places that count less."""
+    """A change of a threshold, or of the places that count less."""
 
     before: Calibration
     after: Calibration

@@ -121,7 +121,7 @@ def add_entrance(router: APIRouter, console: Console, sessions: Sessions) -> Non
 
 
 def add_camera_pages(router: APIRouter, console: Console) -> None:
-    """Add the page of all cameras, of one, and of a new one."""
+    """Add the pages of all cameras, of one camera, and of a new camera."""
 
     @router.get("/")
     def home() -> Response:
@@ -157,7 +157,7 @@ def add_camera_pages(router: APIRouter, console: Console) -> None:
 
 
 def add_event_pages(router: APIRouter, console: Console) -> None:
-    """Add the list of events, one event, and the table of marks."""
+    """Add the pages: the list of events, one event, and the table of marks."""
 
     @router.get("/events")
     def events(
@@ -211,7 +211,7 @@ def add_event_pages(router: APIRouter, console: Console) -> None:
 
 
 def add_other_pages(router: APIRouter, console: Console) -> None:
-    """Add inspection, the system page, and the documentation of the REST interface."""
+    """Add the pages of inspection, of the system, and of the REST interface."""
 
     @router.get("/inspect")
     def inspect(model: Short = "") -> Response:

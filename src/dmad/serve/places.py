@@ -1,4 +1,4 @@
-"""The places at which a camera is less sensitive: in words, and as a picture over the camera's."""
+"""The places at which a camera is less sensitive, as text and as a picture."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def shown_places(number: int, calibration: Calibration | None) -> dict[str, Any]
 
 
 def words_of_change(change: ThresholdChange) -> str:
-    """Say what a change has changed: the threshold, places, or nothing."""
+    """Return a text that says what a change has changed: the threshold, places, or nothing."""
     parts = []
     if change.new != change.old:
         parts.append(text("change.threshold", old=f"{change.old:.2f}", new=f"{change.new:.2f}"))
@@ -66,7 +66,7 @@ def words_of_change(change: ThresholdChange) -> str:
 
 
 def words_of_mark(change: ThresholdChange, only_here: bool) -> str:
-    """Say what the mark `normal` of an event has changed."""
+    """Return a text that says what the mark `normal` of an event has changed."""
     if only_here and change.after == change.before:
         return text("change.silent")
     return words_of_change(change)
@@ -76,8 +76,8 @@ def silent_events(rows: EventRows, camera: str, change: ThresholdChange) -> list
     """Return the past events of a camera that would not have been raised after a change.
 
     For a higher threshold, this is known from their scores. For less sensitive places, it is
-    estimated from the score and the place of their strongest moment: an event may be silent there,
-    and still be raised at another place.
+    estimated from the score and the place of their strongest moment. The estimate can be wrong:
+    another place may still raise the event.
     """
     before, after = change.before, change.after
     if after.places == before.places:

@@ -102,7 +102,7 @@ CHANGED = {"old": 4.1, "new": 5.2, "words": "The threshold is now 5.20 (before: 
 
 
 class NotFoundError(DmadError):
-    """There is no item of this number or name."""
+    """There is no item with this number or name."""
 
 
 def example(content: Any, about: str = "The answer.") -> dict[int | str, dict[str, Any]]:
@@ -387,14 +387,17 @@ def add_cameras(router: APIRouter, console: Console) -> None:
 
     @router.get("/api/cameras/{number}/places.png", tags=["cameras"], response_class=Response)
     def places(number: Number) -> Response:
-        """Return a transparent picture of the less sensitive places, to lay over the camera's."""
+        """Return a transparent picture of the less sensitive places, to lay over the live one."""
         calibration = found(watch.get(number), "camera", number).threshold.calibration
         picture = places_picture(calibration.places if calibration else NOWHERE)
         return Response(picture, media_type="image/png")
 
     @router.get("/live/{number}.jpg", tags=["cameras"], response_class=Response)
     async def live(number: Number, heat: bool = False) -> Response:
-        """Return the newest picture of a camera, with its heat if wanted; nothing without one."""
+        """Return the newest picture of a camera, with its heat if wanted.
+
+        Status 204, without content: there is no picture yet.
+        """
         view = found(watch.get(number), "camera", number).view
         data = view.drawn(heat) if view else None
         if view and data is None:
@@ -413,7 +416,7 @@ def inspect_body(
         console: The console.
         station: The station that judges it.
         body: The image file.
-        wanted: The name of the image, if its pictures are kept, and if its heat is returned.
+        wanted: The name of the image; True to keep its pictures; True to return its heat.
 
     Returns:
         The result, the answer for JSON, and the heat as PNG if it is wanted.
@@ -446,7 +449,7 @@ def silenced(console: Console, watched: Watched, score: float, force: bool) -> T
     """Raise the threshold of a camera so that a score raises no alarm.
 
     Raises:
-        DmadError: It would rise too much, and this is not forced.
+        DmadError: The threshold would rise too much, and `force` is False.
     """
     try:
         return console.watch.silence(watched, score, force)
@@ -461,7 +464,7 @@ def silenced_here(
 
     Raises:
         DmadError: The camera does not exist any more, there is no film, or the camera would become
-            much less sensitive, and this is not forced.
+            much less sensitive and `force` is False.
     """
     name, film = event["camera"], console.folder / CLIPS / event["film"]
     require(
@@ -497,7 +500,7 @@ def station_of(console: Console, model: str) -> Station:
     """Return the station of a model of images; without a name, the first one.
 
     Raises:
-        NotFoundError: There is none.
+        NotFoundError: There is no such station.
     """
     if not console.stations:
         raise NotFoundError("no model of images is loaded; start dmad serve with one")
@@ -521,7 +524,7 @@ def found(item: Any, kind: str, number: int) -> Any:
     """Return an item.
 
     Raises:
-        NotFoundError: It is None.
+        NotFoundError: The item is None.
     """
     if item is None:
         raise NotFoundError(f"there is no {kind} {number}")

@@ -94,7 +94,7 @@ class Retention:
         return Usage(total, per_day, shutil.disk_usage(self.folder).free)
 
     def clean_up(self) -> int:
-        """Delete what is too old, then the oldest until the rest is small enough.
+        """Delete files that are too old. Then delete the oldest until the rest is small enough.
 
         Returns:
             How many events and parts have lost their files.

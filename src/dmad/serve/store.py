@@ -114,7 +114,7 @@ class Store:
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """Return a connection. All that is written in the `with` block is stored, or nothing."""
+        """Give a connection for a `with` block. If the block fails, nothing of it is stored."""
         with self._lock:
             self._writer.execute("BEGIN IMMEDIATE")
             try:

@@ -17,7 +17,7 @@ STRONG, VERY_STRONG = 1.5, 3.0  # times the threshold
 
 @cache
 def texts() -> Mapping[str, str]:
-    """Return all texts by their names. To translate the console, translate this file."""
+    """Return all texts by their names. To translate the console, translate the file `FILE`."""
     found: dict[str, str] = json.loads(text_of(PACKAGE, FILE))
     return found
 
@@ -41,7 +41,7 @@ def place_of(box: Sequence[float]) -> str:
 
 
 def sentence_of(event: Mapping[str, Any]) -> str:
-    """Say in one sentence what an event is, where it is, and how strong."""
+    """Return a sentence that says what an event is, where it is, and how strong it is."""
     ratio = event["score"] / event["threshold"] if event["threshold"] > 0 else 0.0
     strength = "very-strong" if ratio >= VERY_STRONG else "strong" if ratio >= STRONG else "weak"
     return text(

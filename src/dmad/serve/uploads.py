@@ -118,7 +118,7 @@ def decode_image(body: bytes, frame_format: FrameFormat) -> Upload:
     """Decode an image.
 
     Raises:
-        UploadError: It is no image, it is damaged, or it has too many pixels.
+        UploadError: The body is not an image, is damaged, or has too many pixels.
     """
     try:
         with Image.open(io.BytesIO(body), formats=FORMATS) as image:

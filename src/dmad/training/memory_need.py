@@ -28,7 +28,7 @@ def check_memory(
     """Check that the model and a batch fit into the free memory of a device.
 
     Raises:
-        DmadError: They need more.
+        DmadError: They need more memory than is free.
     """
     free = free_memory(device)
     if free is None:

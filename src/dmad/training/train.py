@@ -123,7 +123,7 @@ def train(
 
     Args:
         config: All settings. To resume a run, give the settings of that run.
-        form: The form that the settings belong to.
+        form: The form of the model.
         out: Folder under which a new run folder is made.
         resume: Run folder to resume.
 

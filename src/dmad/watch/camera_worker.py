@@ -157,12 +157,12 @@ class CameraWorker:
 
     @property
     def is_too_slow(self) -> bool:
-        """True if more than a tenth of the frames were dropped, because newer ones were there."""
+        """True if more than a tenth of the frames were dropped and replaced by newer frames."""
         return are_too_many(self.source.dropped, self.frames)
 
     @property
     def drifted(self) -> bool | None:
-        """`RecentScores.drifted`."""
+        """True if the scores have drifted; None with too few scores. See `RecentScores.drifted`."""
         return self._recent_scores.drifted
 
     def use_threshold(self, calibration: Calibration) -> None:
@@ -172,7 +172,7 @@ class CameraWorker:
             calibration: A calibration with the same scores as the present one.
 
         Raises:
-            DmadError: It computes other scores.
+            DmadError: The calibration computes other scores.
         """
         require(
             calibration.scorer == self._calibration.scorer

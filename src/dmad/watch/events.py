@@ -33,8 +33,9 @@ class EventUpdate:
 class LiveEvents:
     """Finds the events of one camera, with the alarm rule of its calibration.
 
-    The rule expects the frame rate of the calibration. If frames were dropped before a frame, its
-    score is also used for them. In a gap, the rule gets frames without scores.
+    The rule expects the frame rate of the calibration. If frames were dropped before a frame, the
+    score of this frame is also used for the dropped frames. In a gap, the rule gets frames without
+    scores.
 
     Args:
         source: Name of the camera.
@@ -60,7 +61,7 @@ class LiveEvents:
         return self._finder.candidate is None
 
     def use_threshold(self, calibration: Calibration) -> None:
-        """Use the alarm rule of another calibration, whose scores are the same, from now on."""
+        """Use another alarm rule from now on. The scores of its calibration must be the same."""
         self.calibration = calibration
         self._finder.rule = calibration.rule
 
@@ -74,7 +75,7 @@ class LiveEvents:
             yield from self._add_score(judged.calibrated, judged)
 
     def skip(self, seconds: float) -> Iterator[EventUpdate]:
-        """Add a time without scores. It ends an event if it is longer than `gap` of the rule."""
+        """Add a time without scores. If it is longer than the rule's `gap`, an event ends."""
         rule = self.calibration.rule
         enough = rule.gap + rule.cooldown + 2  # more frames without a score have no effect
         for _ in range(min(round(seconds * self.calibration.fps), enough)):

@@ -1,4 +1,4 @@
-"""Events that have begun and not ended, as their messages tell."""
+"""Finds events that have begun and not ended, from their messages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ EVENT = '"kind": "event"'  # in the line of each message about an event
 class OpenEvents:
     """The last message of each event that has begun and not ended.
 
-    A process that is killed cannot send the end of its events. The next process finds them here.
+    A process that is killed cannot send the end of its events. The next process finds these events
+    here.
 
     Args:
         lines: Earlier messages, in order. Lines that are no messages are left out.
@@ -37,7 +38,7 @@ class OpenEvents:
         return True
 
     def ends(self) -> list[str]:
-        """Return a message for each event that ends it at its highest score. It has no film."""
+        """Return a message for each event: the event ends at its highest score, without a film."""
         events = [json.loads(line) for line in self.messages.values()]
         return [
             json.dumps({**event, "state": "end", "end": event.get("peak"), "clip": ""})

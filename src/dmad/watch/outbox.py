@@ -60,7 +60,7 @@ class Outbox:
 
     Args:
         spool: File of the messages that are not sent yet.
-        deliver: Sends one message. Raises if that fails.
+        deliver: Sends one message. It raises an exception if that fails.
         receiver: Name of the receiver in log messages.
         retries: When a message is sent again after a failure.
 

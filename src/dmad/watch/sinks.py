@@ -81,7 +81,7 @@ class FileSink:
         """Append one message, after those that could not be written before.
 
         Raises:
-            OSError: It cannot be written now.
+            OSError: The message cannot be written now.
         """
         self._waiting.append(message)
         self._append_waiting()
@@ -178,7 +178,7 @@ def open_sinks(settings: SinkSettings, out: Path | None, stream: TextIO) -> list
 
 
 def _warn_about_old_spool(path: Path, receiver: str) -> None:
-    """Say that an earlier version of this program left unsent messages."""
+    """Warn that an earlier version of this program left unsent messages."""
     if path.is_file() and path.stat().st_size:
         logger.warning(
             f"{path} holds messages of an earlier version that may not have been sent to "

@@ -61,8 +61,7 @@ class Spool:
         path: The file. It is made if it does not exist, readable only for this user.
 
     Raises:
-        OSError: The file cannot be made.
-        sqlite3.Error: The same.
+        OSError, sqlite3.Error: The file cannot be made.
     """
 
     def __init__(self, path: Path) -> None:
@@ -85,7 +84,7 @@ class Spool:
         """Store a message.
 
         Raises:
-            sqlite3.Error: It cannot be stored, for example because the disk is full.
+            sqlite3.Error: The message cannot be stored, for example because the disk is full.
         """
         events = OpenEvents(self.open_events.messages.values())
         changed = events.add(message)
@@ -112,7 +111,7 @@ class Spool:
         """Remove messages.
 
         Raises:
-            sqlite3.Error: They cannot be removed.
+            sqlite3.Error: The messages cannot be removed.
         """
         rows = [(number,) for number in numbers]
         self._database.executemany("DELETE FROM messages WHERE number = ?", rows)
@@ -125,8 +124,7 @@ class Spool:
         """Replace a damaged file by a new one with the messages that can still be read.
 
         Raises:
-            OSError: The new file cannot be made.
-            sqlite3.Error: The same.
+            OSError, sqlite3.Error: The new file cannot be made.
         """
         aside = self.path.with_name(f"{self.path.name}.damaged")
         with suppress(sqlite3.Error, AttributeError):

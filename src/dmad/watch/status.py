@@ -10,7 +10,7 @@ from dmad.watch.messages import CountMessage
 
 
 def start_line(detector: Detector, camera: Camera, receivers: Sequence[str]) -> str:
-    """Say how a camera is watched: model, threshold, view, frame rate and receivers.
+    """Return a line on how a camera is watched: model, threshold, view, frame rate, receivers.
 
     Args:
         detector: The model, with the threshold of this camera.
@@ -32,7 +32,7 @@ def start_line(detector: Detector, camera: Camera, receivers: Sequence[str]) -> 
 
 
 def summary_line(counts: CountMessage) -> str:
-    """Say in one line what a `count` message says."""
+    """Return the content of a `count` message as one line of text."""
     parts = [counts.state, _counted(counts.frames, "frame"), f"{counts.scored} scored"]
     if counts.dropped:
         parts.append(f"{counts.dropped} dropped")

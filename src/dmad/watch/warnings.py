@@ -11,7 +11,7 @@ FEW_FILMS = 100  # if there is room for fewer films, there is a warning
 
 
 def space_warning(folder: Path, free: int) -> str:
-    """Say how many films of events fit into a folder. Empty if there is room for many.
+    """Return a warning on how many films of events fit into a folder; empty if many fit.
 
     Args:
         folder: The folder.
@@ -27,7 +27,7 @@ def space_warning(folder: Path, free: int) -> str:
 
 
 def no_scores_warning(state: str, frames: int, needed: int) -> str:
-    """Say why no frame of a camera was scored.
+    """Return a text that says why no frame of a camera was scored.
 
     Args:
         state: Last state of the camera: a state of `Health`, "lost" or "unreadable".
@@ -43,7 +43,7 @@ def no_scores_warning(state: str, frames: int, needed: int) -> str:
 
 
 def too_slow_warning(frames: int, dropped: int) -> str:
-    """Say what to do if this machine is too slow for a live source.
+    """Return a text that says what to do if this machine is too slow for a live source.
 
     Args:
         frames: How many frames were used.

@@ -1,4 +1,4 @@
-"""Sends messages to a webhook: one HTTP POST a message."""
+"""Sends messages to a webhook, with one HTTP POST for each message."""
 
 from __future__ import annotations
 
