@@ -31,7 +31,13 @@ def test_scan_prints_its_folder_and_the_exit_code_tells_what_was_left_out(
 def test_the_help_explains_the_exit_codes_and_options(dmad):
     code, out, _ = dmad("scan", "--help")
     assert code == 0
-    for text in ("Exit code 0 means", "--resume", "--limit-rate", "--threads-per-worker", "--ray"):
+    for text in (
+        "The exit code is 0 if",
+        "--resume",
+        "--limit-rate",
+        "--threads-per-worker",
+        "--ray",
+    ):
         assert text in out
 
 

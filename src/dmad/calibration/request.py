@@ -18,13 +18,14 @@ class AlarmChanges:
     """Rule for the start and end of alarms. By default, the rule of the last calibration is kept.
 
     Args:
-        smoothing: Scores are averaged over this number of past seconds. 0 does not average.
-        hysteresis: An alarm continues while the score is above the threshold minus this share of
-            it. At 0.2, it continues above 80 % of the threshold.
+        smoothing: Number of past seconds over which the score is averaged. 0: no average.
+        hysteresis: How far the score may fall below the threshold before the alarm ends, as a share
+            of the threshold. With 0.2, the alarm continues while the score is at least 80 % of the
+            threshold.
         minimum: Shortest length of an alarm in seconds. Shorter alarms are dropped.
-        gap: If the score falls further, but reaches the threshold again within this number of
-            seconds, the alarm continues too.
-        cooldown: No other alarm starts in this number of seconds after an alarm.
+        gap: Longest pause in an alarm in seconds. If the score falls further than `hysteresis`
+            allows, but reaches the threshold again within this time, the alarm continues.
+        cooldown: Number of seconds after an alarm in which no new alarm starts.
     """
 
     smoothing: float | None = None
@@ -51,35 +52,40 @@ class CalibrationRequest:
     """The request for a calibration.
 
     Args:
-        footage: Normal videos, folders of frames, or images, or folders of them. The model must not
-            have been trained on them (default: the footage of the last calibration; for the first
-            calibration the footage that was held out from training).
-        normal: Clips, images, or ids of events that raised a false alarm. The threshold rises just
-            enough that they raise no alarm again. If the model was neither trained nor calibrated
-            on their view, a first threshold is computed from these clips.
-        events: Folder that `dmad predict` or `dmad watch` wrote. The ids in `normal` are those of
-            its events. A message names its events that would raise no alarm now (default: if
-            `normal` is a film that `dmad watch` stored, the folder of this film).
-        threshold: A threshold that you choose. The budget then has no effect.
-        force: Allow `normal` to make large changes: a threshold of more than twice its value. With
-            `only_here`: more than half of the view becomes less sensitive, or a place becomes less
-            sensitive by more than a factor of 2.
+        footage: Normal videos, folders of frames, or images, or folders of them. They were not used
+            in training (default: the footage of the last calibration; for the first calibration,
+            the normal footage that `dmad train` did not train on).
+        normal: Clips, images or ids of events that raised a false alarm. The threshold rises just
+            enough that they raise no alarm again. If you name a new camera view with `scene`, a
+            first threshold for this view is computed from the clips.
+        events: Output folder of `dmad predict` or `dmad watch`. Give it if you name ids of events
+            in `normal`. A message then lists the events in this folder that would raise no alarm
+            after the change (default: if `normal` names a film that `dmad watch` stored, the folder
+            of this film).
+        threshold: A threshold that you choose. It cannot be given together with `false_alarms` or
+            `normal`.
+        force: Allow the threshold to become more than twice as high. With `only_here`: allow that
+            more than half of the view becomes less sensitive, and that an anomaly must be more than
+            twice as strong. Without `force`, such changes are refused.
         only_here: Keep the threshold. Instead, make the model less sensitive at the places where
             the clips in `normal` are unusual. Video only.
-        undo: Restore the threshold that was replaced last.
-        false_alarms: Budget of false alarms: `1/day`, `2/hour`, `0.001/frame`, for images
-            `0.01/image`, or `1%` of the frames or images (default for the first calibration:
-            1/hour, or 0.01/image).
+        undo: Restore the threshold before the last change.
+        false_alarms: Number of false alarms that you accept (the budget), such as `1/day` or
+            `2/hour`. You can also give a share of the frames or images: `0.001/frame`,
+            `0.01/image`, or `1%` (default for the first calibration: 1/hour for video, 0.01/image
+            for images).
         alarm: Rule for the start and end of alarms. Video only.
-        weight: Weight of the deformation in the calibrated score (default for the first
-            calibration: the weight in the settings of the model). Video only.
-        fps: Frame rate of footage that does not state it, such as folders of frames (default: the
-            frame rate that was given in training as `data.fps`). Video only.
-        scene: Name of the camera view that the footage shows. Video only.
+        weight: Weight of the deformation in the score that is compared with the threshold (default
+            for the first calibration: the weight that `dmad train` stored). Video only.
+        fps: Frames per second of footage that does not state its frame rate, such as folders of
+            frames (default: the value of `data.fps` in training). Video only.
+        scene: Name of the camera view that the footage shows. If the model was trained on this view
+            only, leave the name out. For a view that it was not trained on, give any new name.
+            Video only.
         zone: Part of the view or of each image that is scored (default: the zone of the last
             calibration).
-        out: File to write the threshold to, for one of several cameras (default: model.json of the
-            run). Video only.
+        out: File to write the threshold to. Use it if one model watches several cameras, because
+            each camera then has its own threshold (default: model.json of the run). Video only.
         root: Folder of the data set (default: the folder that was used in training).
         cache: Folder for decoded frames (default: the folder that was used in training).
     """

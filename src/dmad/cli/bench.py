@@ -13,20 +13,26 @@ def bench_command(
     sizes: list[int] = SIZES,
     out: Path | None = None,
 ) -> None:
-    """Measure on this machine how fast models train and score, and how fast their exports are.
+    """Measure the speed of training, scoring and exported models on this machine.
 
-    Except for `peers`, every measurement is repeated with the same model in plain 32-bit
-    PyTorch, for comparison. The weights are random, and the clip or image is generated.
-    Stop other programs first, because they change the results.
+    The first argument says what is measured:
+
+    - train: the time of a training step.
+    - predict: the time of a frame of video.
+    - images: the time of an image.
+    - deploy: the time of a frame of video, with PyTorch and with exported models.
+    - peers: the time of an image, with exported models of dmad and of the package
+      anomalib. This needs `pip install 'dmad[export,peers]'`.
+
+    Except for peers, the table also shows the time of the same model in plain PyTorch with
+    32-bit numbers. You need no data: the weights are random, and the frames are generated.
+    Stop other programs first, because they make the measured times longer.
 
     Example: dmad bench predict --sizes [256]
 
     Args:
-        what: What to measure: `train` (time of a training step), `predict` (time of a frame of
-            video), `images` (time of an image), `deploy` (time of a frame with PyTorch and with the
-            exports), or `peers` (time of an image with exports of dmad and of methods of anomalib;
-            pip install 'dmad[export,peers]').
-        sizes: Height and width of the frames or images in pixels. Each size is measured.
+        what: What to measure (see above).
+        sizes: Sizes to measure: the height and width of a frame or image in pixels.
         out: Folder to write the table to, as bench-WHAT.json and bench-WHAT.md (default: the table
             is only printed).
     """

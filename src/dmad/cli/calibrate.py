@@ -22,13 +22,18 @@ def calibrate_command(
     zone: ZoneOptions,
     data: DataFolders = AS_IN_TRAINING,
 ) -> None:
-    """Set the threshold of a model from normal data, for a budget of false alarms.
+    """Set the threshold of a model for the number of false alarms that you accept.
 
-    No abnormal data is needed. Options that you do not give keep the value of the last
-    calibration. The command prints a table of five thresholds: the false alarms that each
-    causes, and the share of synthetic anomalies that it finds. The threshold is stored with
-    the model. With --out, it is stored in a file of its own, for one camera. The last line
-    that the command prints is the path of the file with the threshold.
+    The number of false alarms that you accept is called the budget. The threshold is
+    computed from normal data. You need no abnormal data. An option that you do not give
+    keeps its value from the last calibration.
+
+    The command prints a table of five thresholds. For each of them, the table shows the
+    expected false alarms, and the share of the synthetic anomalies that are found. dmad
+    draws synthetic anomalies into normal data.
+
+    The threshold is stored with the model, or in the file --out. The last line that the
+    command prints is the path of the file that contains the threshold.
 
     Examples:
       dmad calibrate RUN --false-alarms 1/day
@@ -42,9 +47,9 @@ def calibrate_command(
     Args:
         run: Run folder of `dmad train`, folder of an export, or .safetensors file. With --out also
             the name of a model that comes with dmad, such as ped2.
-        footage: Normal videos, folders of frames, or images. The model must not have been trained
-            on them (default: the footage of the last calibration, at first the footage that was
-            held out from training).
+        footage: Normal videos, folders of frames, or images, which were not used in training
+            (default: the footage of the last calibration; for the first calibration, the normal
+            footage that `dmad train` did not train on).
         request: Options of the calibration.
         zone: Part of the view that is scored.
         data: Where the data set is.

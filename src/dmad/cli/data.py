@@ -10,8 +10,9 @@ from dmad.cli.process import show
 def data_command(path: Path) -> None:
     """Describe a data folder: its contents, and what is missing.
 
-    The command prints the recipe that fits the folder, the number of clips and images,
-    where labels must be stored, and where a published data set can be downloaded.
+    The command prints which recipe fits the folder, how many clips or images it contains,
+    and where to store labels. For a published data set, it also prints where to download
+    it.
 
     Example: dmad data UCSDped2
 

@@ -6,10 +6,11 @@ from pathlib import Path
 
 
 def demo_command(out: Path = Path("demo")) -> None:
-    """Train small models without data of your own, and draw what they learned.
+    """Train small models, for which you need no data, and draw what they learned.
 
-    The models are trained on digits, on a generated street and on three textures. This
-    takes some minutes on two cores. OUT/README.txt explains the pictures.
+    The models are trained on images of digits, on a generated street and on three
+    generated textures. This takes some minutes on two processor cores. The file README.txt
+    in the output folder explains the pictures.
 
     Example: dmad demo --out demo
 

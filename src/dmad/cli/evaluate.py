@@ -13,9 +13,11 @@ from dmad.errors import require
 def evaluate_command(run: str, data: DataFolders = AS_IN_TRAINING, out: Path | None = None) -> None:
     """Score labelled test data, print the results and write a report.
 
-    The command writes `report.html`, the table of results as `ledger.json` and
-    `ledger.md`, and the scores as `scores.npz`. If RUN is a folder with a run for each
-    category of images, it also prints a table of all categories.
+    The command writes a report (report.html), the table of results (ledger.json and
+    ledger.md) and the scores (scores.npz). If you trained several categories with one
+    command, as `dmad train mvtec` does, RUN is the folder that contains their runs. The
+    command then evaluates the categories that have no evaluation yet, and prints a table of
+    all categories.
 
     Example: dmad evaluate runs/ped2/20260101-120000-000
 
@@ -23,7 +25,7 @@ def evaluate_command(run: str, data: DataFolders = AS_IN_TRAINING, out: Path | N
         run: Run folder of `dmad train`, folder of an export, .safetensors file, or name of a model
             that comes with dmad, such as ped2.
         data: Where the data set is.
-        out: Folder to write to (default: RUN/evaluation).
+        out: Folder to write to. It must be given if RUN is not a folder (default: RUN/evaluation).
     """
     from dmad import api, categories
 

@@ -27,7 +27,7 @@ class GridData:
     Args:
         root: Folder of the data set (default: the folder in the settings of the recipe or run).
         cache: Folder for decoded frames (default: $DMAD_CACHE, else ~/.cache/dmad).
-        size: Height and width of the images in pixels (default: as in the recipe or run).
+        size: Height and width of the frames or images in pixels (default: as in the recipe or run).
     """
 
     root: Path | None = None
@@ -37,7 +37,7 @@ class GridData:
 
 @dataclass(frozen=True)
 class GridTraining:
-    """All trainings.
+    """Settings of all trainings.
 
     Args:
         epochs: Number of passes over the training data (default: as in the recipe or run).
@@ -53,17 +53,20 @@ class GridOptions:
     Args:
         seeds: Random seeds, such as [0,1,2]. Each variant is trained once with each seed (default:
             the seed of the recipe or run).
-        variants: Titles of the variants to train, such as ["full"] (default: all).
-        budget: Longest time for all trainings together, such as 90s, 20m or 8h (default: no limit).
-        out: Folder to write to (default: the name of the experiment).
+        variants: Names of the variants to train, such as ["full"]. They are in the first column of
+            the table (default: all variants).
+        budget: Longest time for all trainings together, such as 90s, 20m or 8h. If it is too short,
+            all trainings are shortened (default: no limit).
+        out: Folder to write to (default: a folder with the name of the experiment).
         data: The data of all trainings.
-        train: All trainings.
-        ray: Train several variants at the same time on a Ray cluster: `auto` for the cluster that
-            this machine belongs to (if there is none, Ray starts on this machine), `local` for a
-            new one on this machine, or an address. All machines must see the same folders.
-        threads_per_worker: With --ray, processor cores of a training.
-        gpus_per_worker: With --ray, GPUs of a training, such as 1 or 0.5. With 0, trainings use
-            processor cores.
+        train: Settings of all trainings.
+        ray: Train several variants at the same time on a cluster of the package Ray. `auto` uses
+            the cluster that this machine belongs to, or starts Ray on this machine if there is
+            none. `local` starts a new cluster on this machine. You can also give the address of a
+            cluster. All machines must see the same folders under the same paths.
+        threads_per_worker: Number of processor cores for each training, only with --ray.
+        gpus_per_worker: Number of GPUs for each training, only with --ray. With 0.5, two trainings
+            share a GPU. With 0, trainings use processor cores.
     """
 
     seeds: list[int] | None = None
@@ -108,7 +111,7 @@ def seconds(time: str) -> float:
 
 
 def toy_command(grid: GridOptions, recipe: str = "digits") -> None:
-    """Compare three variants on digits (Sec. 4.2 and Fig. 6 of the paper).
+    """Compare three variants of a model on images of digits (Sec. 4.2 and Fig. 6 of the paper).
 
     Example: dmad experiment toy --seeds [0,1,2]
 
@@ -127,23 +130,27 @@ def toy_command(grid: GridOptions, recipe: str = "digits") -> None:
 def ablation_command(grid: GridOptions, *, run: str) -> None:
     """Train a model several times, each time without one of its parts (Table 4 of the paper).
 
+    The variants start from random weights. docs/experiments.md lists them.
+
     Example: dmad experiment ablation --run RUN --train.epochs 4 --seeds [0,1]
 
     Args:
         grid: Seeds, variants, data and number of epochs.
-        run: Run folder. Its settings are used, except those that the experiment changes.
+        run: Run folder. The experiment uses its settings, and changes some of them.
     """
     _vary_parts("ablation", grid, run)
 
 
 def gamma3_command(grid: GridOptions, *, run: str) -> None:
-    """Train a model of images with six weights of its cycle loss (Table 5 of the paper).
+    """Train a model of images with six different weights of its cycle loss (Table 5 of the paper).
+
+    The variants start from random weights.
 
     Example: dmad experiment gamma3 --run RUN --train.epochs 5
 
     Args:
         grid: Seeds, variants, data and number of epochs.
-        run: Run folder. Its settings are used, except those that the experiment changes.
+        run: Run folder. The experiment uses its settings, and changes some of them.
     """
     _vary_parts("gamma3", grid, run)
 
@@ -158,11 +165,14 @@ def _vary_parts(name: str, grid: GridOptions, run: str) -> None:
 def contamination_command(grid: GridOptions, *, run: str) -> None:
     """Train a model of video with abnormal events in its training data (Sec. 4.6 of the paper).
 
+    Models are trained on data with 0, 1, 5 and 10 % of abnormal frames. They start from
+    random weights.
+
     Example: dmad experiment contamination --run RUN --train.epochs 4
 
     Args:
         grid: Seeds, variants, data and number of epochs.
-        run: Run folder. Its settings are used, except those that the experiment changes.
+        run: Run folder. The experiment uses its settings, and changes some of them.
     """
     from dmad.experiments.contamination import contamination
 
@@ -171,9 +181,9 @@ def contamination_command(grid: GridOptions, *, run: str) -> None:
 
 
 def video_command(grid: GridOptions) -> None:
-    """Train on every video data set in a folder (Table 1 of the paper).
+    """Train a model on each of three data sets of video (Table 1 of the paper).
 
-    The folder of --data.root must contain one or more of the folders ped2, avenue and
+    The folder --data.root must contain one or more of the folders ped2, avenue and
     shanghaitech.
 
     Example: dmad experiment video --data.root DATA --seeds [0,1,2]
@@ -188,13 +198,13 @@ def video_command(grid: GridOptions) -> None:
 
 
 def mvtec_command(grid: GridOptions, run: Path | None = None) -> None:
-    """Train on every category of MVTec AD (Tables 2 and 3 of the paper).
+    """Train a model for every category of MVTec AD (Tables 2 and 3 of the paper).
 
     Example: dmad experiment mvtec --data.root MVTEC
 
     Args:
         grid: Seeds, variants, data and number of epochs.
-        run: Run folder whose settings are used (default: the settings of recipe mvtec).
+        run: Run folder with the settings to use (default: the settings of recipe mvtec).
     """
     root = _data_folder(grid, "mvtec")
     from dmad.experiments.benchmarks import mvtec
@@ -232,10 +242,11 @@ def figures_command(
 def deployable_command(
     *, run: str, data: DataFolders = AS_IN_TRAINING, out: Path = Path("deployable")
 ) -> None:
-    """Compare ways to compute the score of a camera, tested on synthetic anomalies.
+    """Compare ways to compute the score of a live camera, with synthetic anomalies.
 
-    The ways differ in how the terms are standardised, weighted and averaged over time.
-    No labels are needed: the anomalies are drawn into held-out normal clips.
+    The score has two terms: error and deformation. The ways differ in how the terms are
+    standardised, weighted and averaged over time. You need no labels, because the
+    anomalies are drawn into normal clips that were not used in training.
 
     Example: dmad experiment deployable --run RUN
 
@@ -258,15 +269,17 @@ def fields_command(
 ) -> None:
     """Measure how far a model deforms things that move.
 
-    The reference is the image that the model draws before any deformation. The command also
-    measures how well the deformed reference matches the frame. In a good model it matches most of
-    what moves, and anomalies are deformed more than normal things.
+    The model draws an image from its memory, the reference. Then it deforms the reference
+    to match the frame. The command also measures how well the deformed reference matches
+    the frame. With a good model, the deformed reference matches most moving things, and the
+    deformation is larger at anomalies than at normal things.
 
     Example: dmad experiment fields --run RUN
 
     Args:
         run: Run folder of a video model, or the name of a model that comes with dmad.
-        frames: Number of frames of each split, evenly spread.
+        frames: Number of frames to measure. The same number is taken from the normal clips that
+            were not used in training, and from the test clips.
         data: Where the data set is.
         out: Folder to write to.
     """
@@ -286,18 +299,20 @@ def budgets_command(
 ) -> None:
     """Set thresholds for several budgets of false alarms, and count the false alarms.
 
-    The alarms are counted on normal footage that was not used for training or thresholds. For
-    recipe street, this footage is generated, in all weathers of the training. If the command
-    was stopped, give it again to continue.
+    A budget is the number of false alarms per hour that you accept. The alarms are counted
+    in normal footage that was used neither for training nor for the thresholds. For recipe
+    street, this footage is generated. If the command was stopped, give it again to
+    continue.
 
     Example: dmad experiment budgets --run RUN
 
     Args:
         run: Run folder of a video model.
-        hours: Recipe street only: hours of footage to count false alarms in, all weathers together.
-        threshold_hours: Recipe street only: hours of other footage to choose the thresholds with
-            (default: as hours).
-        seed: Recipe street only: seed of the generated footage.
+        hours: Number of hours of generated footage in which alarms are counted, all weathers
+            together. Recipe street only.
+        threshold_hours: Number of hours of other generated footage, for the thresholds (default:
+            the value of hours). Recipe street only.
+        seed: Random seed of the generated footage. Recipe street only.
         data: Where the data set is.
         out: Folder to write to.
     """
@@ -312,18 +327,16 @@ class PeerOptions:
     """What is compared, and how the other methods are trained.
 
     Args:
-        runs: Finished runs of recipes images, mvtec and patches to compare, instead of training
-            recipes images and patches. All must have been trained on the same images at the same
-            size.
-        methods: Names of the methods to compare, such as ["dmad patches","PatchCore"] (default:
-            all). "dmad" stands for all of dmad.
-        backbone: Pretrained network of the other methods, by its name in timm. For
-            dmad it is the teacher.
-        backbone_weights: File of its weights (default: an installed package, else timm downloads
-            them).
+        runs: Run folders of recipes images, mvtec or patches. dmad is then not trained, and these
+            runs are compared. All must have been trained on the same images, at the same size.
+        methods: Names of the methods to compare, such as ["dmad patches","PatchCore"] (default: all
+            methods). "dmad" stands for all methods of dmad.
+        backbone: Pretrained network of the other methods: its name in the package timm.
+        backbone_weights: File with the weights of the backbone. Without a file, they come from an
+            installed package, or timm downloads them.
         coreset: Share of all patches that PatchCore keeps.
-        peer_epochs: Length of the training of Reverse Distillation and EfficientAD (default: as
-            dmad).
+        peer_epochs: Number of epochs of Reverse Distillation and EfficientAD (default: the
+            same number as recipe images).
         seed: Random seed.
         out: Folder to write to.
         data: The images of all methods.
@@ -345,8 +358,10 @@ class PeerOptions:
 def peers_command(options: PeerOptions) -> None:
     """Compare dmad with PatchCore, PaDiM, EfficientAD and Reverse Distillation of anomalib.
 
-    Trains recipes images and patches, unless you give runs. All methods get the same images, size,
-    seed and rule for the threshold. To install the others: `pip install '.[peers]'`.
+    The command trains dmad with the recipes images and patches, and the other methods with
+    the package anomalib. All methods get the same images, the same image size, the same
+    seed and the same rule for the threshold. The other methods need `pip install
+    '.[peers]'`.
 
     Example: dmad experiment peers --data.root PHOTOS --train.epochs 12
 

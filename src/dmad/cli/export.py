@@ -17,20 +17,22 @@ def export_command(
     out: Path | None = None,
     data: DataFolders = AS_IN_TRAINING,
 ) -> None:
-    """Write a model for ONNX Runtime or OpenVINO, to use without PyTorch.
+    """Export a model to ONNX Runtime or OpenVINO, so that it runs without PyTorch.
 
-    The export includes the pre-processing, the deformation and the threshold. Its scores
-    are compared with those of PyTorch. If they differ too much, nothing is written. The
-    command prints the path of the folder.
+    The command compares the scores of the exported model with those of PyTorch. If they
+    differ too much, it writes nothing. Otherwise it writes a folder, and prints its path.
+    The folder also contains the threshold. `dmad calibrate`, `evaluate`, `predict`, `watch`,
+    `serve` and `scan` accept the folder instead of a run folder.
 
     Example: dmad export RUN --format openvino --precision int8
 
     Args:
         run: Run folder of `dmad train`, .safetensors file, or name of a model that comes with dmad,
             such as ped2.
-        format: Runtime for which the model is written.
-        precision: Precision of the computation. bf16 is for openvino only. int8 needs the data
-            set.
+        format: Program that will run the model: ONNX Runtime or OpenVINO.
+        precision: Kind of numbers for the computation: floating-point numbers of 32 bits (fp32) or
+            16 bits (bf16), or whole numbers of 8 bits (int8). bf16 works only with openvino. int8
+            needs the data set.
         out: Folder to write to (default: RUN/export/FORMAT-PRECISION).
         data: Where the data set is.
     """

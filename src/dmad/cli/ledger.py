@@ -12,21 +12,24 @@ if TYPE_CHECKING:
 
 
 def ledger_command(scores: Path, recipe: str = "", out: Path | None = None) -> None:
-    """Compute the table of results (ledger) of any method from a file of its frame scores.
+    """Compute a table of results (a ledger) from the frame scores of any method.
 
-    The file is a NumPy archive (.npz), as `numpy.savez` writes it. It contains these arrays:
+    The scores are in a NumPy file (.npz), as `numpy.savez` writes it. The file must contain
+    the arrays `labels` and `clip_lengths`, and one or more arrays of scores:
 
-    - One or more of `score`, `reconstruction`, `deformation` and `gradient`: one value for
-      each frame. Larger means more anomalous. NaN means no score.
-    - `labels`: one value for each frame. 1 means abnormal.
-    - `clip_lengths`: number of frames of each clip.
+    - `labels`: one value for each frame. 1 means abnormal, and 0 means normal.
+    - `clip_lengths`: the number of frames of each clip.
+    - `score`: the score of each frame. Larger means more anomalous. NaN means that the
+      frame has no score.
+    - `reconstruction`, `deformation`, `gradient`: other scores of each frame, such as the
+      terms of `score`.
 
     Example: dmad ledger scores.npz --recipe ped2
 
     Args:
         scores: The .npz file.
-        recipe: Also print the results with the published post-processing for this data set: ped2,
-            avenue or shanghaitech.
+        recipe: Name of the data set: ped2, avenue or shanghaitech. The table then also shows the
+            results after the published post-processing for this data set.
         out: Folder to write ledger.json and ledger.md to (default: the table is only printed).
     """
     from dmad.evaluation.frame_ledger import build_given_ledger

@@ -44,29 +44,37 @@ QUICK = ("recipes", "data", "ledger")  # verbs that compute nothing with a model
 WITH_WORKERS = ("scan",)  # verbs whose workers import torch
 WITHOUT_TORCH = ("predict", "watch", "serve")  # verbs that need no torch for exported models
 
-EXPERIMENT = "Run an experiment, such as those of the paper. `dmad experiment` lists all."
+EXPERIMENT = "Run an experiment, such as those of the paper. `dmad experiment` lists them."
 
 ABOUT_EXPERIMENTS = """usage: dmad experiment NAME [options]
        dmad experiment NAME --help     (lists the options)
 
-Each of the first six experiments trains several models. If you stop it and start it again with the
-same command, it continues. It writes a table as .md, .csv and .json, and a figure as .png and .pdf.
+Each of the first six experiments trains several models. It writes a table of results (.md, .csv and
+.json) and a figure (.png and .pdf). If you stop such an experiment, start it again with the same
+command. Finished trainings are then not repeated.
+
+"The paper" is: Liu et al., Diversity-Measurable Anomaly Detection, CVPR 2023.
+docs/experiments.md explains each experiment.
 """
 
 INTRODUCTION = """dmad finds anomalies in video from fixed cameras and in images of manufactured
-parts, and shows why they are anomalies.
+parts. It learns from normal data only, and shows why something is an anomaly.
 
 usage: dmad VERB [options]
        dmad VERB --help     (explains a verb and lists its options)
 """
 
 EXAMPLES = """
-start:     dmad demo
-own data:  dmad train video --data.root FOLDER
-           dmad predict RUN VIDEO
-camera:    dmad watch RUN rtsp://camera/stream
-images:    dmad train images --data.root FOLDER
-           dmad predict RUN FOLDER"""
+Examples:
+  without own data:  dmad demo
+  own videos:        dmad train video --data.root FOLDER
+                     dmad predict RUN VIDEO
+  a camera:          dmad watch RUN rtsp://camera/stream
+  images of parts:   dmad train images --data.root FOLDER
+                     dmad predict RUN FOLDER
+
+RUN is a run folder: `dmad train` writes the model into it, and prints its path. Instead of RUN, you
+can write the name of a model that comes with dmad, such as ped2."""
 
 
 def run_process() -> None:

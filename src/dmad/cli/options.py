@@ -29,10 +29,12 @@ class ZoneOptions:
     """Part of the view that is scored.
 
     Args:
-        include: Polygon, such as "0,0.4 1,0.4 1,1 0,1". Only its inside is scored. A corner is x,y:
-            0,0 is the upper left, 1,1 the lower right corner of the picture. Several polygons are
-            written as a list. An image file works too: its pixels above 0 are scored.
-        exclude: Polygon or image file, as for include. This part is not scored.
+        include: Score only the inside of this polygon, such as "0,0.4 1,0.4 1,1 0,1". Each pair x,y
+            is a corner: 0,0 is the upper left of the picture, and 1,1 is the lower right. Instead
+            of a polygon, you can give a list of polygons, or an image file whose pixels above 0 are
+            scored.
+        exclude: Do not score the inside of this polygon. You can also give a list of polygons, or
+            an image file, as for include.
     """
 
     include: str | list[str] = ""

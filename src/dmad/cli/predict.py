@@ -20,10 +20,12 @@ def predict_command(
 ) -> None:
     """Score videos and images, and draw what is anomalous in them.
 
-    For a video, the command writes scores and events as CSV, a chart of the scores,
-    pictures of the frames with the highest scores, and an annotated video. For images, it
-    writes verdicts as CSV and heat maps. The page index.html in the output folder shows
-    the results, the strongest first. The command prints the folders with the results.
+    For a video, the command writes CSV files of scores and events, a chart of the scores,
+    pictures of the frames with the highest scores, and an annotated video. An event is an
+    alarm with a start and an end. For images, the command writes a CSV file of verdicts,
+    and a heat map of each image. The page index.html in the output folder shows the
+    results, with the highest scores first. The command prints the paths of the folders
+    with the results.
 
     Example: dmad predict ped2 VIDEO.mp4 --out found
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 
 def recipes_command() -> None:
-    """List the recipes, with their image size, length of training and data.
+    """List the recipes: the sets of default settings for a training.
 
-    A recipe is a set of settings for training: `dmad train ped2` uses the recipe ped2.
-    `dmad train RECIPE --help-all` lists its settings.
+    Each line shows the name of a recipe, the size of the frames or images, the length of
+    the training, and a description. The recipe patches needs no training. Its line shows
+    the number of patches instead.
+
+    `dmad train ped2` uses the recipe ped2. `dmad train ped2 --help-all` lists all settings
+    of this recipe.
 
     Example: dmad recipes
     """

@@ -18,15 +18,21 @@ def scan_command(
     options: WorkerOptions,
     resume: Path | None = None,
 ) -> None:
-    """Judge an archive of films or images on all cores of this machine, or on a Ray cluster.
+    """Find anomalies in an archive of videos or images, on all cores or on a Ray cluster.
 
-    The page index.html in the output folder shows the strongest events with pictures and films, and
-    what could not be read. The folder scores holds all scores as a Parquet data set, and
-    events.parquet holds all events. --resume continues a scan that was stopped. It also judges new
-    files, and files that have changed.
+    The command writes into the output folder:
 
-    Exit code 0 means that everything was judged, and 1 that something was left out (left_out.csv
-    says what and why). 2 means bad input, or that the scan was stopped.
+    - index.html: a page with the strongest events, and the files that could not be read.
+    - events.parquet: all events. An event is an alarm with a start and an end, or an
+      anomalous image.
+    - scores/: all scores, as a Parquet data set.
+    - left_out.csv: the files that were left out, and the reasons.
+
+    --resume continues a scan that was stopped. It also scores files that are new, or that
+    have changed.
+
+    The exit code is 0 if all files were scored, and 1 if files were left out. It is 2 if
+    the input was bad, or if the scan was stopped.
 
     Examples:
       dmad scan RUN recordings/ --out found
@@ -34,13 +40,13 @@ def scan_command(
       dmad scan --resume found
 
     Args:
-        model_and_archives: The model, then the archives. A model is a run folder of `dmad train`,
-            the folder of an export, a .safetensors file, or the name of a model that comes with
-            dmad, such as ped2. An archive is a folder, a file, a pattern with *, a .txt, .csv or
-            .parquet list of paths, or an address such as s3://bucket/folder.
+        model_and_archives: First the model, then one or more archives. The model is a run folder of
+            `dmad train`, the folder of an export, a .safetensors file, or the name of a model that
+            comes with dmad, such as ped2. An archive is a folder, a file, a pattern with *, an
+            address such as s3://bucket/folder, or a list of paths (a .txt, .csv or .parquet file).
         settings: What is judged, and what is written.
         options: Where the work is done.
-        resume: Folder of a scan to continue. Give no model and no archives then.
+        resume: Output folder of the scan to continue. Give no model and no archives with it.
     """
     from dmad.scan.scan import ScanRequest, scan
 

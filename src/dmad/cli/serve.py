@@ -18,14 +18,16 @@ def serve_command(
     cameras: Path | None = None,
     backup: Path | None = None,
 ) -> None:
-    """Open a console in the browser: cameras, events, and an inspection station.
+    """Start a console for the browser: live cameras, their events, and inspection of images.
 
-    With a model for video, the page shows live cameras with heat and score, and their
-    events with films. If you mark an event as normal, you choose what changes: the
-    threshold rises, or the camera becomes less sensitive only at this place. With a model
-    of images, drop images of parts on the page, or post them to /api/inspect. You can give
-    several models. Ctrl-C stops the command. Install it with `pip install '.[serve]'`
-    (docs/serve.md).
+    With a model of video, the console shows live cameras and their scores, and a film of
+    each event. An event is an alarm with a start and an end. If an event was a false
+    alarm, you can mark it as normal, so that it does not come again. With a model of
+    images, you drop images of parts on a page, and the console shows which parts are
+    anomalous. A program can send images to /api/inspect. You can give several models.
+
+    Ctrl-C stops the command. It needs more packages: `pip install '.[serve]'`.
+    docs/serve.md explains the console.
 
     Examples:
       dmad serve ped2
@@ -39,11 +41,11 @@ def serve_command(
             models that come with dmad, such as ped2. Each needs a threshold.
         settings: Where the console listens, and what it keeps.
         sinks: Where messages about events are sent.
-        cameras: YAML file with cameras (docs/deploy.md shows one). Cameras that the console does
-            not know yet are added. Change known cameras in the page, because the file has no effect
-            on them.
-        backup: Copy the database in --data into this file, without starting a console. Another
-            console may run meanwhile.
+        cameras: YAML file with cameras (docs/deploy.md shows one). The console adds the cameras
+            that it does not know yet. For cameras that it knows, the file has no effect: change
+            their settings on their page.
+        backup: Copy the database of the folder --data into this file, and exit. A console may use
+            this folder at the same time.
     """
     if backup is not None:
         from dmad.serve.store import back_up

@@ -37,12 +37,14 @@ COMMON_SETTINGS = {
 
 
 def train_command(config: Config, out: Path = RUNS, resume: Path | None = None) -> None:
-    """Train a model from normal data, and set its threshold.
+    """Train a model with normal data, and set its threshold.
 
-    The last line that the command prints is the run folder. A recipe is a set of default
-    settings. `dmad recipes` lists the recipes. `dmad train RECIPE --help` lists the most
-    common settings of a recipe, and `dmad train RECIPE --help-all` lists all. --resume
-    continues a training that was stopped.
+    The command makes a new folder, the run folder, and writes the model into it. The last
+    line that it prints is the path of this folder.
+
+    RECIPE is the name of a set of default settings. `dmad recipes` lists the recipes.
+    `dmad train RECIPE --help` lists the most common settings of a recipe. `dmad train
+    RECIPE --help-all` lists all of them.
 
     Examples:
       dmad train video --data.root FOOTAGE
@@ -51,8 +53,8 @@ def train_command(config: Config, out: Path = RUNS, resume: Path | None = None) 
 
     Args:
         config: All settings.
-        out: Folder in which run folders are made.
-        resume: Run folder of a training that was stopped. It is continued.
+        out: Folder in which the new run folder is made.
+        resume: Run folder of a training that was stopped. The command continues this training.
     """
     from dmad import api, categories
     from dmad.training.train import is_first_process
@@ -95,16 +97,19 @@ def parser_of_settings(base: Config) -> Parser:
     parser = Parser("train", train_command)
     known = ", ".join(recipes.names())
     parser.add_argument(
-        "recipe", nargs="?", default=base.recipe, help=f"Set of default settings: {known}."
+        "recipe", nargs="?", default=base.recipe, help=f"Name of a recipe: {known}."
     )
     parser.add_argument(
         "--form",
         default=base.form,
-        help=f"Form of the model; the recipe sets it. Known: {', '.join(known_forms())}.",
+        help=f"Kind of model: {', '.join(known_forms())}. You do not need this option, because "
+        "the recipe sets it.",
     )
-    parser.add_argument("--config", action="config", help="YAML file that contains settings.")
+    parser.add_argument("--config", action="config", help="YAML file with settings.")
     _explain_print_config(parser)
-    parser.add_argument(HELP_ALL, action="help", help="Show all settings and exit.")
+    parser.add_argument(
+        HELP_ALL, action="help", help="Show this help message with all settings, and exit."
+    )
     add_options(parser, train_command, "config")
     for name in section_classes(base.form):
         section = getattr(base, name)
@@ -119,8 +124,8 @@ def _explain_print_config(parser: Parser) -> None:
     for action in parser._actions:
         if action.dest == "print_config":
             action.help = (
-                "Print all settings as YAML, with the given options applied, and exit. "
-                "--print_config=skip_default prints only those that differ from the recipe."
+                "Print the settings of the recipe as YAML, changed by the options that you give, "
+                "and exit. With =skip_default, print only the changed settings."
             )
             action.metavar = "[=skip_default]"
 

@@ -18,9 +18,12 @@ def watch_command(
 ) -> None:
     """Watch cameras, streams or files, and report events as lines of JSON.
 
-    Ctrl-C stops the command. The model needs a threshold, which `dmad train` or `dmad
-    calibrate` sets. For several cameras, write a YAML file. In it, each camera can have
-    its own scene, calibration, fps, include and exclude (docs/deploy.md shows one).
+    An event is an alarm with a start and an end. The model must have a threshold: `dmad
+    train` and `dmad calibrate` set it. Ctrl-C stops the command.
+
+    For several cameras, write a YAML file. In this file, each camera can have its own
+    values of scene, calibration, fps, include and exclude. docs/deploy.md shows such a
+    file, and explains the messages.
 
     Examples:
       dmad watch RUN rtsp://camera/stream --out found --webhook https://host/alarms

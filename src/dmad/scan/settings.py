@@ -18,14 +18,15 @@ class ScanSettings:
 
     Args:
         out: Folder to write to.
-        views: YAML file with cameras, as for `dmad watch`. Here, the source of a camera says which
-            files belong to it: a folder, a pattern of paths, or only the name of the folder with
-            its films.
-        scene: Name of the camera view that the archive shows. It does not apply to cameras in the
-            YAML file that name their own scene (default: the only view of the model; if it has
-            several, the folder of each source names the view).
-        strongest: Number of events that get a picture and a film.
-        stretch: Length in seconds of the stretches into which long films are cut.
+        views: YAML file with cameras, as for `dmad watch`, so that each camera has its own
+            threshold. `source` says which files belong to a camera: a folder, a pattern of paths,
+            or the name of the folder that contains the videos.
+        scene: Name of the camera view that the archive shows. Cameras in the YAML file can have
+            their own scene instead (default: the view that the model was trained on; if it was
+            trained on several views, the folder of each file names the view).
+        strongest: Number of events that get a picture and a film, beginning with the highest score.
+        stretch: Long videos are cut into stretches of this length in seconds, so that several
+            workers can share a video.
     """
 
     out: Path = OUT
@@ -43,15 +44,17 @@ class WorkerOptions:
     """Where the work is done. These settings do not change the results.
 
     Args:
-        workers: Number of workers (default: one for each processor core of the machine or the Ray
-            cluster).
-        threads_per_worker: Processor cores of a worker.
-        gpus_per_worker: GPUs of a worker, such as 1 or 0.5. With 0, workers use processor cores.
-        ray: Use several machines, a cluster of the package Ray: `auto` for the cluster that this
-            machine belongs to (if there is none, Ray starts on this machine), `local` for a new one
-            on this machine, or an address. All machines must see the same folders.
-        limit_rate: Largest number of frames or images per second, of all workers together (default:
-            no limit).
+        workers: Number of processes that score at the same time (default: one for each processor
+            core of the machine or the Ray cluster).
+        threads_per_worker: Number of processor cores for each worker.
+        gpus_per_worker: Number of GPUs for each worker. With 0.5, two workers share a GPU. With 0,
+            workers use processor cores.
+        ray: Use a cluster of the package Ray, which can have several machines. `auto` uses the
+            cluster that this machine belongs to, or starts Ray on this machine if there is none.
+            `local` starts a new cluster on this machine. You can also give the address of a
+            cluster. All machines must see the same folders under the same paths.
+        limit_rate: Largest number of frames or images per second that all workers together may
+            score (default: no limit).
     """
 
     workers: int = 0
