@@ -30,10 +30,11 @@ class DataConfig:
     """Where the data is and how it is read: the settings that both forms share.
 
     Args:
-        root: Folder of the data set. `dmad data PATH` lists what a folder contains.
-        workers: Processes that load batches. 0 is fastest on a machine with few cores.
-        limit: Largest number of training samples. They are spread evenly over the data. 0 uses all.
-        layout: Layout of the folder. Each recipe sets its own.
+        root: Folder of the data set. `dmad data PATH` shows what a folder contains.
+        workers: Number of processes that load batches. 0 is fastest on a machine with few cores.
+        limit: Largest number of training samples. If there are more, the samples are taken evenly
+            from all of the data. 0: no limit.
+        layout: How files are named and arranged in the folder. The recipe sets it.
     """
 
     root: Path | None = None
@@ -76,24 +77,23 @@ class VideoDataConfig(DataConfig):
     Args:
         size: Height and width of a frame in pixels after resizing.
         cache: Folder for decoded frames (default: $DMAD_CACHE, else ~/.cache/dmad).
-        held_out: Share of the normal clips that are not used for training but to set the threshold.
-            0 trains on all clips.
-        channels: 1 for grey, 3 for colour.
-        history: Number of past frames from which the next one is predicted. 0: the model
+        held_out: Share of the normal clips that are not used for training, but only to set the
+            threshold. 0: train on all clips.
+        channels: 1 for grey frames, 3 for colour.
+        history: Number of past frames from which the next frame is predicted. 0: the model
             reconstructs single images.
         antialias: Resize frames with antialiasing. `false` keeps thin objects sharp, as in the
             authors' released code.
-        fps: Frame rate of footage that does not state it, such as folders of frames. 0 means
-            unknown: results are then not given in seconds or hours.
+        fps: Frames per second of footage that does not state its frame rate, such as folders of
+            frames. 0: unknown. Then no result is given in seconds or hours.
         normal: Digits that are normal (recipes `mnist` and `digits`).
         weathers: Weathers of the generated clips, such as [clear,clouds,rain,snow] (recipe
-            `street`). There are as many clips of each weather.
-        crop: Height and width in pixels of square crops to train on. A crop is placed where the
-            frame differs from the background, because there is little to learn where nothing moves.
-            0 trains on whole frames. The model is used on whole frames in both cases.
-        hours: Hours of footage to train on and to set the threshold with. They are pieces of 10
-            seconds, spread evenly over all clips, so that decoded frames of very long footage fit
-            on the disk. 0 uses all footage.
+            `street`). All weathers have the same number of clips.
+        crop: Train on square crops of this height and width in pixels. Most of them are placed
+            where something moves. The trained model scores whole frames. 0: train on whole frames.
+        hours: Number of hours of footage to use, for very long footage whose decoded frames do not
+            fit on the disk. Pieces of 10 seconds are taken evenly from all clips. 0: use all
+            footage.
     """
 
     layout: VideoLayout = "video"
@@ -124,19 +124,18 @@ class ImageDataConfig(DataConfig):
     Args:
         size: Height and width of an image, or of a tile, in pixels after resizing.
         cache: Folder for decoded images (default: $DMAD_CACHE, else ~/.cache/dmad).
-        held_out: Share of the good images that are not used for training but to set the threshold.
-            0 trains on all images.
+        held_out: Share of the good images that are not used for training, but only to set the
+            threshold. 0: train on all images.
         categories: Names of the categories to train, separated by commas (recipe `mvtec`). One
             model is trained for each category. By default, all are trained.
-        tiles: Cut each image into `tiles` x `tiles` overlapping pieces of `size` pixels, so that
-            small defects of large images are found. 1 does not cut it.
-        black: Value that becomes black in images with more than 8 bits. It is used only if `white`
-            is given too.
-        white: Value that becomes white in images with more than 8 bits, such as 4096 for 12 bits. 0
-            takes the range of the training images. -1 takes the range of each image by itself: 8,
-            12 or 16 bits.
-        megapixels: Largest image that is read, in millions of pixels. A small file may hold a very
-            large image.
+        tiles: Cut each image into `tiles` x `tiles` overlapping tiles of `size` pixels, to find
+            small defects in large images. 1: do not cut.
+        black: Pixel value that becomes black, for images with more than 8 bits. It is used only if
+            `white` is given too.
+        white: Pixel value that becomes white, for images with more than 8 bits, such as 4096 for 12
+            bits. 0: the range from black to white comes from the training images. -1: each image
+            has its own range, of 8, 12 or 16 bits.
+        megapixels: Largest image in millions of pixels. Larger images are not read.
     """
 
     layout: ImageLayout = "images"
@@ -161,10 +160,11 @@ class PatchDataConfig(ImageDataConfig):
     """Where the images are and how they are read.
 
     Args:
-        held_out: Share of the good images whose patches are not kept, but which set the threshold.
-            With fewer than 80 good images, the patches of all images are kept, and the threshold
-            comes from cross-validation: each image is compared with patches of other images. With
-            0, the patches of all images are kept, and `dmad calibrate` sets a threshold.
+        held_out: Share of the good images that are used only to set the threshold. The patches of
+            the other images are kept. With fewer than 80 good images, the patches of all images
+            are kept. The threshold then comes from a cross-validation: each image is compared with
+            patches of other images. 0: the patches of all images are kept, and no threshold is set.
+            Set it with `dmad calibrate`.
     """
 
     hold_out_from = 80
@@ -187,12 +187,14 @@ class ModelConfig(BaseModelConfig):
     """The parts of the neural network that video and images share. Each can be switched off.
 
     Args:
-        memory: Replace each vector of the embedding by the nearest memory item (Eq. 4).
-        memory_items: Number N of memory items.
-        revive_after: Number of steps after which an unused memory item is replaced by a vector of
-            the embedding. 0: never (paper).
-        displacements: One number for each deformation head: the largest displacement in pixels.
-        estimator_width: Number of channels of the deformation estimator.
+        memory: Use a memory: each vector of the embedding (the features of the input) is replaced
+            by the nearest memory item (Eq. 4).
+        memory_items: Number of memory items (N in the paper).
+        revive_after: Number of training steps after which an unused memory item is replaced by a
+            vector of the embedding. 0: never, as in the paper.
+        displacements: Largest displacement in pixels of each deformation head, the coarse head
+            first.
+        estimator_width: Number of channels of the deformation estimator, which computes the fields.
     """
 
     memory: bool = True
@@ -236,32 +238,33 @@ class VideoModelConfig(ModelConfig):
     """The neural network for video (PDM). Each part can be switched off, as in the paper's Table 4.
 
     Args:
-        positions: Use the positional embedding PE in the decoder and the deformation estimator.
-        reductions: One number for each deformation head, the coarse head first: image size divided
-            by field size. [] switches the deformation off. One number means K = 1.
-        widths: Number of channels of each encoder level, from fine to coarse, with 2x pooling
-            between levels. The last number is also the number of channels D of the memory.
-        stem: Factor by which height and width are reduced before the first convolution: pixels
-            become channels. 1 works at full resolution (released code). 2 needs about a quarter of
-            the computing time of 1.
-        upsampling: How the decoder and the mask return to the image size, if `stem` is above 1.
-            `shuffle` turns channels into blocks of pixels. `resize` interpolates the features.
-            Blocks can leave stripes in the reference, and fields then shift the reference by half a
-            pixel everywhere to blur them.
+        positions: Use the positional embedding (PE in the paper) in the decoder and the deformation
+            estimator.
+        reductions: Image size divided by field size, for each deformation head, the coarse head
+            first. One number: there is only one head (K = 1 in the paper). []: no deformation.
+        widths: Number of channels of each encoder level, from fine to coarse. Each level has half
+            the height and width of the level before it. The last number is also the number of
+            channels of the memory (D in the paper).
+        stem: Factor by which height and width are reduced before the first convolution, by turning
+            blocks of pixels into channels. 1: full resolution, as in the released code. 2: about a
+            quarter of the computing time.
+        upsampling: How the output gets back to the image size if `stem` is above 1. `shuffle` turns
+            channels into blocks of pixels. `resize` interpolates the features. `shuffle` can leave
+            stripes in the reference. The fields then shift the whole reference by half a pixel to
+            blur the stripes.
         skips: Skip connections from the encoder to the decoder. `compressed` passes a few channels
-            of detached features (paper), `full` passes all features (as MNAD), `none` passes
-            nothing.
+            of detached features, as in the paper. `full` passes all features, as in the method
+            MNAD. `none` passes nothing.
         skip_channels: Number of channels that a compressed skip connection passes.
         estimator_sees: Input of the deformation estimator. `past`: the same input as the encoder (x
-            in Eq. 3). `target`: this input and the frame to be predicted.
+            in Eq. 3). `target`: this input, and also the frame to be predicted.
         background: Learn a background template and a foreground mask (Eq. 9).
-        mask: Source of the foreground mask. `encoder` computes it from the finest features of the
-            input, one mask for each channel (released code for Ped2 and Avenue). `decoder` computes
-            it from the memory items, together with the reference image (released code for
-            ShanghaiTech).
-        binary_mask: Round the mask to 0 or 1 (as in the paper), the same for all channels. A mask
-            that is not rounded mixes reference and background, and can then paint an object that
-            the reference does not contain (released code).
+        mask: Where the foreground mask comes from. `encoder`: from the finest features of the
+            input, with a mask for each channel (released code for Ped2 and Avenue). `decoder`: from
+            the memory items, together with the reference (released code for ShanghaiTech).
+        binary_mask: Round the mask to 0 or 1, with the same mask for all channels, as in the paper.
+            A mask that is not rounded (released code) mixes reference and background. So it can
+            draw an object that the reference does not contain.
     """
 
     widths: tuple[int, ...] = (32, 64, 128, 256)
@@ -299,21 +302,22 @@ class ImageModelConfig(TeacherConfig, ModelConfig):
     """The neural network for images (PPDM). Each part can be switched off.
 
     Args:
-        positions: Use the positional embedding PE in the deformation estimator.
-        reductions: One number for each deformation head, the coarse head first: image size divided
-            by field size. [] switches the deformation off. The model is then plain reverse
-            distillation, with a memory if `memory` is true.
-        teacher: The pretrained network whose features the model learns to restore: a name of timm,
-            such as `wide_resnet50_2` or `resnet18`, or of an entry point (`dmad.teachers`). The
-            weights of `tf_efficientnet_lite0` come with dmad.
-        teacher_weights: File of the teacher's weights (.safetensors, or a .pth file that contains
-            only tensors). Without a file, the weights come from an installed package, or timm
-            downloads them.
-        student_widths: Numbers of channels of the student's three stages, from fine to coarse. []:
-            the same as the teacher's (paper). This is only good for a teacher whose features are
-            never negative, such as a ResNet.
+        positions: Use the positional embedding (PE in the paper) in the deformation estimator.
+        reductions: Image size divided by field size, for each deformation head, the coarse head
+            first. []: no deformation. The model is then reverse distillation, with a memory if
+            `memory` is true.
+        teacher: Pretrained network whose features the model learns to restore. Give the name of a
+            network of the package timm, such as `wide_resnet50_2` or `resnet18`, or the name of
+            your own network (docs/guide.md explains how). The weights of `tf_efficientnet_lite0`
+            come with dmad.
+        teacher_weights: File with the weights of the teacher (.safetensors, or a .pth file that
+            contains only tensors). Without a file, the weights come from an installed package, or
+            timm downloads them.
+        student_widths: Number of channels of each of the student's three stages, from fine to
+            coarse. []: the numbers of the teacher, as in the paper. Use [] only for a teacher whose
+            features are never negative, such as a ResNet.
         even_channels: Divide each channel of the teacher's features by its standard deviation over
-            the first training images. Then no channel dominates the distance of the features.
+            the first training images, so that no channel dominates the score.
     """
 
     student_widths: tuple[int, ...] = ()
@@ -332,17 +336,17 @@ class ImageModelConfig(TeacherConfig, ModelConfig):
 
 @dataclass(frozen=True)
 class PatchModelConfig(TeacherConfig):
-    """The bank of normal patches. A patch is what the teacher's features say about one place.
+    """The bank of normal patches. A patch is the teacher's features at one place of an image.
 
     Args:
-        teacher: The pretrained network that computes the features: a name of timm, such as
-            `wide_resnet50_2` or `resnet18`, or of an entry point (`dmad.teachers`). The weights of
-            `tf_efficientnet_lite0` come with dmad.
-        teacher_weights: File of the teacher's weights (.safetensors, or a .pth file that contains
-            only tensors). Without a file, the weights come from an installed package, or timm
-            downloads them.
+        teacher: Pretrained network that computes the features. Give the name of a network of the
+            package timm, such as `wide_resnet50_2` or `resnet18`, or the name of your own network
+            (docs/guide.md explains how). The weights of `tf_efficientnet_lite0` come with dmad.
+        teacher_weights: File with the weights of the teacher (.safetensors, or a .pth file that
+            contains only tensors). Without a file, the weights come from an installed package, or
+            timm downloads them.
         patches: Largest number of patches that are kept. If the images have more, those that
-            differ most from each other are kept. Time and size of the model grow with it.
+            differ most from each other are kept. With more patches, the model is larger and slower.
     """
 
     patches: int = 10_000
@@ -383,22 +387,23 @@ class VideoLossConfig(LossConfig):
     Args:
         gamma1: Weight of the compression loss (Eq. 11).
         gamma2: Weight of the deformation loss (Eq. 11).
-        smoothness: Weight of the smoothness term of Eq. 8. 0 removes it.
-        strength: Weight of the strength term of Eq. 8. 0 removes it (released code: 0.4 on Ped2).
-        smoothness_window: How the smoothness is computed. 0: from differences between neighbouring
-            vectors (paper). An odd number: from the difference between a vector and the mean in a
-            window of this width (similar to the released code, which uses 7 for the coarse and 3
-            for the fine field).
-        gradient: Weight of the gradient difference in Dis (Eq. 10, 12). The squared error has the
-            weight 1.
-        coarse_gradient: Factor by which `gradient` is multiplied for all heads except the last
+        smoothness: Weight of the smoothness term (Eq. 8). 0: no smoothness term.
+        strength: Weight of the strength term (Eq. 8). The released code uses 0.4 on Ped2. 0: no
+            strength term.
+        smoothness_window: How the smoothness is computed. 0: from the differences between
+            neighbouring vectors, as in the paper. An odd number: from the difference between a
+            vector and the mean in a window of this width. This is similar to the released code,
+            which uses 7 for the coarse field and 3 for the fine field.
+        gradient: Weight of the gradient difference in the distance Dis (Eq. 10 and 12). The squared
+            error has the weight 1.
+        coarse_gradient: Factor by which `gradient` is multiplied for all heads except the finest
             (released code: 0.25).
-        background: Weight of the loss that fits the background template to the frames (in
-            the released code, only this loss trains the template).
-        mask_area: Weight of the mean of the foreground mask. It keeps the mask at 0 where the
-            background explains the frame.
-        mask_entropy: Weight of the entropy of the foreground mask. It moves each value of the mask
-            towards 0 or 1 (released code for ShanghaiTech).
+        background: Weight of the loss that fits the background template to the frames. In the
+            released code, only this loss trains the template.
+        mask_area: Weight of a loss that keeps the foreground mask at 0 where the background
+            explains the frame. This loss is the mean of the mask.
+        mask_entropy: Weight of a loss that moves each value of the foreground mask towards 0 or 1
+            (released code for ShanghaiTech). This loss is the entropy of the mask.
     """
 
     gradient: float = 1.0
@@ -415,12 +420,12 @@ class ImageLossConfig(LossConfig):
     Args:
         gamma1: Weight of the compression loss (Eq. 19).
         gamma2: Weight of the deformation loss (Eq. 19).
-        smoothness: Weight of the smoothness terms of Eq. 18. 0 removes them.
-        strength: Weight of the strength terms of Eq. 18. 0 removes them.
-        smoothness_window: How the smoothness is computed. 0: from differences between neighbouring
-            vectors (paper). An odd number: from the difference between a vector and the mean in a
-            window of this width.
-        gamma3: Weight of the cycle consistency (Eq. 17, 19). 0 removes it.
+        smoothness: Weight of the smoothness terms (Eq. 18). 0: no smoothness terms.
+        strength: Weight of the strength terms (Eq. 18). 0: no strength terms.
+        smoothness_window: How the smoothness is computed. 0: from the differences between
+            neighbouring vectors, as in the paper. An odd number: from the difference between a
+            vector and the mean in a window of this width.
+        gamma3: Weight of the cycle loss (Eq. 17 and 19). 0: no cycle loss.
         backward_strength: Include the strength of the backward fields in Eq. 18 (paper: true,
             released code: false).
     """
@@ -449,11 +454,11 @@ class VideoScoreConfig(ScoreConfig):
 
     Args:
         alpha: Weight of the deformation term in the raw score (Eq. 14).
-        choose: At the end of training, choose `weight` by synthetic anomalies that are drawn into
-            the held-out clips.
-        weight: Weight of the deformation term in the calibrated score, the sum of both terms after
-            they are standardised.
-        kernel: Height and width in pixels of the averaging kernel k*.
+        choose: After the training, replace `weight` if another value finds synthetic anomalies
+            clearly better. These anomalies are drawn into the held-out clips.
+        weight: Weight of the deformation term in the calibrated score. This is the score that is
+            compared with the threshold.
+        kernel: Height and width in pixels of the kernel that averages the maps (k* in Eq. 14).
     """
 
     alpha: float = 0.2
@@ -473,9 +478,10 @@ class ImageScoreConfig(ScoreConfig):
 
     Args:
         alpha: Weight of the deformation term (Eq. 22).
-        choose: At the end of training, choose `alpha` by synthetic defects that are drawn into the
+        choose: After the training, choose `alpha` with synthetic defects, which are drawn into the
             held-out images.
-        sigma: Standard deviation in pixels of the Gaussian kernel k*.
+        sigma: Standard deviation in pixels of the Gaussian kernel that smooths the maps (k* in
+            Eq. 22).
         backward_only: Use only the backward fields in Eq. 21 (released code: true).
     """
 
@@ -516,22 +522,23 @@ class TrainConfig(BaseTrainConfig):
     Args:
         epochs: Number of passes over the training data.
         batch_size: Number of samples in a batch.
-        lr: Highest learning rate of AdamW. It falls to zero along a cosine.
-        betas: Decay rates of AdamW's two moments.
+        lr: Highest learning rate of the optimiser AdamW. It falls to zero along a cosine.
+        betas: Decay rates of the two moments of AdamW.
         weight_decay: Weight decay of AdamW.
-        warmup: Number of steps in which the learning rate rises to `lr`. At most half of all steps
-            are used for it.
-        clip: Largest norm of the gradient of all weights together. Longer gradients are shortened
-            to it. 0 does not clip.
-        seed: Random seed of the weights and of the order of samples.
-        precision: `auto` uses bf16 if the machine has fast bf16 arithmetic, else 32-bit floats.
+        warmup: Number of steps at the start in which the learning rate rises to `lr`. It is reduced
+            to half of all steps if it is larger.
+        clip: Largest norm of the gradient of all weights together. Larger gradients are scaled
+            down to this norm. 0: no limit.
+        seed: Random seed for the initial weights and the order of the samples.
+        precision: Numbers for the computation: `fp32` has 32 bits, and `bf16` has 16 bits. `auto`
+            uses bf16 if it is fast on this machine.
         compile: Use `torch.compile`. `auto` uses it on a GPU.
         channels_last: Use the channels-last memory format. `auto` uses it if bf16 is fast.
-        start: Trained model whose weights the training starts from: a run folder, a weights file,
-            or the name of a model that comes with dmad. It must be of the same form. Background
-            templates are not taken from it.
+        start: Trained model whose weights the training starts from, instead of random weights: a
+            run folder, a weights file, or the name of a model that comes with dmad. Its network
+            must have the same settings.
         averaging: Decay rate of a moving average of the weights. The trained model has the average
-            weights. 0: no average. 0.999 averages over about the last 1000 steps.
+            weights. 0.999 averages over about the last 1000 steps. 0: no average.
     """
 
     epochs: int = 60
