@@ -141,7 +141,7 @@ def set_threshold(run: Path, teacher: nn.Module | None = None) -> None:
 
     Args:
         run: Run folder.
-        teacher: As in `load`.
+        teacher: For images: the network that was given to `train` as `teacher`, if any.
     """
     config = read_config(run)
     if not config.data.held_out or "calibration" in read_card(find_model(run)):
@@ -170,7 +170,7 @@ def choose_weight(
         run: Run folder.
         root: Folder of the data set, if it is not in the same place as in training.
         cache: Folder for decoded frames.
-        teacher: As in `load`.
+        teacher: For images: the network that was given to `train` as `teacher`, if any.
 
     Raises:
         DmadError: The run does not exist, or no data was held out from its training.
@@ -203,7 +203,7 @@ def calibrate(
         run: Run folder, exported model, `.safetensors` file, or the name of a model that comes with
             dmad. Such a model cannot be changed, so it needs `out`.
         request: Options of the calibration.
-        teacher: As in `load`.
+        teacher: For images: the network that was given to `train` as `teacher`, if any.
         **fields: Fields of `CalibrationRequest`, such as `false_alarms="1/day"`.
 
     Raises:
@@ -252,7 +252,7 @@ def evaluate(
         root: Folder of the data set, if it is not in the same place as in training.
         cache: Folder for decoded frames.
         out: Folder to write to. None: `RUN/evaluation`.
-        teacher: As in `load`.
+        teacher: For images: the network that was given to `train` as `teacher`, if any.
 
     Raises:
         DmadError: There is no such model or test data, or the labels are missing or all equal.

@@ -75,7 +75,8 @@ def train_categories(
         The folder that holds a run for each category.
 
     Raises:
-        DmadError: A category cannot be trained. The error comes after the other categories.
+        DmadError: A category cannot be trained. The error is raised after all other categories are
+            trained.
     """
     folder, failed = resume or new_run(config, out).folder, []
     for name in names:

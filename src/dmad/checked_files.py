@@ -44,7 +44,11 @@ def read_json(path: Path, advice: str) -> Any:
 
 
 def read_mapping(path: Path, advice: str) -> dict[str, Any]:
-    """Read a JSON file that contains a mapping. Raises as `read_json` does."""
+    """Read a JSON file that contains a mapping, as `read_json` does.
+
+    Raises:
+        DmadError: `read_json` fails, or the file contains no mapping.
+    """
     tree = read_json(path, advice)
     require(isinstance(tree, dict), f"{path} contains no mapping; {advice}")
     assert isinstance(tree, dict)

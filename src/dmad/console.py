@@ -30,7 +30,7 @@ class ConsoleHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write one message to standard error, above a progress bar if there is one.
 
-        A message that cannot be written, such as into a file on a full disk, is lost.
+        A message is lost if it cannot be written, for example because the disk is full.
         """
         prefix = "note: " if record.levelno >= logging.WARNING else ""
         with suppress(OSError):

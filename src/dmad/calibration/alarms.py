@@ -16,11 +16,11 @@ from dmad.errors import require
 class AlarmRule:
     """When an event starts and ends. Every decision uses past frames only.
 
-    A frame is active if its score is at or above `on`, or if the frame before it was active and its
-    score is at or above `off`. Active frames with at most `gap` inactive frames between them belong
-    to the same event. The event raises its alarm at its `minimum`-th active frame; stretches with
-    fewer active frames are dropped. No event starts in the `cooldown` frames after the end of an
-    event. If the score is still at or above `on` after that time, a new event starts. A frame
+    A frame is active if its score is at or above `on`. A frame after an active frame is also active
+    if its score is at or above `off`. Active frames with at most `gap` inactive frames between them
+    belong to the same event. The event raises its alarm at its `minimum`-th active frame; stretches
+    with fewer active frames are dropped. No event starts in the `cooldown` frames after the end of
+    an event. If the score is still at or above `on` after that time, a new event starts. A frame
     without a score (NaN) is not active.
 
     Args:

@@ -157,9 +157,8 @@ class HeldOut:
     def cross_scores(self, weight: float, window: int) -> np.ndarray:
         """Return smoothed scores (N,). Each clip is standardised with the other clips.
 
-        New footage will be standardised with the centre and scale of other clips. To imitate
-        this, each clip here is standardised with the other clips, so that the scores show how much
-        clips differ. NaN: the frame has no score.
+        New footage will be standardised with the centre and scale of other clips. This is imitated
+        here, so that the scores show how much clips differ. NaN: the frame has no score.
 
         Args:
             weight: Weight of the standardised deformation; the reconstruction has weight 1.

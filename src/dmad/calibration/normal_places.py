@@ -19,7 +19,7 @@ MOST_FACTOR = 2.0  # by which an anomaly must be stronger: a larger factor needs
 
 @dataclass(frozen=True)
 class NormalPlaces:
-    """A weight for each place of a view. Both score maps of a frame are multiplied by it.
+    """Weights of the places of a view. Both score maps of a frame are multiplied by them.
 
     Args:
         picture: Base64 of `SIDE` x `SIDE` bytes, row by row. Each byte is 255 times the weight of a

@@ -40,7 +40,7 @@ class SyntheticTerms:
     def levels(self, scorer: Scorer, shape: AlarmShape, fps: float) -> np.ndarray:
         """Return the highest threshold (S,) at which each sequence raises an alarm.
 
-        It is -inf if the sequence raises no alarm at any threshold.
+        The threshold is -inf if the sequence raises no alarm at any threshold.
         """
         return np.array(
             [

@@ -150,8 +150,8 @@ def choose_threshold(
         shape: The settings of an alarm. A budget per image does not use them.
         weight: Weight of the standardised deformation; the reconstruction has weight 1.
         seed: Seed of the bootstrap.
-        synthetic: Terms of synthetic anomalies. They do not change the threshold, but a warning
-            says if it misses them.
+        synthetic: Terms of synthetic anomalies. They do not change the threshold. A warning says if
+            the threshold misses many of them.
     """
     return calibration_of(gather(held_out, budget, shape, weight, synthetic), seed=seed)
 

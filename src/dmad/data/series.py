@@ -62,7 +62,7 @@ def by_clip(
 def causal(scores: np.ndarray, window: int, clip_lengths: np.ndarray | None = None) -> np.ndarray:
     """Replace each score by its mean with the `window` - 1 scores before it in the same clip.
 
-    At the start of a clip there are fewer scores before it. Then the mean of these is used.
+    At the start of a clip, fewer scores exist. There, the mean of the existing scores is used.
 
     Args:
         scores: (N,). A NaN stays NaN and is left out of the means of other frames.

@@ -74,8 +74,8 @@ def hold_out(footage: Footage, data: DataConfig) -> tuple[Footage, Footage]:
 
     Args:
         footage: Normal clips.
-        data: The share to hold out, and the length of a sample: T + 1 frames of a video, or all
-            tiles of an image.
+        data: Settings with the share to hold out and the length of a sample. A sample is `history`
+            + 1 frames of a video, or all tiles of an image.
     """
     trained = [clip for clip in footage.clips if clip.name.startswith(MIXED_PREFIX)]
     normal = [clip for clip in footage.clips if not clip.name.startswith(MIXED_PREFIX)]

@@ -50,8 +50,8 @@ def alarm_metrics(
 
     A true event is a stretch of consecutive abnormal frames in a clip. At least one of these frames
     must have a score. The delay of an event is the time from its first frame to the alarm of the
-    first detected event that overlaps it. It includes the `minimum` frames of the rule. It is 0 if
-    the alarm came before the true event.
+    first detected event that overlaps it. The delay includes the `minimum` frames of the rule. It
+    is 0 if the alarm came before the true event.
 
     Args:
         scores: (N,) larger = more anomalous; NaN if a frame has no score.
@@ -143,7 +143,9 @@ def alarm_curve(
     fps: float,
     points: int = 50,
 ) -> AlarmCurve:
-    """Return `alarm_metrics` at several thresholds. They are scores at geometrically spaced ranks.
+    """Return `alarm_metrics` at several thresholds.
+
+    The thresholds are scores at geometrically spaced ranks.
 
     The difference between `on` and `off` is the same as in the rule.
 
@@ -156,7 +158,7 @@ def alarm_curve(
         points: Largest number of thresholds.
 
     Raises:
-        DmadError: As in `alarm_metrics`.
+        DmadError: The lengths differ, a score is infinite, or `fps` is not above 0.
     """
     thresholds = top_scores(scores, points)
     distance = rule.on - rule.off

@@ -30,8 +30,8 @@ def published(
 ) -> np.ndarray:
     """Return frame scores (N,) after the published post-processing of a data set.
 
-    Larger scores are more anomalous. They are 0 or negative: the protocol scales each channel
-    to 1 for normal frames, and the result is minus the sum of the channels.
+    Larger scores are more anomalous. All scores are 0 or negative. The protocol scales each channel
+    to 1 for normal frames, and the score is minus the sum of the channels.
 
     Args:
         recipe: One of `PROTOCOLS`: `ped2`, `avenue`, `shanghaitech`.

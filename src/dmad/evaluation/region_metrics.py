@@ -126,7 +126,7 @@ def iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def area_under(false_per_frame: np.ndarray, rate: np.ndarray) -> float:
-    """Return the area under the curve of (T,) points, as described above, in [0, 1]."""
+    """Return the area under a curve of (T,) points, as described in this module, in [0, 1]."""
     order = np.lexsort((rate, false_per_frame))
     best_rate = np.maximum.accumulate(rate[order])
     return area_up_to(1, np.append(0, false_per_frame[order]), np.append(0, best_rate))

@@ -101,7 +101,7 @@ class AnomalibMethod:
 
     @property
     def settings(self) -> str:
-        """As `Method.settings`."""
+        """The pretrained network and the length of the training, in words."""
         epochs = f"{self.peers.epochs} epochs"
         return {
             PATCHCORE: f"{self.peers.backbone}, coreset {self.peers.coreset:.0%}",

@@ -35,8 +35,8 @@ def contamination(
     """Train and evaluate DMAD and a baseline with several shares of abnormal training frames.
 
     The baseline is a memory with full skip connections. All models are evaluated on the whole test
-    split, including the frames that they were trained on, because the paper does not state that
-    these are left out. All models hold out the same normal clips.
+    split. This includes the frames that they were trained on, because the paper does not state that
+    such frames are left out. All models hold out the same normal clips.
 
     Args:
         run: Run folder of a video model. Its settings are used.

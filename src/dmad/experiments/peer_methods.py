@@ -95,12 +95,12 @@ class Own:
 
     @property
     def settings(self) -> str:
-        """As `Method.settings`."""
+        """The pretrained network and the length of the training, in words."""
         return f"{plain(self.config)['model']['teacher']}, {self.config.training}"
 
     @property
     def finished(self) -> bool:
-        """As `Method.finished`."""
+        """True if the method is a model that was trained before this experiment."""
         return self.run is not None
 
     def train(self, data: DataConfig, folder: Path) -> Training:
@@ -243,5 +243,5 @@ class DetectorScorer:
         return float(self.detector.config.score.alpha)
 
     def __call__(self, frames: Sequence[np.ndarray]) -> ScoredImages:
-        """As `ImageScorer.__call__`."""
+        """Score images (H, W, 3) uint8, one at a time or in batches."""
         return score_frames(self.detector, frames)

@@ -150,12 +150,12 @@ class Detector:
         Args:
             frames: (H, W, C) uint8 each, oldest first; any number. None stands for missing frames
                 (a gap).
-            scene: As in `__call__`.
+            scene: Name of the view.
             batch: Number of frames that are scored together. 1 has the shortest delay.
 
         Yields:
-            The scored frames in order. The first T frames, and the first T frames after a gap, get
-            no score.
+            The scored frames in order. The first frames (as many as the model needs before a frame)
+            get no score, also after a gap.
         """
         windows = self.window_maker(scene).windows(frames)
         while chunk := list(islice(windows, batch)):
@@ -201,12 +201,13 @@ class Detector:
         """Score the frames of a video, a folder of frames, a camera or a stream one by one.
 
         Args:
-            source: As in `dmad.data.reading.sources.open_source`.
-            scene: As in `__call__`.
+            source: Video file, folder of images, URL or webcam; see
+                `dmad.data.reading.sources.open_source`.
+            scene: Name of the view.
 
         Yields:
-            Each frame with a score. The first T frames, and the first T frames after a gap, have
-            none and are left out.
+            Each frame with a score. The first frames, and the first frames after a gap, have no
+            score and are left out.
         """
         from dmad.inference.streaming import follow
 

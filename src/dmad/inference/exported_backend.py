@@ -30,7 +30,7 @@ class ExportedBackend:
     def __call__(
         self, windows: NDArray[np.uint8], backgrounds: NDArray[np.float32] | None
     ) -> Mapping[str, np.ndarray]:
-        """As `Backend.__call__`. The result has one more entry, `map` (B, H, W)."""
+        """Score a batch; see `Backend.__call__`. The result has one more entry, `map` (B, H, W)."""
         if backgrounds is None and self.templates is not None:
             backgrounds = self.templates[:1]
         rows = []

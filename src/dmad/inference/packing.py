@@ -28,7 +28,7 @@ def pack(model: Network, dtype: torch.dtype) -> Network:
     """Replace the convolutions of a folded network, in place. It then runs only on a CPU.
 
     Args:
-        model: As `fold` returns it.
+        model: The network, as `fold` returns it.
         dtype: Type of weights and features. Fields, warps, distances and scores stay float32.
     """
     for parent in list(model.modules()):

@@ -107,13 +107,13 @@ class AnomalyResult:
     def map(self) -> NDArray[np.float32]:
         """(H, W): the anomaly map of the frame or image with the highest score (`peak`).
 
-        It is Eq. 14 without its maxima, or Eq. 23: the raw score of each pixel, in the size of the
-        model's images. For video, the score of a frame is the sum of the highest averaged values
-        of both terms. The frame is scored again to make its map, which needs PyTorch. The map of
-        another frame or image is `explained(row).map`.
+        The map is Eq. 14 without its maxima, or Eq. 23. It is the raw score of each pixel, in the
+        size of the model's images. For video, the score of a frame is the sum of the highest
+        averaged values of both terms. The frame is scored again to make its map, which needs
+        PyTorch. The map of another frame or image is `explained(row).map`.
 
         Raises:
-            DmadError: As in `explained`.
+            DmadError: No frame has a score, or the result does not come from calling a detector.
         """
         return self.explained().map
 
@@ -144,7 +144,7 @@ class AnomalyResult:
             row: Its index. None: the one with the highest score.
 
         Raises:
-            DmadError: As in `explained`.
+            DmadError: No frame has a score, or the result does not come from calling a detector.
         """
         from dmad.drawing.charts import explanation_figure
 

@@ -1,8 +1,8 @@
 """Imports the runtimes of exported models so that they send no reports of their use.
 
 OpenVINO and NNCF report to an analytics server through the package `openvino_telemetry`. Without
-this package, they send nothing. So its import is made to fail while one of them is imported. ONNX
-Runtime has an environment variable that stops its reports.
+this package, they send nothing. So its import is made to fail while OpenVINO or NNCF is imported.
+ONNX Runtime has an environment variable that stops its reports.
 """
 
 from __future__ import annotations

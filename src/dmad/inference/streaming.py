@@ -66,7 +66,7 @@ class Stream:
 
     Args:
         detector: The model, with the threshold of this view.
-        scene: As in `Detector.__call__`.
+        scene: Name of the view.
         zone: The part of the view that is scored. `ALL`: the zone that is stored with the
             threshold.
     """
@@ -135,8 +135,9 @@ def judge_clip(
 
     Args:
         detector: The model.
-        frames: As in `Detector.judge`. After a gap, the smoothing of the score starts again.
-        scene: As in `Detector.__call__`.
+        frames: (H, W, C) uint8 each, oldest first. None stands for missing frames (a gap). After a
+            gap, the smoothing of the score starts again.
+        scene: Name of the view.
         batch: Number of frames that are scored together.
     """
     stream = Stream(detector, scene)

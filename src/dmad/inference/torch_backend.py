@@ -62,7 +62,7 @@ class TorchBackend:
     def __call__(
         self, windows: NDArray[np.uint8], backgrounds: NDArray[np.float32] | None
     ) -> Mapping[str, np.ndarray]:
-        """As `Backend.__call__`. An entry on a GPU is copied to the CPU when it is read."""
+        """Score a batch; see `Backend.__call__`. GPU arrays are copied when they are read."""
         x, target = to_model(torch.from_numpy(windows).to(self.device))
         if self.bf16:
             x = x.contiguous(memory_format=torch.channels_last)

@@ -83,7 +83,7 @@ def skip_modules(kind: str, widths: Sequence[int], stem: int, channels: int) -> 
     Args:
         kind: "compressed", "full" or "none".
         widths: Channels of each encoder level.
-        stem: As in `Encoder`.
+        stem: Factor by which height and width are reduced before the first level.
         channels: Channels of a compressed skip.
     """
     if kind == "full":
@@ -159,9 +159,9 @@ class Decoder(nn.Module):
         out_channels: Channels of the image, plus those of the mask if the decoder computes it.
         widths: Channels of each encoder level.
         skips: A skip connection for each level, as `skip_modules` returns them.
-        stem: As in the encoder.
+        stem: Factor by which height and width are reduced before the first level.
         positions: Use the positional embedding.
-        upsampling: As in `image_layers`.
+        upsampling: "shuffle" or "resize"; see `image_layers`.
     """
 
     def __init__(
@@ -205,8 +205,8 @@ class EncoderMask(nn.Module):
     Args:
         widths: Channels of each encoder level.
         channels: Channels of the mask.
-        stem: As in the encoder.
-        upsampling: As in `image_layers`.
+        stem: Factor by which height and width are reduced before the first level.
+        upsampling: "shuffle" or "resize"; see `image_layers`.
     """
 
     def __init__(

@@ -139,7 +139,7 @@ def score_plus(output: PPDMOutput, config: ImageScoreConfig) -> Scores:
 def reconstruction_map_plus(output: PPDMOutput) -> Tensor:
     """Eq. 20: A_rec⁺, the feature distance at each pixel of the input image, (B, H, W).
 
-    It is computed for the deformed image, and then deformed back.
+    The distance is computed for the deformed image, and the map is then deformed back.
     """
     aligned_with_deformed = feature_map(output, output.deformed.shape[-1])
     if output.return_field is None:

@@ -73,7 +73,7 @@ class AnnotatedVideo(VideoWriter):
         )
 
     def close(self, complete: bool = True) -> None:
-        """Finish the file. It is removed if it is not complete."""
+        """Finish the file, or remove it if it is not complete."""
         with self._errors_as_warning():
             super().close(complete and self.complete)
 

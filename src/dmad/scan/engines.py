@@ -67,7 +67,7 @@ class ThisProcess:
         self.settings = settings
 
     def run(self, tasks: Iterable[AnyTask]) -> Iterator[Result]:
-        """As `Engine.run`."""
+        """Run tasks, and yield the result of each as soon as it is ready."""
         for task in tasks:
             result = work(self.settings, task)
             yield result
@@ -95,7 +95,7 @@ class Processes:
         self._crashes: Counter[str] = Counter()
 
     def run(self, tasks: Iterable[AnyTask]) -> Iterator[Result]:
-        """As `Engine.run`.
+        """Run tasks, and yield the result of each as soon as it is ready.
 
         Raises:
             DmadError: The model cannot be loaded.

@@ -1,8 +1,8 @@
 """Cuts long films and folders of frames into stretches, and reads their frames.
 
-The frames of a stretch get the scores that they would have in one pass over the whole film:
-decoding starts early enough, and the frames before the stretch fill the past of the model and of
-the score. A film is cut at keyframes. A folder of frames can be cut anywhere.
+The frames of a stretch get the same scores as in one pass over the whole film. For this, decoding
+starts before the stretch. The model and the averaged score use the frames before the stretch as
+past frames. A film is cut at keyframes. A folder of frames can be cut anywhere.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The plan of a scan: which sources there are, which are finished, and which tasks are left.
 
-It is a temporary SQLite file, so that an archive of any size needs little memory. It is made again
-at each start, from the archive and from the files of the finished tasks. Nothing else is stored.
+It is a temporary SQLite file, so that an archive of any size needs little memory. The plan is made
+again at each start, from the archive and from the files of the finished tasks. Nothing else is
+stored.
 """
 
 from __future__ import annotations

@@ -56,7 +56,10 @@ class RayEngine:
         context.max_errored_blocks = -1  # a task whose result is missing is left out
 
     def run(self, tasks: Iterable[AnyTask]) -> Iterator[Result]:
-        """As `Engine.run`. Long films are cut first, by tasks that do not load the model."""
+        """Run tasks, and yield the result of each as soon as it is ready.
+
+        Long films are cut first, by tasks that do not load the model.
+        """
         left = list(tasks)
         if left and isinstance(left[0], Task):
             left = self._with_stretches(left)

@@ -39,8 +39,8 @@ class Views:
         calibration: The threshold of the model, if it has one.
         cameras: Cameras with their own scene, threshold, zone and frame rate. Their `source` says
             which files belong to them: a folder, a pattern of paths, or the name of a view.
-        scene: Name of the view of all sources that belong to no camera. "": the name of the view,
-            if the model was trained on a view of this name; else the only view of the model.
+        scene: Name of the view of all sources that belong to no camera. "": the view with the name
+            of the folder, if the model was trained on it; else the only view of the model.
     """
 
     def __init__(

@@ -80,7 +80,7 @@ class BackendInTurns:
     def __call__(
         self, windows: NDArray[np.uint8], backgrounds: NDArray[np.float32] | None
     ) -> Mapping[str, np.ndarray]:
-        """As `Backend.__call__`."""
+        """Score a batch in the thread of the watch; see `Backend.__call__`."""
         return self._turns.take(lambda: self._backend(windows, backgrounds))
 
 

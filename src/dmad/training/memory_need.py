@@ -48,7 +48,7 @@ def training_bytes(
 ) -> int:
     """Estimate the memory of one training step, in bytes. 0 if it is not known.
 
-    It is the memory of the weights, of their gradients and optimiser, and of the results that the
+    This is the memory for the weights, their gradients, the optimiser, and the results that the
     backward pass needs. The step is computed with fake tensors, which have only a shape.
     """
     kept: dict[int, tuple[Tensor, int]] = {}  # by storage; the tensors must stay alive

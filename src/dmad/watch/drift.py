@@ -13,9 +13,9 @@ LIMIT = 2.0  # there is drift if the median is above this, or below its negative
 class RecentScores:
     """The calibrated scores of the last minutes outside of events, one per second.
 
-    A calibrated score is the weighted sum of two standardised terms: each term minus its median at
-    calibration, divided by its robust deviation (1.4826 times the median absolute deviation). So
-    it is usually near 0.
+    A calibrated score is the weighted sum of two standardised terms. To standardise a term, its
+    median at calibration is subtracted, and the result is divided by its robust deviation (1.4826
+    times the median absolute deviation). So a calibrated score is usually near 0.
 
     Args:
         seconds: For how many seconds scores are kept.

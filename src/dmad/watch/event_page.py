@@ -68,8 +68,9 @@ class EventPage:
     """A sink that keeps `index.html` of a folder up to date.
 
     The page shows the events in the messages: the earlier ones of `events.jsonl`, and those that
-    are sent. It is written in a thread of its own: at the start, when an event begins or ends, and
-    when the film of an event is complete. If it cannot be written, there is a warning and no error.
+    are sent. A separate thread writes the page: at the start, when an event begins or ends, and
+    when the film of an event is complete. If the page cannot be written, there is a warning and no
+    error.
 
     Args:
         folder: The folder of `dmad watch`, with `events.jsonl` and the films.

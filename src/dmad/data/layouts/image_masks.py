@@ -70,7 +70,7 @@ def check_masks(files: Sequence[ImageFile], unused: Sequence[str]) -> Images:
 
     Args:
         files: The images that are tested, with their masks.
-        unused: Names of the masks that belong to no image. They are noted too.
+        unused: Names of the masks that belong to no image. Each gets a note too.
     """
     notes, checked = [], []
     for file in files:

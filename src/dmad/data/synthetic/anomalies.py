@@ -67,8 +67,8 @@ def sequences(footage: Footage, past: int, count: int, kind: Kind, seed: int = 0
     """Choose random sequences from normal clips, and make one place in each abnormal.
 
     Args:
-        footage: Normal clips. Clips shorter than 3 T + 1 frames are not used.
-        past: T, the number of frames before the last frame of a sequence.
+        footage: Normal clips. Clips shorter than 3 `past` + 1 frames are not used.
+        past: Number T of frames before the last frame of a sequence.
         count: Number of sequences.
         kind: `normal`: nothing is changed. `fast`: objects in the place move at two or three times
             their speed. `large`: these objects are also enlarged.
@@ -96,8 +96,8 @@ def variant_sequences(
     """Choose random sequences from normal clips, and put an anomaly of a variant into each.
 
     Args:
-        footage: Normal clips. Clips shorter than 3 T + 1 frames are not used.
-        past: T, the number of frames before the last frame of a sequence.
+        footage: Normal clips. Clips shorter than 3 `past` + 1 frames are not used.
+        past: Number T of frames before the last frame of a sequence.
         count: Number of sequences.
         variant: Kind and strength of the anomaly.
         seed: Seed of the choice.

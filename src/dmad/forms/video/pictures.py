@@ -357,7 +357,7 @@ class HighestPictures:
     def offer(self, picture: Picture) -> None:
         """Keep a picture if its score is among the highest.
 
-        It replaces pictures with lower scores that are nearer than `apart`.
+        It replaces pictures with lower scores that are less than `apart` frames away.
         """
         near = [p for p in self.pictures if abs(p.index - picture.index) < self.apart]
         if any(p.score > picture.score for p in near):

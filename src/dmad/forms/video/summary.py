@@ -95,8 +95,8 @@ def summarise(
 def result_tables(evaluation: Evaluation, layout: str) -> tuple[list[Table], list[str]]:
     """Return the tables of results, and the titles of those that are folded at first.
 
-    The table of the published protocol is for comparisons with the literature. So for other data
-    than the published data sets, it is the last one and folded.
+    The table of the published protocol is for comparisons with the literature. So for data that is
+    not a published data set, this table comes last and is folded.
     """
     tables = ledger_tables(evaluation.ledger.rows)
     if layout in PUBLISHED:
