@@ -100,7 +100,7 @@ def bench(what: What, sizes: Sequence[int], rounds: int = ROUNDS, frames: int = 
 
 
 def make_jobs(what: What, size: int, frames: int, folder: Path) -> tuple[Job, Job]:
-    """Return a job in plain 32-bit PyTorch, and the same job as dmad runs it."""
+    """Return two jobs that do the same work: in plain 32-bit PyTorch, and as dmad runs it."""
     if what == "images":
         config: Config = changed(recipes.images(), size=size)
         return image_job(config, False, folder), image_job(config, True, folder)

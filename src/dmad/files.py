@@ -196,7 +196,7 @@ def _reserve(descriptor: int, size: int) -> None:
 def csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Return a table as the text of a CSV file.
 
-    A cell that a spreadsheet would take for a formula begins with an apostrophe.
+    A cell that a spreadsheet would take for a formula gets an apostrophe at its start.
     """
     text = io.StringIO()
     writer = csv.writer(text)

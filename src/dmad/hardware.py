@@ -35,8 +35,8 @@ def default_device() -> Literal["cuda", "cpu"]:
 def has_fast_bf16(device: str) -> bool:
     """Return True if the hardware computes in bfloat16, a number format of 16 bit.
 
-    GPUs since 2020 and CPUs with AMX or AVX-512 BF16 do. Other hardware emulates bfloat16, which is
-    about ten times slower than 32 bit.
+    This hardware is: GPUs since 2020, and CPUs with AMX or AVX-512 BF16. Other hardware emulates
+    bfloat16, which is about ten times slower than 32 bit.
 
     Args:
         device: Type of the device, `cuda` or `cpu`.
@@ -138,7 +138,7 @@ def set_process_defaults() -> None:
 
 
 def return_freed_memory() -> None:
-    """Give the memory that was freed so far back to the system, for example after a model was read.
+    """Return freed memory to the system, for example after a model was read.
 
     The command line calls this.
     """

@@ -21,7 +21,7 @@ LOCK = ".dmad.lock"
 
 @contextmanager
 def locked(folder: Path, name: str = LOCK) -> Iterator[None]:
-    """Make a folder, and keep other processes of dmad from writing into it in a `with` block.
+    """Make a folder. In a `with` block, keep other processes of dmad from writing into it.
 
     Unfinished files that killed processes left in the folder are removed. The lock ends with the
     process, even if it is killed. If the file system has no locks, there is a warning.
@@ -32,7 +32,7 @@ def locked(folder: Path, name: str = LOCK) -> Iterator[None]:
 
     Raises:
         DmadError: The folder cannot be written, or another process has locked it. The message names
-            this process.
+            that process.
     """
     from filelock import FileLock, Timeout
 

@@ -298,7 +298,7 @@ def library_versions() -> dict[str, str]:
 def without_local_paths(card: Mapping[str, Any]) -> dict[str, Any]:
     """Return a copy of a card without paths of this machine.
 
-    Of `train.start`, the file name is kept.
+    Of `train.start`, only the file name is kept.
     """
     copy = deepcopy(dict(card))
     config = copy["config"]

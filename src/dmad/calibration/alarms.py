@@ -123,7 +123,7 @@ class EventFinder:
 
     @property
     def current(self) -> Event | None:
-        """The event in progress; its end and peak may still change. None before its alarm."""
+        """The event in progress; its end and peak may still change. None before the alarm."""
         return self._candidate if self._active_frames >= self.rule.minimum else None
 
     def add_score(self, score: float) -> Event | None:

@@ -82,7 +82,7 @@ class HeldOut:
         write_atomically(path, content.getvalue())
 
     def joined(self, other: HeldOut) -> HeldOut:
-        """Return these clips and then the clips of `other`.
+        """Return footage with these clips, followed by the clips of `other`.
 
         Raises:
             DmadError: The frame rates differ.
@@ -190,9 +190,9 @@ class HeldOut:
 
         From a few clips, it is not known well how much clips differ. The margin is a factor times
         the standard deviation of the median scores of the clips. The deviation is corrected,
-        because each clip is left out once. In it, a long clip counts more than a short one. The
-        factor is the 90 % quantile of Student's t minus the 90 % quantile of the normal
-        distribution: 1.8 for two clips, 0.25 for five, 0.01 for a hundred.
+        because each clip is left out once. A long clip counts more than a short one. The factor is
+        the 90 % quantile of Student's t minus the 90 % quantile of the normal distribution: 1.8 for
+        two clips, 0.25 for five, 0.01 for a hundred.
 
         Args:
             scores: (N,) from `cross_scores`. The margin has the same unit.

@@ -29,7 +29,7 @@ class CalibrationStore:
     """The files of a calibration.
 
     Args:
-        files: The model.
+        files: The files of the model.
         out: The calibration's own file. None: the calibration is in the card of the model.
     """
 

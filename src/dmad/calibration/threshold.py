@@ -68,7 +68,7 @@ class Evidence:
 
     @cached_property
     def scorer(self) -> Scorer:
-        """The scorer of new footage: fitted to all clips."""
+        """The scorer for new footage, fitted to all clips."""
         held = self.held_out
         window = self.shape.window(held.fps)
         return Scorer.fit(held.reconstruction, held.deformation, self.weight, window)
@@ -97,7 +97,7 @@ class Evidence:
 
     @cached_property
     def levels_found(self) -> np.ndarray | None:
-        """(S,) highest threshold that finds each synthetic anomaly. None without anomalies."""
+        """(S,) highest threshold that finds each synthetic anomaly; None if there are none."""
         if self.synthetic is None:
             return None
         return self.synthetic.levels(self.scorer, self.shape, self.held_out.fps)
@@ -109,7 +109,7 @@ class Evidence:
 
     @cached_property
     def margin(self) -> float:
-        """How much few clips raise the threshold and its interval."""
+        """How much the threshold and its interval are raised because there are few clips."""
         return 0.0 if self.is_image else self.held_out.few_clips_margin(self.scores)
 
     @property
@@ -176,7 +176,7 @@ def calibration_of(
     lowest: float | None = None,
     seed: int = 0,
 ) -> Calibration:
-    """Return a calibration.
+    """Return the calibration for a threshold that is chosen or given.
 
     Args:
         evidence: The footage and its scores.
@@ -289,7 +289,7 @@ def missed_warnings(evidence: Evidence, threshold: float) -> list[str]:
 
 
 def found_text(evidence: Evidence, threshold: float) -> str:
-    """Return text that says how many synthetic anomalies are found; "" without them."""
+    """Return text that says how many synthetic anomalies are found; "" if there are none."""
     synthetic, levels = evidence.synthetic, evidence.levels_found
     if synthetic is None or levels is None:
         return ""

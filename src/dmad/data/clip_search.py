@@ -105,7 +105,7 @@ def without_dates(folders: Sequence[str]) -> list[str]:
 
 
 def note_on_views(clips: Sequence[FoundClip]) -> list[str]:
-    """Say which folders are taken as views, if there are several, and which are dates."""
+    """Return a note that says which folders are taken as views, and if some are dates."""
     views = sorted({clip.view for clip in clips if clip.view})
     named = sum(len(without_dates(clip.folders)) for clip in clips)
     has_dates = named < sum(len(clip.folders) for clip in clips)

@@ -54,7 +54,7 @@ class ImageLook:
 
     @property
     def side(self) -> float:
-        """Side in pixels of a square with as many pixels."""
+        """Side in pixels of a square with the same number of pixels as the image."""
         return float((self.width * self.height) ** 0.5)
 
 
@@ -74,7 +74,7 @@ class ImageTraits:
 
     @classmethod
     def from_card(cls, entry: Mapping[str, Any] | None) -> ImageTraits | None:
-        """The traits in the entry of a model's card; None without an entry."""
+        """The traits in the entry of a model's card; None if there is no entry."""
         return None if entry is None else dataclass_from(cls, entry, CARD_ENTRY)
 
     def misfit(self, look: ImageLook) -> str:
@@ -121,7 +121,7 @@ def look_of(file: ImageFile, frames: Sequence[Frame] | Frames, megapixels: float
 
 
 def with_value_range(data: DataConfig, training: Sequence[ImageFile]) -> DataConfig:
-    """Compute which pixel values become black and white, if the settings do not say it.
+    """Compute which pixel values become black and white, if the settings do not state this.
 
     Args:
         data: The settings. If `white` is 0, the range is computed.
@@ -157,7 +157,7 @@ def traits_of(footage: Footage, files: Mapping[str, ImageFile], data: DataConfig
 
     Args:
         footage: The images, a clip each.
-        files: Their files, by the names of the clips.
+        files: The files of the images, by the names of the clips.
         data: The settings, with the range of the pixel values.
     """
     looks = [
@@ -185,7 +185,8 @@ def notes_on_training(footage: Footage, traits: ImageTraits, root: Path) -> list
     """Return notes on training images with only one value, and on images of different kinds.
 
     Raises:
-        DmadError: In all images all pixels are equal, or some look like masks and others do not.
+        DmadError: In every image all pixels are equal, or some images look like masks and others do
+            not.
     """
     shares = {clip.name: _main_share(footage.frames[clip.span]) for clip in footage.clips}
     empty = [name for name, share in shares.items() if share == 1]

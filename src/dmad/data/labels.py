@@ -181,7 +181,7 @@ def normal_clips(split: Split, footage: Footage, fps: float = 0.0) -> Footage:
     Args:
         split: The clips and their labels.
         footage: The decoded clips.
-        fps: As for `align`.
+        fps: Frame rate for clips that do not state one; 0 if unknown.
 
     Raises:
         DmadError: Labels do not fit the decoded clips, or no clip is left.

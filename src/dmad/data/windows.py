@@ -88,7 +88,7 @@ class Windows(Dataset[Batch]):
 
 
 class EpochSampler(DistributedSampler[Any]):
-    """Gives the indices of shuffled windows, which contain the number of the epoch."""
+    """Gives the indices of shuffled windows. They contain the epoch; see `Windows`."""
 
     def __iter__(self) -> Iterator[Any]:
         """Return the indices of this process and epoch, as `Windows` wants them."""

@@ -21,7 +21,7 @@ def template(package: str, name: str, base: str = "") -> Template:
     Args:
         package: Package that contains it, such as "dmad.report".
         name: Its file name.
-        base: Package that contains the template that it extends, if this is another one.
+        base: Package of the template that it extends, if this is another package.
     """
     roots = [one.partition(".") for one in (package, base) if one]
     environment = Environment(

@@ -37,7 +37,7 @@ def thumbnails(
 
     Args:
         series: The scores of each clip.
-        threshold: The threshold of the scores, which is on the scale too.
+        threshold: The threshold of the scores. The scale includes it.
         width: Width in SVG units, and the largest number of points of a curve.
     """
     values = [one.score[np.isfinite(one.score)] for one in series]

@@ -64,7 +64,7 @@ class VideoWriter:
         an error, the video is deleted when it is closed.
 
         Raises:
-            DmadError: The image has another size than the first, or an earlier one failed.
+            DmadError: The image has another size than the first image, or an earlier image failed.
             OSError: The video cannot be written, for example because the disk is full.
         """
         require(not self._failed, f"{self.path} cannot be continued after an error")
@@ -128,7 +128,7 @@ def annotate(image: NDArray[np.uint8], lines: Sequence[str], size: int = 0) -> N
     Args:
         image: (H, W), (H, W, 1) or (H, W, 3), uint8. Text is readable in images of at least about
             128 pixels.
-        lines: Lines of text, such as the score, the frame and the time. It may be empty.
+        lines: Lines of text, such as the score, the frame and the time. The list may be empty.
         size: Size of the letters in pixels. 0 chooses a size for the height of the image.
 
     Returns:

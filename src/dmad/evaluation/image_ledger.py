@@ -58,7 +58,7 @@ def image_rows(block: BlockName, signal: str, values: np.ndarray, labels: np.nda
 
 
 def threshold_rows(signal: str, rejected: np.ndarray, labels: np.ndarray) -> list[Row]:
-    """Return recall and false-positive rate. `rejected` (N,) is bool."""
+    """Return recall and false-positive rate. `rejected` (N,) is True for rejected images."""
     return [
         share_row(signal, "recall", rejected[labels == 1], "abnormal"),
         share_row(signal, "false_positive_rate", rejected[labels == 0], "good"),
@@ -71,7 +71,7 @@ def share_row(signal: str, metric: str, rejected: np.ndarray, kind: str) -> Row:
     Args:
         signal: Name of the signal.
         metric: Name of the metric.
-        rejected: (N,) bool.
+        rejected: (N,) bool, True for rejected images.
         kind: Kind of the images for the note: "good" or "abnormal".
     """
     count, total = int(rejected.sum()), len(rejected)

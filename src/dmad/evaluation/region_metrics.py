@@ -69,8 +69,8 @@ def region_criteria(
 
     Args:
         frames: A score map (H, W) and a mask (H, W) for each frame. Larger scores are more
-            anomalous; masks are True for abnormal pixels. It is iterated twice, so it may load
-            frames one by one; no map is kept.
+            anomalous; masks are True for abnormal pixels. `frames` is iterated twice and may load
+            frames one by one. No map is kept.
         clip_lengths: Number of frames of each clip.
         points: Approximate number of thresholds. Half of them are quantiles of the maxima of the
             frames, half are quantiles of scores at geometrically spaced ranks of each frame.

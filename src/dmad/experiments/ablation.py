@@ -131,7 +131,7 @@ def ablation(
 
 
 def parts_grid(base: TrainedConfig) -> Grid:
-    """Return the grid in which one part of the model is left out at a time."""
+    """Return the grid of variants, each without one part of the model."""
     variants, columns = PARTS[base.form](base), COLUMNS[base.form]
     if base.form != "video":
         return Grid("ablation", variants, columns)

@@ -72,7 +72,7 @@ class ScoredFootage:
     labels: np.ndarray  # (N,) 1 = abnormal
 
     def clips(self, chosen: np.ndarray) -> ScoredFootage:
-        """Return some clips. `chosen` (K,) is True for each of them."""
+        """Return the clips for which `chosen` (K,) is True."""
         terms = self.terms
         frames = np.repeat(chosen, terms.clip_lengths)
         return ScoredFootage(
@@ -244,7 +244,7 @@ def split_test(detector: Detector, data: DataConfig) -> BudgetTest:
 def scored_footage(
     results: list[AnomalyResult], fps: float, labels: np.ndarray | None = None
 ) -> ScoredFootage:
-    """Join the results of several clips. Without labels, all frames are normal."""
+    """Join the results of several clips. Without labels, all frames count as normal."""
     joined = AnomalyResult.join(results)
     lengths = np.array([len(result.score) for result in results])
     terms = HeldOut(joined.reconstruction, joined.deformation, lengths, fps)

@@ -68,7 +68,7 @@ class Effort:
         return fit_to_budget(kept, self.budget / max(1, len(self.seeds)), out)
 
     def runs(self, variants: Variants, out: Path) -> list[PlannedRun]:
-        """Return a planned run for each variant and seed. Its folder is inside `out`."""
+        """Return a planned run for each variant and seed. Each run has a folder inside `out`."""
         runs = []
         for title, config in variants.items():
             for seed in self.seeds or [config.train.seed]:

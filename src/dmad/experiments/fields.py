@@ -50,7 +50,10 @@ class MovingPixels:
         return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
     def cells(self) -> tuple[str, ...]:
-        """Return the mean displacement, and the shares that reference and prediction explain."""
+        """Return the mean displacement, and the shares of motion that both pictures explain.
+
+        The pictures are the reference and the prediction.
+        """
         if not len(self.motion):
             return ("–",) * 4
         motion = self.motion.sum()

@@ -193,9 +193,9 @@ def clip_of_frame(test: LabelledFootage, frame: int) -> Clip:
 def frames_of_fig7(scores: np.ndarray, test: LabelledFootage) -> list[int]:
     """Return the frames with the highest score of four abnormal events, and two normal frames.
 
-    A normal frame is the one with the median score of its clip. Events and normal frames are spread
-    over the clips. Without labels, each clip is used as an event, and the four events with the
-    highest scores are chosen.
+    In a clip, the normal frame is the frame with the median score. Events and normal frames are
+    spread over the clips. Without labels, each clip is used as an event, and the four events with
+    the highest scores are chosen.
     """
     scored = np.isfinite(scores)  # the first frames of a clip have none, so events end there
     abnormal = normal = scored

@@ -85,7 +85,7 @@ class Own:
 
     Args:
         config: All settings, of images.
-        run: The finished run. None: one is trained.
+        run: The finished run. None: a run is trained.
         name: Name in the table, such as "dmad images". No two methods have the same name.
     """
 
@@ -147,7 +147,7 @@ def train_run(config: Config, run: Path) -> float:
     """Train a run, and set its threshold.
 
     Returns:
-        The processor minutes of the training. NaN if the run was started before.
+        The processor minutes of the training. NaN if an earlier call started the training.
     """
     started, start = run.exists(), time.process_time()
     if not has_model(run):
@@ -208,9 +208,9 @@ def numbered(methods: Sequence[Own]) -> list[Own]:
 
 
 def shared_data(own: Sequence[Own]) -> ImageDataConfig:
-    """Return the data settings that all methods share. They are general settings of images.
+    """Return the data settings of images that all methods share.
 
-    So images are held out, even if the settings of a patch bank hold none out.
+    They hold out images, even if the settings of a patch bank hold none out.
     """
     data = own[0].config.data
     return ImageDataConfig(

@@ -100,7 +100,7 @@ def peers(
 
     Args:
         methods: The methods.
-        data: The images of all methods.
+        data: The data settings of all methods.
         out: Folder to write to.
         run: Calls a function. By default, it does so in a new process.
 

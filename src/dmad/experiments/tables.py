@@ -50,7 +50,7 @@ def print_table(table: Table) -> None:
 
 
 def move_shared_columns(table: Table) -> Table:
-    """Move columns with one value for all rows to the title. The first column stays."""
+    """Move columns with the same value in all rows to the title. The first column stays."""
     if len(table.rows) < 2:
         return table
     kept, shared = [0], []

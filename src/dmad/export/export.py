@@ -247,7 +247,8 @@ def write_graph(
     Args:
         backend: The PyTorch model, on the CPU and with `fast=False`.
         format: Runtime for which the graph is written.
-        precision: The graph is the same for fp32 and bf16. The runtime computes it in bf16 later.
+        precision: The graphs for fp32 and bf16 are the same. For bf16, the runtime computes in
+            bf16.
         folder: Folder to write to.
         inputs: Real inputs of the graph. int8 takes its value ranges from them.
     """
@@ -316,9 +317,9 @@ def check_synthetic(report: ExportReport, change: SyntheticChange, loss: float) 
     """Add the comparison on synthetic anomalies to a report.
 
     Raises:
-        DmadError: The AUROC falls by more than `loss`, and by more than `CHANCE_PAIRS` pairs can
-            change it. Or the scores of the anomalies are below `LEAST_KEPT` times the scores in
-            PyTorch.
+        DmadError: The AUROC falls by more than `loss`, which is at least `CHANCE_PAIRS` divided by
+            the number of pairs. Or the scores of the anomalies are below `LEAST_KEPT` times the
+            scores in PyTorch.
     """
     before, after = change.auroc_pytorch, change.auroc
     loss = max(loss, CHANCE_PAIRS / change.pairs)

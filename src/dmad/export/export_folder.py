@@ -20,7 +20,7 @@ def check_folder(out: Path) -> None:
     """Check that an export may be written into a folder.
 
     Raises:
-        DmadError: It contains a trained model, or files of another program.
+        DmadError: The folder contains a trained model, or files of another program.
     """
     weights = out / "model.safetensors"
     require(not weights.exists(), f"{out} contains a trained model; give another --out DIR")
@@ -62,7 +62,7 @@ def replace_export(folder: Path, out: Path) -> None:
 
 
 def finish_export(out: Path) -> None:
-    """Restore the earlier export if its replacement was interrupted; else remove its copy."""
+    """If a replacement was interrupted, restore the earlier export; else remove its copy."""
     earlier = _earlier(out)
     if earlier.is_dir() and out.exists():
         shutil.rmtree(earlier)

@@ -51,7 +51,7 @@ class Graph(nn.Module):
 
 
 class FixedPositions(nn.Module):
-    """A convolution over PE(x). The part of the positions is a sum of a row and a column."""
+    """A convolution over PE(x). The positions add the sum of one row and one column."""
 
     def __init__(self, conv: CoordConv2d) -> None:
         super().__init__()

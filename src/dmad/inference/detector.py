@@ -236,7 +236,7 @@ def check_frames(frames: np.ndarray, data: DataConfig) -> None:
     """Check that frames are (N, H, W, C) uint8, with the size and channels of the settings.
 
     Raises:
-        DmadError: Shape or type is wrong, or there are fewer than T + 1 frames.
+        DmadError: Shape or type is wrong, or there are fewer than `history` + 1 frames.
     """
     shape = (data.size, data.size, data.channels)
     advice = f"give uint8 (N, {data.size}, {data.size}, {data.channels}), which "

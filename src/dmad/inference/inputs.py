@@ -68,8 +68,8 @@ def aspect_of(given: Given) -> float:
     """Return width divided by height of a clip or an image; 1 if it is unknown.
 
     Args:
-        given: What a user gives to a detector. Frames in one array (N, H, W, C) are unknown: the
-            user has resized them.
+        given: What a user gives to a detector. The ratio is unknown for frames in one array (N, H,
+            W, C), because the user has resized them.
     """
     if isinstance(given, str | Path):
         from dmad.data.reading.decode import aspect_ratio

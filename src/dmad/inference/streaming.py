@@ -80,7 +80,7 @@ class Stream:
         self.restart()
 
     def restart(self) -> None:
-        """Forget the last frames, because frames are missing after them. Keep the template."""
+        """Forget the past frames, because frames are missing now. Keep the template."""
         self.window_maker.restart()
         calibration = self.detector.calibration
         self._calibrated_score = calibration.live() if calibration else None

@@ -53,7 +53,7 @@ class WindowMaker:
         return self._past.median() if self._past.seen else None
 
     def restart(self) -> None:
-        """Forget the last frames, because frames are missing after them. Keep the template."""
+        """Forget the past frames, because frames are missing now. Keep the template."""
         self._frames.clear()
 
     def add_frame(self, frame: Frame) -> Window | None:

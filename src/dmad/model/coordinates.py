@@ -28,8 +28,8 @@ def coordinates(height: int, width: int, like: Tensor, place: Place | None = Non
         place: The crops that the grid covers. None: it covers whole frames.
 
     Returns:
-        (1, 2, height, width), with a place (B, 2, height, width); channel 0 = x (right), 1 = y
-        (down).
+        (1, 2, height, width) without a place, else (B, 2, height, width); channel 0 = x (right), 1
+        = y (down).
     """
     x = torch.linspace(-1, 1, width, device=like.device)  # in 32 bit: 16 bit rounds too much
     y = torch.linspace(-1, 1, height, device=like.device)
@@ -50,7 +50,7 @@ def _in_whole_frame(grid: Tensor, place: Place) -> Tensor:
 
 
 def crop(images: Tensor, place: Place) -> Tensor:
-    """Return the crop at its place of each whole frame: (B, C, H, W) to (B, C, crop, crop)."""
+    """Cut the crop out of each whole frame, at its place: (B, C, H, W) to (B, C, crop, crop)."""
     steps = torch.arange(place.crop, device=images.device)
     columns, rows = (place.corner[:, :, None] + steps).unbind(1)
     sample = torch.arange(len(images), device=images.device)[:, None, None]

@@ -82,7 +82,7 @@ class PDM(nn.Module):
             target: (B, C, H, W), the frame that the deformed prototype should match.
             background: (B, C, H, W), the template of each sample's view. None: the template of the
                 first view.
-            place: Where the images are in the whole frame, if they are crops of it.
+            place: Where the images are in the whole frames, if they are crops.
         """
         features = self.encoder(x)
         z_e = features[-1]

@@ -43,7 +43,7 @@ class Moment:
 
     @property
     def alternative(self) -> str:
-        """The text instead of the picture, for those who cannot see it."""
+        """The text that replaces the picture for people who cannot see it."""
         return f"Frame of {self.clip} at {player_time(self.peak)}, with heat over it"
 
 
@@ -138,7 +138,7 @@ def event_moments(
     Args:
         scores: The scores of the clip.
         clip: Name of its folder.
-        film: The folder has an annotated video.
+        film: True if the folder has an annotated video.
         pictures: The pictures of the events.
     """
     moments = []
@@ -165,7 +165,7 @@ def highest_moments(pictures: Iterable[Picture], clip: str, film: bool, fps: flo
     Args:
         pictures: The frames.
         clip: Name of its folder.
-        film: The folder has an annotated video.
+        film: True if the folder has an annotated video.
         fps: Frames per second.
     """
     return [
@@ -183,12 +183,12 @@ def highest_moments(pictures: Iterable[Picture], clip: str, film: bool, fps: flo
 
 
 def film_link(clip: str, seconds: float) -> str:
-    """Return the relative address of the annotated video, a little before a time in it."""
+    """Return a relative address that opens the annotated video a little before a time."""
     return f"{link_to(clip, FILM)}#t={max(seconds - LEAD_IN, 0.0):.1f}"
 
 
 def larger_part(scores: ClipScores, frame: int) -> str:
-    """Say which term is the larger part of the score of a frame: "error" or "deformation".
+    """Return which term is the larger part of a frame's score: "error" or "deformation".
 
     Without a threshold, the result is empty: only a calibration makes both terms comparable.
     """

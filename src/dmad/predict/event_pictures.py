@@ -33,7 +33,8 @@ class EventPictures:
 
         Args:
             score: The calibrated score.
-            after_gap: Frames are missing before this one, so that an event before it has ended.
+            after_gap: True if frames are missing before this one, so that an earlier event has
+                ended.
 
         Returns:
             True if this frame has the highest score of the current stretch so far.

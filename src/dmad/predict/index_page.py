@@ -92,7 +92,7 @@ def is_replaceable(path: Path, verb: str) -> bool:
 
 
 def link_to(*parts: str) -> str:
-    """Return the relative address of a file below the page, given by the parts of its path."""
+    """Return the relative address of a file below the page, from the parts of its path."""
     return quote(os.fsencode("/".join(parts)))
 
 

@@ -98,7 +98,7 @@ class OutputFolder:
         write_atomically(self._manifest, "\n".join([*lines, ""]))
 
     def remove_unfinished(self, name: str) -> None:
-        """Remove the files that killed processes left in a folder of results and all below it."""
+        """Remove the files that killed processes left in a folder of results and below it."""
         if self._inside(f"{name}/file") is None:
             return
         for place, _, _ in os.walk(self.folder / name):

@@ -48,7 +48,7 @@ class Source:
 def find_sources(
     archives: Sequence[str], judges: Judges, skipped_folder: str = ""
 ) -> Iterator[Source]:
-    """Yield everything in archives, in natural order, without keeping a list of it.
+    """Yield everything in archives, in natural order, without a list in memory.
 
     Args:
         archives: Folders, files, patterns with `*`, lists of paths (.txt, .csv or .parquet), and
@@ -157,7 +157,7 @@ class _Search:
 
 
 def read_list(path: str) -> Iterator[tuple[str, str]]:
-    """Yield the paths of a list, and their views; "" if the list names none.
+    """Yield each path of a list, and its view; "" if the list does not name the view.
 
     Args:
         path: A .txt file with a path in each line, or a .csv or .parquet file with a column `path`

@@ -30,7 +30,7 @@ def recorded_at(path: str, film: Path | None, stamp: str, seconds: float) -> tup
         seconds: Length of the recording. It is assumed to end at the last change.
 
     Returns:
-        Two empty texts if nothing is known.
+        Start and origin; two empty texts if nothing is known.
     """
     named = moment_in(path)
     if named is not None:

@@ -36,7 +36,7 @@ QUALITY = 85  # of WebP
 
 
 def draw(judge: Judge, task: DrawingTask) -> DrawingTask:
-    """Write pictures and films of the events of a source. A film that fails is left out."""
+    """Write pictures and films of the events of a source. A film that cannot be made is skipped."""
     draw_one = _draw_event if judge.detector.form.judges == "frames" else _draw_image
     for moment in task.moments:
         try:

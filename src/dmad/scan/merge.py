@@ -221,7 +221,7 @@ class FilmEvents:
     """Finds the events of a film while its rows arrive. The result is that of `dmad predict`.
 
     Args:
-        calibration: The threshold; None without one.
+        calibration: The calibration; None if there is no threshold.
         fps: Frames per second.
     """
 

@@ -39,7 +39,7 @@ CLOCKS = {
 
 @dataclass(frozen=True)
 class Cell:
-    """A number of events in the heat map. `part` is its share of the largest number."""
+    """A number of events in the heat map. `part` is this number divided by the largest number."""
 
     count: int
     part: float
@@ -78,7 +78,7 @@ def write_page(plan: Plan, out: Path, totals: Totals, judges: str) -> None:
     Args:
         plan: The plan, with all outcomes and events.
         out: The folder of the scan, with the pictures and films.
-        totals: What was judged.
+        totals: Numbers of what was judged.
         judges: "frames" or "images".
     """
     page = template(HERE, "scan.html", base=PACKAGE)

@@ -56,7 +56,10 @@ class Task:
 
     @classmethod
     def of(cls, sources: Sequence[Source], stretch: Stretch | None = None) -> Task:
-        """Return the task of sources of one view. Its name depends only on what is judged."""
+        """Return the task of sources of one view.
+
+        The name of the task depends only on what is judged.
+        """
         identities = [(source.path, source.size, source.stamp) for source in sources]
         text = repr((sources[0].view, identities, stretch))
         digest = sha256(text.encode(errors="surrogateescape")).hexdigest()[:24]
@@ -137,7 +140,7 @@ class Plan:
         self.file.unlink(missing_ok=True)
 
     def add_sources(self, sources: Iterable[Source]) -> None:
-        """Add what an archive contains. A path that comes again is ignored."""
+        """Add what an archive contains. A path that occurs again is ignored."""
         rows = (
             (os.fsencode(one.path), one.size, one.stamp, one.view, one.reason) for one in sources
         )
@@ -174,7 +177,7 @@ class Plan:
         )
 
     def join_stretches(self) -> None:
-        """Leave out each film of which a stretch was left out, and collect the notes of stretches.
+        """Leave out each film with a stretch that was left out, and collect the notes of stretches.
 
         Call it when all tasks are done.
         """
@@ -271,7 +274,7 @@ class Plan:
         )
 
     def sources_of_part(self, part: str, view: str) -> set[str]:
-        """Return the paths of the judged images of a part that are still the same."""
+        """Return the paths of the judged images of a part whose files have not changed."""
         rows = self._query(
             f"select source.path from source join outcome on {KNOWN} where outcome.part = ? and "
             "source.view = ? and source.reason = '' and outcome.reason = ''",
@@ -288,14 +291,15 @@ class Plan:
     def events_in_batches(
         self, size: int, most: int = -1, strongest_first: bool = False
     ) -> Iterator[list[tuple[Any, ...]]]:
-        """Yield the events in batches: number, path, view, start, end, peak, score, threshold, why.
+        """Yield the events in batches.
 
-        The last entry is local date and time of the start.
+        The entries of an event are number, path, view, start, end, peak, score, threshold, why, and
+        local date and time of the start.
 
         Args:
             size: Events of a batch.
             most: Largest number of events; -1: all.
-            strongest_first: The order. False: the order of the archive.
+            strongest_first: True: the strongest events first. False: the order of the archive.
         """
         order = "score desc, number" if strongest_first else "number"
         cursor = self.database.cursor().execute(
@@ -359,7 +363,7 @@ class Plan:
         return [(view, hour, count) for view, hour, count in rows]
 
     def events_by_day(self) -> list[tuple[str, int]]:
-        """Return each day with events, and their number."""
+        """Return each day with events, and the number of its events."""
         rows = self._query(
             "select substr(recorded, 1, 10) as day, count(*) from event where recorded != '' "
             "group by day order by day"

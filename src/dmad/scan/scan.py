@@ -82,7 +82,7 @@ class ScanRequest:
         """Read the request of a scan that is resumed.
 
         Raises:
-            DmadError: The folder is not one of a scan.
+            DmadError: The folder does not contain a scan.
         """
         path = folder / REQUEST
         require(

@@ -60,7 +60,7 @@ class Views:
 
         Args:
             path: The source.
-            view: Its view by the names of its folders.
+            view: The name of its view, from the names of its folders.
         """
         for camera in self._cameras.values():
             if camera.source == view or _fits(path, camera.source):

@@ -57,7 +57,7 @@ class ThresholdBody(_Body):
 
 
 class CameraThresholdBody(_Body):
-    """A threshold of a camera. With 0 or less, an event would never end."""
+    """A threshold of a camera, above 0. At 0 or less, an event would never end."""
 
     threshold: float = Field(
         gt=0, allow_inf_nan=False, description="The new threshold of the score.", examples=[5.5]

@@ -67,7 +67,7 @@ class BackendInTurns:
 
     Args:
         backend: The backend.
-        turns: Calls it.
+        turns: Calls the backend in the thread of the watch.
         template: Background template (C, H, W) of the camera; None if the model has none.
     """
 

@@ -150,8 +150,8 @@ class EventRows:
         Args:
             number: The event.
             mark: The mark; empty removes it.
-            old: The threshold before, if the mark has changed it.
-            new: The threshold after.
+            old: The threshold before the mark, if the mark has changed it.
+            new: The threshold after the mark.
 
         Raises:
             DmadError: The mark is unknown, or there is no such event.

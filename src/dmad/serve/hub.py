@@ -36,7 +36,7 @@ class Hub:
 
         Args:
             kind: What the message is about, such as "event".
-            content: What can be written as JSON.
+            content: Any content that can be written as JSON.
         """
         with self._lock:
             clients = list(self._clients)

@@ -60,7 +60,7 @@ class LiveView:
         Args:
             frame: The frame.
             judged: Its score.
-            live: True if its time is that of the day.
+            live: True if the time of the frame is the time of day.
         """
         self._newest = (frame, judged)
         self.number += 1

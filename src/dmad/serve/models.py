@@ -77,12 +77,12 @@ class ThresholdChange:
 
     @property
     def old(self) -> float:
-        """The threshold before."""
+        """The threshold before the change."""
         return self.before.threshold
 
     @property
     def new(self) -> float:
-        """The threshold after."""
+        """The threshold after the change."""
         return self.after.threshold
 
 
@@ -127,7 +127,7 @@ class OwnThreshold:
             self._store.write(calibration)
 
     def silence(self, level: float, force: bool = False) -> ThresholdChange:
-        """Raise the threshold just enough that a score raises no alarm. It never falls.
+        """Raise the threshold just enough that a score raises no alarm. It is never lowered.
 
         Args:
             level: The score that was normal.

@@ -69,7 +69,7 @@ def timeline_of(event: Mapping[str, Any], width: int = 600, height: int = 120) -
     Args:
         event: The event.
         width: Width of the picture in SVG units.
-        height: Its height.
+        height: Height of the picture in SVG units.
     """
     scores = [(at, score) for at, score in event["scores"] if score is not None]
     if len(scores) < 2:

@@ -80,7 +80,7 @@ def page_routes(console: Console, sessions: Sessions) -> APIRouter:
 
 
 def add_entrance(router: APIRouter, console: Console, sessions: Sessions) -> None:
-    """Add signing in and out, and the static files."""
+    """Add the pages for signing in and out, and the static files."""
 
     @router.get("/static/{name}")
     def static(name: str) -> Response:

@@ -31,7 +31,7 @@ STRIPE = 0.25  # a stripe is more opaque by this
 
 
 def shown_places(number: int, calibration: Calibration | None) -> dict[str, Any] | None:
-    """Return what is shown of the less sensitive places of a camera, ready for JSON.
+    """Return what pages show about the less sensitive places of a camera, ready for JSON.
 
     Args:
         number: The camera.

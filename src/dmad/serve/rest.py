@@ -129,7 +129,7 @@ def add_system(router: APIRouter, console: Console) -> None:
          "models": [{"name": "ped2", "judges": "frames"}]}
     ))  # fmt: skip
     def health() -> dict[str, Any]:
-        """Say if the console works: `ok`, or `degraded` if a camera does not."""
+        """Return the state of the console: `ok`, or `degraded` if a camera does not work."""
         return console.health()
 
     @router.get("/metrics", tags=["system"], response_class=Response)
@@ -497,7 +497,7 @@ def to_confirm(error: DmadError, advice: str) -> DmadError:
 
 
 def station_of(console: Console, model: str) -> Station:
-    """Return the station of a model of images; without a name, the first one.
+    """Return the station of a model of images; the first station if `model` is empty.
 
     Raises:
         NotFoundError: There is no such station.

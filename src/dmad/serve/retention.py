@@ -25,7 +25,7 @@ GIGABYTE = 1e9  # bytes
 
 @dataclass(frozen=True)
 class Limits:
-    """How long and how much is kept. 0: no limit."""
+    """How many days and how many gigabytes are kept. 0: no limit."""
 
     days: float
     gigabytes: float

@@ -174,7 +174,7 @@ class Store:
 
 
 def back_up(folder: Path, target: Path) -> None:
-    """Copy the database into a file, also while a console uses it.
+    """Copy the database into a file, even while a console uses it.
 
     Raises:
         DmadError: There is no database, or the file cannot be written or exists.

@@ -99,7 +99,7 @@ class History(Callback):
         self.started = time.monotonic()
 
     def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        """Collect the results. The memory use is logged here, before they are collected."""
+        """Log the memory use, then collect the results of the epoch."""
         assert isinstance(module, TrainingModule)
         module.log_memory_use()
         figures = {name: float(value) for name, value in trainer.callback_metrics.items()}

@@ -169,7 +169,7 @@ class CameraWorker:
         """Use another threshold from the next frame on. An event in progress continues.
 
         Args:
-            calibration: A calibration with the same scores as the present one.
+            calibration: A calibration that computes the same scores as the present one.
 
         Raises:
             DmadError: The calibration computes other scores.

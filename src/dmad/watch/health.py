@@ -48,7 +48,7 @@ class Health:
 
     @property
     def is_repeated(self) -> bool:
-        """True if the last frame is equal to the frame before it. Healthy cameras may do this."""
+        """True if the last frame equals the frame before it. Healthy cameras may repeat frames."""
         return self.state == "ok" and self._confirmed.look == "frozen"
 
     def add_frame(self, frame: np.ndarray, time: float) -> bool:
@@ -189,7 +189,7 @@ class UsualLight:
             self.forget_change()
 
     def forget_change(self) -> None:
-        """Start to wait again: the light is as usual, or cannot be seen."""
+        """Forget a change of the light, because the light is as usual or cannot be seen."""
         self._changed_since = None
 
 

@@ -163,7 +163,7 @@ class WatchLoop:
 
 
 class Outlet:
-    """Sends messages to all sinks. If a sink cannot write, there is one warning until it can."""
+    """Sends messages to all sinks. If a sink fails, there is one warning until it works again."""
 
     def __init__(self, sinks: Sequence[Sink]) -> None:
         self._sinks = sinks

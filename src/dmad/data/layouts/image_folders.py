@@ -118,7 +118,7 @@ def _files_of_labelme(files: Sequence[Path], images: Sequence[Path]) -> list[Pat
 def visible_files(root: Path) -> Iterator[Path]:
     """Every file under a folder, except hidden files and the images that `dmad predict` wrote.
 
-    Links to folders are followed, except to folders that are visited without the link.
+    Links to folders are followed, unless the folder is visited anyway.
     """
     home = root.resolve()
     seen: set[Path] = set()

@@ -66,7 +66,7 @@ def with_masks(files: Sequence[ImageFile]) -> Images:
 
 
 def check_masks(files: Sequence[ImageFile], unused: Sequence[str]) -> Images:
-    """Remove the masks of abnormal images that cannot be used, and write a note on each.
+    """Remove unusable masks of abnormal images, and write a note on each of them.
 
     Args:
         files: The images that are tested, with their masks.
@@ -85,7 +85,7 @@ def check_masks(files: Sequence[ImageFile], unused: Sequence[str]) -> Images:
 
 
 def united(masks: Sequence[Path]) -> Mask:
-    """The pixels that any of the masks of an image marks, (H, W).
+    """Return a mask (H, W), True for the pixels that at least one mask of an image marks.
 
     Raises:
         DmadError: A mask is unreadable, or two have different sizes.

@@ -82,7 +82,7 @@ def load_held_out(data: DataConfig) -> LabelledFootage | None:
 
 
 def categories(root: Path) -> list[str]:
-    """Sorted names of the folders that contain `train`, as in MVTec AD, or the folders of VisA."""
+    """Sorted names of the categories: folders with `train`, as in MVTec AD, or folders of VisA."""
     folders = [path for path in root.iterdir() if path.is_dir()] if root.is_dir() else []
     inside = (Path("train"), VISA_IMAGES)
     return sorted(path.name for path in folders if any((path / one).is_dir() for one in inside))

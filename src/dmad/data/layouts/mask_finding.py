@@ -48,7 +48,7 @@ def find_masks(paths: Sequence[Path], root: Path) -> set[Path]:
         root: The folder. Its own name and the names of the folders above it do not count.
 
     Raises:
-        DmadError: Files of a group look like masks and like photographs.
+        DmadError: In a group of files, some look like masks and others like photographs.
     """
     beside: dict[Path, dict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
     for path in paths:

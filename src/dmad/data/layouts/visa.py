@@ -15,7 +15,7 @@ SPLIT_FILE = Path("split_csv", "1cls.csv")  # beside the categories
 
 
 def with_published_split(files: Sequence[ImageFile], root: Path) -> list[ImageFile]:
-    """Set the split of each image of VisA as the table of its authors says.
+    """Set the split of each image of VisA to the split in the authors' table.
 
     Args:
         files: The images of a category.

@@ -243,7 +243,7 @@ class LiveSource(Source):
             self._restarted = True
 
     def add_frame(self, frame: av.VideoFrame) -> None:
-        """Store a frame as the newest one, unless the frame rate is limited and leaves it out.
+        """Store a frame as the newest one. A limit of the frame rate may leave it out.
 
         Only the thread calls this.
         """

@@ -23,7 +23,7 @@ class RecordingClock:
 
     @property
     def expected(self) -> float:
-        """When the next frame is expected from the frame rate."""
+        """Time in seconds at which the next frame is expected, from the frame rate."""
         return self._last + self._step
 
     def time_of(self, timestamp: float | None) -> float:

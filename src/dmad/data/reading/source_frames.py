@@ -23,7 +23,7 @@ Pixels = NDArray[np.uint8]
 
 
 def shortest_gap(fps: float) -> float:
-    """How many seconds without a frame are a gap, for a frame rate (0: unknown)."""
+    """Return the shortest time without a frame that is a gap, in seconds; `fps` 0: unknown."""
     return max(SHORTEST_GAP, 3 / (fps or SHORTEST_GAP))
 
 
@@ -51,7 +51,7 @@ class RateLimiter:
         self._due = -np.inf  # time of the next frame to accept
 
     def accepts(self, time: float) -> bool:
-        """Return True if a frame is accepted. Its time, in seconds, must not decrease."""
+        """Return True if a frame with this time is accepted. Times in seconds must not decrease."""
         if time < self._due - EARLY * self.period:
             return False
         planned = self._due if np.isfinite(self._due) else time

@@ -46,8 +46,8 @@ class RecordedSource(Source):
     Args:
         path: The file or folder.
         frame_format: Size and colours of the frames.
-        target_fps: Frames per second to give; 0 gives all frames. This is the rate of a recording
-            without timestamps: a folder, or a raw stream such as .h264.
+        target_fps: Frames per second to give; 0 gives all frames. For a recording without
+            timestamps (a folder, or a raw stream such as .h264), this is its frame rate.
         report: Called with one line for each damaged frame or file.
     """
 

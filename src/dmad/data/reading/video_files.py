@@ -59,8 +59,8 @@ def video_frames(
     """Decode a video file frame by frame.
 
     A missing frame is replaced by the frame before it, so that later frames keep their indices.
-    These are the repeated frames of an AVI file, and damaged frames whose place the timestamps
-    show. The frames of a raw stream (.h264, .mjpeg) have no timestamps.
+    Missing frames are the repeated frames of an AVI file, and damaged frames if timestamps show
+    their places. The frames of a raw stream (.h264, .mjpeg) have no timestamps.
 
     Args:
         path: Video file.
@@ -202,7 +202,10 @@ def resize_frame(frame: av.VideoFrame, frame_format: FrameFormat) -> Frame:
 
 
 def turn_upright(image: Frame, frame: av.VideoFrame) -> Frame:
-    """Rotate the pixels (H, W, ...) of a frame as its video says. Phones store such rotations."""
+    """Rotate the pixels (H, W, ...) of a frame by the angle that its video states.
+
+    Videos of phones often state such an angle.
+    """
     return np.ascontiguousarray(np.rot90(image, quarter_turns(frame)))
 
 

@@ -42,9 +42,9 @@ UNREADABLE = VideoHeader()
 def open_video(path: Path) -> av.container.InputContainer:
     """Open a video file.
 
-    FFmpeg takes the start of a relative name for a protocol if a colon follows, as in
-    `16:01:04.mp4`. It does not do so for absolute paths. For a path of another kind, such as an
-    address of an object store, its method `open` is used.
+    In a relative name such as `16:01:04.mp4`, FFmpeg takes the part before the colon for a
+    protocol. So the path is made absolute. A path of another kind, such as an address of an object
+    store, is opened with its own method `open`.
 
     Raises:
         av.FFmpegError: The file is not readable.
@@ -55,7 +55,7 @@ def open_video(path: Path) -> av.container.InputContainer:
 
 
 def read_header(path: Path) -> VideoHeader:
-    """Read what a video file says. The first `SAMPLE` packets are read but not decoded."""
+    """Return what a video file states. The first `SAMPLE` packets are read but not decoded."""
     try:
         with open_video(path) as container:
             stream = video_stream(container)
@@ -121,10 +121,12 @@ def frame_times(path: Path) -> list[float]:
 
 
 def video_stream(container: av.container.InputContainer) -> av.VideoStream:
-    """The video track that is read: not a still preview, and the first of similar tracks.
+    """Return the video track that is read. Still previews are left out.
+
+    If there are similar tracks, the first one is returned.
 
     Raises:
-        ValueError: There is none.
+        ValueError: There is no such track.
     """
     best = container.streams.best("video")
     if not isinstance(best, av.VideoStream):
@@ -139,7 +141,7 @@ def video_stream(container: av.container.InputContainer) -> av.VideoStream:
 
 
 def note_on_tracks(container: av.container.InputContainer) -> str:
-    """Say which track is read, if a container has several video tracks; else return ""."""
+    """Return a text that says which of several video tracks is read; "" for a single track."""
     tracks = container.streams.video
     if len(tracks) < 2:
         return ""
@@ -150,7 +152,7 @@ def note_on_tracks(container: av.container.InputContainer) -> str:
 def is_timed(container: av.container.InputContainer) -> bool:
     """True if the packets of a container have timestamps, False for raw streams (.h264, .mjpeg).
 
-    FFmpeg gives raw streams 25 frames per second, which means nothing.
+    FFmpeg states 25 frames per second for raw streams, but this value has no meaning.
     """
     return not container.format.flags & NO_TIMESTAMPS
 

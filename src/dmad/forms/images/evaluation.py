@@ -136,7 +136,7 @@ def masks_inside(test: LabelledFootage, zone: Zone, size: int) -> LabelledFootag
 
 
 def paper_signals(config: ImageConfig) -> dict[str, float]:
-    """Return name and α of the paper's two scores. The paper reports the better result of both."""
+    """Return name and α of the paper's two scores. The paper reports the better of both results."""
     alpha = paper_alpha(category(config))
     return {f"Eq. 22, α = {alpha:g}": alpha, WITHOUT_DEFORMATION: 0.0}
 

@@ -143,8 +143,9 @@ class Images(StillImages):
     def prepare(self, config: ImageConfig, train: LabelledFootage) -> PPDM:
         """Return a PPDM with the teacher's weights, and features of images as memory items.
 
-        Memory items near zero would be a bad start: an encoder moves its features towards the
-        items, but a frozen teacher cannot. One single item would be the nearest to all features.
+        Memory items near zero would be a bad start. An encoder that is trained moves its features
+        towards the items, but the teacher is frozen. So one single item would be the nearest to all
+        features.
         """
         import torch
 
@@ -196,8 +197,8 @@ class Images(StillImages):
     ) -> dict[str, Tensor]:
         """Return scores, maps and drawings of a batch.
 
-        The drawings are `deformed` (B, 3, H, W). With heads, they are also `forward` and `backward`
-        (B, K, 2, H, W) in grid units.
+        The drawings are `deformed` (B, 3, H, W). If the model has heads, there are also `forward`
+        and `backward` (B, K, 2, H, W), in grid units.
         """
         import torch
 

@@ -147,7 +147,7 @@ def held_out_or_folds(known: str, detector: Detector, data: DataConfig) -> Itera
 
 
 def folds(detector: Detector, data: DataConfig) -> Iterator[Part]:
-    """Yield the training images in folds, each with a detector that has no patches of them.
+    """Yield the training images in folds, each with a detector without patches of this fold.
 
     Args:
         detector: A model whose patches come from all training images.

@@ -28,7 +28,7 @@ TRIES = 20
 
 
 def marked_places(detector: Detector, footage: Footage, calibration: Calibration) -> NormalPlaces:
-    """Return the places of a calibration, and add those at which clips raise alarms.
+    """Return the normal places of a calibration, together with those at which clips raise alarms.
 
     `ClipMaps.marked_places` describes the weights.
 
@@ -57,7 +57,7 @@ def alarm_level(detector: Detector, footage: Footage, calibration: Calibration) 
 
 @dataclass(frozen=True, eq=False)
 class ClipMaps:
-    """The score maps of clips. From these, scores for other places are computed without a network.
+    """The score maps of clips. From these, scores with other normal places need no network.
 
     No torch is needed. The maps are in temporary files, because they are large for long clips.
     """
@@ -98,7 +98,7 @@ class ClipMaps:
         return _level(results, calibration)
 
     def marked_places(self, calibration: Calibration) -> NormalPlaces:
-        """Return the places of a calibration, and add those at which the clips raise alarms.
+        """Return the normal places of a calibration, and those at which the clips raise alarms.
 
         A place gets the weight L / h, where h is the highest score of its surroundings in the
         clips. L is the threshold minus a margin of 5 %. Both have the unit of Eq. 14. If the clips

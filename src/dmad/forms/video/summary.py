@@ -172,7 +172,7 @@ class Moment:
 
 
 def missed_moments(evaluation: Evaluation, events: Sequence[Event]) -> list[Moment]:
-    """The labelled events that overlap no detected event, the most nearly found first."""
+    """The labelled events that overlap no detected event, the highest score first."""
     scores = evaluation.scores
     values = evaluation.deployable[evaluation.signal]
     missed = []
