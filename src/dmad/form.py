@@ -150,7 +150,7 @@ class Form(Protocol[ConfigT_contra, ModelT]):
         """Set a threshold from normal data. Store it in the model's card or in `request.out`."""
 
     def synthetic_anomalies(self, config: ConfigT_contra, normal: Footage) -> Sequences:
-        """Return windows of T + 1 frames of normal footage, each with a synthetic anomaly.
+        """Return windows of `history` + 1 normal frames, each with a synthetic anomaly.
 
         Raises:
             DmadError: No anomaly can be made from this footage.

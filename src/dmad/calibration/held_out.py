@@ -22,13 +22,13 @@ from dmad.files import write_atomically
 MAX_FOLDS = 20  # with more clips, several are left out at once
 PARTS_OF_A_SINGLE_CLIP = 2  # a single clip is cut into this many parts, used as clips
 BLOCKS = 20  # fewest blocks of a bootstrap; if there are fewer clips, they are cut into parts
-FEWEST_DEGREES = 0.5  # at least, for Student's t, such as with a long and a very short clip
-QUANTILE = 0.9  # of Student's t and of the normal distribution, which are compared
+FEWEST_DEGREES = 0.5  # fewest of Student's t; with a long and a very short clip they are near 0
+QUANTILE = 0.9  # quantile at which Student's t and the normal distribution are compared
 
 
 @dataclass(frozen=True, eq=False)
 class HeldOut:
-    """Raw score terms of normal footage: N frames in K clips.
+    """The two raw terms of the score (Eq. 14) for normal footage: N frames in K clips.
 
     Raises:
         DmadError: The lengths do not fit together, fps is not above 0, or fewer than two frames

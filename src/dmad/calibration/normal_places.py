@@ -12,7 +12,7 @@ from dmad.errors import DmadError, require
 
 SIDE = 32  # height and width of the picture of weights
 FULL = 255  # weight 1 in this picture
-SMALLEST_WEIGHT = 1e-3  # in a factor, so that it is finite
+SMALLEST_WEIGHT = 1e-3  # lower limit in a division
 MOST_SHARE = 0.5  # of the view: to lose sensitivity in a larger part needs `force`
 MOST_FACTOR = 2.0  # by which an anomaly must be stronger: a larger factor needs `force`
 

@@ -24,7 +24,7 @@ class SyntheticTerms:
 
     @classmethod
     def read(cls, path: Path) -> SyntheticTerms | None:
-        """Read the terms from the file of score terms of a calibration; None if it contains none.
+        """Read the terms from a file of score terms; None if it has none of synthetic anomalies.
 
         Raises:
             DmadError: The file is damaged.

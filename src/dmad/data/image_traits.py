@@ -31,7 +31,7 @@ SAME_SIDE = 2.0  # two sizes that differ by less are the same
 GREY = 0.02  # a grey picture has at most this share of coloured pixels
 COLOUR = 24  # grey levels by which the channels of such a pixel differ
 BRIGHTER = 3.0  # an image this many times brighter than those of the training does not fit
-CLIPPED = 0.05  # nor does one whose share of white pixels is this much larger
+CLIPPED = 0.05  # an image whose share of white pixels is this much larger does not fit
 MASK = 0.9  # share of the two most common grey levels in a mask
 PHOTOGRAPH = 0.6  # largest such share in a photograph
 

@@ -16,7 +16,7 @@ QUALITY = 90  # of WebP pictures
 
 
 def template(package: str, name: str, base: str = "") -> Template:
-    """Return an HTML template. It escapes every value.
+    """Return an HTML template. It escapes HTML in every value.
 
     Args:
         package: Package that contains it, such as "dmad.report".

@@ -53,9 +53,13 @@ COLUMNS = {"video": VIDEO_COLUMNS, "images": IMAGE_COLUMNS}  # by form
 
 
 def video_parts(base: TrainedConfig) -> dict[str, TrainedConfig]:
-    """Return the variants of Table 4, and the memory of MNAD with full skip connections."""
+    """Return the variants of Table 4, and the memory of MNAD with full skip connections.
+
+    A part that the base does not have cannot be removed. Of variants with equal settings, only the
+    first is returned.
+    """
     reductions, displacements = base.model.reductions, base.model.displacements
-    return {
+    parts = {
         "full": base,
         "- PDM": without_deformation(base),
         "K = 1": changed(base, reductions=reductions[-1:], displacements=displacements[-1:]),
@@ -65,6 +69,11 @@ def video_parts(base: TrainedConfig) -> dict[str, TrainedConfig]:
         "- smoothness": changed(base, smoothness=0.0),
         "memory + skips": memory_with_skips(base),
     }
+    different: dict[str, TrainedConfig] = {}
+    for name, settings in parts.items():
+        if settings not in different.values():
+            different[name] = settings
+    return different
 
 
 def memory_with_skips(base: TrainedConfig) -> TrainedConfig:

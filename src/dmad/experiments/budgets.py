@@ -41,7 +41,7 @@ COLUMNS = (
     "normal h",
     "event recall",
 )
-FEWEST_EVENTS = 5  # that a budget allows in the footage for thresholds; with fewer, no interval
+FEWEST_EVENTS = 5  # with fewer events in the footage for thresholds, there is no interval
 NOTE = "{} of {} budgets are inside the exact 90 % interval of the realised rate."
 WIDE_NOTE = (
     " {} of {} are inside the interval that also includes the uncertainty of the threshold "

@@ -154,8 +154,8 @@ class Detector:
             batch: Number of frames that are scored together. 1 has the shortest delay.
 
         Yields:
-            The scored frames in order. The first frames (as many as the model needs before a frame)
-            get no score, also after a gap.
+            The scored frames in order. The first `history` frames get no score. The first `history`
+            frames after a gap get none either.
         """
         windows = self.window_maker(scene).windows(frames)
         while chunk := list(islice(windows, batch)):
@@ -206,8 +206,8 @@ class Detector:
             scene: Name of the view.
 
         Yields:
-            Each frame with a score. The first frames, and the first frames after a gap, have no
-            score and are left out.
+            Each frame with a score. The first `history` frames have no score and are left out, also
+            after a gap.
         """
         from dmad.inference.streaming import follow
 

@@ -74,7 +74,7 @@ class JudgedFrames:
 class AnomalyResult:
     """Scores of a clip of N frames, or of N images. A larger score is more anomalous.
 
-    A score needs T past frames, so the scores of the first T frames of a clip are NaN.
+    A score needs past frames (`data.history`). So the scores of the first frames of a clip are NaN.
     `calibrated`, `alarm`, `verdict` and `threshold` are None without a threshold.
     """
 
@@ -184,7 +184,7 @@ class AnomalyResult:
 
         Args:
             batches: Its scored frames, at least one batch. Only the scores are kept.
-            history: Number of frames before the first scored one, T. Their scores are NaN.
+            history: Number of frames before the first scored frame. Their scores are NaN.
         """
         parts = [
             cls(batch.raw, batch.reconstruction, batch.deformation, batch.released)

@@ -86,7 +86,7 @@ class Stream:
         self._calibrated_score = calibration.live() if calibration else None
 
     def add_frame(self, frame: np.ndarray) -> JudgedFrame | None:
-        """Score the next frame (H, W, C) uint8. None if there are not yet T frames before it."""
+        """Score the next frame (H, W, C) uint8. None if too few frames were added before it."""
         (judged,) = add_frames([self], [frame])
         return judged
 
@@ -109,7 +109,7 @@ def add_frames(streams: Sequence[Stream], frames: Sequence[np.ndarray]) -> list[
         frames: (H, W, C) uint8, one for each stream.
 
     Returns:
-        One scored frame for each stream. None if a stream does not yet have T frames.
+        One scored frame for each stream. None if a stream has too few past frames.
     """
     windows = list[Window]()
     complete = list[int]()  # which streams have a window

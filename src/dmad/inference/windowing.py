@@ -57,7 +57,7 @@ class WindowMaker:
         self._frames.clear()
 
     def add_frame(self, frame: Frame) -> Window | None:
-        """Return the window of the next frame; None if there are not yet T frames before it."""
+        """Return the window of the next frame; None if too few frames were added before it."""
         self._frames.append(frame)
         self.count += 1
         complete = len(self._frames) > self.history

@@ -121,7 +121,7 @@ class OwnThreshold:
         return any(self._store.history.glob("*.json"))
 
     def start_with(self, calibration: Calibration) -> None:
-        """Use a calibration that was made elsewhere, unless there is one already."""
+        """Use a calibration that was made elsewhere, unless the console has one already."""
         if not self._store.path.is_file():
             self._store.path.parent.mkdir(parents=True, exist_ok=True)
             self._store.write(calibration)

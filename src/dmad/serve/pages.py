@@ -33,7 +33,7 @@ Short = Annotated[str, Query(max_length=200)]
 
 @cache
 def environment() -> Environment:
-    """Return the templates of all pages. They escape every value."""
+    """Return the templates of all pages. They escape HTML in every value."""
     made = Environment(
         loader=PackageLoader("dmad", "serve/page"),
         autoescape=True,

@@ -154,7 +154,7 @@ class UsualLight:
 
     def __init__(self) -> None:
         self._level: np.ndarray | None = None  # (TILES, TILES) grey values
-        self._changed_since: float | None = None  # time since which the light is another
+        self._changed_since: float | None = None  # time at which the light changed
 
     def has_changed(self, grey: np.ndarray) -> bool:
         """True if most tiles of a frame (h, w) are much brighter, or much darker, than usual."""

@@ -26,8 +26,8 @@ class FrameFormat:
         channels: 1 for grey, 3 for colour.
         antialias: Resize with antialiasing. A single image file is always resized with it.
         tiles: Cut a single image file into tiles x tiles frames. Other sources ignore it.
-        values: Which values become black and white, in images with more than 8 bits. None: by the
-            values of each image.
+        values: Which values become black and white, in images with more than 8 bits. None: chosen
+            from the values of each image.
         megapixels: Largest number of pixels of an image file, in millions.
         page: Index of the image to read from a file with several.
     """

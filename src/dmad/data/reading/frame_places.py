@@ -54,7 +54,7 @@ class FramePlaces:
         self._last_dts = -(2**63)  # time of decoding of the last packet
         self._start_of_video: int | None = None  # time of the first packet that can be shown
         self._may_begin_in_between = container.format.name == "mpegts"  # between two keyframes
-        self._entry = 0  # of the last packet in the index of an AVI file
+        self._entry = 0  # index entry of the last packet of an AVI file
         self._block = -1  # position of the last packet in the file
         self._read_until = 0  # position in the file after the last packet
         self._waiting: list[int] = []  # times of packets whose frame is not decoded yet; a heap

@@ -35,7 +35,7 @@ WIDTH, HEIGHT, BITS, PHOTOMETRIC, SAMPLE_FORMAT, SUBFILE = 256, 257, 258, 262, 3
 WHITE_IS_ZERO, SIGNED = 0, 2  # values of the tags `PHOTOMETRIC` and `SAMPLE_FORMAT`
 NOT_A_PART = 0b101  # bits of the tag `SUBFILE`: a smaller copy, or a transparency mask
 DEEP_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")  # of Pillow: one value of over 8 bits
-GREY_WITH_ALPHA = "LA;16B"  # Pillow's name for it in a PNG file; it gives RGBA
+GREY_WITH_ALPHA = "LA;16B"  # Pillow's name for such a PNG file; it reads RGBA
 SWAPPED = {"I;16BS", "I;32BS", "F;32BF"}  # Pillow's names of big-endian numbers
 COLOUR_MODES = ("RGB", "RGBA", "RGBX")  # of Pillow: it keeps the high byte of 16-bit colours
 STRIP = 4_000_000  # pixels that are converted at a time
@@ -142,8 +142,8 @@ def upright(image: Image.Image, mode: str, values: ValueRange | None = None) -> 
     Args:
         image: The image, as `open_image` gives it.
         mode: `L` for grey, `RGB` for colour.
-        values: Which values become black and white, if the image has more than 8 bits. None: by
-            the values of this image.
+        values: Which values become black and white, if the image has more than 8 bits. None: chosen
+            from the values of this image.
 
     Raises:
         DmadError: Pillow would read the pixels wrongly.

@@ -24,10 +24,10 @@ class VideoHeader:
     """What is known about a video before its frames are decoded.
 
     Args:
-        fps: Frames per second, from the median distance of the frames; 0 if unknown.
+        fps: Frames per second, from the median time between two frames; 0 if unknown.
         frames: Number of frames; 0 if unknown. It may be an estimate.
         has_clock: True if the frames have timestamps.
-        is_regular: True if nearly all frames have the same distance in time.
+        is_regular: True if the time between two frames is nearly always the same.
     """
 
     fps: float = 0.0

@@ -170,7 +170,7 @@ class Picture:
 
     @property
     def longest_shift(self) -> float:
-        """Length of the longest deformation in pixels of the model's image."""
+        """Length of the longest vector of the deformation, in pixels of the model's image."""
         return float(np.hypot(*self.field).max())
 
     def titles(self) -> list[str]:
@@ -302,7 +302,9 @@ def pictures(judged: JudgedFrames, scale: ColourScale, aspect: float = 1.0) -> I
 def picture_of_frame(
     detector: Detector, footage: Footage, clip: Clip, frame: int, scale: ColourScale
 ) -> Picture:
-    """Score one frame of some footage and draw it. Its index counts from the start of the clip.
+    """Score one frame of some footage and draw it.
+
+    The index in the picture counts from the start of the clip.
 
     Args:
         detector: The model.
