@@ -16,6 +16,7 @@ from dmad.experiments.ablation import (
     video_parts,
 )
 from dmad.experiments.effort import Effort
+from dmad.recipes import recipe
 from dmad.runs import read_config
 
 
@@ -45,6 +46,11 @@ def test_video_variants_are_those_of_table_4(trained) -> None:
     assert not variants["- background"].model.background
     assert variants["memory + skips"].model.skips == "full"
     assert len({repr(config) for config in variants.values()}) == 8
+
+
+def test_a_part_that_the_base_does_not_have_is_not_a_variant() -> None:
+    variants = video_parts(recipe("ped2_crops"))  # it has no background, and full skip connections
+    assert list(variants) == ["full", "- PDM", "K = 1", "- memory", "- strength", "- smoothness"]
 
 
 def test_the_columns_are_those_of_the_form(trained, trained_images) -> None:

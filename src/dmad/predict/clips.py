@@ -291,5 +291,10 @@ class ClipPrediction:
             return summary
         return (
             f"{summary}; {share:.0%} of its frames reach the threshold. If the model was not "
-            "trained on this view, give the view a name (--scene NAME)"
+            f"trained on this view, {self._advice_for_new_view()}"
         )
+
+    def _advice_for_new_view(self) -> str:
+        if self.detector.backend.templates is None:
+            return "set a threshold for it (dmad calibrate MODEL FOOTAGE --out FILE)"
+        return "give the view a name (--scene NAME)"

@@ -1,8 +1,8 @@
 """A synthetic street, seen by a fixed camera, with labels, masks and true motion.
 
 Pedestrians cross a still background, in one of four weathers. In abnormal clips there is also a
-runner, a cyclist, a vehicle, a loiterer or a thrown ball. Lengths in this module are in pixels of a
-64 x 64 frame and are scaled to the frame's size.
+runner, a cyclist, a vehicle, a person who walks backwards or a thrown ball. Lengths in this module
+are in pixels of a 64 x 64 frame and are scaled to the frame's size.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dmad.data.synthetic.figures import Array, Canvas, Figure, Part, Path
 from dmad.data.synthetic.weather import LIGHTS, WEATHERS, air, covered
 from dmad.errors import check_settings, require
 
-KINDS = ("runner", "cyclist", "vehicle", "loiterer", "thrown")
+KINDS = ("runner", "cyclist", "vehicle", "backwards", "thrown")
 LEAD_IN, LEAD_OUT = 20, 10  # frames of an abnormal clip before and after its anomalies
 VISIBLE = 8  # pixels of a 64 x 64 frame that an anomaly must cover to be labelled
 
@@ -162,7 +162,7 @@ def _vehicle(street: Street, rng: Generator, clock: Array) -> Figure:
     return fig.place(parts, path, street.channels, unusual=True)
 
 
-def _loiterer(street: Street, rng: Generator, clock: Array) -> Figure:
+def _backwards(street: Street, rng: Generator, clock: Array) -> Figure:
     """A person who walks in, stops, and from clock 0 on walks backwards fast (the anomaly)."""
     pace, rest = rng.uniform(0.06, 0.07), rng.uniform(8, 14)
     turn = rng.uniform(2.8, 3.4)
@@ -191,11 +191,11 @@ _ACTS: dict[str, Callable[[Street, Generator, Array], Figure]] = {
     "runner": _runner,
     "cyclist": _cyclist,
     "vehicle": _vehicle,
-    "loiterer": _loiterer,
+    "backwards": _backwards,
     "thrown": _thrown,
 }
 
-_LENGTH = {"runner": 36, "cyclist": 34, "vehicle": 52, "loiterer": 36, "thrown": 26}  # frames
+_LENGTH = {"runner": 36, "cyclist": 34, "vehicle": 52, "backwards": 36, "thrown": 26}  # frames
 
 
 @lru_cache(maxsize=8)
