@@ -67,9 +67,9 @@ def calibrate_command(
 
 
 def show_options(calibration: Calibration) -> None:
-    """Print what the threshold, two lower and two higher ones cost and find."""
+    """Print the false alarms of the threshold and of four others, and what each of them finds."""
     unit = calibration.budget.unit
-    things = "alarms" if calibration.budget.counts_events else f"{unit}s above it"
+    things = "alarms" if calibration.budget.counts_events else f"{unit}s above the threshold"
     columns = ("threshold", "false alarms expected", f"{things} in the normal data", "found")
     rows = [
         (
@@ -80,8 +80,8 @@ def show_options(calibration: Calibration) -> None:
         )
         for option in calibration.options
     ]
-    notes = ["found: share of the synthetic anomalies, in normal data, that raise an alarm"]
-    show_table("What a threshold costs and finds", columns, rows, notes)
+    notes = ["found: share of the synthetic anomalies (drawn into normal data) that raise an alarm"]
+    show_table("Thresholds, their false alarms, and what they find", columns, rows, notes)
 
 
 def mark(is_set: bool) -> str:
