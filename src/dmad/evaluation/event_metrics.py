@@ -145,9 +145,8 @@ def alarm_curve(
 ) -> AlarmCurve:
     """Return `alarm_metrics` at several thresholds.
 
-    The thresholds are scores at geometrically spaced ranks.
-
-    The difference between `on` and `off` is the same as in the rule.
+    The thresholds are scores at geometrically spaced ranks. The difference between `on` and `off`
+    is that of the rule.
 
     Args:
         scores: (N,) larger = more anomalous; NaN if a frame has no score.

@@ -122,11 +122,11 @@ class PixelMetrics:
         """Return the area under the per-region overlap curve, in [0, 1].
 
         A region is a set of abnormal pixels that touch at a side or a corner. The overlap of a
-        region is the share of its pixels at or above the threshold. It is averaged over the regions
-        of all masks, so large and small regions have the same weight. The mean is integrated over
-        the false positive rate of all normal pixels from 0 to `limit`, with straight lines between
-        thresholds. The integral is divided by `limit` (Bergmann et al., The MVTec Anomaly Detection
-        Dataset, IJCV 2021).
+        region is the share of its pixels at or above the threshold. The overlap is averaged over
+        the regions of all masks, so large and small regions have the same weight. The mean is
+        integrated over the false positive rate of all normal pixels from 0 to `limit`, with
+        straight lines between thresholds. The integral is divided by `limit` (Bergmann et al., The
+        MVTec Anomaly Detection Dataset, IJCV 2021).
 
         Raises:
             DmadError: `limit` is not in (0, 1], all pixels are normal, or all are abnormal.

@@ -50,9 +50,9 @@ class MovingPixels:
         return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
     def cells(self) -> tuple[str, ...]:
-        """Return the mean displacement, and the shares of motion that both pictures explain.
+        """Return cells of a table: the mean displacement, and two shares of the motion.
 
-        The pictures are the reference and the prediction.
+        The shares are those that the reference and the prediction explain.
         """
         if not len(self.motion):
             return ("–",) * 4

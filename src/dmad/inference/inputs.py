@@ -23,7 +23,7 @@ Given: TypeAlias = "Picture | Sequence[Picture]"
 def frames_of_clip(given: Given, data: DataConfig) -> NDArray[np.uint8]:
     """Return the frames (N, H, W, C) of a video file or a folder of frames.
 
-    Frames that are an array already are returned as they are.
+    An array of frames is returned as it is.
 
     Raises:
         DmadError: The file cannot be read, or `given` is something else.

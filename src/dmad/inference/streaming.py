@@ -163,7 +163,7 @@ def judge_source_frames(stream: Stream, frames: Iterable[SourceFrame]) -> Iterat
 
 
 def follow(detector: FrameJudge, source: str, scene: str = "") -> Iterator[JudgedFrame]:
-    """Score the frames of a source one by one. The source is closed together with the iterator."""
+    """Score the frames of a source one by one. Closing the iterator closes the source."""
     frame_format = FrameFormat.from_settings(detector.config.data)
     with open_source(source, frame_format, detector.fps) as frames:
         yield from judge_source_frames(Stream(detector, scene), frames)

@@ -44,7 +44,7 @@ def is_address(name: str) -> bool:
 def inner_part(path: str) -> str:
     """Return the first part of a chained address, zip://image.png::s3://bucket/a.zip.
 
-    Another path is returned as it is.
+    A path that is no chained address is returned as it is.
     """
     return path.partition("::")[0] if is_address(path) else path
 

@@ -128,8 +128,8 @@ def scan(
         request: What is judged.
         options: Where the work is done.
         resume: Judge only what is missing or has changed.
-        own_process: This process does nothing else. If it is the only worker, its settings are
-            changed for speed.
+        own_process: True if this process does nothing else. If it is the only worker, its settings
+            are changed for speed.
 
     Raises:
         DmadError: There is nothing to judge, the folder holds another scan, or the model has

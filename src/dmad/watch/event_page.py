@@ -67,10 +67,9 @@ class EventCard:
 class EventPage:
     """A sink that keeps `index.html` of a folder up to date.
 
-    The page shows the events in the messages: the earlier ones of `events.jsonl`, and those that
-    are sent. A separate thread writes the page: at the start, when an event begins or ends, and
-    when the film of an event is complete. If the page cannot be written, there is a warning and no
-    error.
+    The page shows the events of the earlier messages in `events.jsonl`, and those of new messages.
+    A separate thread writes the page: at the start, when an event begins or ends, and when the film
+    of an event is complete. If the page cannot be written, there is a warning and no error.
 
     Args:
         folder: The folder of `dmad watch`, with `events.jsonl` and the films.
