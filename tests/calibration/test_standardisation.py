@@ -83,3 +83,10 @@ def test_live_scores_equal_those_of_the_whole_clip(window):
     next_score = scorer.live()
     live = [next_score(*pair) for pair in zip(reconstruction, deformation, strict=True)]
     assert live == pytest.approx(scorer.score(reconstruction, deformation), nan_ok=True)
+
+
+def test_the_larger_part_of_a_score_is_told():
+    unit = Standardisation(0, 1)
+    scorer = Scorer(unit, unit, weight=0.5)
+    assert scorer.larger_part(np.array([3.0, np.nan]), np.array([4.0, np.nan])) == "error"
+    assert scorer.larger_part(np.array([1.0]), np.array([3.0])) == "deformation"

@@ -9,10 +9,8 @@ import pytest
 
 from dmad.api import load
 from dmad.inference.detector import Detector
-from dmad.inference.streaming import JudgedFrame
 from dmad.predict import clip_index
-from dmad.predict.clip_index import ClipIndex, ClipResult, Moment, larger_part
-from dmad.predict.clip_scores import ClipScores
+from dmad.predict.clip_index import ClipIndex, ClipResult, Moment
 from dmad.predict.clips import predict_clips
 from dmad.predict.output_folder import OutputFolder
 from dmad.predict.settings import PredictSettings
@@ -152,20 +150,6 @@ def test_after_an_interruption_the_page_shows_the_clips_until_then(
         folders.throw(KeyboardInterrupt)
     html = (tmp_path / "out/index.html").read_text()
     assert "Highest scores in 1 source" in html
-
-
-@pytest.mark.parametrize(
-    ("terms", "word"), [((9, 1), "error"), ((1, 9), "deformation"), ((5, 5), "error")]
-)
-def test_the_larger_term_gives_the_word(calibration_of, terms, word) -> None:
-    scores = ClipScores(10.0, [0.0, 0.1], calibration=calibration_of(1.0, window=2))
-    scores.add_unscored()
-    scores.add_scored(JudgedFrame(1.0, *terms, 5.0, batch=None))
-    assert larger_part(scores, 1) == word
-
-
-def test_without_a_threshold_no_word_is_given() -> None:
-    assert larger_part(ClipScores(10.0, [0.0]), 0) == ""
 
 
 def test_another_process_in_the_folder_gives_a_warning(

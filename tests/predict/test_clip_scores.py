@@ -92,3 +92,17 @@ def test_no_event_continues_over_a_gap(calibration_of):
     calibration = calibration_of(5.0, minimum=1, gap=5, cooldown=0)
     assert len(scores_of([0.7, 0.7, 0.7, 0.7], calibration=calibration).events) == 1
     assert len(scores_of([0.7, 0.7, 0.7, 0.7], [2], calibration).events) == 2
+
+
+@pytest.mark.parametrize(
+    ("terms", "word"), [((9, 1), "error"), ((1, 9), "deformation"), ((5, 5), "error")]
+)
+def test_the_larger_term_gives_the_word(calibration_of, terms, word) -> None:
+    scores = ClipScores(10.0, [0.0, 0.1], calibration=calibration_of(1.0, window=2))
+    scores.add_unscored()
+    scores.add_scored(JudgedFrame(1.0, *terms, 5.0, NO_BATCH))
+    assert scores.larger_part(1) == word
+
+
+def test_without_a_threshold_no_word_is_given() -> None:
+    assert ClipScores(10.0, [0.0]).larger_part(0) == ""

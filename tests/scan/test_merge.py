@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from dmad.scan.merge import FilmEvents, Row, _write_scores, larger_part, scores_file
+from dmad.scan.merge import FilmEvents, Row, _write_scores, scores_file
 
 
 def as_rows(scores, gaps=()):
@@ -53,12 +53,6 @@ def test_without_a_threshold_the_highest_frame_is_kept():
     assert (finder.highest.peak, finder.highest.score) == (pytest.approx(0.1), 3.0)
     assert math.isnan(finder.highest.threshold)
     assert finder.seconds == pytest.approx(0.4)
-
-
-def test_the_larger_part_of_a_score_is_told(calibration_of):
-    calibration = calibration_of(1.0)
-    assert larger_part(calibration, np.array([[3.0, 1.0]])) == "error"
-    assert larger_part(calibration, np.array([[1.0, 3.0]])) == "deformation"
 
 
 def test_frames_of_events_are_anomalous(tmp_path):

@@ -92,6 +92,17 @@ class Scorer:
         """Return the weighted sum (N,) of the standardised terms, before smoothing."""
         return self.reconstruction(reconstruction) + self.weight * self.deformation(deformation)
 
+    def larger_part(self, reconstruction: np.ndarray, deformation: np.ndarray) -> str:
+        """Return which term is the larger part of a score: "error" or "deformation".
+
+        Args:
+            reconstruction: (N,) raw first term of the frames that the score averages.
+            deformation: (N,) raw second term of these frames.
+        """
+        first = self.reconstruction(reconstruction)
+        second = self.weight * self.deformation(deformation)
+        return "deformation" if np.nanmean(second) > np.nanmean(first) else "error"
+
     def score(
         self,
         reconstruction: np.ndarray,

@@ -151,7 +151,7 @@ def event_moments(
                 end=scores.end_of(event),
                 peak=scores.times[event.peak],
                 score=event.score,
-                why=larger_part(scores, event.peak),
+                why=scores.larger_part(event.peak),
                 picture=pictures.of(event.peak),
                 link=film_link(clip, event.start / scores.fps) if film else "",
             )
@@ -185,17 +185,3 @@ def highest_moments(pictures: Iterable[Picture], clip: str, film: bool, fps: flo
 def film_link(clip: str, seconds: float) -> str:
     """Return a relative address that opens the annotated video a little before a time."""
     return f"{link_to(clip, FILM)}#t={max(seconds - LEAD_IN, 0.0):.1f}"
-
-
-def larger_part(scores: ClipScores, frame: int) -> str:
-    """Return which term is the larger part of a frame's score: "error" or "deformation".
-
-    Without a threshold, the result is empty: only a calibration makes both terms comparable.
-    """
-    if not scores.calibration:
-        return ""
-    scorer = scores.calibration.scorer
-    part = slice(max(0, frame + 1 - scorer.window), frame + 1)  # the score is their average
-    error = scorer.reconstruction(scores.column("reconstruction")[part])
-    deformation = scorer.weight * scorer.deformation(scores.column("deformation")[part])
-    return "deformation" if np.nanmean(deformation) > np.nanmean(error) else "error"

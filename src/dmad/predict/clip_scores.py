@@ -74,6 +74,19 @@ class ClipScores:
         starts = [0, *(index for index in self.gaps if index < len(self))]
         return self.calibration.events(self.main_score, np.diff([*starts, len(self)]))
 
+    def larger_part(self, frame: int) -> str:
+        """Return which term is the larger part of a frame's score: "error" or "deformation".
+
+        Without a threshold, the result is empty: only a calibration makes both terms comparable.
+        """
+        if not self.calibration:
+            return ""
+        scorer = self.calibration.scorer
+        part = slice(max(0, frame + 1 - scorer.window), frame + 1)  # the score is their average
+        return scorer.larger_part(
+            self.column("reconstruction")[part], self.column("deformation")[part]
+        )
+
     def end_of(self, event: Event) -> float:
         """End of an event in seconds: the time of the next frame, or the end of its last frame."""
         if event.end in self.gaps or event.end == len(self.times):

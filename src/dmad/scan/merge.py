@@ -286,25 +286,12 @@ class FilmEvents:
 
     def _larger_part(self) -> str:
         assert self.calibration is not None
-        return larger_part(self.calibration, np.array(self._terms))
+        return self.calibration.scorer.larger_part(*np.array(self._terms).T)
 
     def _keep_highest(self, row: Row) -> None:
         if isnan(row.score) or (self.highest and row.score <= self.highest.score):
             return
         self.highest = FoundEvent(row.time, row.time, row.time, row.score, float("nan"))
-
-
-def larger_part(calibration: Calibration, terms: np.ndarray) -> str:
-    """Return which term is the larger part of a score: "error" or "deformation".
-
-    Args:
-        calibration: The threshold.
-        terms: (N, 2): reconstruction and deformation of the frames that the score averages.
-    """
-    scorer = calibration.scorer
-    error = scorer.reconstruction(terms[:, 0])
-    deformation = scorer.weight * scorer.deformation(terms[:, 1])
-    return "deformation" if np.nanmean(deformation) > np.nanmean(error) else "error"
 
 
 def scores_file(scores: Path, view: str, name: str) -> Path:
@@ -369,7 +356,8 @@ def _event_of_image(row: dict[str, Any], calibration: Calibration | None) -> Fou
     page = float(row["frame"])
     if calibration is None:
         return FoundEvent(page, page, page, row["score"], float("nan"))
-    why = larger_part(calibration, np.array([[row["reconstruction"], row["deformation"]]]))
+    terms = np.array(row["reconstruction"]), np.array(row["deformation"])
+    why = calibration.scorer.larger_part(*terms)
     return FoundEvent(page, page, page, row["score"], calibration.threshold, why)
 
 
