@@ -102,6 +102,19 @@ def test_a_box_is_drawn_at_its_shares_of_width_and_height():
     assert not marked[60, 100].any()
 
 
+def test_a_part_around_a_box_is_enlarged_to_the_size_of_the_image():
+    image = np.zeros((100, 200, 3), np.uint8)
+    image[40:60, 100:140] = 255
+    box = (0.5, 0.4, 0.7, 0.6)
+    part = pictures.enlarged(image, box)
+    assert part.shape == image.shape
+    white = (part > 127).all(-1).mean()
+    assert white == pytest.approx((0.2 / 0.32) ** 2, abs=0.02)  # 1.6 times the box
+    corner = pictures.enlarged(image, (0.99, 0.99, 1.0, 1.0))  # the lower right quarter
+    assert not corner.any()
+    assert np.array_equal(pictures.enlarged(image, (0.0, 0.0, 1.0, 1.0)), image)
+
+
 def test_a_map_is_interpolated():
     enlarged = pictures.resized_map(np.array([[0.0, 1.0]]), 8, 2)
     assert enlarged.shape == (2, 8)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from dmad.inference.maps import averaged, composed, in_pixels
+from dmad.inference.maps import averaged, box_of_maximum, composed, in_pixels
 from dmad.model.deformation import compose_all, field_in_pixels
 from dmad.model.scoring import box_filter
 
@@ -25,3 +25,22 @@ def test_composed_fields_are_those_of_the_model(count):
     assert composed(fields) == pytest.approx(expected.numpy(), abs=1e-5)
     pixels = field_in_pixels(expected).numpy()
     assert in_pixels(composed(fields)) == pytest.approx(pixels, abs=1e-4)
+
+
+def test_the_box_holds_the_region_of_the_maximum_alone():
+    anomaly = np.zeros((10, 20))
+    anomaly[2:4, 5:10] = 1.0
+    anomaly[6:9, 15:18] = 0.9
+    assert box_of_maximum(anomaly) == pytest.approx((0.25, 0.2, 0.5, 0.4))
+
+
+def test_the_box_is_given_in_shares_of_width_and_height():
+    anomaly = np.zeros((10, 40))
+    anomaly[2:4, 30:36] = 1
+    assert box_of_maximum(anomaly) == (0.75, 0.2, 0.9, 0.4)
+
+
+def test_regions_that_touch_at_a_corner_are_one():
+    anomaly = np.zeros((10, 10))
+    anomaly[2, 2] = anomaly[3, 3] = 1
+    assert box_of_maximum(anomaly) == (0.2, 0.2, 0.4, 0.4)

@@ -3,7 +3,7 @@ import pytest
 
 from dmad.inference.result import JudgedFrames
 from dmad.inference.streaming import JudgedFrame
-from dmad.watch.location import box_of_maximum, locate
+from dmad.watch.location import locate
 
 
 @pytest.mark.parametrize(
@@ -28,22 +28,3 @@ def test_the_term_that_contributes_more_gives_the_place(calibration_of, deformat
     name, box = locate(judged, scorer, kernel=(3, 3))
     assert name == term
     assert 40 * box[0] == pytest.approx(left, abs=1.5)
-
-
-def test_the_box_holds_the_region_of_the_maximum_alone():
-    anomaly = np.zeros((10, 20))
-    anomaly[2:4, 5:10] = 1.0
-    anomaly[6:9, 15:18] = 0.9
-    assert box_of_maximum(anomaly) == pytest.approx((0.25, 0.2, 0.5, 0.4))
-
-
-def test_the_box_is_given_in_shares_of_width_and_height():
-    anomaly = np.zeros((10, 40))
-    anomaly[2:4, 30:36] = 1
-    assert box_of_maximum(anomaly) == (0.75, 0.2, 0.9, 0.4)
-
-
-def test_regions_that_touch_at_a_corner_are_one():
-    anomaly = np.zeros((10, 10))
-    anomaly[2, 2] = anomaly[3, 3] = 1
-    assert box_of_maximum(anomaly) == (0.2, 0.2, 0.4, 0.4)

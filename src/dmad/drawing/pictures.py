@@ -42,6 +42,8 @@ LEGEND_HEIGHT, _BAR_HEIGHT = 44, 12  # pixels
 
 _SMOOTH = Image.Resampling.BILINEAR
 
+_LEAST_PART, _AROUND = 0.25, 1.6  # of an enlarged part: smallest share, and its size over the box
+
 _FADED = 0.35  # contrast of a frame below a deformation field
 
 # Colours of eight directions, clockwise from right: right, down, left, up and those between them.
@@ -141,6 +143,25 @@ def mark_box(image: Pixels, box: tuple[float, float, float, float]) -> Pixels:
     corners = (left * width, top * height, right * width - 1, bottom * height - 1)
     ImageDraw.Draw(canvas).rectangle(corners, outline=_BOX, width=max(2, height // 100))
     return np.asarray(canvas)
+
+
+def enlarged(image: Pixels, box: tuple[float, float, float, float]) -> Pixels:
+    """Return the part of an image around a box, enlarged to the size of the image.
+
+    The part has the proportions of the image. It is larger than the box, so that the neighbourhood
+    is visible, and at least a quarter of the width and height.
+
+    Args:
+        image: The image.
+        box: Left, top, right and bottom, as shares of width and height.
+    """
+    height, width = image.shape[:2]
+    left, top, right, bottom = box
+    share = min(1.0, max(_LEAST_PART, _AROUND * max(right - left, bottom - top)))
+    x, y = (np.clip((a + b - share) / 2, 0, 1 - share) for a, b in ((left, right), (top, bottom)))
+    part = (x * width, y * height, (x + share) * width, (y + share) * height)
+    canvas = Image.fromarray(to_rgb(image))
+    return np.asarray(canvas.resize((width, height), Image.Resampling.BICUBIC, part))
 
 
 def resized(image: Pixels, width: int, height: int) -> Pixels:

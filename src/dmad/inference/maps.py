@@ -1,12 +1,14 @@
-"""Averages of maps, and composed fields, without torch: exported models need only these."""
+"""Averages and places of maps, and composed fields, without torch: exports need only these."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import map_coordinates, uniform_filter1d
+from scipy.ndimage import find_objects, label, map_coordinates, uniform_filter1d
 
 Maps = NDArray[np.float32]
+
+TOUCHING = np.ones((3, 3), int)  # pixels of a region touch at a side or a corner
 
 
 def averaged(maps: np.ndarray, kernel: tuple[int, int]) -> Maps:
@@ -27,6 +29,18 @@ def averaged(maps: np.ndarray, kernel: tuple[int, int]) -> Maps:
         origin = -1 if size % 2 == 0 else 0
         means = uniform_filter1d(means, size, axis, mode="constant", origin=origin)
     return means
+
+
+def box_of_maximum(anomaly: np.ndarray) -> tuple[float, float, float, float]:
+    """Return the box of the region around the maximum of a map (H, W).
+
+    In this region, the map is at least half of its maximum. The box is left, top, right and
+    bottom, as shares of width and height.
+    """
+    height, width = anomaly.shape
+    labels, _ = label(anomaly >= anomaly.max() / 2, TOUCHING)
+    y, x = find_objects(labels)[labels.flat[anomaly.argmax()] - 1]
+    return x.start / width, y.start / height, x.stop / width, y.stop / height
 
 
 def composed(fields: np.ndarray) -> Maps:

@@ -28,12 +28,12 @@ from dmad.errors import DmadError
 from dmad.files import write_atomically
 from dmad.forms.images.pictures import ImagePictures
 from dmad.inference.detector import Detector
+from dmad.inference.maps import box_of_maximum
 from dmad.inference.result import AnomalyResult, JudgedFrames
 from dmad.serve.event_rows import day_of
 from dmad.serve.models import Model, OwnThreshold, ThresholdChange
 from dmad.serve.part_rows import PARTS
 from dmad.serve.uploads import Upload
-from dmad.watch.location import box_of_maximum
 from dmad.watch.messages import Box
 
 logger = logging.getLogger(__name__)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import find_objects, label
 
 from dmad.calibration.standardisation import Scorer
-from dmad.inference.maps import averaged
+from dmad.inference.maps import averaged, box_of_maximum
 from dmad.inference.streaming import JudgedFrame
 from dmad.watch.messages import Box, Term
-
-TOUCHING = np.ones((3, 3), int)  # pixels of a region touch at a side or a corner
 
 
 def locate(judged: JudgedFrame, scorer: Scorer, kernel: tuple[int, int]) -> tuple[Term, Box]:
@@ -29,15 +26,3 @@ def locate(judged: JudgedFrame, scorer: Scorer, kernel: tuple[int, int]) -> tupl
         "deformation": judged.batch.deformation_map,
     }
     return term, box_of_maximum(averaged(maps[term], kernel)[0])
-
-
-def box_of_maximum(anomaly: np.ndarray) -> Box:
-    """Return the box of the region around the maximum of a map (H, W).
-
-    In this region, the map is at least half of its maximum. The box is left, top, right and
-    bottom, as shares of width and height.
-    """
-    height, width = anomaly.shape
-    labels, _ = label(anomaly >= anomaly.max() / 2, TOUCHING)
-    y, x = find_objects(labels)[labels.flat[anomaly.argmax()] - 1]
-    return x.start / width, y.start / height, x.stop / width, y.stop / height

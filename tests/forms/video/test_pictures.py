@@ -141,6 +141,16 @@ def test_a_picture_has_a_title_for_each_tile(detector, frames_of) -> None:
     assert panel.shape[1] > 4 * 256
 
 
+def test_a_panel_marks_the_place_with_the_highest_heat(detector) -> None:
+    heat = np.zeros((32, 32), np.float32)
+    heat[16:24, 8:16] = 1
+    one = replace(picture(detector), heat_map=heat)
+    edge = np.array([0, 220, 255])  # the colour of the box
+    rows, columns = np.nonzero((one.panel() == edge).all(-1))
+    assert np.ptp(rows) + 1 == pytest.approx(64, abs=1)  # 8 of 32 rows, drawn 8 times as large
+    assert np.ptp(columns) + 1 == pytest.approx(64, abs=1)
+
+
 def test_a_panel_has_a_legend_for_deformation_and_heat(detector) -> None:
     one = picture(detector)
     assert one.scale.legends().keys() == {DEFORMATION, HEAT} <= set(one.titles())

@@ -18,7 +18,7 @@ from dmad.drawing import pictures as drawing
 from dmad.drawing.video_writer import annotate
 from dmad.form import Explanation, ToExplain
 from dmad.inference.detector import Detector
-from dmad.inference.maps import averaged, composed, in_pixels
+from dmad.inference.maps import averaged, box_of_maximum, composed, in_pixels
 from dmad.inference.result import JudgedFrames
 
 if TYPE_CHECKING:
@@ -38,10 +38,13 @@ RECENT_PEAKS = 500  # frames from which the usual peak is estimated
 
 # Titles of the columns of a panel.
 FRAME = "frame"
+PREDICTION = "prediction"
 REFERENCE = "reference\nfrom the memory"
 DEFORMATION = "deformation\nof the reference"
 ERROR = "difference\nframe - prediction"
 HEAT = "heat\npart of the score"
+BOX = "the box\nenlarged"
+BOX_PREDICTED = "the box in the prediction\nenlarged"
 
 
 class ColourScale:
@@ -175,10 +178,10 @@ class Picture:
 
     def titles(self) -> list[str]:
         """The titles of the tiles."""
-        stages = ["prediction"]
+        stages = [PREDICTION]
         if len(self.stages) > 1:
             stages = [
-                f"prediction\nafter {name} deformation" for name in stage_names(len(self.stages))
+                f"{PREDICTION}\nafter {name} deformation" for name in stage_names(len(self.stages))
             ]
         return [FRAME, REFERENCE, *stages, DEFORMATION, ERROR, HEAT]
 
@@ -204,12 +207,29 @@ class Picture:
         return f"{clock(self.index, self.time)}\n{self.score_text()}"
 
     def panel(self) -> Image:
-        """Two rows of tiles with titles and legends: what is abnormal, and how it was found."""
+        """Two rows of tiles with titles and legends: what is abnormal, and how it was found.
+
+        A box in the frame marks the place with the highest heat. Below the frame and its place are
+        the last prediction and the same place in it.
+        """
         tiles = dict(zip(self.titles(), self.tiles(), strict=True))
-        found = {title: tiles.pop(title) for title in (FRAME, HEAT, ERROR)}
+        predicted = drawing.resized(self.stages[-1], *self.size)
+        box = box_of_maximum(self.heat_map)
+        found = {
+            FRAME: drawing.mark_box(tiles[FRAME], box),
+            BOX: drawing.enlarged(tiles[FRAME], box),
+            HEAT: tiles[HEAT],
+            ERROR: tiles[ERROR],
+        }
+        expected = {
+            PREDICTION: predicted,
+            BOX_PREDICTED: drawing.enlarged(predicted, box),
+            REFERENCE: tiles[REFERENCE],
+            DEFORMATION: tiles[DEFORMATION],
+        }
         rows = [
             drawing.panel([list(row.values())], list(row), legends=self.scale.legends())
-            for row in (found, tiles)
+            for row in (found, expected)
         ]
         return drawing.stacked(rows, self.label().replace("\n", ", "))
 
