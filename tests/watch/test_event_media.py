@@ -62,7 +62,7 @@ def test_an_event_gets_a_film_and_a_thumbnail(detector, peak, tmp_path):
     with av.open(end.clip) as film:
         assert sum(1 for _ in film.decode(video=0)) == 5
     with Image.open(end.thumbnail) as thumbnail:
-        assert thumbnail.size == (2 * 384, 256)  # heat and deformation, side by side
+        assert thumbnail.size == (2 * 384, 256)  # heat and the enlarged place, side by side
     assert warnings == []
 
 

@@ -96,7 +96,9 @@ class EventMedia:
         picture = replace(picture, calibrated=message.score)
         heat = drawing.mark_box(picture.heat, message.box)
         heat = annotate(heat, [time_text(message.peak), picture.score_text()])
-        drawing.save_png(np.hstack((heat, picture.deformation)), path, private=True)
+        frame = drawing.resized(picture.frame, *picture.size)
+        place = drawing.enlarged(frame, message.box)
+        drawing.save_png(np.hstack((heat, place)), path, private=True)
 
     @contextmanager
     def _errors_as_warnings(self) -> Iterator[None]:
