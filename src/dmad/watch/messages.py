@@ -64,7 +64,7 @@ class EventMessage(Message):
     term: Term  # the term of Eq. 14 that contributes more to the peak
     box: Box  # left, top, right, bottom of the anomaly, as shares of width and height
     clip: str = ""  # file of the film, complete some seconds after the end
-    thumbnail: str = ""  # picture file of the peak: heat and deformation
+    thumbnail: str = ""  # picture file of the peak: its heat, and the place enlarged
 
 
 @dataclass(frozen=True)
