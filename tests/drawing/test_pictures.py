@@ -98,7 +98,7 @@ def test_a_legend_is_below_its_column():
 def test_a_box_is_drawn_at_its_shares_of_width_and_height():
     marked = pictures.mark_box(np.zeros((100, 200, 3), np.uint8), (0.25, 0.5, 0.75, 1.0))
     rows, columns = np.nonzero(marked.any(-1))
-    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (50, 99, 50, 149)
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (48, 99, 48, 151)
     assert not marked[60, 100].any()
 
 
@@ -109,7 +109,7 @@ def test_a_part_around_a_box_is_enlarged_to_the_size_of_the_image():
     part = pictures.enlarged(image, box)
     assert part.shape == image.shape
     white = (part > 127).all(-1).mean()
-    assert white == pytest.approx((0.2 / 0.32) ** 2, abs=0.02)  # 1.6 times the box
+    assert white == pytest.approx((0.2 / 0.4) ** 2, abs=0.02)  # twice the box
     corner = pictures.enlarged(image, (0.99, 0.99, 1.0, 1.0))  # the lower right quarter
     assert not corner.any()
     assert np.array_equal(pictures.enlarged(image, (0.0, 0.0, 1.0, 1.0)), image)

@@ -42,7 +42,7 @@ LEGEND_HEIGHT, _BAR_HEIGHT = 44, 12  # pixels
 
 _SMOOTH = Image.Resampling.BILINEAR
 
-_LEAST_PART, _AROUND = 0.25, 1.6  # of an enlarged part: smallest share, and its size over the box
+_LEAST_PART, _AROUND = 0.25, 2.0  # of an enlarged part: smallest share, and its size over the box
 
 _FADED = 0.35  # contrast of a frame below a deformation field
 
@@ -131,7 +131,7 @@ def legend_row(titles: Sequence[str], legends: Legends, width: int) -> Pixels:
 
 
 def mark_box(image: Pixels, box: tuple[float, float, float, float]) -> Pixels:
-    """Draw a box into a copy of an image.
+    """Draw a box into a copy of an image. Its line is just outside the box, so it covers nothing.
 
     Args:
         image: The image.
@@ -140,8 +140,10 @@ def mark_box(image: Pixels, box: tuple[float, float, float, float]) -> Pixels:
     canvas = Image.fromarray(to_rgb(image))
     width, height = canvas.size
     left, top, right, bottom = box
-    corners = (left * width, top * height, right * width - 1, bottom * height - 1)
-    ImageDraw.Draw(canvas).rectangle(corners, outline=_BOX, width=max(2, height // 100))
+    line = max(2, height // 100)
+    first = (max(0, left * width - line), max(0, top * height - line))
+    last = (min(width, right * width + line) - 1, min(height, bottom * height + line) - 1)
+    ImageDraw.Draw(canvas).rectangle((first, last), outline=_BOX, width=line)
     return np.asarray(canvas)
 
 

@@ -45,6 +45,7 @@ ERROR = "difference\nframe - prediction"
 HEAT = "heat\npart of the score"
 BOX = "the box\nenlarged"
 BOX_PREDICTED = "the box in the prediction\nenlarged"
+BOX_ERROR = "difference in the box\nenlarged"
 
 
 class ColourScale:
@@ -218,8 +219,8 @@ class Picture:
         found = {
             FRAME: drawing.mark_box(tiles[FRAME], box),
             BOX: drawing.enlarged(tiles[FRAME], box),
+            BOX_ERROR: drawing.enlarged(tiles[ERROR], box),
             HEAT: tiles[HEAT],
-            ERROR: tiles[ERROR],
         }
         expected = {
             PREDICTION: predicted,
