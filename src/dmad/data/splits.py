@@ -67,10 +67,8 @@ def load_split(data: DataConfig, split: Literal["train", "held_out", "test"]) ->
 def hold_out(footage: Footage, data: DataConfig) -> tuple[Footage, Footage]:
     """Split normal footage into footage to train on and footage that is held out.
 
-    For each view, whole clips are held out, evenly spread. If this would hold out no clip or all
-    clips of a view, the end of each clip is held out instead. If there are six images or more, at
-    least three are held out. If there are fewer clips than `data.hold_out_from`, none are held out.
-    Clips whose names begin with `MIXED_PREFIX` are never held out.
+    Clips whose names begin with `MIXED_PREFIX` are never held out. If there are fewer other clips
+    than `data.hold_out_from`, none are held out. Each view is split on its own.
 
     Args:
         footage: Normal clips.
@@ -83,21 +81,29 @@ def hold_out(footage: Footage, data: DataConfig) -> tuple[Footage, Footage]:
     if len(normal) < data.hold_out_from:
         return footage, _with_clips(footage, ())
     for scene in {clip.scene for clip in normal}:
-        clips = [clip for clip in normal if clip.scene == scene]
-        chosen = _evenly_spread(len(clips), _number_held_out(len(clips), data))
-        for index, clip in enumerate(clips):
-            if not 0 < len(chosen) < len(clips):
-                start, end = split_end(clip, data)
-                trained.append(start)
-                held_out += [end] if end else []
-            elif index in chosen:
-                held_out.append(clip)
-            else:
-                trained.append(clip)
+        view = [clip for clip in normal if clip.scene == scene]
+        view_trained, view_held_out = _split_view(view, data)
+        trained += view_trained
+        held_out += view_held_out
     return _with_clips(footage, trained), _with_clips(footage, held_out)
 
 
+def _split_view(clips: Sequence[Clip], data: DataConfig) -> tuple[list[Clip], list[Clip]]:
+    """Split the clips of a view into clips to train on and clips that are held out.
+
+    Whole clips are held out, evenly spread. If this would hold out no clip or all clips, the end of
+    each clip is held out instead.
+    """
+    chosen = _evenly_spread(len(clips), _number_held_out(len(clips), data))
+    if 0 < len(chosen) < len(clips):
+        trained = [clip for index, clip in enumerate(clips) if index not in chosen]
+        return trained, [clips[index] for index in chosen]
+    parts = [split_end(clip, data) for clip in clips]
+    return [start for start, _ in parts], [end for _, end in parts if end]
+
+
 def _number_held_out(clips: int, data: DataConfig) -> int:
+    """The share to hold out; of `ENOUGH_IMAGES` images or more, at least `FEWEST_HELD_OUT`."""
     count = round(data.held_out * clips)
     if data.held_out and not data.history and clips >= ENOUGH_IMAGES:
         count = max(count, FEWEST_HELD_OUT)
