@@ -8,6 +8,7 @@ from dmad.data.synthetic.anomalies import Sequences
 from dmad.errors import DmadError
 from dmad.export.compare import (
     RankingChange,
+    TermChange,
     compare_ranking,
     compare_synthetic,
     compare_terms,
@@ -51,13 +52,13 @@ def clips(*frames: np.ndarray) -> Footage:
 
 def test_the_difference_is_a_share_of_the_mean_of_a_term(detector_of, frames_of):
     footage = clips(frames_of(1, 8), frames_of(2, 8))
-    assert compare_terms(detector_of(), detector_of(), footage) == (0.0, 8)
-    difference, _ = compare_terms(detector_of(), detector_of(gain=1.01), footage)
-    assert difference == pytest.approx(0.01, rel=0.05)
+    assert compare_terms(detector_of(), detector_of(), footage) == TermChange(0.0, 8)
+    change = compare_terms(detector_of(), detector_of(gain=1.01), footage)
+    assert change.largest == pytest.approx(0.01, rel=0.05)
 
 
 def test_at_most_32_frames_are_compared(detector_of, frames_of):
-    assert compare_terms(detector_of(), detector_of(), clips(frames_of(1, 60)))[1] == 32
+    assert compare_terms(detector_of(), detector_of(), clips(frames_of(1, 60))).frames == 32
 
 
 def test_without_frames_nothing_can_be_compared(detector_of):

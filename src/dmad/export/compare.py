@@ -21,6 +21,14 @@ COMPARED = 32  # number of frames
 
 
 @dataclass(frozen=True)
+class TermChange:
+    """How much the scores and terms of an export differ from those of PyTorch."""
+
+    largest: float  # largest difference of a term, divided by the mean of the term
+    frames: int  # number of compared frames
+
+
+@dataclass(frozen=True)
 class RankingChange:
     """The AUROC of an export and of PyTorch on a labelled test split."""
 
@@ -29,11 +37,8 @@ class RankingChange:
     largest_change: float  # largest change of a score, divided by the mean score
 
 
-def compare_terms(detector: Detector, exported: Detector, normal: Footage) -> tuple[float, int]:
+def compare_terms(detector: Detector, exported: Detector, normal: Footage) -> TermChange:
     """Compare the scores and terms of two detectors on the first frames of normal clips.
-
-    Returns:
-        The largest difference of a term, divided by its mean, and the number of compared frames.
 
     Raises:
         DmadError: There are no frames to compare.
@@ -50,7 +55,7 @@ def compare_terms(detector: Detector, exported: Detector, normal: Footage) -> tu
             differences.append(difference / (np.abs(ours[history:]).mean() + 1e-9))
         count += len(frames) - history
     require(count > 0, "no frames to compare with; give normal clips with --data.root DIR")
-    return float(max(differences)), count
+    return TermChange(float(max(differences)), count)
 
 
 def generated_clip(data: DataConfig, scene: str = "") -> Footage:

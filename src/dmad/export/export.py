@@ -159,9 +159,9 @@ def _export(
         write_graph(backend, options.format, options.precision, folder, inputs)
         card = write_card(files, backend, options, folder)
         exported = load_detector(find_model(folder), detector.form)
-        difference, frames = compare_terms(detector, exported, normal)
+        terms = compare_terms(detector, exported, normal)
         report = ExportReport(
-            out, options.format, options.precision, difference, frames, generated=generated
+            out, options.format, options.precision, terms.largest, terms.frames, generated=generated
         )
         check_difference(report)
         if abnormal:
