@@ -115,7 +115,8 @@ def test_a_film_that_was_never_completed_is_forgotten(rows, event, tmp_path):
 
 def test_files_that_were_deleted_are_forgotten(rows, event):
     number = rows.add(event(clip="a.mp4", thumbnail="a.png"))
-    assert [file[:3] for file in rows.files()] == [(number, "a.mp4", "a.png")]
+    (files,) = rows.files()
+    assert (files.number, files.film, files.thumbnail) == (number, "a.mp4", "a.png")
     rows.forget_files([number])
     assert rows.files() == []
     assert rows.get(number) is not None

@@ -39,6 +39,7 @@ def test_parts_of_a_day_and_a_model_in_pages(rows):
 def test_pictures_that_were_deleted_are_forgotten(rows):
     number = rows.add(part(1.0, picture="a.webp", heat="b.webp"))
     rows.add(part(1.0))
-    assert [file[:3] for file in rows.files()] == [(number, "a.webp", "b.webp")]
+    (files,) = rows.files()
+    assert (files.number, files.picture, files.heat) == (number, "a.webp", "b.webp")
     rows.forget_files([number])
     assert rows.files() == []

@@ -36,8 +36,7 @@ def test_old_films_are_deleted_and_events_stay(make, tmp_path):
     retention = make(days=15)
     assert retention.clean_up() == 1
     assert films(tmp_path) == ["0.mp4", "10.mp4"]
-    rows = retention.events.files()
-    assert [row[1] for row in rows] == ["10.mp4", "0.mp4"]
+    assert [one.film for one in retention.events.files()] == ["10.mp4", "0.mp4"]
     assert retention.events.get(1)["film"] == ""
     assert retention.clean_up() == 0
 

@@ -58,6 +58,16 @@ class EventFilter:
         return " AND ".join(parts) or "1", values
 
 
+@dataclass(frozen=True)
+class EventFiles:
+    """The files of an event."""
+
+    number: int  # of the event
+    film: str  # name of the file; empty if there is none
+    thumbnail: str
+    time: float  # seconds since 1970
+
+
 class EventRows:
     """Reads and writes the events.
 
@@ -224,11 +234,11 @@ class EventRows:
                 [(row["number"],) for row in rows if row["film"] not in there],
             )
 
-    def files(self) -> list[tuple[int, str, str, float]]:
-        """Return number, film, thumbnail and time of all events with files, the oldest first."""
+    def files(self) -> list[EventFiles]:
+        """Return the files of all events that have files, the oldest first."""
         query = "SELECT number, film, thumbnail, raised FROM events "
         rows = self.store.read(query + "WHERE film != '' OR thumbnail != '' ORDER BY number")
-        return [tuple(row) for row in rows]
+        return [EventFiles(*row) for row in rows]
 
     def forget_files(self, numbers: Iterable[int]) -> None:
         """Note that the films and pictures of events were deleted."""

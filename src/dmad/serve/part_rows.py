@@ -35,6 +35,16 @@ class NewPart:
     heat: str = ""
 
 
+@dataclass(frozen=True)
+class PartFiles:
+    """The files of a part."""
+
+    number: int  # of the part
+    picture: str  # name of the file; empty if there is none
+    heat: str
+    time: float  # seconds since 1970
+
+
 class PartRows:
     """Reads and writes the inspected parts.
 
@@ -85,13 +95,13 @@ class PartRows:
         )
         return np.array([row["score"] for row in rows], float)
 
-    def files(self) -> list[tuple[int, str, str, float]]:
-        """Return number, picture, heat and time of all parts with files, the oldest first."""
+    def files(self) -> list[PartFiles]:
+        """Return the files of all parts that have files, the oldest first."""
         rows = self.store.read(
             "SELECT number, picture, heat, time FROM parts WHERE picture != '' OR heat != '' "
             "ORDER BY number"
         )
-        return [tuple(row) for row in rows]
+        return [PartFiles(*row) for row in rows]
 
     def forget_files(self, numbers: Iterable[int]) -> None:
         """Note that the pictures of parts were deleted."""

@@ -125,16 +125,17 @@ class Retention:
         return deleted
 
     def _of_events(self) -> list[Kept]:
+        films, thumbnails = self.folder / CLIPS, self.folder / THUMBNAILS
         return [
-            _kept(number, [(self.folder / CLIPS, film), (self.folder / THUMBNAILS, small)], at)
-            for number, film, small, at in self.events.files()
+            _kept(one.number, [(films, one.film), (thumbnails, one.thumbnail)], one.time)
+            for one in self.events.files()
         ]
 
     def _of_parts(self) -> list[Kept]:
         folder = self.folder / PARTS
         return [
-            _kept(number, [(folder, picture), (folder, heat)], at)
-            for number, picture, heat, at in self.parts.files()
+            _kept(one.number, [(folder, one.picture), (folder, one.heat)], one.time)
+            for one in self.parts.files()
         ]
 
     def _run(self) -> None:
