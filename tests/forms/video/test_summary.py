@@ -12,19 +12,19 @@ from dmad.evaluation.result import CALIBRATED, RAW
 from dmad.forms.video.evaluation import evaluate
 from dmad.forms.video.pictures import DEFORMATION, FRAME, HEAT, REFERENCE, ColourScale
 from dmad.forms.video.summary import (
-    Moment,
+    CheckedEvent,
     alarms,
     cost_table,
+    events_to_draw,
+    events_without_alarm,
     fingerprint,
     headline,
-    highest_moments,
-    missed_moments,
+    highest_events,
     missed_table,
     panels,
     result_tables,
     roc_curves,
     series,
-    shown_moments,
     stand_in_rule,
     subtitle,
     summarise,
@@ -132,8 +132,8 @@ def test_a_panel_has_a_tile_for_each_title(detector, two) -> None:
     test = two
     wide = tuple(replace(clip, aspect=1.5) for clip in test.footage.clips)
     test = replace(test, footage=replace(test.footage, clips=wide))
-    moment, scale = Moment(17, 20, 18, 1.5, "found"), ColourScale(detector.config, 1.0)
-    (panel,) = panels(detector, test, [moment], scale)
+    event, scale = CheckedEvent(17, 20, 18, 1.5, "found"), ColourScale(detector.config, 1.0)
+    (panel,) = panels(detector, test, [event], scale)
     titles = (FRAME, REFERENCE, DEFORMATION, HEAT)
     assert panel.tiles == [title.replace("\n", " ") for title in titles]
     assert panel.image.shape[1] == len(panel.tiles) * round(1.5 * 256)
@@ -145,29 +145,29 @@ def test_missed_events_come_first_then_false_alarms_then_found_events(two) -> No
     def events(start: int) -> list[Event]:
         return [Event(start, start + 1, start, float(score), start) for score in range(8)]
 
-    missed = [Moment(9, 10, 9, 0.5, "missed: no alarm")]
-    shown = shown_moments(missed, [*events(8), *events(5)], two.labels)
-    assert [moment.verdict.split(":")[0] for moment in shown] == (
+    missed = [CheckedEvent(9, 10, 9, 0.5, "missed: no alarm")]
+    shown = events_to_draw(missed, [*events(8), *events(5)], two.labels)
+    assert [event.verdict.split(":")[0] for event in shown] == (
         ["missed"] + 6 * ["false alarm"] + 6 * ["found"]
     )
-    assert [moment.score for moment in shown] == [0.5, *(2 * [7, 6, 5, 4, 3, 2])]
+    assert [event.score for event in shown] == [0.5, *(2 * [7, 6, 5, 4, 3, 2])]
 
 
 def test_without_a_threshold_only_the_highest_scores_are_shown(two) -> None:
     events = [Event(start, start + 1, start, start / 2, start) for start in range(4, 20)]
-    shown = highest_moments(events, two.labels)
-    assert [moment.peak for moment in shown] == [19, 18, 17, 16, 15, 14]
-    assert {moment.verdict for moment in shown} == {"labelled abnormal", "labelled normal"}
+    shown = highest_events(events, two.labels)
+    assert [event.peak for event in shown] == [19, 18, 17, 16, 15, 14]
+    assert {event.verdict for event in shown} == {"labelled abnormal", "labelled normal"}
 
 
 def test_missed_events_are_listed_with_their_place(with_threshold, two, calibration_of) -> None:
     silent = with_threshold.with_calibration(calibration_of(1e6))
     evaluation = evaluate(silent, two)
-    missed = missed_moments(evaluation, [])
+    missed = events_without_alarm(evaluation, [])
     scores = evaluation.deployable[CALIBRATED]
-    assert {(moment.start, moment.end) for moment in missed} == {(7, 10), (17, 20)}
-    for moment in missed:
-        assert moment.score == scores[moment.peak] == scores[moment.start : moment.end].max()
+    assert {(event.start, event.end) for event in missed} == {(7, 10), (17, 20)}
+    for event in missed:
+        assert event.score == scores[event.peak] == scores[event.start : event.end].max()
     assert missed[0].score >= missed[1].score
     (table,) = missed_table(missed, two, 10.0)
     (second,) = [row for row in table.rows if row[0] == two.footage.clips[1].name]

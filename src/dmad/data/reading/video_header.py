@@ -16,7 +16,7 @@ NO_TIMESTAMPS = 0x80  # flag of FFmpeg's formats, AVFMT_NOTIMESTAMPS
 SAMPLE = 600  # frames at the start of a video from which its frame rate is measured
 NEAR = 0.2  # distances that differ from the median by less than this share are averaged
 MOST = 0.9  # frames are regular if more than this share of their distances is near the median
-SAME_RATE = 0.02  # a stated frame rate is right if it differs by less than this share
+RATE_ERROR = 0.02  # a stated frame rate is right if it differs by less than this share
 
 
 @dataclass(frozen=True)
@@ -237,7 +237,7 @@ def _rate(stream: av.VideoStream, times: list[int]) -> float:
     median = np.median(distances)
     usual = distances[np.abs(distances - median) <= NEAR * median].mean()
     measured = 1 / float(usual * stream.time_base)
-    return next((rate for rate in stated if abs(rate - measured) < SAME_RATE * measured), measured)
+    return next((rate for rate in stated if abs(rate - measured) < RATE_ERROR * measured), measured)
 
 
 def _rate_in_stream(stream: av.VideoStream) -> float:

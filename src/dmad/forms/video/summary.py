@@ -65,10 +65,10 @@ def summarise(
     scale = ColourScale(detector.config, usual_peak, calibration=calibration)
     curves = [name for name in (CALIBRATED, RAW) if name in evaluation.deployable]
     tables, folded = result_tables(evaluation, detector.config.data.layout)
-    missed = missed_moments(evaluation, events) if calibration else []
-    shown = highest_moments(events, scores.labels)
+    missed = events_without_alarm(evaluation, events) if calibration else []
+    shown = highest_events(events, scores.labels)
     if calibration:
-        shown = shown_moments(missed, events, scores.labels)
+        shown = events_to_draw(missed, events, scores.labels)
     return Report(
         title=f"{detector.config.recipe} / {title}",
         subtitle=subtitle(detector, test),
@@ -161,8 +161,8 @@ def series(clip: Clip, evaluation: Evaluation, events: list[Event] | None) -> Se
 
 
 @dataclass(frozen=True)
-class Moment:
-    """A stretch [start, end) of frames to show: a missed event, or a detected one."""
+class CheckedEvent:
+    """An event, frames [start, end), that was compared with the labels: detected or missed."""
 
     start: int
     end: int
@@ -171,7 +171,7 @@ class Moment:
     verdict: str  # what is right or wrong, in a few words
 
 
-def missed_moments(evaluation: Evaluation, events: Sequence[Event]) -> list[Moment]:
+def events_without_alarm(evaluation: Evaluation, events: Sequence[Event]) -> list[CheckedEvent]:
     """The labelled events that overlap no detected event, the highest score first."""
     scores = evaluation.scores
     values = evaluation.deployable[evaluation.signal]
@@ -179,52 +179,52 @@ def missed_moments(evaluation: Evaluation, events: Sequence[Event]) -> list[Mome
     labelled = labelled_events(values, scores.labels, scores.clip_lengths)
     for start, end in missed_events(labelled, events):
         peak = start + int(np.nanargmax(values[start:end]))
-        missed.append(Moment(start, end, peak, float(values[peak]), "missed: no alarm"))
-    return sorted(missed, key=lambda moment: -moment.score)
+        missed.append(CheckedEvent(start, end, peak, float(values[peak]), "missed: no alarm"))
+    return sorted(missed, key=lambda event: -event.score)
 
 
-def shown_moments(
-    missed: Sequence[Moment], events: Sequence[Event], labels: np.ndarray
-) -> list[Moment]:
-    """The moments to draw: missed events, then false alarms, then found events.
+def events_to_draw(
+    missed: Sequence[CheckedEvent], events: Sequence[Event], labels: np.ndarray
+) -> list[CheckedEvent]:
+    """The events to draw: missed events, then false alarms, then found events.
 
-    Each group has at most `PANELS` moments, those with the highest scores.
+    Each group has at most `PANELS` events, those with the highest scores.
     """
     wrong = false_alarms(events, labels)
     right = [event for event in events if event not in wrong]
     groups = (
         list(missed),
-        detected_moments(wrong, "false alarm: labelled normal"),
-        detected_moments(right, "found: labelled abnormal"),
+        with_verdict(wrong, "false alarm: labelled normal"),
+        with_verdict(right, "found: labelled abnormal"),
     )
-    return [moment for group in groups for moment in group[:PANELS]]
+    return [event for group in groups for event in group[:PANELS]]
 
 
-def highest_moments(events: Sequence[Event], labels: np.ndarray) -> list[Moment]:
-    """The moments to draw for a model without a threshold: those with the highest scores."""
+def highest_events(events: Sequence[Event], labels: np.ndarray) -> list[CheckedEvent]:
+    """The events to draw for a model without a threshold: those with the highest scores."""
     wrong = false_alarms(events, labels)
     right = [event for event in events if event not in wrong]
-    normal = detected_moments(wrong, "labelled normal")
-    both = [*normal, *detected_moments(right, "labelled abnormal")]
-    return sorted(both, key=lambda moment: -moment.score)[:PANELS]
+    normal = with_verdict(wrong, "labelled normal")
+    both = [*normal, *with_verdict(right, "labelled abnormal")]
+    return sorted(both, key=lambda event: -event.score)[:PANELS]
 
 
-def detected_moments(events: Sequence[Event], verdict: str) -> list[Moment]:
-    """The moments of detected events, the highest score first."""
+def with_verdict(events: Sequence[Event], verdict: str) -> list[CheckedEvent]:
+    """Detected events with a verdict, the highest score first."""
     strongest = sorted(events, key=lambda event: -event.score)
-    return [Moment(e.start, e.end, e.peak, e.score, verdict) for e in strongest]
+    return [CheckedEvent(e.start, e.end, e.peak, e.score, verdict) for e in strongest]
 
 
-def missed_table(missed: Sequence[Moment], test: LabelledFootage, fps: float) -> list[Table]:
+def missed_table(missed: Sequence[CheckedEvent], test: LabelledFootage, fps: float) -> list[Table]:
     """The missed events as a table; an empty list if there are none."""
     if not missed:
         return []
     rows = []
-    for moment in missed:
-        clip = clip_of(test, moment.peak)
-        span = f"{moment.start - clip.start} to {moment.end - 1 - clip.start}"
-        time = f"{(moment.start - clip.start) / fps:.1f} s" if fps else ""
-        rows.append([clip.name, span, time, f"{moment.score:.3g}"])
+    for event in missed:
+        clip = clip_of(test, event.peak)
+        span = f"{event.start - clip.start} to {event.end - 1 - clip.start}"
+        time = f"{(event.start - clip.start) / fps:.1f} s" if fps else ""
+        rows.append([clip.name, span, time, f"{event.score:.3g}"])
     columns = ["clip", "frames", "start", "highest score"]
     note = "Labelled events without an alarm. The one that was nearest to the threshold is first."
     return [Table("missed events", columns, rows, [note])]
@@ -263,25 +263,25 @@ def clip_of(test: LabelledFootage, frame: int) -> Clip:
 
 
 def panels(
-    detector: Detector, test: LabelledFootage, moments: Sequence[Moment], scale: ColourScale
+    detector: Detector, test: LabelledFootage, events: Sequence[CheckedEvent], scale: ColourScale
 ) -> list[Panel]:
-    """One row of pictures for each moment."""
+    """One row of pictures for each event."""
     fps = frame_rate(test.footage.clips, detector.config.data.fps)
-    return [_panel(detector, test, moment, fps, scale) for moment in moments]
+    return [_panel(detector, test, event, fps, scale) for event in events]
 
 
 def _panel(
-    detector: Detector, test: LabelledFootage, moment: Moment, fps: float, scale: ColourScale
+    detector: Detector, test: LabelledFootage, event: CheckedEvent, fps: float, scale: ColourScale
 ) -> Panel:
-    clip = clip_of(test, moment.peak)
-    picture = picture_of_frame(detector, test.footage, clip, moment.peak, scale)
+    clip = clip_of(test, event.peak)
+    picture = picture_of_frame(detector, test.footage, clip, event.peak, scale)
     time = f" ({picture.index / fps:.1f} s)" if fps else ""
     tiles = dict(zip(picture.titles(), picture.tiles(), strict=True))
     shown = (FRAME, REFERENCE, DEFORMATION, HEAT)
     legends = legend_row(shown, scale.legends(), picture.size[0])
     return Panel(
         title=f"{clip.name}, frame {picture.index}{time}",
-        caption=f"{moment.verdict}; score {moment.score:.2f}, {moment.end - moment.start} frames",
+        caption=f"{event.verdict}; score {event.score:.2f}, {event.end - event.start} frames",
         image=np.vstack([np.hstack([tiles[title] for title in shown]), legends]),
         tiles=[title.replace("\n", " ") for title in shown],
     )
