@@ -4,15 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from dmad.scan.archive import Source, identity_of
+from dmad.scan.archive import ArchiveSource, identity_of
 from dmad.scan.cutting import Cutter
 from dmad.scan.plan import Task
-from dmad.scan.views import Model, Views
+from dmad.scan.views import ModelCard, Views
 
 
 @pytest.fixture
 def cutter(model):
-    read = Model.read(str(model))
+    read = ModelCard.read(str(model))
     return Cutter(read, Views(read.scenes, read.calibration), 2.0)
 
 
@@ -35,7 +35,7 @@ def test_a_film_whose_template_comes_from_its_past_is_not_cut(cutter, write_film
 
 def test_the_result_of_a_cut_film_holds_its_stretches(cutter, write_film, tmp_path):
     path = write_film(tmp_path / "2026-03-01_10-00-00.mp4", 60)
-    task = Task.of([Source(str(path), *identity_of(str(path)), "gate")])
+    task = Task.of([ArchiveSource(str(path), *identity_of(str(path)), "gate")])
     info = cutter.info(task)
     assert len(info.stretches) == 3
     assert (info.sources[0].fps, info.sources[0].recorded) == (10.0, "2026-03-01T10:00:00")

@@ -4,9 +4,9 @@ import av
 import pytest
 from PIL import Image
 
-from dmad.scan.archive import Source, identity_of
+from dmad.scan.archive import ArchiveSource, identity_of
 from dmad.scan.draw import draw
-from dmad.scan.drawing_task import DrawingTask, Moment, film_path, picture_path
+from dmad.scan.drawing_task import DrawingTask, DrawnEvent, film_path, picture_path
 from dmad.scan.judge import Judge
 from dmad.scan.settings import JudgeSettings
 
@@ -17,8 +17,8 @@ def judge(model, tmp_path_factory):
     return Judge(JudgeSettings(str(model), parts, device="cpu"))
 
 
-def source_of(path, view="gate") -> Source:
-    return Source(str(path), *identity_of(str(path)), view)
+def source_of(path, view="gate") -> ArchiveSource:
+    return ArchiveSource(str(path), *identity_of(str(path)), view)
 
 
 def frames_in(path) -> int:
@@ -32,7 +32,7 @@ def test_a_film_shows_an_event_and_what_is_around_it(
 ):
     write = write_film if suffix else write_clip
     path = write(tmp_path / f"film{suffix}", count=80, seed=2)
-    task = DrawingTask(source_of(path), (Moment("event", 4.0, 5.0, 4.5),), tmp_path)
+    task = DrawingTask(source_of(path), (DrawnEvent("event", 4.0, 5.0, 4.5),), tmp_path)
     draw(judge, task)
     assert frames_in(film_path(tmp_path, "event")) == 51  # from 2.0 s to 7.0 s
     with Image.open(picture_path(tmp_path, "event")) as picture:
@@ -40,8 +40,8 @@ def test_a_film_shows_an_event_and_what_is_around_it(
 
 
 def test_a_source_that_is_gone_has_no_film(judge, tmp_path, logged):
-    gone = Source(str(tmp_path / "gone.mp4"), 1, "1", "gate")
-    task = DrawingTask(gone, (Moment("event", 0.0, 1.0, 0.5),), tmp_path)
+    gone = ArchiveSource(str(tmp_path / "gone.mp4"), 1, "1", "gate")
+    task = DrawingTask(gone, (DrawnEvent("event", 0.0, 1.0, 0.5),), tmp_path)
     assert draw(judge, task) is task
     assert "no picture of" in logged()
     assert not film_path(tmp_path, "event").exists()
@@ -50,6 +50,6 @@ def test_a_source_that_is_gone_has_no_film(judge, tmp_path, logged):
 def test_an_image_is_drawn_with_its_heat(trained_images, image_data, tmp_path):
     judge = Judge(JudgeSettings(str(trained_images), tmp_path / "parts", device="cpu"))
     path = image_data / "discs/test/spot/000.png"
-    draw(judge, DrawingTask(source_of(path), (Moment("one", 0.0, 0.0, 0.0),), tmp_path))
+    draw(judge, DrawingTask(source_of(path), (DrawnEvent("one", 0.0, 0.0, 0.0),), tmp_path))
     with Image.open(picture_path(tmp_path, "one")) as picture:
         assert picture.size == (64, 64)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dmad.errors import DmadError
-from dmad.scan.archive import Source, identity_of
+from dmad.scan.archive import ArchiveSource, identity_of
 from dmad.scan.engines import Crash, Processes, ThisProcess, stretches_of
 from dmad.scan.judge import TaskReport
 from dmad.scan.plan import Task
@@ -20,7 +20,7 @@ from dmad.scan.settings import JudgeSettings
 def tasks(write_film, tmp_path) -> list[Task]:
     """A short film, and a film that is cut into three stretches."""
     paths = [write_film(tmp_path / f"{n}.mp4", count, n) for n, count in enumerate((20, 60))]
-    return [Task.of([Source(str(one), *identity_of(str(one)), "gate")]) for one in paths]
+    return [Task.of([ArchiveSource(str(one), *identity_of(str(one)), "gate")]) for one in paths]
 
 
 def settings_of(model: Path, parts: Path, **values) -> JudgeSettings:
@@ -87,7 +87,7 @@ class Fatal(Task):
 
 def test_a_task_that_ends_its_worker_each_time_is_left_out(monkeypatch, tmp_path, logged):
     monkeypatch.setattr("dmad.scan.engines.MOST_CRASHES", 2)
-    bad = Fatal("bad", "gate", (Source("bad.mp4", 1, "1", "gate"),))
+    bad = Fatal("bad", "gate", (ArchiveSource("bad.mp4", 1, "1", "gate"),))
     engine = Processes(settings_of(tmp_path, tmp_path / "parts"), 1)
     results = list(engine.run([bad]))
     engine.close()

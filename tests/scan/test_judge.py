@@ -6,7 +6,7 @@ import time
 import pytest
 from PIL import Image
 
-from dmad.scan.archive import Source, identity_of
+from dmad.scan.archive import ArchiveSource, identity_of
 from dmad.scan.judge import CHANGED, Judge, Pace
 from dmad.scan.parts import read_info, rows_of
 from dmad.scan.plan import Task
@@ -19,7 +19,7 @@ def judge(model, tmp_path_factory):
 
 
 def task_of(path, view="gate"):
-    return Task.of([Source(str(path), *identity_of(str(path)), view)])
+    return Task.of([ArchiveSource(str(path), *identity_of(str(path)), view)])
 
 
 def test_a_film_has_a_row_for_each_frame(judge, write_film, tmp_path):
@@ -55,7 +55,7 @@ def test_a_source_that_changes_while_it_is_read_is_left_out(
     report = judge.judge(task)
     assert report.info.sources[0].reason == CHANGED
     assert list(rows_of(judge.settings.parts / f"{task.name}.parquet")) == []
-    early = Task.of([Source(str(path), 1, "earlier", "gate")])
+    early = Task.of([ArchiveSource(str(path), 1, "earlier", "gate")])
     assert judge.judge(early).info.sources[0].reason == CHANGED
 
 
@@ -74,7 +74,7 @@ def test_a_full_disk_ends_the_scan_and_no_film_is_left_out(
 
 
 def test_a_store_that_fails_is_tried_again(judge, tmp_path):
-    task = Task.of([Source("memory://archive/nothing.mp4", 5, "1", "gate")])
+    task = Task.of([ArchiveSource("memory://archive/nothing.mp4", 5, "1", "gate")])
     report = judge.judge(task)
     assert report.info.sources[0].reason == CHANGED  # it was deleted
 
@@ -85,7 +85,7 @@ def test_images_that_cannot_be_read_do_not_stop_the_others(trained_images, image
     (tmp_path / "bad.png").write_bytes(b"no image")
     Image.new("RGB", (4, 4)).save(tmp_path / "small.png")
     paths = [good[0], tmp_path / "bad.png", tmp_path / "small.png", good[1]]
-    sources = [Source(str(path), *identity_of(str(path)), "line") for path in paths]
+    sources = [ArchiveSource(str(path), *identity_of(str(path)), "line") for path in paths]
     report = judge.judge(Task.of(sources))
     outcomes = report.info.sources
     assert [bool(one.reason) for one in outcomes] == [False, True, True, False]

@@ -6,11 +6,11 @@ from contextlib import closing
 import pytest
 from PIL import Image
 
-from dmad.scan.archive import Source
-from dmad.scan.drawing_task import moment_name, picture_path
+from dmad.scan.archive import ArchiveSource
+from dmad.scan.drawing_task import drawing_name, picture_path
 from dmad.scan.merge import FoundEvent, Totals
 from dmad.scan.page import hour_rows, months, write_page
-from dmad.scan.parts import Outcome, PartInfo
+from dmad.scan.parts import PartInfo, SourceOutcome
 from dmad.scan.plan import Plan
 
 EVIL = "<img src=x onerror=alert(1)>.mp4"
@@ -26,13 +26,13 @@ def filled(tmp_path):
         plan = Plan(tmp_path / "plan.sqlite", tmp_path / "parts")
         plans.append(plan)
         films = [
-            Source("/a/gate/one.mp4", 5, "1", "gate"),
-            Source(f"/a/yard/{EVIL}", 5, "1", "yard"),
+            ArchiveSource("/a/gate/one.mp4", 5, "1", "gate"),
+            ArchiveSource(f"/a/yard/{EVIL}", 5, "1", "yard"),
         ]
-        bad = [Source(f"/a/{n}.pdf", 1, "1", "a", "foreign <b>") for n in range(left_out)]
+        bad = [ArchiveSource(f"/a/{n}.pdf", 1, "1", "a", "foreign <b>") for n in range(left_out)]
         plan.add_sources([*films, *bad])
         for number, film in enumerate(films):
-            outcome = Outcome(
+            outcome = SourceOutcome(
                 film.path, film.size, film.stamp, rows=9, recorded="2026-03-01T08:00:00",
                 clock="name",
             )  # fmt: skip
@@ -97,9 +97,9 @@ def test_the_calendar_shows_days_with_recordings(filled):
 def test_a_model_without_a_threshold_has_no_events_but_highest_scores(tmp_path):
     (tmp_path / "parts").mkdir()
     with closing(Plan(tmp_path / "plan.sqlite", tmp_path / "parts")) as plan:
-        film = Source("/a/one.mp4", 5, "1", "gate")
+        film = ArchiveSource("/a/one.mp4", 5, "1", "gate")
         plan.add_sources([film])
-        plan.add_result("part", PartInfo("gate", (Outcome(film.path, 5, "1", rows=9),)))
+        plan.add_result("part", PartInfo("gate", (SourceOutcome(film.path, 5, "1", rows=9),)))
         plan.add_events(film.path, "gate", [(FoundEvent(1, 1, 1, 0.5, float("nan")), "")])
         text = write(plan, tmp_path)
     assert "Highest scores of 1 source" in text
@@ -109,7 +109,7 @@ def test_a_model_without_a_threshold_has_no_events_but_highest_scores(tmp_path):
 @pytest.mark.usefixtures("quiet")
 def test_a_hundred_thousand_events_are_listed_page_by_page(filled, browser, tmp_path):
     plan = filled(100_000, left_out=250)
-    strongest = moment_name(plan.source("/a/gate/one.mp4"), 99_999.5)
+    strongest = drawing_name(plan.source("/a/gate/one.mp4"), 99_999.5)
     picture = picture_path(tmp_path, strongest)
     picture.parent.mkdir()
     Image.new("RGB", (32, 32)).save(picture)

@@ -4,14 +4,16 @@ import pytest
 
 from dmad.errors import DmadError
 from dmad.scan.film import Stretch
-from dmad.scan.parts import ROWS, Outcome, PartInfo, PartWriter, read_info, rows_of
+from dmad.scan.parts import ROWS, PartInfo, PartWriter, SourceOutcome, read_info, rows_of
 
 ROW = (0, 3, 0.5, False, 1.0, 2.0, 3.0, 4.0)
 
 
 def test_rows_and_metadata_are_read_again(tmp_path):
     path = tmp_path / "parts" / "a.parquet"
-    outcome = Outcome("film \udcbc.mp4", 5, "now", notes=("one", "two"), rows=ROWS + 1, fps=10.0)
+    outcome = SourceOutcome(
+        "film \udcbc.mp4", 5, "now", notes=("one", "two"), rows=ROWS + 1, fps=10.0
+    )
     info = PartInfo("gate", (outcome,), (Stretch(0, 2, None, 5, None, None),), 1)
     with PartWriter(path) as writer:
         for _ in range(ROWS + 1):

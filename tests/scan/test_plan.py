@@ -4,19 +4,21 @@ from contextlib import closing
 
 import pytest
 
-from dmad.scan.archive import Source
+from dmad.scan.archive import ArchiveSource
 from dmad.scan.film import Stretch
 from dmad.scan.merge import FoundEvent
-from dmad.scan.parts import Outcome, PartInfo, PartWriter, part_path
+from dmad.scan.parts import PartInfo, PartWriter, SourceOutcome, part_path
 from dmad.scan.plan import Plan, Task, Unfinished
 
 
-def source(number: int, view: str = "gate", reason: str = "", suffix: str = ".png") -> Source:
-    return Source(f"/archive/{number}{suffix}", 10, f"{number}", view, reason)
+def source(
+    number: int, view: str = "gate", reason: str = "", suffix: str = ".png"
+) -> ArchiveSource:
+    return ArchiveSource(f"/archive/{number}{suffix}", 10, f"{number}", view, reason)
 
 
-def outcome(one: Source, **values) -> Outcome:
-    return Outcome(one.path, one.size, one.stamp, **values)
+def outcome(one: ArchiveSource, **values) -> SourceOutcome:
+    return SourceOutcome(one.path, one.size, one.stamp, **values)
 
 
 @pytest.fixture
@@ -50,7 +52,7 @@ def test_the_images_of_a_task_do_not_depend_on_what_is_finished(plan):
 
 def test_a_changed_source_is_left_and_an_old_result_does_not_count(plan):
     plan.add_sources([source(1)])
-    old = Outcome("/archive/1.png", 10, "old")
+    old = SourceOutcome("/archive/1.png", 10, "old")
     plan.add_result("part", PartInfo("gate", (old,)))
     assert [task.sources for task in plan.tasks("frames")] == [(source(1),)]
     assert plan.count() == (0, 1)
@@ -115,7 +117,7 @@ def test_every_source_is_judged_or_left_out_with_a_reason(plan):
 
 
 def test_a_name_that_is_not_utf8_is_kept(plan):
-    odd = Source("/archive/\udcbc.png", 1, "1", "gate")
+    odd = ArchiveSource("/archive/\udcbc.png", 1, "1", "gate")
     plan.add_sources([odd])
     assert next(plan.tasks("frames")).sources == (odd,)
     assert plan.source(odd.path) == odd
@@ -133,7 +135,7 @@ def test_events_are_counted_by_view_hour_and_day(plan):
     assert plan.recorded_days() == ["2026-03-01"]
     assert (plan.count_events(), plan.count_views_with_events()) == (2, 1)
     (batch,) = plan.events_in_batches(10, 1, strongest_first=True)
-    assert batch[0][6] == 9.0
+    assert batch[0].score == 9.0
     gate, yard = plan.numbers_of_views()
     assert (gate.sources, gate.rows, gate.events, gate.left_out) == (1, 4, 2, 0)
     assert (yard.sources, yard.left_out) == (0, 1)

@@ -2,14 +2,14 @@
 
 import pytest
 
-from dmad.scan.archive import Source
+from dmad.scan.archive import ArchiveSource
 from dmad.scan.film import Stretch
 from dmad.scan.plan import Task, Unfinished
 from dmad.scan.progress import ScanProgress
 
 
 def film(size: int, name: str = "film.mp4", stretch: Stretch | None = None) -> Task:
-    return Task.of([Source(f"/archive/{name}", size, "1", "gate")], stretch)
+    return Task.of([ArchiveSource(f"/archive/{name}", size, "1", "gate")], stretch)
 
 
 def half(size: int) -> Task:
@@ -54,7 +54,7 @@ def test_a_kind_of_which_nothing_was_judged_counts_as_all_others():
 
 def test_images_count_by_their_number_and_not_by_their_bytes():
     progress = ScanProgress(Unfinished(8, 0, 0, {"image": 8}))
-    sources = [Source(f"/archive/{n}.png", 10 ** (n + 1), "1", "line") for n in range(2)]
+    sources = [ArchiveSource(f"/archive/{n}.png", 10 ** (n + 1), "1", "line") for n in range(2)]
     progress.add(Task.of(sources), 2)
     assert progress.share == 0.25
 

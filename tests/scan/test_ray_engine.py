@@ -5,7 +5,7 @@ import os
 import pytest
 
 from dmad.errors import DmadError
-from dmad.scan.archive import Source, identity_of
+from dmad.scan.archive import ArchiveSource, identity_of
 from dmad.scan.engines import Crash
 from dmad.scan.parts import read_info
 from dmad.scan.plan import Task
@@ -16,14 +16,14 @@ from dmad.scan.settings import JudgeSettings, WorkerOptions
 def test_a_long_film_is_cut_before_it_is_judged(model, write_film, tmp_path):
     settings = JudgeSettings(str(model), tmp_path / "parts", stretch=2.0)
     path = str(write_film(tmp_path / "film.mp4", 60))
-    task = Task.of([Source(path, *identity_of(path), "gate")])
+    task = Task.of([ArchiveSource(path, *identity_of(path), "gate")])
     stretches = cut_ahead(task, settings)
     info = read_info(tmp_path / "parts" / f"{task.name}.parquet")
     assert [one.stretch for one in stretches] == list(info.stretches)
     assert len(stretches) == 3
     short = str(write_film(tmp_path / "short.mp4", 10))
-    assert cut_ahead(Task.of([Source(short, *identity_of(short), "gate")]), settings) == []
-    gone = Task.of([Source(str(tmp_path / "gone.mp4"), 1, "1", "gate")])
+    assert cut_ahead(Task.of([ArchiveSource(short, *identity_of(short), "gate")]), settings) == []
+    gone = Task.of([ArchiveSource(str(tmp_path / "gone.mp4"), 1, "1", "gate")])
     assert cut_ahead(gone, settings) == []
 
 
@@ -53,8 +53,8 @@ def test_a_task_that_ends_its_actor_each_time_is_left_out(model, write_film, tmp
     ray = pytest.importorskip("ray", reason="Ray is not installed: pip install '.[ray]'")
     monkeypatch.setattr("dmad.scan.ray_engine.MOST_CRASHES", 2)
     path = str(write_film(tmp_path / "film.mp4", 12))
-    good = Task.of([Source(path, *identity_of(path), "gate")])
-    bad = Fatal("bad", "gate", (Source("bad.mp4", 1, "1", "gate"),))
+    good = Task.of([ArchiveSource(path, *identity_of(path), "gate")])
+    bad = Fatal("bad", "gate", (ArchiveSource("bad.mp4", 1, "1", "gate"),))
     settings = JudgeSettings(str(model), tmp_path / "parts", device="cpu")
     engine = RayEngine(settings, WorkerOptions(workers=1, ray="local"))
     try:
@@ -69,7 +69,7 @@ def test_a_task_that_ends_its_actor_each_time_is_left_out(model, write_film, tmp
 @pytest.mark.filterwarnings("ignore")  # Ray's own
 def test_an_error_of_a_worker_ends_the_scan_with_its_message(tmp_path):
     pytest.importorskip("ray", reason="Ray is not installed: pip install '.[ray]'")
-    task = Task.of([Source("film.mp4", 1, "1", "gate")])
+    task = Task.of([ArchiveSource("film.mp4", 1, "1", "gate")])
     settings = JudgeSettings(str(tmp_path / "nothing"), tmp_path / "parts", device="cpu")
     engine = RayEngine(settings, WorkerOptions(workers=1, ray="local"))
     try:

@@ -4,7 +4,7 @@ import pytest
 
 from dmad.errors import DmadError
 from dmad.scan.settings import JudgeSettings, ScanSettings, WorkerOptions
-from dmad.scan.views import Model
+from dmad.scan.views import ModelCard
 
 
 @pytest.mark.parametrize(
@@ -23,5 +23,5 @@ def test_impossible_settings_are_refused(kind, values):
 
 def test_the_settings_of_a_worker_make_its_views(model, tmp_path):
     settings = JudgeSettings(str(model), tmp_path, scene="new")
-    assert settings.views(Model.read(str(model))).of("gate").scene == "new"
+    assert settings.views(ModelCard.read(str(model))).of("gate").scene == "new"
     assert hash(settings)  # one judge is kept for the settings of a process

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from dmad.errors import DmadError
-from dmad.scan.views import Model, Views
+from dmad.scan.views import ModelCard, Views
 from dmad.watch.cameras import read_cameras
 
 
@@ -60,6 +60,6 @@ def test_a_pattern_of_a_camera_is_that_of_a_path(cameras, tmp_path, monkeypatch)
 
 
 def test_the_card_of_a_model_is_read_without_its_weights(model):
-    read = Model.read(str(model))
+    read = ModelCard.read(str(model))
     assert (read.scenes, read.form.judges) == (("",), "frames")
     assert read.calibration.threshold == 0.8

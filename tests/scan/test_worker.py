@@ -8,7 +8,7 @@ from pathlib import Path
 
 from waiting import until
 
-from dmad.scan.archive import Source, identity_of
+from dmad.scan.archive import ArchiveSource, identity_of
 from dmad.scan.plan import Task
 from dmad.scan.settings import JudgeSettings
 from dmad.scan.worker import judge_with, work
@@ -53,7 +53,7 @@ def test_the_model_is_loaded_once(model, write_film, tmp_path):
     settings = JudgeSettings(str(model), tmp_path / "parts", device="cpu")
     for number in range(2):
         path = str(write_film(tmp_path / f"{number}.mp4", 8, number))
-        report = work(settings, Task.of([Source(path, *identity_of(path), "gate")]))
+        report = work(settings, Task.of([ArchiveSource(path, *identity_of(path), "gate")]))
         assert report.info.rows == 8
     assert judge_with(settings) is judge_with(settings)
     assert len(os.listdir(tmp_path / "parts")) == 2

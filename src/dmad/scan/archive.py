@@ -32,7 +32,7 @@ IMAGE = "image"
 
 
 @dataclass(frozen=True)
-class Source:
+class ArchiveSource:
     """A film, a folder of frames or an image, or a file that is left out.
 
     Size and stamp are its identity: if one of them changes, the source is judged again.
@@ -47,7 +47,7 @@ class Source:
 
 def find_sources(
     archives: Sequence[str], judges: Judges, skipped_folder: str = ""
-) -> Iterator[Source]:
+) -> Iterator[ArchiveSource]:
     """Yield everything in archives, in natural order, without a list in memory.
 
     Args:
@@ -74,7 +74,7 @@ class _Search:
         self.judges, self.skipped_folder = judges, skipped_folder
         self._visited: set[str] = set()  # folders behind links
 
-    def archive(self, path: str) -> Iterator[Source]:
+    def archive(self, path: str) -> Iterator[ArchiveSource]:
         found = describe(path)
         require(
             found is not None, f"{path} does not exist; give folders, files, lists or addresses"
@@ -90,7 +90,7 @@ class _Search:
         else:
             yield self.file(path, found, view_of_file(path))
 
-    def folder(self, folder: str, names: tuple[str, ...], top: str) -> Iterator[Source]:
+    def folder(self, folder: str, names: tuple[str, ...], top: str) -> Iterator[ArchiveSource]:
         """Yield everything below a folder.
 
         Args:
@@ -102,7 +102,9 @@ class _Search:
         try:
             entries = entries_of(folder)
         except OSError as error:
-            yield Source(folder, 0, "", view, f"the folder cannot be read ({one_line(error)})")
+            yield ArchiveSource(
+                folder, 0, "", view, f"the folder cannot be read ({one_line(error)})"
+            )
             return
         files = [entry for entry in entries if not entry.is_folder]
         if self.judges == "frames" and _is_clip(files):
@@ -114,19 +116,19 @@ class _Search:
             if entry.is_folder and self._enters(entry):
                 yield from self.folder(entry.path, (*names, entry.name), top)
 
-    def file(self, path: str, entry: Entry | None, view: str) -> Source:
+    def file(self, path: str, entry: Entry | None, view: str) -> ArchiveSource:
         """Return a file as a source; or a folder of frames that a list names."""
         if entry is None:
-            return Source(path, 0, "", view, "it does not exist")
+            return ArchiveSource(path, 0, "", view, "it does not exist")
         if entry.is_folder:
             files = [one for one in entries_of(path) if not one.is_folder]
             if self.judges == "frames" and _is_clip(files):
                 return _clip_of(path, files, view)
-            return Source(path, 0, entry.stamp, view, "it is a folder; list its files")
+            return ArchiveSource(path, 0, entry.stamp, view, "it is a folder; list its files")
         reason = self._reason(_suffix(entry.name)) or ("" if entry.size else EMPTY)
         if not reason and not is_address(path) and is_special(Path(path)):
             reason = "it is a pipe or a device"
-        return Source(path, entry.size, entry.stamp, view, reason)
+        return ArchiveSource(path, entry.size, entry.stamp, view, reason)
 
     def _reason(self, suffix: str) -> str:
         """Why files with an ending are left out; empty if they are judged."""
@@ -214,10 +216,10 @@ def _is_clip(files: Sequence[Entry]) -> bool:
     return bool(suffixes & IMAGE_SUFFIXES) and not suffixes & VIDEO_SUFFIXES
 
 
-def _clip_of(folder: str, files: Sequence[Entry], view: str) -> Source:
+def _clip_of(folder: str, files: Sequence[Entry], view: str) -> ArchiveSource:
     """Return a folder of frames."""
     size, stamp = identity_of_frames(files)
-    return Source(folder, size, stamp, view)
+    return ArchiveSource(folder, size, stamp, view)
 
 
 def identity_of_frames(files: Iterable[Entry]) -> tuple[int, str]:

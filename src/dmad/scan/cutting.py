@@ -8,12 +8,12 @@ from pathlib import Path
 
 from dmad.data.reading.decode import probe
 from dmad.scan.addresses import readable_path
-from dmad.scan.archive import Source
+from dmad.scan.archive import ArchiveSource
 from dmad.scan.clock import recorded_at
 from dmad.scan.film import Stretch, read_index, stated_seconds
-from dmad.scan.parts import Outcome, PartInfo
+from dmad.scan.parts import PartInfo, SourceOutcome
 from dmad.scan.plan import Task
-from dmad.scan.views import Model, Views
+from dmad.scan.views import ModelCard, Views
 
 DEFAULT_FPS = 10.0  # used if neither source nor model state a frame rate
 SHORTEST_CUT = 1.5  # a film longer than this many stretches is cut
@@ -28,7 +28,7 @@ class Cutter:
         seconds: Length of a stretch.
     """
 
-    def __init__(self, model: Model, views: Views, seconds: float) -> None:
+    def __init__(self, model: ModelCard, views: Views, seconds: float) -> None:
         self.model, self.views, self.seconds = model, views, seconds
 
     def past(self, view: str) -> int:
@@ -53,7 +53,7 @@ class Cutter:
         stated = given if path.is_dir() else probe(path, given)[0]
         return stated or float(usual) or DEFAULT_FPS
 
-    def outcome(self, source: Source) -> Outcome:
+    def outcome(self, source: ArchiveSource) -> SourceOutcome:
         """Return what is known of a film or a folder of frames before it is judged."""
         path = readable_path(source.path)
         film = None if path.is_dir() else path
@@ -88,6 +88,6 @@ class Cutter:
         return stretches if len(stretches) > 1 else ()
 
 
-def outcome_of(source: Source) -> Outcome:
+def outcome_of(source: ArchiveSource) -> SourceOutcome:
     """Return the outcome of a source before it is read."""
-    return Outcome(source.path, source.size, source.stamp)
+    return SourceOutcome(source.path, source.size, source.stamp)

@@ -22,7 +22,7 @@ from dmad.forms.video.pictures import ColourScale, Picture, pictures
 from dmad.inference.streaming import JudgedFrame
 from dmad.predict.annotated_video import AnnotatedVideo
 from dmad.scan.addresses import readable_path
-from dmad.scan.drawing_task import DrawingTask, Moment, film_path, picture_path
+from dmad.scan.drawing_task import DrawingTask, DrawnEvent, film_path, picture_path
 from dmad.scan.film import ReadFrame, read_index, read_stretch
 from dmad.scan.film import read_frames as read_source
 from dmad.scan.judge import Judge
@@ -38,23 +38,23 @@ QUALITY = 85  # of WebP
 def draw(judge: Judge, task: DrawingTask) -> DrawingTask:
     """Write pictures and films of the events of a source. A film that cannot be made is skipped."""
     draw_one = _draw_event if judge.detector.form.judges == "frames" else _draw_image
-    for moment in task.moments:
+    for event in task.events:
         try:
-            draw_one(judge, task, moment)
+            draw_one(judge, task, event)
         except Exception as error:  # readers raise many kinds on broken files
             logger.warning(f"no picture of {task.source.path}: {one_line(error)}")
     return task
 
 
-def _draw_event(judge: Judge, task: DrawingTask, moment: Moment) -> None:
+def _draw_event(judge: Judge, task: DrawingTask, event: DrawnEvent) -> None:
     path = readable_path(task.source.path)
     _, detector = judge.detector_of(task.source.view)
     fps = judge.cutter.rate(path, task.source.view)
     aspect, scale = aspect_ratio(path), ColourScale.from_detector(detector)
-    frames = _frames_around(judge, task, moment, fps)
+    frames = _frames_around(judge, task, event, fps)
     peak: Picture | None = None  # the frame that is nearest to the peak
     with ExitStack() as stack:
-        target = film_path(task.folder, moment.name)
+        target = film_path(task.folder, event.name)
         film = stack.enter_context(AnnotatedVideo(target, fps, scale, aspect))
         for frame, judged in judge.judged(frames, task.source.view):
             if not frame.wanted:
@@ -64,10 +64,10 @@ def _draw_event(judge: Judge, task: DrawingTask, moment: Moment) -> None:
                 continue
             picture = _picture(judged, frame, scale, aspect)
             film.add_scored(picture)
-            if peak is None or abs(frame.time - moment.peak) < abs(peak.time - moment.peak):
+            if peak is None or abs(frame.time - event.peak) < abs(peak.time - event.peak):
                 peak = picture
         if peak is not None:
-            _write_picture(peak.heat, picture_path(task.folder, moment.name))
+            _write_picture(peak.heat, picture_path(task.folder, event.name))
 
 
 def _picture(judged: JudgedFrame, frame: ReadFrame, scale: ColourScale, aspect: float) -> Picture:
@@ -76,12 +76,12 @@ def _picture(judged: JudgedFrame, frame: ReadFrame, scale: ColourScale, aspect: 
 
 
 def _frames_around(
-    judge: Judge, task: DrawingTask, moment: Moment, fps: float
+    judge: Judge, task: DrawingTask, event: DrawnEvent, fps: float
 ) -> Iterator[ReadFrame]:
     """Yield the frames of a film around an event, and before them those that its scores need."""
     path, view = readable_path(task.source.path), task.source.view
-    first = max(0.0, moment.start - AROUND, moment.peak - LONGEST / 2)
-    last = min(moment.end + AROUND, first + LONGEST)
+    first = max(0.0, event.start - AROUND, event.peak - LONGEST / 2)
+    last = min(event.end + AROUND, first + LONGEST)
     past = judge.cutter.past(view)
     depends_on_all = judge.cutter.depends_on_all(view)
     threads, ignore = judge.settings.threads, lambda line: None
@@ -100,18 +100,18 @@ def _frames_around(
             yield replace(frame, wanted=frame.time >= first)
 
 
-def _draw_image(judge: Judge, task: DrawingTask, moment: Moment) -> None:
+def _draw_image(judge: Judge, task: DrawingTask, event: DrawnEvent) -> None:
     path = readable_path(task.source.path)
     _, detector = judge.detector_of(task.source.view)
-    image_format = replace(judge.format, antialias=True, page=moment.page)
+    image_format = replace(judge.format, antialias=True, page=event.page)
     tiles, _ = read_frames(path, image_format)
     judged = judge_image(detector, tiles, path.name)
-    with open_image(path, moment.page, image_format.megapixels) as opened:
+    with open_image(path, event.page, image_format.megapixels) as opened:
         opened.draft("RGB", (2 * SIDE, 2 * SIDE))
         picture = upright(opened, "RGB", image_format.values)
     picture.thumbnail((SIDE, SIDE))
     overlay = ImagePictures(detector).overlay(np.asarray(picture), judged.map)
-    _write_picture(overlay, picture_path(task.folder, moment.name))
+    _write_picture(overlay, picture_path(task.folder, event.name))
 
 
 def _write_picture(image: NDArray[np.uint8], path: Path) -> None:

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from dmad.scan.archive import Source
+from dmad.scan.archive import ArchiveSource
 
 PICTURES, FILMS = "pictures", "films"
 
 
 @dataclass(frozen=True)
-class Moment:
+class DrawnEvent:
     """An event that is drawn. Times are in seconds since the start of its source."""
 
     name: str  # of its files
@@ -26,8 +26,8 @@ class Moment:
 class DrawingTask:
     """The task to draw the events of one source."""
 
-    source: Source
-    moments: tuple[Moment, ...]
+    source: ArchiveSource
+    events: tuple[DrawnEvent, ...]
     folder: Path  # with the folders `pictures` and `films`
 
     @property
@@ -41,7 +41,7 @@ class DrawingTask:
         return self.name
 
 
-def moment_name(source: Source, peak: float) -> str:
+def drawing_name(source: ArchiveSource, peak: float) -> str:
     """Return a name for the files of an event. It changes if the source changes."""
     text = repr((source.path, source.size, source.stamp, peak))
     return sha256(text.encode(errors="surrogateescape")).hexdigest()[:16]

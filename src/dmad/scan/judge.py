@@ -24,15 +24,15 @@ from dmad.inference.result import AnomalyResult, JudgedFrames
 from dmad.inference.streaming import JudgedFrame, judge_clip
 from dmad.inference.warnings import rate_warnings, view_warnings
 from dmad.scan.addresses import is_address, printable_path, readable_path
-from dmad.scan.archive import Source, identity_of
+from dmad.scan.archive import ArchiveSource, identity_of
 from dmad.scan.clock import recorded_at
 from dmad.scan.cutting import Cutter, outcome_of
 from dmad.scan.film import ReadFrame, Stretch, read_stretch
 from dmad.scan.film import read_frames as read_source
-from dmad.scan.parts import Outcome, PartInfo, PartWriter, part_path, read_info
+from dmad.scan.parts import PartInfo, PartWriter, SourceOutcome, part_path, read_info
 from dmad.scan.plan import Task
 from dmad.scan.settings import JudgeSettings
-from dmad.scan.views import Model, View
+from dmad.scan.views import ModelCard, View
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 BATCH = 8  # frames that are scored together
@@ -45,7 +45,7 @@ class TaskReport:
 
     task: Task
     info: PartInfo
-    failed: tuple[Outcome, ...] = ()  # sources that may succeed at the next scan
+    failed: tuple[SourceOutcome, ...] = ()  # sources that may succeed at the next scan
 
 
 @dataclass
@@ -79,7 +79,7 @@ class Judge:
         from dmad import api
 
         self.settings = settings
-        self.model = Model.read(settings.run)
+        self.model = ModelCard.read(settings.run)
         self.views = settings.views(self.model)
         self.detector = self._load(api.load)
         self.cutter = Cutter(self.model, self.views, settings.stretch)
@@ -136,7 +136,7 @@ class Judge:
             return PartInfo(task.view, (_left_out(source, error),), (), number)
         return PartInfo(task.view, (outcome,), (), number)
 
-    def _judge_clip(self, outcome: Outcome, task: Task, writer: PartWriter) -> Outcome:
+    def _judge_clip(self, outcome: SourceOutcome, task: Task, writer: PartWriter) -> SourceOutcome:
         path = readable_path(outcome.path)
         view, detector = self.detector_of(task.view)
         fps = outcome.fps
@@ -210,7 +210,7 @@ class Judge:
         return scored
 
     def _images(self, task: Task, writer: PartWriter) -> PartInfo:
-        outcomes: list[Outcome] = []
+        outcomes: list[SourceOutcome] = []
         places: list[tuple[int, int]] = []  # source and page of each image
         frames = self._read_images(task, outcomes, places)
         scores = self._scores(frames, task.view)
@@ -239,7 +239,7 @@ class Judge:
         return list(zip(*(column.tolist() for column in columns), strict=True))
 
     def _read_images(
-        self, task: Task, outcomes: list[Outcome], places: list[tuple[int, int]]
+        self, task: Task, outcomes: list[SourceOutcome], places: list[tuple[int, int]]
     ) -> Iterator[Frame]:
         """Yield the tiles of all images that can be read, and note what became of each source."""
         image_format = replace(self.format, antialias=True)
@@ -271,13 +271,13 @@ class _ChangedError(DmadError):
     pass
 
 
-def _check_unchanged(source: Source) -> None:
+def _check_unchanged(source: ArchiveSource) -> None:
     """Raise an error if a source is not the one that was planned any more."""
     if identity_of(source.path) != (source.size, source.stamp):
         raise _ChangedError(CHANGED)
 
 
-def _left_out(source: Source, error: Exception) -> Outcome:
+def _left_out(source: ArchiveSource, error: Exception) -> SourceOutcome:
     """Return the outcome of a source that is left out because of an error.
 
     An error of a store on the network may be over at the next scan.

@@ -192,9 +192,9 @@ class Merge:
         part = unfinished_path(self.out)
         try:
             with pq.ParquetWriter(part, EVENT_SCHEMA, compression=COMPRESSION) as file:
-                for rows in self.plan.events_in_batches(ROWS):
-                    columns = list(zip(*rows, strict=True))
-                    columns[1] = tuple(printable_path(path) for path in columns[1])
+                for batch in self.plan.events_in_batches(ROWS):
+                    events = [event._replace(path=printable_path(event.path)) for event in batch]
+                    columns = zip(*events, strict=True)
                     arrays = [
                         pa.array(column, kind, from_pandas=True)
                         for column, kind in zip(columns, EVENT_SCHEMA.types, strict=True)

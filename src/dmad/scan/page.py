@@ -20,9 +20,9 @@ from dmad.drawing.page import page_style, template, text_of
 from dmad.files import unfinished_path
 from dmad.predict.index_page import INDEX, MARK, PACKAGE, counted
 from dmad.scan.addresses import printable_path
-from dmad.scan.drawing_task import film_path, moment_name, picture_path
+from dmad.scan.drawing_task import drawing_name, film_path, picture_path
 from dmad.scan.merge import Totals
-from dmad.scan.plan import Plan
+from dmad.scan.plan import Plan, StoredEvent
 
 MOST_EVENTS = 100_000  # on the page
 MOST_FILES = 100_000  # that were left out
@@ -157,8 +157,8 @@ def data_pieces(plan: Plan, out: Path, judges: str) -> Iterator[Markup]:
     """
     yield _json_start(judges)
     first = True
-    for rows in plan.events_in_batches(AT_ONCE, MOST_EVENTS, strongest_first=True):
-        entries = [_event(plan, out, row) for row in rows]
+    for events in plan.events_in_batches(AT_ONCE, MOST_EVENTS, strongest_first=True):
+        entries = [_entry(plan, out, event) for event in events]
         yield Markup(("" if first else ",") + _safe(entries)[1:-1])
         first = False
     yield Markup('],"left":[')
@@ -175,13 +175,16 @@ def _json_start(judges: str) -> Markup:
     return Markup(f'{{"video":{"true" if judges == "frames" else "false"},"events":[')
 
 
-def _event(plan: Plan, out: Path, row: tuple[Any, ...]) -> list[Any]:
-    _, path, view, start, end, peak, score, _, why, recorded = row
-    name = moment_name(plan.source(path), peak)
+def _entry(plan: Plan, out: Path, event: StoredEvent) -> list[Any]:
+    name = drawing_name(plan.source(event.path), event.peak)
     picture = name if picture_path(out, name).exists() else ""
     film = name if picture and film_path(out, name).exists() else ""
-    shown = [round(start, 2), round(end, 2), round(score, 4)]
-    return [printable_path(path), view, *shown, why, recorded, picture, film]
+    return [
+        printable_path(event.path),
+        event.view,
+        *(round(event.start, 2), round(event.end, 2), round(event.score, 4)),
+        *(event.why, event.recorded, picture, film),
+    ]
 
 
 def _safe(value: object) -> str:

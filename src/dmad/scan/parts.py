@@ -37,7 +37,7 @@ COLUMNS = tuple(SCHEMA.names)
 
 
 @dataclass(frozen=True)
-class Outcome:
+class SourceOutcome:
     """The result of one source of a task: it was judged, or left out."""
 
     path: str
@@ -57,7 +57,7 @@ class PartInfo:
     """What is stored in the metadata of a part."""
 
     view: str
-    sources: tuple[Outcome, ...] = ()
+    sources: tuple[SourceOutcome, ...] = ()
     stretches: tuple[Stretch, ...] = ()  # a long film was cut into these, and not judged yet
     stretch: int | None = None  # the number of the stretch that was judged
 

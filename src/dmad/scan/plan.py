@@ -15,12 +15,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from dmad.errors import DmadError
-from dmad.scan.archive import IMAGE, Source, kind_of
+from dmad.scan.archive import IMAGE, ArchiveSource, kind_of
 from dmad.scan.film import Stretch
-from dmad.scan.parts import Outcome, PartInfo, part_path, read_info
+from dmad.scan.parts import PartInfo, SourceOutcome, part_path, read_info
 
 logger = logging.getLogger(__name__)
 
@@ -51,11 +51,11 @@ class Task:
 
     name: str  # of its result
     view: str
-    sources: tuple[Source, ...]
+    sources: tuple[ArchiveSource, ...]
     stretch: Stretch | None = None
 
     @classmethod
-    def of(cls, sources: Sequence[Source], stretch: Stretch | None = None) -> Task:
+    def of(cls, sources: Sequence[ArchiveSource], stretch: Stretch | None = None) -> Task:
         """Return the task of sources of one view.
 
         The name of the task depends only on what is judged.
@@ -103,8 +103,8 @@ class Unfinished:
 class FinishedFilm:
     """A film or a folder of frames that is finished, with its parts in order."""
 
-    source: Source
-    outcome: Outcome
+    source: ArchiveSource
+    outcome: SourceOutcome
     parts: tuple[str, ...]  # names of the tasks
 
 
@@ -117,6 +117,21 @@ class ViewNumbers:
     rows: int  # frames or images
     events: int
     left_out: int
+
+
+class StoredEvent(NamedTuple):
+    """An event in the plan. Its times are seconds of a film, or a page of an image file."""
+
+    number: int
+    path: str
+    view: str
+    start: float
+    end: float
+    peak: float
+    score: float
+    threshold: float | None
+    why: str  # the larger part of the score; empty if unknown
+    recorded: str  # local date and time of the start; empty if unknown
 
 
 class Plan:
@@ -139,7 +154,7 @@ class Plan:
         self.database.close()
         self.file.unlink(missing_ok=True)
 
-    def add_sources(self, sources: Iterable[Source]) -> None:
+    def add_sources(self, sources: Iterable[ArchiveSource]) -> None:
         """Add what an archive contains. A path that occurs again is ignored."""
         rows = (
             (os.fsencode(one.path), one.size, one.stamp, one.view, one.reason) for one in sources
@@ -189,7 +204,7 @@ class Plan:
                 f"update outcome set {name} = coalesce(({joined}), '') where stretches > 0"
             )
 
-    def leave_out(self, source: Source, reason: str) -> None:
+    def leave_out(self, source: ArchiveSource, reason: str) -> None:
         """Leave a source out of this scan. The next scan tries it again."""
         self.database.execute(
             "update source set reason = ? where path = ?", (reason, os.fsencode(source.path))
@@ -243,8 +258,8 @@ class Plan:
             "where source.reason = '' and outcome.reason = '' order by source.number"
         )
         for path, size, stamp, view, fps, recorded, clock, part, stretches, notes in rows:
-            source = Source(os.fsdecode(path), size, stamp, view)
-            outcome = Outcome(
+            source = ArchiveSource(os.fsdecode(path), size, stamp, view)
+            outcome = SourceOutcome(
                 path=source.path,
                 size=size,
                 stamp=stamp,
@@ -290,11 +305,8 @@ class Plan:
 
     def events_in_batches(
         self, size: int, most: int = -1, strongest_first: bool = False
-    ) -> Iterator[list[tuple[Any, ...]]]:
+    ) -> Iterator[list[StoredEvent]]:
         """Yield the events in batches.
-
-        The entries of an event are number, path, view, start, end, peak, score, threshold, why, and
-        local date and time of the start.
 
         Args:
             size: Events of a batch.
@@ -303,19 +315,17 @@ class Plan:
         """
         order = "score desc, number" if strongest_first else "number"
         cursor = self.database.cursor().execute(
-            "select number, path, view, start, end, peak, score, threshold, why, recorded "
-            f"from event order by {order} limit ?",
-            (most,),
+            f"select {', '.join(StoredEvent._fields)} from event order by {order} limit ?", (most,)
         )
         while rows := cursor.fetchmany(size):
-            yield [(row[0], os.fsdecode(row[1]), *row[2:]) for row in rows]
+            yield [StoredEvent(number, os.fsdecode(path), *rest) for number, path, *rest in rows]
 
-    def source(self, path: str) -> Source:
+    def source(self, path: str) -> ArchiveSource:
         """Return a source by its path."""
         size, stamp, view = self._one(
             "select size, stamp, view from source where path = ?", (os.fsencode(path),)
         )
-        return Source(path, size, stamp, view)
+        return ArchiveSource(path, size, stamp, view)
 
     def count(self) -> tuple[int, int]:
         """Return the number of sources that are judged, and of those that are left out."""
@@ -405,9 +415,9 @@ class Plan:
         )
         yield from ((os.fsdecode(path), notes) for path, notes in rows)
 
-    def _groups(self) -> Iterator[list[tuple[Source, bool]]]:
+    def _groups(self) -> Iterator[list[tuple[ArchiveSource, bool]]]:
         """Yield groups of images of one view, and whether each image is finished."""
-        group: list[tuple[Source, bool]] = []
+        group: list[tuple[ArchiveSource, bool]] = []
         rows = self._query(
             "select source.path, source.size, source.stamp, source.view, outcome.path is not null "
             f"from source left join outcome on {KNOWN} where source.reason = '' "
@@ -417,30 +427,30 @@ class Plan:
             if group and (len(group) == self.images_at_once or group[0][0].view != view):
                 yield group
                 group = []
-            group.append((Source(os.fsdecode(path), size, stamp, view), bool(is_finished)))
+            group.append((ArchiveSource(os.fsdecode(path), size, stamp, view), bool(is_finished)))
         if group:
             yield group
 
-    def _unfinished(self) -> Iterator[Source]:
+    def _unfinished(self) -> Iterator[ArchiveSource]:
         rows = self._query(
             "select source.path, source.size, source.stamp, source.view from source "
             f"left join outcome on {KNOWN} where source.reason = '' and outcome.path is null "
             "order by source.number"
         )
         yield from (
-            Source(os.fsdecode(path), size, stamp, view) for path, size, stamp, view in rows
+            ArchiveSource(os.fsdecode(path), size, stamp, view) for path, size, stamp, view in rows
         )
 
-    def _cut_films(self) -> Iterator[tuple[Source, str]]:
+    def _cut_films(self) -> Iterator[tuple[ArchiveSource, str]]:
         rows = self._query(
             "select source.path, source.size, source.stamp, source.view, outcome.part "
             f"from source join outcome on {KNOWN} where outcome.stretches > 0 and "
             "source.reason = '' and outcome.reason = '' order by source.number"
         )
         for path, size, stamp, view, part in rows:
-            yield Source(os.fsdecode(path), size, stamp, view), part
+            yield ArchiveSource(os.fsdecode(path), size, stamp, view), part
 
-    def _stretches_of(self, film: Source, part: str) -> Iterator[Task]:
+    def _stretches_of(self, film: ArchiveSource, part: str) -> Iterator[Task]:
         info = read_info(part_path(self.parts, part))
         yield from (Task.of([film], stretch) for stretch in info.stretches)
 

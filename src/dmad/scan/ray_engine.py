@@ -16,7 +16,7 @@ from dmad.scan.engines import CRASHED, MOST_CRASHES, AnyTask, Crash, Result, str
 from dmad.scan.parts import PartWriter, part_path
 from dmad.scan.plan import Task
 from dmad.scan.settings import JudgeSettings, WorkerOptions
-from dmad.scan.views import Model
+from dmad.scan.views import ModelCard
 
 logger = logging.getLogger(__name__)
 
@@ -146,7 +146,7 @@ def cut_ahead(task: Task, settings: JudgeSettings) -> list[Task]:
 
     If the task has no film to cut, or if the film cannot be read, nothing is written.
     """
-    model = Model.read(settings.run)
+    model = ModelCard.read(settings.run)
     if model.form.judges == "images":
         return []
     try:

@@ -20,14 +20,14 @@ from dmad.locks import locked
 from dmad.predict.index_page import counted
 from dmad.runs import find_model
 from dmad.scan.addresses import absolute, printable_path
-from dmad.scan.archive import Source, find_sources
+from dmad.scan.archive import ArchiveSource, find_sources
 from dmad.scan.drawing_task import (
     FILMS,
     PICTURES,
     DrawingTask,
-    Moment,
+    DrawnEvent,
+    drawing_name,
     film_path,
-    moment_name,
     picture_path,
 )
 from dmad.scan.engines import Crash, Engine, Processes, Result, ThisProcess
@@ -37,7 +37,7 @@ from dmad.scan.page import write_page
 from dmad.scan.plan import Plan, Task
 from dmad.scan.progress import ScanProgress
 from dmad.scan.settings import JudgeSettings, ScanSettings, WorkerOptions
-from dmad.scan.views import Model
+from dmad.scan.views import ModelCard
 from dmad.typed import dataclass_from
 from dmad.watch.cameras import Camera, read_cameras
 
@@ -157,7 +157,7 @@ class _Scan:
     ) -> None:
         self.request, self.options, self.plan = request, options, plan
         self.out = request.settings.out
-        self.model = Model.read(request.run)
+        self.model = ModelCard.read(request.run)
         self.settings = judge_settings(request, options, plan.parts, own_process)
         self.views = self.settings.views(self.model)
         self.judges = self.model.form.judges
@@ -200,7 +200,7 @@ class _Scan:
             f"{counted(left_out, 'file')} left out; the first is {printable_path(path)}: {reason}"
         )
 
-    def _sources(self) -> Iterator[Source]:
+    def _sources(self) -> Iterator[ArchiveSource]:
         for source in find_sources(self.request.archives, self.judges, str(self.out)):
             yield replace(source, view=self.views.name_of(source.path, source.view))
 
@@ -232,16 +232,17 @@ class _Scan:
     def _draw(self, engine: Engine) -> None:
         """Draw the strongest events, and remove the pictures of all others."""
         wanted: set[Path] = set()
-        moments: dict[str, list[Moment]] = {}
+        drawn: dict[str, list[DrawnEvent]] = {}
         most = self.request.settings.strongest
-        for rows in self.plan.events_in_batches(AT_ONCE, most, strongest_first=True):
-            for _, path, _, start, end, peak, *_ in rows:
-                name = moment_name(self.plan.source(path), peak)
+        for events in self.plan.events_in_batches(AT_ONCE, most, strongest_first=True):
+            for event in events:
+                name = drawing_name(self.plan.source(event.path), event.peak)
                 files = (picture_path(self.out, name), film_path(self.out, name))
                 wanted |= set(files)
                 if not files[self.judges == "frames"].exists():  # the film is written last
-                    page = 0 if self.judges == "frames" else int(peak)
-                    moments.setdefault(path, []).append(Moment(name, start, end, peak, page))
+                    page = 0 if self.judges == "frames" else int(event.peak)
+                    one = DrawnEvent(name, event.start, event.end, event.peak, page)
+                    drawn.setdefault(event.path, []).append(one)
         for folder in (self.out / PICTURES, self.out / FILMS):
             folder.mkdir(exist_ok=True)
             remove_unfinished(folder)
@@ -249,7 +250,7 @@ class _Scan:
                 path.unlink()
         tasks = [
             DrawingTask(self.plan.source(path), tuple(found), self.out)
-            for path, found in moments.items()
+            for path, found in drawn.items()
         ]
         for _ in engine.run(tasks):
             pass
@@ -323,7 +324,7 @@ def _checked(request: ScanRequest, resume: bool) -> ScanRequest:
 
 def fingerprint_of(request: ScanRequest) -> str:
     """Return a text that changes if the weights, a threshold or a camera changes."""
-    model = Model.read(request.run)
+    model = ModelCard.read(request.run)
     thresholds = [camera.read_calibration() for camera in request.cameras()]
     parts = [
         find_model(request.run).digest,

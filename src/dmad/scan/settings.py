@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dmad.errors import check_settings
-from dmad.scan.views import Model, Views
+from dmad.scan.views import ModelCard, Views
 from dmad.watch.cameras import Camera
 
 OUT = Path("scan")
@@ -19,8 +19,8 @@ class ScanSettings:
     Args:
         out: Folder to write to.
         views: YAML file with cameras, as for `dmad watch`, so that each camera has its own
-            threshold. `source` says which files belong to a camera: a folder, a pattern of paths,
-            or the name of the folder that contains the videos.
+            threshold. `source` says which files belong to a camera. It is the path of a folder, a
+            pattern of paths with *, or only the name of a folder inside the archive.
         scene: Name of the camera view that the archive shows. Cameras in the YAML file can have
             their own scene instead (default: the view that the model was trained on; if it was
             trained on several views, the folder of each file names the view).
@@ -97,6 +97,6 @@ class JudgeSettings:
     fast: bool = True
     own_process: bool = False
 
-    def views(self, model: Model) -> Views:
+    def views(self, model: ModelCard) -> Views:
         """Return the views of the archive."""
         return Views(model.scenes, model.calibration, self.cameras, self.scene)

@@ -113,7 +113,7 @@ def _fits(path: str, source: str) -> bool:
 
 
 @dataclass(frozen=True)
-class Model:
+class ModelCard:
     """What is known about a model without loading its weights."""
 
     config: Any
@@ -122,7 +122,7 @@ class Model:
     calibration: Calibration | None
 
     @classmethod
-    def read(cls, name: str) -> Model:
+    def read(cls, name: str) -> ModelCard:
         """Read the card of a model.
 
         Raises:
