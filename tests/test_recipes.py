@@ -10,7 +10,7 @@ from dmad.config import ImageConfig, PatchConfig, VideoConfig, restore
 from dmad.errors import DmadError
 from dmad.runs import find_model, read_card
 
-LAYOUTS = {"patches": "images", "ped2_crops": "ped2"}
+LAYOUTS = {"patches": "images", "ped2_crops": "ped2", "ped2_fast": "ped2"}
 OTHERS = {"mvtec": ImageConfig, "images": ImageConfig, "patches": PatchConfig}
 
 
