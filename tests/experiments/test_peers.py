@@ -27,7 +27,7 @@ from dmad.experiments.peer_methods import (
 )
 from dmad.experiments.peers import (
     COLUMNS,
-    Outcome,
+    MethodOutcome,
     in_own_process,
     ledger_of,
     notes_of,
@@ -176,7 +176,7 @@ def test_a_finished_training_is_not_repeated(data, tmp_path):
 
 def test_another_machine_of_a_training_is_named():
     training = Training(1.0, "model", machine="an abacus")
-    assert "red was trained on an abacus." in notes_of([Outcome(Stub(), training)])
+    assert "red was trained on an abacus." in notes_of([MethodOutcome(Stub(), training)])
 
 
 def test_tiles_are_refused(data, tmp_path):

@@ -67,7 +67,7 @@ class Tested:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class MethodOutcome:
     """The training and the results of a method, or the reason why there are none."""
 
     method: Method
@@ -122,18 +122,18 @@ def peers(
     return table
 
 
-def outcome_of(method: Method, data: DataConfig, folder: Path, run: Run) -> Outcome:
+def outcome_of(method: Method, data: DataConfig, folder: Path, run: Run) -> MethodOutcome:
     """Train and test a method. Its ledger is written to the folder."""
     logger.info(f"{method.name}: training")
     try:
         training = train_once(method, data, folder, run)
     except UnavailableError as error:
         logger.warning(f"{method.name} is left out: {error}")
-        return Outcome(method, reason=str(error))
+        return MethodOutcome(method, reason=str(error))
     logger.info(f"{method.name}: test")
     tested = run(test_method, method, training, data)
     write_ledger(tested.ledger, folder)
-    return Outcome(method, training, tested)
+    return MethodOutcome(method, training, tested)
 
 
 def train_once(method: Method, data: DataConfig, folder: Path, run: Run) -> Training:
@@ -227,7 +227,7 @@ def seconds_per_image(
     ]
 
 
-def table_of(outcomes: Sequence[Outcome], seconds: Sequence[tuple[float, float]]) -> Table:
+def table_of(outcomes: Sequence[MethodOutcome], seconds: Sequence[tuple[float, float]]) -> Table:
     """Return the table of all methods. The notes say what is missing.
 
     Args:
@@ -252,13 +252,13 @@ def row_of(
     return [
         method.name,
         method.settings,
-        *(number(values.get(metric), 4) for metric in ("image_AUROC", "pixel_AUROC", "AUPRO")),
+        *(number_text(values.get(metric), 4) for metric in ("image_AUROC", "pixel_AUROC", "AUPRO")),
         *(count_text(counts[metric]) for metric in ("recall", "false_positive_rate")),
-        both(training.minutes, training.processor_minutes, 1),
-        both(1e3 * seconds[0], 1e3 * seconds[1], 0),
-        number(tested.memory, 0),
-        number(training.memory, 0),
-        number(Path(training.model).stat().st_size / 1e6, 1),
+        times_text(training.minutes, training.processor_minutes, 1),
+        times_text(1e3 * seconds[0], 1e3 * seconds[1], 0),
+        number_text(tested.memory, 0),
+        number_text(training.memory, 0),
+        number_text(Path(training.model).stat().st_size / 1e6, 1),
     ]
 
 
@@ -268,18 +268,18 @@ def count_text(note: str) -> str:
     return " ".join(words[:3])
 
 
-def number(value: float | None, digits: int) -> str:
+def number_text(value: float | None, digits: int) -> str:
     """Return a number as text; "" if it is not known."""
     return "" if value is None or np.isnan(value) else f"{value:.{digits}f}"
 
 
-def both(time: float, processor_time: float, digits: int) -> str:
+def times_text(time: float, processor_time: float, digits: int) -> str:
     """Return a time, and in brackets the processor time if it is known."""
-    processor = number(processor_time, digits)
-    return number(time, digits) + (f" ({processor})" if processor else "")
+    processor = number_text(processor_time, digits)
+    return number_text(time, digits) + (f" ({processor})" if processor else "")
 
 
-def notes_of(outcomes: Sequence[Outcome]) -> list[str]:
+def notes_of(outcomes: Sequence[MethodOutcome]) -> list[str]:
     """Return lines that say how the table was made, and what is missing."""
     held_out = {one.tested.held_out for one in outcomes if one.tested}
     notes = [
