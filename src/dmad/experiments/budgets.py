@@ -165,7 +165,7 @@ class BudgetTest:
             for budget in BUDGETS
         ]
         return [
-            Case(name, budget, count_alarms(calibration, footage), self.held_out.terms.hours)
+            Case(name, budget, alarms_on(calibration, footage), self.held_out.terms.hours)
             for name, footage in self.counted.items()
             for budget, calibration in zip(BUDGETS, chosen, strict=True)
         ]
@@ -224,7 +224,7 @@ def budgets(
     return cases
 
 
-def count_alarms(calibration: Calibration, footage: ScoredFootage) -> AlarmMetrics:
+def alarms_on(calibration: Calibration, footage: ScoredFootage) -> AlarmMetrics:
     """Return the alarm metrics of a threshold on footage."""
     terms = footage.terms
     scores = calibration.score(terms.reconstruction, terms.deformation, terms.clip_lengths)

@@ -223,8 +223,8 @@ def frames_of_fig7(scores: np.ndarray, test: LabelledFootage) -> list[int]:
 
 
 @dataclass(frozen=True, eq=False)
-class ScoredImages:
-    """The scores of N test images."""
+class ScoresAndFields:
+    """The scores of N test images, and the longest vectors of their fields."""
 
     scores: np.ndarray  # (N,)
     longest_fields: np.ndarray  # (N,) px
@@ -234,7 +234,7 @@ def draw_images(detector: Detector, test: LabelledFootage) -> dict[str, Image]:
     """Return Fig. 7 of images by file name: the image with the median score of each kind."""
     assert test.labels is not None
     assert test.classes is not None
-    images = score_images(detector, test)
+    images = scores_and_fields(detector, test)
     sorted_classes = test.classes[np.argsort(test.labels, kind="stable")]
     kinds = list(dict.fromkeys(sorted_classes.tolist()))
     chosen = [item_at_rank(images.scores, test.classes == kind, 0.5) for kind in kinds]
@@ -251,14 +251,14 @@ def draw_images(detector: Detector, test: LabelledFootage) -> dict[str, Image]:
     return {"fig7.png": panel, "wheel.png": drawing.wheel_legend()}
 
 
-def score_images(detector: Detector, test: LabelledFootage) -> ScoredImages:
-    """Score every test image."""
+def scores_and_fields(detector: Detector, test: LabelledFootage) -> ScoresAndFields:
+    """Score every test image, and measure its field."""
     scores, longest_fields = [], []
     for clip in progress_bar(test.footage.clips, "scoring"):
         judged = judge_image(detector, list(test.footage.frames[clip.span]), clip.name)
         scores.append(judged.score)
         longest_fields.append(judged.reach)
-    return ScoredImages(np.array(scores), np.array(longest_fields))
+    return ScoresAndFields(np.array(scores), np.array(longest_fields))
 
 
 def score_and_verdict(judged: JudgedImage) -> str:

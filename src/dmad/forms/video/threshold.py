@@ -49,7 +49,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class View:
+class ScoredView:
     """The view that a threshold is for, and the part of the view that is scored."""
 
     scene: str
@@ -247,18 +247,18 @@ def _own_file(out: Path | None) -> bool:
     return out is not None and out.is_file()
 
 
-def _view(request: CalibrationRequest, previous: Calibration | None) -> View:
+def _view(request: CalibrationRequest, previous: Calibration | None) -> ScoredView:
     """The view of the request, or else of the last calibration (in `request.out` or the card)."""
     new_footage = bool(request.footage)
     if previous is None or (new_footage and not _own_file(request.out)):
-        return View(request.scene, request.zone)
+        return ScoredView(request.scene, request.zone)
     require(
         new_footage or request.zone in (ALL, previous.zone),
         "the last footage was scored in another part of the view; name all clips again, without "
         "--normal",
     )
     scene = request.scene if request.out else ""
-    return View(scene or previous.scene, request.zone or previous.zone)
+    return ScoredView(scene or previous.scene, request.zone or previous.zone)
 
 
 def _stored_terms(files: ModelFiles, request: CalibrationRequest) -> Path:
@@ -274,7 +274,7 @@ def _stored_terms(files: ModelFiles, request: CalibrationRequest) -> Path:
 
 
 def _held_out(
-    detector: Detector, stored: Path, request: CalibrationRequest, view: View
+    detector: Detector, stored: Path, request: CalibrationRequest, view: ScoredView
 ) -> tuple[HeldOut, SyntheticTerms | None]:
     """Score terms of the footage in the request, or else of the last calibration's footage, or
     else of the footage held out from training. The second result has the terms of synthetic
@@ -289,7 +289,7 @@ def _held_out(
         )
         return held, SyntheticTerms.read(stored)
     data = with_locations(detector.config.data, request.root, request.cache)
-    seen = View(request.scene or view.scene, view.zone)
+    seen = ScoredView(request.scene or view.scene, view.zone)
     if request.footage:
         footage = without_repeats(read_clips(request.footage, data, seen.scene))
     else:
