@@ -25,7 +25,6 @@ from dmad.data.synthetic.figures import Array, Canvas, Figure, Part, Path
 from dmad.errors import check_settings
 
 HEIGHT, WIDTH, FPS = 360, 640, 25.0  # of the frames
-KINDS = ("runner", "thrown", "wrong direction", "loiterer")
 HORIZON = 91  # row
 FOCAL = 600.0  # pixels
 CAMERA = 1.3  # height of the camera, in body heights
@@ -167,7 +166,8 @@ def _anomalies(walkway: Walkway, index: int, rng: Generator) -> list[Figure]:
     slot = walkway.frames / count
     starts = (np.arange(count) + rng.uniform(0.05, 0.3, count)) * slot
     clock = np.arange(walkway.frames)
-    return [_ACTS[(index + act) % len(KINDS)](rng, clock - at) for act, at in enumerate(starts)]
+    kinds = [KINDS[(index + act) % len(KINDS)] for act in range(count)]
+    return [_ACTS[kind](rng, clock - at) for kind, at in zip(kinds, starts, strict=True)]
 
 
 def _runner(rng: Generator, clock: Array) -> Figure:
@@ -211,7 +211,13 @@ def _loiterer(rng: Generator, clock: Array) -> Figure:
     return _person(rng, path, fig.WALK, (waited > 0) & (waited < stay))
 
 
-_ACTS: tuple[Callable[[Generator, Array], Figure], ...] = (_runner, _thrown, _wrong, _loiterer)
+_ACTS: dict[str, Callable[[Generator, Array], Figure]] = {
+    "runner": _runner,
+    "thrown": _thrown,
+    "wrong direction": _wrong,
+    "loiterer": _loiterer,
+}
+KINDS = tuple(_ACTS)
 
 
 def _light(frames: int, rng: Generator) -> tuple[NDArray[np.float32], Array]:
