@@ -23,8 +23,9 @@ class AlarmChanges:
             of the threshold. With 0.2, the alarm continues while the score is at least 80 % of the
             threshold.
         minimum: Shortest length of an alarm in seconds. Shorter alarms are dropped.
-        gap: Longest pause in an alarm in seconds. If the score falls further than `hysteresis`
-            allows, but reaches the threshold again within this time, the alarm continues.
+        gap: Longest pause in an alarm in seconds. In a pause, the score is lower than `hysteresis`
+            allows, or there are no frames. If the score reaches the threshold again within this
+            time, the alarm continues.
         cooldown: Number of seconds after an alarm in which no new alarm starts.
     """
 
@@ -59,16 +60,16 @@ class CalibrationRequest:
             enough that they raise no alarm again. If you name a new camera view with `scene`, a
             first threshold for this view is computed from the clips.
         events: Output folder of `dmad predict` or `dmad watch`. Give it if you name ids of events
-            in `normal`. A message then lists the events in this folder that would raise no alarm
+            in `normal`. The command then lists the events in this folder that would raise no alarm
             after the change (default: if `normal` names a film that `dmad watch` stored, the folder
             of this film).
         threshold: A threshold that you choose. It cannot be given together with `false_alarms` or
             `normal`.
         force: Allow the threshold to become more than twice as high. With `only_here`: allow that
-            more than half of the view becomes less sensitive, and that an anomaly must be more than
-            twice as strong. Without `force`, such changes are refused.
-        only_here: Keep the threshold. Instead, make the model less sensitive at the places where
-            the clips in `normal` are unusual. Video only.
+            more than half of the view becomes less sensitive, and that there an anomaly must be
+            more than twice as strong to raise an alarm. Without `force`, such changes are refused.
+        only_here: Keep the threshold. Instead, make the model less sensitive at the places that
+            have high scores in the clips of `normal`. Video only.
         undo: Restore the threshold before the last change.
         false_alarms: Number of false alarms that you accept (the budget), such as `1/day` or
             `2/hour`. You can also give a share of the frames or images: `0.001/frame`,

@@ -215,8 +215,8 @@ def calibration_of(
 def limited(level: float, largest: float) -> float:
     """Return a level that is not far above the largest score of the normal footage.
 
-    A few scores cannot show how much larger others will be. A threshold that is far too high
-    would miss everything, and nobody would notice.
+    With little footage, an extrapolated level can be far too high. Such a threshold would miss all
+    anomalies, and nobody would notice.
     """
     return min(level, largest + max((LARGEST_FACTOR - 1) * largest, LEAST_ROOM))
 
@@ -244,7 +244,11 @@ def bootstrap_interval(rates: FalseAlarmRates, rate: float, seed: int) -> tuple[
 def count_alarms(
     scores: np.ndarray, rule: AlarmRule, budget: Budget, clip_lengths: np.ndarray
 ) -> int:
-    """Return the number of events, or of frames at or above the threshold."""
+    """Return the number of false alarms.
+
+    A false alarm is an event if the budget counts events. Otherwise, it is a frame or an image at
+    or above the threshold.
+    """
     if budget.counts_events:
         return len(event_peaks(scores, rule, clip_lengths))
     return int((scores >= rule.on).sum())

@@ -53,10 +53,11 @@ class GridOptions:
     Args:
         seeds: Random seeds, such as [0,1,2]. Each variant is trained once with each seed (default:
             the seed of the recipe or run).
-        variants: Names of the variants to train, such as ["full"]. They are in the first column of
-            the table (default: all variants).
-        budget: Longest time for all trainings together, such as 90s, 20m or 8h. If it is too short,
-            all trainings are shortened (default: no limit).
+        variants: Names of the variants to train, such as ["full"]. If you give a wrong name, an
+            error message lists all names (default: all variants).
+        budget: Longest time for all trainings together, such as 90s, 20m or 8h. It has nothing to
+            do with false alarms. If the time is too short, all trainings are shortened (default: no
+            limit).
         out: Folder to write to (default: a folder with the name of the experiment).
         data: The data of all trainings.
         train: Settings of all trainings.
@@ -242,11 +243,12 @@ def figures_command(
 def deployable_command(
     *, run: str, data: DataFolders = AS_IN_TRAINING, out: Path = Path("deployable")
 ) -> None:
-    """Compare ways to compute the score of a live camera, with synthetic anomalies.
+    """Find out how the score of a live camera is computed best, with synthetic anomalies.
 
-    The score has two terms: error and deformation. The ways differ in how the terms are
-    standardised, weighted and averaged over time. You need no labels, because the
-    anomalies are drawn into normal clips that were not used in training.
+    The score has two terms: reconstruction and deformation. The command compares several
+    ways to standardise and weight the terms, and to average the score over time. You need
+    no labels: synthetic anomalies are drawn into normal clips that were not used in
+    training.
 
     Example: dmad experiment deployable --run RUN
 
@@ -308,8 +310,8 @@ def budgets_command(
 
     Args:
         run: Run folder of a video model.
-        hours: Number of hours of generated footage in which alarms are counted, all weathers
-            together. Recipe street only.
+        hours: Number of hours of generated footage in which alarms are counted. If the model was
+            trained with several weathers, this is the sum for all of them. Recipe street only.
         threshold_hours: Number of hours of other generated footage, for the thresholds (default:
             the value of hours). Recipe street only.
         seed: Random seed of the generated footage. Recipe street only.

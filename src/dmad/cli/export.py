@@ -21,8 +21,11 @@ def export_command(
 
     The command compares the scores of the exported model with those of PyTorch. If they
     differ too much, it writes nothing. Otherwise it writes a folder, and prints its path.
-    The folder also contains the threshold. `dmad calibrate`, `evaluate`, `predict`, `watch`,
-    `serve` and `scan` accept the folder instead of a run folder.
+    The folder also contains the threshold. After an export with int8, set the threshold
+    again with `dmad calibrate`, because int8 changes the scores a little.
+
+    `dmad watch`, `serve`, `predict`, `scan`, `calibrate` and `evaluate` accept the folder
+    instead of a run folder. `watch` and `serve` then run without PyTorch.
 
     Example: dmad export RUN --format openvino --precision int8
 

@@ -78,7 +78,7 @@ can write the name of a model that comes with dmad, such as ped2."""
 
 
 def run_process() -> None:
-    """Run a verb in a process of its own, as `dmad` in a terminal does."""
+    """Run a verb, and then end this process. The command `dmad` in a terminal starts here."""
     with quick_exit():
         main()
 

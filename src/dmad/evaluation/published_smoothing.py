@@ -18,7 +18,7 @@ AVERAGED_FRAMES = 5  # of the 11 frames in a window of Ped2 and Avenue
 
 
 def normality(scores: np.ndarray) -> np.ndarray:
-    """Scale scores (N,) to 1 (the lowest, most normal score) down to 0 (the highest score).
+    """Scale scores (N,) so that the lowest (most normal) score becomes 1, and the highest 0.
 
     The lowest and the highest score are those of all N frames, also of future frames. Constant
     scores become 1.

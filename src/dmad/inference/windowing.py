@@ -29,9 +29,9 @@ class WindowMaker:
         history: T, the number of frames before the scored frame.
         template: Background template (C, H, W) of a view in the training.
         past: Collects the frames of a view that was not in the training. Their median is the
-            template. A frame is added after its window was made, so the template of a frame never
-            contains this frame. (Exception: the first of several single images has no past, so it
-            is its own template.)
+            template. A frame is added after its window was made, so the template of a frame does
+            not contain this frame. There is one exception: if T is 0, the first frame has no past
+            frames. So it is its own template.
     """
 
     def __init__(

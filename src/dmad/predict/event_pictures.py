@@ -16,7 +16,7 @@ class EventPictures:
     """Finds the frames with the peaks of events, and keeps their pictures.
 
     For each frame, in order, call `add_score`. If it returns True, call `offer` with the picture of
-    this frame. After the last frame, call `finish`.
+    this frame. After the last frame, call `finish`. Then `of` returns the picture of each event.
 
     Args:
         rule: When an event starts and ends. None: there is no threshold, and no pictures are kept.
@@ -49,7 +49,11 @@ class EventPictures:
         return candidate is not None and candidate.peak == self._frames - 1
 
     def offer(self, picture: Picture) -> None:
-        """Offer the picture of the frame whose score was just added."""
+        """Store the picture of the frame whose score was just added.
+
+        It replaces the picture that was stored before. When an event with its peak at this frame
+        ends, the picture becomes the picture of this event.
+        """
         self._offered = picture
 
     def finish(self) -> None:

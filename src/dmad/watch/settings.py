@@ -17,9 +17,9 @@ class CameraSettings:
             out. For a view that it was not trained on, give any new name.
         calibration: Threshold file that `dmad calibrate --out` wrote (default: the threshold that
             is stored with the model).
-        fps: Frames per second that are scored. If a source has more, some of its frames are
-            dropped. For a recording that does not state its frame rate, this value is used
-            (default: the frame rate that was used for the threshold).
+        fps: Frames per second that are scored. If a file or a camera has more, the others are left
+            out. For a recording that does not state its frame rate, this value is used as its frame
+            rate (default: the frame rate that was used for the threshold).
     """
 
     scene: str = ""
@@ -60,8 +60,8 @@ class SinkSettings:
         webhook: URL to which each message is sent by HTTP POST.
         mqtt: MQTT topic to which each message is published, such as mqtt://host/topic.
         spool: Folder for messages that are not delivered yet (default: the folder `spool` in the
-            folder --data of `dmad serve`, in the folder --out of `dmad watch`, or in the current
-            folder if `dmad watch` has no --out).
+            folder to which the other files are written, or in the current folder if there is no
+            such folder).
     """
 
     webhook: str = ""

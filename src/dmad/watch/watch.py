@@ -132,7 +132,7 @@ class WatchLoop:
         return done
 
     def stop(self) -> None:
-        """End `run` after the present frames. Returns at once."""
+        """Let `run` end after the frames that it scores now. Returns at once."""
         self._stopping.set()
         self._wake.set()
 
