@@ -81,7 +81,7 @@ def test_pages_fit_every_screen(
     console.events.add(event(source="gate"), scores=[(8.0, 1.0), (11.0, 5.0)])
     console.events.add(event(2.0, source="a camera with a name of sixty letters, which is long"))
     station = console.stations["discs"]
-    inspect_body(console, station, spot.read_bytes(), ("spot-" + "0" * 100, True, False))
+    inspect_body(console, station, spot.read_bytes(), "spot-" + "0" * 100, keep=True)
     base = serve(console)
     for path in PAGES:
         for width, scheme in SCREENS:
@@ -405,11 +405,11 @@ def test_a_part_that_arrives_does_not_move_the_dragged_line(
     console = make_console(image_model)
     files = sorted((image_data / "discs/test").glob("*/*.png"))
     station = console.stations["discs"]
-    inspect_body(console, station, files[0].read_bytes(), ("first", True, False))
+    inspect_body(console, station, files[0].read_bytes(), "first", keep=True)
     browser.open(f"{serve(console)}/inspect", 1280)
     until(lambda: console.hub.clients)
     browser.run(LATE_ANSWERS)
-    inspect_body(console, station, files[1].read_bytes(), ("second", True, False))
+    inspect_body(console, station, files[1].read_bytes(), "second", keep=True)
     browser.until("return window.asked > 0")  # the page has asked for the new part
     drag_line(browser)
     dragged = browser.find("#line").text

@@ -8,8 +8,8 @@ def test_the_report_is_one_file_that_needs_no_network(make_console, image_model,
     console = make_console(image_model)
     station = console.stations["discs"]
     for name, path in (("<b>bad</b>", spot), ("fine.png", good)):
-        inspect_body(console, station, path.read_bytes(), (name, True, False))
-    inspect_body(console, station, good.read_bytes(), ("bare.png", False, False))
+        inspect_body(console, station, path.read_bytes(), name, keep=True)
+    inspect_body(console, station, good.read_bytes(), "bare.png")
     page = part_report(console, station, today())
     assert page.count("data:image/webp;base64,") == 2
     assert "no picture was kept" in page

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -169,13 +170,14 @@ def add_inspection(router: APIRouter, console: Console) -> None:
         """
         station = station_of(console, model)
         body, shown_name = await read_image(request, console.settings.upload_megabytes)
-        part, answer, png = await run_in_threadpool(
-            inspect_body, console, station, body, (shown_name, keep, heat)
+        result = await run_in_threadpool(
+            inspect_body, console, station, body, shown_name, keep=keep, heat=heat
         )
-        if png:
+        if result.heat:
+            part = result.part
             verdict = {"X-Verdict": part.verdict, "X-Score": f"{part.score:.6g}"}
-            return Response(png, media_type="image/png", headers=verdict)
-        return JSONResponse(answer)
+            return Response(result.heat, media_type="image/png", headers=verdict)
+        return JSONResponse(result.answer)
 
     @router.get("/api/parts", tags=["inspection"], responses=example({"parts": [INSPECTED]}))
     def parts(
@@ -407,21 +409,33 @@ def add_cameras(router: APIRouter, console: Console) -> None:
         return Response(data, media_type="image/jpeg", headers={"X-Frame": str(view.number)})
 
 
+@dataclass(frozen=True)
+class Inspection:
+    """The result of an inspected image."""
+
+    part: JudgedPart
+    answer: dict[str, Any]  # for JSON
+    heat: bytes | None  # PNG, if it is wanted
+
+
 def inspect_body(
-    console: Console, station: Station, body: bytes, wanted: tuple[str, bool, bool]
-) -> tuple[JudgedPart, dict[str, Any], bytes | None]:
+    console: Console,
+    station: Station,
+    body: bytes,
+    name: str,
+    keep: bool = False,
+    heat: bool = False,
+) -> Inspection:
     """Decode, judge and store an image.
 
     Args:
         console: The console.
         station: The station that judges it.
         body: The image file.
-        wanted: The name of the image; True to keep its pictures; True to return its heat.
-
-    Returns:
-        The result, the answer for JSON, and the heat as PNG if it is wanted.
+        name: The name of the image.
+        keep: Store its pictures.
+        heat: Return its heat.
     """
-    name, keep, heat = wanted
     upload: Upload = decode_image(body, station.format)
     part = station.judge(upload)
     pictures = station.keep(upload, part) if keep else ("", "")
@@ -442,7 +456,7 @@ def inspect_body(
     answer = shown_part(found(console.parts.get(number), "part", number))
     console.hub.publish("part", {"number": number, "model": station.model.name})
     png = encoded(station.heat(upload, part), "PNG", compress_level=1) if heat else None
-    return part, answer, png
+    return Inspection(part, answer, png)
 
 
 def silenced(console: Console, watched: Watched, score: float, force: bool) -> ThresholdChange:
