@@ -12,7 +12,7 @@ from dmad import recipes
 from dmad.checked_files import read_yaml
 from dmad.cli.parsing import Parser, add_options, hide_files_of_groups
 from dmad.cli.process import show
-from dmad.config import Config, VideoConfig, known_forms, restore, section_classes
+from dmad.config import Config, known_forms, restore, section_classes
 from dmad.errors import DmadError, require
 
 RUNS = Path("runs")
@@ -44,7 +44,8 @@ def train_command(config: Config, out: Path = RUNS, resume: Path | None = None) 
 
     RECIPE is the name of a set of default settings. `dmad recipes` lists the recipes.
     `dmad train RECIPE --help` lists the most common settings of a recipe. `dmad train
-    RECIPE --help-all` lists all of them.
+    RECIPE --help-all` lists all of them. Without RECIPE, the help shows the settings of
+    recipe video.
 
     Examples:
       dmad train video --data.root FOOTAGE
@@ -76,7 +77,7 @@ def parse_train(arguments: Sequence[str]) -> tuple[Config, Path, Path | None]:
         DmadError: An unknown recipe or setting, or no recipe.
     """
     base = _base_settings(arguments)
-    parser = parser_of_settings(base or VideoConfig())
+    parser = parser_of_settings(base or recipes.video())
     if {"-h", "--help"} & {*arguments}:
         _hide_rare_settings(parser)
     given = parser.parse_args(list(arguments))
