@@ -121,12 +121,8 @@ class Form(Protocol[ConfigT_contra, ModelT]):
     ) -> Tensor:
         """Return the score of every pixel, (B, H, W): Eq. 14 without its maxima, or Eq. 23."""
 
-    def rescore(
-        self, reconstruction_map: np.ndarray, deformation_map: np.ndarray, config: ConfigT_contra
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Compute score, reconstruction term and deformation term, (B,) each, from maps."""
-
-    # Tasks.
+    def smoothed(self, maps: np.ndarray, config: ConfigT_contra) -> np.ndarray:
+        """Return maps (B, H, W) averaged with the kernel k* of the score (Eq. 14, 22 and 23)."""
 
     def explain(self, detector: Any, given: ToExplain) -> Explanation:
         """Return the map of the scores of one frame or image, and pictures of it."""

@@ -6,7 +6,6 @@ import pytest
 from dmad.data.templates import template_index
 from dmad.data.zones import ALL, Zone
 from dmad.errors import DmadError
-from dmad.forms.video.evaluation import score_maps
 from dmad.inference.detector import Detector
 from dmad.model.pdm import PDM
 
@@ -176,7 +175,7 @@ def test_the_highest_frame_is_explained_by_its_maps(detector, frames_of, calibra
     result = with_threshold(frames, scene)
     (judged,) = (batch for batch in detector.judge(frames, scene) if result.peak in batch.index)
     judged = judged.frame(int(np.flatnonzero(judged.index == result.peak)[0]))
-    np.testing.assert_allclose(result.map, score_maps(detector, judged)[0], rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(result.map, detector.pixel_scores(judged)[0], rtol=1e-3, atol=1e-5)
     assert result.map.shape == (32, 32)
     pictures = result.explained(7).pictures
     assert list(pictures) == ["input", "anomaly map", "deformation"]

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from dmad.inference.maps import averaged, box_of_maximum, composed, in_pixels
+from dmad.inference.maps import averaged, blurred, box_of_maximum, composed, in_pixels
 from dmad.model.deformation import compose_all, field_in_pixels
-from dmad.model.scoring import box_filter
+from dmad.model.scoring import box_filter, gaussian_blur
 
 RANDOM = np.random.default_rng(0)
 
@@ -16,6 +16,13 @@ def test_averages_are_those_of_the_score(kernel):
     maps = RANDOM.random((2, 24, 20), np.float32)
     expected = box_filter(torch.from_numpy(maps), kernel).numpy()
     assert averaged(maps, kernel) == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("sigma", [0.5, 2.0, 4.0])
+def test_a_blur_is_that_of_the_score(sigma):
+    maps = RANDOM.random((2, 24, 20), np.float32)
+    expected = gaussian_blur(torch.from_numpy(maps), sigma).numpy()
+    assert blurred(maps, sigma) == pytest.approx(expected, abs=1e-5)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])

@@ -9,9 +9,8 @@ from waiting import until
 from dmad.data.reading.image_files import read_frames
 from dmad.errors import DmadError
 from dmad.forms.images.pictures import judge_image
-from dmad.forms.video.evaluation import score_maps
 from dmad.serve import inspection
-from dmad.serve.inspection import BusyError, Station, judge_parts, pixel_maps
+from dmad.serve.inspection import BusyError, Station, judge_parts
 from dmad.serve.uploads import decode_image
 
 
@@ -37,13 +36,6 @@ def test_parts_that_are_judged_together_have_the_results_of_dmad_predict(
         assert part.score == pytest.approx(alone.score, rel=1e-4, abs=1e-4)
         assert (part.verdict, part.threshold) == (alone.verdict, alone.threshold)
         assert np.allclose(part.map, alone.map, atol=1e-4)
-
-
-def test_maps_without_torch_are_those_with_torch(image_model, station, spot):
-    frames, _ = read_frames(spot, station.format)
-    (judged,) = image_model.detector.judge(frames)
-    expected = score_maps(image_model.detector, judged)
-    assert np.allclose(pixel_maps(judged, image_model.detector.config.score), expected, atol=1e-5)
 
 
 def test_a_spot_is_anomalous_and_its_place_is_found(station, spot, good):

@@ -186,16 +186,26 @@ class Detector:
             mask = mask * places.weights(data.size)
         reconstruction_map = judged.reconstruction_map * mask
         deformation_map = judged.deformation_map * mask
-        terms = self.form.rescore(reconstruction_map, deformation_map, self.config)
-        raw, reconstruction, deformation = (term.astype(np.float64) for term in terms)
+        reconstruction, deformation = (
+            self.form.smoothed(one, self.config).max((1, 2)).astype(np.float64)
+            for one in (reconstruction_map, deformation_map)
+        )
         return replace(
             judged,
-            raw=raw,
+            raw=reconstruction + self.config.score.alpha * deformation,
             reconstruction=reconstruction,
             deformation=deformation,
             reconstruction_map=reconstruction_map,
             deformation_map=deformation_map,
         )
+
+    def pixel_scores(self, judged: JudgedFrames) -> NDArray[np.float32]:
+        """Return the score of every pixel, (B, H, W).
+
+        For video, it is the sum in Eq. 14 before the maxima are taken. For images, it is Eq. 23.
+        """
+        mixed = judged.reconstruction_map + self.config.score.alpha * judged.deformation_map
+        return np.asarray(self.form.smoothed(mixed, self.config), np.float32)
 
     def stream(self, source: str | Path, scene: str = "") -> Iterator[JudgedFrame]:
         """Score the frames of a video, a folder of frames, a camera or a stream one by one.

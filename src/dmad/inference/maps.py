@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import find_objects, label, map_coordinates, uniform_filter1d
+from scipy.ndimage import (
+    find_objects,
+    gaussian_filter,
+    label,
+    map_coordinates,
+    uniform_filter1d,
+)
 
 Maps = NDArray[np.float32]
 
@@ -29,6 +35,22 @@ def averaged(maps: np.ndarray, kernel: tuple[int, int]) -> Maps:
         origin = -1 if size % 2 == 0 else 0
         means = uniform_filter1d(means, size, axis, mode="constant", origin=origin)
     return means
+
+
+def blurred(maps: np.ndarray, sigma: float) -> Maps:
+    """Return maps (B, H, W) after a Gaussian blur. The border is repeated outside the image.
+
+    The result is that of `dmad.model.scoring.gaussian_blur`.
+
+    Args:
+        maps: (B, H, W).
+        sigma: Standard deviation in pixels.
+
+    Returns:
+        (B, H, W).
+    """
+    smooth = gaussian_filter(maps, sigma, axes=(1, 2), mode="nearest", radius=round(4 * sigma))
+    return np.asarray(smooth, np.float32)
 
 
 def box_of_maximum(anomaly: np.ndarray) -> tuple[float, float, float, float]:

@@ -15,11 +15,9 @@ from secrets import token_hex
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
 
 from dmad.calibration.calibration import Calibration
 from dmad.calibration.store import CalibrationStore
-from dmad.config import ScoreConfig
 from dmad.data.reading.frame_format import Frame, FrameFormat
 from dmad.data.tiles import blend
 from dmad.data.zones import ALL
@@ -29,7 +27,7 @@ from dmad.files import write_atomically
 from dmad.forms.images.pictures import ImagePictures
 from dmad.inference.detector import Detector
 from dmad.inference.maps import box_of_maximum
-from dmad.inference.result import AnomalyResult, JudgedFrames
+from dmad.inference.result import AnomalyResult
 from dmad.serve.event_rows import day_of
 from dmad.serve.models import Model, OwnThreshold, ThresholdChange
 from dmad.serve.part_rows import PARTS
@@ -77,7 +75,7 @@ def judge_parts(detector: Detector, parts: Sequence[Sequence[Frame]]) -> list[Ju
     result = AnomalyResult.from_batches(batches, 0).highest_of(tiles, config.score.alpha)
     if calibration:
         result = result.with_threshold(calibration, "images")
-    maps = np.concatenate([pixel_maps(judged, config.score) for judged in batches])
+    maps = np.concatenate([detector.pixel_scores(judged) for judged in batches])
     judged_parts = []
     for k in range(len(parts)):
         whole = blend(maps[k * tiles : (k + 1) * tiles], config.data.canvas)
@@ -94,15 +92,6 @@ def judge_parts(detector: Detector, parts: Sequence[Sequence[Frame]]) -> list[Ju
             )
         )
     return judged_parts
-
-
-def pixel_maps(judged: JudgedFrames, score: ScoreConfig) -> NDArray[np.float32]:
-    """Eq. 23: the score of every pixel, (B, H, W), as `pixel_map_plus` computes it with torch."""
-    maps = judged.reconstruction_map + score.alpha * judged.deformation_map
-    smooth = gaussian_filter(
-        maps, score.sigma, axes=(1, 2), mode="nearest", radius=round(4 * score.sigma)
-    )
-    return np.asarray(smooth, np.float32)
 
 
 class Station:

@@ -10,7 +10,7 @@ from dmad.data.zones import Zone
 from dmad.evaluation.metrics import micro_auroc
 from dmad.evaluation.pixel_metrics import PixelMetrics
 from dmad.evaluation.result import CALIBRATED, RAW, RAW_12, RAW_13
-from dmad.forms.video.evaluation import MaskedFrames, evaluate, score_clips, score_maps
+from dmad.forms.video.evaluation import MaskedFrames, evaluate, score_clips
 from dmad.inference.detector import Detector
 from dmad.model.pdm import PDM
 
@@ -102,7 +102,7 @@ def test_maps_are_compared_with_the_masks_of_their_clip(detector, two) -> None:
     metrics = PixelMetrics()
     for clip in two.footage.clips:
         for judged in detector.judge(two.footage.frames[clip.span]):
-            maps = score_maps(detector, judged)
+            maps = detector.pixel_scores(judged)
             for index, scores in zip(judged.index, maps, strict=True):
                 metrics.update(scores, masks[clip.name][index])
     ledger = evaluate(detector, replace(two, masks=masks.__getitem__)).ledger
@@ -131,7 +131,7 @@ def test_maps_of_scored_clips_are_in_the_order_of_the_footage(detector, frames_o
     score_clips(detector, footage, maps)
     assert np.flatnonzero(np.isnan(maps).all((1, 2))).tolist() == [0, 1, 2, 3, 6, 7, 8, 9]
     (judged,) = detector.judge(frames_of(2, 9))
-    np.testing.assert_allclose(maps[10:], score_maps(detector, judged), rtol=1e-4)
+    np.testing.assert_allclose(maps[10:], detector.pixel_scores(judged), rtol=1e-4)
 
 
 def test_only_the_zone_is_scored(detector, frames_of) -> None:

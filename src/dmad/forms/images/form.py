@@ -60,17 +60,11 @@ class StillImages:
 
         return pixel_map_plus(reconstruction_map, deformation_map, config.score)
 
-    def rescore(
-        self, reconstruction_map: np.ndarray, deformation_map: np.ndarray, config: Config
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Compute Eq. 22 and its two terms, (B,) each, from maps (B, H, W)."""
-        import torch
+    def smoothed(self, maps: np.ndarray, config: Config) -> np.ndarray:
+        """Return maps (B, H, W) after the Gaussian blur of Eq. 22 and 23."""
+        from dmad.inference.maps import blurred
 
-        from dmad.model.scoring import scores_of_maps_plus
-
-        maps = torch.from_numpy(reconstruction_map), torch.from_numpy(deformation_map)
-        scores = scores_of_maps_plus(*maps, config.score)
-        return scores.score.numpy(), scores.reconstruction.numpy(), scores.deformation.numpy()
+        return blurred(maps, config.score.sigma)
 
     def explain(self, detector: Detector, given: ToExplain) -> Explanation:
         """Return the map of Eq. 23, the image, its heat and its two deformations."""

@@ -19,7 +19,6 @@ from dmad.data.zones import ALL
 from dmad.drawing import pictures as drawing
 from dmad.errors import require
 from dmad.form import Explanation, ToExplain
-from dmad.forms.video.evaluation import score_maps
 from dmad.forms.video.pictures import Image, to_image, total_fields, true_size
 from dmad.inference.detector import Detector
 
@@ -87,7 +86,7 @@ def judge_image(detector: Detector, frames: Sequence[Image], name: str) -> Judge
     if calibration:
         terms = (np.array([reconstruction]), np.array([deformation]))
         calibrated = float(calibration.score(*terms)[0])
-    maps = np.concatenate([score_maps(detector, judged) for judged in batches])
+    maps = np.concatenate([detector.pixel_scores(judged) for judged in batches])
     deformed = np.concatenate([judged.drawings["deformed"] for judged in batches])
     forward, backward = (
         np.concatenate([_total_fields(judged.drawings, way) for judged in batches])

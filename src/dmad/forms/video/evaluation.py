@@ -139,18 +139,5 @@ def _with_maps(
 ) -> Iterator[JudgedFrames]:
     """Write the score maps of the frames of a clip into `maps`."""
     for judged in batches:
-        maps[judged.index] = score_maps(detector, judged)
+        maps[judged.index] = detector.pixel_scores(judged)
         yield judged
-
-
-def score_maps(detector: Detector, judged: JudgedFrames) -> np.ndarray:
-    """Return the score of every pixel, (B, H, W).
-
-    For video, it is the sum in Eq. 14 before the maxima are taken. For images, it is Eq. 23.
-    """
-    import torch
-
-    reconstruction_map = torch.from_numpy(judged.reconstruction_map)
-    deformation_map = torch.from_numpy(judged.deformation_map)
-    maps = detector.form.score_map(reconstruction_map, deformation_map, detector.config)
-    return np.asarray(maps)

@@ -125,16 +125,11 @@ class Video:
 
         return pixel_map(reconstruction_map, deformation_map, config.score)
 
-    def rescore(
-        self, reconstruction_map: np.ndarray, deformation_map: np.ndarray, config: VideoConfig
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Compute Eq. 14 and its two terms, (B,) each, from maps (B, H, W)."""
+    def smoothed(self, maps: np.ndarray, config: VideoConfig) -> np.ndarray:
+        """Return maps (B, H, W) averaged with the box kernel of Eq. 14."""
         from dmad.inference.maps import averaged
 
-        kernel, alpha = config.score.kernel, config.score.alpha
-        reconstruction = averaged(reconstruction_map, kernel).max((1, 2))
-        deformation = averaged(deformation_map, kernel).max((1, 2))
-        return reconstruction + alpha * deformation, reconstruction, deformation
+        return averaged(maps, config.score.kernel)
 
     def explain(self, detector: Detector, given: ToExplain) -> Explanation:
         """Return the map of Eq. 14 of the last frame, the frame, its heat and its deformation."""

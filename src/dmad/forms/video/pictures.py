@@ -348,8 +348,6 @@ def explain(detector: Detector, given: ToExplain) -> Explanation:
 
     If the threshold is for a zone, the map is zero outside of it.
     """
-    from dmad.forms.video.evaluation import score_maps  # imports scikit-learn
-
     (judged,) = deque(detector.judge(given.frames, given.scene), maxlen=1)
     judged = judged.frame(len(judged.index) - 1)
     calibration = detector.calibration
@@ -362,7 +360,7 @@ def explain(detector: Detector, given: ToExplain) -> Explanation:
         "anomaly map": picture.heat,
         "deformation": picture.deformation,
     }
-    return Explanation(score_maps(detector, judged)[0], drawn)
+    return Explanation(detector.pixel_scores(judged)[0], drawn)
 
 
 class HighestPictures:
