@@ -100,6 +100,10 @@ def test_a_box_is_drawn_at_its_shares_of_width_and_height():
     rows, columns = np.nonzero(marked.any(-1))
     assert (rows.min(), rows.max(), columns.min(), columns.max()) == (48, 99, 48, 151)
     assert not marked[60, 100].any()
+    corner = pictures.mark_box(np.zeros((100, 200, 3), np.uint8), (0.0, 0.0, 0.1, 0.1))
+    assert corner[0, 0].any()
+    assert corner[11, 21].any()  # 10 rows and 20 columns, and a line of two pixels
+    assert not corner[12, 22].any()
 
 
 def test_a_part_around_a_box_is_enlarged_to_the_size_of_the_image():

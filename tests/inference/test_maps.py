@@ -51,3 +51,10 @@ def test_regions_that_touch_at_a_corner_are_one():
     anomaly = np.zeros((10, 10))
     anomaly[2, 2] = anomaly[3, 3] = 1
     assert box_of_maximum(anomaly) == (0.2, 0.2, 0.4, 0.4)
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, np.nan])
+def test_a_map_without_a_place_has_the_whole_map_as_box(value):
+    anomaly = np.full((10, 20), -1.0)
+    anomaly[3, 4] = value
+    assert box_of_maximum(anomaly) == (0, 0, 1, 1)

@@ -8,13 +8,16 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from dmad.api import load
+from dmad.config import changed
 from dmad.drawing.video_writer import VideoWriter
 from dmad.errors import DmadError
 from dmad.forms.video.pictures import HighestPictures
 from dmad.inference.detector import Detector
+from dmad.model.pdm import PDM
 from dmad.predict.clips import ClipPrediction, predict_clips
 from dmad.predict.settings import PredictSettings
 
@@ -264,4 +267,16 @@ def test_a_clip_that_is_mostly_above_the_threshold_may_show_another_view(
     settings = PredictSettings(panels=0, video=False, scene=scene)
     clip = write_clip(tmp_path / "clip", 3, 12)
     list(predict_clips(with_threshold, [clip], tmp_path / "out", settings))
-    assert ("If the model was not trained on this view" in logged()) is asked
+    assert ("on this view, give the view a name (--scene NAME)" in logged()) is asked
+
+
+def test_a_model_without_templates_needs_a_threshold_for_another_view(
+    make_detector, tiny, write_clip, calibration_of, tmp_path, logged
+):
+    config = changed(tiny(None), model_background=False)
+    torch.manual_seed(0)
+    detector = make_detector(PDM(config.model, 32, 1, 4), config)
+    with_threshold = detector.with_calibration(calibration_of(1e-6))
+    clip = write_clip(tmp_path / "clip", 3, 12)
+    list(predict_clips(with_threshold, [clip], tmp_path / "out", SCORES_ONLY))
+    assert "on this view, set a threshold for it (dmad calibrate MODEL FOOTAGE" in logged()

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dmad.drawing.pictures import enlarged, resized
 from dmad.forms.video.pictures import ColourScale
 from dmad.inference.streaming import judge_clip
 from dmad.watch.event_films import EventFilms
@@ -63,6 +64,9 @@ def test_an_event_gets_a_film_and_a_thumbnail(detector, peak, tmp_path):
         assert sum(1 for _ in film.decode(video=0)) == 5
     with Image.open(end.thumbnail) as thumbnail:
         assert thumbnail.size == (2 * 384, 256)  # heat and the enlarged place, side by side
+        place = np.asarray(thumbnail)[:, 384:]
+    frame = resized(peak.batch.frames[0], 384, 256)
+    np.testing.assert_array_equal(place, enlarged(frame, (0.0, 0.0, 1.0, 1.0)))
     assert warnings == []
 
 

@@ -97,7 +97,7 @@ def _split_view(clips: Sequence[Clip], data: DataConfig) -> tuple[list[Clip], li
     chosen = _evenly_spread(len(clips), _number_held_out(len(clips), data))
     if 0 < len(chosen) < len(clips):
         trained = [clip for index, clip in enumerate(clips) if index not in chosen]
-        return trained, [clips[index] for index in chosen]
+        return trained, [clips[index] for index in sorted(chosen)]
     parts = [split_end(clip, data) for clip in clips]
     return [start for start, _ in parts], [end for _, end in parts if end]
 

@@ -131,7 +131,7 @@ def legend_row(titles: Sequence[str], legends: Legends, width: int) -> Pixels:
 
 
 def mark_box(image: Pixels, box: tuple[float, float, float, float]) -> Pixels:
-    """Draw a box into a copy of an image. Its line is just outside the box, so it covers nothing.
+    """Draw a box into a copy of an image. Its line is outside the box, except at the edges.
 
     Args:
         image: The image.

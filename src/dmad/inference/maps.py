@@ -57,9 +57,12 @@ def box_of_maximum(anomaly: np.ndarray) -> tuple[float, float, float, float]:
     """Return the box of the region around the maximum of a map (H, W).
 
     In this region, the map is at least half of its maximum. The box is left, top, right and
-    bottom, as shares of width and height.
+    bottom, as shares of width and height. It is the whole map if no value is above 0, or if the map
+    contains NaN.
     """
     height, width = anomaly.shape
+    if not anomaly.max() > 0:
+        return 0.0, 0.0, 1.0, 1.0
     labels, _ = label(anomaly >= anomaly.max() / 2, TOUCHING)
     y, x = find_objects(labels)[labels.flat[anomaly.argmax()] - 1]
     return x.start / width, y.start / height, x.stop / width, y.stop / height

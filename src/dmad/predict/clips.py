@@ -296,5 +296,8 @@ class ClipPrediction:
 
     def _advice_for_new_view(self) -> str:
         if self.detector.backend.templates is None:
-            return "set a threshold for it (dmad calibrate MODEL FOOTAGE --out FILE)"
+            return (
+                "set a threshold for it (dmad calibrate MODEL FOOTAGE --out FILE), and give "
+                "--calibration FILE"
+            )
         return "give the view a name (--scene NAME)"

@@ -60,7 +60,7 @@ class EventCard:
     @property
     def links(self) -> list[tuple[str, str]]:
         """Names and relative addresses of its files."""
-        files = [("film", self.film), ("heat and deformation", self.thumbnail)]
+        files = [("film", self.film), ("picture", self.thumbnail)]
         return [(name, address) for name, address in files if address]
 
 
