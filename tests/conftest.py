@@ -248,7 +248,7 @@ def shaken() -> Callable[[torch.nn.Module], torch.nn.Module]:
 def export_run():
     """Exports a run, with the fields of `ExportOptions`; skips without the packages."""
     for package in ("onnx", "onnxruntime", "openvino"):
-        pytest.importorskip(package, reason="needs pip install 'dmad[export]'")
+        pytest.importorskip(package, reason="needs pip install '.[export]'")
     from dmad.api import load
     from dmad.export.export import ExportOptions, export
     from dmad.runs import find_model

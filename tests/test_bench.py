@@ -33,7 +33,7 @@ def test_training_and_images_are_timed_too(what: str) -> None:
 
 def test_every_kind_of_export_is_timed_on_the_same_video() -> None:
     for package in ("onnx", "onnxruntime", "openvino", "nncf"):
-        pytest.importorskip(package, reason="needs pip install 'dmad[export]'")
+        pytest.importorskip(package, reason="needs pip install '.[export]'")
     rows = bench("deploy", [32], rounds=1, frames=7).rows
     assert [row[0] for row in rows] == [PLAIN, "PyTorch as shipped", *EXPORTS]
     assert float(rows[0][-1]) == 1.0
@@ -43,7 +43,7 @@ def test_every_kind_of_export_is_timed_on_the_same_video() -> None:
 def test_exports_of_images_are_timed_beside_other_methods(monkeypatch) -> None:
     """With a convolution in place of each method of anomalib, which need not be installed."""
     for package in ("onnx", "openvino", "nncf"):
-        pytest.importorskip(package, reason="needs pip install 'dmad[export]'")
+        pytest.importorskip(package, reason="needs pip install '.[export]'")
 
     def export(method: AnomalibMethod, folder: Path) -> Path:
         folder.mkdir()
@@ -63,7 +63,7 @@ def test_exports_of_images_are_timed_beside_other_methods(monkeypatch) -> None:
 
 def test_the_comparison_says_what_to_install() -> None:
     if find_spec("anomalib") is None:
-        with pytest.raises(DmadError, match=r"needs anomalib; pip install 'dmad\[peers\]'"):
+        with pytest.raises(DmadError, match=r"needs anomalib; pip install '\.\[peers\]'"):
             bench("peers", [64])
 
 

@@ -49,7 +49,7 @@ def test_every_form_is_exported_in_every_format_and_precision(
     request, export_run, tmp_path, form, format, precision
 ):
     if precision == "int8":
-        pytest.importorskip("nncf", reason="needs pip install 'dmad[export]'")
+        pytest.importorskip("nncf", reason="needs pip install '.[export]'")
     run = request.getfixturevalue(form)
     options = {"out": tmp_path / "export", "auroc_loss": 1.0}
     report = export_run(run, format, precision, **options)
@@ -255,7 +255,7 @@ def test_an_export_that_differs_is_refused_and_not_written(trained, tmp_path):
 def test_images_in_int8_are_compared_on_synthetic_defects_without_labels(
     trained_images, export_run, tmp_path, format
 ):
-    pytest.importorskip("nncf", reason="needs pip install 'dmad[export]'")
+    pytest.importorskip("nncf", reason="needs pip install '.[export]'")
     root = Path(load(trained_images).config.data.root or "") / "discs" / "train" / "good"
     good = Path(shutil.copytree(root, tmp_path / "data" / "discs" / "train" / "good")).parents[2]
     out = tmp_path / format

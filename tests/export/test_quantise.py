@@ -27,7 +27,7 @@ def test_last_layers_are_found_by_their_names_in_the_graph(exported, layer):
 @pytest.fixture
 def images_in_onnx(tmp_path, shaken):
     """A graph of a model of images whose student has channels of its own, and its detector."""
-    onnx = pytest.importorskip("onnx", reason="needs pip install 'dmad[export]'")
+    onnx = pytest.importorskip("onnx", reason="needs pip install '.[export]'")
     torch.manual_seed(0)
     small = {"memory_items": 5, "reductions": (16, 8), "estimator_width": 4}
     config = recipes.recipe("images", size=64, student_widths=(16, 16, 16), **small)
@@ -39,7 +39,7 @@ def images_in_onnx(tmp_path, shaken):
 
 def test_of_images_only_convolutions_of_the_network_are_in_int8(images_in_onnx):
     """The blur of the score map and the features that are compared stay in float."""
-    pytest.importorskip("nncf", reason="needs pip install 'dmad[export]'")
+    pytest.importorskip("nncf", reason="needs pip install '.[export]'")
     graph, detector = images_in_onnx
     outputs = [output.name for output in graph.graph.output]
     windows = Sequences(np.zeros((2, 1, 64, 64, 3), np.uint8), ("", ""))

@@ -53,15 +53,15 @@ def test_a_missing_package_is_named(tmp_path, monkeypatch, name, package):
 
 @pytest.mark.parametrize(("name", "package"), [("a.onnx", "onnxruntime"), ("a.xml", "openvino")])
 def test_a_damaged_graph_is_refused(tmp_path, name, package):
-    pytest.importorskip(package, reason="needs pip install 'dmad[export]'")
+    pytest.importorskip(package, reason="needs pip install '.[export]'")
     (tmp_path / name).write_bytes(b"no graph")
     with pytest.raises(DmadError, match=r"cannot be read \(.*\); export it again"):
         load_graph(tmp_path / name, "fp32")
 
 
 def test_a_graph_without_drawings_is_refused(tmp_path):
-    onnx = pytest.importorskip("onnx", reason="needs pip install 'dmad[export]'")
-    pytest.importorskip("onnxruntime", reason="needs pip install 'dmad[export]'")
+    onnx = pytest.importorskip("onnx", reason="needs pip install '.[export]'")
+    pytest.importorskip("onnxruntime", reason="needs pip install '.[export]'")
     helper, kind = onnx.helper, onnx.TensorProto.FLOAT
     frames = helper.make_tensor_value_info("frames", kind, [1])
     terms = helper.make_tensor_value_info("terms", kind, [1])

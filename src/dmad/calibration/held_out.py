@@ -28,14 +28,14 @@ QUANTILE = 0.9  # quantile at which Student's t and the normal distribution are 
 
 @dataclass(frozen=True, eq=False)
 class HeldOut:
-    """The two raw terms of the score (Eq. 14) for normal footage: N frames in K clips.
+    """The two raw terms of the score (Eq. 14 or 22) for normal footage: N frames in K clips.
 
     Raises:
         DmadError: The lengths do not fit together, fps is not above 0, or fewer than two frames
             have a score.
     """
 
-    reconstruction: np.ndarray  # (N,) first term of Eq. 14; NaN if a frame has no score
+    reconstruction: np.ndarray  # (N,) first term; NaN if a frame has no score
     deformation: np.ndarray  # (N,) second term before α
     clip_lengths: np.ndarray  # (K,) number of frames of each clip; their sum is N
     fps: float  # frames per second

@@ -66,8 +66,9 @@ class CalibrationRequest:
         threshold: A threshold that you choose. It cannot be given together with `false_alarms` or
             `normal`.
         force: Allow the threshold to become more than twice as high. With `only_here`: allow that
-            more than half of the view becomes less sensitive, and that there an anomaly must be
-            more than twice as strong to raise an alarm. Without `force`, such changes are refused.
+            more than half of the view becomes less sensitive, or that an anomaly must be more than
+            twice as strong somewhere to raise an alarm. Without `force`, each of these changes is
+            refused.
         only_here: Keep the threshold. Instead, make the model less sensitive at the places that
             have high scores in the clips of `normal`. Video only.
         undo: Restore the threshold before the last change.

@@ -16,8 +16,8 @@ def evaluate_command(run: str, data: DataFolders = AS_IN_TRAINING, out: Path | N
     The command writes a report (report.html), the table of results (ledger.json and
     ledger.md) and the scores (scores.npz). If you trained several categories with one
     command, as `dmad train mvtec` does, RUN is the folder that contains their runs. The
-    command then evaluates the categories that have no evaluation yet, and prints a table of
-    all categories.
+    command then evaluates the categories that have no evaluation, or an outdated one, and
+    prints a table of all categories. With --data.root, it evaluates all of them again.
 
     Example: dmad evaluate runs/ped2/20260101-120000-000
 
@@ -26,6 +26,7 @@ def evaluate_command(run: str, data: DataFolders = AS_IN_TRAINING, out: Path | N
             that comes with dmad, such as ped2.
         data: Where the data set is.
         out: Folder to write to. It must be given if RUN is not a folder (default: RUN/evaluation).
+            It is refused if RUN contains several categories.
     """
     from dmad import api, categories
 

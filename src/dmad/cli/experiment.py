@@ -280,8 +280,8 @@ def fields_command(
 
     Args:
         run: Run folder of a video model, or the name of a model that comes with dmad.
-        frames: Number of frames to measure. The same number is taken from the normal clips that
-            were not used in training, and from the test clips.
+        frames: Number of frames of each kind to measure: normal frames of clips that were not used
+            in training, and frames of the test clips.
         data: Where the data set is.
         out: Folder to write to.
     """

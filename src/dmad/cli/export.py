@@ -25,7 +25,7 @@ def export_command(
     again with `dmad calibrate`, because int8 changes the scores a little.
 
     `dmad watch`, `serve`, `predict`, `scan`, `calibrate` and `evaluate` accept the folder
-    instead of a run folder. `watch` and `serve` then run without PyTorch.
+    instead of a run folder. `calibrate` and `evaluate` need PyTorch, the others do not.
 
     Example: dmad export RUN --format openvino --precision int8
 

@@ -27,7 +27,7 @@ PLACES = ("root", "cache", "layout", "categories")  # compared by their images
 class UnavailableError(DmadError):
     """A method needs something that is missing.
 
-    A note below the table says what it is. The method has no row in the table.
+    The row of the method says "not measured", and a note below the table says what is missing.
     """
 
 

@@ -109,8 +109,8 @@ class AnomalyResult:
 
         The map is Eq. 14 without its maxima, or Eq. 23. It is the raw score of each pixel, in the
         size of the model's images. For video, the score of a frame is the sum of the highest
-        averaged values of both terms. The frame is scored again to make its map, which needs
-        PyTorch. The map of another frame or image is `explained(row).map`.
+        averaged values of both terms. The frame is scored again to make its map. The map of another
+        frame or image is `explained(row).map`.
 
         Raises:
             DmadError: No frame has a score, or the result does not come from calling a detector.

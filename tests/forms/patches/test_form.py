@@ -88,7 +88,7 @@ def test_an_export_has_the_scores_of_pytorch(bank_run, image_data, tmp_path, exp
 def test_int8_is_compared_on_mirrored_images_if_none_are_held_out(
     bank_run, tmp_path, export_run, format, logged
 ):
-    pytest.importorskip("nncf", reason="needs pip install 'dmad[export]'")
+    pytest.importorskip("nncf", reason="needs pip install '.[export]'")
     report = export_run(bank_run, format, "int8", out=tmp_path / format, auroc_loss=1.0)
     assert "mirror images of the training clips are compared" in logged()
     assert report.synthetic is not None
