@@ -63,7 +63,7 @@ def test_exports_of_images_are_timed_beside_other_methods(monkeypatch) -> None:
 
 def test_the_comparison_says_what_to_install() -> None:
     if find_spec("anomalib") is None:
-        with pytest.raises(DmadError, match=r"needs anomalib; pip install '\.\[peers\]'"):
+        with pytest.raises(DmadError, match=r"needs anomalib; pip install 'dmad\[peers\]'"):
             bench("peers", [64])
 
 

@@ -16,7 +16,7 @@ def ray():
 
 def test_without_ray_a_message_says_how_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(DmadError, match=r"pip install '\.\[ray\]'"):
+    with pytest.raises(DmadError, match=r"pip install 'dmad\[ray\]'"):
         Cluster("local")
 
 

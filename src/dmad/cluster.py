@@ -35,7 +35,7 @@ class Cluster:
         try:
             import ray
         except ImportError as error:
-            raise DmadError("--ray needs Ray; install it with: pip install '.[ray]'") from error
+            raise DmadError("--ray needs Ray; install it with: pip install 'dmad[ray]'") from error
         self._was_connected = ray.is_initialized()
         if not self._was_connected:
             _connect(address)

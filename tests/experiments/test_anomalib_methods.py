@@ -34,7 +34,7 @@ def with_anomalib(monkeypatch):
 
 
 def test_a_missing_package_is_one_line_that_says_how_to_install_it(without_anomalib, tiny_images):
-    hint = r"needs anomalib; pip install '\.\[peers\]'"
+    hint = r"needs anomalib; pip install 'dmad\[peers\]'"
     own = [Own(tiny_images())]
     with pytest.raises(DmadError, match=hint):
         chosen_peers(own, PeerSettings(), 64)

@@ -22,7 +22,7 @@ def bench_command(
     - images: the time of an image.
     - deploy: the time of a frame of video, with PyTorch and with exported models.
     - peers: the time of an image, with exported models of dmad and of the package
-      anomalib. This needs `pip install '.[export,peers]'`.
+      anomalib. This needs `pip install 'dmad[export,peers]'`.
 
     Except for peers, the table also shows the time of the same model in plain PyTorch with
     32-bit numbers. You need no data: the weights are random, and the frames are generated.

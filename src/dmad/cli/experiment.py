@@ -363,7 +363,7 @@ def peers_command(options: PeerOptions) -> None:
     The command trains dmad with the recipes images and patches, and the other methods with
     the package anomalib. All methods get the same images, the same image size, the same
     seed and the same rule for the threshold. The other methods need `pip install
-    '.[peers]'`.
+    'dmad[peers]'`.
 
     Example: dmad experiment peers --data.root PHOTOS --train.epochs 12
 

@@ -26,7 +26,7 @@ def serve_command(
     images, you drop images of parts on a page, and the console shows which parts are
     anomalous. A program can send images to /api/inspect. You can give several models.
 
-    Ctrl-C stops the command. It needs more packages: `pip install '.[serve]'`.
+    Ctrl-C stops the command. It needs more packages: `pip install 'dmad[serve]'`.
     docs/serve.md explains the console.
 
     Examples:
@@ -57,7 +57,7 @@ def serve_command(
     try:
         from dmad.serve.server import open_socket, run_server
     except ImportError as error:
-        require(False, f"dmad serve needs {error.name}; pip install '.[serve]'")
+        require(False, f"dmad serve needs {error.name}; pip install 'dmad[serve]'")
         raise
     from dmad.hardware import return_freed_memory, share_freed_memory
     from dmad.serve.console import Console

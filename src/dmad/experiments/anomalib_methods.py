@@ -54,7 +54,7 @@ OTHER_PADIM_CHANNELS = 100  # as in its paper for ResNet-18
 BATCH = 8  # as dmad
 VALIDATED = 10  # every tenth image, as in the paper of EfficientAD
 MODEL_FILE = "weights.pt"
-NEEDED = "a comparison with other methods needs anomalib; pip install '.[peers]'"
+NEEDED = "a comparison with other methods needs anomalib; pip install 'dmad[peers]'"
 
 
 @dataclass(frozen=True)

@@ -231,7 +231,7 @@ def missing_packages() -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        message = f"export needs {error.name}; pip install '.[export]'"
+        message = f"export needs {error.name}; pip install 'dmad[export]'"
         raise DmadError(message) from error
 
 

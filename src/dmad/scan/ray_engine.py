@@ -44,7 +44,7 @@ class RayEngine:
         try:
             import ray.data
         except ImportError as error:
-            raise DmadError("--ray needs Ray; install it with: pip install '.[ray]'") from error
+            raise DmadError("--ray needs Ray; install it with: pip install 'dmad[ray]'") from error
         self._cluster = Cluster(options.ray, threads, gpus)
         self.workers = options.workers or self._cluster.cores // threads
         context = ray.data.DataContext.get_current()

@@ -32,7 +32,7 @@ def mqtt(url: str) -> Deliver:
         from paho.mqtt import client as paho
         from paho.mqtt.enums import CallbackAPIVersion
     except ImportError as error:
-        raise DmadError("MQTT needs paho-mqtt; pip install '.[mqtt]'") from error
+        raise DmadError("MQTT needs paho-mqtt; pip install 'dmad[mqtt]'") from error
 
     def deliver(message: str) -> None:
         client = paho.Client(CallbackAPIVersion.VERSION2)  # new: an old one may keep a message

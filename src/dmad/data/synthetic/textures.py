@@ -39,7 +39,7 @@ def write_textures(out: Path) -> Path:
     try:
         from skimage import data
     except ImportError as error:
-        raise DmadError("the textures come with scikit-image; pip install '.[demo]'") from error
+        raise DmadError("the textures come with scikit-image; pip install 'dmad[demo]'") from error
     tiles = {name: _tiles(getattr(data, name)()) for name in TEXTURES}
     for name, foreign in FOREIGN.items():
         _write_category(tiles[name], tiles[foreign], out / name)
