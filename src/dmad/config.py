@@ -534,9 +534,9 @@ class TrainConfig(BaseTrainConfig):
             uses bf16 if it is fast on this machine.
         compile: Use `torch.compile`. `auto` uses it on a GPU.
         channels_last: Use the channels-last memory format. `auto` uses it if bf16 is fast.
-        start: Trained model whose weights the training starts from, instead of random weights: a
-            run folder, a weights file, or the name of a model that comes with dmad. Its network
-            must have the same settings. Background templates are not taken from it.
+        start: Trained model whose weights the training starts from: a run folder, a weights file,
+            or the name of a model that comes with dmad. Its network must have the same settings.
+            Background templates are not taken from it.
         averaging: Decay rate of a moving average of the weights. The trained model has the average
             weights. 0.999 averages over about the last 1000 steps. 0: no average.
     """
