@@ -30,7 +30,10 @@ class NormalPlaces:
 
     @classmethod
     def from_weights(cls, weights: np.ndarray) -> Self:
-        """Make places from weights (SIDE, SIDE) from 0 to 1. They are rounded down."""
+        """Make places from weights (SIDE, SIDE) from 0 to 1.
+
+        The weights are rounded down to multiples of 1/255.
+        """
         steps = np.floor(FULL * np.clip(weights, 0, 1)).astype(np.uint8)
         return cls("" if (steps == FULL).all() else b64encode(steps.tobytes()).decode())
 

@@ -85,7 +85,7 @@ def show_options(calibration: Calibration) -> None:
 
 
 def mark(is_set: bool) -> str:
-    """Return the text that marks the threshold that was set."""
+    """Return the text in the table row of the threshold that was set; empty for other rows."""
     return " (set)" if is_set else ""
 
 

@@ -126,7 +126,7 @@ def _explain_print_config(parser: Parser) -> None:
         if action.dest == "print_config":
             action.help = (
                 "Print the settings of the recipe as YAML, changed by the options that you give, "
-                "and exit. With =skip_default, print only the changed settings."
+                "and exit. With =skip_default, print only what you change."
             )
             action.metavar = "[=skip_default]"
 

@@ -76,8 +76,8 @@ class AbnormalClip:
 def mix_data(data: DataConfig, share: float, out: Path) -> Path:
     """Make a data folder of links to a data set, and add abnormal test frames to the training data.
 
-    Test clips are chosen at even distances. The same number of frames is taken from each of these
-    clips: the first frames of its events. Each event becomes a training clip.
+    Test clips are chosen evenly from the list of all of them. The same number of frames is taken
+    from each of these clips: the first frames of its events. Each event becomes a training clip.
 
     Args:
         data: Settings of the data set.

@@ -166,7 +166,7 @@ def scatter_plot(
 
 
 def draw_clips(detector: Detector, test: LabelledFootage) -> dict[str, Image]:
-    """Return Fig. 7 of video by file name: peaks of abnormal events, and normal frames."""
+    """Return the pictures of Fig. 7 for video, by file name: event peaks, and normal frames."""
     result = AnomalyResult.join(score_clips(detector, test.footage))
     frames = frames_of_fig7(result.raw, test)
     half_size = (detector.config.data.size - 1) / 2  # pixels in a grid unit
@@ -231,7 +231,10 @@ class ScoresAndFields:
 
 
 def draw_images(detector: Detector, test: LabelledFootage) -> dict[str, Image]:
-    """Return Fig. 7 of images by file name: the image with the median score of each kind."""
+    """Return the pictures of Fig. 7 for images, by file name.
+
+    For each class of the test split, the image with the median score is drawn.
+    """
     assert test.labels is not None
     assert test.classes is not None
     images = scores_and_fields(detector, test)

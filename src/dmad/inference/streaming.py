@@ -41,7 +41,7 @@ class FrameJudge(Protocol):
     def inside(
         self, zone: Zone, judged: JudgedFrames, places: NormalPlaces = NOWHERE
     ) -> JudgedFrames:
-        """Return scored frames whose scores cover only a part of the view."""
+        """Return the same frames, with scores for only a part of the view."""
 
 
 @dataclass(frozen=True, eq=False)

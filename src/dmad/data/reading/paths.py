@@ -42,7 +42,7 @@ def holds_images(folder: Path) -> bool:
 
 
 def holds_frames(folder: Path) -> bool:
-    """True if a folder is one clip: it contains images, and no clips except `masks`."""
+    """True if a folder is one clip: it contains images, and no clips beside `masks`."""
     others = (path for path in folder.iterdir() if path.name != "masks")
     return holds_images(folder) and not any(is_clip(path) for path in others)
 

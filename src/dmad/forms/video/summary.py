@@ -117,7 +117,7 @@ def subtitle(detector: Detector, test: LabelledFootage) -> str:
 
 
 def stand_in_rule(scores: np.ndarray) -> AlarmRule:
-    """A rule that only selects frames for pictures, for a model without a threshold."""
+    """An alarm rule for a model without a threshold. It only selects frames for pictures."""
     known = scores[np.isfinite(scores)]
     spread = 1.4826 * np.median(np.abs(known - np.median(known)))
     level = float(np.median(known) + STAND_IN_LEVEL * spread)
