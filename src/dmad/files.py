@@ -158,7 +158,9 @@ def size_text(count: float) -> str:
     """Return a number of bytes as text: `1.5 GB`, `20 MB` or `1.5 MB`."""
     if count >= 1e9:
         return f"{count / 1e9:.1f} GB"
-    return f"{count / 1e6:.{int(count < 10e6)}f} MB"
+    if count >= 1e7:
+        return f"{count / 1e6:.0f} MB"
+    return f"{count / 1e6:.1f} MB"
 
 
 def temporary_array(shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:

@@ -81,7 +81,7 @@ class LostSensitivity:
 
 
 def lost_sensitivity(before: NormalPlaces, after: NormalPlaces) -> LostSensitivity | None:
-    """Return the part of a view in which scores count less than before; None if there is none."""
+    """Return the part of a view in which scores count less than before. None: no part."""
     old, new = before.weights(), after.weights()
     changed = new < old
     if not changed.any():

@@ -53,7 +53,7 @@ class SyntheticTerms:
 
 
 def missed_kinds(synthetic: SyntheticTerms, found: np.ndarray) -> Sequence[str]:
-    """Return the kinds of anomaly of which more than half of the sequences are missed.
+    """Return the kinds of anomaly that are missed in more than half of their sequences.
 
     Args:
         synthetic: The sequences.

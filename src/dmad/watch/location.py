@@ -18,9 +18,8 @@ def locate(judged: JudgedFrame, scorer: Scorer, kernel: tuple[int, int]) -> tupl
         scorer: Standardises and weights the terms.
         kernel: Height and width in pixels over which the maps are averaged.
     """
-    reconstruction = scorer.reconstruction(np.array(judged.reconstruction))
-    deformation = scorer.weight * scorer.deformation(np.array(judged.deformation))
-    term: Term = "deformation" if deformation > reconstruction else "reconstruction"
+    larger = scorer.larger_part(np.array(judged.reconstruction), np.array(judged.deformation))
+    term: Term = "deformation" if larger == "deformation" else "reconstruction"
     maps = {
         "reconstruction": judged.batch.reconstruction_map,
         "deformation": judged.batch.deformation_map,

@@ -22,7 +22,6 @@ from dmad.data.synthetic.figures import Array, Canvas, Figure, Part, Path
 from dmad.data.synthetic.weather import LIGHTS, WEATHERS, air, covered
 from dmad.errors import check_settings, require
 
-KINDS = ("runner", "cyclist", "vehicle", "backwards", "thrown")
 LEAD_IN, LEAD_OUT = 20, 10  # frames of an abnormal clip before and after its anomalies
 VISIBLE = 8  # pixels of a 64 x 64 frame that an anomaly must cover to be labelled
 
@@ -194,6 +193,7 @@ _ACTS: dict[str, Callable[[Street, Generator, Array], Figure]] = {
     "backwards": _backwards,
     "thrown": _thrown,
 }
+KINDS = tuple(_ACTS)
 
 _LENGTH = {"runner": 36, "cyclist": 34, "vehicle": 52, "backwards": 36, "thrown": 26}  # frames
 

@@ -213,20 +213,19 @@ class Picture:
         A box in the frame marks the place with the highest heat. Below the frame and its place are
         the last prediction and the same place in it.
         """
-        tiles = dict(zip(self.titles(), self.tiles(), strict=True))
-        predicted = drawing.resized(self.stages[-1], *self.size)
+        frame, reference, *_, predicted, deformation, error, heat = self.tiles()
         box = box_of_maximum(self.heat_map)
         found = {
-            FRAME: drawing.mark_box(tiles[FRAME], box),
-            BOX: drawing.enlarged(tiles[FRAME], box),
-            BOX_ERROR: drawing.enlarged(tiles[ERROR], box),
-            HEAT: tiles[HEAT],
+            FRAME: drawing.mark_box(frame, box),
+            BOX: drawing.enlarged(frame, box),
+            BOX_ERROR: drawing.enlarged(error, box),
+            HEAT: heat,
         }
         expected = {
             PREDICTION: predicted,
             BOX_PREDICTED: drawing.enlarged(predicted, box),
-            REFERENCE: tiles[REFERENCE],
-            DEFORMATION: tiles[DEFORMATION],
+            REFERENCE: reference,
+            DEFORMATION: deformation,
         }
         rows = [
             drawing.panel([list(row.values())], list(row), legends=self.scale.legends())
