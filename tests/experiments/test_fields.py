@@ -1,4 +1,4 @@
-"""Displacement of what moves, and what reference and prediction explain of it."""
+"""The displacement of moving things, and how well reference and prediction match them."""
 
 import json
 
@@ -9,7 +9,7 @@ import torch
 from dmad.config import VideoModelConfig
 from dmad.data.footage import LabelledFootage, footage_from_arrays
 from dmad.errors import DmadError
-from dmad.experiments.fields import Backgrounds, MovingPixels, fields, measured
+from dmad.experiments.fields import MovingPixels, fields, measured
 from dmad.forms import form_of
 from dmad.forms.video.form import Video
 from dmad.training.train import train
@@ -44,8 +44,7 @@ def test_only_pixels_that_differ_from_the_background_are_measured(make_detector,
     moving[4:8, 4:10] = np.where(frame[4:8, 4:10] > 127, 20, 230)
     clip = np.stack([frame] * 4 + [moving] + [frame] * 3)
     split = LabelledFootage(footage_from_arrays([clip]), None, "")
-    views = Backgrounds(("",), background[None])
-    found = dict(measured(detector, split, views, 100))
+    found = dict(measured(detector, split, detector.template, 100))
     assert sorted(found) == [4, 5, 6, 7]
     assert len(found[4].motion) == 24
     assert found[4].motion.min() > 20

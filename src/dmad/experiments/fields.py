@@ -1,12 +1,12 @@
-"""Measures what a model of video does: how far it deforms, and what its reference explains.
+"""Measures how far a model of video deforms things that move, and how well its images match them.
 
-Only moving pixels are measured, because the background explains all others.
+Only moving pixels are measured. At all other pixels, the background already matches the frame.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,10 +50,7 @@ class MovingPixels:
         return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
     def cells(self) -> tuple[str, ...]:
-        """Return cells of a table: the mean displacement, and two shares of the motion.
-
-        The shares are those that the reference and the prediction explain.
-        """
+        """Return the last four cells of a row, in the order of `COLUMNS`."""
         if not len(self.motion):
             return ("–",) * 4
         motion = self.motion.sum()
@@ -65,18 +62,8 @@ class MovingPixels:
         )
 
 
-@dataclass(frozen=True, eq=False)
-class Backgrounds:
-    """What each view looks like where nothing moves."""
-
-    scenes: tuple[str, ...]
-    pictures: np.ndarray  # (S, C, H, W) in [-1, 1]
-
-    def of_scene(self, scene: str) -> np.ndarray | None:
-        """Return the background of a view. None if the view was not in the training."""
-        index = template_index(scene, self.scenes)
-        return None if index is None else self.pictures[index]
-
+# Returns the background (C, H, W) of a view in [-1, 1]. None if the view was not in the training.
+BackgroundOf = Callable[[str], np.ndarray | None]
 
 COLUMNS = (
     "moving pixels of",
@@ -90,16 +77,19 @@ COLUMNS = (
 def fields(
     run: Path, out: Path, count: int = 200, root: Path | None = None, cache: Path | None = None
 ) -> Table:
-    """Measure how far moving pixels are deformed, and write `fields.md`.
+    """Measure how far a model deforms moving pixels, and write `fields.md`.
 
     The frames come from held-out normal clips, and from the test split if it has labels.
 
     A pixel is moving if it differs from the background by more than 20 of 255. The background is
     the template of the model. For a model without templates, it is the median of the training
-    frames. The share that a picture explains is 1 - sum |frame - picture| / sum |frame -
-    background| over moving pixels. The reference is measured after its deformation. It does not
-    include the background. With a binary mask, there is an exception: the reference is the
-    background where the mask is 0.
+    frames.
+
+    The table says which share of the motion an image explains. This share is 1 - sum |frame -
+    image| / sum |frame - background|, over the moving pixels. It is 1 if the image matches the
+    frame. The image is the prediction of the model, or the deformed reference. The reference does
+    not contain the background. Only in a model with a binary mask, the reference is the background
+    where the mask is 0.
 
     Args:
         run: Run folder of a video model with deformation heads.
@@ -109,17 +99,17 @@ def fields(
         cache: Folder for decoded frames.
 
     Raises:
-        DmadError: The model has no deformation heads.
+        DmadError: The model has no deformation heads, or does not use past frames.
     """
     detector = load(run)
     config = detector.config
     usable = config.data.history > 0 and config.model.reductions
     require(bool(usable), f"{run} needs past frames and deformation heads")
     data = with_locations(config.data, root, cache)
-    views = _backgrounds(detector, data)
+    background_of = _backgrounds(detector, data)
     held_out = load_split(data, "held_out")
-    rows = [("held-out normal frames", *_normal(detector, held_out, views, count))]
-    for name, pixels in _labelled(detector, data, views, count).items():
+    rows = [("held-out normal frames", *_normal(detector, held_out, background_of, count))]
+    for name, pixels in _labelled(detector, data, background_of, count).items():
         rows.append((name, *pixels.cells()))
     table = Table("What moves, and what explains it", COLUMNS, rows)
     print_table(table)
@@ -127,24 +117,31 @@ def fields(
     return table
 
 
-def _backgrounds(detector: Detector, data: DataConfig) -> Backgrounds:
+def _backgrounds(detector: Detector, data: DataConfig) -> BackgroundOf:
+    """Take the templates of the model. If it has none, compute them from the training frames."""
     if detector.backend.templates is not None:
-        return Backgrounds(detector.scenes, detector.backend.templates)
+        return detector.template
     train = load_split(data, "train")
-    return Backgrounds(train.scenes, templates(train.footage, train.scenes))
+    pictures = templates(train.footage, train.scenes)
+
+    def background_of(scene: str) -> np.ndarray | None:
+        index = template_index(scene, train.scenes)
+        return None if index is None else pictures[index]
+
+    return background_of
 
 
 def _normal(
-    detector: Detector, held_out: LabelledFootage, views: Backgrounds, count: int
+    detector: Detector, held_out: LabelledFootage, background_of: BackgroundOf, count: int
 ) -> tuple[str, ...]:
-    parts = [pixels for _, pixels in measured(detector, held_out, views, count)]
+    parts = [pixels for _, pixels in measured(detector, held_out, background_of, count)]
     return MovingPixels.join(parts).cells()
 
 
 def _labelled(
-    detector: Detector, data: DataConfig, views: Backgrounds, count: int
+    detector: Detector, data: DataConfig, background_of: BackgroundOf, count: int
 ) -> dict[str, MovingPixels]:
-    """The moving pixels of normal and abnormal test frames. Empty without a labelled test split."""
+    """The moving pixels of normal and abnormal test frames. Empty if there are no labels."""
     try:
         test = load_split(data, "test")
     except DmadError as error:
@@ -153,21 +150,21 @@ def _labelled(
     if test.labels is None:
         return {}
     parts: dict[str, list[MovingPixels]] = {"normal test frames": [], "abnormal test frames": []}
-    for index, pixels in measured(detector, test, views, count):
+    for index, pixels in measured(detector, test, background_of, count):
         abnormal = bool(test.labels[index])
         parts["abnormal test frames" if abnormal else "normal test frames"].append(pixels)
     return {name: MovingPixels.join(some) for name, some in parts.items() if some}
 
 
 def measured(
-    detector: Detector, split: LabelledFootage, views: Backgrounds, count: int
+    detector: Detector, split: LabelledFootage, background_of: BackgroundOf, count: int
 ) -> Iterator[tuple[int, MovingPixels]]:
     """Yield the index and the moving pixels of evenly spread frames of known views.
 
     Args:
         detector: A model of video.
         split: The footage.
-        views: The background of each view.
+        background_of: Returns the background of a view.
         count: Number of frames.
     """
     history = detector.config.data.history
@@ -182,7 +179,7 @@ def measured(
         windows = [
             Window(index, tuple(split.footage.frames[index - history : index + 1]), template)
             for index, scene in batch
-            if (template := views.of_scene(scene)) is not None
+            if (template := background_of(scene)) is not None
         ]
         yield from _moving_pixels(detector.judge_windows(windows), windows)
 

@@ -18,7 +18,7 @@ from dmad.data.splits import load_split
 from dmad.errors import DmadError, require
 from dmad.forms.images.evaluation import ScoredImages, score_frames
 from dmad.inference.detector import Detector
-from dmad.runs import find_model, has_model, read_card
+from dmad.runs import find_model, read_card
 
 OWN_NAME = "dmad"
 PLACES = ("root", "cache", "layout", "categories")  # compared by their images
@@ -144,14 +144,14 @@ def trained_images(data: DataConfig) -> str:
 
 
 def train_run(config: Config, run: Path) -> float:
-    """Train a run, and set its threshold.
+    """Train a run, or resume its training. Then choose α, and set the threshold.
 
     Returns:
-        The processor minutes of the training. NaN if an earlier call started the training.
+        The processor minutes of the training. NaN if an earlier call started the training. The time
+        for α and the threshold is not included.
     """
     started, start = run.exists(), time.process_time()
-    if not has_model(run):
-        train_network(config, resume=run)
+    train_network(config, resume=run)
     minutes = (time.process_time() - start) / 60
     set_threshold(run)
     return np.nan if started else minutes
