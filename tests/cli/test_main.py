@@ -9,6 +9,7 @@ import pytest
 from dmad import __version__
 from dmad.cli import main as cli
 from dmad.cli.experiment import EXPERIMENTS
+from dmad.runs import find_model, update_card
 
 
 @pytest.mark.parametrize(
@@ -97,3 +98,78 @@ assert "torch" not in sys.modules
 
 def test_version(dmad):
     assert dmad("--version") == (0, f"{__version__}\n", "")
+
+
+WITHOUT_TORCH = """
+import sys
+
+
+class NoTorch:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("torch", "torchvision", "lightning"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
+sys.meta_path.insert(0, NoTorch())
+from dmad.cli.main import main
+
+main()
+"""
+
+
+@pytest.fixture(scope="module")
+def without_torch():
+    """Runs a command in a process that cannot import torch: exit code, output, errors."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        command = [sys.executable, "-c", WITHOUT_TORCH, *map(str, arguments)]
+        child = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+        return child.returncode, child.stdout, child.stderr
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def exported(trained, export_run, tmp_path_factory, calibration_of):
+    """The folder of an exported model of video with a threshold."""
+    folder = export_run(trained, "onnx", out=tmp_path_factory.mktemp("export") / "onnx").folder
+    update_card(find_model(folder), {"calibration": calibration_of(0.8).to_dict()})
+    return folder
+
+
+@pytest.mark.parametrize("verb", ["calibrate", "evaluate", "export", "bench", "train"])
+def test_a_missing_torch_is_one_line_that_names_it(without_torch, exported, verb):
+    arguments = {
+        "export": ["ped2", "--format", "onnx"],
+        "bench": ["predict"],
+        "train": ["digits"],
+    }.get(verb, [exported])
+    assert without_torch(verb, *arguments) == (
+        2,
+        "",
+        "dmad: this command needs the Python package torch; install it with pip\n",
+    )
+
+
+def test_an_exported_model_is_scanned_without_torch(without_torch, exported, clips, tmp_path):
+    pytest.importorskip("pyarrow", reason="needs pip install '.[scan]'")
+    out = tmp_path / "scan"
+    options = ("--out", out, "--workers", 1)
+    assert without_torch("scan", exported, clips, *options) == (0, f"{out}\n", "")
+
+
+def test_a_scan_of_a_run_names_the_missing_torch(without_torch, trained, clips, tmp_path):
+    pytest.importorskip("pyarrow", reason="needs pip install '.[scan]'")
+    options = ("--out", tmp_path / "scan", "--workers", 1)
+    code, _, errors = without_torch("scan", trained, clips, *options)
+    assert (code, errors.count("\n")) == (2, 1)
+    assert "needs the Python package torch" in errors
+
+
+def test_a_module_of_dmad_that_cannot_be_found_is_a_mistake_in_dmad(monkeypatch):
+    def fail(arguments):
+        raise ModuleNotFoundError("No module named 'dmad.x'", name="dmad.x")
+
+    monkeypatch.setattr(cli, "run", fail)
+    with pytest.raises(ModuleNotFoundError):
+        cli.main()

@@ -7,9 +7,13 @@ import sqlite3
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import httpx
 import pytest
+
+from dmad.cli.serve import ConsoleSinkSettings, with_spool
+from dmad.serve.settings import ServeSettings
 
 pytest.importorskip("fastapi", reason="fastapi is not installed: pip install '.[serve]'")
 
@@ -43,6 +47,14 @@ def test_the_help_teaches(dmad):
     assert code == 0
     for word in ("Examples:", "curl --data-binary", "--token-file", "--keep-gigabytes"):
         assert word in out
+
+
+def test_undelivered_messages_are_in_the_folder_of_the_console(dmad):
+    _, out, _ = dmad("serve", "--help")
+    assert "the folder `spool` in the folder --data" in " ".join(out.split())
+    settings = ServeSettings(data=Path("console"))
+    assert with_spool(ConsoleSinkSettings(), settings).spool == Path("console/spool")
+    assert with_spool(ConsoleSinkSettings(spool=Path("x")), settings).spool == Path("x")
 
 
 def test_a_console_starts_answers_and_stops_and_can_be_backed_up(dmad, trained_images, tmp_path):

@@ -27,7 +27,7 @@ def test_watch_prints_each_event_as_a_line_of_json(dmad, own_run, clips, tmp_pat
 @pytest.mark.parametrize(
     ("options", "hint"),
     [
-        (["--webhook", "host"], "is no webhook"),
+        (["--webhook", "host"], "give http(s)://host/path"),
         (["--fps", "-1"], "fps is -1"),
         (["--exclude", "0,0"], "cannot read the polygon"),
         (["--every", "0"], "every is 0"),
@@ -41,3 +41,9 @@ def test_options_of_one_camera_are_refused_for_a_file_of_many(refused, own_run, 
     (tmp_path / "cameras.yaml").write_text("gate: gate.mp4")
     line = refused("watch", own_run, tmp_path / "cameras.yaml", "--scene", "gate")
     assert "scene" in line
+
+
+def test_the_help_says_where_undelivered_messages_are(dmad):
+    _, out, _ = dmad("watch", "--help")
+    text = "the folder `spool` in the folder --out; without --out, in the current folder"
+    assert text in " ".join(out.split())

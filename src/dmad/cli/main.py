@@ -41,8 +41,10 @@ VERBS = (
 )
 
 QUICK = ("recipes", "data", "ledger")  # verbs that compute nothing with a model
-WITH_WORKERS = ("scan",)  # verbs whose workers import torch
-WITHOUT_TORCH = ("predict", "watch", "serve")  # verbs that need no torch for exported models
+# Verbs that never use torch in this process. The workers of `scan` use torch, but not for an
+# exported model.
+WITH_WORKERS = ("scan",)
+WITHOUT_TORCH = ("predict", "watch", "serve")  # verbs that use no torch for exported models
 
 EXPERIMENT = "Run an experiment, such as those of the paper. `dmad experiment` lists them."
 
@@ -90,6 +92,11 @@ def main() -> None:
         run(sys.argv[1:])
     except DmadError as error:
         _stop(str(error), 2)
+    except ModuleNotFoundError as error:
+        package = (error.name or "dmad").partition(".")[0]
+        if package == "dmad":  # a mistake in dmad, not on this machine
+            raise
+        _stop(f"this command needs the Python package {package}; install it with pip", 2)
     except BrokenPipeError:  # the program that reads the output has ended, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
@@ -155,11 +162,23 @@ def parse_and_call(name: str, verb: Verb, arguments: Sequence[str]) -> None:
     parser = parser_of(name, verb)
     given = parser.instantiate(parser.parse_args(list(arguments)))
     if name not in QUICK:
-        is_here = name not in WITH_WORKERS
-        may_lack_torch = name in WITHOUT_TORCH
-        uses_torch = not may_lack_torch or any(map(needs_torch, models_of(given)))
-        prepare_to_compute(is_here and uses_torch)
+        prepare_to_compute(uses_torch(name, given))
     call(verb, given)
+
+
+def uses_torch(name: str, given: Namespace) -> bool:
+    """Return True if a verb uses torch in this process.
+
+    Args:
+        name: Name of the verb.
+        given: The arguments of the verb.
+
+    Raises:
+        DmadError: A model that `given` names does not exist.
+    """
+    if name in WITH_WORKERS:
+        return False
+    return name not in WITHOUT_TORCH or any(map(needs_torch, models_of(given)))
 
 
 def models_of(given: Namespace) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dmad.cli.process import show
@@ -11,10 +12,20 @@ from dmad.serve.settings import ServeSettings
 from dmad.watch.settings import SinkSettings
 
 
+@dataclass(frozen=True)
+class ConsoleSinkSettings(SinkSettings):
+    """Where messages are sent over the network.
+
+    Args:
+        spool: Folder for messages that are not delivered yet (default: the folder `spool` in the
+            folder --data).
+    """
+
+
 def serve_command(
     *models: str,
     settings: ServeSettings,
-    sinks: SinkSettings,
+    sinks: ConsoleSinkSettings,
     cameras: Path | None = None,
     backup: Path | None = None,
 ) -> None:
@@ -73,11 +84,11 @@ def serve_command(
     with listener:
         loaded = load_models(models)
         return_freed_memory()
-        opened = open_sinks(_spooled(sinks, settings), None, sys.stdout)
+        opened = open_sinks(with_spool(sinks, settings), None, sys.stdout)
         with Console(settings, loaded, found, opened) as console:
             run_server(console, listener)
 
 
-def _spooled(sinks: SinkSettings, settings: ServeSettings) -> SinkSettings:
-    """Return the sinks with a spool in the folder of the console, unless another is named."""
-    return SinkSettings(sinks.webhook, sinks.mqtt, sinks.spool or settings.data / "spool")
+def with_spool(sinks: SinkSettings, settings: ServeSettings) -> SinkSettings:
+    """Return the settings of the sinks, with the default folder for undelivered messages."""
+    return replace(sinks, spool=sinks.spool or settings.data / "spool")

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 
 from dmad.cli.options import ZoneOptions
 from dmad.watch.settings import CameraSettings, SinkSettings, WatchSettings
+
+
+@dataclass(frozen=True)
+class WatchSinkSettings(SinkSettings):
+    """Where messages are sent over the network.
+
+    Args:
+        spool: Folder for messages that are not delivered yet (default: the folder `spool` in the
+            folder --out; without --out, in the current folder).
+    """
 
 
 def watch_command(
     run: str,
     sources: list[str],
     settings: WatchSettings,
-    sinks: SinkSettings,
+    sinks: WatchSinkSettings,
     camera: CameraSettings,
     zone: ZoneOptions,
 ) -> None:
