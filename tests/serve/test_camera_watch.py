@@ -21,6 +21,7 @@ from dmad.serve.camera_watch import (
     recent_scores,
     status_of,
 )
+from dmad.serve.event_film import maps_of_film
 from dmad.serve.event_rows import EventFilter, EventRows
 from dmad.serve.hub import Hub
 from dmad.serve.inspection import BusyError
@@ -149,6 +150,40 @@ def test_a_camera_that_was_changed_while_a_film_was_scored_is_not_changed_again(
     assert not watched.threshold.can_undo
 
 
+def test_a_confirmed_change_needs_no_second_scoring_of_the_film(start, clip, monkeypatch):
+    scored = []
+
+    def counted(film, *others):
+        scored.append(film)
+        return maps_of_film(film, *others)
+
+    monkeypatch.setattr("dmad.serve.camera_watch.maps_of_film", counted)
+    watch = start(Camera(str(clip())))
+    until(lambda: is_done(watch))
+    watched, film = watch.get(1), clip("film")
+    with pytest.raises(DmadError, match="times stronger"):
+        watch.silence_here(watched, film, 9.0)
+    with watch._film:  # no film needs to be scored, so a film that is being scored is no obstacle
+        change = watch.silence_here(watched, film, 9.0, force=True)
+    assert scored == [film]
+    assert watched.worker.stream.places == change.after.places != NOWHERE
+    watched.threshold.choose(0.9 * change.new)  # places for another threshold are not known
+    watch.silence_here(watched, film, 9.0, force=True)
+    assert scored == [film, film]
+
+
+def test_a_confirmed_change_gives_the_places_of_the_film(start, clip):
+    watch = start(Camera(str(clip())))
+    until(lambda: is_done(watch))
+    watched, film = watch.get(1), clip("film")
+    at_once = watch.silence_here(watched, film, 9.0, force=True)
+    watched.threshold.undo()
+    watched.places_of_film = None
+    with pytest.raises(DmadError, match="times stronger"):
+        watch.silence_here(watched, film, 9.0)
+    assert watch.silence_here(watched, film, 9.0, force=True) == at_once
+
+
 def test_a_film_of_a_camera_that_is_not_watched_cannot_be_scored(start, clip, tmp_path):
     watch = start(Camera(str(tmp_path / "none.mp4"), "none"))
     with pytest.raises(DmadError, match="none is not watched now"):
@@ -190,7 +225,28 @@ def test_less_sensitive_places_end_with_the_picture_that_they_belong_to(start, c
     assert changed.worker.stream.places == (places if kept else NOWHERE)
     assert changed.threshold.calibration.places == (places if kept else NOWHERE)
     assert changed.notice == "" if kept else "fully sensitive again" in changed.notice
-    assert changed.threshold.undo().after.threshold == watched.worker.calibration.threshold
+    undone = changed.threshold.undo()
+    assert undone.after.threshold == watched.worker.calibration.threshold
+    assert not undone.after.places
+    assert undone.places_left_out != kept
+
+
+def test_places_of_an_old_picture_do_not_come_back_with_an_earlier_threshold(start, clip):
+    watch = start(Camera(str(clip()), "gate"))
+    watched = watch.get(1)
+    weights = np.ones((SIDE, SIDE))
+    weights[0] = 0.5
+    watched.threshold.use_places(lambda _: NormalPlaces.from_weights(weights))
+    watched.threshold.choose(7.0)
+    watched.threshold.choose(8.0)
+    changed = watch.change(1, replace(watched.stored.camera, scene="yard")).threshold
+    assert changed.undo().places_left_out
+    for threshold, left_out in ((7.0, True), (watched.worker.calibration.threshold, True)):
+        undone = changed.undo()
+        assert (undone.new, undone.places_left_out) == (threshold, left_out)
+        assert changed.calibration.places == NOWHERE
+    assert not changed.undo().places_left_out  # before the first place, none was less sensitive
+    assert not changed.can_undo
 
 
 def test_a_zone_keeps_an_event_silent(start, parts, clip):

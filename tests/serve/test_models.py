@@ -2,8 +2,10 @@ import json
 from dataclasses import replace
 from shutil import copytree
 
+import numpy as np
 import pytest
 
+from dmad.calibration.normal_places import NOWHERE, SIDE, NormalPlaces
 from dmad.errors import DmadError
 from dmad.runs import save_model
 from dmad.serve.models import Model, OwnThreshold, load_models, name_of
@@ -93,6 +95,34 @@ def test_a_damaged_file_does_not_stop_the_console(own, tmp_path, logged):
     path.write_text("{")
     assert own.calibration.threshold != 7.5
     assert "the threshold of the model is used" in logged()
+
+
+def test_forgotten_places_are_not_restored_and_other_places_are(own):
+    weights = np.ones((SIDE, SIDE))
+    weights[0] = 0.5
+    old, new = NormalPlaces.from_weights(weights), NormalPlaces.from_weights(weights.T)
+    assert not own.forget_places()
+    assert not own.can_undo
+    own.use_places(lambda _: old)
+    assert own.forget_places()
+    assert own.calibration.places == NOWHERE
+    own.use_places(lambda _: new)
+    own.use_places(lambda _: NOWHERE)  # as a person asks for it
+    undone = own.undo()
+    assert (undone.after.places, undone.places_left_out) == (new, False)
+    own.undo()
+    undone = own.undo()
+    assert (undone.after.places, undone.places_left_out) == (NOWHERE, True)
+
+
+def test_a_damaged_earlier_calibration_does_not_stop_a_change_of_the_view(own, tmp_path):
+    own.choose(7.5)
+    (path,) = (tmp_path / "thresholds").glob("*.history/*.json")
+    for content in ("{", "[]", "{}", '{"calibration": []}'):
+        path.write_text(content)
+        assert not own.forget_places()
+        with pytest.raises(DmadError, match=r"damaged|not valid JSON|no mapping"):
+            own.undo()
 
 
 def test_a_calibration_from_a_file_is_only_the_start(own, calibration_of):

@@ -61,6 +61,8 @@ def test_a_change_is_said_in_words(change):
     assert words.startswith("The camera is more sensitive again at the lower right")
     nothing = ThresholdChange(change.before, change.before)
     assert words_of_change(nothing) == "Nothing has changed."
+    left_out = words_of_change(replace(nothing, places_left_out=True))
+    assert left_out.startswith("Nothing has changed. Less sensitive places were not restored")
     assert words_of_mark(nothing, only_here=False) == "Nothing has changed."
     assert "raises no alarm any more" in words_of_mark(nothing, only_here=True)
 

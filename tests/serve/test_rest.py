@@ -223,6 +223,9 @@ def test_a_camera_of_another_view_says_that_it_has_no_less_sensitive_places_any_
     changed = cameras.patch("/api/cameras/1", json={"scene": "yard"}).json()
     assert "belonged to the old picture" in changed["words"]
     assert changed["places"] is None
+    undone = cameras.post("/api/cameras/1/threshold/undo").json()
+    assert "Less sensitive places were not restored" in undone["words"]
+    assert cameras.get("/api/cameras/1").json()["places"] is None
 
 
 def test_places_are_forgotten_and_this_can_be_undone(cameras, console):

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from dmad.calibration.calibration import Calibration
-from dmad.calibration.normal_places import NOWHERE, NormalPlaces, require_small_loss
+from dmad.calibration.normal_places import NormalPlaces, require_small_loss
 from dmad.data.reading.source_frames import SourceFrame, shortest_gap
 from dmad.errors import DmadError, one_line, require
+from dmad.forms.video.feedback import ClipMaps
 from dmad.inference.streaming import JudgedFrame
 from dmad.serve.camera_rows import CameraRows, StoredCamera
 from dmad.serve.event_film import Turns, maps_of_film, places_of_event
@@ -43,6 +44,20 @@ FEW_FRAMES = 100  # in the first frames, a model may be slow
 AFTER_FAULT = 1.0  # seconds until a watch that has failed continues
 
 
+@dataclass(frozen=True)
+class PlacesOfFilm:
+    """The places that a camera gets if an event is normal. They are known for one calibration."""
+
+    film: Path  # of the event
+    score: float  # of the event
+    calibration: Calibration  # of the camera, with the places that it has already
+    places: NormalPlaces  # with the places of the event
+
+    def is_for(self, film: Path, score: float, calibration: Calibration | None) -> bool:
+        """True if these are the places for an event and the present calibration of the camera."""
+        return (self.film, self.score, self.calibration) == (film, score, calibration)
+
+
 @dataclass(eq=False)
 class Watched:
     """A camera that is being watched."""
@@ -53,6 +68,7 @@ class Watched:
     view: LiveView | None = None
     problem: str = ""  # why it could not be started
     notice: str = ""  # what else the last change of the camera has changed
+    places_of_film: PlacesOfFilm | None = None  # the last film that was scored
 
 
 @dataclass(frozen=True)
@@ -165,7 +181,8 @@ class CameraWatch:
         assert present is not None
         stored = StoredCamera(number, model, camera)
         self._parts.rows.change(stored)
-        forgotten = self._is_other_picture(present.stored, stored) and self._forget_places(stored)
+        is_other = self._is_other_picture(present.stored, stored)
+        forgotten = is_other and self._threshold_of(stored).forget_places()
         self._close(present)  # pages see it until the new one takes its place
         watched = self._open(stored)
         watched.notice = text("camera.places-forgotten") if forgotten else ""
@@ -203,7 +220,8 @@ class CameraWatch:
         """Make a camera less sensitive at the places where the film of an event is unusual.
 
         The cameras continue: batches of the film are scored between their frames. This method
-        returns when the film is scored.
+        returns when the film is scored. If a person confirms a change that was refused, the film is
+        not scored again.
 
         Args:
             watched: The camera.
@@ -219,25 +237,41 @@ class CameraWatch:
         worker, name = watched.worker, watched.stored.camera.name
         require(worker is not None, f"{name} is not watched now, so its films cannot be scored")
         assert worker is not None
-        zone = worker.stream.zone
-        turns = Turns(self._loops[self._model_of(watched.stored).name], self._stopping)
-        if not self._film.acquire(blocking=False):  # who waits blocks a thread of the server
-            raise BusyError("the film of another event is being scored; try it again later")
+        known = watched.places_of_film
+        is_known = known is not None and known.is_for(film, score, watched.threshold.calibration)
+        maps = None if is_known else self._maps_of(film, watched, worker)
+        changed = f"{name} was changed meanwhile; mark the event again"
+        require(self.get(watched.stored.number) is watched, changed)
 
         def places_for(present: Calibration) -> NormalPlaces:
-            places = places_of_event(maps, score, replace(present, zone=zone))
+            if known is not None and known.is_for(film, score, present):
+                places = known.places
+            else:
+                require(maps is not None, changed)
+                assert maps is not None
+                places = places_of_event(maps, score, replace(present, zone=worker.stream.zone))
+                watched.places_of_film = PlacesOfFilm(film, score, present, places)
             require_small_loss(present.places, places, force)
             return places
 
-        try:
-            maps = maps_of_film(film, worker, turns)
-            still_there = self.get(watched.stored.number) is watched
-            require(still_there, f"{name} was changed meanwhile; mark the event again")
-            change = watched.threshold.use_places(places_for)
-        finally:
-            self._film.release()
+        change = watched.threshold.use_places(places_for)
         self.apply_threshold(watched)
         return change
+
+    def _maps_of(self, film: Path, watched: Watched, worker: CameraWorker) -> ClipMaps:
+        """Score the film of an event.
+
+        Raises:
+            DmadError: The film cannot be scored, or the watch stops.
+            BusyError: Another film is being scored.
+        """
+        turns = Turns(self._loops[self._model_of(watched.stored).name], self._stopping)
+        if not self._film.acquire(blocking=False):  # who waits blocks a thread of the server
+            raise BusyError("the film of another event is being scored; try it again later")
+        try:
+            return maps_of_film(film, worker, turns)
+        finally:
+            self._film.release()
 
     def status(self) -> list[dict[str, Any]]:
         """Return what a page shows of each camera, ready for JSON."""
@@ -263,15 +297,6 @@ class CameraWatch:
             or old.camera.scene != new.camera.scene
             or self._model_of(old) is not self._model_of(new)
         )
-
-    def _forget_places(self, stored: StoredCamera) -> bool:
-        """Make the whole view of a camera fully sensitive. Return False if it was already."""
-        threshold = self._threshold_of(stored)
-        calibration = threshold.calibration
-        if calibration is None or not calibration.places:
-            return False
-        threshold.use_places(lambda _: NOWHERE)
-        return True
 
     def _with_file(self, stored: StoredCamera, cameras: Sequence[Camera]) -> Any:
         named = [camera for camera in cameras if camera.name == stored.camera.name]

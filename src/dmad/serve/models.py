@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import threading
@@ -12,16 +13,19 @@ from pathlib import Path
 from dmad import api
 from dmad.calibration.calibration import Calibration, read_calibration
 from dmad.calibration.feedback import silence, with_threshold
-from dmad.calibration.normal_places import NormalPlaces
+from dmad.calibration.normal_places import NOWHERE, NormalPlaces
 from dmad.calibration.store import CalibrationStore
+from dmad.checked_files import read_mapping
 from dmad.errors import DmadError, require
-from dmad.files import unique_names
+from dmad.files import unique_names, write_atomically
 from dmad.inference.detector import Detector
 from dmad.runs import ModelFiles, find_model
 
 logger = logging.getLogger(__name__)
 
 THRESHOLDS = "thresholds"  # folder of the thresholds
+PLACES_LEFT_OUT = "places_left_out"  # entry of a stored calibration whose places were removed
+ADVICE = "set the threshold again"
 TIME = re.compile(r"\d{8}-\d{6}")  # the name of a run folder begins so
 NOT_A_NAME = re.compile(r"[^\w.-]+")
 
@@ -74,6 +78,7 @@ class ThresholdChange:
 
     before: Calibration
     after: Calibration
+    places_left_out: bool = False  # True if `undo` did not restore places of an old picture
 
     @property
     def old(self) -> float:
@@ -118,7 +123,7 @@ class OwnThreshold:
     @property
     def can_undo(self) -> bool:
         """True if there is an earlier threshold to go back to."""
-        return any(self._store.history.glob("*.json"))
+        return bool(self._earlier())
 
     def start_with(self, calibration: Calibration) -> None:
         """Use a calibration that was made elsewhere, unless the console has one already."""
@@ -157,8 +162,30 @@ class OwnThreshold:
         """
         return self._replace(lambda old: replace(old, places=places_for(old)))
 
+    def forget_places(self) -> bool:
+        """Remove the places that count less, because the camera has another picture now.
+
+        `undo` does not restore these places. It also does not restore places of earlier changes.
+
+        Returns:
+            True if a place counted less until now.
+        """
+        with self._lock:
+            for path in self._earlier():
+                _remove_places(path)
+            old = self.calibration
+            if old is None or not old.places:
+                return False
+            new = replace(old, places=NOWHERE)
+            self._store.path.parent.mkdir(parents=True, exist_ok=True)
+            self._store.remember(new, **{PLACES_LEFT_OUT: True})
+            self._store.write(new)
+            return True
+
     def undo(self) -> ThresholdChange:
-        """Go back to the threshold, and the places, before the last change.
+        """Restore the threshold and the places before the last change.
+
+        Places are not restored if `forget_places` has removed them.
 
         Raises:
             DmadError: There is no earlier threshold.
@@ -166,7 +193,14 @@ class OwnThreshold:
         with self._lock:
             old = self._present()
             require(self.can_undo, "the threshold was not changed here; there is nothing to undo")
-            return ThresholdChange(old, self._store.undo())
+            entries = read_mapping(self._earlier()[-1], ADVICE)
+            new = self._store.undo()
+            return ThresholdChange(old, new, bool(entries.get(PLACES_LEFT_OUT)))
+
+    def _earlier(self) -> list[Path]:
+        """The files of the earlier calibrations, the oldest first."""
+        files = self._store.history.glob("*.json")
+        return sorted(path for path in files if path.stem.isdigit())
 
     def _present(self) -> Calibration:
         present = self.calibration
@@ -185,3 +219,17 @@ class OwnThreshold:
                 self._store.remember(old)
                 self._store.write(new)
             return ThresholdChange(old, new)
+
+
+def _remove_places(path: Path) -> None:
+    """Remove the places from an earlier calibration, and note this in its file."""
+    try:
+        entries = read_mapping(path, ADVICE)
+        calibration = Calibration.from_dict(entries["calibration"])
+    except (DmadError, AttributeError, KeyError):
+        return  # the file is damaged, so `undo` refuses it
+    if calibration.places:
+        changed = replace(calibration, places=NOWHERE).to_dict()
+        write_atomically(
+            path, json.dumps(entries | {"calibration": changed, PLACES_LEFT_OUT: True})
+        )

@@ -62,7 +62,10 @@ def words_of_change(change: ThresholdChange) -> str:
         parts.append(text("change.less", **_values(lost)))
     if gained := lost_sensitivity(after, before):
         parts.append(text("change.more" if after else "change.everywhere", **_values(gained)))
-    return " ".join(parts) or text("change.nothing")
+    parts = parts or [text("change.nothing")]
+    if change.places_left_out:
+        parts.append(text("change.left-out"))
+    return " ".join(parts)
 
 
 def words_of_mark(change: ThresholdChange, only_here: bool) -> str:

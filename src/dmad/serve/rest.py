@@ -375,7 +375,10 @@ def add_cameras(router: APIRouter, console: Console) -> None:
         "/api/cameras/{number}/threshold/undo", tags=["cameras"], responses=example(CHANGED)
     )
     def undo(number: Number) -> dict[str, Any]:
-        """Go back to the threshold, and the less sensitive places, before the last change."""
+        """Restore the threshold and the less sensitive places before the last change.
+
+        Places of an old picture of the camera are not restored. `words` says so.
+        """
         watched = found(watch.get(number), "camera", number)
         return applied(watched, watched.threshold.undo())
 
