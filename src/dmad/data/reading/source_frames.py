@@ -1,4 +1,4 @@
-"""Shared by recorded and live sources: frames with times, gaps, and a limit of the frame rate."""
+"""What recorded and live sources share: frames with times and gaps, and a limited frame rate."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from dmad.data.footage import same_rate
 from dmad.data.reading.frame_format import FrameFormat
-from dmad.data.reading.video_files import turn_upright
+from dmad.data.reading.video_files import upright_pixels
 
 LONGEST_SIDE = 640  # pixels, of a picture for people
 SHORTEST_GAP = 1.0  # seconds; more at very low frame rates
@@ -23,7 +23,7 @@ Pixels = NDArray[np.uint8]
 
 
 def shortest_gap(fps: float) -> float:
-    """Return the shortest time without a frame that is a gap, in seconds; `fps` 0: unknown."""
+    """Return how many seconds without a frame are at least a gap. `fps` is 0 if unknown."""
     return max(SHORTEST_GAP, 3 / (fps or SHORTEST_GAP))
 
 
@@ -79,7 +79,7 @@ class Source:
         self.damaged = 0  # number of packets of a live source that could not be decoded
         self.gaps = 0  # number of gaps
         self.gap_seconds = 0.0  # sum of all gaps
-        self.outage = ""  # why there are no frames now; empty if there are
+        self.outage = ""  # why no frames come now; empty if frames come
 
     @property
     def fps(self) -> float:
@@ -120,5 +120,4 @@ def picture_for_people(frame: av.VideoFrame) -> Pixels:
     """A decoded frame (h, w, 3), upright. Both sides are even and at most `LONGEST_SIDE`."""
     scale = min(1.0, LONGEST_SIDE / max(frame.width, frame.height))
     width, height = (max(2, 2 * round(side * scale / 2)) for side in (frame.width, frame.height))
-    small = frame.reformat(width, height, "rgb24", interpolation="BILINEAR")
-    return turn_upright(np.asarray(small.to_ndarray(), np.uint8), frame)
+    return upright_pixels(frame, "rgb24", width, height)

@@ -30,12 +30,12 @@ class Decoding:
     """Where decoding starts, and how many processor cores it uses.
 
     Args:
-        start: Time of a keyframe in ticks of the track. Decoding starts there, or at a keyframe
-            before it. None: at the start of the file.
+        start: Time in ticks of the track. Decoding starts at the last keyframe at or before this
+            time. None: at the start of the file.
         threads: Number of cores. 0: FFmpeg chooses.
-        intact_from: Raise `DamagedError` if a frame at or after this time, in ticks, is damaged.
-            FFmpeg repairs a damaged frame with older pictures, so its pixels depend on where
-            decoding starts. None: damaged frames are reported.
+        intact_from: Time in ticks. If a frame at or after this time is damaged, `DamagedError` is
+            raised: FFmpeg repairs a damaged frame with older pictures, so its pixels depend on
+            where decoding starts. None: damaged frames are reported.
     """
 
     start: int | None = None
@@ -44,7 +44,7 @@ class Decoding:
 
 
 class DamagedError(DmadError):
-    """A frame that must be intact is damaged."""
+    """A frame at or after `Decoding.intact_from` is damaged."""
 
 
 WHOLE = Decoding()
@@ -59,17 +59,18 @@ def video_frames(
     """Decode a video file frame by frame.
 
     A missing frame is replaced by the frame before it, so that later frames keep their indices.
-    Missing frames are the repeated frames of an AVI file, and damaged frames if timestamps show
-    their places. The frames of a raw stream (.h264, .mjpeg) have no timestamps.
+    A frame of an AVI file is missing if its chunk is empty. A damaged frame is missing if the
+    timestamps show where it was. The frames of a raw stream (.h264, .mjpeg) have no timestamps.
 
     Args:
         path: Video file.
         report: Called with one line if frames are damaged or left out.
-        report_shift: Called if frames may be missing at unknown places, so that the indices of
+        report_shift: Called if frames may be missing and it is not known where. Then the indices of
             later frames do not fit labels.
-        decoding: Where decoding starts.
+        decoding: Where decoding starts, and how many cores it uses.
 
     Raises:
+        DamagedError: A frame at or after `decoding.intact_from` is damaged.
         DmadError: No frame can be read.
     """
     require_regular_file(path)
@@ -86,7 +87,7 @@ def video_frames(
                 container.seek(decoding.start, stream=stream)
                 stated = 0
             places = FramePlaces(container, stream, header)
-            known = 0  # damage before the frames that must be intact
+            known = 0  # number of damaged frames before the frames that must be intact
             for frame in _in_place(container, stream, places):
                 if decoding.intact_from is not None and len(places.damage) > known:
                     _require_early(frame, decoding.intact_from, path)
@@ -95,7 +96,7 @@ def video_frames(
                 count += 1
     except (av.FFmpegError, ValueError) as error:
         require(count > 0, f"{path} is not a readable video ({one_line(error)})")
-        report(f"{path} is damaged after frame {count} ({one_line(error)}): the rest is left out")
+        report(f"{path} is damaged after frame {count} ({one_line(error)}): later frames left out")
         return
     reason = places.damage[0] if places.damage else "it holds no frame"
     require(count > 0, f"{path} is not a readable video ({reason})")
@@ -106,11 +107,11 @@ def video_frames(
     if places.damage:
         report(f"{path}: {len(places.damage)} damaged frames ({reason}): {_remedy(places, header)}")
     elif places.packets < stated and count < header.frames:
-        report(f"{path} states {stated} frames but holds {count}: the rest is left out")
+        report(f"{path} states {stated} frames but holds {count}: its end is missing")
 
 
 def _require_early(frame: av.VideoFrame, intact_from: int, path: Path) -> None:
-    """Raise `DamagedError` unless a frame after damage is earlier than a time."""
+    """Raise `DamagedError` if a frame after damage is at or after a time, or has no time."""
     if frame.pts is None or frame.pts >= intact_from:
         raise DamagedError(f"{path} has damaged frames")
 
@@ -164,7 +165,7 @@ def _decoded(
 def _packets(
     container: av.container.InputContainer, stream: av.VideoStream, places: FramePlaces
 ) -> Iterator[av.Packet[av.VideoStream]]:
-    """Yield the packets of a track. In MKV files, those of all tracks show what was lost."""
+    """Yield the packets of a track. In MKV files, the packets of all tracks show lost packets."""
     if not container.format.name.startswith("matroska"):
         yield from container.demux(stream)
         return
@@ -177,9 +178,9 @@ def _packets(
 def _repeated(
     last: av.VideoFrame | None, following: av.VideoFrame, count: int
 ) -> Iterator[av.VideoFrame]:
-    """Repeat the last frame, with times between it and the following one.
+    """Repeat the last frame, with times between the last and the following frame.
 
-    Before the first frame, the following one is repeated.
+    If there is no last frame, the following frame is repeated.
     """
     if last is None or last.pts is None or following.pts is None:
         yield from [last or following] * count
@@ -191,26 +192,38 @@ def _repeated(
 
 
 def resize_frame(frame: av.VideoFrame, frame_format: FrameFormat) -> Frame:
-    """A decoded frame, upright and resized: (size, size, channels)."""
-    size, pixels, resized = frame_format.size, frame_format.pixel_format, frame
+    """Return a decoded frame, upright and resized: (size, size, channels)."""
+    size, pixels = frame_format.size, frame_format.pixel_format
     if frame_format.antialias:
-        resized = frame.reformat(size, size, pixels, interpolation="BILINEAR")
-    image = turn_upright(np.asarray(resized.to_ndarray(format=pixels), np.uint8), frame)
-    if frame_format.antialias:
+        image = upright_pixels(frame, pixels, size, size)
         return image.reshape(size, size, frame_format.channels)
-    return resize_without_antialiasing(Image.fromarray(image), size)
+    return resize_without_antialiasing(Image.fromarray(upright_pixels(frame, pixels)), size)
 
 
-def turn_upright(image: Frame, frame: av.VideoFrame) -> Frame:
-    """Rotate the pixels (H, W, ...) of a frame by the angle that its video states.
+def upright_pixels(
+    frame: av.VideoFrame, pixel_format: str, width: int | None = None, height: int | None = None
+) -> Frame:
+    """Convert a decoded frame to an array, and rotate it by the angle that its video states.
 
-    Videos of phones often state such an angle.
+    Videos of phones often state such an angle. For every frame, PyAV would start a thread on each
+    processor core. For frames of usual sizes, this takes longer than the conversion in one thread.
+
+    Args:
+        frame: The decoded frame.
+        pixel_format: "gray" or "rgb24".
+        width: New width in pixels, before the rotation. None: not resized.
+        height: New height in pixels, before the rotation. None: not resized.
+
+    Returns:
+        (H, W) for "gray", (H, W, 3) for "rgb24".
     """
-    return np.ascontiguousarray(np.rot90(image, quarter_turns(frame)))
+    converted = frame.reformat(width, height, pixel_format, interpolation="BILINEAR", threads=1)
+    pixels = np.asarray(converted.to_ndarray(), np.uint8)
+    return np.ascontiguousarray(np.rot90(pixels, quarter_turns(frame)))
 
 
 def quarter_turns(frame: av.VideoFrame) -> int:
-    """How often a frame must be turned left by 90° to be upright; 0 if it is mirrored."""
+    """How often a frame must be turned left by 90° to be upright; 0 if its video mirrors it."""
     turns = round(frame.rotation / 90)
     if not turns:
         return 0
