@@ -97,7 +97,7 @@ def test_images_of_another_size_are_refused(tmp_path):
 
 
 def test_an_unknown_suffix_and_a_rate_of_zero_are_refused(tmp_path):
-    with pytest.raises(DmadError, match="name it"):
+    with pytest.raises(DmadError, match="its name must end with"):
         VideoWriter(tmp_path / "clip.txt", 25)
     with pytest.raises(DmadError, match="fps"):
         VideoWriter(tmp_path / "clip.mp4", 0)

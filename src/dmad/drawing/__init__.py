@@ -1,1 +1,1 @@
-"""Pictures of maps and deformation fields, charts of scores, and annotated videos."""
+"""Pictures of maps and deformation fields, charts, annotated videos, and parts of HTML pages."""

@@ -36,10 +36,10 @@ def timeline(
     Args:
         scores: (T,) larger is more anomalous.
         labels: (T,) above 0 for abnormal frames, which get a coloured background.
-        terms: At most three terms of the score by name, (T,) each. They are drawn below the score,
-            each scaled to its own range.
+        terms: At most three terms of the score by name, (T,) each. They are drawn below the score.
+            Each term is scaled to the height of the chart.
         seconds: (T,) time of each frame.
-        threshold: The threshold of the score, drawn as a dashed line.
+        threshold: The threshold of the score, drawn as a dashed line; None: no line.
     """
     figure, axes = make_axes(9, [3, 1] if terms else [3], 1)
     _draw_scores(axes[0], seconds, scores, threshold)
@@ -125,9 +125,9 @@ def explanation_figure(
     Args:
         pictures: (h, w, 3) each, by their titles.
         title: The title of the figure.
-        scores: (N,) all scores; None draws no chart.
-        threshold: Their threshold, if there is one.
-        row: The index of the score that the pictures belong to.
+        scores: (N,) all scores; None: no chart is drawn.
+        threshold: The threshold of the scores; None: there is none.
+        row: Index in `scores` of the frame or image that the pictures show.
     """
     names = list(pictures)
     height, width, _ = next(iter(pictures.values())).shape

@@ -11,7 +11,7 @@ import numpy as np
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, Template
 from PIL import Image
 
-LARGEST_PICTURE = 2400  # pixels of the width or height
+LARGEST_PICTURE = 2400  # pixels; largest width and height
 QUALITY = 90  # of WebP pictures
 
 
@@ -19,9 +19,9 @@ def template(package: str, name: str, base: str = "") -> Template:
     """Return an HTML template. It escapes HTML in every value.
 
     Args:
-        package: Package that contains it, such as "dmad.report".
-        name: Its file name.
-        base: Package of the template that it extends, if this is another package.
+        package: Package that contains the template, such as "dmad.report".
+        name: File name of the template.
+        base: Package of the template that this template extends. Empty: the same package.
     """
     roots = [one.partition(".") for one in (package, base) if one]
     environment = Environment(
@@ -47,7 +47,7 @@ def page_style() -> str:
 def embedded_picture(image: np.ndarray, largest: int = LARGEST_PICTURE) -> dict[str, Any]:
     """Return an image (H, W, 3) uint8 as a data URL, with its width and height in pixels.
 
-    A larger image is reduced to a width or height of `largest` pixels.
+    If the width or height is above `largest` pixels, the image is made smaller.
     """
     picture = Image.fromarray(np.ascontiguousarray(image, np.uint8))
     picture.thumbnail((largest, largest), Image.Resampling.LANCZOS)

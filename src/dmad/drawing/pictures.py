@@ -29,7 +29,8 @@ Pixels = NDArray[np.uint8]
 
 Values = NDArray[np.floating[Any]]
 
-# By title of a column: a function that draws its legend, some pixels wide.
+# Maps the title of a column to a function that draws the legend of the column. The argument of the
+# function is the width in pixels.
 Legends = Mapping[str, Callable[[int], Pixels]]
 
 _HAIRLINE, _INK, _BOX = (190, 190, 190), (34, 34, 34), (0, 220, 255)
@@ -42,7 +43,8 @@ LEGEND_HEIGHT, _BAR_HEIGHT = 44, 12  # pixels
 
 _SMOOTH = Image.Resampling.BILINEAR
 
-_LEAST_PART, _AROUND = 0.25, 2.0  # of an enlarged part: smallest share, and its size over the box
+_LEAST_PART = 0.25  # smallest share of width and height that is shown enlarged
+_AROUND = 2.0  # the enlarged part is this many times as large as the box
 
 _FADED = 0.35  # contrast of a frame below a deformation field
 
@@ -66,9 +68,11 @@ def error_image(error: Values, limit: float) -> Pixels:
 
 
 def color_wheel(field: Values, limit: float, frame: Pixels | None = None) -> Pixels:
-    """Draw a field: the hue is the direction. White, or the faded frame, means zero.
+    """Draw a field. The hue of a pixel shows the direction of the vector.
 
-    The strength of the colour is the square root of the length, so that short vectors are visible.
+    A longer vector has a stronger colour. The strength is proportional to the square root of the
+    length, so that short vectors are visible. Where the length is 0, the picture is white, or shows
+    the faded frame.
 
     Args:
         field: (2, H, W) in pixels.
@@ -92,7 +96,7 @@ def wheel_legend(size: int = 128) -> Pixels:
 
 
 def field_legend(width: int, limit: float) -> Pixels:
-    """Draw a legend strip of `color_wheel`, `width` pixels wide: the disc and its full length."""
+    """Draw a legend strip of `color_wheel`, `width` pixels wide: the disc and `limit` as text."""
     text = f"direction of the shift\nfull colour: {limit:.2g} px"
     strip, draw = _canvas(width, LEGEND_HEIGHT)
     side = LEGEND_HEIGHT - 4
@@ -131,7 +135,10 @@ def legend_row(titles: Sequence[str], legends: Legends, width: int) -> Pixels:
 
 
 def mark_box(image: Pixels, box: tuple[float, float, float, float]) -> Pixels:
-    """Draw a box into a copy of an image. Its line is outside the box, except at the edges.
+    """Draw the outline of a box into a copy of an image.
+
+    The line is outside the box, so that it covers nothing in the box. Only at an edge of the image,
+    the line is inside the box.
 
     Args:
         image: The image.
@@ -187,10 +194,11 @@ def panel(
     """Arrange images as a table with titles on white, as in Figs. 2, 6 and 7 of the paper.
 
     Args:
-        rows: Rows of frames, one frame for each column. All frames are resized to the same size:
-            the size of the largest frame, or about 160 pixels if it is smaller.
+        rows: Rows of frames, one frame for each column. All frames are resized to the size of the
+            largest frame. If both sides of this size are below 160 pixels, all frames are enlarged
+            further.
         titles: The title of each column. A title may have several lines.
-        row_titles: The title of each row, which is drawn to the left of the row.
+        row_titles: The title of each row, drawn to the left of the row. None: no titles.
         legends: The legends of some columns.
     """
     labels = [""] * len(rows) if row_titles is None else list(row_titles)
@@ -261,7 +269,7 @@ def _rounded(values: Values) -> Pixels:
 
 def _relative(values: Values, limit: float) -> Values:
     """Return values divided by the limit, clipped to [0, 1]."""
-    require(limit > 0, f"limit is {limit}; give the value of full strength, above 0")
+    require(limit > 0, f"limit is {limit}; give the value that is drawn in full colour, above 0")
     return np.nan_to_num(np.clip(values, 0, limit)) / limit
 
 
@@ -278,7 +286,7 @@ def _colors(name: str, relative: Values) -> Pixels:
 
 
 def _heat_colors(relative: Values) -> Pixels:
-    """Return the colours of `heatmap`, (..., 3). Its darkest colours are left out."""
+    """Return the colours of `heatmap`, (..., 3): the middle part of `inferno`."""
     return _colors("inferno", 0.25 + 0.67 * relative)
 
 

@@ -24,10 +24,10 @@ class Thumbnail:
 
     name: str
     path: str  # SVG path of the score
-    threshold: float | None  # y of the threshold
+    threshold: float | None  # y of the threshold; None without a threshold
     truth: list[tuple[float, float]]  # left edge and width of each labelled stretch
     found: list[tuple[float, float]]  # left edge and width of each detected event
-    caption: str  # number of events
+    caption: str  # numbers of detected events and labelled stretches
 
 
 def thumbnails(

@@ -27,7 +27,9 @@ _MPEG4 = ("mpeg4", {"qmin": "2", "qmax": "5"})
 
 
 class VideoWriter:
-    """Writes images as an H.264 video, in a `with` statement.
+    """Writes images as a video. Use it in a `with` statement.
+
+    The codec is H.264. If FFmpeg has no encoder for H.264, the codec is MPEG-4.
 
     The video is written under a temporary name. It is renamed when the `with` statement ends
     without an exception. After an exception, or if there was no image, the temporary file is
@@ -45,7 +47,10 @@ class VideoWriter:
     def __init__(self, path: Path | str, fps: float) -> None:
         self.path = Path(path)
         suffix = self.path.suffix.lower()
-        require(suffix in SUFFIXES, f"cannot write {self.path}; name it {' or '.join(SUFFIXES)}")
+        require(
+            suffix in SUFFIXES,
+            f"cannot write {self.path}; its name must end with {' or '.join(SUFFIXES)}",
+        )
         require(fps > 0, f"fps is {fps}; give a number above 0")
         self.fps = max(Fraction(fps).limit_denominator(1001), Fraction(1, 1001))
         self._part = unfinished_path(self.path.parent, suffix)
@@ -64,14 +69,18 @@ class VideoWriter:
         an error, the video is deleted when it is closed.
 
         Raises:
-            DmadError: The image has another size than the first image, or an earlier image failed.
+            DmadError: The image has another size than the first image, or writing an earlier
+                image has failed.
             OSError: The video cannot be written, for example because the disk is full.
         """
         require(not self._failed, f"{self.path} cannot be continued after an error")
         shape = image.shape[:2]
         if self._container is None:
             self._open(*shape)
-        require(shape == self._shape, f"image is {shape}, the first was {self._shape}; resize it")
+        require(
+            shape == self._shape,
+            f"the image is {shape}, but the first image was {self._shape}; resize it",
+        )
         self._encode(av.VideoFrame.from_ndarray(_padded_to_even(to_rgb(image)), format="rgb24"))
 
     def __exit__(
