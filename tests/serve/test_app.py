@@ -13,7 +13,7 @@ def test_a_failure_inside_is_no_traceback_for_the_client(
     monkeypatch.setattr(console, "health", lambda: 1 / 0)
     answer = client_of(console).get("/api/health")
     assert answer.status_code == 500
-    assert answer.json() == {"error": "this failed; the log of dmad serve says why"}
+    assert answer.json() == {"error": "the request has failed; the log of dmad serve says why"}
 
 
 def test_a_full_queue_says_when_to_come_back(

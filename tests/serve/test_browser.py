@@ -203,7 +203,7 @@ def test_an_operator_makes_a_camera_less_sensitive_only_at_a_place_and_undoes_it
     browser.open(f"{base}/events/1", 1280)
     mark_normal(browser, "here")
     words = browser.until("return document.querySelector('.offer .answer button')?.textContent")
-    assert words == "Make it less sensitive nevertheless"
+    assert words == "Make the camera less sensitive nevertheless"
     assert browser.driver.get_log("browser")  # the answer that refused this at first
     assert not worker.stream.places
     browser.find(".offer .answer button").click()

@@ -32,9 +32,9 @@ def test_the_address_is_shown_without_its_password(rows):
 def test_names_are_unique(rows):
     first = rows.add(Camera(SECRET, "gate"))
     second = rows.add(Camera(SECRET, "yard"))
-    with pytest.raises(DmadError, match="a camera is called gate"):
+    with pytest.raises(DmadError, match="already a camera with the name gate"):
         rows.add(Camera(SECRET, "gate"))
-    with pytest.raises(DmadError, match="a camera is called gate"):
+    with pytest.raises(DmadError, match="already a camera with the name gate"):
         rows.change(StoredCamera(second.number, "", Camera(SECRET, "gate")))
     rows.remove(first.number)
     rows.change(StoredCamera(second.number, "", Camera(SECRET, "gate")))

@@ -28,8 +28,8 @@ logger = logging.getLogger(__name__)
 
 STATUS_PERIOD = 0.5  # seconds between two live messages about all cameras
 ABOUT = (
-    "Cameras, events and inspected parts. Every answer is JSON unless it says otherwise. An error "
-    'is `{"error": "what is wrong, and what to do"}`.'
+    "Cameras, events and inspected parts. Answers are JSON, except where a path names another "
+    'format. An error is `{"error": "what is wrong, and what to do"}`.'
 )
 
 
@@ -68,7 +68,10 @@ def _lifespan(
 
 
 async def _send_status(console: Console) -> None:
-    """Send the state of all cameras to all pages, as long as there are any."""
+    """Send the state of all cameras to all open pages, once per `STATUS_PERIOD`.
+
+    Nothing is sent while no page is open.
+    """
     while True:
         await asyncio.sleep(STATUS_PERIOD)
         if console.hub.clients and console.watches:
@@ -116,7 +119,7 @@ def _add_error_handlers(app: FastAPI, console: Console) -> None:
         assert isinstance(error, HTTPException)
         texts = {
             404: "there is nothing at this address; see /api",
-            405: "not allowed here; see /api",
+            405: "this method is not allowed at this address; see /api",
         }
         response = answer(request, error.status_code, texts.get(error.status_code, error.detail))
         response.headers.update(error.headers or {})
@@ -126,7 +129,9 @@ def _add_error_handlers(app: FastAPI, console: Console) -> None:
         return Response(status_code=400)
 
     async def failed(request: Request, error: Exception) -> Response:
-        return JSONResponse({"error": "this failed; the log of dmad serve says why"}, 500)
+        return JSONResponse(
+            {"error": "the request has failed; the log of dmad serve says why"}, 500
+        )
 
     handlers: dict[type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {
         DmadError: refused,

@@ -35,8 +35,8 @@ class MarkBody(_Body):
     force: bool = Field(
         False,
         description="The threshold may become more than twice as high. With `only_here`: more "
-        "than half of the view may become less sensitive, and a place by more than a factor "
-        "of 2.",
+        "than half of the view may become less sensitive, and an anomaly may have to be more "
+        "than twice as strong there.",
         examples=[False],
     )
     only_here: bool = Field(
@@ -96,7 +96,7 @@ class CameraBody(_Body):
         name = camera.name if present and self.name is None else (self.name or "").strip()
         require(
             bool(name) and name.isprintable() and not name.startswith("."),
-            "a camera needs a name of letters, digits and spaces",
+            "a camera needs a name of printable characters that does not begin with a dot",
         )
         source = (self.source or "").strip()
         if source:
@@ -121,13 +121,13 @@ class CameraBody(_Body):
 
 
 def require_address(source: str) -> None:
-    """Check that the source of a camera is an address of the network or a webcam.
+    """Check that the source of a camera is a network address or a webcam.
 
-    Files of this machine are refused, because everybody who can open the page could read them. To
-    watch such a file, name it in the file that is given with `--cameras`.
+    Files of this machine are refused. Otherwise, everybody who can open the page could read them.
+    To watch a file, name it in the file that is given with `--cameras`.
 
     Raises:
-        DmadError: The source is something else.
+        DmadError: The source is neither a network address nor a webcam.
     """
     scheme, divider, rest = source.partition("://")
     is_url = bool(divider and rest) and scheme.lower() in SCHEMES and source.isprintable()

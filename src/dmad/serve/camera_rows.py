@@ -1,4 +1,4 @@
-"""The cameras in the database."""
+"""Stores the cameras of the console in the database."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class StoredCamera:
     """A camera of the console."""
 
     number: int
-    model: str  # name of its model; empty: the first one for video
+    model: str  # name of its model; empty: the first model of video
     camera: Camera
 
     @property
@@ -32,7 +32,7 @@ class StoredCamera:
 
 
 class CameraRows:
-    """Reads and writes the cameras.
+    """Reads cameras from the database, and writes them to it.
 
     Args:
         store: The database.
@@ -55,7 +55,7 @@ class CameraRows:
         """Store a new camera.
 
         Raises:
-            DmadError: There is a camera of this name, or there are too many.
+            DmadError: Another camera has this name, or there are too many cameras.
         """
         (count,) = self.store.read("SELECT count(*) FROM cameras")[0]
         require(count < MOST_CAMERAS, f"there are {count} cameras; remove one first")
@@ -65,7 +65,7 @@ class CameraRows:
             with self.store.writing() as connection:
                 number = connection.execute(query, list(entries.values())).lastrowid
         except sqlite3.IntegrityError as error:
-            raise DmadError(f"a camera is called {camera.name}; give another name") from error
+            raise DmadError(_name_is_used(camera.name)) from error
         assert number is not None
         return StoredCamera(number, model, camera)
 
@@ -84,9 +84,7 @@ class CameraRows:
                     [*entries.values(), stored.number],
                 )
         except sqlite3.IntegrityError as error:
-            raise DmadError(
-                f"a camera is called {stored.camera.name}; give another name"
-            ) from error
+            raise DmadError(_name_is_used(stored.camera.name)) from error
 
     def remove(self, number: int) -> None:
         """Remove a camera. Its events stay."""
@@ -97,6 +95,10 @@ class CameraRows:
         """Store the cameras whose names are not stored yet. Return the new ones."""
         known = {stored.camera.name for stored in self.all()}
         return [self.add(camera) for camera in cameras if camera.name not in known]
+
+
+def _name_is_used(name: str) -> str:
+    return f"there is already a camera with the name {name}; give another name"
 
 
 def _entries(camera: Camera, model: str) -> dict[str, Any]:

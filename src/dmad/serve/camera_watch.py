@@ -1,4 +1,4 @@
-"""The cameras of the console: they are watched, added, changed and removed while it runs."""
+"""Watches the cameras of the console. Cameras can be added, changed and removed at any time."""
 
 from __future__ import annotations
 
@@ -37,43 +37,43 @@ logger = logging.getLogger(__name__)
 
 AROUND = 12.0  # seconds of scores that are stored before an event
 RECENT = 60.0  # seconds of scores that a page shows at first
-ANSWER = 10.0  # seconds in which the watch takes a change
+ANSWER = 10.0  # seconds that a change may wait for the thread of its camera
 WORKING = ("ok", "back", "ended")  # states of a camera without a problem
 UNJUDGED = 3.0  # seconds without a score until a camera is "unjudged"; more at low frame rates
-FEW_FRAMES = 100  # in the first frames, a model may be slow
-AFTER_FAULT = 1.0  # seconds until a watch that has failed continues
+FEW_FRAMES = 100  # a model may need more time for its first frames, so these say nothing
+AFTER_FAULT = 1.0  # seconds until a thread that has failed continues
 
 
 @dataclass(frozen=True)
 class PlacesOfFilm:
-    """The places that a camera gets if an event is normal. They are known for one calibration."""
+    """The less sensitive places that a camera gets if a person marks an event as normal."""
 
     film: Path  # of the event
     score: float  # of the event
-    calibration: Calibration  # of the camera, with the places that it has already
-    places: NormalPlaces  # with the places of the event
+    calibration: Calibration  # of the camera before the mark
+    places: NormalPlaces  # of the camera after the mark
 
     def is_for(self, film: Path, score: float, calibration: Calibration | None) -> bool:
-        """True if these are the places for an event and the present calibration of the camera."""
+        """True if the places were computed for this event and this calibration of the camera."""
         return (self.film, self.score, self.calibration) == (film, score, calibration)
 
 
 @dataclass(eq=False)
 class Watched:
-    """A camera that is being watched."""
+    """A camera of the console."""
 
     stored: StoredCamera
     threshold: OwnThreshold
-    worker: CameraWorker | None = None  # None if it could not be started
+    worker: CameraWorker | None = None  # None: the camera could not be started
     view: LiveView | None = None
-    problem: str = ""  # why it could not be started
-    notice: str = ""  # what else the last change of the camera has changed
-    places_of_film: PlacesOfFilm | None = None  # the last film that was scored
+    problem: str = ""  # why the camera could not be started
+    notice: str = ""  # a sentence for the person who has changed the settings last
+    places_of_film: PlacesOfFilm | None = None  # of the last film that was scored
 
 
 @dataclass(frozen=True)
 class CameraParts:
-    """The parts of the console that a watch needs."""
+    """The parts of the console that `CameraWatch` needs."""
 
     rows: CameraRows
     events: EventRows
@@ -82,12 +82,12 @@ class CameraParts:
 
 
 class CameraWatch:
-    """Watches all cameras. Those of one model are scored together, in one thread.
+    """Watches all cameras. Cameras with the same model are scored together, in one thread.
 
     Args:
         models: The models of video.
-        parts: Database, pages and folder.
-        sinks: They get every message, as in `dmad watch`.
+        parts: The database, the live messages and the folder of the console.
+        sinks: Get every message, as in `dmad watch`.
     """
 
     def __init__(
@@ -110,7 +110,14 @@ class CameraWatch:
         self._film = threading.Lock()  # held while the film of an event is scored
 
     def start(self, cameras: Sequence[Camera] = ()) -> None:
-        """Watch the stored cameras, and new ones, which are stored first."""
+        """Watch all stored cameras.
+
+        Args:
+            cameras: Cameras to store first. A camera whose name is stored already is ignored.
+
+        Raises:
+            DmadError: There are cameras to store, but no model of video.
+        """
         require(
             bool(self.models) or not cameras,
             "cameras need a model for video; name one, such as `dmad serve ped2`",
@@ -154,14 +161,14 @@ class CameraWatch:
             return self._watched.get(number)
 
     def named(self, name: str) -> Watched | None:
-        """Return the camera of a name."""
+        """Return the camera with a name; None if there is none."""
         return next((one for one in self.all() if one.stored.camera.name == name), None)
 
     def add(self, camera: Camera, model: str = "") -> Watched:
         """Store a camera and watch it.
 
         Raises:
-            DmadError: There is no such model, or a camera of this name.
+            DmadError: There is no such model, or another camera has this name.
         """
         self._require_model(model)
         return self._open(self._parts.rows.add(camera, model))
@@ -169,8 +176,8 @@ class CameraWatch:
     def change(self, number: int, camera: Camera, model: str = "") -> Watched:
         """Watch a camera with other settings. An event in progress ends.
 
-        Less sensitive places belong to the old picture. So with another address, view or model, the
-        whole view is fully sensitive again.
+        If the address, view or model changes, the less sensitive places are removed, because they
+        belong to the old picture.
 
         Raises:
             DmadError: There is no such model or camera, or another camera has the name.
@@ -183,7 +190,7 @@ class CameraWatch:
         self._parts.rows.change(stored)
         is_other = self._is_other_picture(present.stored, stored)
         forgotten = is_other and self._threshold_of(stored).forget_places()
-        self._close(present)  # pages see it until the new one takes its place
+        self._close(present)  # pages show the old camera until `_open` replaces it
         watched = self._open(stored)
         watched.notice = text("camera.places-forgotten") if forgotten else ""
         return watched
@@ -199,7 +206,10 @@ class CameraWatch:
         self._close(present)
 
     def apply_threshold(self, watched: Watched) -> None:
-        """Use the stored threshold of a camera from its next frame on. The camera does not stop."""
+        """Use the stored threshold and places of a camera from the next frame on.
+
+        The camera does not stop.
+        """
         calibration, worker = watched.threshold.calibration, watched.worker
         if calibration is None or worker is None:
             return
@@ -209,7 +219,16 @@ class CameraWatch:
             watched.view.scale.calibration = calibration
 
     def silence(self, watched: Watched, score: float, force: bool) -> ThresholdChange:
-        """Raise the threshold of a camera so that a score raises no alarm."""
+        """Raise the threshold of a camera just enough that a score raises no alarm.
+
+        Args:
+            watched: The camera.
+            score: The score.
+            force: The threshold may become more than twice as high.
+
+        Raises:
+            DmadError: The threshold would rise too much.
+        """
         change = watched.threshold.silence(score, force)
         self.apply_threshold(watched)
         return change
@@ -219,9 +238,9 @@ class CameraWatch:
     ) -> ThresholdChange:
         """Make a camera less sensitive at the places where the film of an event is unusual.
 
-        The cameras continue: batches of the film are scored between their frames. This method
-        returns when the film is scored. If a person confirms a change that was refused, the film is
-        not scored again.
+        No camera stops: small batches of the film are scored between the frames of the cameras.
+        This method returns when the whole film is scored. If it refuses a change and is called
+        again with `force`, the film is not scored again.
 
         Args:
             watched: The camera.
@@ -230,8 +249,8 @@ class CameraWatch:
             force: The camera may become much less sensitive.
 
         Raises:
-            DmadError: The camera has stopped, the film does not show the places, or the camera
-                would become much less sensitive.
+            DmadError: The camera is not watched or was changed meanwhile, the film does not show
+                the places, or the camera would become much less sensitive.
             BusyError: Another film is being scored.
         """
         worker, name = watched.worker, watched.stored.camera.name
@@ -259,14 +278,14 @@ class CameraWatch:
         return change
 
     def _maps_of(self, film: Path, watched: Watched, worker: CameraWorker) -> ClipMaps:
-        """Score the film of an event.
+        """Score the film of an event, and return its score maps.
 
         Raises:
-            DmadError: The film cannot be scored, or the watch stops.
+            DmadError: The film cannot be scored, or the console stops.
             BusyError: Another film is being scored.
         """
         turns = Turns(self._loops[self._model_of(watched.stored).name], self._stopping)
-        if not self._film.acquire(blocking=False):  # who waits blocks a thread of the server
+        if not self._film.acquire(blocking=False):  # waiting would block a thread of the server
             raise BusyError("the film of another event is being scored; try it again later")
         try:
             return maps_of_film(film, worker, turns)
@@ -291,7 +310,7 @@ class CameraWatch:
         return OwnThreshold(self._model_of(stored), key, self._parts.folder)
 
     def _is_other_picture(self, old: StoredCamera, new: StoredCamera) -> bool:
-        """True if a camera has another address, view or model."""
+        """True if the new settings of a camera name another address, view or model."""
         return (
             old.camera.source != new.camera.source
             or old.camera.scene != new.camera.scene
@@ -353,7 +372,7 @@ class CameraWatch:
             view.add_counts(worker.frames, worker.source.dropped)
 
     def _receive(self, message: Message) -> None:
-        """Store a message, then show it on all pages, then send it to the sinks."""
+        """Store an event, send events and states to all pages, and every message to the sinks."""
         if isinstance(message, EventMessage):
             self._store_event(message)
         elif isinstance(message, HealthMessage):

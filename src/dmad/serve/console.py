@@ -1,4 +1,4 @@
-"""The console: its database, models, cameras and stations, started and stopped together."""
+"""Starts and stops the parts of the console: database, models, cameras and inspection stations."""
 
 from __future__ import annotations
 
@@ -27,16 +27,17 @@ UNFINISHED = ".dmad-*.part*"  # names of files that are being written
 
 
 class Console:
-    """All parts of the console. Use it in a `with` statement.
+    """Contains all parts of the console. Use it in a `with` statement.
 
     Args:
-        settings: Where it listens and what it keeps.
+        settings: The network address of the console, and what it keeps.
         models: The models.
-        cameras: Cameras that are added, unless cameras of these names are stored.
-        sinks: They get every message of the cameras.
+        cameras: Cameras to add. A camera whose name is stored already is ignored.
+        sinks: Get every message of the cameras.
 
     Raises:
-        DmadError: Another process uses the folder, or the database is damaged.
+        DmadError: Another process uses the folder, the database is damaged, the token cannot be
+            used, or there are cameras but no model of video.
     """
 
     def __init__(
@@ -76,7 +77,7 @@ class Console:
             self.retention.clean_up()
             self.retention.start()
             self.watch.start(cameras)
-            self._stack = self._stack.pop_all()  # nothing has failed, so nothing is closed yet
+            self._stack = self._stack.pop_all()  # nothing has failed, so all parts stay open
 
     def __enter__(self) -> Console:
         return self
@@ -91,7 +92,7 @@ class Console:
 
     @property
     def watches(self) -> bool:
-        """True if there is a model for cameras."""
+        """True if there is a model of video, so that cameras can be watched."""
         return bool(self.watch.models)
 
     def health(self) -> dict[str, Any]:

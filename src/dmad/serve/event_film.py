@@ -1,4 +1,4 @@
-"""Scores the film of an event again, with the model of its camera, while the camera goes on."""
+"""Scores the film of an event again, with the model of its camera. The camera does not stop."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from dmad.watch.watch import WatchLoop
 T = TypeVar("T")
 
 BATCH = 4  # frames of a film that are scored between two frames of the cameras
-TURN = 60.0  # seconds in which a watch takes a batch
+TURN = 60.0  # seconds that a batch may wait for the thread of the watch
 ADVICE = "raise the threshold instead"
 
 
@@ -48,7 +48,7 @@ class Turns:
         """Call a function in the thread of the watch, and return its result.
 
         Raises:
-            DmadError: The watch stops, or it is too slow.
+            DmadError: The watch stops, or does not call the function within `TURN` seconds.
         """
         results: list[T] = []
         require(not self.stopping.is_set(), "the console stops; nothing was changed")
@@ -57,13 +57,13 @@ class Turns:
             done.result(TURN)
         except NoAnswer as error:
             raise DmadError(
-                f"the camera took no frame of the film in {TURN:g} s; try it again later"
+                f"no part of the film could be scored in {TURN:g} s; try it again later"
             ) from error
         return results[0]
 
 
 class BackendInTurns:
-    """The backend of a camera, whose batches are computed between two frames of the cameras.
+    """Computes batches with the backend of a camera, between two frames of the cameras.
 
     Args:
         backend: The backend.
@@ -87,6 +87,9 @@ class BackendInTurns:
 def maps_of_film(film: Path, worker: CameraWorker, turns: Turns) -> ClipMaps:
     """Score the film of an event with the model and the present background of its camera.
 
+    Returns:
+        The score maps of the film.
+
     Raises:
         DmadError: The film cannot be read or is too short, the camera has shown no picture yet
             (so its background is not known), or the watch stops.
@@ -94,7 +97,7 @@ def maps_of_film(film: Path, worker: CameraWorker, turns: Turns) -> ClipMaps:
     template = turns.take(lambda: worker.stream.window_maker.background)
     require(
         template is not None or worker.detector.backend.templates is None,
-        f"{worker.name} has shown no picture since the start; try it again when it has",
+        f"{worker.name} has shown no picture since the start; try it again when it shows one",
     )
     detector = copy(worker.detector)
     detector.backend, detector.scenes = BackendInTurns(detector.backend, turns, template), ("",)
@@ -133,7 +136,7 @@ def places_of_event(maps: ClipMaps, score: float, calibration: Calibration) -> N
     )
     require(
         is_silent_now,
-        "the film of this event has lower scores than the event had, so that it raises no alarm "
-        f"and does not show the places; {ADVICE}",
+        "the film of this event has lower scores than the event had, so it raises no alarm and "
+        f"does not show the places; {ADVICE}",
     )
     return calibration.places

@@ -1,4 +1,4 @@
-"""The events in the database: messages of cameras become rows, and a person marks them."""
+"""Stores the events of the cameras, and the marks that a person gives them, in the database."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ MOST_ON_A_PAGE = 200
 
 @dataclass(frozen=True)
 class EventFilter:
-    """Which events are listed.
+    """Says which events are wanted.
 
     Args:
         camera: Name of the camera. Empty: all.
         day: Day in local time, such as 2026-11-29. Empty: all.
         mark: `seen`, `real`, `normal`, `unmarked`, or `open` for events that have not ended.
-        before: Only events with a lower number, for the next page. 0: all.
+        before: Only events with a number below this one, for the next page. 0: all.
         limit: Largest number of events.
     """
 
@@ -65,14 +65,14 @@ class EventFiles:
     number: int  # of the event
     film: str  # name of the file; empty if there is none
     thumbnail: str
-    time: float  # seconds since 1970
+    time: float  # when the event was stored, in seconds since 1970
 
 
 class EventRows:
-    """Reads and writes the events.
+    """Reads events from the database, and writes them to it.
 
     Args:
-        store: The database. Events that a killed process has not ended are ended now.
+        store: The database. If a process was killed during events, these events are ended now.
     """
 
     def __init__(self, store: Store) -> None:
@@ -131,20 +131,20 @@ class EventRows:
         return event_of(rows[0]) if rows else None
 
     def find(self, wanted: EventFilter) -> list[dict[str, Any]]:
-        """Return events, the newest first."""
+        """Return the wanted events, the newest first, but at most `MOST_ON_A_PAGE`."""
         condition, values = wanted.condition()
         limit = max(1, min(wanted.limit, MOST_ON_A_PAGE))
         query = f"SELECT * FROM events WHERE {condition} ORDER BY number DESC LIMIT {limit}"
         return [event_of(row) for row in self.store.read(query, values)]
 
     def count(self, wanted: EventFilter) -> int:
-        """Return how many events there are."""
+        """Return the number of the wanted events."""
         condition, values = wanted.condition()
         (row,) = self.store.read(f"SELECT count(*) AS n FROM events WHERE {condition}", values)
         return int(row["n"])
 
     def neighbours(self, number: int) -> tuple[int | None, int | None]:
-        """Return the numbers of the next newer and the next older event."""
+        """Return the numbers of the next newer and the next older event. None: there is none."""
         (row,) = self.store.read(
             "SELECT (SELECT min(number) FROM events WHERE number > ?) AS newer, "
             "(SELECT max(number) FROM events WHERE number < ?) AS older",
@@ -179,7 +179,16 @@ class EventRows:
         return event_of(changed)
 
     def silent(self, camera: str, old: float, new: float) -> list[dict[str, Any]]:
-        """Return the past events of a camera that a rise of the threshold would have silenced."""
+        """Return the past events of a camera that a higher threshold would have silenced.
+
+        Args:
+            camera: Name of the camera.
+            old: Only events with this score or a higher one: the old threshold.
+            new: Only events with a lower score: the new threshold.
+
+        Returns:
+            At most 200 events, the newest first.
+        """
         rows = self.store.read(
             "SELECT * FROM events WHERE camera = ? AND score >= ? AND score < ? "
             "ORDER BY number DESC LIMIT 200",
@@ -205,7 +214,7 @@ class EventRows:
         return [r["camera"] for r in self.store.read("SELECT DISTINCT camera FROM events")]
 
     def weeks(self) -> list[dict[str, Any]]:
-        """Return alarms and marks by camera and week, the newest week first.
+        """Return the numbers of events and marks by camera and week, the newest week first.
 
         `monday` is the first day of the week. `days` is the number of days of the week so far. Days
         before the first event of the camera do not count.
@@ -221,7 +230,9 @@ class EventRows:
         return [dict(row) for row in self.store.read(query, [day_of(time.time())])]
 
     def forget_missing_films(self, folder: Path) -> None:
-        """Note which films do not exist, because the process was killed before they were complete.
+        """Remove the names of films that do not exist from the events.
+
+        If the process was killed before a film was complete, this film does not exist.
 
         Args:
             folder: The folder of the films.
@@ -250,7 +261,7 @@ class EventRows:
 
 
 def event_of(row: sqlite3.Row) -> dict[str, Any]:
-    """Return a row as a dictionary, with its box and scores as lists."""
+    """Return a row of the database as a dictionary, with its box and scores as lists."""
     entries = dict(row)
     return entries | {"box": json.loads(row["box"]), "scores": json.loads(row["scores"])}
 

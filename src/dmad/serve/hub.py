@@ -1,4 +1,4 @@
-"""Server-sent events: every open page receives live messages."""
+"""Sends live messages to all open pages, as server-sent events."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import Any
 
 MOST_WAITING = 200  # messages for one page; older ones are dropped
 HEARTBEAT = 15.0  # seconds after which an empty message keeps the connection open
-MOST_CLIENTS = 200
 
 
 class Hub:
@@ -80,7 +79,7 @@ class _Client:
         self._news = asyncio.Event()
 
     def offer(self, text: bytes) -> int:
-        """Add a message; return 1 if another was dropped for it, else 0."""
+        """Add a message. Return 1 if the oldest message was dropped, else 0."""
         dropped = int(len(self._waiting) == MOST_WAITING)
         self._waiting.append(text)
         self.wake()
@@ -99,7 +98,7 @@ class _Client:
         return found
 
     async def wait(self) -> bool:
-        """Wait for a message. False if none came in time."""
+        """Wait for a message. Return False if none came within `HEARTBEAT` seconds."""
         try:
             await asyncio.wait_for(self._news.wait(), HEARTBEAT)
         except TimeoutError:

@@ -43,7 +43,7 @@ QUALITY = 82  # of WebP pictures
 
 
 class BusyError(DmadError):
-    """Too many images wait. The sender may try again."""
+    """The console is busy: too many images wait, or a film is being scored. Try again later."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +107,7 @@ class Station:
         self.threshold = OwnThreshold(model, f"parts-{model.name}", folder)
         self.format = FrameFormat.from_settings(model.detector.config.data)
         self.judged = 0  # number of images
-        self.refused = 0  # number of images that found the queue full
+        self.refused = 0  # number of images that were refused, because too many waited
         self.seconds: deque[float] = deque(maxlen=1000)  # from arrival to result, of each image
         self._use(self.threshold.calibration)
         self._queue: queue.Queue[tuple[Upload, Future[JudgedPart], float] | None] = queue.Queue(
@@ -118,7 +118,7 @@ class Station:
 
     @property
     def calibration(self) -> Calibration | None:
-        """The threshold in use."""
+        """The calibration in use. None: the model has no threshold."""
         return self._detector.calibration
 
     @property
@@ -164,7 +164,7 @@ class Station:
         return np.asarray(calibration.score(held.reconstruction, held.deformation), float)
 
     def keep(self, upload: Upload, part: JudgedPart) -> tuple[str, str]:
-        """Store the picture of an image and its heat. Return their names in the folder."""
+        """Store the picture of an image, and the picture with its heat. Return both file names."""
         name = f"{day_of(time.time())}/{token_hex(8)}"
         heat = self._pictures.overlay(upload.picture, part.map)
         names = f"{name}.webp", f"{name}-heat.webp"

@@ -1,4 +1,4 @@
-"""The live picture of a camera, its heat, and its last scores."""
+"""Keeps the newest picture of a camera, its heat, and its last scores for the pages."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from dmad.inference.detector import Detector
 from dmad.inference.maps import averaged
 from dmad.inference.streaming import JudgedFrame
 
-PERIOD = 0.3  # seconds; a picture is drawn at most this often, for however many pages
-KEPT_SCORES = 1200
+PERIOD = 0.3  # seconds between two drawn pictures; all pages get the same picture
+KEPT_SCORES = 1200  # number of the last scores that are kept
 WIDTH = 560  # pixels of a live picture
 QUALITY = 75  # of JPEG
-LATENCIES = 1000
-MINUTES = 3  # for which the share of dropped frames is shown
+LATENCIES = 1000  # number of the last delays that are kept
+MINUTES = 3  # in which dropped frames are counted, to find out if the machine is too slow
 
 
 class LiveView:
@@ -34,11 +34,11 @@ class LiveView:
     def __init__(self, detector: Detector) -> None:
         self.scale = ColourScale.from_detector(detector)
         self.number = 0  # frames so far
-        self.skipped = 0  # frames that no page has seen, because pages get only some a second
+        self.skipped = 0  # frames that were never drawn, because pages get only some per second
         self.scores: deque[tuple[float, float]] = deque(maxlen=KEPT_SCORES)  # time and score
         self.latencies: deque[float] = deque(maxlen=LATENCIES)  # seconds from camera to score
         self.fault = ""  # why the model has failed since the last score
-        self._waiting_since = time.monotonic()  # for a score
+        self._waiting_since = time.monotonic()  # see `seconds_without_score`
         self._counts: deque[tuple[float, int, int]] = deque(maxlen=MINUTES + 1)  # see `add_counts`
         self._newest: tuple[SourceFrame, JudgedFrame | None] | None = None
         self._lock = threading.Lock()  # held while a picture is drawn
@@ -46,12 +46,12 @@ class LiveView:
 
     @property
     def score(self) -> float | None:
-        """The newest score; None without one."""
+        """The newest score. None: there is no score yet."""
         return self.scores[-1][1] if self.scores else None
 
     @property
     def seconds_without_score(self) -> float:
-        """Seconds since the last score, or since the first frame."""
+        """Seconds since the last score, the first frame, or the end of a fault."""
         return time.monotonic() - self._waiting_since
 
     def add_frame(self, frame: SourceFrame, judged: JudgedFrame | None, live: bool) -> None:
@@ -59,7 +59,7 @@ class LiveView:
 
         Args:
             frame: The frame.
-            judged: Its score.
+            judged: The score and the score maps of the frame. None: it has no score.
             live: True if the time of the frame is the time of day.
         """
         self._newest = (frame, judged)
@@ -73,17 +73,17 @@ class LiveView:
                 self.latencies.append(max(0.0, time.time() - judged.time))
 
     def wait_again(self) -> None:
-        """Count the seconds without a score from now on: a fault of the camera has ended."""
+        """Start to count `seconds_without_score` again, because a fault of the camera has ended."""
         self._waiting_since = time.monotonic()
 
     def add_counts(self, frames: int, dropped: int) -> None:
-        """Note once a minute how many frames were seen so far, and how many were dropped."""
+        """Store the numbers of frames seen and dropped so far, at most once a minute."""
         now = time.monotonic()
         if not self._counts or now - self._counts[-1][0] >= 60:
             self._counts.append((now, frames, dropped))
 
     def counts_of_last_minutes(self, frames: int, dropped: int) -> tuple[int, int]:
-        """Return how many frames were seen and dropped in the last minutes.
+        """Return how many frames were seen and dropped in the last `MINUTES` minutes.
 
         Args:
             frames: Number of frames seen so far.

@@ -1,4 +1,4 @@
-"""The numbers of the console in the text format of Prometheus."""
+"""Returns the numbers of the console in the text format of Prometheus."""
 
 from __future__ import annotations
 
@@ -38,14 +38,16 @@ def _lines(console: Console) -> Iterator[str]:
         for name, one in zip(names, cameras, strict=True)
         if one["drifted"] is not None
     ]
-    about = "1 if the usual score has changed since the calibration."
+    about = "1 if the usual scores have changed since the calibration."
     yield from metric_lines("dmad_drifted", "gauge", about, drift)
     latencies = [
         (one.stored.camera.name, list(one.view.latencies))
         for one in console.watch.all()
         if one.view
     ]
-    yield from _summary("dmad_frame_latency_seconds", "From camera to score.", "camera", latencies)
+    yield from _summary(
+        "dmad_frame_latency_seconds", "Seconds from the camera to the score.", "camera", latencies
+    )
     total = console.events.count(EventFilter())
     yield from metric_lines("dmad_events_total", "counter", "Events stored.", [({}, float(total))])
     yield from _stations(console)
@@ -54,12 +56,16 @@ def _lines(console: Console) -> Iterator[str]:
         with suppress(OSError):
             age = time.time() - model.files.weights.stat().st_mtime
             ages.append(({"model": model.name}, age))
-    yield from metric_lines("dmad_model_age_seconds", "gauge", "Age of the weights.", ages)
+    yield from metric_lines(
+        "dmad_model_age_seconds", "gauge", "Seconds since the weights were written.", ages
+    )
     hub = console.hub
     pages: list[Sample] = [({}, float(hub.clients))]
     yield from metric_lines("dmad_open_pages", "gauge", "Pages that receive live messages.", pages)
     lost: list[Sample] = [({}, float(hub.dropped))]
-    yield from metric_lines("dmad_messages_dropped_total", "counter", "Lost by slow pages.", lost)
+    yield from metric_lines(
+        "dmad_messages_dropped_total", "counter", "Messages that slow pages lost.", lost
+    )
 
 
 def _stations(console: Console) -> Iterator[str]:
@@ -72,12 +78,12 @@ def _stations(console: Console) -> Iterator[str]:
     waiting = [(label, float(station.waiting)) for label, station in stations]
     yield from metric_lines("dmad_parts_waiting", "gauge", "Images that wait.", waiting)
     seconds = [(label["model"], list(station.seconds)) for label, station in stations]
-    about = "From arrival of an image to its result."
+    about = "Seconds from the arrival of an image to its result."
     yield from _summary("dmad_inspection_seconds", about, "model", seconds)
 
 
 def metric_lines(name: str, kind: str, about: str, samples: Iterable[Sample]) -> Iterator[str]:
-    """Yield the lines of one metric. Without samples there are none."""
+    """Yield the lines of one metric. Without samples, there are no lines."""
     lines = [f"{name}{_labels(labels)} {value:g}" for labels, value in samples]
     if lines:
         yield f"# HELP {name} {about}"

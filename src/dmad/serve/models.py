@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 THRESHOLDS = "thresholds"  # folder of the thresholds
 PLACES_LEFT_OUT = "places_left_out"  # entry of a stored calibration whose places were removed
 ADVICE = "set the threshold again"
-TIME = re.compile(r"\d{8}-\d{6}")  # the name of a run folder begins so
+TIME = re.compile(r"\d{8}-\d{6}")  # the name of a run folder begins with such a time
 NOT_A_NAME = re.compile(r"[^\w.-]+")
 
 
@@ -34,10 +34,10 @@ NOT_A_NAME = re.compile(r"[^\w.-]+")
 class Model:
     """A model of the console."""
 
-    name: str  # short, without special characters; no other model has it
+    name: str  # short, without special characters; no other model has this name
     files: ModelFiles
     detector: Detector
-    digest: str  # of its weights, so that a threshold is only used with its own model
+    digest: str  # hash of the weights; a changed threshold is used only with the same weights
 
     @property
     def judges_images(self) -> bool:
@@ -46,7 +46,7 @@ class Model:
 
 
 def load_models(runs: Sequence[str]) -> list[Model]:
-    """Load models, and give each a name of its own.
+    """Load models, and give each model another name.
 
     Raises:
         DmadError: A model does not exist or cannot be loaded.
@@ -62,9 +62,10 @@ def load_models(runs: Sequence[str]) -> list[Model]:
 
 
 def name_of(run: str, detector: Detector) -> str:
-    """Return a short name of a model: of its folder or file, or of its recipe.
+    """Return a short name of a model: the name of its folder or file.
 
-    The name of a run folder is a time, so it is left out.
+    If this name says nothing, such as the time that a run folder is named for, the name is that of
+    the category in the data, or of the recipe.
     """
     name = Path(run).stem if run.endswith(".safetensors") else Path(run).name
     if name in ("", ".", "..", "latest", "model") or TIME.match(name):
@@ -74,7 +75,7 @@ def name_of(run: str, detector: Detector) -> str:
 
 @dataclass(frozen=True)
 class ThresholdChange:
-    """A change of a threshold, or of the places that count less."""
+    """A change of a threshold, or of the less sensitive places of a camera."""
 
     before: Calibration
     after: Calibration
@@ -92,13 +93,14 @@ class ThresholdChange:
 
 
 class OwnThreshold:
-    """The threshold of one camera, or of a model of images, as it was changed in the console.
+    """Stores the threshold of one camera, or of the inspection with one model.
 
-    It has a file of its own. The model stays as it is.
+    A changed threshold is written to a file in the folder of the console. The model does not
+    change.
 
     Args:
         model: The model.
-        key: Name of the owner, such as "camera-3".
+        key: Name of the camera or inspection in the name of the file, such as "camera-3".
         folder: The folder of the console.
     """
 
@@ -110,7 +112,7 @@ class OwnThreshold:
 
     @property
     def calibration(self) -> Calibration | None:
-        """The present calibration; None if neither the console nor the model has one."""
+        """The changed calibration, or else the calibration of the model. None: no threshold."""
         path = self._store.path
         if not path.is_file():
             return self._default
@@ -122,24 +124,26 @@ class OwnThreshold:
 
     @property
     def can_undo(self) -> bool:
-        """True if there is an earlier threshold to go back to."""
+        """True if an earlier threshold is stored, so that `undo` can restore it."""
         return bool(self._earlier())
 
     def start_with(self, calibration: Calibration) -> None:
-        """Use a calibration that was made elsewhere, unless the console has one already."""
+        """Store a calibration, if the console has not stored another one already."""
         if not self._store.path.is_file():
             self._store.path.parent.mkdir(parents=True, exist_ok=True)
             self._store.write(calibration)
 
     def silence(self, level: float, force: bool = False) -> ThresholdChange:
-        """Raise the threshold just enough that a score raises no alarm. It is never lowered.
+        """Raise the threshold just enough that a score raises no alarm.
+
+        The threshold is never lowered.
 
         Args:
             level: The score that was normal.
             force: The threshold may become more than twice as high.
 
         Raises:
-            DmadError: There is no threshold, or it would rise too much.
+            DmadError: There is no threshold, or the threshold would rise too much.
         """
         return self._replace(lambda old: silence(old, level, None, force))
 
@@ -147,12 +151,12 @@ class OwnThreshold:
         """Set a threshold that a person has chosen.
 
         Raises:
-            DmadError: There is no threshold to start from.
+            DmadError: There is no threshold that could be changed.
         """
         return self._replace(lambda old: with_threshold(old, threshold, None))
 
     def use_places(self, places_for: Callable[[Calibration], NormalPlaces]) -> ThresholdChange:
-        """Change the places that count less. The threshold stays.
+        """Change the less sensitive places. The threshold stays.
 
         Args:
             places_for: Returns the new places for the present calibration.
@@ -163,12 +167,12 @@ class OwnThreshold:
         return self._replace(lambda old: replace(old, places=places_for(old)))
 
     def forget_places(self) -> bool:
-        """Remove the places that count less, because the camera has another picture now.
+        """Remove the less sensitive places, because the camera has another picture now.
 
-        `undo` does not restore these places. It also does not restore places of earlier changes.
+        From now on, `undo` restores no places that were stored before this call.
 
         Returns:
-            True if a place counted less until now.
+            True if there was a less sensitive place.
         """
         with self._lock:
             for path in self._earlier():
@@ -185,7 +189,7 @@ class OwnThreshold:
     def undo(self) -> ThresholdChange:
         """Restore the threshold and the places before the last change.
 
-        Places are not restored if `forget_places` has removed them.
+        Places that `forget_places` has removed are not restored.
 
         Raises:
             DmadError: There is no earlier threshold.

@@ -11,11 +11,11 @@ import numpy as np
 
 from dmad.serve.texts import length_of, sentence_of, when
 
-BINS = 48  # of a histogram
+BINS = 48  # number of bins of a histogram
 
 
 def shown_event(event: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an event with its words and the addresses of its film and picture."""
+    """Return an event with a sentence about it, and the addresses of its film and picture."""
     number = event["number"]
     shown = {name: event[name] for name in event if name not in ("film", "thumbnail", "scores")}
     return shown | {
@@ -46,7 +46,7 @@ def histogram_of(
     Args:
         good: (N,) scores of the good parts that the threshold was set on; may be empty.
         today: (M,) scores of the parts of today; may be empty.
-        threshold: The threshold, which is inside the range.
+        threshold: The threshold, which the range of the bins includes. None: no threshold.
     """
     today = np.asarray(today, float)
     every = np.concatenate([good, today, [] if threshold is None else [threshold]])

@@ -1,4 +1,4 @@
-"""The pages of the console, rendered on this machine."""
+"""Returns the pages of the console as HTML."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from dmad.watch.event_media import CLIPS
 
 SCRIPTS = ("common.js", "live.js", "cameras.js", "camera.js", "events.js", "event.js", "inspect.js")
 KINDS = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
-LOGIN_PAUSE = 0.5  # seconds after a wrong token
-MOST_PARTS = 300  # on the page of inspection
+LOGIN_PAUSE = 0.5  # seconds until the answer to a wrong token
+MOST_PARTS = 300  # parts on the page of inspection
 Short = Annotated[str, Query(max_length=200)]
 
 
 @cache
 def environment() -> Environment:
-    """Return the templates of all pages. They escape HTML in every value."""
+    """Return the templates of all pages. The templates escape HTML in every value."""
     made = Environment(
         loader=PackageLoader("dmad", "serve/page"),
         autoescape=True,
@@ -61,7 +61,7 @@ def render(console: Console, name: str, **values: Any) -> HTMLResponse:
 
 @cache
 def static_file(name: str) -> tuple[str, str] | None:
-    """Return text and type of a static file of the pages; None if there is none of this name."""
+    """Return the text and the type of a static file. None: there is no file with this name."""
     if name == "console.css":
         return page_style() + text_of(PACKAGE, "page/console.css"), KINDS["css"]
     if name in SCRIPTS or name == "icon.svg":

@@ -1,4 +1,4 @@
-"""The report of the inspected parts of a day: one HTML file with all pictures."""
+"""Makes the report of the inspected parts of a day: one HTML file that contains pictures."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ from dmad.serve.inspection import Station
 from dmad.serve.page_data import histogram_of, shown_part
 from dmad.serve.texts import PACKAGE, text
 
-MOST = 500  # parts with pictures
+MOST = 500  # parts that the report shows
 
 
 def part_report(console: Console, station: Station, day: str) -> str:
-    """Return the report of the parts of a day. It opens without the console.
+    """Return the report of the parts of a day as HTML. A browser needs no other file for it.
+
+    The report counts all parts, and shows at most `MOST` of them: those with the highest scores.
 
     Args:
         console: The console.
@@ -46,7 +48,11 @@ def part_report(console: Console, station: Station, day: str) -> str:
 
 
 def _card(folder: Path, part: dict[str, Any]) -> dict[str, Any]:
-    """Return a part with its heat, or else its picture, as a data URL; None without a picture."""
+    """Return what the report shows of a part.
+
+    The entry `source` is the picture with the heat, or else the picture, as a data URL. None: no
+    picture was kept.
+    """
     source = None
     for name in (part["heat"], part["picture"]):
         path = folder / name

@@ -1,4 +1,4 @@
-"""The inspected parts in the database."""
+"""Stores the inspected parts in the database."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class PartFiles:
 
 
 class PartRows:
-    """Reads and writes the inspected parts.
+    """Reads inspected parts from the database, and writes them to it.
 
     Args:
         store: The database.
@@ -72,7 +72,14 @@ class PartRows:
         return part_of(rows[0]) if rows else None
 
     def find(self, model: str, day: str, limit: int = 200, before: int = 0) -> list[dict[str, Any]]:
-        """Return the parts of a day, the newest first."""
+        """Return the parts of a day, the newest first.
+
+        Args:
+            model: Name of the model.
+            day: The day, such as 2026-11-29.
+            limit: Largest number of parts.
+            before: Only parts with a number below this one, for the next page. 0: all.
+        """
         limit = max(1, min(limit, MOST_ON_A_PAGE))
         rows = self.store.read(
             "SELECT * FROM parts WHERE model = ? AND day = ? AND (? = 0 OR number < ?) "
@@ -113,5 +120,5 @@ class PartRows:
 
 
 def part_of(row: sqlite3.Row) -> dict[str, Any]:
-    """Return a row as a dictionary, with its box as a list."""
+    """Return a row of the database as a dictionary, with its box as a list."""
     return dict(row) | {"box": json.loads(row["box"])}

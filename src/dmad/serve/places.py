@@ -1,4 +1,4 @@
-"""The places at which a camera is less sensitive, as text and as a picture."""
+"""Describes the places at which a camera is less sensitive, in words and in a picture."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SIDE = 512  # height and width of the picture in pixels
 STRIPES = 16  # pixels from one stripe to the next
 COLOUR = (74, 144, 255)
 FAINTEST, STRONGEST = 0.15, 0.6  # opacity where a place counts nearly fully, and not at all
-STRIPE = 0.25  # a stripe is more opaque by this
+STRIPE = 0.25  # is added to the opacity in a stripe
 
 
 def shown_places(number: int, calibration: Calibration | None) -> dict[str, Any] | None:
@@ -35,7 +35,7 @@ def shown_places(number: int, calibration: Calibration | None) -> dict[str, Any]
 
     Args:
         number: The camera.
-        calibration: Its threshold and places.
+        calibration: The threshold and the places of the camera. None: no threshold.
 
     Returns:
         None if no place is less sensitive.
@@ -53,7 +53,7 @@ def shown_places(number: int, calibration: Calibration | None) -> dict[str, Any]
 
 
 def words_of_change(change: ThresholdChange) -> str:
-    """Return a text that says what a change has changed: the threshold, places, or nothing."""
+    """Return a text that says what has changed: the threshold, the places, or nothing."""
     parts = []
     if change.new != change.old:
         parts.append(text("change.threshold", old=f"{change.old:.2f}", new=f"{change.new:.2f}"))
@@ -78,9 +78,9 @@ def words_of_mark(change: ThresholdChange, only_here: bool) -> str:
 def silent_events(rows: EventRows, camera: str, change: ThresholdChange) -> list[dict[str, Any]]:
     """Return the past events of a camera that would not have been raised after a change.
 
-    For a higher threshold, this is known from their scores. For less sensitive places, it is
-    estimated from the score and the place of their strongest moment. The estimate can be wrong:
-    another place may still raise the event.
+    If the threshold has changed, the scores of the events say this. If places have changed, this
+    is an estimate from the score and the place of the frame with the highest score. An event that
+    also crosses other places may still be raised.
     """
     before, after = change.before, change.after
     if after.places == before.places:
@@ -106,7 +106,8 @@ def _highest_in(weights: np.ndarray, box: Sequence[float]) -> float:
 def places_picture(places: NormalPlaces) -> bytes:
     """Return a PNG picture that is shown over the picture of the camera.
 
-    It is striped and more opaque where scores count less, and transparent elsewhere.
+    The PNG picture is striped where scores count less, and transparent elsewhere. The less a score
+    counts, the more opaque is the place.
     """
     loss = 1 - places.weights(SIDE)
     opacity = np.where(loss > 0, FAINTEST + (STRONGEST - FAINTEST) * loss, 0)
@@ -119,7 +120,7 @@ def places_picture(places: NormalPlaces) -> bytes:
 
 
 def _values(lost: LostSensitivity) -> dict[str, str]:
-    """The values that texts about less sensitive places have."""
+    """Return the values for the texts about less sensitive places."""
     return {
         "where": place_of((*lost.centre, *lost.centre)),
         "share": f"{max(1, round(100 * lost.share))}",

@@ -1,4 +1,4 @@
-"""The REST interface: inspection, events, cameras, health and metrics."""
+"""Answers the requests of the REST interface."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ CHANGED = {"old": 4.1, "new": 5.2, "words": "The threshold is now 5.20 (before: 
 
 
 class NotFoundError(DmadError):
-    """There is no item with this number or name."""
+    """There is no event, camera, part, model or file with this number or name."""
 
 
 def example(content: Any, about: str = "The answer.") -> dict[int | str, dict[str, Any]]:
@@ -140,7 +140,10 @@ def add_system(router: APIRouter, console: Console) -> None:
 
     @router.get(STREAM, tags=["system"], response_class=StreamingResponse)
     async def stream() -> StreamingResponse:
-        """Send live messages as server-sent events: `status`, `event`, `health` and `part`."""
+        """Send live messages as server-sent events.
+
+        Their kinds are `status`, `event`, `mark`, `health` and `part`.
+        """
         return StreamingResponse(console.hub.listen(), media_type=LIVE_MESSAGES)
 
     @router.head(STREAM, include_in_schema=False)
@@ -163,8 +166,9 @@ def add_inspection(router: APIRouter, console: Console) -> None:
     ) -> Response:
         """Judge one image: send the file as the body, or as the field `image` of a form.
 
-        `keep` stores the picture and its heat for the page. `heat` answers with a PNG picture of
-        the heat; verdict and score are then in the headers `X-Verdict` and `X-Score`.
+        With `keep`, the picture and its heat are stored for the page. With `heat`, the answer is a
+        PNG picture with the heat. The headers `X-Verdict` and `X-Score` then contain the verdict
+        and the score.
 
         Example: `curl --data-binary @part.png 'http://127.0.0.1:8420/api/inspect?name=part.png'`
         """
@@ -198,10 +202,10 @@ def add_inspection(router: APIRouter, console: Console) -> None:
 
     @router.get("/api/parts/{number}/{kind}", tags=["inspection"], response_class=FileResponse)
     def part_picture(number: Number, kind: str) -> FileResponse:
-        """Return the `picture` of a part, or its `heat`, if they were kept."""
+        """Return the `picture` of a part, or its picture with `heat`, if it was kept."""
         row = found(console.parts.get(number), "part", number)
         if kind not in ("picture", "heat"):
-            raise NotFoundError("a part has `picture` and `heat`")
+            raise NotFoundError("a part has only a `picture` and a `heat`")
         return stored_file(console.folder / PARTS, row[kind], "image/webp")
 
     @router.get("/api/histogram", tags=["inspection"], responses=example(
@@ -209,7 +213,10 @@ def add_inspection(router: APIRouter, console: Console) -> None:
          "threshold": 4.02}
     ))  # fmt: skip
     def histogram(model: Short = "", day: Short = "") -> dict[str, Any]:
-        """Return the histogram of the good parts, and the scores of a day (default: today)."""
+        """Return histograms of the good parts and of the parts of a day (default: today).
+
+        `good` and `today` are numbers of parts per bin. `scores` are the scores of the day.
+        """
         return histogram_for(console, station_of(console, model), day or today())
 
     @router.get("/api/export.csv", tags=["inspection"], response_class=Response)
@@ -226,7 +233,10 @@ def add_inspection(router: APIRouter, console: Console) -> None:
 
     @router.get("/api/export.html", tags=["inspection"], response_class=Response)
     def export_html(model: Short = "", day: Short = "") -> Response:
-        """Return the parts of a day (default: today) as one HTML file with all pictures."""
+        """Return the parts of a day (default: today) as one HTML file.
+
+        The file shows at most 500 parts: those with the highest scores.
+        """
         station = station_of(console, model)
         page = part_report(console, station, day or today())
         return attachment(page, "text/html; charset=utf-8", "parts.html")
@@ -274,25 +284,33 @@ def add_events(router: APIRouter, console: Console) -> None:
 
     @router.get("/api/events/{number}/film", tags=["events"], response_class=FileResponse)
     def film(number: Number) -> FileResponse:
-        """Return the film of an event. It is complete some seconds after its end."""
+        """Return the film of an event.
+
+        The film is complete some seconds after the event has ended.
+        """
         row = found(console.events.get(number), "event", number)
         return stored_file(console.folder / CLIPS, row["film"], "video/mp4")
 
     @router.get("/api/events/{number}/thumbnail", tags=["events"], response_class=FileResponse)
     def thumbnail(number: Number) -> FileResponse:
-        """Return the strongest frame of an event, with its heat and its deformation."""
+        """Return a picture of an event.
+
+        On the left is the frame with the highest score, with its heat. On the right, the place
+        with the highest heat is enlarged.
+        """
         row = found(console.events.get(number), "event", number)
         fixed = row["state"] == "end"
         return stored_file(console.folder / THUMBNAILS, row["thumbnail"], "image/png", fixed)
 
     @router.post("/api/events/{number}/mark", tags=["events"], responses=example(MARKED))
     def mark(number: Number, body: MarkBody) -> dict[str, Any]:
-        """Mark an event. `normal` raises the threshold of its camera, which does not stop.
+        """Mark an event. `normal` also raises the threshold of its camera.
 
         With `only_here`, the threshold stays. The camera becomes less sensitive only at the places
-        where the film of the event is unusual. `words` says what has changed. `silent` lists the
-        past events that would not have been raised; with `only_here`, this is an estimate from
-        their strongest moments. A change that would hide much is refused without `force`.
+        where the film of the event is unusual. The camera does not stop. `words` says what has
+        changed. `silent` lists the past events that would not have been raised. With `only_here`,
+        this is an estimate from the frames with the highest scores. A change that may hide many
+        other anomalies is refused without `force`.
 
         Example: `curl -H 'Content-Type: application/json' -d '{"mark": "normal", "only_here":
         true}' http://127.0.0.1:8420/api/events/3/mark`
@@ -351,7 +369,7 @@ def add_cameras(router: APIRouter, console: Console) -> None:
         """Change a camera. It restarts with its new settings.
 
         With another address, view or model, its less sensitive places are removed, because they
-        belong to the old picture. `words` says so; otherwise it is empty.
+        belong to the old picture. `words` says so. If nothing was removed, `words` is empty.
         """
         stored = found(watch.get(number), "camera", number).stored
         model = stored.model if body.model is None else body.model
@@ -367,7 +385,7 @@ def add_cameras(router: APIRouter, console: Console) -> None:
 
     @router.post("/api/cameras/{number}/threshold", tags=["cameras"], responses=example(CHANGED))
     def choose(number: Number, body: CameraThresholdBody) -> dict[str, Any]:
-        """Set the threshold of a camera, which does not stop."""
+        """Set the threshold of a camera. The camera does not stop."""
         watched = found(watch.get(number), "camera", number)
         return applied(watched, watched.threshold.choose(body.threshold))
 
@@ -392,23 +410,23 @@ def add_cameras(router: APIRouter, console: Console) -> None:
 
     @router.get("/api/cameras/{number}/places.png", tags=["cameras"], response_class=Response)
     def places(number: Number) -> Response:
-        """Return a transparent picture of the less sensitive places, to lay over the live one."""
+        """Return a picture of the less sensitive places. It is transparent at all other places."""
         calibration = found(watch.get(number), "camera", number).threshold.calibration
         picture = places_picture(calibration.places if calibration else NOWHERE)
         return Response(picture, media_type="image/png")
 
     @router.get("/live/{number}.jpg", tags=["cameras"], response_class=Response)
     async def live(number: Number, heat: bool = False) -> Response:
-        """Return the newest picture of a camera, with its heat if wanted.
+        """Return the newest picture of a camera. With `heat`, its heat is drawn over the picture.
 
-        Status 204, without content: there is no picture yet.
+        If there is no picture yet, the answer has status 204 and no content.
         """
         view = found(watch.get(number), "camera", number).view
         data = view.drawn(heat) if view else None
         if view and data is None:
             data = await run_in_threadpool(view.jpeg, heat)
         if view is None or data is None:
-            return Response(status_code=204)  # there is no picture yet
+            return Response(status_code=204)
         return Response(data, media_type="image/jpeg", headers={"X-Frame": str(view.number)})
 
 
@@ -418,7 +436,7 @@ class Inspection:
 
     part: JudgedPart
     answer: dict[str, Any]  # for JSON
-    heat: bytes | None  # PNG, if it is wanted
+    heat: bytes | None  # PNG; None: not wanted
 
 
 def inspect_body(
@@ -436,8 +454,8 @@ def inspect_body(
         station: The station that judges it.
         body: The image file.
         name: The name of the image.
-        keep: Store its pictures.
-        heat: Return its heat.
+        keep: The picture and its heat are stored.
+        heat: The result contains a picture with the heat.
     """
     upload: Upload = decode_image(body, station.format)
     part = station.judge(upload)
@@ -463,7 +481,7 @@ def inspect_body(
 
 
 def silenced(console: Console, watched: Watched, score: float, force: bool) -> ThresholdChange:
-    """Raise the threshold of a camera so that a score raises no alarm.
+    """Raise the threshold of a camera just enough that a score raises no alarm.
 
     Raises:
         DmadError: The threshold would rise too much, and `force` is False.
@@ -538,10 +556,10 @@ def histogram_for(console: Console, station: Station, day: str) -> dict[str, Any
 
 
 def found(item: Any, kind: str, number: int) -> Any:
-    """Return an item.
+    """Return an item that was looked up by its number.
 
     Raises:
-        NotFoundError: The item is None.
+        NotFoundError: The item is None, because there is none with this number.
     """
     if item is None:
         raise NotFoundError(f"there is no {kind} {number}")
@@ -549,10 +567,10 @@ def found(item: Any, kind: str, number: int) -> Any:
 
 
 def stored_file(folder: Path, name: str, kind: str, fixed: bool = True) -> FileResponse:
-    """Return a file whose name the database has given.
+    """Return a file whose name is stored in the database.
 
     Raises:
-        NotFoundError: There is no file, or it is outside the folder.
+        NotFoundError: The file does not exist, or is outside the folder.
     """
     path = (folder / name).resolve() if name else folder
     if not name or not path.is_relative_to(folder.resolve()) or not path.is_file():
@@ -567,7 +585,7 @@ def attachment(text: str, kind: str, name: str) -> Response:
 
 
 def today() -> str:
-    """Return the present day."""
+    """Return the present day in local time, such as 2026-11-29."""
     return day_of(time.time())
 
 

@@ -1,4 +1,4 @@
-"""Deletes old films and pictures, by days and by gigabytes. The events and results stay."""
+"""Deletes films and pictures that are too old or too large together. Events and results stay."""
 
 from __future__ import annotations
 
@@ -46,11 +46,18 @@ class Usage:
     """The space that films and pictures need."""
 
     bytes: int
-    per_day: float  # bytes, from the last days
+    per_day: float  # bytes written per day, on average over at most seven days
     free: int  # bytes on the disk
 
     def full_in(self, gigabytes: float) -> float | None:
-        """Return the days until the limit, or the disk, is full; None if nothing is written."""
+        """Return the days until the limit is reached or the disk is full.
+
+        Args:
+            gigabytes: The limit for films and pictures, in gigabytes. 0: no limit.
+
+        Returns:
+            None if nothing was written in the last days.
+        """
         if self.per_day <= 0:
             return None
         room = self.free if not gigabytes else min(self.free, gigabytes * GIGABYTE - self.bytes)
@@ -58,13 +65,13 @@ class Usage:
 
 
 class Retention:
-    """Deletes files that are too old or too many, in its own thread.
+    """Deletes old films and pictures every `PERIOD` seconds, in a thread.
 
     Args:
         folder: The folder of the console.
         events: The events, with films and thumbnails.
         parts: The inspected parts, with pictures.
-        limits: How long and how much is kept.
+        limits: How many days and how many gigabytes are kept.
     """
 
     def __init__(self, folder: Path, events: EventRows, parts: PartRows, limits: Limits) -> None:
@@ -94,7 +101,7 @@ class Retention:
         return Usage(total, per_day, shutil.disk_usage(self.folder).free)
 
     def clean_up(self) -> int:
-        """Delete files that are too old. Then delete the oldest until the rest is small enough.
+        """Delete old films and pictures, the oldest first, until the others keep both limits.
 
         Returns:
             How many events and parts have lost their files.

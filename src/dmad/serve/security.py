@@ -1,4 +1,4 @@
-"""Who may use the console: token, session cookie, and checks of every request."""
+"""Checks who may use the console: token, session cookie, and the headers of every request."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ COOKIE = "dmad_session"
 SESSION = 12 * 3600  # seconds that a session lasts
 OPEN = ("/login", "/static/console.css", "/static/icon.svg")  # paths that need no token
 SAFE = ("GET", "HEAD", "OPTIONS")  # methods that change nothing
-UPLOADS = "/api/inspect"  # the path that takes large bodies, which it limits itself
-STREAM = "/api/stream"  # the path whose answer does not end
-LARGEST_BODY = 200_000  # bytes, elsewhere
+UPLOADS = "/api/inspect"  # path of large bodies; `read_image` limits their size
+STREAM = "/api/stream"  # path whose answer does not end
+LARGEST_BODY = 200_000  # bytes of a body at all other paths
 LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
@@ -30,7 +30,7 @@ HEADERS = {
     "base-uri 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Referrer-Policy": "same-origin",  # without it, browsers send no origin with forms
+    "Referrer-Policy": "same-origin",  # with "no-referrer", browsers send no origin with forms
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
@@ -51,7 +51,7 @@ class Sessions:
         self.token = token
 
     def is_token(self, given: str) -> bool:
-        """True if this is the token. The comparison always takes the same time."""
+        """True if a text is the token. The comparison always takes the same time."""
         digests = (hashlib.sha256(text.encode()).digest() for text in (given, self.token))
         return bool(self.token) and hmac.compare_digest(*digests)
 
@@ -96,8 +96,8 @@ class Guard:
     Args:
         app: The console.
         sessions: Who may use it.
-        local_only: Only requests that name this machine are answered, so that a page of the
-            internet cannot reach the console under another name.
+        local_only: True: a request is answered only if its header `Host` names this machine. So
+            a page of the internet cannot reach the console under another name.
     """
 
     def __init__(self, app: ASGIApp, sessions: Sessions, local_only: bool) -> None:
@@ -120,7 +120,7 @@ class Guard:
 
         refusal = self._refusal(scope["method"], path, headers)
         if refusal is None:
-            if scope["method"] == "HEAD" and path != STREAM:  # as GET; the server sends no body
+            if scope["method"] == "HEAD" and path != STREAM:  # the server sends no body
                 scope = {**scope, "method": "GET"}
             await self.app(scope, receive, send_safely)
         elif refusal[0] == 401 and "text/html" in headers.get("accept", ""):
@@ -144,7 +144,7 @@ class Guard:
 
 
 def _refusal_of_body(headers: Headers) -> tuple[int, str] | None:
-    """Refuse a body that is too large, or that does not state its length."""
+    """Return status and text if a body is too large or does not state its length, else None."""
     length = headers.get("content-length", "0")
     if "transfer-encoding" in headers or not length.isdecimal():
         return 411, "state the length of the body in the header Content-Length"
@@ -156,7 +156,7 @@ def _refusal_of_body(headers: Headers) -> tuple[int, str] | None:
 def is_cross_site(headers: Headers, host: str) -> bool:
     """True if a browser says that another site has caused the request."""
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
-    if site is not None:  # newer browsers send it to this machine, and by TLS
+    if site is not None:  # newer browsers send this header by TLS, and to this machine
         return site not in ("same-origin", "none")
     if origin is None:
         return False

@@ -24,9 +24,9 @@ class Server(uvicorn.Server):
     """The server of a console.
 
     Args:
-        config: Its settings.
+        config: The settings of the server.
         console: The console.
-        address: Address of the console, which is logged when it answers.
+        address: Address of the console. It is logged when the server is ready.
     """
 
     def __init__(self, config: uvicorn.Config, console: Console, address: str) -> None:
@@ -67,7 +67,7 @@ def open_socket(host: str, port: int) -> socket.socket:
             listener.close()
         raise DmadError(
             f"cannot listen on {host} port {port} ({error.strerror or error}); choose another "
-            "--port, or stop what uses it"
+            "--port, or stop the program that uses this port"
         ) from error
     return listener
 
@@ -85,7 +85,7 @@ def run_server(console: Console, listener: socket.socket) -> None:
 
 
 def make_server(console: Console, listener: socket.socket) -> Server:
-    """Return the server of a console, which does not run yet."""
+    """Return the server of a console. The server does not run yet."""
     host, port = listener.getsockname()[:2]
     config = uvicorn.Config(
         create_app(console),

@@ -1,4 +1,4 @@
-"""The database of the console: SQLite in a file, for events, marks, parts, cameras and settings."""
+"""Opens the SQLite database of the console: events, marks, parts, cameras and settings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dmad.files import make_folder, unfinished_path
 
 NAME = "console.db"
 VERSION = 1
-WAIT = 10.0  # seconds that a statement waits for another process
+WAIT = 10.0  # seconds that a statement may wait for another process
 SCHEMA = """
 CREATE TABLE cameras (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -94,7 +94,7 @@ class Store:
         make_folder(folder)
         self.path = folder / NAME
         self._lock = threading.RLock()  # for `_writer`
-        self._idle: deque[sqlite3.Connection] = deque()  # connections that read nothing now
+        self._idle: deque[sqlite3.Connection] = deque()  # connections that are not in use now
         self._open: list[sqlite3.Connection] = []
         self.path.touch(0o600)
         for path in folder.glob(f"{NAME}*"):
@@ -109,12 +109,12 @@ class Store:
             self.close()
             raise DmadError(
                 f"{self.path} is damaged or no database of this version ({error}); put a backup "
-                "in its place, or move it away to start with an empty one"
+                "in its place, or move the file away to start with an empty database"
             ) from error
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """Give a connection for a `with` block. If the block fails, nothing of it is stored."""
+        """Give a connection for a `with` block. If the block fails, it changes nothing."""
         with self._lock:
             self._writer.execute("BEGIN IMMEDIATE")
             try:
@@ -136,7 +136,7 @@ class Store:
             self._idle.append(connection)
 
     def setting(self, name: str, default: str = "") -> str:
-        """Return a stored setting."""
+        """Return a stored setting; `default` if there is none with this name."""
         rows = self.read("SELECT value FROM settings WHERE name = ?", [name])
         return str(rows[0]["value"]) if rows else default
 

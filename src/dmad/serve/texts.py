@@ -1,4 +1,4 @@
-"""The texts of the pages, from one file, and sentences about events."""
+"""Returns the texts of the pages, which are in one file, and sentences about events."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dmad.drawing.page import text_of
 
 PACKAGE = "dmad.serve"
 FILE = "page/texts.json"
-STRONG, VERY_STRONG = 1.5, 3.0  # times the threshold
+STRONG, VERY_STRONG = 1.5, 3.0  # score of a strong event, as a multiple of the threshold
 
 
 @cache
@@ -53,7 +53,7 @@ def sentence_of(event: Mapping[str, Any]) -> str:
 
 
 def when(event: Mapping[str, Any]) -> str:
-    """Return the start of an event as local time, or the place in a recording."""
+    """Return the start of an event as local time, or as seconds from the start of a recording."""
     if event["live"]:
         return datetime.fromtimestamp(event["start"]).strftime("%H:%M:%S")
     return text("time.recording", seconds=f"{event['start']:.1f}")

@@ -1,4 +1,4 @@
-"""Uploaded images: their size is checked before anything is decoded."""
+"""Reads uploaded images. The size of an image is checked before it is decoded."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from dmad.errors import DmadError, one_line
 PICTURE_SIDE = 800  # longest side of a picture that is shown, in pixels
 FIELD = "image"
 LONGEST_NAME = 120  # characters
-MEGAPIXELS = 64.0  # largest image; a small file may hold a very large one
+MEGAPIXELS = 64.0  # million pixels of the largest image; even a small file may contain more
 
 
 class UploadError(DmadError):
@@ -40,7 +40,7 @@ class Upload:
     """An uploaded image."""
 
     frames: list[Frame]  # the image or its tiles, as the model takes them
-    picture: NDArray[np.uint8]  # (h, w, 3) for people, at most `PICTURE_SIDE`
+    picture: NDArray[np.uint8]  # (h, w, 3) for pages; h and w are at most `PICTURE_SIDE`
 
 
 async def read_image(request: Request, megabytes: float) -> tuple[bytes, str]:
@@ -49,10 +49,12 @@ async def read_image(request: Request, megabytes: float) -> tuple[bytes, str]:
     The body is the image file, or a form with a field `image`.
 
     Raises:
-        UploadError: The body is too large, empty, or something else.
+        UploadError: The body is too large, is empty, or is neither an image nor such a form.
     """
     most = int(megabytes * 1e6)
-    too_large = UploadError(413, f"the image file is larger than {megabytes:g} MB; send less")
+    too_large = UploadError(
+        413, f"the image file is larger than {megabytes:g} MB; send a smaller file"
+    )
     length = request.headers.get("content-length", "")
     if length.isdecimal() and int(length) > most + 10_000:
         raise too_large
@@ -89,7 +91,7 @@ async def _image_of_form(
         parser = MultiPartParser(
             request.headers, pieces(), max_files=1, max_fields=4, max_part_size=most
         )
-        parser.spool_max_size = most + 1  # stays in memory
+        parser.spool_max_size = most + 1  # so the file stays in memory
         form = await parser.parse()
     except (MultiPartException, KeyError, ValueError) as error:
         raise UploadError(
@@ -123,7 +125,7 @@ def decode_image(body: bytes, frame_format: FrameFormat) -> Upload:
     try:
         with Image.open(io.BytesIO(body), formats=FORMATS) as image:
             _check_size(image, min(frame_format.megapixels, MEGAPIXELS))
-            if frame_format.antialias:  # as `read_frames` does for files
+            if frame_format.antialias:  # `read_frames` does the same for files
                 side = 2 * frame_format.size * frame_format.tiles
                 image.draft(None, (side, side))
             frames = frames_of_image(image, frame_format)

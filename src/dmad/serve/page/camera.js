@@ -1,7 +1,7 @@
 // The page of one camera: live picture, zones drawn by mouse, threshold and settings.
 import { Curve, Tile, connectHeat, connectMarks, listen, number, onKey, send, showStatus, t, toast } from "./common.js";
 
-const NOTICE = "notice"; // what the last change of the settings says after the page has loaded again
+const NOTICE = "notice"; // key of a message that is shown after the page has loaded again
 const page = document.querySelector(".camera-page");
 const settings = document.getElementById("settings");
 settings.addEventListener("submit", async (event) => {
@@ -73,8 +73,8 @@ function connectThreshold(id) {
   undo.addEventListener("click", () => change("threshold/undo"));
 }
 
-// The less sensitive places: striped over the live picture, and in words. Returns a function that shows
-// those of a status.
+// Shows the less sensitive places: as stripes over the live picture, and in words. Returns a function that
+// shows the places of a new status.
 function connectPlaces(id) {
   const box = document.getElementById("places");
   const picture = page.querySelector("img.places");

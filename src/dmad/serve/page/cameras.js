@@ -18,13 +18,13 @@ listen("status", (cameras) => {
   }
 });
 
-// A new event: the list is asked for again, which is rendered by the server.
+// When an event begins or ends, the page gets the list of events again from the server.
 const list = document.getElementById("events");
 listen("event", async (message) => {
   if (message.state === "update") return;
   await refreshEvents(list, "/");
   document.querySelector(".recent").hidden = false;
   for (const card of [...list.children].slice(6)) {
-    if (!card.querySelector(".offer")) card.remove(); // a person chooses what shall change
+    if (!card.querySelector(".offer")) card.remove(); // in a card with an offer, a person chooses what shall change
   }
 });

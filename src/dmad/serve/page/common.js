@@ -1,4 +1,4 @@
-// What all pages of the console share: texts, requests, live messages, marks and curves.
+// Code for all pages of the console: texts, requests, live messages, marks and curves.
 import { connect } from "./live.js";
 
 const texts = JSON.parse(document.getElementById("texts").textContent);
@@ -21,7 +21,7 @@ export function toast(message) {
   toastTimer = setTimeout(() => { box.hidden = true; }, 6000);
 }
 
-// Sends JSON and returns the answer. An error has the text of the answer.
+// Sends JSON and returns the answer. If the console refuses, the text of its answer is the message of the error.
 export async function send(method, address, content) {
   const options = { method };
   if (content !== undefined) {
@@ -35,7 +35,7 @@ export async function send(method, address, content) {
   try {
     body = await answer.json();
   } catch {
-    throw new Error(t("no-answer")); // a page of a proxy, or an answer that was cut off
+    throw new Error(t("no-answer")); // the answer is a page of a proxy, or was cut off
   }
   if (!answer.ok) throw new Error(body.error);
   return body;
@@ -58,7 +58,7 @@ export function listen(kind, handler) {
   want(kind);
 }
 
-// Keys work unless a person types into a field.
+// Calls the function that belongs to a pressed key, but not while a person types into a field.
 export function onKey(keys) {
   document.addEventListener("keydown", (event) => {
     const typing = event.target.closest?.("input, select, textarea");
@@ -68,8 +68,8 @@ export function onKey(keys) {
   });
 }
 
-// Marks of events: buttons in a card or on the page of an event. The mark "normal" asks first what shall
-// change, and then says what has changed.
+// Marks an event. The buttons are in a card of an event, or on its page. For the mark "normal", the person is
+// asked first what shall change. Then the page says what has changed.
 export async function mark(element, wanted) {
   const chosen = element.dataset.mark === wanted ? "" : wanted;
   if (chosen === "normal") {
@@ -121,7 +121,8 @@ function closeOffer() {
   document.querySelector(".offer")?.remove();
 }
 
-// Sends the mark "normal" with a change. If it is refused, the reason is shown, and the offer stays.
+// Sends the mark "normal" with a change. If the console refuses the change, the page says why, and the person
+// may choose again.
 async function choose(element, offer, onlyHere, force) {
   const buttons = [...offer.querySelectorAll("button")];
   const answer = offer.querySelector(".answer");
@@ -192,8 +193,8 @@ export function connectMarks() {
   });
 }
 
-// Brings a list of events up to date with the page at an address. Cards that are there stay, so that
-// nothing moves below the pointer; only their picture and words change.
+// Adds new events to a list of events, from the page at an address. Cards that are already in the list stay
+// where they are, so that nothing moves below the pointer. Only their pictures and words change.
 export async function refreshEvents(list, address) {
   const page = new DOMParser().parseFromString(await (await fetch(address)).text(), "text/html");
   let after = null;
@@ -215,7 +216,8 @@ export async function refreshEvents(list, address) {
   return page;
 }
 
-// Live pictures. Each tile asks for its next picture when the last one is there, so nothing queues.
+// Shows the live picture of a camera. The next picture is requested only after the last one has arrived, so
+// requests do not wait in a queue.
 export class Tile {
   constructor(element, period) {
     this.element = element;
@@ -266,7 +268,7 @@ export function connectHeat() {
   onKey({ h: toggle });
 }
 
-// The moving line of scores, with its threshold.
+// Draws the scores of the last seconds as a line, and the threshold.
 export class Curve {
   constructor(svg, scores = [], seconds = 60) {
     this.score = svg.querySelector(".score");

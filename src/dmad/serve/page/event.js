@@ -1,4 +1,4 @@
-// The page of one event: marks and keys; it is loaded again when the event ends.
+// The page of one event: marks and keys. The page is loaded again when the film is complete.
 import { connectMarks, mark, onKey } from "./common.js";
 
 connectMarks();

@@ -8,7 +8,7 @@ let parts = JSON.parse($("parts").textContent);
 let histogram = JSON.parse($("histogram-data").textContent);
 let shown = 0; // index in `visible()`
 let heat = true;
-let wanted = histogram.threshold; // the threshold of the line, which may not be set yet
+let wanted = histogram.threshold; // where the line is; the person may not have confirmed it yet
 
 const visible = () => ($("only-bad").checked ? parts.filter((part) => part.verdict === "anomalous") : parts);
 
@@ -169,8 +169,8 @@ let asked = 0;
 async function refresh() {
   const mine = ++asked;
   const [list, bars] = await Promise.all([send("GET", `/api/parts?${query}&limit=300`), send("GET", `/api/histogram?${query}`)]);
-  if (mine !== asked) return; // a later question is on its way: this answer is old
-  // Read only now: the person may have dragged the line or chosen a part in the meantime.
+  if (mine !== asked) return; // a newer request was sent, so this answer is old
+  // These values are read only now, because the person may have dragged the line or chosen another part.
   const kept = wanted === histogram.threshold ? null : wanted;
   const following = shown === 0;
   const current = visible()[shown]?.number;
@@ -182,7 +182,7 @@ async function refresh() {
   drawHistogram();
 }
 
-// Parts that others post appear too, at most twice a second.
+// Parts that other programs send appear too. The page is updated at most twice per second.
 let planned = 0;
 function plan() {
   planned ||= setTimeout(() => { planned = 0; refresh(); }, 500);

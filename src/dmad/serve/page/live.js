@@ -1,9 +1,10 @@
 // Live messages. All tabs of a browser share one connection, because a browser opens at most six
-// connections to a server. A shared worker (this file too) holds it, and passes messages to all tabs.
+// connections to a server. A shared worker keeps this connection, and passes messages to all tabs. The code of
+// the worker is in this file too.
 const CHANNEL = "dmad-live";
 const RETRY = 5000; // milliseconds until a connection that was refused is tried again
 
-// A connection to the console. It comes back by itself.
+// A connection to the console. If it is lost, it is opened again.
 class Stream {
   constructor(deliver) {
     this.deliver = deliver;
