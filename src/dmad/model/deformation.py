@@ -71,13 +71,13 @@ def compose_all(fields: Sequence[Tensor]) -> list[Tensor]:
 def resize(field: Tensor, size: tuple[int, int]) -> Tensor:
     """Up(·) of Eq. 6: interpolate a field (B, 2, h, w) to `size`. Its corners keep their values.
 
-    In training, this is two matrix products, because the gradient of `F.interpolate` is slow.
+    In training and in exported graphs, this is two matrix products. There, `F.interpolate` is slow.
     """
-    if not field.requires_grad:
+    if not (field.requires_grad or torch.onnx.is_in_onnx_export()):
         return F.interpolate(field, size=size, mode="bilinear", align_corners=True)
     rows = _interpolation_weights(field.shape[-2], size[0], like=field)
     columns = _interpolation_weights(field.shape[-1], size[1], like=field)
-    return rows @ field @ columns.mT
+    return rows @ field @ columns.transpose(0, 1)  # .mT cannot be exported to ONNX
 
 
 def _interpolation_weights(source: int, target: int, like: Tensor) -> Tensor:
