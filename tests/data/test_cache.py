@@ -283,7 +283,7 @@ def stop_while_decoding(write_frames, tmp_path) -> Callable[[int], tuple[Path, P
     return stop
 
 
-def test_what_a_killed_process_leaves_is_removed_by_the_next(stop_while_decoding):
+def test_the_next_process_removes_the_files_of_a_killed_process(stop_while_decoding):
     folder, cache = stop_while_decoding(signal.SIGKILL)
     assert [path.suffix for path in entries(cache)] == [".part"]
     footage = load_footage([ClipSource("a", folder)], FrameFormat(64, 1), cache)

@@ -56,7 +56,7 @@ def test_films_are_found_in_the_tree_of_a_recorder(tmp_path):
     found = clips_below(tmp_path)
     assert [clip.view for clip in found] == ["yard", "gate"]
     (note,) = note_on_views(found)
-    assert "2 folders are taken as views of their own (gate, yard)" in note
+    assert "2 folders are taken as separate views (gate, yard)" in note
     assert "date" in note
 
 

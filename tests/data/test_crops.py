@@ -55,7 +55,7 @@ def test_crops_depend_on_seed_and_epoch_and_on_nothing_else(crops) -> None:
     assert not np.array_equal(first, other.corners(frames, 3))
 
 
-def test_without_motion_crops_are_anywhere() -> None:
+def test_without_motion_crops_are_at_random_places() -> None:
     still = footage_from_arrays([np.full((40, SIZE, SIZE, 1), 80, np.uint8)])
     corners = MovingCrops(still, ("",), 64, 16, seed=0).corners(np.arange(40), 0)
     assert {*corners[:, 0]} == {*corners[:, 1]} == {0, 16, 32, 48, 64}

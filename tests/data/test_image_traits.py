@@ -42,7 +42,7 @@ TRAITS = ImageTraits(
         ({"brightness": 10.0}, "much darker"),
     ],
 )
-def test_what_does_not_fit_the_training_is_named(changes, said) -> None:
+def test_a_difference_from_the_training_images_is_named(changes, said) -> None:
     told = TRAITS.misfit(replace(LOOK, **changes))
     assert told.startswith(said)
     assert bool(told) == bool(said)
@@ -82,7 +82,7 @@ def test_the_traits_of_training_images_are_kept_for_the_card(write_image, load_i
     assert traits.colour[0] > 0.5
 
 
-def test_empty_training_images_and_different_shapes_are_told(
+def test_training_images_of_one_value_and_of_different_shapes_are_reported(
     write_image, load_images, tmp_path, logged
 ) -> None:
     for i in range(3):
@@ -90,15 +90,15 @@ def test_empty_training_images_and_different_shapes_are_told(
     Image.new("L", (40, 40)).save(tmp_path / "data/black.png")
     load_images("train")
     told = logged()
-    assert "1 of 4 good images show one value only (black.png)" in told
+    assert "1 of 4 good images have a single colour (black.png)" in told
     assert "different shapes (width / height from 0.67 to 1.00)" in told
 
 
-def test_images_that_all_show_one_value_are_refused(load_images, tmp_path) -> None:
+def test_images_that_all_have_a_single_colour_are_refused(load_images, tmp_path) -> None:
     (tmp_path / "data").mkdir()
     for i in range(3):
         Image.new("L", (40, 40)).save(tmp_path / f"data/{i}.png")
-    with pytest.raises(DmadError, match=r"all 3 good images .* show one value only"):
+    with pytest.raises(DmadError, match=r"all 3 good images .* have a single colour"):
         load_images("train")
 
 

@@ -69,7 +69,7 @@ def test_short_footage_stays_whole(tmp_path):
     assert spread_pieces(clips, hours(5), fps=0) == clips
 
 
-def test_clips_without_a_frame_rate_need_one(tmp_path, write_clip, short_pieces):
+def test_clips_without_a_frame_rate_are_cut_only_if_it_is_given(tmp_path, write_clip, short_pieces):
     clips = [ClipSource("a", write_clip(tmp_path / "a", count=40))]
     with pytest.raises(DmadError, match=r"--data\.fps"):
         spread_pieces(clips, hours(1), fps=0)
@@ -78,7 +78,7 @@ def test_clips_without_a_frame_rate_need_one(tmp_path, write_clip, short_pieces)
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.h264"])
 @pytest.mark.parametrize("first", [0, 4, 33])
-def test_a_piece_of_a_film_holds_the_frames_of_the_whole(tmp_path, name, first):
+def test_a_piece_of_a_film_has_the_same_frames_as_the_film(tmp_path, name, first):
     film = write_film(tmp_path / name, 60, "h264" if name == "a.h264" else None)
     whole = list(decode(film, GREY))
     piece = list(decode_piece(ClipSource("a", film, first=first, frames=9), GREY, print))
@@ -95,7 +95,7 @@ def test_a_piece_of_a_transport_stream_begins_at_most_one_keyframe_later(tmp_pat
     assert any(np.array_equal(piece, whole[start : start + 9]) for start in starts)
 
 
-def test_a_piece_of_a_folder_holds_the_frames_of_the_whole(tmp_path, write_clip):
+def test_a_piece_of_a_folder_has_the_same_frames_as_the_folder(tmp_path, write_clip):
     folder = write_clip(tmp_path / "a", count=12)
     piece = list(decode_piece(ClipSource("a", folder, first=3, frames=5), GREY, print))
     assert np.array_equal(piece, list(decode(folder, GREY))[3:8])
@@ -133,7 +133,7 @@ def test_labelled_footage_cannot_be_cut(tmp_path, short_pieces):
         load_split(data, "train")
 
 
-def test_a_full_disk_names_the_hours_that_fit(tmp_path, monkeypatch, short_pieces):
+def test_the_error_of_a_full_disk_names_the_hours_that_fit(tmp_path, monkeypatch, short_pieces):
     film = write_film(tmp_path / "a.mp4", 80)
     free = shutil.disk_usage(tmp_path)._replace(free=16 * 16 * 40)
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: free)

@@ -33,7 +33,7 @@ def test_whole_clips_are_held_out_evenly_spread():
     assert not set(spans_of(train)) & set(spans_of(held))
 
 
-def test_clips_of_each_view_are_held_out_but_no_mixed_events():
+def test_clips_of_each_view_are_held_out_but_no_mixed_clips():
     whole = footage(*[10] * 18)
     views = ["a"] * 8 + ["b"] * 8 + ["a"] * 2
     clips = [replace(clip, scene=view) for clip, view in zip(whole.clips, views, strict=True)]
@@ -44,7 +44,7 @@ def test_clips_of_each_view_are_held_out_but_no_mixed_events():
 
 
 @pytest.mark.parametrize("lengths", [(80,), (80, 40), (80, 40, 48)])
-def test_of_few_clips_the_ends_are_held_out(lengths):
+def test_the_ends_of_clips_are_held_out_if_there_are_few(lengths):
     whole = footage(*lengths)
     train, held = hold_out(whole, settings())
     assert [clip.length for clip in held.clips] == [n // 8 for n in lengths]
@@ -67,7 +67,7 @@ def test_no_view_loses_all_its_clips():
     assert {clip.scene for clip in train.clips} == {clip.scene for clip in held.clips} == {"a", "b"}
 
 
-def test_of_six_images_or_more_at_least_three_are_held_out():
+def test_at_least_three_of_six_or_more_images_are_held_out():
     for count, kept in ((5, 1), (6, 3), (10, 3), (40, 5)):
         train, held = hold_out(footage(*[1] * count), IMAGES)
         assert (len(train.clips), len(held.clips)) == (count - kept, kept)
@@ -105,7 +105,7 @@ def test_training_and_held_out_clips_together_are_all_normal_clips(normal_data):
         load_split(replace(data, held_out=0), "held_out")
 
 
-def test_what_was_left_out_is_reported_once(write_image, load_images, logged):
+def test_images_that_are_left_out_are_reported_once(write_image, load_images, logged):
     for i in range(16):
         write_image(f"good/{i}.png", i)
     write_image("loose.png")

@@ -86,7 +86,7 @@ def test_a_window_of_crops_is_the_same_part_of_all_its_frames() -> None:
         assert np.array_equal(batch.frames[0], expected)
 
 
-def test_the_sampler_tells_the_windows_the_epoch() -> None:
+def test_the_indices_of_the_sampler_contain_the_epoch() -> None:
     windows = Windows(numbered(9), 4)
     sampler = EpochSampler(windows, num_replicas=1, rank=0)
     sampler.set_epoch(2)

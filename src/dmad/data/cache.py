@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import shutil
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -35,7 +36,7 @@ logger = logging.getLogger(__name__)
 
 VERSION = 8  # raise it when decoding changes, or the format of the files in the cache
 FRAMES, INDEX = "frames.u8", "index.json"  # the two files of an entry
-LOCK, PART = ".lock", ".part"  # suffixes of an entry's lock file and of its unfinished folder
+LOCK, PART = ".lock", ".part"  # suffixes of an entry's lock file and of an unfinished entry
 ANY_NAME = ("utf-8", "surrogateescape")  # encodes file names even if they are not valid UTF-8
 FREE_SHARE = 0.8  # share of the free space that pieces of long footage may fill
 FRAMES_FOR_A_BAR = 200  # decoding more frames than this shows a progress bar
@@ -88,21 +89,22 @@ def load_footage(
     Raises:
         DmadError: A source is missing, no clip is usable or the cache cannot be written.
     """
-    names = [source.name for source in sources]
-    require(len(set(names)) == len(names), f"clips share a name: {', '.join(sorted(names))}")
+    counts = Counter(source.name for source in sources)
+    repeated = sorted(name for name, count in counts.items() if count > 1)
+    require(not repeated, f"several clips share a name: {', '.join(repeated)}")
     base = cache or Path(os.environ.get("DMAD_CACHE") or Path.home() / ".cache" / "dmad")
     minimum = max(minimum, 1)
     key = _key(sources, frame_format)
     entry = base / key
     index = _open_entry(entry, sources, frame_format, minimum)
-    if not _has_right_clips(index, minimum):  # it was made for another minimum
+    if not _has_right_clips(index, minimum):  # the entry was made for another minimum
         entry = base / f"{key}-{minimum}"
         index = _open_entry(entry, sources, frame_format, minimum)
     return _map_frames(entry, index, minimum)
 
 
 def _key(sources: Sequence[ClipSource], frame_format: FrameFormat) -> str:
-    """Name of a cache entry. It changes if the files or the frame format change."""
+    """Name of a cache entry. The name changes if the files or the frame format change."""
     form = (
         *(frame_format.size, frame_format.channels, frame_format.tiles, frame_format.antialias),
         *(frame_format.values, frame_format.megapixels),
@@ -193,7 +195,7 @@ def _beside(entry: Path, suffix: str) -> Path:
 
 
 def _remove_leftovers(base: Path) -> None:
-    """Remove unfinished entries that no process has locked: their process was killed."""
+    """Remove unfinished entries that no process has locked. Killed processes have left them."""
     for part in base.glob(f".*{PART}"):
         try:
             with FileLock(part.with_suffix(LOCK), blocking=False):
@@ -205,7 +207,7 @@ def _remove_leftovers(base: Path) -> None:
 def _make_entry(
     entry: Path, sources: Sequence[ClipSource], frame_format: FrameFormat, minimum: int
 ) -> None:
-    """Decode into a folder beside the entry, then rename this folder."""
+    """Decode into a folder beside the entry, then give this folder the name of the entry."""
     part = _beside(entry, PART)
     shutil.rmtree(part, ignore_errors=True)  # a killed process may have left it
     part.mkdir()
@@ -275,7 +277,8 @@ def _require_space(
 ) -> None:
     """Check that the decoded frames fit on the disk, before hours are spent on decoding.
 
-    The number of frames of a long video is an estimate. If it does not fit, all are counted.
+    `needed` is the size of all frames in bytes. It may be an estimate, because the number of frames
+    of a long video is an estimate. If it is larger than the free space, all frames are counted.
 
     Raises:
         DmadError: There is too little space.
@@ -292,7 +295,10 @@ def _require_space(
 
 
 def _hint_to_hours(sources: Sequence[ClipSource], frames: int) -> str:
-    """The advice to train on pieces of videos. Empty for images."""
+    """The advice to train on pieces of videos, with the hours that fit. Empty for images.
+
+    `frames` is the number of frames that fit on the disk.
+    """
     rates = [fps for fps, _ in map(_stated, sources) if fps]
     if not rates:
         return ""
@@ -307,9 +313,9 @@ def _count(path: Path) -> int:
 def _decode_source(
     source: ClipSource, frame_format: FrameFormat, skipped: list[str], shifts: list[bool]
 ) -> Iterator[Frame]:
-    """Like `decode`, but an unreadable clip only adds a line to `skipped`.
+    """Decode a clip. If it is unreadable or damaged, a line is added to `skipped`.
 
-    An entry is added to `shifts` if frames may be missing at unknown places.
+    An entry is added to `shifts` if frames may be missing and it is not known where.
     """
     frame_format = replace(frame_format, page=source.page)
     try:

@@ -1,4 +1,4 @@
-"""Finds the clips in folders of any depth, their views, and the files that are left out."""
+"""Finds the clips in a folder and its inner folders, their views, and files that are left out."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from dmad.data.reading.paths import (
 from dmad.data.reading.video_header import open_video, video_stream
 
 MOST_LEVELS = 6  # clips are searched in at most this many nested folders
-MOST_OPENED = 50  # files of unknown endings that are opened to find out if they are videos
-MOST_NAMED = 3  # files named in a note
+MOST_OPENED = 50  # at most this many files of unknown endings are opened to see if they are videos
+MOST_NAMED = 3  # at most this many files are named in a note
 OTHER_ENDINGS = frozenset((".csv", ".db", ".gz", ".html", ".ini", ".json", ".log", ".mat", ".md",
                            ".mp3", ".npy", ".npz", ".pdf", ".py", ".srt", ".tar", ".tsv", ".txt",
                            ".vtt", ".wav", ".xml", ".yaml", ".yml", ".zip"))  # fmt: skip
@@ -47,16 +47,21 @@ TIME = re.compile(r"[0-5]\d|[0-2]?\d[hH]|[AP]M")
 
 @dataclass(frozen=True)
 class FoundClip:
-    """A clip, and the names of the folders in which it is."""
+    """A clip that was found below a folder.
+
+    Args:
+        path: The clip.
+        folders: Names of the folders between that folder and the clip, the outermost first.
+    """
 
     path: Path
     folders: tuple[str, ...] = ()
 
     @property
     def view(self) -> str:
-        """The folders of the clip, without those named after a date or an hour.
+        """Name of the view: the folders of the clip, because they are often named after cameras.
 
-        Their names may be names of cameras.
+        Folders that are named after a date or an hour are left out.
         """
         return "/".join(without_dates(self.folders))
 
@@ -76,8 +81,8 @@ def _clips_below(folder: Path, names: tuple[str, ...], visited: set[Path]) -> It
     inside = visible(folder)
     yield from (FoundClip(path, names) for path in inside if is_clip(path))
     for path in inside:
-        is_visited = len(names) == MOST_LEVELS or path.name == "masks" or path.resolve() in visited
-        if path.is_dir() and not is_visited and not holds_images(path):
+        is_skipped = len(names) == MOST_LEVELS or path.name == "masks" or path.resolve() in visited
+        if path.is_dir() and not is_skipped and not holds_images(path):
             yield from _clips_below(path, (*names, path.name), visited)
 
 
@@ -89,7 +94,7 @@ def visible(folder: Path) -> list[Path]:
 
 def without_dates(folders: Sequence[str]) -> list[str]:
     """Leave out the names of folders that are dates, and the months, days and hours below them."""
-    names, below_a_date, missing = [], False, 0  # missing: month and day, below a year
+    names, below_a_date, missing = [], False, 0  # missing: 2 (month and day), 1 (day) or 0
     for name in folders:
         if DATED.fullmatch(name):
             below_a_date, missing = True, 0
@@ -105,18 +110,21 @@ def without_dates(folders: Sequence[str]) -> list[str]:
 
 
 def note_on_views(clips: Sequence[FoundClip]) -> list[str]:
-    """Return a note that says which folders are taken as views, and if some are dates."""
+    """Return a note that says which folders are taken as views, and whether some are dates.
+
+    If there is only one view and no folder is a date, the list is empty.
+    """
     views = sorted({clip.view for clip in clips if clip.view})
     named = sum(len(without_dates(clip.folders)) for clip in clips)
     has_dates = named < sum(len(clip.folders) for clip in clips)
-    dates = "; folders named by date or time are no views" if has_dates else ""
+    dates = "; folders named after a date or a time are no views" if has_dates else ""
     if len(views) < 2:
         return [f"all clips show one view{dates}"] if has_dates else []
-    return [f"{len(views)} folders are taken as views of their own ({', '.join(views)}){dates}"]
+    return [f"{len(views)} folders are taken as separate views ({', '.join(views)}){dates}"]
 
 
 def notes_on_left_out(paths: Sequence[Path]) -> list[str]:
-    """Notes on files that are not read: videos of unknown endings, and pipes and devices."""
+    """Return notes on files that are not read: videos of unknown endings, pipes and devices."""
     special = [path for path in paths if is_special(path)]
     unknown = [
         path
@@ -128,8 +136,8 @@ def notes_on_left_out(paths: Sequence[Path]) -> list[str]:
     notes = []
     if films:
         notes.append(
-            f"{_named(films)} left out: videos with these endings are not taken from folders; "
-            "name the file itself, or rename it"
+            f"{_named(films)} left out: in folders, videos with these endings are not read; give "
+            "the path of such a file, or rename it"
         )
     if special:
         notes.append(f"{_named(special)} left out: they are not regular files")
@@ -142,7 +150,7 @@ def _named(paths: Sequence[Path]) -> str:
 
 
 def _is_film(path: Path) -> bool:
-    """True if FFmpeg finds a video in a file, and it is no picture and no text."""
+    """True if FFmpeg finds a video in a file, and the file is no picture and no text."""
     try:
         with open_video(path) as container:
             stream = video_stream(container)

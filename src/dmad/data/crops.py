@@ -14,11 +14,11 @@ from dmad.data.templates import templates
 CELL = 16  # height and width in pixels of the cells in which motion is looked for
 DIFFERENT = 20  # of 255: a pixel that differs more than this from the background is moving
 MOVING_SHARE = 0.15  # a cell is moving if more than this share of its pixels is moving
-ANYWHERE = 0.1  # share of the crops that are placed anywhere
+ANYWHERE = 0.1  # share of the crops that are placed at random, with or without motion
 
 
 class MovingCrops:
-    """Places a square crop in a frame, so that it contains something that moves.
+    """Chooses the place of a square crop in a frame. Most crops contain something that moves.
 
     Args:
         footage: The footage to train on.
@@ -39,7 +39,7 @@ class MovingCrops:
         self.crop, self.step, self.seed = crop, step, seed
 
     def corners(self, frames: np.ndarray, epoch: int) -> np.ndarray:
-        """Choose the upper left pixel of a crop in each frame. It differs between epochs.
+        """Choose the upper left pixel of a crop in each frame. The choice differs between epochs.
 
         Args:
             frames: (B,) indices of frames.

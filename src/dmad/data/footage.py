@@ -30,8 +30,8 @@ class ClipSource:
         path: Video file, folder of frame images, or image.
         scene: Name of the camera's view; empty if all clips show the same view.
         page: Index of the image in an image file that holds several.
-        first: Index of the first frame, if the clip is a piece of a longer one.
-        frames: Number of frames of such a piece. 0: the clip is all that `path` contains.
+        first: Index of the first frame, if the clip is a piece of a longer clip.
+        frames: Number of frames of the piece. 0: the clip is no piece.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Clip:
         fps: Frames per second; 0.0 if unknown (image folders).
         cut: True if the video is damaged and frames at its end are probably missing.
         aspect: Width divided by height of its original frames. Decoded frames are square.
-        shifted: True if frames may be missing at unknown places, so that labels do not fit.
+        shifted: True if frames may be missing and it is not known where. Then labels do not fit.
     """
 
     name: str
@@ -76,9 +76,9 @@ class Clip:
 class Footage:
     """Decoded frames, and clips of these frames. Some frames may belong to no clip."""
 
-    frames: Frames  # (N, H, W, C), memory map, read only
+    frames: Frames  # (N, H, W, C); a memory map, read only, if the frames come from files
     clips: tuple[Clip, ...]
-    skipped: tuple[str, ...]  # one line and reason for each clip or frame left out or replaced
+    skipped: tuple[str, ...]  # a line for each clip or frame that was left out or replaced
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,7 +161,10 @@ def thin(items: np.ndarray, limit: int) -> np.ndarray:
 
 
 def scene_of_frames(footage: Footage, scenes: Sequence[str]) -> np.ndarray:
-    """For every frame, the index of its view in `scenes`: (N,) int64; -1 for other views."""
+    """Return the index of each frame's view in `scenes`, (N,) int64.
+
+    It is -1 if the view is not in `scenes`, or if the frame belongs to no clip.
+    """
     known = {name: index for index, name in enumerate(scenes)}
     indices = np.full(len(footage.frames), -1)
     for clip in footage.clips:

@@ -1,8 +1,8 @@
-"""What the training images have in common.
+"""Computes what the training images have in common, such as their size and brightness.
 
-It is stored with the model, to find images that do not fit.
+These traits are stored with the model. They show whether a new image fits the model.
 
-The range of the pixel values is computed here too, once for all images with more than 8 bits.
+This module also computes the range of the pixel values of all images with more than 8 bits.
 """
 
 from __future__ import annotations
@@ -26,14 +26,15 @@ from dmad.typed import dataclass_from
 
 CARD_ENTRY = "images"  # entry of the model's card that holds the traits
 SAMPLED = 64  # training images from which the range of values is computed
-SAME_SHAPE = 1.05  # two ratios of width to height that differ by less are the same
-SAME_SIDE = 2.0  # two sizes that differ by less are the same
+SAME_SHAPE = 1.05  # two ratios of width to height are the same if they differ by a smaller factor
+SAME_SIDE = 2.0  # two sizes are the same if they differ by a smaller factor
 GREY = 0.02  # a grey picture has at most this share of coloured pixels
-COLOUR = 24  # grey levels by which the channels of such a pixel differ
-BRIGHTER = 3.0  # an image this many times brighter than those of the training does not fit
-CLIPPED = 0.05  # an image whose share of white pixels is this much larger does not fit
-MASK = 0.9  # share of the two most common grey levels in a mask
-PHOTOGRAPH = 0.6  # largest such share in a photograph
+COLOUR = 24  # the channels of a coloured pixel differ by more than this number of grey levels
+BRIGHTER = 3.0  # an image does not fit if it is brighter or darker by more than this factor
+CLIPPED = 0.05  # an image does not fit if its share of white pixels is larger by more than this
+MASK = 0.9  # in a mask, at least this share of the pixels has the two most common grey levels
+PHOTOGRAPH = 0.6  # in photographs, the median of this share is smaller
+FAR = 102  # in a mask, the two most common grey levels differ by more than this
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class ImageLook:
 
     width: int  # px, upright
     height: int
-    bits: str  # as `value_bits` returns
+    bits: str  # of a value: "8", "16", "32" or "float"
     colour: float  # share of coloured pixels
     brightness: float  # mean grey level
     white: float  # share of white pixels
@@ -60,12 +61,16 @@ class ImageLook:
 
 @dataclass(frozen=True)
 class ImageTraits:
-    """What the training images have in common. Each pair is the smallest and the largest value."""
+    """What the training images have in common.
 
-    black: float  # pixel values that became black and white, in images with more than 8 bits
-    white: float  # `EACH_IMAGE` if all have 8 bits
-    bits: tuple[str, ...]  # as `value_bits` returns
-    size: tuple[int, int]  # width and height of the image with the median shape
+    `shape`, `side`, `colour` and `brightness` are pairs: the smallest and the largest value of all
+    images. `ImageLook` describes these values.
+    """
+
+    black: float  # in images with more than 8 bits, this pixel value became black
+    white: float  # this pixel value became white; `EACH_IMAGE` if all images have 8 bits
+    bits: tuple[str, ...]  # the different values of `ImageLook.bits`
+    size: tuple[int, int]  # width and height in pixels of the image with the median shape
     shape: tuple[float, float]
     side: tuple[float, float]
     colour: tuple[float, float]
@@ -78,7 +83,10 @@ class ImageTraits:
         return None if entry is None else dataclass_from(cls, entry, CARD_ENTRY)
 
     def misfit(self, look: ImageLook) -> str:
-        """How an image differs from the training images; empty if it fits."""
+        """Return a text that says how an image differs from the training images.
+
+        The text is empty if the image fits.
+        """
         differences = []
         size = f"{look.width} x {look.height} pixels instead of {self.size[0]} x {self.size[1]}"
         if not _inside(look.shape, self.shape, SAME_SHAPE):
@@ -104,7 +112,13 @@ def _inside(value: float, limits: tuple[float, float], factor: float) -> bool:
 
 
 def look_of(file: ImageFile, frames: Sequence[Frame] | Frames, megapixels: float) -> ImageLook:
-    """How an image looks, from the header of its file and its decoded frames (tiles)."""
+    """Compute the properties of an image.
+
+    Args:
+        file: The file. Its header states the size of the image and the bits of its values.
+        frames: The decoded tiles of the image, each (H, W, C).
+        megapixels: Largest number of pixels of an image, in millions.
+    """
     with open_image(file.path, file.page, megapixels) as image:
         width, height = upright_size(image)
         bits = value_bits(image)
@@ -121,10 +135,11 @@ def look_of(file: ImageFile, frames: Sequence[Frame] | Frames, megapixels: float
 
 
 def with_value_range(data: DataConfig, training: Sequence[ImageFile]) -> DataConfig:
-    """Compute which pixel values become black and white, if the settings do not state this.
+    """Return the settings with the pixel values that become black and white.
 
     Args:
-        data: The settings. If `white` is 0, the range is computed.
+        data: The settings. If `white` is 0, these values are computed. Otherwise, the settings are
+            returned unchanged.
         training: The training images. Only those with more than 8 bits count.
     """
     if data.white:
@@ -156,7 +171,7 @@ def traits_of(footage: Footage, files: Mapping[str, ImageFile], data: DataConfig
     """What the decoded training images have in common.
 
     Args:
-        footage: The images, a clip each.
+        footage: The images. Each image is a clip.
         files: The files of the images, by the names of the clips.
         data: The settings, with the range of the pixel values.
     """
@@ -182,17 +197,22 @@ def traits_of(footage: Footage, files: Mapping[str, ImageFile], data: DataConfig
 
 
 def notes_on_training(footage: Footage, traits: ImageTraits, root: Path) -> list[str]:
-    """Return notes on training images with only one value, and on images of different kinds.
+    """Return notes on images whose pixels are all equal, and on images of different kinds.
+
+    Args:
+        footage: The training images. Each image is a clip.
+        traits: What these images have in common.
+        root: The folder of the images, for the notes.
 
     Raises:
-        DmadError: In every image all pixels are equal, or some images look like masks and others do
-            not.
+        DmadError: The pixels of each image are all equal, or some images look like masks and others
+            do not.
     """
     shares = {clip.name: _main_share(footage.frames[clip.span]) for clip in footage.clips}
     empty = [name for name, share in shares.items() if share == 1]
     require(
         not empty or len(empty) < len(shares),
-        f"all {len(shares)} good images under {root} show one value only, such as "
+        f"all {len(shares)} good images under {root} have a single colour, such as "
         f"{''.join(empty[:1])}; give images of parts",
     )
     masks = [name for name, share in shares.items() if MASK <= share < 1]
@@ -205,14 +225,14 @@ def notes_on_training(footage: Footage, traits: ImageTraits, root: Path) -> list
     notes = []
     if empty:
         notes.append(
-            f"{len(empty)} of {len(shares)} good images show one value only "
-            f"({first_names(empty)}); remove them if they are no parts"
+            f"{len(empty)} of {len(shares)} good images have a single colour "
+            f"({first_names(empty)}); remove them if they show no part"
         )
     low, high = traits.shape
     if high > low * SAME_SHAPE:
         notes.append(
             f"the good images have different shapes (width / height from {low:.2f} to {high:.2f}); "
-            "each is squeezed to a square"
+            "each image is resized to a square"
         )
     if len(traits.bits) > 1:
         notes.append(f"the good images store values of {' and '.join(traits.bits)} bits")
@@ -222,14 +242,15 @@ def notes_on_training(footage: Footage, traits: ImageTraits, root: Path) -> list
 
 
 def _main_share(frames: Frames) -> float:
-    """Share of the pixels with one of the two most common grey levels; 0 if these are near.
+    """Return the share of the pixels that have one of the two most common grey levels.
 
-    1 if all pixels have one level.
+    The result is 0 if these two levels are near each other, and 1 if all pixels have the same
+    level.
     """
     levels = frames.max(-1)
     counts = np.bincount(levels.ravel(), minlength=256)
     if counts.max() == levels.size:
         return 1.0
     first, second = np.argsort(counts)[-2:]
-    far = abs(int(first) - int(second)) > 255 * (1 - PHOTOGRAPH)
-    return float(counts[[first, second]].sum() / levels.size) if far else 0.0
+    is_far = abs(int(first) - int(second)) > FAR
+    return float(counts[[first, second]].sum() / levels.size) if is_far else 0.0

@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 def find_clips(source: Path) -> list[Path]:
     """Find the clips of a path: the path itself if it is a clip, else the clips in the folder.
 
-    Clips in inner folders are found only if the folder itself contains none.
+    Clips in inner folders are found only if the folder itself directly contains no clip.
 
     Raises:
         DmadError: The path does not exist, is a pipe or a device, or contains no clip.
@@ -58,8 +58,8 @@ def clip_names(clips: Sequence[Path]) -> list[str]:
 def find_images(sources: Sequence[Path]) -> list[ImageFile]:
     """Find the images of all paths, each with a unique name.
 
-    The name of an image in a folder begins with the folder's name. The name of a single file does
-    so only if two files have the same name.
+    If a path is a folder, the names of its images begin with the folder's name. If a path is a
+    file, its name begins with the folder's name only if two files have the same name.
 
     Raises:
         DmadError: A path does not exist or contains no image.

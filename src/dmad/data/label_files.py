@@ -21,7 +21,7 @@ Period = tuple[float, float]  # start and end of an anomaly, in seconds since th
 
 TIME_CODE = re.compile(r"(?:(?:(\d+):)?(\d+):)(\d+(?:[.,]\d+)?)|(\d+(?:[.,]\d+)?)\s?s")
 EXACT = 1e-3  # seconds by which a time code may be rounded
-LATE = 1.0  # seconds; a time code later than this after the last frame is an error
+LATE = 1.0  # seconds; a period that ends later than this after the last frame is an error
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,11 @@ class ClipLabels:
         Args:
             clip: Name of the clip, for the error.
             times: Time of each frame, in seconds since the first frame.
-            cut: True if the end of the clip is lost, so that periods may be later.
+            cut: True if the end of the clip is lost, so that a period may be after its last frame.
 
         Raises:
-            DmadError: A period begins or ends after the end of the clip.
+            DmadError: A period begins after the end of the clip, or ends more than `LATE` seconds
+                after the last frame.
         """
         latest = max((end for _, end in self.periods), default=0.0)
         last_shown = float(np.median(np.diff(times))) if len(times) > 1 else 0.0  # seconds
@@ -108,7 +109,7 @@ def read_clip_labels(path: Path) -> ClipLabels:
 
 
 def read_joined_labels(path: Path) -> ClipLabels:
-    """Read a `.npy` file with the labels of all clips, one after the other."""
+    """Read a `.npy` file with one value per frame of all clips, one clip after the other."""
     return ClipLabels(path, _binary(path, load_array(path)))
 
 
@@ -127,6 +128,10 @@ def read_table(path: Path, sources: Sequence[ClipSource]) -> list[ClipLabels]:
 
 def split_joined_labels(joined: ClipLabels, lengths: Sequence[int]) -> list[ClipLabels]:
     """Split the labels of all clips, stored one clip after the other, into one part per clip.
+
+    Args:
+        joined: The labels of all clips.
+        lengths: Number of frames of each clip.
 
     Raises:
         DmadError: There are more or fewer labels than frames.
@@ -157,7 +162,10 @@ def _named_clip(name: str, path: Path, sources: Sequence[ClipSource]) -> ClipSou
         named = [source for source in sources if source.path.name == name]
     require(bool(named), f"{path} labels {name}, but there is no such clip")
     several = ", ".join(source.name for source in named)
-    require(len(named) == 1, f"{path} labels {name}, but this may be {several}; give one of them")
+    require(
+        len(named) == 1,
+        f"{path} labels {name}, but several clips have this name; give one of {several}",
+    )
     return named[0]
 
 
@@ -168,9 +176,16 @@ def _labels_of_rows(path: Path, extents: Sequence[Interval | Period]) -> ClipLab
 
 
 def _read_rows(path: Path, columns: int) -> list[tuple[str, Interval | Period]]:
-    """Rows `[clip,] start, end` of a table. The first row may be a header.
+    """The rows of a table as pairs of a clip's name and an interval or period.
 
-    The columns may be separated by semicolons or tabs instead of commas.
+    Args:
+        path: The table. The first row may be a header. The columns may be separated by semicolons
+            or tabs instead of commas.
+        columns: Number of columns: 3 (clip, start and end), or 2 (start and end; the names are
+            empty).
+
+    Raises:
+        DmadError: A row is invalid.
     """
     text = path.read_text(encoding="utf-8-sig", errors="replace")
     divider = next((mark for mark in ";\t" if mark in text), ",")
@@ -202,7 +217,7 @@ def _extent(first: str, last: str) -> Interval | Period | None:
 
 
 def _seconds(text: str) -> float | None:
-    """Seconds of a time code, such as 1:02:03.5, 02:03 or 12.5 s; None if it is none."""
+    """Seconds of a time code, such as 1:02:03.5, 02:03 or 12.5 s; None for any other text."""
     found = TIME_CODE.fullmatch(text)
     if found is None:
         return None

@@ -22,7 +22,8 @@ from dmad.data.reading.paths import image_files
 from dmad.data.reading.video_header import frame_times
 from dmad.errors import DmadError, require
 
-UNEVEN = 0.2  # at a constant rate, times differ by less than this share of a frame
+# At a constant rate, no time differs more than this share of a frame from the expected time.
+UNEVEN = 0.2
 
 
 @dataclass(frozen=True)
@@ -72,8 +73,8 @@ def unlabelled(sources: Sequence[ClipSource]) -> Split:
 def labelled(sources: Sequence[ClipSource], places: LabelPlaces) -> Split:
     """Make a split with labels.
 
-    The labels come from one file for all clips. If there is none, they come from a file or the
-    masks of each clip.
+    The labels come from one file for all clips. If there is no such file, the labels of each clip
+    come from its own file or from its masks.
 
     Raises:
         DmadError: A label file is unreadable or does not fit its clip.
@@ -88,7 +89,7 @@ def labelled(sources: Sequence[ClipSource], places: LabelPlaces) -> Split:
         name = path.name
     for source, own in zip(sources, labels, strict=True):
         is_known = own is not None and not own.periods and source.path.is_dir()
-        if own is not None and is_known:  # its length is known before decoding
+        if own is not None and is_known:  # the length of the clip is known before decoding
             own.for_clip(source.name, len(image_files(source.path)))
     has_labels = joined is not None or any(own is not None for own in labels)
     return Split(
@@ -112,7 +113,10 @@ def _labels_of_each(places: LabelPlaces) -> list[ClipLabels | None]:
 def _read_labels_of_all(
     path: Path, sources: Sequence[ClipSource]
 ) -> tuple[list[ClipLabels | None], ClipLabels | None]:
-    """Return the labels of each clip, or the joined labels of all clips to be split later."""
+    """Return the labels of each clip, and None.
+
+    If the lengths of the clips are not known yet, return None for each clip, and the joined labels.
+    """
     if path.suffix == ".csv":
         return list(read_table(path, sources)), None
     joined = read_joined_labels(path)
@@ -170,7 +174,10 @@ def align(split: Split, footage: Footage, fps: float = 0.0) -> Labels | None:
     for clip in footage.clips:
         own = labels_of[clip.name]
         if own is None:
-            raise DmadError(f"clip {clip.name} has no labels, but others have; label all or none")
+            raise DmadError(
+                f"clip {clip.name} has no labels, but other clips have labels; label all clips or "
+                "no clip"
+            )
         labels[clip.span] = _labels_of_frames(own, clip, split, fps)
     return labels
 
@@ -215,10 +222,10 @@ def _labels_of_frames(own: ClipLabels, clip: Clip, split: Split, fps: float) -> 
 
 
 def _times(clip: Clip, path: Path, fps: float) -> Sequence[float]:
-    """The times of the frames of a decoded clip, in seconds since the first.
+    """The times of the frames of a decoded clip, in seconds since the first frame.
 
     Raises:
-        DmadError: They are not known.
+        DmadError: The times are not known.
     """
     times = [] if path.is_dir() else frame_times(path)
     if len(times) == clip.length or (clip.cut and len(times) > clip.length):
@@ -238,7 +245,7 @@ def _times(clip: Clip, path: Path, fps: float) -> Sequence[float]:
 
 
 def _are_regular(times: Sequence[float], fps: float, frames: int) -> bool:
-    """True if the frames have a constant rate. Some of their times may be missing."""
+    """True if the frames have a constant rate. `times` may lack the times of some frames."""
     places = np.array(times) * fps
     return bool((np.abs(places - places.round()) < UNEVEN).all() and (places < frames).all())
 

@@ -16,7 +16,7 @@ AnyDataConfig = TypeVar("AnyDataConfig", bound=DataConfig)
 def with_locations(data: AnyDataConfig, root: Path | None, cache: Path | None) -> AnyDataConfig:
     """Return the settings with the given folders for data and cache, as absolute paths.
 
-    If a folder is None, the stored one is kept.
+    If a folder is None, the folder in the settings is kept.
     """
     root, cache = root or data.root, cache or data.cache
     return replace(

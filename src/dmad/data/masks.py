@@ -32,18 +32,18 @@ if volume is None:
     sys.exit("it holds no `volLabel`, the masks of Avenue")
 masks = [np.asarray(mask) for mask in np.asarray(volume, object).ravel()]
 if any(mask.ndim != 2 or mask.dtype.kind not in "fiub" for mask in masks):
-    sys.exit("volLabel holds other things than masks")
+    sys.exit("`volLabel` holds something that is no mask")
 content = io.BytesIO()
 np.savez(content, *[(mask > 0).astype(np.uint8) for mask in masks])
 sys.stdout.buffer.write(content.getbuffer())
 """
 
-BLACK_IN_JPEG = 16  # grey levels up to this are noise of JPEG in a mask that marks nothing
+BLACK_IN_JPEG = 16  # in a JPEG mask, grey levels up to this count as black
 SHAPES = ("polygon", "rectangle", "circle")  # of labelme
 
 
 def read_masks_of_clip(path: Path) -> Iterator[Mask]:
-    """The masks of a clip, one per frame, in their stored size (H, W).
+    """Return the masks of a clip, one for each frame, in their stored size (H, W).
 
     Args:
         path: Folder of images, `.npy` file (frames, H, W), or `.mat` file with `volLabel`, a cell
@@ -59,11 +59,12 @@ def read_masks_of_clip(path: Path) -> Iterator[Mask]:
 
 
 def read_mask(path: Path) -> Mask:
-    """Read the mask of an image (H, W), upright. It is True where the stored value is above 0.
+    """Read the mask of an image (H, W), upright. A pixel is True if its stored value is above 0.
 
-    This rule is the same for all images. The number of bits, the colour channel and the palette do
-    not matter. Transparent pixels do not count. In a JPEG file, the value must be above half of the
-    largest value, because JPEG blurs edges.
+    The number of bits and the colour do not matter. If an image has both transparent and opaque
+    pixels, its transparent pixels are False. If no value of this image is above 0, its opaque
+    pixels are True. In a JPEG file, the value must be above half of the largest value, because JPEG
+    blurs edges.
 
     Args:
         path: An image, or a file of the program labelme (.json), whose shapes are filled.
@@ -83,7 +84,7 @@ def read_mask(path: Path) -> Mask:
 
 
 def _marked(values: np.ndarray, lossy: bool) -> Mask:
-    """The marked pixels (H, W) of stored values (H, W, C)."""
+    """The mask (H, W) of stored values (H, W, C), by the rules of `read_mask`."""
     has_alpha = values.shape[-1] in (2, 4)
     colours, alpha = (values[..., :-1], values[..., -1] > 0) if has_alpha else (values, None)
     brightest = colours.max(-1)
@@ -112,7 +113,8 @@ def _draw_shapes(path: Path) -> Mask:
     try:
         tree = json.loads(path.read_bytes())
         size = int(tree["imageWidth"]), int(tree["imageHeight"])
-        require(0 < size[0] * size[1] <= MEGAPIXELS * 1e6, f"its image has {size} pixels")
+        pixels = f"{size[0]} x {size[1]} pixels"
+        require(0 < size[0] * size[1] <= MEGAPIXELS * 1e6, f"its image has {pixels}")
         picture = Image.new("1", size)
         draw = ImageDraw.Draw(picture)
         for shape in tree["shapes"]:
@@ -133,7 +135,7 @@ def _draw_shapes(path: Path) -> Mask:
 
 
 def _read_volume(path: Path) -> list[NDArray[np.uint8]]:
-    """Read the masks of a `.mat` file in another process, which a damaged file may crash.
+    """Read the masks of a `.mat` file in another process: a damaged file may crash this process.
 
     Raises:
         DmadError: The file is damaged, or has no `volLabel`.
@@ -147,7 +149,11 @@ def _read_volume(path: Path) -> list[NDArray[np.uint8]]:
 def masks_of_reader(
     reader: subprocess.CompletedProcess[bytes], path: Path
 ) -> list[NDArray[np.uint8]]:
-    """Return the masks that a process with `READ_MAT` has written; see `_read_volume`."""
+    """Return the masks that a process has written. The process has run the program `READ_MAT`.
+
+    Raises:
+        DmadError: The process has failed.
+    """
     if reader.returncode:
         last_lines = reader.stderr.decode(errors="replace").split("\n")[::-1]
         reason = f"its reader ended with code {reader.returncode}"

@@ -37,7 +37,7 @@ def spread_pieces(sources: Sequence[ClipSource], hours: float, fps: float) -> li
         rate = rate or fps
         require(
             rate > 0 or not count,
-            f"{source.path} states no frame rate, so data.hours has no meaning; give it with "
+            f"{source.path} states no frame rate, so data.hours has no meaning; give the rate with "
             "--data.fps",
         )
         lengths.append((count, rate))
@@ -52,7 +52,11 @@ def spread_pieces(sources: Sequence[ClipSource], hours: float, fps: float) -> li
 
 
 def _pieces(source: ClipSource, count: int, length: int, share: float) -> list[ClipSource]:
-    """The pieces of one clip of `count` frames. Each has `length` frames."""
+    """The pieces of one clip of `count` frames. Each piece has `length` frames.
+
+    `share` is the share of the clip that the pieces cover. If the pieces would cover the whole
+    clip, it is not cut.
+    """
     number = max(1, round(share * count / length))
     if number * length >= count:
         return [source]
@@ -66,9 +70,10 @@ def _pieces(source: ClipSource, count: int, length: int, share: float) -> list[C
 def decode_piece(
     source: ClipSource, frame_format: FrameFormat, report: Callable[[str], None]
 ) -> Iterator[Frame]:
-    """Decode the frames of one piece. A video is decoded from the keyframe before its start.
+    """Decode the frames of one piece. Decoding of a video begins at the keyframe before the piece.
 
-    A transport stream (.ts) has no list of keyframes. Its piece may begin at the next keyframe.
+    A transport stream (.ts) has no list of keyframes. So its piece may begin late, at the next
+    keyframe.
 
     Args:
         source: The piece: `frames` is above 0.

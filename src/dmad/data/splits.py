@@ -18,8 +18,8 @@ from dmad.errors import require
 
 logger = logging.getLogger(__name__)
 
-MIXED_PREFIX = "mixed-"  # of clips with anomalies that the contamination experiment trains on
-FEWEST_HELD_OUT = 3  # images, so that each is compared with two others
+MIXED_PREFIX = "mixed-"  # in the contamination experiment, names of abnormal clips begin with it
+FEWEST_HELD_OUT = 3  # of enough images, at least this many are held out
 ENOUGH_IMAGES = 6  # with fewer images than this, fewer than `FEWEST_HELD_OUT` may be held out
 
 LOADERS: dict[str, Callable[..., LabelledFootage]] = {
@@ -68,12 +68,15 @@ def hold_out(footage: Footage, data: DataConfig) -> tuple[Footage, Footage]:
     """Split normal footage into footage to train on and footage that is held out.
 
     Clips whose names begin with `MIXED_PREFIX` are never held out. If there are fewer other clips
-    than `data.hold_out_from`, none are held out. Each view is split on its own.
+    than `data.hold_out_from`, no clip is held out. The clips of each view are split separately.
 
     Args:
         footage: Normal clips.
         data: Settings with the share to hold out and the length of a sample. A sample is `history`
             + 1 frames of a video, or all tiles of an image.
+
+    Returns:
+        The footage to train on, and the footage that is held out.
     """
     trained = [clip for clip in footage.clips if clip.name.startswith(MIXED_PREFIX)]
     normal = [clip for clip in footage.clips if not clip.name.startswith(MIXED_PREFIX)]
@@ -103,7 +106,11 @@ def _split_view(clips: Sequence[Clip], data: DataConfig) -> tuple[list[Clip], li
 
 
 def _number_held_out(clips: int, data: DataConfig) -> int:
-    """The share to hold out; of `ENOUGH_IMAGES` images or more, at least `FEWEST_HELD_OUT`."""
+    """How many whole clips of a view to hold out. `clips` is the number of all its clips.
+
+    Of `ENOUGH_IMAGES` images or more, at least `FEWEST_HELD_OUT` are held out, so that each of them
+    can be compared with two others.
+    """
     count = round(data.held_out * clips)
     if data.held_out and not data.history and clips >= ENOUGH_IMAGES:
         count = max(count, FEWEST_HELD_OUT)
@@ -115,9 +122,10 @@ def _evenly_spread(total: int, count: int) -> set[int]:
 
 
 def split_end(clip: Clip, data: DataConfig) -> tuple[Clip, Clip | None]:
-    """Split a clip into start and end.
+    """Split a clip into a start and an end. The end has the share `data.held_out` of the frames.
 
-    If one of them would be shorter than a sample, the clip is not split, and the end is None.
+    If the start or the end would be shorter than a sample (see `hold_out`), the clip is not split,
+    and the end is None.
     """
     shortest = max(data.history + 1, data.tiles**2)
     first = round((1 - data.held_out) * clip.length)

@@ -45,8 +45,9 @@ def median_template(frames: Frames) -> NDArray[np.float32]:
 class PastFrames:
     """Keeps a sample of all past frames, and computes their median.
 
-    It keeps at most `SAMPLES` frames. When it is full, it drops every second frame, and from then
-    on adds only half as many frames. So memory is limited, and all past frames are covered evenly.
+    The sample has at most `SAMPLES` frames. When the sample is full, every second frame is dropped
+    from it, and from then on only half as many new frames are added. So memory is limited, and the
+    sample covers all past frames evenly.
     """
 
     def __init__(self) -> None:
@@ -68,12 +69,13 @@ class PastFrames:
 
     @property
     def until_refresh(self) -> int:
-        """Number of frames until the median is computed again, 1 to `REFRESH`."""
+        """Number of frames to add until the median is computed again, 1 to `REFRESH`."""
         return REFRESH - self.seen % REFRESH
 
     def median(self) -> NDArray[np.float32]:
-        """Median (C, H, W) in [-1, 1] of the frames up to the last refresh.
+        """Median (C, H, W) in [-1, 1] of the sample.
 
+        It is computed at the first call, and again at the first call after each `REFRESH` frames.
         At least one frame must have been added.
         """
         if self._median is None:

@@ -7,11 +7,14 @@ from PIL import Image
 
 from dmad.data.reading.frame_format import Frame
 
-OVERLAP = 0.25  # share of a tile's side that the next tile also covers
+OVERLAP = 0.25  # share of a tile's width or height that the next tile also covers
 
 
 def tile_starts(tiles: int) -> tuple[np.ndarray, float]:
-    """Starts (tiles,) and length of the tiles along one side of an image, as shares of the side."""
+    """Starts (tiles,) and length of the tiles along the width or height of an image.
+
+    Starts and length are shares of this width or height.
+    """
     length = 1 / (1 + (tiles - 1) * (1 - OVERLAP))
     return np.linspace(0, 1 - length, tiles), length
 

@@ -24,7 +24,10 @@ class Batch(NamedTuple):
 
 
 def window_starts(clips: Sequence[Clip], history: int) -> np.ndarray:
-    """First frame of every window of `history` + 1 frames that is inside one clip."""
+    """Return the index of the first frame of each window, (windows,).
+
+    A window has `history` + 1 frames of the same clip.
+    """
     starts = [np.arange(clip.start, clip.start + clip.length - history) for clip in clips]
     return np.concatenate(starts) if starts else np.empty(0, int)
 
@@ -32,16 +35,17 @@ def window_starts(clips: Sequence[Clip], history: int) -> np.ndarray:
 class Windows(Dataset[Batch]):
     """A data set of windows of decoded footage. A whole batch is read at once.
 
-    The index of a window in epoch e is its number + e x the number of windows. So each epoch can
-    use other crops.
+    In epoch e, the index of a window is its number plus e times the number of windows. So an index
+    states the epoch, and each epoch can use other crops.
 
     Args:
         footage: Decoded frames.
         history: T, the number of past frames of a window.
         scenes: Names of the views, in the order of the templates.
         limit: Use at most this many windows, evenly spread. 0 uses all.
-        features: Stored features of the teacher for every frame, (N, C_i, h_i, w_i) per stage.
-        crops: Places the crops. None: windows of whole frames.
+        features: Stored features of the teacher for all N frames: (N, C_i, h_i, w_i) for each
+            stage i of the teacher.
+        crops: Chooses the place of each crop. None: the windows show whole frames.
     """
 
     def __init__(
@@ -88,10 +92,10 @@ class Windows(Dataset[Batch]):
 
 
 class EpochSampler(DistributedSampler[Any]):
-    """Gives the indices of shuffled windows. They contain the epoch; see `Windows`."""
+    """Shuffles the windows of `Windows` in each epoch, and shares them among the processes."""
 
     def __iter__(self) -> Iterator[Any]:
-        """Return the indices of this process and epoch, as `Windows` wants them."""
+        """Return the indices for this process in this epoch. `Windows` describes the indices."""
         first = self.epoch * len(self.dataset)  # type: ignore[arg-type]
         return (first + index for index in super().__iter__())
 

@@ -36,10 +36,19 @@ class Zone:
 
     @classmethod
     def parse(cls, include: str | Sequence[str], exclude: str | Sequence[str]) -> Self:
-        """Make a zone from polygons and mask files: one or several to include, and to exclude.
+        """Make a zone from polygons and mask files.
 
-        A polygon is a text that `parse_polygon` reads. A mask file is an image: its pixels above 0
-        are included or excluded.
+        A polygon is a text that `parse_polygon` reads. A mask file is an image, and its mask is all
+        pixels above 0.
+
+        Args:
+            include: One or several polygons and mask files. A pixel is inside the zone if it is
+                inside any of these polygons and inside all of these masks.
+            exclude: One or several polygons and mask files. A pixel is outside the zone if it is
+                inside any of them.
+
+        Raises:
+            DmadError: A text or a file cannot be read, or no pixel is inside the masks.
         """
         included, excluded = _listed(include), _listed(exclude)
         inside = np.ones((PICTURE_SIDE, PICTURE_SIDE), bool)
@@ -75,7 +84,7 @@ class Zone:
         """
         if not self:
             return None
-        from PIL import Image, ImageDraw  # an exported model without zones does not need it
+        from PIL import Image, ImageDraw  # an exported model without zones does not need Pillow
 
         image = Image.new("1", (size, size), not self.include)
         draw = ImageDraw.Draw(image)
@@ -112,7 +121,7 @@ class Zone:
         """The picture, (PICTURE_SIDE, PICTURE_SIDE) bool.
 
         Raises:
-            DmadError: It is damaged.
+            DmadError: The picture is damaged.
         """
         try:
             packed = np.frombuffer(b64decode(self.picture, validate=True), np.uint8)
@@ -128,7 +137,7 @@ def parse_polygon(text: str) -> Polygon:
     """Read a polygon from a text such as "0,0.5 1,0.5 1,1 0,1": corners x,y from 0 to 1.
 
     Raises:
-        DmadError: There are fewer than three corners, or one is not a pair of numbers from 0 to 1.
+        DmadError: There are fewer than three corners, or a corner is not two numbers from 0 to 1.
     """
     try:
         corners = [[float(number) for number in corner.split(",")] for corner in text.split()]

@@ -8,7 +8,7 @@ from dmad.data.layouts.describe import describe, describe_images, describe_loose
 from dmad.errors import DmadError
 
 
-def test_what_is_missing_is_named(avenue):
+def test_missing_parts_of_a_data_set_are_named(avenue):
     text = describe(avenue)
     assert "avenue: CUHK Avenue" in text
     assert "train: 3 clips, 9 frames" in text
@@ -72,7 +72,7 @@ def test_folders_of_images_are_described(write_mvtec, write_image, tmp_path) -> 
     assert loose == ["or, for recipe images: 1 good images to train on"]
 
 
-def test_a_folder_with_only_images_is_first_one_of_photographs(write_image, tmp_path) -> None:
+def test_images_in_a_plain_folder_are_described_as_photographs_first(write_image, tmp_path) -> None:
     for name in range(6):
         write_image(f"photos/{name}.png")
     photos = tmp_path / "data" / "photos"

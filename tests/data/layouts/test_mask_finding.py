@@ -32,18 +32,18 @@ def found(write_image, write_mask, tmp_path) -> Callable[..., set[str]]:
      "7_defect.png", "7m.png", "mask_7.png", "label_7.png", "7.bmp", "Masks/7.png", "gt/a/7.png",
      "defect_masks/7.png", "labels/7.png", "annotations/7.png"],
 )  # fmt: skip
-def test_masks_are_known_by_name_or_by_what_they_show(found, mask) -> None:
+def test_masks_are_found_by_their_names_or_pixels(found, mask) -> None:
     assert found(["7.png", "8.png"], [mask]) == {mask}
 
 
 @pytest.mark.parametrize(
     "name", ["7_label.png", "7_2.png", "7b.png", "label_7.png", "labels/9.png", "7.bmp", "70.png"]
 )
-def test_photographs_under_such_names_stay_photographs(found, name) -> None:
+def test_photographs_with_names_of_masks_stay_photographs(found, name) -> None:
     assert found(["7.png", "8.png", name], []) == set()
 
 
-def test_a_group_of_both_kinds_is_refused(found) -> None:
+def test_a_group_of_masks_and_photographs_is_refused(found) -> None:
     with pytest.raises(DmadError, match="may be masks or photographs"):
         found(["7.png", "8.png", "8_x.png"], ["7_x.png"])
 

@@ -171,7 +171,7 @@ def test_a_plain_folder_with_masks_of_the_defects_alone(
     check(6, 1, 2, {f"bad/{i}.png": 5 / 16 for i in range(2)})
 
 
-def test_shapes_of_labelme_are_masks_and_are_told(write_image, load_images, tmp_path, logged):
+def test_shapes_of_labelme_are_masks_and_are_reported(write_image, load_images, tmp_path, logged):
     for i in range(6):
         write_image(f"{i}.jpg", i)
     corners = "[[0, 0], [39, 0], [39, 9], [0, 9]]"

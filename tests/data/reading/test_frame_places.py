@@ -43,7 +43,7 @@ def test_frames_have_their_times_and_the_rate_of_most_of_them(tmp_path, suffix, 
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "mov"])
-def test_the_second_of_two_tracks_is_told(tmp_path, suffix):
+def test_a_second_track_is_reported(tmp_path, suffix):
     _, _, notes, _ = decoded(write_film(tmp_path / f"film.{suffix}", tracks=2))
     assert len(notes) == 1
     assert "2 video tracks: only track 1 is read" in notes[0]

@@ -104,7 +104,7 @@ def test_16_bit_tiff_files_of_12_bits_keep_all_their_grey_levels(
     assert (read(tmp_path / "a.tif") == (ramp >> 4)[..., None]).all()
 
 
-def test_white_is_zero_is_turned_around_with_any_number_of_bits(tmp_path, ramp) -> None:
+def test_images_in_which_0_is_white_are_inverted_with_any_number_of_bits(tmp_path, ramp) -> None:
     for name, pixels in (("16", ramp), ("8", (ramp >> 4).astype(np.uint8)), ("float", ramp / 4096)):
         pixels = pixels.astype(np.float32) if name == "float" else pixels
         path = tmp_path / f"{name}.tif"
@@ -134,13 +134,13 @@ def test_signed_long_and_floating_point_values_are_read(tmp_path, ramp, kind) ->
         (np.zeros((16, 24), np.float64), {}),
     ],
 )
-def test_what_pillow_would_read_wrongly_is_refused(tmp_path, pixels, options) -> None:
+def test_images_that_pillow_would_read_wrongly_are_refused(tmp_path, pixels, options) -> None:
     tifffile.imwrite(tmp_path / "a.tif", pixels, **options)
     with pytest.raises(DmadError):
         read(tmp_path / "a.tif")
 
 
-def test_an_image_without_settled_range_uses_8_12_or_16_bits_by_its_largest_value(
+def test_without_a_given_range_the_largest_value_decides_between_8_12_and_16_bits(
     tmp_path, load_images
 ) -> None:
     (tmp_path / "data").mkdir()

@@ -45,7 +45,7 @@ class QuietSource:
 
 
 @pytest.mark.parametrize("change", [-600.0, 3600.0])
-def test_frames_go_on_after_the_clock_was_set(change):
+def test_frames_continue_after_the_clock_was_changed(change):
     quiet, before, after = QuietSource(), [], []
     for index in range(500):
         if index == 250:
@@ -75,7 +75,7 @@ def test_a_pause_is_a_gap():
     assert (quiet.source.gaps, round(quiet.source.gap_seconds, 1)) == (1, 3.1)
 
 
-def test_without_times_of_the_stream_our_clock_counts():
+def test_without_trusted_timestamps_the_clock_of_this_machine_is_used():
     """Motion JPEG of ten frames a second, to which FFmpeg gives times of 25 a second."""
     quiet, times = QuietSource(), []
     quiet.source.clock.trusts_stream = False
@@ -184,7 +184,7 @@ def test_a_lost_source_is_connected_again_and_the_gap_counted(content):
     assert threading.active_count() == threads - 1
 
 
-def test_a_camera_that_is_not_there_is_waited_for():
+def test_a_missing_camera_is_waited_for():
     with open_source("99", FORMAT) as source:
         assert until(lambda: source.outage not in ("connecting", ""))
         assert not source.done

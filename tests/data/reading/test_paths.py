@@ -48,7 +48,7 @@ def test_a_folder_that_holds_clips_beside_images_is_not_one_clip(write_frames, t
 
 
 @pytest.mark.parametrize(("name", "expected"), [(".", "yard"), ("..", "films"), ("a/", "a")])
-def test_the_present_folder_has_a_name(tmp_path, monkeypatch, name, expected):
+def test_the_current_folder_has_a_name(tmp_path, monkeypatch, name, expected):
     (tmp_path / "films" / "yard").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "films" / "yard")
     assert real_name(Path(name)) == expected

@@ -35,7 +35,7 @@ def test_floating_point_and_signed_numbers_are_spread() -> None:
     assert range_of(np.array([np.nan, np.inf])) == ValueRange(0, 256)
 
 
-def test_an_image_by_itself_has_8_12_or_16_bits() -> None:
+def test_the_range_of_a_single_image_has_8_12_or_16_bits() -> None:
     for largest, white in ((250, 256), (300, 4096), (4096, 65536), (70_000, 131_072)):
         strips = [np.array([[0, 5]], np.uint32), np.array([[largest, 1]], np.uint32)]
         assert range_of_one(strips) == ValueRange(0, white)

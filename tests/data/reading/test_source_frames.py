@@ -39,7 +39,7 @@ def test_slower_sources_and_nearly_equal_rates_lose_no_frame():
     assert len(accepted_times(10, 10, jitter=0.02)) == 100
 
 
-def test_frames_missed_in_a_pause_are_not_made_up_for():
+def test_after_a_pause_no_additional_frames_are_accepted():
     limiter = RateLimiter(10, 25)
     times = [*np.arange(25) / 25, *(100 + np.arange(25) / 25)]
     accepted = [time for time in times if limiter.accepts(time)]

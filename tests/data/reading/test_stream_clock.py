@@ -26,7 +26,7 @@ def test_frames_get_the_time_of_day():
     assert clock.time_of(0.0) == pytest.approx(time.time(), abs=1)
 
 
-def test_the_times_of_the_stream_are_used_as_long_as_they_are_near():
+def test_stream_times_are_used_if_they_are_near_the_time_of_day():
     machine = FakeMachine()
     clock = machine.clock()
     first = clock.time_of(5.0)
@@ -54,7 +54,7 @@ def test_times_never_decrease():
 
 
 @pytest.mark.parametrize("change", [-600.0, 3600.0])
-def test_if_the_clock_is_set_all_times_move_with_it(change):
+def test_times_change_with_the_clock_of_the_machine(change):
     machine = FakeMachine()
     clock = machine.clock()
     clock.last = clock.time_of(0.0)

@@ -29,18 +29,18 @@ def test_defects_are_local_and_marked(image: np.ndarray, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_seed_decides(image: np.ndarray, kind: str) -> None:
+def test_the_same_seed_gives_the_same_defect(image: np.ndarray, kind: str) -> None:
     first, second, other = (defective(image, kind, seed)[0] for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, second)
     assert (first != other).any()
 
 
-def test_they_lie_where_something_is() -> None:
+def test_defects_are_where_the_image_has_details() -> None:
     half = np.full((96, 96, 3), 100, np.uint8)
     half[:, :40] = np.random.default_rng(0).integers(0, 255, (96, 40, 3))
     columns = [defective(half, "bend", seed)[1].nonzero()[1].mean() for seed in range(10)]
     assert max(columns) < 60
 
 
-def test_nothing_to_bend_leaves_the_mask_empty() -> None:
+def test_bending_a_plain_image_gives_an_empty_mask() -> None:
     assert not defective(np.full((64, 64, 3), 9, np.uint8), "bend", 0)[1].any()

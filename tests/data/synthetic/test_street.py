@@ -96,7 +96,7 @@ def test_background_is_the_median_of_a_normal_clip():
     assert (error < 25).mean() > 0.98
 
 
-def test_crowd_has_the_size_asked_for():
+def test_the_crowd_grows_with_the_setting_people():
     def moving(people: float) -> float:
         street = Street(size=32, frames=20, people=people)
         clips = [normal_clip(street, index) for index in range(8)]
@@ -132,7 +132,7 @@ def test_anomalies_move_as_their_kind_does():
     assert min(pace(kind) for kind in KINDS) > 1.3 * walk
 
 
-def test_blind_signals_do_not_find_anomalies():
+def test_brightness_and_position_in_the_clip_do_not_find_anomalies():
     clips = [abnormal(index) for index in range(10)]
     labels = np.concatenate([clip.labels for clip in clips])
     brightness = np.concatenate([clip.frames.mean((1, 2, 3)) for clip in clips])

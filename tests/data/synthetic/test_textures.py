@@ -36,7 +36,7 @@ def test_no_tile_is_both_trained_on_and_tested(root: Path) -> None:
 
 @pytest.mark.parametrize("name", TEXTURES)
 @pytest.mark.parametrize("kind", ["scratch", "spot", "stain"])
-def test_a_person_sees_each_defect_where_its_mask_is(root: Path, name: str, kind: str) -> None:
+def test_each_defect_is_clearly_visible_inside_its_mask(root: Path, name: str, kind: str) -> None:
     for index in range(TESTED):
         good, bad = (
             np.asarray(Image.open(root / f"{name}/test/{folder}/{index:03}.png"), int)

@@ -37,7 +37,7 @@ def test_a_normal_clip_has_no_mask() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_anomaly_is_seen_and_marked(kind: str) -> None:
+def test_each_anomaly_is_visible_and_has_a_mask(kind: str) -> None:
     """A clip of 20 seconds has one anomaly. Its kind changes from clip to clip."""
     walkway = Walkway(frames=round(20 * FPS), people=0, noise=0)
     clip = list(shots(walkway, "testing", KINDS.index(kind), abnormal=True))

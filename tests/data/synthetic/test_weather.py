@@ -57,7 +57,7 @@ def test_drops_and_flakes_cover_a_small_part_of_the_picture():
         assert 0.005 < (bright > 20).mean() < 0.15
 
 
-def test_flakes_fall_and_go_on_in_the_next_frame():
+def test_flakes_are_lower_in_the_next_frame():
     black = np.zeros((64, 64, 1))
     snow = air("snow", 64, 10.0, np.random.default_rng(0))
     snow.haze[:] = 0  # type: ignore[attr-defined]

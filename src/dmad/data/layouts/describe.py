@@ -30,7 +30,7 @@ OTHER_DATA = (
 )
 
 MOST_FOLDERS = 20_000  # a recorder with eight cameras makes this many in three months
-ENOUGH_TO_TRAIN = 100  # good images; with fewer, a bank of their patches is better
+ENOUGH_TO_TRAIN = 100  # with fewer good images, recipe patches is advised instead of images
 SHORTEST = 5  # frames; with the usual settings, a shorter clip gets no score
 
 Splits = dict[SplitName, Split | str]  # for each split, its clips, or why it has none
@@ -52,10 +52,10 @@ def describe(root: Path) -> str:
 
 
 def _require_few_folders(root: Path) -> None:
-    """Refuse a folder such as `/`, whose inner folders would take long to search.
+    """Refuse a folder with so many inner folders, such as `/`, that a search would take long.
 
     Raises:
-        DmadError: It contains more than `MOST_FOLDERS` folders.
+        DmadError: The folder contains more than `MOST_FOLDERS` folders.
     """
     for count, _ in enumerate(os.walk(root)):
         require(
@@ -108,7 +108,7 @@ def _lines(root: Path) -> list[str]:
 
 
 def _is_one_clip(root: Path, splits: Splits) -> bool:
-    """True if the images directly inside a folder are all that it contains, without labels."""
+    """True if a folder is a single clip without labels: it directly contains all its frames."""
     found = [split for split in splits.values() if isinstance(split, Split)]
     sources = {clip.path for split in found for clip in split.sources}
     is_labelled = any(split.label_name for split in found)
@@ -196,7 +196,10 @@ def _known_data() -> list[str]:
 
 
 def describe_images(root: Path) -> list[str]:
-    """Return one line for each category in a folder, with its number of images."""
+    """Return one line for each category in a folder, with its numbers of images.
+
+    A folder without categories is described as one category.
+    """
     if not root.is_dir():
         return []
     known = categories(root)
@@ -233,9 +236,10 @@ def describe_loose_images(root: Path) -> list[str]:
 
 
 def _count_images(root: Path) -> str:
-    """Count the images under a folder, as text.
+    """Return a text with the numbers of images under a folder.
 
-    Empty if no folder is named normal or abnormal and no image has a mask beside it.
+    The text is empty if the images may be frames of clips: no folder has a name such as normal or
+    abnormal, and no image has its mask in the same folder.
     """
     try:
         scanned = scan(root)

@@ -21,7 +21,7 @@ PADDED_AT_MOST = 4  # pixels; images that need more padding are enlarged instead
 
 
 def is_mnist(root: Path) -> bool:
-    """True if a folder contains the IDX files of MNIST, compressed (.gz) or not."""
+    """True if a folder contains the training images of MNIST, an IDX file, compressed or not."""
     images = root / "MNIST" / "raw" / "train-images-idx3-ubyte"
     return first_existing(images, images.with_suffix(".gz")) is not None
 
@@ -38,7 +38,8 @@ def load_mnist(data: VideoDataConfig, split: SplitName) -> LabelledFootage:
     classes = read_idx(folder / f"{prefix}-labels-idx1-ubyte", dimensions=1)
     require(
         len(images) == len(classes) > 0,
-        f"{folder} holds {len(images)} images of {split} and {len(classes)} labels; give as many",
+        f"{folder} holds {len(images)} images of {split} and {len(classes)} labels; give one label "
+        "per image",
     )
     return _labelled_digits(images, classes.astype(np.int64), data, split)
 
@@ -86,7 +87,7 @@ def load_digits(data: VideoDataConfig, split: SplitName) -> LabelledFootage:
 def _labelled_digits(
     images: np.ndarray, classes: np.ndarray, data: VideoDataConfig, split: SplitName
 ) -> LabelledFootage:
-    """Keep only the normal digits for training; all digits, with labels, for testing."""
+    """Return the normal digits for training, or all digits for testing, with labels."""
     normal = np.isin(classes, data.normal)
     if split == "train":
         images, classes, normal = images[normal], classes[normal], normal[normal]

@@ -1,4 +1,4 @@
-"""Finds all images under a folder. Names of folders and files say what an image is.
+"""Finds all images under a folder. The names of its folders tell the kind and split of an image.
 
 `mask_finding` decides which images are masks.
 """
@@ -48,7 +48,7 @@ class ImageFile:
     kind: ImageKind  # `unnamed` if no folder name says the kind
     split: Split | None  # None if no folder name says the split
     masks: tuple[Path, ...] = ()  # files with the masks of its defects, which are united
-    named: bool = True  # True if a folder says the kind; else the mask of the image decides
+    named: bool = True  # True if a folder says the kind; False: the masks of the image decide
     page: int = 0  # index of the image in a file with several
 
 
@@ -67,7 +67,8 @@ def scan(root: Path) -> Images:
         root: The folder, or one image.
 
     Raises:
-        DmadError: There is no image, or masks cannot be told apart from images.
+        DmadError: There is no image, no image may be used, or it is not clear which images are
+            masks.
     """
     files = [root] if root.is_file() else list(visible_files(root))
     paths = [path for path in files if is_image(path) and path.exists()]
@@ -94,7 +95,7 @@ def scan(root: Path) -> Images:
 
 
 def with_pages(files: Sequence[ImageFile]) -> list[ImageFile]:
-    """Replace each file that holds several images by these images, one for each page."""
+    """Replace each file that contains several images by one `ImageFile` for each of them."""
     found: list[ImageFile] = []
     for file in files:
         pages = [0] if file.kind == "mask" else page_indices(file.path)
@@ -107,7 +108,7 @@ def with_pages(files: Sequence[ImageFile]) -> list[ImageFile]:
 
 
 def _files_of_labelme(files: Sequence[Path], images: Sequence[Path]) -> list[Path]:
-    """The files of labelme beside images of the same name."""
+    """The files of the program labelme that are beside images of the same name."""
     stems = {path.with_suffix("") for path in images}
     beside = [
         path for path in files if path.suffix.lower() == ".json" and path.with_suffix("") in stems
@@ -118,7 +119,7 @@ def _files_of_labelme(files: Sequence[Path], images: Sequence[Path]) -> list[Pat
 def visible_files(root: Path) -> Iterator[Path]:
     """Every file under a folder, except hidden files and the images that `dmad predict` wrote.
 
-    Links to folders are followed, unless the folder is visited anyway.
+    A link to a folder is followed if the folder is outside `root` and was not visited before.
     """
     home = root.resolve()
     seen: set[Path] = set()

@@ -20,7 +20,7 @@ from dmad.data.reading.image_files import image_size
 from dmad.errors import DmadError
 from dmad.files import first_names
 
-Key = tuple[str, ...]  # folders and name of an image in lower case, without those that say nothing
+Key = tuple[str, ...]  # folders and name of an image in lower case, without folders like `images`
 
 LISTED = 3  # names in a note
 
@@ -54,13 +54,13 @@ def with_masks(files: Sequence[ImageFile]) -> Images:
     notes = []
     if guessed:
         notes.append(
-            f"{len(guessed)} images without a mask are taken as good, because others in their "
-            f"folders have one: {first_names(guessed)}"
+            f"{len(guessed)} images without a mask are taken as good, because other images in "
+            f"their folders have masks: {first_names(guessed)}"
         )
     if changed:
         notes.append(
-            f"{len(changed)} images are in folders of good ones, but their masks mark defects: "
-            f"taken as abnormal: {first_names(changed)}"
+            f"{len(changed)} images are in folders of good images, but their masks mark defects, "
+            f"so they are taken as abnormal: {first_names(changed)}"
         )
     return Images(tuple(found), tuple(notes))
 
@@ -106,9 +106,9 @@ def _is_marked(file: ImageFile) -> bool:
 def _match(images: Sequence[ImageFile], masks: Sequence[ImageFile]) -> dict[str, list[Path]]:
     """The masks of each image; the keys are names of images.
 
-    First, the image of a mask is searched beside it, by its name. Then it is searched in folders
-    for abnormal images, and then in all others. A mask that fits several abnormal
-    images is not used.
+    The image of a mask is first searched in the folder of the mask, by its name. Then it is
+    searched in folders for abnormal images, and then in all other folders. A mask that fits several
+    abnormal images is not used.
     """
     found: dict[str, list[Path]] = defaultdict(list)
     left = []
@@ -140,9 +140,10 @@ class _Index:
     """Images by their folders and names.
 
     A mask belongs to the image with the same folders and name. Folders such as `images`, `test` and
-    `ground_truth` do not count. If its folder has the name of an image, it belongs to that image.
-    If no image fits, only the last folders and the name are compared, and then only the name, with
-    images in as many folders or more. A mask never belongs to an image of another split.
+    `ground_truth` do not count. If the folder of a mask has the name of an image, the mask belongs
+    to that image. If no image fits, only the last folders and the name are compared. If still no
+    image fits, only the name is compared, with images that are in at least as many folders as the
+    mask. A mask never belongs to an image of another split.
     """
 
     def __init__(self, images: Sequence[ImageFile]) -> None:
@@ -159,7 +160,7 @@ class _Index:
         return any((name,) in self.ends for name in _names(mask.path))
 
     def image_of(self, mask: ImageFile) -> ImageFile | None:
-        """The only image that fits a mask; None if there is none, or several."""
+        """The only image that fits a mask; None if no image or several images fit."""
         names = _names(mask.path)
         same_name = [file for name in names for file in self.ends.get((name,), ())]
         keys = [_key(mask.name, name) for name in names]
@@ -186,7 +187,14 @@ def _names(mask: Path) -> list[str]:
 
 
 def _key(name: str, stem: str) -> Key:
-    """The folders of a file that say which image it is, and the name of the image."""
+    """The folders of a file and the name of its image, in lower case.
+
+    Folders such as `images`, `test` and `ground_truth` are left out.
+
+    Args:
+        name: The path of the file below the root.
+        stem: The name of the image.
+    """
     folders = [part.lower() for part in Path(name).parts[:-1]]
     telling = [
         folder

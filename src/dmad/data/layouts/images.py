@@ -43,7 +43,7 @@ def load_images(data: DataConfig, split: Split) -> LabelledFootage:
     footage = replace(footage, skipped=tuple(notes))
 
     def masks(name: str) -> np.ndarray:
-        """One mask (1, H, W), or none (0, H, W) if an abnormal image has no mask."""
+        """Return one mask (1, H, W), or no mask (0, H, W) if an abnormal image has none."""
         file, canvas = files[name], data.canvas
         if file.kind != "abnormal":
             return np.zeros((1, canvas, canvas), bool)
@@ -63,7 +63,10 @@ def load_images(data: DataConfig, split: Split) -> LabelledFootage:
 
 
 def _training_files(data: DataConfig, root: Path) -> tuple[ImageFile, ...]:
-    """The training images; none if there are none, or if they are not needed."""
+    """The training images, for the range of their pixel values.
+
+    Empty if there are no such images, or if the settings already state the range.
+    """
     if data.white:
         return ()
     try:
@@ -73,7 +76,10 @@ def _training_files(data: DataConfig, root: Path) -> tuple[ImageFile, ...]:
 
 
 def load_held_out(data: DataConfig) -> LabelledFootage | None:
-    """Decode the good images of a folder named validation; None if there are none."""
+    """Decode the good images of a folder named validation.
+
+    None: there are no such images, or the settings hold out no images.
+    """
     root = required_root(data)
     category = _category_folder(data, root)
     files = resolve(scan(category), category).files
@@ -82,14 +88,20 @@ def load_held_out(data: DataConfig) -> LabelledFootage | None:
 
 
 def categories(root: Path) -> list[str]:
-    """Sorted names of the categories: folders with `train`, as in MVTec AD, or folders of VisA."""
+    """Sorted names of the categories in a folder.
+
+    A category is a folder that contains a folder `train`, as in MVTec AD, or `Data/Images`, as in
+    VisA.
+    """
     folders = [path for path in root.iterdir() if path.is_dir()] if root.is_dir() else []
     inside = (Path("train"), VISA_IMAGES)
     return sorted(path.name for path in folders if any((path / one).is_dir() for one in inside))
 
 
 def chosen_categories(data: DataConfig, root: Path) -> list[str]:
-    """The categories named by `data.categories`, or all; empty if `root` is a category itself.
+    """The categories that `data.categories` names, or all categories if it names none.
+
+    Empty if `root` itself is the category.
 
     Raises:
         DmadError: A named category does not exist.
@@ -149,8 +161,9 @@ def _category_folder(data: DataConfig, root: Path) -> Path:
         known = categories(root)
         require(
             len(known) < 2,
-            f"{root} holds the categories {', '.join(known)}, and a model is trained on one: give "
-            "the folder of one as --data.root, or train on all with the recipe mvtec",
+            f"{root} holds the categories {', '.join(known)}, and a model is trained on one "
+            "category: give the folder of one category as --data.root, or train on all categories "
+            "with the recipe mvtec",
         )
         return root
     names = chosen_categories(data, root)
@@ -158,8 +171,8 @@ def _category_folder(data: DataConfig, root: Path) -> Path:
         return root
     require(
         len(names) == 1,
-        f"{root} holds {len(names)} categories and a model is trained on one; name one, such as "
-        f"--data.categories {names[0]}",
+        f"{root} holds {len(names)} categories and a model is trained on one category; name it, "
+        f"such as --data.categories {names[0]}",
     )
     return root / names[0]
 
@@ -187,7 +200,9 @@ def good_images(files: Sequence[ImageFile]) -> list[ImageFile]:
 
 
 def normal_images(files: Sequence[ImageFile], root: Path) -> list[ImageFile]:
-    """The images to train on: the good images of `train`, or all that are not kept for testing.
+    """The images to train on: the good images of `train`.
+
+    If there are none, these are all good images that are not kept for testing.
 
     Raises:
         DmadError: There are fewer than two good images.
@@ -217,7 +232,7 @@ def tested_images(files: Sequence[ImageFile], root: Path) -> list[ImageFile]:
     tested = normal + (of_test or abnormal)
     require(
         bool(tested),
-        f"{root} holds no images to test on; expected a folder test, or one named abnormal",
+        f"{root} holds no images to test on; expected a folder named test or abnormal",
     )
     return tested
 

@@ -2,14 +2,14 @@
 
 A file may be a mask if
 
-- one of its folders is named for masks, such as `ground_truth`;
+- one of its folders has a name for masks, such as `ground_truth`;
 - or its name is the name of an image in the same folder with an ending, such as `7_GT` or
   `7_label` beside `7`, or with a beginning, such as `mask_7`;
 - or it has the name of an image in the same folder, but is of another format.
 
-If the folder or ending contains the words mask, gt or ground truth, the file is a mask. In all
-other cases the pixels decide: a mask has only a few different values. If some of the files with the
-same ending look like masks and others do not, nothing is guessed: the data set is refused.
+If the folder, ending or beginning contains one of the words mask, gt and ground truth, the file is
+a mask. In all other cases the pixels decide: a mask has only a few different values. If some of the
+files with the same ending look like masks and others do not, the data set is refused.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import numpy as np
 from dmad.data.reading.image_files import open_image, stored_values
 from dmad.errors import DmadError
 
-WORDS = "masks?|gt|ground[-_. ]?truths?"  # of names that are masks for certain
+WORDS = "masks?|gt|ground[-_. ]?truths?"  # files and folders with these words are always masks
 NUMBER = r"(?:[-_. ]?\d+)?"  # such as the 2 of 7_mask_2
 OF_WHAT = "defects?|anomal(?:y|ies)|binary|pixel|images?|train|test|labels?"
 MASK_FOLDER = re.compile(rf"(?:(?:{OF_WHAT})[-_. ])?(?:{WORDS}){NUMBER}", re.IGNORECASE)
@@ -36,8 +36,8 @@ MAYBE_BEGINNING = re.compile(rf"(?:{MAYBE})[-_. ](.+)", re.IGNORECASE)
 FEW_VALUES = 8  # a mask has at most this many different values
 MAIN_VALUES = 0.98  # or its two most common values cover this share of it
 JPEG_NOISE = 0.1  # share of the largest value by which JPEG changes the values of a mask
-EXAMINED = 24  # files of a group that are looked at
-PIXELS = 250_000  # of a file that are looked at
+EXAMINED = 24  # at most this many files of a group are examined
+PIXELS = 250_000  # about this many pixels of a large file are examined
 
 
 def find_masks(paths: Sequence[Path], root: Path) -> set[Path]:
@@ -48,13 +48,14 @@ def find_masks(paths: Sequence[Path], root: Path) -> set[Path]:
         root: The folder. Its own name and the names of the folders above it do not count.
 
     Raises:
-        DmadError: In a group of files, some look like masks and others like photographs.
+        DmadError: Of files in folders of the same name, or of files with the same ending, some look
+            like masks and others like photographs.
     """
     beside: dict[Path, dict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
     for path in paths:
         beside[path.parent][path.stem.lower()].append(path)
     masks: set[Path] = set()
-    groups: dict[str, list[Path]] = defaultdict(list)  # to be decided by what they show
+    groups: dict[str, list[Path]] = defaultdict(list)  # files whose pixels decide
     for path in paths:
         folders = path.relative_to(root).parts[:-1]
         names = beside[path.parent]
@@ -95,7 +96,8 @@ def _named_as_mask(path: Path, names: dict[str, list[Path]]) -> bool:
 def _ending(path: Path, names: dict[str, list[Path]]) -> str:
     """The part of a name that is not the name of a file beside it: `_label` of `7_label`.
 
-    Digits are written as #, so that `7_1` and `7_2` have the same ending. Empty if there is none.
+    Digits are written as #, so that `7_1` and `7_2` have the same ending. The result is empty if
+    the name does not contain the name of a file beside it.
     """
     stem = path.stem.lower()
     name = name_beside(stem, names)
@@ -105,8 +107,8 @@ def _ending(path: Path, names: dict[str, list[Path]]) -> str:
 def name_beside(stem: str, names: Container[str]) -> str:
     """Return the one of `names` that `stem` begins or ends with: `7` for `7_label` or `label_7`.
 
-    If the stem begins with several, the longest is returned. If it begins or ends with none, the
-    result is empty.
+    If the stem begins with several names, the longest is returned. If it begins or ends with no
+    name, the result is empty.
     """
     beginning = MAYBE_BEGINNING.fullmatch(stem)
     if beginning and beginning[1] in names:
@@ -157,14 +159,17 @@ def _are_masks(files: Sequence[Path], title: str) -> bool:
     if likely and others:
         raise DmadError(
             f"{len(files)} files {title} may be masks or photographs: {likely[0]} looks like a "
-            f"mask, {others[0]} does not; put masks into a folder named ground_truth, and all "
-            "photographs under names of their own"
+            f"mask, {others[0]} does not; put masks into a folder named ground_truth, and move or "
+            "rename the photographs"
         )
     return bool(looks) and not others
 
 
 def looks_like_mask(path: Path) -> bool | None:
-    """True if an image has only a few values, like a mask; None if all its pixels are equal."""
+    """True if an image has only a few different values, as a mask has.
+
+    None: all its pixels are equal, or it cannot be read.
+    """
     try:
         with open_image(path) as image:
             lossy = image.format in ("JPEG", "MPO")

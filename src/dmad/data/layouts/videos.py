@@ -116,7 +116,7 @@ def _in_pieces(found: Split, data: DataConfig) -> Split:
     require(
         not found.label_name,
         "data.hours works only for footage without labels; give normal clips in a folder named "
-        "train, or leave it out",
+        "train, or leave data.hours out",
     )
     return unlabelled(spread_pieces(found.sources, data.hours, data.fps))
 
@@ -124,7 +124,7 @@ def _in_pieces(found: Split, data: DataConfig) -> Split:
 def splits_share_clips(data: DataConfig) -> bool:
     """True if the training and test splits are the same clips.
 
-    Then the model was trained on the test clips without labelled anomalies.
+    Then the test clips without labelled anomalies are also the clips that a model is trained on.
     """
     if data.layout != "video":
         return False
@@ -170,7 +170,7 @@ def _no_clips(layout: str, root: Path, split: str) -> str:
 
 
 def _find_ped2(root: Path, split: SplitName) -> Split:
-    """`Train/Train001/*.tif` and `Test/Test001/*.tif` with masks in `Test/Test001_gt`."""
+    """Find `Train/Train001/*.tif`, and `Test/Test001/*.tif` with masks in `Test/Test001_gt`."""
     parts = ("Train", "Test")
     bases = [path for path in (root, root / "UCSDped2") if _holds_one(path, parts)]
     if not bases:
@@ -184,7 +184,10 @@ def _find_ped2(root: Path, split: SplitName) -> Split:
 
 
 def _find_avenue(root: Path, split: SplitName) -> Split:
-    """`training_videos/01.avi`, and masks in `testing_label_mask/1_label.mat`."""
+    """Find `training_videos/01.avi`, and `testing_videos/01.avi` with its masks.
+
+    The masks are in `testing_label_mask/1_label.mat`.
+    """
     bases = [root, root / "Avenue Dataset", root / "avenue"]
     bases = [path for path in bases if _holds_one(path, ("training_videos", "testing_videos"))]
     if not bases:
@@ -207,7 +210,7 @@ def _find_avenue(root: Path, split: SplitName) -> Split:
 
 
 def _find_frame_folders(layout: str, root: Path, split: SplitName) -> Split:
-    """`training/frames/NAME/*.jpg` or `training/videos/NAME.avi`, and the same in `testing`."""
+    """Find `training/frames/NAME/*.jpg` or `training/videos/NAME.avi`, or those in `testing`."""
     folder = root / f"{split}ing"
     clips = _clips(folder / "videos") or _clips(folder / "frames")
     if layout == "shanghaitech":  # clips are named VIEW_NUMBER
@@ -224,7 +227,7 @@ def _find_frame_folders(layout: str, root: Path, split: SplitName) -> Split:
 
 
 def _holds_one(folder: Path, names: Sequence[str]) -> bool:
-    """True if a folder holds one of these folders. The test part alone is enough to evaluate."""
+    """True if a folder contains at least one of the named folders, for training or for testing."""
     return any((folder / name).is_dir() for name in names)
 
 
@@ -238,9 +241,9 @@ def first_existing(*paths: Path) -> Path | None:
 
 
 def _find_own_videos(root: Path, split: SplitName) -> Split:
-    """Videos and folders of frames, in folders named `train` and `test`.
+    """Find videos and folders of frames, in folders named `train` and `test`.
 
-    Without such folders, both splits are the same clips, with their labels.
+    Without such folders, both splits are the same clips: all clips, with their labels.
     """
     if root.is_file():
         clips = [ClipSource(root.stem, root)] if is_clip(root) else []
@@ -281,9 +284,9 @@ def _inner_folder(root: Path, names: Sequence[str]) -> Path | None:
 
 
 def _clips_of_views(folder: Path) -> list[ClipSource]:
-    """The clips in a folder and below it. The inner folders are views, except dates and hours.
+    """The clips in a folder and its inner folders. Inner folders are views, except dates and hours.
 
-    If the folder itself is a clip, only this clip.
+    If the folder itself is a clip, the result is only this clip.
     """
     if holds_frames(folder):
         return [ClipSource(folder.name, folder)]
@@ -304,7 +307,10 @@ def _clips(*folders: Path) -> list[ClipSource]:
 
 
 def _clip_names(paths: Sequence[Path], folders: Sequence[Sequence[str]]) -> list[str]:
-    """The folders and the name of each clip, with its ending if only the endings differ."""
+    """A name for each clip: its folders and its file name.
+
+    The name contains the ending of the file only if two names differ in nothing else.
+    """
     names = ["/".join((*inside, _stem(path))) for path, inside in zip(paths, folders, strict=True)]
     counts = Counter(names)
     return [

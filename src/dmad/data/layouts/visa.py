@@ -19,7 +19,7 @@ def with_published_split(files: Sequence[ImageFile], root: Path) -> list[ImageFi
 
     Args:
         files: The images of a category.
-        root: The folder of the category. Without the table beside it, nothing is changed.
+        root: The folder of the category. If the table is not beside it, nothing is changed.
 
     Raises:
         DmadError: The table is damaged.

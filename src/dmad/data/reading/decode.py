@@ -32,7 +32,8 @@ def probe(path: Path, fps: float = 0.0) -> tuple[float, int]:
 
     Args:
         path: Video file, folder of frame images, or image.
-        fps: Frame rate to return for a recording without timestamps. 0: the rate that it states.
+        fps: Frame rate to return for a recording without timestamps. 0: return the rate that the
+            recording states.
     """
     if path.is_dir():
         return fps, len(image_files(path))
@@ -71,19 +72,19 @@ def decode(
 ) -> Iterator[Frame]:
     """Decode a video, a folder of frame images or a single image, one frame at a time.
 
-    An unreadable image is replaced by the image before it, so that later frames keep their
-    indices. At the start it is replaced by the first readable image. A damaged frame of a video is
-    replaced in the same way if timestamps show its place. A video that is cut off ends at its last
-    readable frame.
+    An unreadable image of a folder is replaced by the image before it, so that later frames keep
+    their indices. If there is no readable image before it, it is replaced by the first readable
+    image. A damaged frame of a video is replaced in the same way if timestamps show its place. A
+    video that is cut off ends at its last readable frame.
 
     Args:
         path: Video file, folder of frame images, or image.
         frame_format: Size and colours of the frames.
         report: Called with one line for each damaged frame or file.
-        report_shift: Called if frames of a video may be missing at unknown places.
+        report_shift: Called if frames of a video may be missing and it is not known where.
         files: For a folder: the images to decode. By default, all.
-        start: For a folder: index of the first image to decode. The range of pixel values still
-            comes from all images.
+        start: For a folder: index of the first image to decode. The range of pixel values is still
+            computed from all images.
 
     Returns:
         Frames (size, size, channels), 0 to 255.
@@ -108,7 +109,10 @@ def decode(
 
 
 def _range_of_frames(files: Sequence[Path], megapixels: float) -> ValueRange | None:
-    """One range of pixel values for all frames of a folder; None if those sampled have 8 bits."""
+    """One range of pixel values for all frames of a folder; None if their values have 8 bits.
+
+    The range is computed from `SAMPLED_FRAMES` frames.
+    """
     found = []
     for index in np.unique(np.linspace(0, len(files) - 1, SAMPLED_FRAMES).astype(int)):
         with (

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from dmad.config import DataConfig
 from dmad.data.reading.pixel_values import ValueRange
 
-MEGAPIXELS = DataConfig.megapixels  # usual largest image
+MEGAPIXELS = DataConfig.megapixels  # largest number of pixels of an image by default, in millions
 
 Frame = NDArray[np.uint8]  # (H, W, C), 0 to 255
 Frames = NDArray[np.uint8]  # (N, H, W, C), 0 to 255

@@ -18,7 +18,7 @@ from dmad.data.reading.video_header import (
 )
 
 CHUNK_HEADER = 8  # bytes of an AVI chunk before its content
-MOST_BETWEEN = 100  # bytes between two packets of an MKV file that describe the second one
+MOST_BETWEEN = 100  # bytes; in an intact MKV file, two packets are not farther apart
 LONGEST_DAMAGE = 10.0  # seconds; a longer gap is a pause of the camera
 
 
@@ -29,8 +29,8 @@ class FramePlaces:
     missing. In other videos, frames are missing only after damage. Their number is found in two
     ways: from the timestamps of all packets, and from the frame rate. A way is used only if it gave
     the right index for all frames before the first damage. Some files (MKV, TS) do not state their
-    number of packets. There the timestamps alone are not enough, because damaged packets may be
-    lost.
+    number of packets. For these files, the timestamps alone are not enough, because damaged packets
+    may be lost.
 
     Args:
         container: The opened video.
@@ -42,29 +42,29 @@ class FramePlaces:
         self, container: av.container.InputContainer, stream: av.VideoStream, header: VideoHeader
     ) -> None:
         self.damage: list[str] = []  # a reason for each damaged packet or frame
-        self.count = 0  # frames so far, with the missing ones
-        self.packets = 0  # packets so far, with those that are not shown
+        self.count = 0  # number of frames so far; missing frames count too
+        self.packets = 0  # number of packets so far; packets without a shown frame count too
         self._stream = stream
         self._is_grid, self._is_timed = is_grid(container), is_timed(container)
         self._raw = None if self._is_timed else RawPackets(stream.codec_context.name)
-        self._lists_packets = stream.frames > 0  # in its header
-        self._longest = LONGEST_DAMAGE * header.fps  # frames
+        self._lists_packets = stream.frames > 0  # True if the header states the number of packets
+        self._longest = LONGEST_DAMAGE * header.fps  # the same in frames
         self._start: int | None = None  # time of frame 0
         self._last = 0  # time of the last frame
         self._last_dts = -(2**63)  # time of decoding of the last packet
         self._start_of_video: int | None = None  # time of the first packet that can be shown
-        self._may_begin_in_between = container.format.name == "mpegts"  # between two keyframes
+        self._may_begin_between_keyframes = container.format.name == "mpegts"
         self._entry = 0  # index entry of the last packet of an AVI file
         self._block = -1  # position of the last packet in the file
         self._read_until = 0  # position in the file after the last packet
         self._waiting: list[int] = []  # times of packets whose frame is not decoded yet; a heap
-        self._joined: deque[list[int]] = deque()  # the same for recordings that were joined to it
-        self._passed = 0  # packets up to the last frame
+        self._joined: deque[list[int]] = deque()  # the same for each later recording in the file
+        self._passed = 0  # number of packets up to the last frame
         self._frames_per_tick = header.fps * float(stream.time_base or 0)
         self._use_packets = self._is_timed and not self._is_grid
         self._use_rate = self._is_timed and not self._is_grid and header.is_regular
-        self._intact_after_damage = 0  # packets; none if the end of the video is cut off
-        self._lost_place = False
+        self._intact_after_damage = 0  # number of packets; 0 if the video is only cut off
+        self._lost_place = False  # True if the number of missing frames is not known somewhere
 
     def add_packet(self, packet: av.Packet[av.VideoStream]) -> None:
         """Add the next packet, before it is decoded."""
@@ -73,11 +73,11 @@ class FramePlaces:
         if self._is_grid:
             self._correct_place(packet)
         time = packet_time(packet)
-        if not self.packets and (packet.is_keyframe or not self._may_begin_in_between):
+        if not self.packets and (packet.is_keyframe or not self._may_begin_between_keyframes):
             self._start_of_video = time
         self.packets += 1
         if packet.dts is not None:
-            if packet.dts < self._last_dts:  # times step back: here another recording begins
+            if packet.dts < self._last_dts:  # times step back: another recording begins
                 self._joined.append([])
             self._last_dts = packet.dts
         is_damaged = packet.is_corrupt or (self._raw and self._raw.is_damaged(bytes(packet)))
@@ -95,7 +95,7 @@ class FramePlaces:
         """
         if packet.pos is None or not packet.size:
             return
-        if packet.pos == self._block:  # one of several frames of sound in a block
+        if packet.pos == self._block:  # a block may contain several packets of sound
             self._read_until += packet.size
             return
         if 0 < self._read_until < packet.pos - MOST_BETWEEN:
@@ -103,7 +103,10 @@ class FramePlaces:
         self._block, self._read_until = packet.pos, packet.pos + packet.size
 
     def _correct_place(self, packet: av.Packet[av.VideoStream]) -> None:
-        """Correct the time of a chunk of an AVI file, which FFmpeg counts, by the file's index."""
+        """Set the time of a chunk of an AVI file to the time in the file's index.
+
+        FFmpeg only counts the chunks, so its times are wrong after lost chunks.
+        """
         index, position = self._stream.index_entries, packet.pos
         if position is None:
             return
@@ -149,7 +152,7 @@ class FramePlaces:
 
     @property
     def are_unknown(self) -> bool:
-        """True if frames may be missing, and it is not known where."""
+        """True if frames may be missing and it is not known where."""
         if not self.damage or not self._intact_after_damage:
             return False
         if self._is_grid:
@@ -163,17 +166,20 @@ class FramePlaces:
             frame.pts = self._last + 1 if frame.dts is None else frame.dts
 
     def _set_start(self, time: int) -> None:
-        """Set the time of frame 0: the first packet if it is damaged, else the first frame."""
+        """Set the time of frame 0 when the first frame is decoded.
+
+        It is the time of the first packet if there is damage before, else the time of the frame.
+        """
         self._start = time
         if self.damage and self._is_grid and len(self._stream.index_entries):
             self._start = self._stream.index_entries[0].timestamp
         if self.damage and self._start_of_video is not None and self._use_packets:
             self._start = self._start_of_video
         while self._waiting and self._waiting[0] < self._start:
-            heappop(self._waiting)  # it needs a keyframe before the start of the video
+            heappop(self._waiting)  # its frame cannot be decoded: the keyframe before is missing
 
     def _start_again(self, time: int) -> None:
-        """Continue after the last frame: here another recording was joined."""
+        """Continue to count after the last frame, because another recording begins at this time."""
         if self._frames_per_tick:
             self._start = time - round(self.count / self._frames_per_tick)
         self._waiting, self._passed = self._joined.popleft(), self.count

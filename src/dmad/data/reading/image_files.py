@@ -20,7 +20,7 @@ SMALLEST = 8  # pixels; images with a shorter side are refused
 # Pillow also knows formats that are no photographs, such as PostScript, for which it starts another
 # program.
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP", "GIF", "PPM", "JPEG2000")
-ORIENTATION = 0x0112  # the EXIF tag
+ORIENTATION = 0x0112  # the EXIF tag that says how to turn an image
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -34,10 +34,11 @@ ON_THE_SIDE = (5, 6, 7, 8)  # values of the tag that swap width and height
 WIDTH, HEIGHT, BITS, PHOTOMETRIC, SAMPLE_FORMAT, SUBFILE = 256, 257, 258, 262, 339, 254  # of TIFF
 WHITE_IS_ZERO, SIGNED = 0, 2  # values of the tags `PHOTOMETRIC` and `SAMPLE_FORMAT`
 NOT_A_PART = 0b101  # bits of the tag `SUBFILE`: a smaller copy, or a transparency mask
-DEEP_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")  # of Pillow: one value of over 8 bits
-GREY_WITH_ALPHA = "LA;16B"  # Pillow's name for such a PNG file; it reads RGBA
+# Pillow's modes of images with one value per pixel and more than 8 bits
+DEEP_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")
+GREY_WITH_ALPHA = "LA;16B"  # stored layout of a PNG file that Pillow opens as RGBA of 8 bits
 SWAPPED = {"I;16BS", "I;32BS", "F;32BF"}  # Pillow's names of big-endian numbers
-COLOUR_MODES = ("RGB", "RGBA", "RGBX")  # of Pillow: it keeps the high byte of 16-bit colours
+COLOUR_MODES = ("RGB", "RGBA", "RGBX")  # of 16-bit colours, Pillow keeps only the high byte
 STRIP = 4_000_000  # pixels that are converted at a time
 SAMPLED = 250_000  # pixels that are enough to learn the range of an image
 
@@ -93,7 +94,7 @@ def image_size(path: Path, page: int = 0) -> tuple[int, int]:
 
 
 def upright_size(image: Image.Image) -> tuple[int, int]:
-    """Width and height of an opened image, not decoded yet, after it is turned upright."""
+    """Width and height of an image after it is turned upright. The image is not decoded yet."""
     tags = _tags(image)
     width, height = image.size
     if WIDTH in tags:  # Pillow may have swapped the sides already
@@ -125,7 +126,10 @@ def page_indices(path: Path) -> list[int]:
 
 
 def value_bits(image: Image.Image) -> str:
-    """How an opened image stores its values, not decoded yet: `8`, `16`, `32` or `float` bits."""
+    """The bits of an image's values: "8", "16", "32", or "float" for floating-point numbers.
+
+    The image is opened, but not decoded yet.
+    """
     if image.mode == "F":
         return "float"
     if image.mode == "I" and _tags(image).get(BITS, (16,))[0] > 16:
@@ -153,7 +157,7 @@ def upright(image: Image.Image, mode: str, values: ValueRange | None = None) -> 
 
 
 def _upright(image: Image.Image, values: ValueRange | None) -> Image.Image:
-    """As `upright`, but a grey image stays grey."""
+    """Do the same as `upright`, but leave out the conversion to a mode of Pillow."""
     require(image.mode != "LAB", "its colours are LAB; save it as RGB")
     turned = _turned(_in_eight_bits(image, values), image)
     if turned.has_transparency_data:
@@ -249,7 +253,7 @@ def turn(array: np.ndarray, image: Image.Image) -> np.ndarray:
 
 
 def _turned(pixels: Image.Image, image: Image.Image) -> Image.Image:
-    """Turn pixels upright by the EXIF data of their image. Pillow has turned a TIFF file itself."""
+    """Turn pixels upright by the EXIF data of their image. Pillow itself turns a TIFF file."""
     image.load()
     method = TURNS.get(image.getexif().get(ORIENTATION, 1))
     return pixels if method is None else pixels.transpose(method)
@@ -261,13 +265,13 @@ def _tags(image: Image.Image) -> Any:
 
 
 def _raw_modes(image: Image.Image) -> set[str]:
-    """Pillow's names for the layout of the stored bytes. Empty when the image is decoded."""
+    """Pillow's names for the layout of the stored bytes. Empty after the image is decoded."""
     arguments = [tile[3] for tile in getattr(image, "tile", [])]
     return {one if isinstance(one, str) else str(one[0]) for one in arguments if one}
 
 
 def _is_deep(image: Image.Image) -> bool:
-    """True if an image has values of more than 8 bits, or signed ones.
+    """True if an image has values of more than 8 bits, or signed values.
 
     Raises:
         DmadError: Pillow would read the pixels wrongly.
@@ -288,7 +292,7 @@ def _is_deep(image: Image.Image) -> bool:
 
 
 def _in_eight_bits(image: Image.Image, values: ValueRange | None) -> Image.Image:
-    """The pixels in 8 bits. An image that has 8 bits is returned as it is."""
+    """Convert the pixels to 8 bits. An image that has 8 bits is returned unchanged."""
     if not _is_deep(image):
         return image
     strips: Iterable[np.ndarray] = _strips(image)
@@ -320,7 +324,7 @@ def _strips(image: Image.Image) -> Iterator[np.ndarray]:
     tags = _tags(image)
     grey = _raw_modes(image) == {GREY_WITH_ALPHA}
     low = None
-    if grey:  # its four bytes: high, low, and two of the alpha
+    if grey:  # the four bytes of a pixel: high and low byte of the grey value, two of the alpha
         _set_raw_mode(image, "RGBA")
     elif image.mode in COLOUR_MODES:  # Pillow gives the high bytes
         assert isinstance(image, ImageFile.ImageFile)
@@ -346,9 +350,10 @@ def _strips(image: Image.Image) -> Iterator[np.ndarray]:
 
 
 def _mend_byte_order(image: Image.Image) -> None:
-    """Read a compressed TIFF file of signed or floating-point numbers in the order of this machine.
+    """Make Pillow read a compressed TIFF file of signed or floating-point numbers rightly.
 
-    Its decoder has already turned the bytes around, and Pillow 13 would turn them back.
+    The decoder of the file already puts the bytes into the order of this machine, and Pillow 13
+    would swap them again.
     """
     codecs = {tile[0] for tile in getattr(image, "tile", [])}
     for raw in _raw_modes(image) & SWAPPED:
@@ -370,7 +375,10 @@ def _is_big_endian(raw: str) -> bool:
 
 
 def _with_sign(values: np.ndarray, tags: Any) -> np.ndarray:
-    """Values as the tags of a TIFF file say: Pillow reads 8 bits unsigned and 32 bits signed."""
+    """Return values with the sign that the tags of a TIFF file state.
+
+    Pillow always reads values of 8 bits as unsigned, and values of 32 bits as signed.
+    """
     signed = set(tags.get(SAMPLE_FORMAT, ())) == {SIGNED}
     if values.dtype == np.uint8 and signed:
         return values.view(np.int8)
@@ -380,7 +388,10 @@ def _with_sign(values: np.ndarray, tags: Any) -> np.ndarray:
 
 
 def _on_black(image: Image.Image) -> Image.Image:
-    """An image with transparency, on black; opaque if all its pixels are transparent."""
+    """Put an image with transparency on black.
+
+    If all pixels are transparent, the transparency is removed instead.
+    """
     colours = image.convert("RGBA")
     if colours.getchannel("A").getextrema() == (0, 0):
         return colours.convert("RGB")

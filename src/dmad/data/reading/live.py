@@ -26,7 +26,7 @@ from dmad.errors import one_line
 FIRST_PAUSE = 0.25  # seconds until the second attempt to connect; doubled after each failure
 LONGEST_PAUSE = 2.0  # longest time between two attempts, in seconds
 TIMEOUT = 5.0  # seconds; a source is lost if it gives no answer or frame for this time
-UNDECODED = 20.0  # seconds without a decoded frame after which the source is opened again
+UNDECODED = 20.0  # seconds; the source is opened again if no frame can be decoded for this time
 CONNECTING = "connecting"  # the outage of a source that has not answered yet
 STILL_RATE = 1.0  # single pictures per second that are read if no rate is given
 
@@ -48,7 +48,7 @@ class LiveSource(Source):
         url: URL or device that PyAV can open.
         frame_format: Size and colours of the frames.
         target_fps: Frames per second to give; 0 gives all frames.
-        wake: Set when there is a new frame, or the source is lost or has ended.
+        wake: An event that is set when there is a new frame, or the source is lost or has ended.
         options: Options of `av.open`, such as `format`.
     """
 
@@ -71,14 +71,15 @@ class LiveSource(Source):
         self._newest: _NewestFrame | None = None  # None if `next_frame` has returned it
         self._restarted = True  # True if there may be a gap before the next frame
         self._gives_pictures = False  # True for an address of single pictures
-        self._heard = 0.0  # when the source answered last, or was opened
+        self._heard = 0.0  # time in seconds when the source answered last, or was opened
         self._stopping, self._lock = threading.Event(), threading.Lock()
         self._thread = threading.Thread(target=self._read_until_stopped, daemon=True)
         self._thread.start()
 
     def next_frame(self) -> SourceFrame | None:
         """Return the newest frame; None if there is no new one."""
-        ended = not self._thread.is_alive()  # before the frame is taken, so that none is missed
+        # If the thread ends after this line, the next call returns its last frame.
+        ended = not self._thread.is_alive()
         with self._lock:
             newest, self._newest = self._newest, None
         if newest is None:
@@ -97,7 +98,7 @@ class LiveSource(Source):
         self._stopping.set()
 
     def close(self) -> None:
-        """Stop, and wait for the thread. This takes up to `TIMEOUT` if the camera is silent."""
+        """Stop, and wait for the thread. This takes some seconds if the camera is silent."""
         super().close()
         self._thread.join(TIMEOUT + 1)
 
@@ -129,7 +130,7 @@ class LiveSource(Source):
             self._stopping.wait(pause)
 
     def _reason(self, error: Exception) -> str:
-        """Why the source is lost. FFmpeg calls the silence of an RTSP camera invalid data."""
+        """Why the source is lost. FFmpeg reports invalid data if an RTSP camera is silent."""
         if time.monotonic() - self._heard >= 0.9 * TIMEOUT:
             return f"no answer for {TIMEOUT:g} seconds"
         return one_line(error)
@@ -160,7 +161,7 @@ class LiveSource(Source):
                     return True
                 self.add_frame(frame)
                 reached, count = frame.time or reached, count + 1
-            if is_http and count == 1:  # such as a picture that FFmpeg takes for Motion JPEG
+            if is_http and count == 1:  # FFmpeg may read a single picture as Motion JPEG
                 self._gives_pictures = True
                 return False
             self.outage = "the stream ended"
@@ -169,8 +170,8 @@ class LiveSource(Source):
     def _open(self) -> av.container.InputContainer:
         """Open the address.
 
-        FFmpeg takes a whole picture for damaged if its name ends in .jpg and its camera does not
-        state its length. With a ? after the name, FFmpeg looks at the content.
+        If a name ends in .jpg and the camera does not state the length of the picture, FFmpeg
+        reports an intact picture as damaged. With a ? after the name, FFmpeg ignores the name.
         """
         url = self.url
         if self._gives_pictures and "?" not in url:
@@ -188,7 +189,7 @@ class LiveSource(Source):
         A camera may send no whole picture for some seconds after the start of a connection.
 
         Raises:
-            av.FFmpegError: The connection is lost, or no frame was decoded for `UNDECODED`.
+            av.FFmpegError: The connection is lost, or no frame was decoded for `UNDECODED` seconds.
         """
         decoded = time.monotonic()  # time of the last frame
         for packet in without_empty(container.demux(stream)):
@@ -207,10 +208,13 @@ class LiveSource(Source):
                     self.wake.set()
 
     def _read_pictures(self) -> bool:
-        """Read an address of single pictures until it gives none for `TIMEOUT`.
+        """Read an address of single pictures until the source is stopped.
 
         Returns:
-            True if the source was stopped.
+            True: no frame follows.
+
+        Raises:
+            ValueError: The address gave no picture for `TIMEOUT` seconds.
         """
         self.clock.trusts_stream = False
         read, period = time.monotonic(), 1 / (self.target_fps or STILL_RATE)
@@ -232,7 +236,7 @@ class LiveSource(Source):
         return True
 
     def _wait_until_due(self, stream_time: float) -> None:
-        """Wait, so that a video file is played at its own speed, not as fast as it downloads."""
+        """Wait until a frame is due, so that a video file is not played faster than recorded."""
         self._check_clock()
         seconds = max(0.0, self.clock.seconds_until(stream_time))
         self._stopping.wait(min(seconds, 2 * shortest_gap(self.fps)))
@@ -269,6 +273,6 @@ class LiveSource(Source):
 
 
 def _is_picture(container: av.container.InputContainer) -> bool:
-    """True if FFmpeg reads a picture file."""
+    """True if a container is a picture file."""
     name = container.format.name
     return name == "image2" or name.endswith("_pipe")

@@ -42,13 +42,13 @@ def holds_images(folder: Path) -> bool:
 
 
 def holds_frames(folder: Path) -> bool:
-    """True if a folder is one clip: it contains images, and no clips beside `masks`."""
+    """True if a folder is one clip: it contains images, and no clips except a folder `masks`."""
     others = (path for path in folder.iterdir() if path.name != "masks")
     return holds_images(folder) and not any(is_clip(path) for path in others)
 
 
 def is_image(path: Path) -> bool:
-    """True if a path has the suffix of an image and is no pipe or device, and not hidden."""
+    """True if a path has the suffix of an image, and is not hidden and no pipe or device."""
     return _has_suffix(path, IMAGE_SUFFIXES)
 
 
@@ -60,7 +60,7 @@ def is_clip(path: Path) -> bool:
 
 
 def is_special(path: Path) -> bool:
-    """True for a named pipe, socket or device. Reading one may never end."""
+    """True for a named pipe, socket or device. Reading such a file may never end."""
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError):
@@ -74,10 +74,10 @@ def require_regular_file(path: Path) -> None:
 
 
 def shown(path: Path | str) -> str:
-    """The text of a path for messages. For an address, only the scheme is shown.
+    """Return the text of a path for messages. For an address, the text shows only the scheme.
 
-    The rest of an address may hold a password. A user may give an address by mistake where a path
-    is expected. `Path` keeps only one slash of `rtsp://`.
+    A user may give an address by mistake where a path is expected, and an address may contain a
+    password. The address may have one slash instead of two, because `Path` removes a slash.
     """
     address = re.match(r"([a-z][a-z0-9+.-]+):/|[^/]*:.*@", str(path), re.IGNORECASE)
     return f"{address[1] or ''}://..." if address else str(path)

@@ -9,17 +9,18 @@ from math import ceil, log2
 import numpy as np
 
 HIDDEN = 0.001  # share of pixels that may be outside the range: hot pixels and reflections
-MARGIN = 0.1  # free part of a range on both sides, as a share of the range
-MOST_HOT = 100  # pixels of a strip that may be hot; more are a reflection
+MARGIN = 0.1  # a range is wider than its values by this share on each side
+MOST_HOT = 100  # if more pixels of an array are too bright, they are a reflection and not hot
 SAMPLED = 1_000_000  # values that are enough to find a range
 
 
 @dataclass(frozen=True)
 class ValueRange:
-    """Values from `black` to below `white` are spread over the 256 grey levels of 8 bits.
+    """The pixel values that become black and white when an image is converted to 8 bits.
 
-    Values outside are black or white. With `black` 0 and `white` 4096, an image of 12 bits keeps
-    its highest 8 bits.
+    Values from `black` to below `white` are spread over the 256 grey levels. Lower values become
+    black, and higher values become white. With `black` 0 and `white` 4096, an image of 12 bits
+    keeps its highest 8 bits.
     """
 
     black: float
@@ -38,10 +39,10 @@ class ValueRange:
 
 
 def without_hot_pixels(values: np.ndarray, white: float) -> np.ndarray:
-    """Replace single pixels that are too bright by the median of their neighbours.
+    """Replace hot pixels by the median of their neighbours.
 
-    A pixel is hot if it has `white` or more and all its neighbours have less. Sensors have such
-    pixels. They would look like a white speck.
+    A hot pixel is a fault of the sensor: its value is `white` or more, and all its neighbours have
+    less. It would look like a white speck.
 
     Args:
         values: Grey values (H, W). Colours (H, W, 3) are returned as they are.
@@ -64,10 +65,10 @@ def without_hot_pixels(values: np.ndarray, white: float) -> np.ndarray:
 def range_of(values: np.ndarray) -> ValueRange:
     """The range of a data set, from a sample (N,) of the values of its images.
 
-    One pixel in a thousand may be outside, so that a few very bright pixels do not darken all
-    others. The range begins at 0 and has the smallest number of bits that holds the values. If some
-    values are negative, or if they are floating-point numbers far from 0, it begins near the lowest
-    value.
+    One value in a thousand may be outside the range, so that a few very bright pixels do not darken
+    all other pixels. The range begins at 0 and ends at the smallest power of two above the values.
+    If some values are negative, or if they are floating-point numbers far from 0, the range begins
+    below the lowest value and ends above the highest value.
     """
     values = values[np.isfinite(values)] if values.dtype.kind == "f" else values
     if not len(values):
@@ -81,10 +82,14 @@ def range_of(values: np.ndarray) -> ValueRange:
 
 
 def range_of_one(strips: Sequence[np.ndarray]) -> ValueRange:
-    """The range of one image, or of all frames of one folder: 8, 12 or 16 bits.
+    """The range of one image, or of all frames of one folder.
 
-    One pixel in a thousand may be above the range. For floating-point and signed numbers, the
-    result is that of `range_of`.
+    The range begins at 0 and has 8, 12 or 16 bits, or more if the values need more. One value in a
+    thousand may be above the range. For floating-point and negative numbers, the range is computed
+    by `range_of`.
+
+    Args:
+        strips: The values of the image, some rows at a time, or those of each frame.
     """
     count = sum(strip.size for strip in strips)
     step = max(1, count // SAMPLED)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 
-# In H.264 and H.265, more than three zeros are only possible before the next unit, which 1 begins.
-ZEROS = re.compile(rb"\0{4}[^\0\1]")  # `{4,}` would need quadratic time for long runs of zeros
+# In H.264 and H.265, four or more zero bytes are possible only before a byte of 1, which begins the
+# next unit. `{4,}` would need quadratic time for long runs of zeros.
+ZEROS = re.compile(rb"\0{4}[^\0\1]")
 MARKERS = re.compile(rb"\xff[\xd8\xd9]")  # start and end of a JPEG picture, also of a thumbnail
 
 
 class RawPackets:
-    """Checks the packets of a raw stream. If it is damaged, FFmpeg may join several packets to one.
+    """Finds damaged packets of a raw stream. FFmpeg may join several packets at the damage.
 
     Args:
         codec: FFmpeg's name of the codec.
@@ -18,7 +19,7 @@ class RawPackets:
 
     def __init__(self, codec: str) -> None:
         self._codec = codec
-        self._markers: list[bytes] = []  # of the first JPEG picture
+        self._markers: list[bytes] = []  # the start and end markers in the first JPEG packet
 
     def is_damaged(self, packet: bytes) -> bool:
         """True if a packet is certainly damaged."""

@@ -17,8 +17,8 @@ class RecordingClock:
     def __init__(self, fps: float) -> None:
         self._step = 1 / fps
         self._count = 0  # frames so far
-        self._start = 0.0  # timestamp at which a recording begins
-        self._shift = 0.0  # from the timestamps of the recording to the times that are returned
+        self._start = 0.0  # timestamp at which the present recording begins
+        self._shift = 0.0  # time of a frame minus its timestamp
         self._last = -self._step  # time of the last frame
 
     @property
@@ -27,9 +27,10 @@ class RecordingClock:
         return self._last + self._step
 
     def time_of(self, timestamp: float | None) -> float:
-        """Return the time of the next frame in seconds.
+        """Return the time of the next frame in seconds since the first frame.
 
-        Frames come in the order in which they are stored.
+        Args:
+            timestamp: The timestamp of the frame in seconds; None if it has none.
         """
         stated = self._count * self._step if timestamp is None else timestamp
         time = stated + self._shift

@@ -23,7 +23,10 @@ Pixels = NDArray[np.uint8]
 
 
 def shortest_gap(fps: float) -> float:
-    """Return how many seconds without a frame are at least a gap. `fps` is 0 if unknown."""
+    """Return the length of the shortest gap in seconds. A shorter time without a frame is no gap.
+
+    `fps` is the number of frames per second; 0 if unknown.
+    """
     return max(SHORTEST_GAP, 3 / (fps or SHORTEST_GAP))
 
 

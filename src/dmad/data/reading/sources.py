@@ -36,7 +36,7 @@ from dmad.errors import require
 logger = logging.getLogger(__name__)
 
 SCHEMES = ("rtsp", "rtsps", "http", "https", "rtmp", "udp", "tcp", "srt")
-# A host has a dot, or is an IPv6 address. So the name of a user is not taken for a host.
+# A host has a dot, or is localhost or an IPv6 address. The name of a user does not look like this.
 HOST = r"(localhost|[\w-]+(\.[\w-]+)+|\[[0-9a-fA-F:.]+\])(:\d*)?"
 
 
@@ -115,7 +115,7 @@ def with_times(frames: Iterable[av.VideoFrame], fps: float) -> Generator[TimedFr
     """Add times to the frames of a recording, as `RecordingClock` computes them.
 
     Args:
-        frames: Frames in the order in which they are stored.
+        frames: Frames in the order in which they are decoded.
         fps: Frames per second; used for frames without a timestamp.
     """
     clock = RecordingClock(fps)
@@ -141,7 +141,7 @@ def open_source(
         frame_format: Size and colours of the frames.
         target_fps: Frames per second to give; 0 gives all frames. If a recording does not state
             its own rate, this is its rate.
-        wake: Set when a live source has a new frame, is lost or has ended.
+        wake: An event that is set when a live source has a new frame, is lost or has ended.
         report: Called with one line for each damaged frame or file of a recording.
 
     Raises:
@@ -152,7 +152,7 @@ def open_source(
     scheme, divider, _ = name.partition("://")
     if divider:
         known = ", ".join(SCHEMES)
-        require(scheme.lower() in SCHEMES, f"cannot read {shown(name)}; known: {known}")
+        require(scheme.lower() in SCHEMES, f"cannot read {shown(name)}; known schemes: {known}")
         options = {"analyzeduration": "1000000"}
         if scheme.lower().startswith("rtsp"):
             options["rtsp_transport"] = "tcp"
@@ -183,10 +183,11 @@ def source_name(source: str) -> str:
 
 
 def _host_and_path(place: str) -> tuple[str, str]:
-    """Host with port, and path, of an address after its scheme. Both are empty if it is not clear.
+    """Return the host with its port, and the path, of an address without its scheme.
 
-    User and password stand before an @ and may contain the characters @ / ? and #, although these
-    must be encoded. A path may contain @ too.
+    Both are empty if it is not clear which part is the host. User and password are before an @.
+    They may contain the characters @ / ? and #, although these must be encoded. A path may contain
+    @ too.
     """
     front = re.split("[/?#]", place)[0]
     rest = place.removeprefix(front)

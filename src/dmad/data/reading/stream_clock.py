@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-MOST_DIFFERENCE = 1.0  # largest difference of stream time and time of day, in seconds
+MOST_DIFFERENCE = 1.0  # seconds; times are corrected if they differ more from the time of day
 
 
 def uptime() -> float:

@@ -59,8 +59,8 @@ def video_frames(
     """Decode a video file frame by frame.
 
     A missing frame is replaced by the frame before it, so that later frames keep their indices.
-    A frame of an AVI file is missing if its chunk is empty. A damaged frame is missing if the
-    timestamps show where it was. The frames of a raw stream (.h264, .mjpeg) have no timestamps.
+    Frames are missing where an AVI file has empty chunks, and where timestamps show that frames
+    were damaged. The frames of a raw stream (.h264, .mjpeg) have no timestamps.
 
     Args:
         path: Video file.
@@ -118,9 +118,9 @@ def _require_early(frame: av.VideoFrame, intact_from: int, path: Path) -> None:
 
 def _remedy(places: FramePlaces, header: VideoHeader) -> str:
     if places.are_unknown:
-        return f"{places.count} frames are left, and it is not known where others are missing"
+        return f"{places.count} frames remain, and it is not known where frames are missing"
     complete = 0 < header.frames <= places.count
-    return "other frames replace them" if complete else f"{places.count} frames are left"
+    return "other frames replace them" if complete else f"{places.count} frames remain"
 
 
 def _stated_packets(stream: av.VideoStream) -> int:

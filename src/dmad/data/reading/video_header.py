@@ -13,9 +13,9 @@ import numpy as np
 from dmad.data.reading.recording_clock import RecordingClock
 
 NO_TIMESTAMPS = 0x80  # flag of FFmpeg's formats, AVFMT_NOTIMESTAMPS
-SAMPLE = 600  # frames at the start of a video from which its frame rate is measured
-NEAR = 0.2  # distances that differ from the median by less than this share are averaged
-MOST = 0.9  # frames are regular if more than this share of their distances is near the median
+SAMPLE = 600  # the frame rate is measured from this many frames at the start of a video
+NEAR = 0.2  # a time between two frames is usual if it is within this share of the median
+MOST = 0.9  # frames are regular if more than this share of the times between them is usual
 RATE_ERROR = 0.02  # a stated frame rate is right if it differs by less than this share
 
 
@@ -42,9 +42,9 @@ UNREADABLE = VideoHeader()
 def open_video(path: Path) -> av.container.InputContainer:
     """Open a video file.
 
-    In a relative name such as `16:01:04.mp4`, FFmpeg takes the part before the colon for a
-    protocol. So the path is made absolute. A path of another kind, such as an address of an object
-    store, is opened with its own method `open`.
+    FFmpeg would read the `16` in a relative name such as `16:01:04.mp4` as a protocol. So the path
+    is made absolute. A path of another kind, such as an address of an object store, is opened with
+    its method `open`.
 
     Raises:
         av.FFmpegError: The file is not readable.
@@ -55,7 +55,10 @@ def open_video(path: Path) -> av.container.InputContainer:
 
 
 def read_header(path: Path) -> VideoHeader:
-    """Return what a video file states. The first `SAMPLE` packets are read but not decoded."""
+    """Return what a video file states; `UNREADABLE` if it cannot be read.
+
+    The first `SAMPLE` packets are read but not decoded.
+    """
     try:
         with open_video(path) as container:
             stream = video_stream(container)
@@ -72,7 +75,10 @@ def read_header(path: Path) -> VideoHeader:
 
 
 def count_frames(path: Path) -> int:
-    """Count the frames of a video file by reading all its packets; 0 if it is unreadable."""
+    """Count the frames of a video file by reading all its packets.
+
+    If the file cannot be read up to its end, only the frames before the damage are counted.
+    """
     count = 0
     try:
         with open_video(path) as container:
@@ -85,17 +91,17 @@ def count_frames(path: Path) -> int:
 
 
 def ticks(path: Path, seconds: float) -> int:
-    """Convert a time since the start of a readable video to the unit of its timestamps."""
+    """Convert seconds since the start of a readable video to a timestamp of this video."""
     with open_video(path) as container:
         stream = video_stream(container)
         return (stream.start_time or 0) + round(seconds / float(stream.time_base or 1))
 
 
 def frame_times(path: Path) -> list[float]:
-    """The times of all frames of a video file, in seconds since the first.
+    """The times of all frames of a video file, in seconds since the first frame.
 
-    The list is empty if the frames have a fixed rate or no timestamps, or if the file is
-    unreadable. All packets are read.
+    All packets are read. The list is empty for AVI files, whose frames have a fixed rate, for files
+    without timestamps, and for unreadable files.
     """
     parts: list[list[int]] = [[]]  # more than one if several recordings were joined
     last_dts = -(2**63)
@@ -160,7 +166,7 @@ def is_timed(container: av.container.InputContainer) -> bool:
 def is_grid(container: av.container.InputContainer) -> bool:
     """True for AVI files.
 
-    Their frame rate is fixed, and each frame has a chunk. An empty chunk repeats a frame.
+    Their frame rate is fixed, and each frame has a chunk. An empty chunk repeats the frame before.
     """
     return container.format.name == "avi"
 
@@ -173,9 +179,10 @@ def is_shown(packet: av.Packet[av.VideoStream]) -> bool:
 def without_empty(
     packets: Iterable[av.Packet[av.VideoStream]],
 ) -> Iterator[av.Packet[av.VideoStream]]:
-    """Leave out empty packets, except the last one, after which a decoder gives its last frames.
+    """Leave out all empty packets except the last, which is put at the end.
 
-    A decoder takes an empty packet for the end, but cameras also send empty packets earlier.
+    An empty packet tells a decoder that the video ends. Then the decoder gives its last frames. But
+    cameras also send empty packets earlier.
     """
     empty = None
     for packet in packets:
@@ -188,17 +195,17 @@ def without_empty(
 
 
 def packet_time(packet: av.Packet[av.VideoStream]) -> int | None:
-    """When the frame of a packet is shown, in units of its time base; None if unknown."""
+    """Time at which the frame of a packet is shown, in ticks of the track; None if unknown."""
     return packet.dts if packet.pts is None else packet.pts
 
 
 def _first_times(
     container: av.container.InputContainer, stream: av.VideoStream
 ) -> tuple[list[int], int]:
-    """The times of the first `SAMPLE` frames, in order, and the number of all frames.
+    """The times of the first `SAMPLE` frames in ticks, sorted, and the number of all frames.
 
-    The number is 0 if there are more frames. Of recordings that were joined, the times are those of
-    the first.
+    The number is 0 if there are `SAMPLE` frames or more. If several recordings were joined, only
+    times of the first recording are returned.
     """
     times: list[int] = []
     count, last_dts, is_joined = 0, -(2**63), False
@@ -228,7 +235,10 @@ def _are_regular(times: Sequence[int]) -> bool:
 
 
 def _rate(stream: av.VideoStream, times: list[int]) -> float:
-    """Frames per second from the distances of most frames, so that pauses do not count."""
+    """Frames per second from the usual time between two frames, so that pauses do not count.
+
+    `times` are the times of frames in ticks, sorted.
+    """
     stated = [float(rate) for rate in (stream.average_rate, stream.guessed_rate) if rate]
     distances = np.diff(times)
     distances = distances[distances > 0]

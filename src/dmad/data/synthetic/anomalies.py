@@ -1,6 +1,7 @@
 """Synthetic anomalies of video: normal sequences in which one place is made unusual.
 
-They are made from normal footage. So settings can be chosen with them, without a test set.
+They are made from normal footage. So settings can be chosen with these anomalies instead of a test
+set.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from dmad.data.footage import Footage, scene_of_frames
 
 Kind = Literal["normal", "fast", "large"]
 
-RADIUS = 0.12  # of the changed place, as a share of the frame's height
+RADIUS = 0.12  # of the changed place, as a share of the frame's height; its soft edge is outside
 GROWTH = 1.6  # `large` enlarges by this factor
 SPEEDS = (2, 3)  # factors of the speed in `fast` and `large`
 BACKGROUND_SAMPLES = 64  # the background is the median of at most about this many frames
@@ -31,9 +32,10 @@ class Variant:
         kind: What is unusual: "speed", "size", "direction" or "texture".
         speed: Factor of the speed.
         growth: Factor of the size.
-        turned: The objects move at a right angle to their direction.
-        contrast: Grey levels of a grainy patch that hides the objects. 0: no patch.
-        plain: The anomaly is clearly visible.
+        turned: True if the objects move at a right angle to their usual direction.
+        contrast: If above 0, a grainy patch hides the objects. This is the standard deviation of
+            the patch in grey levels.
+        plain: True if the anomaly is clearly visible.
     """
 
     kind: str
@@ -123,7 +125,10 @@ def variant_sequences(
 
 
 def _backgrounds(footage: Footage) -> Mapping[str, np.ndarray]:
-    """The median (H, W, C) of each view. If there is only one view, all frames are used."""
+    """The median frame (H, W, C) of each view, by the name of the view.
+
+    If there is only one view, frames that belong to no clip are used too.
+    """
     scenes = sorted({clip.scene for clip in footage.clips})
     if len(scenes) > 1:
         scene_indices = scene_of_frames(footage, scenes)
@@ -147,7 +152,10 @@ def _draw(footage: Footage, past: int, speed: int, rng: Generator) -> tuple[np.n
 
 
 def _paste(normal: np.ndarray, fast: np.ndarray, background: np.ndarray, kind: Kind) -> np.ndarray:
-    """A normal sequence (T + 1, H, W, C), with the part of a fast sequence that moves most."""
+    """Paste the place with the most motion of a fast sequence into a normal one: (T + 1, H, W, C).
+
+    If `kind` is `large`, the objects in this place are enlarged first.
+    """
     moving = fast - background
     centre = _place_of_most_motion(moving)
     if kind == "large":

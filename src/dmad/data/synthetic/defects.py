@@ -1,6 +1,6 @@
 """Synthetic defects of images: good images in which one place is bent, replaced or scratched.
 
-They are made from good images. So settings can be chosen with them, without a test set.
+They are made from good images. So settings can be chosen with these defects instead of a test set.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def defective(image: Frame, kind: Kind, seed: int) -> tuple[Frame, np.ndarray]:
     Args:
         image: (H, W, C) uint8.
         kind: `bend` warps a disc. `cut` pastes a rotated piece of the image at another place.
-            `scratch` draws a thin polyline that is darker or brighter than its surroundings.
+            `scratch` draws a thin bent line that is darker or brighter than its surroundings.
         seed: Seed of place, size and direction.
 
     Returns:

@@ -41,7 +41,7 @@ class Path(NamedTuple):
     y: Array  # (T,) pixels
     height: Array  # (T,) pixels of one body height at this position
     travelled: Array  # (T,) distance walked so far, in body heights
-    facing: float  # 1 right, -1 left
+    facing: float  # 1: to the right, -1: to the left, 0: towards the camera or away from it
 
 
 class Pose(NamedTuple):
@@ -88,7 +88,14 @@ class Figure:
 
 
 def place(parts: Sequence[Part], path: Path, channels: int, unusual: ArrayLike = False) -> Figure:
-    """Make a figure in pixels from parts in body heights and a path in pixels."""
+    """Make a figure in pixels from parts in body heights and a path in pixels.
+
+    Args:
+        parts: The parts, from far to near.
+        path: The position of the figure in each of T frames.
+        channels: 1 for grey, 3 for colour.
+        unusual: True if the figure is an anomaly: one value, or (T,) values.
+    """
     scale = path.height[:, None]
     ends = np.stack([_ends(part, len(path.x)) for part in parts], axis=1)
     ground = np.stack([path.x, path.y], -1)[:, None, None]
@@ -104,13 +111,17 @@ def _ends(part: Part, frames: int) -> Array:
 
 
 def tint(rgb: ArrayLike, channels: int) -> Array:
-    """Convert colours (..., 3) to grey (..., 1) for one channel. Three channels: no change."""
+    """Convert colours (..., 3) to grey (..., 1) if `channels` is 1. If it is 3, change nothing."""
     rgb = np.asarray(rgb, float)
     return rgb if channels == 3 else rgb @ np.reshape(LUMA, (3, 1))
 
 
 def stride(path: Path, gait: Gait, phase: float) -> Pose:
-    """The pose of a walker or runner. It depends on the distance, so that feet do not slide."""
+    """The pose of a walker or runner.
+
+    It is computed from the distance walked so far, so that feet do not slide. `phase` is the share
+    of a cycle (two steps) at which the pose begins.
+    """
     cycle = path.travelled / gait.cycle + phase
     hip = np.stack([0 * cycle, 0.5 - 0.012 * np.cos(4 * np.pi * cycle)], -1)
     shoulder = _beside(hip, gait.lean, 0.3)

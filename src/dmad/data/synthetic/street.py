@@ -23,7 +23,7 @@ from dmad.data.synthetic.weather import LIGHTS, WEATHERS, air, covered
 from dmad.errors import check_settings, require
 
 LEAD_IN, LEAD_OUT = 20, 10  # frames of an abnormal clip before and after its anomalies
-VISIBLE = 8  # pixels of a 64 x 64 frame that an anomaly must cover to be labelled
+VISIBLE = 8  # pixels that anomalies must cover in a 64 x 64 frame, so that the frame is abnormal
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,11 @@ def normal_clip(street: Street, index: int) -> StreetClip:
 
 
 def abnormal_clip(street: Street, index: int) -> StreetClip:
-    """Render a clip with pedestrians and anomalies. The first one is of `KINDS[index % 5]`."""
+    """Render a clip with pedestrians and anomalies.
+
+    The first anomaly is of the kind `KINDS[index % 5]`. The same street and index give the same
+    clip.
+    """
     rng = _stream(street, 2, index)
     crowd = _crowd(street, rng)
     names, starts = _schedule(street, index, rng)
@@ -106,8 +110,9 @@ def _schedule(street: Street, index: int, rng: Generator) -> tuple[list[str], Ar
     """Choose the kinds of a clip's anomalies, as many as fit, and the frame where each begins.
 
     The first kind changes from clip to clip. In clips 0 to 4, 10 to 14, …, all anomalies are of
-    one kind, in other clips of several kinds. Frames that are left are mostly between anomalies,
-    so that an anomaly cannot be predicted from the position in a clip.
+    one kind. In other clips they are of several kinds. The remaining frames are mostly in one gap,
+    whose position differs from clip to clip. So an anomaly cannot be predicted from the position in
+    a clip.
     """
     step, available = 4 * (index // 5 % 2), street.frames - LEAD_IN - LEAD_OUT
     names = [KINDS[(index + step * act) % 5] for act in range(1 + street.frames // 40)]
@@ -118,9 +123,13 @@ def _schedule(street: Street, index: int, rng: Generator) -> tuple[list[str], Ar
 
 
 def _path(street: Street, rng: Generator, travelled: Array, tall: float = 1.0) -> Path:
-    """A path that begins at the left or right border.
+    """A path that begins outside the left or right border, and crosses the view.
 
-    `travelled` is the distance (T,) in body heights, 0 before the entry.
+    Args:
+        street: The settings.
+        rng: Random number generator.
+        travelled: (T,) distance walked so far, in body heights; 0 before the start.
+        tall: Height of the figure in body heights.
     """
     facing, y, slope = rng.choice([-1.0, 1.0]), rng.uniform(29, 61), rng.uniform(-0.06, 0.06)
     height = 5 + y / 4
@@ -162,7 +171,10 @@ def _vehicle(street: Street, rng: Generator, clock: Array) -> Figure:
 
 
 def _backwards(street: Street, rng: Generator, clock: Array) -> Figure:
-    """A person who walks in, stops, and from clock 0 on walks backwards fast (the anomaly)."""
+    """A person who walks in, stops, and walks backwards fast when `clock` is 0 or more.
+
+    Only walking backwards is the anomaly.
+    """
     pace, rest = rng.uniform(0.06, 0.07), rng.uniform(8, 14)
     turn = rng.uniform(2.8, 3.4)
     travelled = turn - pace * _ramp(-clock - rest) - 2.5 * pace * _ramp(clock)
@@ -200,7 +212,7 @@ _LENGTH = {"runner": 36, "cyclist": 34, "vehicle": 52, "backwards": 36, "thrown"
 
 @lru_cache(maxsize=8)
 def _scene(street: Street) -> tuple[Array, list[Figure]]:
-    """The street (H, W, C) with a pole and a kiosk but no people, and these two as figures."""
+    """The street (H, W, C) without people, and its pole and kiosk as figures."""
     rng = _stream(street, 0, 0)
     things = _furniture(street, rng)
     ground = _ground(street, rng)

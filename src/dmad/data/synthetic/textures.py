@@ -11,12 +11,12 @@ from PIL import Image, ImageDraw
 from dmad.data.reading.frame_format import Frame
 from dmad.errors import DmadError
 
-FOREIGN = {"brick": "grass", "grass": "brick", "gravel": "brick"}  # texture of the spots in each
+FOREIGN = {"brick": "grass", "grass": "brick", "gravel": "brick"}  # texture: texture of its spots
 TEXTURES = tuple(FOREIGN)
 SIDE = 64  # pixels of a tile; a texture of 512 x 512 pixels has 64 tiles
-TESTED = 16  # tiles kept for testing: unchanged, and with every kind of defect
+TESTED = 16  # tiles kept for testing. Each is stored unchanged, and with every kind of defect.
 RADII = (0.12, 0.25)  # of a spot or a stain, as a share of a tile's side
-DARKER = 0.65  # share of its brightness that the middle of a stain loses
+DARKER = 0.65  # the middle of a stain is darker by this share
 LENGTH = (0.5, 0.8)  # of a scratch, as a share of a tile's side
 WIDTH = 0.04  # of a scratch, as a share of a tile's side
 DARK, BRIGHT = 15, 240  # grey levels of a scratch
@@ -25,7 +25,7 @@ DARK, BRIGHT = 15, 240  # grey levels of a scratch
 def write_textures(out: Path) -> Path:
     """Write one category for each texture: good training tiles, good test tiles and defects.
 
-    A person sees each defect: a spot of another texture, a dark stain, or a long scratch.
+    Each defect is clearly visible: a spot of another texture, a dark stain, or a long scratch.
 
     Args:
         out: Folder to write to.

@@ -33,8 +33,8 @@ WALL = 117  # row where the wall of the building ends
 PACE = (0.028, 0.039)  # body heights per frame
 GROUPS = (0.6, 0.3, 0.1)  # shares of people alone, of pairs, and of groups of three
 BEFORE, CROSSING = 800, 350  # frames: longest and mean time that a person is visible
-VISIBLE = 40  # pixels of an anomaly that make a frame abnormal
-SHAKE = 50  # frames
+VISIBLE = 40  # at least this many visible pixels of an anomaly make a frame abnormal
+SHAKE = 50  # frames in which the camera shakes
 BAG = np.array((0.12, 0.05))  # from one end of a thrown bag to the other, in body heights
 ZOOM = 3  # figures are drawn at this many times their size, for smooth borders
 
@@ -111,9 +111,10 @@ def _now(values: Array, t: int) -> float:
 
 
 def _path(x: Array, z: Array, travelled: Array) -> Path:
-    """The path in the frame of positions (T,) on the ground.
+    """Convert positions x and z (T,) on the ground to a path in the frame.
 
-    Who walks towards the camera or away from it is seen from the front, so `facing` is near 0.
+    `travelled` (T,) is the distance walked so far, in body heights. A person who walks towards the
+    camera or away from it is seen from the front, so `facing` is near 0.
     """
     height = FOCAL / np.maximum(z, 0.8 * NEAREST)
     ahead = np.hypot(x[-1] - x[0], z[-1] - z[0])
@@ -122,12 +123,23 @@ def _path(x: Array, z: Array, travelled: Array) -> Path:
 
 
 def _lane(rng: Generator, nearest: float = NEAREST, farthest: float = FARTHEST) -> float:
-    """A random Z: as many people from 30 to 60 pixels high as from 60 to 120."""
+    """A random Z between two limits.
+
+    With the usual limits, about as many people are 30 to 60 pixels high as 60 to 120 pixels.
+    """
     return float(np.exp(rng.uniform(np.log(nearest), np.log(farthest))))
 
 
 def _across(rng: Generator, travelled: Array, z: float, angle: float, tall: float = 1.0) -> Path:
-    """A path that begins outside the view at travelled (T,) 0, and crosses it."""
+    """A path that crosses the view. It begins outside the view.
+
+    Args:
+        rng: Random number generator.
+        travelled: (T,) distance walked so far, in body heights.
+        z: Distance Z from the camera at the start, in body heights.
+        angle: Direction in radians. 0 is parallel to the picture.
+        tall: Height of the person in body heights.
+    """
     side = rng.choice([-1.0, 1.0])
     x = side * (travelled * np.cos(angle) - WIDTH / 2 * z / FOCAL - 1)
     path = _path(x, z + np.sin(angle) * travelled, travelled)
@@ -140,7 +152,7 @@ def _person(rng: Generator, path: Path, gait: fig.Gait, unusual: NDArray[np.bool
 
 
 def _crowd(walkway: Walkway, rng: Generator) -> list[Figure]:
-    """People alone and in groups. Their number differs from clip to clip, as in a day."""
+    """People alone and in groups. The number of people differs from clip to clip."""
     mean = walkway.people * rng.gamma(6, 1 / 6) / np.dot(GROUPS, (1, 2, 3))
     groups = rng.poisson(mean * (BEFORE + walkway.frames) / CROSSING)
     return [walker for _ in range(groups) for walker in _group(walkway, rng)]
@@ -161,7 +173,7 @@ def _group(walkway: Walkway, rng: Generator) -> list[Figure]:
 
 
 def _anomalies(walkway: Walkway, index: int, rng: Generator) -> list[Figure]:
-    """One anomaly in about 20 seconds. The kinds change in turn."""
+    """One anomaly in about 20 seconds. The kinds follow each other in the order of `KINDS`."""
     count = max(1, round(walkway.frames / FPS / 20))
     slot = walkway.frames / count
     starts = (np.arange(count) + rng.uniform(0.05, 0.3, count)) * slot
@@ -201,7 +213,7 @@ def _wrong(rng: Generator, clock: Array) -> Figure:
 
 
 def _loiterer(rng: Generator, clock: Array) -> Figure:
-    """A person who walks in, walks to and fro for some seconds (the anomaly), and walks on."""
+    """A person who enters, walks to and fro for some seconds (the anomaly), and leaves."""
     pace, z, stay = rng.uniform(*PACE), _lane(rng, 3.5, 9), rng.uniform(150, 300)
     arrival = (rng.uniform(0.35, 0.65) * WIDTH * z / FOCAL + 1) / pace  # frames
     waited = np.clip(clock - arrival, 0, stay)
@@ -255,7 +267,7 @@ def _moved(picture: NDArray[Pixel], offset: NDArray[np.int_]) -> NDArray[Pixel]:
 
 
 def _paint(canvas: Canvas, figure: Figure, t: int) -> None:
-    """Draw a figure at `ZOOM` times its size, and reduce it. It is faster than `Canvas.draw`."""
+    """Draw a figure at `ZOOM` times its size, and reduce it. This is faster than `Canvas.draw`."""
     t = min(t, len(figure.joints) - 1)
     joints, radii = figure.joints[t], figure.radii[t]
     reach = radii[:, None, None] + 1

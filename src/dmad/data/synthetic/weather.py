@@ -18,7 +18,7 @@ from dmad.data.synthetic.figures import Array
 
 WEATHERS: tuple[Weather, ...] = get_args(Weather)
 WALL, GRASS = 16, 25  # rows at which the wall and the grass end
-SKY = 205.0  # grey level of falling water and of haze
+SKY = 205.0  # grey level of raindrops, puddles and haze, which reflect the sky
 WHITE = 228.0  # grey level of snow
 SNOW_BOX = 70.0  # side of a square; flakes that leave it enter it again at the other side
 
@@ -45,7 +45,7 @@ LIGHTS: dict[Weather, Light] = {
 
 
 class Air(Protocol):
-    """The weather of one clip, as it is drawn over the street: rain, snow or shadows of clouds."""
+    """Draws the weather of one clip over the street: rain, snow or shadows of clouds."""
 
     def over(self, image: Array, t: int) -> Array:
         """Return an image (H, W, C) of the street as it looks in frame t."""
@@ -66,7 +66,7 @@ def covered(ground: Array, weather: Weather, rng: Generator) -> Array:
 
 
 def air(weather: Weather, size: int, fps: float, rng: Generator) -> Air:
-    """Return the weather of one clip as it is drawn.
+    """Return the object that draws the weather of one clip.
 
     The strength of the weather differs from clip to clip.
 
@@ -166,7 +166,10 @@ class Snow:
 
 
 def _patches(height: int, width: int, blur: float, rng: Generator) -> Array:
-    """Smooth random patches (height, width), mean 0 and deviation 1. Opposite borders fit."""
+    """Smooth random patches (height, width) with mean 0 and standard deviation 1.
+
+    Opposite borders match, so that copies can be put side by side.
+    """
     noise = rng.standard_normal((height, width))
     smooth = gaussian_filter(noise, blur * height / 64, mode="wrap")
     return np.asarray((smooth - smooth.mean()) / smooth.std())
