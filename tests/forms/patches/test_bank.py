@@ -143,6 +143,14 @@ def test_two_images_give_no_threshold(bank_settings, tmp_path, logged):
     assert load(run.folder).calibration is None
 
 
+def test_copies_of_one_image_give_no_threshold(bank_settings, tmp_path, logged):
+    root = write_textures(tmp_path / "good", 1)
+    Image.open(root / "0.png").save(root / "twin.png")
+    run = train(bank_settings(root=root, cache=tmp_path), tmp_path / "runs")
+    assert "all good images are the same" in logged()
+    assert load(run.folder).calibration is None
+
+
 def test_many_images_are_held_out_as_for_other_models(bank_settings):
     data = replace(bank_settings().data, held_out=0.25)
     assert len(load_split(data, "train").footage.clips) == 16

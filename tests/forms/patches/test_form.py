@@ -10,12 +10,14 @@ from safetensors.torch import load_file
 
 from dmad.api import choose_weight, evaluate, load
 from dmad.config import plain, restore, section_classes
+from dmad.data.splits import load_split
 from dmad.errors import DmadError
 from dmad.experiments.ablation import ablation
 from dmad.experiments.effort import Effort
 from dmad.experiments.paper_figures import draw_figures
 from dmad.experiments.peer_methods import own_methods
 from dmad.forms.images.evaluation import DISTANCE
+from dmad.forms.images.summary import series
 from dmad.predict.images import predict_images
 from dmad.runs import read_config
 
@@ -65,6 +67,17 @@ def test_a_run_is_evaluated_without_rows_of_the_paper(bank_run, tmp_path):
     assert DISTANCE in text
     for word in ("Eq.", "α", "deformation", "reconstruction", "epoch"):
         assert word not in re.sub("<style>.*?</style>|<svg.*?</svg>", "", text, flags=re.DOTALL)
+
+
+def test_the_stored_scores_have_no_terms_of_a_deformation(bank_run, tmp_path):
+    """The only score is the distance to the bank."""
+    evaluation = evaluate(bank_run, out=tmp_path)
+    stored = np.load(tmp_path / "scores.npz")
+    assert set(stored) == {"score", "labels", "clip_lengths", "fps"}
+    np.testing.assert_array_equal(stored["score"], evaluation.deployable[DISTANCE])
+    shown = series(load_split(load(bank_run).config.data, "test"), evaluation)
+    assert shown.deformation is None
+    np.testing.assert_array_equal(np.sort(shown.reconstruction), np.sort(stored["score"]))
 
 
 def test_pictures_have_no_fields(bank_run, image_data, tmp_path):

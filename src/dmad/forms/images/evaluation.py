@@ -25,7 +25,7 @@ from dmad.model.scoring import gaussian_blur
 BATCH = 8
 CALIBRATED = "standardised"  # the score that is compared with the threshold
 RAW = "Eq. 22"  # with the α of the model, which was chosen without real anomalies
-DISTANCE = "distance to the bank"  # the same for a bank of patches
+DISTANCE = "distance to the bank"  # raw score of recipe `patches`; its bank is the stored patches
 WITHOUT_DEFORMATION = "Eq. 20"
 DEFORMATION_ALONE = "Eq. 21"
 
@@ -101,11 +101,9 @@ def evaluate(detector: Detector, test: LabelledFootage) -> Evaluation:
     alpha = detector.config.score.alpha
     zone = detector.calibration.zone if detector.calibration else ALL
     scored = score_images(detector, test.footage, zone)
-    channels = {
-        "score": scored.score(alpha),
-        "eq20": scored.reconstruction,
-        "eq21": scored.deformation,
-    }
+    channels = {"score": scored.score(alpha)}
+    if detector.config.deforms:
+        channels |= {"eq20": scored.reconstruction, "eq21": scored.deformation}
     lengths = np.ones(len(test.labels), np.int64)
     scores = ScoreSet(channels, test.labels, lengths, 0.0, test.label_name)
     paper = paper_signals(detector.config) if detector.config.deforms else {}
@@ -128,7 +126,7 @@ def evaluate(detector: Detector, test: LabelledFootage) -> Evaluation:
 
 
 def masks_inside(test: LabelledFootage, zone: Zone, size: int) -> LabelledFootage:
-    """Return a test split whose masks cover only a zone."""
+    """Return a test split whose masks are cut off at the border of a zone."""
     kept, masks = zone.mask(size), test.masks
     if kept is None or masks is None:
         return test
@@ -136,7 +134,10 @@ def masks_inside(test: LabelledFootage, zone: Zone, size: int) -> LabelledFootag
 
 
 def paper_signals(config: ImageConfig) -> dict[str, float]:
-    """Return name and α of the paper's two scores. The paper reports the better of both results."""
+    """Return the α of the paper's two scores, by the names of the scores.
+
+    For each metric, the paper reports the better result of the two scores.
+    """
     alpha = paper_alpha(category(config))
     return {f"Eq. 22, α = {alpha:g}": alpha, WITHOUT_DEFORMATION: 0.0}
 

@@ -21,7 +21,7 @@ from dmad.forms.video.pictures import Image
 from dmad.forms.video.summary import fingerprint, result_tables, roc_curves, threshold_notes
 from dmad.inference.detector import Detector
 
-PANELS = 6  # this many abnormal images and this many good ones, those with the highest scores
+PANELS = 6  # number of abnormal images, and of good images; those with the highest scores
 ROC_CURVES = 3
 
 
@@ -52,7 +52,7 @@ def summarise(
         headline=headline(evaluation),
         tables=[*verdict_table(evaluation), *tables],
         folded=folded,
-        series=[series(test, evaluation, deforms)],
+        series=[series(test, evaluation)],
         threshold=calibration.threshold if calibration else None,
         fps=None,
         panels=[panel(detector, test, clip, bool(labels[clip]), draw) for clip in shown],
@@ -77,7 +77,7 @@ def subtitle(detector: Detector, test: LabelledFootage) -> str:
 
 
 def headline(evaluation: Evaluation) -> list[tuple[str, str, str]]:
-    """The numbers at the top: detection, localisation, and the effect of the threshold."""
+    """The numbers at the top of the page, each with its name and a remark."""
     titles = {
         "image_AUROC": "image AUROC, deployable",
         "pixel_AUROC": "pixel AUROC",
@@ -95,18 +95,25 @@ def headline(evaluation: Evaluation) -> list[tuple[str, str, str]]:
     return figures
 
 
-def series(test: LabelledFootage, evaluation: Evaluation, deforms: bool = True) -> Series:
-    """The scores of all test images, good ones first."""
+def series(test: LabelledFootage, evaluation: Evaluation) -> Series:
+    """The scores of all test images, good ones first.
+
+    The terms are those of Eq. 22. Without a deformation, the only term is the raw score.
+    """
     labels, calibration = evaluation.scores.labels, evaluation.calibration
     order = np.argsort(labels, kind="stable")
-    eq20, eq21 = (evaluation.scores.channels[name][order] for name in ("eq20", "eq21"))
-    scorer = calibration.scorer if calibration else Scorer.fit(eq20, eq21, weight=1)
     score = evaluation.deployable[evaluation.signal][order]
+    channels = {name: values[order] for name, values in evaluation.scores.channels.items()}
+    first, second = channels["score"], None
+    if "eq21" in channels:
+        eq20, eq21 = channels["eq20"], channels["eq21"]
+        scorer = calibration.scorer if calibration else Scorer.fit(eq20, eq21, weight=1)
+        first, second = scorer.reconstruction(eq20), scorer.deformation(eq21)
     return Series(
         name="test images, good ones first",
         score=score,
-        reconstruction=scorer.reconstruction(eq20) if deforms else eq20,
-        deformation=scorer.deformation(eq21) if deforms else None,
+        reconstruction=first,
+        deformation=second,
         labels=labels[order],
         events=intervals(score >= calibration.threshold) if calibration else None,
         names=[test.footage.clips[index].name for index in order],
@@ -114,7 +121,7 @@ def series(test: LabelledFootage, evaluation: Evaluation, deforms: bool = True) 
 
 
 def verdict_table(evaluation: Evaluation) -> list[Table]:
-    """The confusion matrix: how many images get each verdict. An empty list without threshold."""
+    """A table of how many images get each verdict; an empty list without a threshold."""
     calibration = evaluation.calibration
     if calibration is None:
         return []
@@ -133,7 +140,11 @@ def shown_images(evaluation: Evaluation) -> list[int]:
 
 
 def wrong_verdicts(evaluation: Evaluation) -> list[int]:
-    """Indices of the worst wrong verdicts: missed abnormal images, then rejected good ones."""
+    """Indices of the images with the worst wrong verdicts.
+
+    Missed abnormal images come first, then rejected good images. The list is empty without a
+    threshold.
+    """
     if evaluation.calibration is None:
         return []
     score, labels = evaluation.deployable[evaluation.signal], evaluation.scores.labels
@@ -154,7 +165,7 @@ def strongest(evaluation: Evaluation) -> list[int]:
 def panel(
     detector: Detector, test: LabelledFootage, clip: Clip, abnormal: bool, draw: ImagePictures
 ) -> Panel:
-    """One image with its heat, its fields and its mask."""
+    """Return one image with its heat and, if they exist, its fields and its masks."""
     judged, tiles = judged_tiles(detector, test, clip, draw)
     label = "abnormal" if abnormal else "good"
     verdict = f"judged {judged.verdict}" if judged.verdict else "no threshold yet"

@@ -1,4 +1,7 @@
-"""Fill a bank with patches of good images, and cross-validate the banks of few images."""
+"""Fill the bank of a model with patches of good images, and cross-validate it.
+
+The bank is the set of patches that the model stores.
+"""
 
 from __future__ import annotations
 
@@ -23,20 +26,20 @@ from dmad.inference.detector import Detector
 from dmad.inference.torch_backend import TorchBackend
 from dmad.model.patch_bank import PatchBank, distances_to_nearest
 
-BATCH = 8
+BATCH = 8  # number of images
 SPREADS_FROM = 16  # number of images from which the spreads of the channels are measured
-CANDIDATES = 500_000  # patches of all images, from which those that are kept are chosen
-PROJECTED = 64  # channels to which patches are projected before some of them are chosen
-UPDATED = 256  # patches whose distances are updated after each choice
-SAME = 5e-3  # distance of patches that count as equal, as a share of the longest one
+CANDIDATES = 500_000  # about this many patches of all images; the bank is chosen from them
+PROJECTED = 64  # number of channels to which patches are projected before the choice
+UPDATED = 256  # number of patches whose distances are updated after each choice
+SAME = 5e-3  # patches closer than this share of the longest patch vector count as equal
 FOLDS = 5
-FEW = 6  # good images; with so many or fewer, a warning is given
+FEW = 6  # with this number of good images or fewer, a warning is given
 
 logger = logging.getLogger(__name__)
 
 
 def fill(model: PatchBank, config: PatchConfig, footage: Footage) -> PatchBank:
-    """Return a bank with patches of all images, in 16 bit."""
+    """Return a copy of the model with patches of good images, in 16 bit."""
     device = default_device()
     model.to(device)
     sample = Windows(footage, 0, limit=SPREADS_FROM)
@@ -47,15 +50,14 @@ def fill(model: PatchBank, config: PatchConfig, footage: Footage) -> PatchBank:
 
 @torch.inference_mode()
 def patches_of(model: PatchBank, config: PatchConfig, footage: Footage) -> Tensor:
-    """Return the patches of images that a bank keeps, (N, D) in 16 bit.
+    """Return the patches of good images that are stored in the bank, (N, D) in 16 bit.
 
-    N is at most `model.patches`.
-
-    If the images have more than `CANDIDATES` patches, an equal number is drawn at random from each.
+    N is at most the setting `model.patches`. If the images have more than `CANDIDATES` patches, the
+    bank is chosen from patches that are drawn at random: the same number from each image.
     """
     generator = torch.Generator().manual_seed(config.train.seed)
     windows = Windows(footage, 0, limit=config.data.limit)
-    most = max(1, CANDIDATES // len(windows))  # of an image
+    most = max(1, CANDIDATES // len(windows))  # patches of one image
     drawn = []
     for start in progress_bar(range(0, len(windows), BATCH), "features of the images"):
         batch = list(range(start, min(start + BATCH, len(windows))))
@@ -68,17 +70,20 @@ def patches_of(model: PatchBank, config: PatchConfig, footage: Footage) -> Tenso
 
 
 def choose(patches: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """Choose patches that differ most from each other: a greedy k-centre coreset.
+    """Choose patches that differ as much as possible: a greedy k-centre coreset.
 
-    The patch that is farthest from all chosen ones is chosen next. For speed, distances are
-    measured after a random projection, and only the distances of the `UPDATED` farthest patches are
-    updated after each choice. This does not change the choice. Distances only fall. So if one of
-    these patches is still farther than every other patch was at the last full update, it is the
-    farthest of all. Patches that repeat chosen ones are left out.
+    The next chosen patch is always the patch whose distance to the nearest chosen patch is largest.
+    Patches that are equal to a chosen patch are left out. If there are `UPDATED` patches or fewer,
+    the first patches are chosen.
+
+    For speed, distances are measured after a random projection. Also for speed, only the distances
+    of the `UPDATED` farthest patches are updated after each choice. This partial update finds the
+    same patch as an update of all distances, because distances only fall. If one of the updated
+    patches is farther than every other patch was at the last full update, it is the farthest.
 
     Args:
         patches: (N, D).
-        count: Number of patches to choose. If there are not more patches than this, all are chosen.
+        count: Number of patches to choose. If N is at most `count`, all are chosen.
         generator: Random numbers for the projection and the first patch.
 
     Returns:
@@ -102,19 +107,19 @@ def choose(patches: Tensor, count: int, generator: torch.Generator) -> Tensor:
 
 
 def farther_than(limit: float, distances: Tensor, points: Tensor) -> list[int]:
-    """Choose points one after the other: always the one farthest from those chosen so far.
+    """Choose points one after another: always the point that is farthest from all chosen points.
 
-    It stops when no other point is farther away than the limit.
+    The choice ends when no other point is farther than `limit` from its nearest chosen point.
 
     Args:
-        limit: The distance at which to stop.
-        distances: (N,) distances to the nearest point that was chosen before.
+        limit: Largest distance of a point that need not be chosen.
+        distances: (N,) distance of each point to the nearest point that was chosen before the call.
         points: (N, D).
 
     Returns:
         Indices of the chosen points, at least one.
     """
-    between = torch.cdist(points, points).fill_diagonal_(0)  # a matrix product rounds
+    between = torch.cdist(points, points).fill_diagonal_(0)  # cdist may round the zeros
     chosen = [int(distances.argmax())]
     while True:
         distances = torch.minimum(distances, between[chosen[-1]])
@@ -125,15 +130,18 @@ def farther_than(limit: float, distances: Tensor, points: Tensor) -> list[int]:
 
 
 def held_out_or_folds(known: str, detector: Detector, data: DataConfig) -> Iterable[Part]:
-    """Return the images held out from a bank. Without any, return the folds of a cross-validation.
+    """Return the images that were held out from the bank of a model.
+
+    If no images were held out, return the `folds` of a cross-validation.
 
     Args:
-        known: The fingerprint of the images that the patches come from.
+        known: The fingerprint of the images that the patches of the bank come from.
         detector: The model.
         data: Where these images are.
 
     Raises:
-        DmadError: The images have changed. So the same image could be in the bank and held out.
+        DmadError: The images have changed since the model was made. An image of the bank could then
+            be taken for a held-out image.
     """
     require(
         fingerprint(load_split(data, "train").footage) == known,
@@ -147,14 +155,17 @@ def held_out_or_folds(known: str, detector: Detector, data: DataConfig) -> Itera
 
 
 def folds(detector: Detector, data: DataConfig) -> Iterator[Part]:
-    """Yield the training images in folds, each with a detector without patches of this fold.
+    """Yield the training images in groups (folds) for a cross-validation.
+
+    Each fold comes with a detector whose patches come only from the images of the other folds.
 
     Args:
         detector: A model whose patches come from all training images.
         data: Where the training images are.
 
     Raises:
-        DmadError: The training images are missing, or the model is an exported one.
+        DmadError: The training images are missing or all the same, or the model is an exported
+            model.
     """
     backend: Any = detector.backend
     require(
@@ -164,6 +175,11 @@ def folds(detector: Detector, data: DataConfig) -> Iterator[Part]:
     )
     footage = without_repeats(load_split(data, "train").footage)
     clips = footage.clips
+    require(
+        len(clips) > 1,
+        "all good images are the same; a threshold needs at least three different ones, "
+        "better thirty",
+    )
     if len(clips) <= FEW:
         logger.warning(
             "%d good images show little of how good parts differ, so new good parts may be called "
