@@ -40,7 +40,8 @@ class AlarmRule:
     def __post_init__(self) -> None:
         require(
             self.off <= self.on,
-            f"event threshold off = {self.off} with on = {self.on}; give an off of at most on",
+            f"an event starts at score on = {self.on} and continues from score off = {self.off}; "
+            "give an off of at most on",
         )
         require(self.minimum >= 1, f"event minimum is {self.minimum} frames; give 1 or more")
         for name in ("gap", "cooldown"):
@@ -54,11 +55,12 @@ class AlarmShape:
 
     Args:
         smoothing: Seconds of the past over which scores are averaged. 0 does not smooth.
-        hysteresis: Share of the threshold. An alarm continues while the score is above the
-            threshold minus this share. At 0.2, the alarm continues above 80 % of the threshold.
-        minimum: Seconds that an alarm must last; shorter ones are dropped.
-        gap: Seconds. The alarm also continues if the score falls further, but reaches the threshold
-            again within this time.
+        hysteresis: Share of the threshold. An alarm continues until the score falls below the
+            threshold by more than this share. At 0.2, the alarm continues while the score is at
+            least 80 % of the threshold.
+        minimum: Seconds that an alarm must last; shorter alarms are dropped.
+        gap: Seconds. If the score falls further, the alarm continues only if the score reaches the
+            threshold again within this time.
         cooldown: Seconds after an alarm in which no other alarm starts.
     """
 
@@ -92,6 +94,7 @@ class AlarmShape:
 
 DEFAULT_SHAPE = AlarmShape()
 
+# Every image at or above the threshold is an event.
 SINGLE_IMAGES = AlarmShape(smoothing=0, hysteresis=0, minimum=0, gap=0, cooldown=0)
 
 
@@ -130,8 +133,8 @@ class EventFinder:
         """Add the score of the next frame.
 
         Returns:
-            The event that has just ended, or None. An event ends when more than `gap` frames in a
-            row are inactive.
+            The event that ends with this frame, or None. An event ends when more than `gap` frames
+            in a row are inactive.
         """
         frame = self._frame
         self._frame += 1
@@ -222,7 +225,7 @@ def highest_alarm_level(
         clip_lengths: Number of frames of each clip. None: there is one clip.
     """
     known = np.unique(scores[np.isfinite(scores)])
-    # At these thresholds, a frame reaches `on` or `off`. Between them, no event changes.
+    # At each of these levels, a score equals `on` or `off`. Between levels, events stay the same.
     share = np.where(known > 0, 1 - shape.hysteresis, 1 + shape.hysteresis)
     levels = np.unique(np.concatenate((known, known / share)))
     silent = bisect_left(

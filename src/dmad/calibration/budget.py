@@ -37,7 +37,7 @@ class Budget:
 
         Args:
             text: "1/day", "2/hour", "0.001/frame", "0.01/image", or "1%" of the frames or images.
-                A `Budget` is returned as it is.
+                A `Budget` is returned unchanged.
             share_of: What a percentage is a share of: "frame" or "image".
 
         Raises:

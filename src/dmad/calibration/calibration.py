@@ -19,7 +19,7 @@ from dmad.data.zones import ALL, Zone
 from dmad.errors import DmadError, require
 from dmad.typed import dataclass_from
 
-LONGEST = 10**7  # frames of an alarm rule
+LONGEST = 10**7  # frames; upper limit of the times in an alarm rule
 
 
 @dataclass(frozen=True)
@@ -41,17 +41,17 @@ class Calibration:
     budget: Budget  # accepted false alarms
     fps: float  # frames per second of the held-out footage
     interval: tuple[float, float]  # 90 % interval of the threshold that keeps the budget
-    margin: float  # added to the threshold (up to its limit) and the interval if clips are few
+    margin: float  # added to the threshold and its interval because there are few clips
     frames: int  # held-out frames with a score
     clips: int  # held-out clips with a score
     observed: int  # number of held-out events, frames or images that reach the threshold
     warnings: tuple[str, ...]  # what a user must know, one sentence each
     scene: str = ""  # name of the view that the threshold was set for
     zone: Zone = ALL  # part of the view that is scored
-    places: NormalPlaces = NOWHERE  # where marked events were normal
+    places: NormalPlaces = NOWHERE  # places where a user marked events as normal
     largest: float | None = None  # largest score of the held-out footage; None: not stored
-    options: tuple[TradeOff, ...] = ()  # rising thresholds to choose from, with this one
-    lowest: float | None = None  # alarms marked as normal need at least this threshold
+    options: tuple[TradeOff, ...] = ()  # rising thresholds to choose from; includes `threshold`
+    lowest: float | None = None  # below this threshold, alarms marked as normal come again
     by_hand: bool = False  # True if a user has chosen the threshold
 
     @property
@@ -95,7 +95,7 @@ class Calibration:
         return find_events(scores, self.rule, clip_lengths)
 
     def alarm(self, scores: np.ndarray, clip_lengths: np.ndarray | None = None) -> np.ndarray:
-        """Return a bool array (N,) that is True for frames of events, or for rejected images."""
+        """Return a bool array (N,) that is True for frames of events, or for anomalous images."""
         return frames_in_events(len(scores), self.events(scores, clip_lengths))
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,12 +1,12 @@
 """Rates of false alarms on normal footage, and the score level that gives a wanted rate.
 
-`EventRates` counts events per hour. `ShareRates` counts the share of frames or images. If the
-footage is too short to measure a rate, the level is extrapolated. `RateCurve` is the inverse: the
-rate at a level.
+`EventRates` counts events per hour. `ShareRates` measures the share of frames or images. If the
+footage is too short to measure a rate, the level is extrapolated. `RateCurve` gives the rate at a
+level.
 
 The bootstrap draws blocks at random. A block is a clip, or a part of a clip if there are few clips.
-`draws` (blocks,) is the number of times that each block is used. Without the bootstrap it is 1 for
-every block.
+`draws` (blocks,) is the number of times that each block is used. Without the bootstrap, each block
+is used once.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ class EventRates:
         """Return the lowest level with at most `rate` expected events per hour.
 
         Just above the (k + 1)-th highest peak, this footage has k events. New footage of the same
-        duration is expected to have k + 1 events there. So one is added to every count. Levels
-        above the highest level with events come from the fitted tail.
+        duration is expected to have k + 1 events there. So one is added to every count. If fewer
+        than `enough` events are expected, the level is extrapolated with the fitted tail.
         """
         counts = np.maximum.accumulate(self.counts @ draws) + 1
         expected = self.expected(rate, draws)
@@ -137,14 +137,15 @@ class ShareRates:
     enough: float = 1.0  # levels with fewer expected frames than this are extrapolated
 
     def expected(self, rate: float, draws: np.ndarray) -> float:
-        """Return the expected number of frames: `rate` times one more than the number of frames."""
+        """Return the expected number of frames above the level: `rate` x (number of frames + 1)."""
         return rate * (int(draws[self.score_blocks].sum()) + 1)
 
     def level(self, rate: float, draws: np.ndarray) -> float:
-        """Return the split-conformal quantile: a new frame exceeds it with probability <= `rate`.
+        """Return the split-conformal quantile of the scores.
 
-        If there are too few frames, the level is extrapolated from the highest tenth of the scores
-        and is above all scores.
+        A new frame reaches this level with a probability of at most `rate`. If there are too few
+        frames, the level is above all scores. It is extrapolated from the highest tenth of the
+        scores.
         """
         scores = np.repeat(self.scores, draws[self.score_blocks])
         expected = self.expected(rate, draws)
@@ -161,7 +162,7 @@ FalseAlarmRates = EventRates | ShareRates
 
 @dataclass(frozen=True, eq=False)
 class RateCurve:
-    """Rates of false alarms at some thresholds. Between these, the rate is interpolated."""
+    """Rates of false alarms at some thresholds. Between thresholds, rates are interpolated."""
 
     levels: np.ndarray  # (R,) the thresholds, rising
     rates: np.ndarray  # (R,) falling

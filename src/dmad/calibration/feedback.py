@@ -1,4 +1,4 @@
-"""Feedback: "that was normal". The threshold rises just enough to silence an alarm."""
+"""Feedback: a user marks alarms as normal. The threshold rises just enough to silence them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from dmad.calibration.threshold import GIVEN, Evidence, far_above_warnings, thre
 from dmad.errors import require
 from dmad.files import first_names
 
-MARGIN = 0.05  # the threshold is higher than the marked score by this share of it
-MOST_RISE = 2.0  # a larger factor needs `force`
+MARGIN = 0.05  # the threshold rises above the marked score by this share of the score
+MOST_RISE = 2.0  # factor by which the threshold may rise; a larger factor needs `force`
 EVENTS_NAMED = 5  # past events that a message names
 
 logger = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ class MarkedEvents:
 
 
 def _folder_of_films(files: Sequence[Path]) -> Path | None:
-    """The folder OUT with the `events.jsonl` of films that are named OUT/clips/ID.mp4."""
+    """Return the folder OUT if a file is a film OUT/clips/ID.mp4 of `dmad watch`; else None."""
     folders = [path.absolute().parent.parent for path in files]
     return next((folder for folder in folders if (folder / "events.jsonl").is_file()), None)
 
@@ -77,8 +77,8 @@ def with_threshold(
     Args:
         calibration: The calibration.
         threshold: The threshold.
-        evidence: The footage of the calibration. None: it is not stored, so the false alarms of the
-            threshold are unknown.
+        evidence: The footage of the calibration. None: the footage is not stored, so the false
+            alarms of the threshold are unknown.
     """
     changed = replace(
         calibration,
@@ -106,7 +106,7 @@ def silence(
     Args:
         calibration: The calibration.
         level: Highest threshold at which a marked event raises an alarm.
-        evidence: The footage of the calibration, if it is stored.
+        evidence: The footage of the calibration. None: the footage is not stored.
         force: The threshold may rise by more than `MOST_RISE`.
 
     Raises:

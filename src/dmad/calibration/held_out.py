@@ -19,10 +19,10 @@ from dmad.data.series import causal, split_clips
 from dmad.errors import DmadError, require
 from dmad.files import write_atomically
 
-MAX_FOLDS = 20  # with more clips, several are left out at once
+MAX_FOLDS = 20  # with more clips than this, several clips are left out at once
 PARTS_OF_A_SINGLE_CLIP = 2  # a single clip is cut into this many parts, used as clips
 BLOCKS = 20  # fewest blocks of a bootstrap; if there are fewer clips, they are cut into parts
-FEWEST_DEGREES = 0.5  # fewest of Student's t; with a long and a very short clip they are near 0
+FEWEST_DEGREES = 0.5  # fewest degrees of freedom; near 0 with one long and one very short clip
 QUANTILE = 0.9  # quantile at which Student's t and the normal distribution are compared
 
 
@@ -155,14 +155,14 @@ class HeldOut:
         return index
 
     def cross_scores(self, weight: float, window: int) -> np.ndarray:
-        """Return smoothed scores (N,). Each clip is standardised with the other clips.
+        """Return smoothed scores (N,). NaN: the frame has no score.
 
-        New footage will be standardised with the centre and scale of other clips. This is imitated
-        here, so that the scores show how much clips differ. NaN: the frame has no score.
+        Each clip is standardised with the centre and the scale of other clips, like new footage. So
+        the scores show how much clips differ.
 
         Args:
             weight: Weight of the standardised deformation; the reconstruction has weight 1.
-            window: Number of frames over which the sum is averaged.
+            window: Number of frames over which scores are averaged.
         """
         combined = np.full(len(self.scored), np.nan)
         folds = self._folds
@@ -175,11 +175,12 @@ class HeldOut:
 
     @cached_property
     def _folds(self) -> np.ndarray:
-        """(N,) index of the fold of each scored frame: its clip, or a random group of clips.
+        """(N,) index of the fold of each scored frame; -1 for other frames.
 
-        The groups are random because clips may have a regular order, such as one of each hour of
-        the day. With every twentieth clip in a group, all clips of a group could be alike. Then the
-        other clips would differ from them more than all clips differ from new footage.
+        A fold is a clip or, with more than `MAX_FOLDS` clips, a random group of clips. Groups are
+        random because clips may have a regular order, such as one clip for each hour of a day. If a
+        group took every twentieth clip, all its clips could be alike. Then the group would differ
+        more from the other clips than new footage differs from all clips.
         """
         clips = int(self.clip_index.max()) + 1
         groups = np.random.default_rng(0).permutation(clips) % MAX_FOLDS
@@ -188,11 +189,12 @@ class HeldOut:
     def few_clips_margin(self, scores: np.ndarray) -> float:
         """Return how much the threshold is raised because there are only a few clips.
 
-        From a few clips, it is not known well how much clips differ. The margin is a factor times
-        the standard deviation of the median scores of the clips. The deviation is corrected,
-        because each clip is left out once. A long clip counts more than a short one. The factor is
-        the 90 % quantile of Student's t minus the 90 % quantile of the normal distribution: 1.8 for
-        two clips, 0.25 for five, 0.01 for a hundred.
+        A few clips do not show well how much clips differ. The margin is a factor times the
+        standard deviation of the median scores of the clips. A long clip counts more than a short
+        clip. The standard deviation is reduced, because each clip was standardised with the other
+        clips only, which makes clips differ more. The factor is the 90 % quantile of Student's t
+        minus the 90 % quantile of the normal distribution: 1.8 for two clips, 0.25 for five clips,
+        0.01 for a hundred clips.
 
         Args:
             scores: (N,) from `cross_scores`. The margin has the same unit.
@@ -201,7 +203,7 @@ class HeldOut:
         clips, frames = np.unique(clip_index, return_counts=True)
         medians = ndimage.median(scores[self.scored], clip_index, clips)
         share = frames / frames.sum()
-        effective = 1 / (share**2).sum()  # this number of equally long clips shows as much
+        effective = 1 / (share**2).sum()  # so many clips of equal length would show as much
         freedom = max(effective - 1, FEWEST_DEGREES)
         variance = (share * (medians - share @ medians) ** 2).sum() * (freedom + 1) / freedom
         scatter = np.sqrt(variance) * (1 - 1 / len(clips))

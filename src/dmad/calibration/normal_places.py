@@ -55,7 +55,7 @@ class NormalPlaces:
         """The picture, (SIDE, SIDE) uint8.
 
         Raises:
-            DmadError: It is damaged.
+            DmadError: The picture is damaged.
         """
         if not self.picture:
             return np.full((SIDE, SIDE), FULL, np.uint8)
@@ -64,7 +64,10 @@ class NormalPlaces:
         except ValueError as error:
             raise DmadError("the picture of normal places is damaged; calibrate again") from error
         whole = steps.size == SIDE**2
-        require(whole, f"the picture of normal places has {steps.size} values, not {SIDE**2}")
+        require(
+            whole,
+            f"the picture of normal places has {steps.size} values, not {SIDE**2}; calibrate again",
+        )
         return steps.reshape(SIDE, SIDE)
 
 
@@ -81,7 +84,7 @@ class LostSensitivity:
 
 
 def lost_sensitivity(before: NormalPlaces, after: NormalPlaces) -> LostSensitivity | None:
-    """Return the part of a view in which scores count less than before. None: no part."""
+    """Return the part of a view in which scores count less than before. None: no such part."""
     old, new = before.weights(), after.weights()
     changed = new < old
     if not changed.any():

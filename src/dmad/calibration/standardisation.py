@@ -12,8 +12,8 @@ from dmad.data.series import causal
 
 SMALLEST_SCALE = 1e-3  # as a share of the centre
 
-# Lower limit in grid units. A deformation of 0.02 px in an image of 128 px hardly changes a grey
-# level.
+# Lower limit of the scale of the deformation, in grid units. A deformation of 0.02 px in an image
+# of 128 px hardly changes a grey level.
 SMALLEST_DEFORMATION_SCALE = 3e-4
 
 
@@ -45,10 +45,11 @@ class Scorer:
     """Computes the calibrated score from both raw terms.
 
     Args:
-        reconstruction: Standardisation of the first term of Eq. 14.
-        deformation: Standardisation of the second term of Eq. 14, before α.
+        reconstruction: Standardisation of the first term of Eq. 14 or 22.
+        deformation: Standardisation of the second term of Eq. 14 or 22, before α.
         weight: Weight of the standardised deformation; the reconstruction has weight 1.
-        window: Number of frames over which the sum is averaged: a frame and the ones before it.
+        window: Number of frames over which the weighted sum is averaged: a frame and the frames
+            before it.
     """
 
     reconstruction: Standardisation
@@ -84,7 +85,10 @@ class Scorer:
         return self.weight * self.alpha_per_weight
 
     def raw(self, score: float) -> float:
-        """Return the raw score (Eq. 14 with `alpha`) whose score before smoothing is `score`."""
+        """Return the raw score (Eq. 14 or 22, with `alpha`) that gives a calibrated score.
+
+        Smoothing is ignored.
+        """
         centre = self.reconstruction.centre + self.alpha * self.deformation.centre
         return centre + score * self.reconstruction.scale
 

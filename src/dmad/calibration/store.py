@@ -1,7 +1,7 @@
-"""Where a calibration is stored: in the card of a model, or in a file of its own.
+"""Stores a calibration in the card of a model, or in a separate file.
 
-The earlier calibrations are kept beside it, in the folder `NAME.history`, so that each change can
-be undone exactly.
+Earlier calibrations are kept in a folder beside the card or the file, such as `gate.history` for
+`gate.json`. So each change can be undone exactly.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from dmad.errors import DmadError, require
 from dmad.files import write_atomically
 from dmad.runs import ModelFiles, update_card
 
-KEPT = 20  # earlier calibrations
+KEPT = 20  # number of earlier calibrations that are kept
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class CalibrationStore:
 
     Args:
         files: The files of the model.
-        out: The calibration's own file. None: the calibration is in the card of the model.
+        out: File of the calibration. None: the calibration is in the card of the model.
     """
 
     files: ModelFiles

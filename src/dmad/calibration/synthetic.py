@@ -1,4 +1,4 @@
-"""Scores of synthetic anomalies: they show which anomalies a threshold finds."""
+"""Scores of synthetic anomalies. They show which anomalies a threshold finds."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class SyntheticTerms:
 
     @classmethod
     def read(cls, path: Path) -> SyntheticTerms | None:
-        """Read the terms from a file of score terms; None if it has none of synthetic anomalies.
+        """Read the terms from a file. None: the file has no terms of synthetic anomalies.
 
         Raises:
             DmadError: The file is damaged.

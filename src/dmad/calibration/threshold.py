@@ -3,8 +3,8 @@
 Two clips differ more than two frames of one clip. So each held-out clip is standardised with the
 median and deviation of the other clips. False alarms are counted in these scores, with the rule
 that raises alarms later. If the footage is too short for the budget, the threshold is extrapolated,
-but not far above the scores of the footage. The interval shows how uncertain the threshold is, and
-a warning says so.
+but not far above the scores of the footage. A warning then gives the interval in which the right
+threshold probably is.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ from dmad.calibration.synthetic import SyntheticTerms, missed_kinds
 FEW_CLIPS = 5  # with fewer, a warning is given
 DRAWS = 200  # of the bootstrap
 LARGEST_FACTOR = 2.0  # an extrapolated threshold is at most this many times the largest score seen
-LEAST_ROOM = 2.0  # but it may exceed the largest score by this much, in standardised units
+LEAST_ROOM = 2.0  # it may always exceed the largest score by this much, in standardised units
 FAR_ABOVE = 3.0  # a threshold above this many times the largest score gives a warning
-OPTIONS = (0.6, 0.8, 1.0, 1.25, 1.6)  # thresholds that the user is shown, relative to the chosen
+OPTIONS = (0.6, 0.8, 1.0, 1.25, 1.6)  # thresholds to choose from, relative to the given threshold
 GIVEN = OPTIONS.index(1.0)
 ENOUGH_FOUND = 0.8  # share of the plain synthetic anomalies that a threshold must find
 
@@ -181,8 +181,8 @@ def calibration_of(
     Args:
         evidence: The footage and its scores.
         threshold: A threshold that a user has chosen. None: the threshold that keeps the budget.
-        lowest: Lower limit of the threshold. Below it, alarms that were marked as normal come
-            again.
+        lowest: Lower limit of the threshold, if `threshold` is None. Below this limit, alarms that
+            were marked as normal come again.
         seed: Seed of the bootstrap.
     """
     held, budget = evidence.held_out, evidence.budget
@@ -213,7 +213,7 @@ def calibration_of(
 
 
 def limited(level: float, largest: float) -> float:
-    """Return a level that is not far above the largest score of the normal footage.
+    """Return a level, lowered if it is far above the largest score of the normal footage.
 
     With little footage, an extrapolated level can be far too high. Such a threshold would miss all
     anomalies, and nobody would notice.
@@ -231,7 +231,7 @@ def false_alarm_rates(
 
 
 def bootstrap_interval(rates: FalseAlarmRates, rate: float, seed: int) -> tuple[float, float]:
-    """Return the 90 % bootstrap interval of the level: blocks are drawn at random."""
+    """Return the 90 % interval of the level that gives a rate. A bootstrap draws random blocks."""
     random = np.random.default_rng(seed)
     probabilities = np.full(rates.blocks, 1 / rates.blocks)
     levels = [
@@ -319,7 +319,8 @@ def size_warnings(evidence: Evidence, calibration: Calibration) -> list[str]:
         low, high = calibration.interval
         warnings.append(
             f"{footage} cannot show a rate of {budget}, so the threshold is an estimate: the right "
-            f"one is between {low:.3g} and {high:.3g} (90 %); {needed} more are needed to be sure"
+            f"threshold is between {low:.3g} and {high:.3g} (90 %); {needed} more are needed to be "
+            "sure"
             f"{found_text(evidence, calibration.threshold)}"
         )
     if not evidence.is_image and held.scored_clips < FEW_CLIPS:

@@ -1,7 +1,7 @@
 """The forms, each behind the interface `dmad.form.Form`.
 
 Video (PDM) and images (PPDM) are the forms of the paper. The form patches compares the features of
-an image with a bank of features of good images.
+an image with stored features of good images.
 """
 
 from __future__ import annotations
@@ -30,10 +30,11 @@ def form_of(config: Config, teacher: nn.Module | None = None) -> Form[Any, Any]:
 
     Args:
         config: The settings.
-        teacher: For images and patches: a network to use as teacher instead of the named one.
+        teacher: A network to use as teacher instead of the one that the settings name. Only for
+            images and patches.
 
     Raises:
-        DmadError: No form has this name, or the form has no teacher.
+        DmadError: The form in the settings does not exist, or a teacher is given for video.
     """
     require(config.form in FORMS, f"no form is called {config.form!r}; known: {', '.join(FORMS)}")
     form = FORMS[config.form]

@@ -79,7 +79,7 @@ def test_an_image_counts_once(run, good) -> None:
 
 def test_only_images_that_are_named_good_are_taken(run, image_data, tmp_path, logged) -> None:
     calibrate(run, footage=[image_data / "discs"], false_alarms="0.1/image")
-    assert "images left out, because their folders are not named good" in logged()
+    assert "images left out, because their folders or masks do not mark them as good" in logged()
     for name in ("good", "spot"):  # a delivery, of whose folders only one has a known name
         shutil.copytree(image_data / "discs" / "test" / name, tmp_path / "fresh" / name)
     fresh = calibrate(run, footage=[tmp_path / "fresh"], false_alarms="0.1/image")
@@ -95,7 +95,7 @@ def test_images_that_were_trained_on_give_a_warning(run, image_data, good, logge
 
 def test_abnormal_images_alone_are_refused(image_data, tmp_path, tiny_images) -> None:
     shutil.copytree(image_data / "discs" / "test" / "spot", tmp_path / "bad" / "abnormal")
-    with pytest.raises(DmadError, match="all 4 images are in folders named abnormal or masks"):
+    with pytest.raises(DmadError, match="no good image is found: 4 images left out, because"):
         read_images([tmp_path / "bad"], tiny_images().data)
 
 

@@ -18,7 +18,7 @@ from dmad.forms.video.weight import clearly_best
 from dmad.inference.detector import Detector
 
 WEIGHTS = (0.0, 0.25, 0.5, 1.0, 2.0)  # weights of the standardised deformation that are tried
-CHANCE_PAIRS = 3  # pairs of a good image and a defect whose order may be random
+CHANCE_PAIRS = 3  # number of pairs (good image, defect) whose order may be random
 MOST_IMAGES = 32  # held-out images or tiles, evenly spread, that get synthetic defects
 MAP_STEP = 4  # only every fourth row and column of a map is used
 
@@ -37,9 +37,9 @@ class AlphaChoice:
 def choose_alpha(detector: Detector, good: Footage) -> AlphaChoice:
     """Choose the α with the best image and pixel AUROC on synthetic defects in good images.
 
-    α is 0 unless another value is clearly better. This is a precaution for models whose fields are
-    almost zero in good images. The spread of their deformation term is very small, and the tried
-    values of α are divided by this spread. So the deformation would count much more than the
+    α is 0 if no other value is clearly better. This is a precaution for models whose fields are
+    almost zero in good images. The deformation term of such a model has a very small spread. The
+    tried values of α are divided by this spread. So the deformation would count much more than the
     reconstruction.
 
     Raises:
@@ -64,7 +64,13 @@ def choose_alpha(detector: Detector, good: Footage) -> AlphaChoice:
 
 
 def with_defects(images: Sequence[np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Draw each kind of defect into each image. Returns images with masks of their defects."""
+    """Draw each kind of defect into a copy of each image.
+
+    Copies in which no defect is visible are left out.
+
+    Returns:
+        The copies (H, W, C) uint8, each with the mask (H, W) of its defect.
+    """
     made = [
         defective(image, kind, seed=len(KINDS) * i + k)
         for i, image in enumerate(images)

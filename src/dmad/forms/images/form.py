@@ -1,6 +1,6 @@
-"""The form for images (PPDM): deform an image, then restore a teacher's features of it.
+"""The form for images (PPDM): deform an image, then restore the teacher's features of this image.
 
-`StillImages` is the part that other forms for single images share.
+`StillImages` contains what all forms for single images share.
 """
 
 from __future__ import annotations
@@ -67,7 +67,10 @@ class StillImages:
         return blurred(maps, config.score.sigma)
 
     def explain(self, detector: Detector, given: ToExplain) -> Explanation:
-        """Return the map of Eq. 23, the image, its heat and its two deformations."""
+        """Return the map of Eq. 23, the image and its heat.
+
+        If the model deforms images, the forward and the backward field are returned too.
+        """
         from dmad.forms.images.pictures import explain
 
         return explain(detector, given)
@@ -105,7 +108,7 @@ class StillImages:
     def training_overlap(
         self, data: DataConfig, detector: Detector, card: Mapping[str, Any]
     ) -> str:
-        """Return a warning if a good test image may have been a training image."""
+        """Return a warning if a good test image may have been a training image; else ""."""
         from dmad.data.footage import fingerprint
         from dmad.data.splits import load_split
 
@@ -135,11 +138,11 @@ class Images(StillImages):
         return PPDM(config.model, deepcopy(self.teacher))
 
     def prepare(self, config: ImageConfig, train: LabelledFootage) -> PPDM:
-        """Return a PPDM with the teacher's weights, and features of images as memory items.
+        """Return a PPDM with the teacher's weights. Its memory items are features of good images.
 
-        Memory items near zero would be a bad start. An encoder that is trained moves its features
-        towards the items, but the teacher is frozen. So one single item would be the nearest to all
-        features.
+        Memory items near zero would be a bad start: one single item would be the nearest to all
+        features. A trained encoder could move its features towards the items, but the teacher is
+        frozen.
         """
         import torch
 
@@ -148,7 +151,7 @@ class Images(StillImages):
 
         torch.manual_seed(config.train.seed)
         model = self.network(config)
-        with torch.random.fork_rng(devices=()):  # a download draws random numbers, a file does not
+        with torch.random.fork_rng(devices=()):  # a download must not change random numbers
             load_teacher(model.teacher, config.model)
         windows = Windows(train.footage, 0, limit=FIRST_ITEMS_FROM)
         x, _ = to_model(windows.__getitems__(list(range(len(windows)))).frames)
@@ -166,7 +169,11 @@ class Images(StillImages):
         return model
 
     def fixed_features(self, model: PPDM, footage: Footage) -> list[np.ndarray]:
-        """Return the teacher's features of all images. Empty if the model deforms images first."""
+        """Return the teacher's features of all images.
+
+        The list is empty if the model deforms images before the teacher sees them, because the
+        features then change during training.
+        """
         from dmad.training.features import compute_features
 
         return [] if model.estimator else compute_features(model.teacher, footage)
@@ -214,7 +221,7 @@ class Images(StillImages):
         return calibrate(detector, files, request)
 
     def choose_weight(self, detector: Detector, normal: Footage) -> dict[str, Any]:
-        """Choose α with synthetic defects in good images."""
+        """Choose α with synthetic defects in good images. Return the entry for the card."""
         from dataclasses import asdict
 
         from dmad.forms.images.alpha import choose_alpha

@@ -1,4 +1,7 @@
-"""Score one image, whole or in tiles, and draw its overlay, raw map and fields."""
+"""Score one image, whole or in tiles, and draw its overlay, its raw map and its fields.
+
+The overlay is the image with its heat map over it. The raw map contains the scores of all pixels.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ from dmad.form import Explanation, ToExplain
 from dmad.forms.video.pictures import Image, to_image, total_fields, true_size
 from dmad.inference.detector import Detector
 
-FULL_MAP = 6.0  # value that is white in a raw map: the largest distance in three stages
+FULL_MAP = 6.0  # score that is white in a raw map: 2, the largest distance, in three stages
 OVERLAY_SIDE = 1024  # longest side of an overlay in pixels
 FULL_HEAT = 2.0  # this many times the threshold is drawn in full colour
 CONTOUR = (0, 220, 255)
@@ -188,7 +191,10 @@ class ImagePictures:
         return np.hstack([drawing.color_wheel(field, self.longest_field) for field in fields])
 
     def tiles(self, picture: Image, judged: JudgedImage) -> dict[str, Image]:
-        """Return the picture (H, W, 3), its heat and, if there are any, fields, by their titles."""
+        """Return the picture (H, W, 3) and its heat, by their titles.
+
+        If the model deforms images, both fields are returned too.
+        """
         drawn = {"input": picture, "anomaly": self.overlay(picture, judged.map)}
         if self.deforms:
             fields = np.hsplit(self.fields(judged), 2)

@@ -38,17 +38,17 @@ DEFAULT_BUDGET = "0.01/image"
 REPORTED_BUDGETS = ("0.01/image", "0.02/image", "0.05/image")  # also in the table of results
 MOST_WITH_DEFECTS = 8  # good images, evenly spread, that get synthetic defects of each kind
 
-Part = tuple[Detector, Footage]  # good images, and a detector that has not seen them
-UnseenImages = Callable[[Detector, DataConfig], Iterable[Part]]
+Part = tuple[Detector, Footage]  # a detector, and good images that it has not seen
+UnseenImages = Callable[[Detector, DataConfig], Iterable[Part]]  # see `unseen` of `calibrate`
 
 logger = logging.getLogger(__name__)
 
 
 def held_out_images(detector: Detector, data: DataConfig) -> Iterable[Part]:
-    """Return the images held out from the training of a detector.
+    """Return the detector with the images that were held out from its training.
 
     Raises:
-        DmadError: The images are missing, or none are held out.
+        DmadError: The images are missing, or none were held out.
     """
     return [(detector, load_split(data, "held_out").footage)]
 
@@ -65,12 +65,12 @@ def calibrate(
         detector: The model.
         files: Its files.
         request: The options of the calibration.
-        unseen: Returns good images of the data set that the model has not seen. They are used if
-            the request names no images.
+        unseen: Returns good images of the data set, each with a detector that has not seen them.
+            They are used if the request names no images.
 
     Raises:
-        DmadError: There are too few good images, or the request contains an option or a budget that
-            only video has.
+        DmadError: There are too few good images, or the request contains an option or a budget for
+            video.
     """
     refused = ", ".join(request.of_video)
     require(not refused, f"{refused}: for video only; leave it out for images")
@@ -98,7 +98,7 @@ def calibrate(
 def _mark_as_normal(
     detector: Detector, store: CalibrationStore, request: CalibrationRequest, previous: Calibration
 ) -> Calibration:
-    """Raise the threshold until the images in `request.normal` are good."""
+    """Raise the threshold until the images in `request.normal` are judged good."""
     marked = MarkedEvents.from_request(request)
     levels = [event.score for event in marked.events]
     if marked.files:
@@ -125,10 +125,10 @@ def _held_out(
     zone: Zone,
     unseen: UnseenImages,
 ) -> tuple[HeldOut, SyntheticTerms | None]:
-    """Terms of the images of the request, or else of those that were used last, or else of those
-    held out from training. The second result has the terms of synthetic defects in them.
+    """Return the score terms of good images, and of synthetic defects in these images.
 
-    If the last images were scored in another zone, those held out from training are used.
+    The request may name the images. If it names none, the terms of the last calibration are used
+    again. If these are missing or come from another zone, the images of `unseen` are scored.
     """
     last = detector.calibration
     if not request.footage and store.terms.is_file() and last and last.zone == zone:
@@ -138,7 +138,10 @@ def _held_out(
 
 
 def synthetic_terms(parts: Sequence[Part], zone: Zone = ALL) -> SyntheticTerms:
-    """Draw synthetic defects of every kind into good images, and score them."""
+    """Draw synthetic defects of every kind into some good images, and score them.
+
+    Tiles are scored without the zone.
+    """
     images = [(detector, image) for detector, good in parts for image in frames_of(good)]
     chosen = [images[i] for i in thin(np.arange(len(images)), MOST_WITH_DEFECTS)]
     scored = []
@@ -146,7 +149,7 @@ def synthetic_terms(parts: Sequence[Part], zone: Zone = ALL) -> SyntheticTerms:
         defects = [
             defective(image, kind, index + k * len(chosen))[0] for k, kind in enumerate(KINDS)
         ]
-        is_whole = detector.config.data.tiles == 1  # of tiles, only some are drawn into
+        is_whole = detector.config.data.tiles == 1  # a zone needs all tiles of an image
         scored.append(score_frames(detector, defects, zone if is_whole else ALL))
     count = len(KINDS) * len(chosen)
     return SyntheticTerms(
@@ -160,7 +163,7 @@ def synthetic_terms(parts: Sequence[Part], zone: Zone = ALL) -> SyntheticTerms:
 def _good_images(
     detector: Detector, request: CalibrationRequest, unseen: UnseenImages
 ) -> Iterable[Part]:
-    """The images of the request, or else those of the data set that the model has not seen."""
+    """Return the images of the request. If it names none, return the images of `unseen`."""
     data = with_locations(detector.config.data, request.root, request.cache)
     if not request.footage:
         return unseen(detector, data)
@@ -173,16 +176,17 @@ def read_images(sources: Sequence[str | Path], data: DataConfig) -> Footage:
     """Read image files and folders of images. Each good image becomes a clip of one frame.
 
     Raises:
-        DmadError: There are no images, or all are in folders named abnormal or masks.
+        DmadError: There are no images, or none of them is good by its folder and its masks.
     """
     given = [with_masks(find_images([Path(source)])).files for source in sources]
     good = list(
         dict.fromkeys((file.path, file.page) for files in given for file in good_images(files))
     )
     left_out = len({(file.path, file.page) for files in given for file in files}) - len(good)
-    require(bool(good), f"all {left_out} images are in folders named abnormal or masks")
+    reason = f"{left_out} images left out, because their folders or masks do not mark them as good"
+    require(bool(good), f"no good image is found: {reason}; give good images")
     if left_out:
-        logger.warning("%d images left out, because their folders are not named good", left_out)
+        logger.warning("%s", reason)
     images = [
         ClipSource(f"{path}-page-{page + 1}" if page else str(path), path, page=page)
         for path, page in good
@@ -193,9 +197,9 @@ def read_images(sources: Sequence[str | Path], data: DataConfig) -> Footage:
 
 
 def _trained_on(good: Footage, trained: DataConfig) -> list[str]:
-    """A warning if the model was trained on some of the good images.
+    """Return a warning if the model was trained on some of the good images; else an empty list.
 
-    Without the training images this is not known, and there is no warning.
+    If the training images are missing, this is not known. Then the list is empty too.
     """
     try:
         known = load_split(trained, "train").footage

@@ -19,12 +19,15 @@ if TYPE_CHECKING:
 
 
 class Patches(StillImages):
-    """The form for images with a bank of normal patches. Nothing is trained or deformed."""
+    """The form for images that keeps patches of good images in a bank.
+
+    Nothing is trained, and images are not deformed.
+    """
 
     name = "patches"
 
     def network(self, config: PatchConfig, scenes: int = 1) -> PatchBank:
-        """Return an empty bank with these settings, ready to load patches into."""
+        """Return a model with an empty bank, ready to load patches into."""
         from copy import deepcopy
 
         from dmad.model.patch_bank import PatchBank
@@ -32,7 +35,7 @@ class Patches(StillImages):
         return PatchBank(config.model, deepcopy(self.teacher))
 
     def prepare(self, config: PatchConfig, train: LabelledFootage) -> PatchBank:
-        """Return a bank with patches of the images. It needs no training."""
+        """Return the finished model, with patches of the training images in its bank."""
         from dmad.forms.patches.bank import fill
         from dmad.model.teacher_weights import load_teacher
 
@@ -48,7 +51,10 @@ class Patches(StillImages):
         target: Tensor,
         background: Tensor | None,
     ) -> dict[str, Tensor]:
-        """Return scores and maps of a batch. The deformation is zero."""
+        """Return scores and maps of a batch. The deformation is zero.
+
+        The only drawing is `deformed`: the input `x`.
+        """
         import torch
 
         from dmad.model.scoring import scores_of_maps_plus
@@ -60,7 +66,10 @@ class Patches(StillImages):
     def calibrate(
         self, detector: Detector, files: ModelFiles, request: CalibrationRequest
     ) -> Calibration:
-        """Set the threshold from good images, with a cross-validation if none are held out."""
+        """Set the threshold from good images, and store it.
+
+        If no images were held out, the threshold comes from a cross-validation.
+        """
         from functools import partial
 
         from dmad.forms.images.threshold import calibrate

@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 
 def evaluate(detector: Detector, test: LabelledFootage) -> Evaluation:
-    """Score every clip, and make the table of results."""
+    """Score every clip of a test split, and make the table of results."""
     config = detector.config
     maps = _empty_maps(test) if test.masks else None
     scores = score_set(score_clips(detector, test.footage, maps), test, config.data.fps)
@@ -92,7 +92,7 @@ def score_set(results: Sequence[AnomalyResult], test: LabelledFootage, fps: floa
     """Join the scores of all clips.
 
     Args:
-        results: One for each clip.
+        results: The result of each clip.
         test: The labelled clips.
         fps: Frames per second, if the footage does not state them.
     """
@@ -117,7 +117,8 @@ def score_clips(
     Args:
         detector: The model.
         footage: The clips.
-        maps: Array (N, H, W) to write the score maps into, in the order of `footage.frames`.
+        maps: Array (N, H, W) to write the score maps into, in the order of `footage.frames`. None:
+            no maps are written.
         zone: The part of the view that is scored.
         places: Places of the view whose scores count less.
     """
@@ -137,7 +138,7 @@ def score_clips(
 def _with_maps(
     detector: Detector, batches: Iterable[JudgedFrames], maps: np.ndarray
 ) -> Iterator[JudgedFrames]:
-    """Write the score maps of the frames of a clip into `maps`."""
+    """Write the score maps of a clip into `maps`, and yield its batches unchanged."""
     for judged in batches:
         maps[judged.index] = detector.pixel_scores(judged)
         yield judged

@@ -1,4 +1,7 @@
-"""Feedback from clips: their alarm level, and the places where they are unusual."""
+"""Feedback from clips that a user marked as normal.
+
+The clips show at which threshold, and at which places of the view, they raise alarms.
+"""
 
 from __future__ import annotations
 
@@ -21,16 +24,16 @@ from dmad.inference.detector import Detector
 from dmad.inference.maps import averaged
 from dmad.inference.result import AnomalyResult, JudgedFrames
 
-REACH = 1  # cells of the picture: things that come again are rarely at exactly the same place
-SMALLEST = 1e-6  # level
-STEP = 0.8  # factor by which the level falls at each try
-TRIES = 20
+REACH = 1  # cells around a place that are marked too: a thing rarely comes back to the same place
+SMALLEST = 1e-6  # smallest level L in `ClipMaps.marked_places`
+STEP = 0.8  # factor by which L falls at each try
+TRIES = 20  # values of L
 
 
 def marked_places(detector: Detector, footage: Footage, calibration: Calibration) -> NormalPlaces:
-    """Return the normal places of a calibration, together with those at which clips raise alarms.
+    """Return the normal places of a calibration, plus the places where clips raise alarms.
 
-    `ClipMaps.marked_places` describes the weights.
+    Scores count less at normal places. `ClipMaps.marked_places` describes the weights of places.
 
     Args:
         detector: The model.
@@ -49,7 +52,7 @@ def alarm_level(detector: Detector, footage: Footage, calibration: Calibration) 
     Args:
         detector: The model.
         footage: The clips.
-        calibration: How to compute scores, and the part of the view that is scored.
+        calibration: Says how scores are computed, and which part of the view is scored.
     """
     results = score_clips(detector, footage, zone=calibration.zone, places=calibration.places)
     return _level(results, calibration)
@@ -57,9 +60,9 @@ def alarm_level(detector: Detector, footage: Footage, calibration: Calibration) 
 
 @dataclass(frozen=True, eq=False)
 class ClipMaps:
-    """The score maps of clips. From these, scores with other normal places need no network.
+    """The score maps of clips. With these maps, scores for other normal places need no network.
 
-    No torch is needed. The maps are in temporary files, because they are large for long clips.
+    The maps are in temporary files, because the maps of long clips are large.
     """
 
     detector: Detector
@@ -98,11 +101,12 @@ class ClipMaps:
         return _level(results, calibration)
 
     def marked_places(self, calibration: Calibration) -> NormalPlaces:
-        """Return the normal places of a calibration, and those at which the clips raise alarms.
+        """Return the normal places of a calibration, plus the places where the clips raise alarms.
 
-        A place gets the weight L / h, where h is the highest score of its surroundings in the
-        clips. L is the threshold minus a margin of 5 %. Both have the unit of Eq. 14. If the clips
-        still raise alarms, L falls in steps. Places at which h is below L keep their weight.
+        The weight of a place is multiplied by L / h. Here h is the highest score near this place in
+        the clips. L is a level: first the threshold minus a margin of 5 %. L and h have the unit of
+        Eq. 14. If the clips still raise alarms, L falls in steps. A place whose h is below L keeps
+        its weight.
 
         Args:
             calibration: The calibration of the view of the clips.
@@ -117,8 +121,8 @@ class ClipMaps:
         surroundings = _surroundings(self.highest(calibration), kernel)
         level = max(calibration.scorer.raw(goal), SMALLEST)
         for _ in range(TRIES):
-            weights = level / np.maximum(surroundings, level)  # relative to the present ones
-            places = NormalPlaces.from_weights(calibration.places.weights() * weights)
+            factors = level / np.maximum(surroundings, level)
+            places = NormalPlaces.from_weights(calibration.places.weights() * factors)
             if self.alarm_level(replace(calibration, places=places)) < goal:
                 return places
             level *= STEP
@@ -154,10 +158,14 @@ def _level(results: Sequence[AnomalyResult], calibration: Calibration) -> float:
 
 
 def _surroundings(highest: np.ndarray, kernel: tuple[int, int]) -> np.ndarray:
-    """The highest value near each cell of the picture, (SIDE, SIDE), from values (H, W).
+    """Return the highest value near each cell of the picture of weights, (SIDE, SIDE).
 
-    The score of a place is a mean over the kernel. So all pixels that the kernel covers need a
+    The score of a place is a mean over the averaging kernel. So all pixels under the kernel need a
     smaller weight.
+
+    Args:
+        highest: Values (H, W).
+        kernel: Height and width of the kernel in pixels.
     """
     size = len(highest)
     cell = -(-size // SIDE)

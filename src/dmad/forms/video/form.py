@@ -95,9 +95,9 @@ class Video:
     ) -> dict[str, Tensor]:
         """Return scores, maps and drawings of a batch.
 
-        The drawings are `reference` (B, C, H, W) and `reconstructions` (B, K, C, H, W). With heads,
-        they are also `offsets` (B, K, 2, H, W) in grid units. With a binary mask, the reference is
-        shown where the mask is 1, and the background elsewhere.
+        The drawings are `reference` (B, C, H, W) and `reconstructions` (B, K, C, H, W). If the
+        model has heads, there are also the deformation fields `offsets` (B, K, 2, H, W), in grid
+        units. With a binary mask, `reference` shows the background where the mask is 0.
         """
         import torch
 
@@ -132,7 +132,7 @@ class Video:
         return averaged(maps, config.score.kernel)
 
     def explain(self, detector: Detector, given: ToExplain) -> Explanation:
-        """Return the map of Eq. 14 of the last frame, the frame, its heat and its deformation."""
+        """Return the map of Eq. 14 and pictures of the last frame: its heat and its deformation."""
         from dmad.forms.video.pictures import explain
 
         return explain(detector, given)

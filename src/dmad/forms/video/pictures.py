@@ -29,9 +29,9 @@ Values = NDArray[np.floating[Any]]
 LEAST_HEIGHT = 256  # px of a picture, so that its text does not cover everything
 READABLE = 160  # smallest side in px in which a number is readable
 FULL_HEAT = 3.0  # this many times the usual peak of a frame is drawn in full colour
-FULL_THRESHOLD = 2.0  # the same for the threshold, if there is one
-SMALLEST_LIMIT = 1.0  # of a calibrated score in full colour
-FULL_ERROR = 3.0  # the error of a pixel can be this much larger than the average around it
+FULL_THRESHOLD = 2.0  # if there is a threshold, this many times the threshold is in full colour
+SMALLEST_LIMIT = 1.0  # smallest calibrated score that is drawn in full colour
+FULL_ERROR = 3.0  # the error of a pixel can be this many times the average error around it
 NEGLIGIBLE = 0.05  # px; a shorter deformation is not visible
 FULL_FIELD = 1.0  # px; length that is drawn in full colour, if no other is given
 RECENT_PEAKS = 500  # frames from which the usual peak is estimated
@@ -51,13 +51,13 @@ BOX_ERROR = "difference in the box\nenlarged"
 class ColourScale:
     """The values that are drawn in full colour.
 
-    With a calibration, heat has the unit of the threshold. Without one, heat is scaled by the peak
-    of a usual frame. If this peak is not given, it is the median peak of the frames so far. So the
-    scale needs no labels and no future frames.
+    With a calibration, heat has the unit of the threshold. Without a calibration, heat is scaled by
+    the usual peak. The peak of a frame is the highest value of its averaged error.
 
     Args:
         config: The settings of the model.
-        usual_peak: Peak of the averaged error of a usual frame, if known.
+        usual_peak: Peak of a usual frame. None: the median peak of the frames so far, which needs
+            no labels and no future frames.
         longest_field: Length in pixels that is drawn in full colour.
         calibration: The threshold.
     """
@@ -123,7 +123,7 @@ class ColourScale:
         return max(FULL_THRESHOLD * calibration.threshold, SMALLEST_LIMIT)
 
     def _usual_peak(self, peak: float) -> float:
-        """Return the usual peak, after a frame with this peak."""
+        """Add the peak of the next frame, and return the usual peak."""
         self._recent_peaks.append(peak)
         usual = self.usual_peak
         if usual is None:
@@ -139,7 +139,7 @@ class Picture:
     score: float  # Eq. 14, raw
     frame: Image  # (H, W, C)
     reference: Image  # (H, W, C): the prototype
-    stages: tuple[Image, ...]  # K x (H, W, C): after each deformation, over the background
+    stages: tuple[Image, ...]  # K x (H, W, C): reconstruction after each deformation
     error: Values  # (H, W): the error map
     heat_map: Values  # (H, W): part of each place in the score; 1 is drawn in full colour
     field: Values  # (2, H, W) px: the deformation
@@ -208,10 +208,12 @@ class Picture:
         return f"{clock(self.index, self.time)}\n{self.score_text()}"
 
     def panel(self) -> Image:
-        """Two rows of tiles with titles and legends: what is abnormal, and how it was found.
+        """Two rows of tiles with titles and legends.
 
-        A box in the frame marks the place with the highest heat. Below the frame and its place are
-        the last prediction and the same place in it.
+        The first row shows the frame, the place with the highest heat, the difference between frame
+        and prediction at this place, and the heat. A box in the frame marks the place. Pictures of
+        the place are enlarged. The second row shows the last prediction, the same place in this
+        prediction, the reference and the deformation.
         """
         frame, reference, *_, predicted, deformation, error, heat = self.tiles()
         box = box_of_maximum(self.heat_map)
@@ -343,9 +345,9 @@ def picture_of_frame(
 
 
 def explain(detector: Detector, given: ToExplain) -> Explanation:
-    """Score the last of some frames, and return its map and pictures.
+    """Score the last of the given frames, and return its map and pictures.
 
-    If the threshold is for a zone, the map is zero outside of it.
+    If the threshold is for a zone, the map is zero outside the zone.
     """
     (judged,) = deque(detector.judge(given.frames, given.scene), maxlen=1)
     judged = judged.frame(len(judged.index) - 1)
@@ -363,7 +365,7 @@ def explain(detector: Detector, given: ToExplain) -> Explanation:
 
 
 class HighestPictures:
-    """Keeps the pictures with the highest scores. They are at least `apart` frames apart.
+    """Keeps the pictures with the highest scores, at least `apart` frames apart.
 
     Args:
         size: Largest number of pictures.
@@ -377,7 +379,7 @@ class HighestPictures:
     def offer(self, picture: Picture) -> None:
         """Keep a picture if its score is among the highest.
 
-        It replaces pictures with lower scores that are less than `apart` frames away.
+        Of pictures that are less than `apart` frames apart, only the highest score is kept.
         """
         near = [p for p in self.pictures if abs(p.index - picture.index) < self.apart]
         if any(p.score > picture.score for p in near):
@@ -395,7 +397,7 @@ def reference_error(judged: JudgedFrames, config: VideoScoreConfig) -> tuple[Ten
         config: The settings with the averaging kernel.
 
     Returns:
-        Map (B, H, W), and the maximum (B,) of its average, as in Eq. 14.
+        The error (B, H, W), and the maximum (B,) of the averaged error, as in Eq. 14.
     """
     import torch
 

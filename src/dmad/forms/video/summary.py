@@ -38,7 +38,7 @@ from dmad.inference.detector import Detector
 PANELS = 6
 PAPER = "paper"  # title of the table of the published protocol
 PUBLISHED = ("ped2", "avenue", "shanghaitech", "mnist", "mvtec")  # layouts of published data sets
-STAND_IN_LEVEL = 3  # without a threshold: robust deviations above the median
+STAND_IN_LEVEL = 3  # level of `stand_in_rule`: robust deviations above the median score
 
 
 def summarise(
@@ -93,7 +93,7 @@ def summarise(
 
 
 def result_tables(evaluation: Evaluation, layout: str) -> tuple[list[Table], list[str]]:
-    """Return the tables of results, and the titles of those that are folded at first.
+    """Return the tables of results, and the titles of the tables that are folded at first.
 
     The table of the published protocol is for comparisons with the literature. So for data that is
     not a published data set, this table comes last and is folded.
@@ -125,7 +125,7 @@ def stand_in_rule(scores: np.ndarray) -> AlarmRule:
 
 
 def headline(evaluation: Evaluation) -> list[tuple[str, str, str]]:
-    """The numbers at the top: AUROC, events found, false alarms and delay."""
+    """The numbers at the top of the page, each with its name and a remark."""
     ledger, signal = evaluation.ledger, evaluation.signal
     figures = [(f"{ledger.value(signal):.3f}", "micro AUROC, deployable", signal)]
     rows = {row.metric: row for row in ledger.rows if row.signal == signal}
@@ -162,7 +162,7 @@ def series(clip: Clip, evaluation: Evaluation, events: list[Event] | None) -> Se
 
 @dataclass(frozen=True)
 class CheckedEvent:
-    """An event, frames [start, end), that was compared with the labels: detected or missed."""
+    """A detected or a missed event, frames [start, end), with a verdict from the labels."""
 
     start: int
     end: int
@@ -226,12 +226,15 @@ def missed_table(missed: Sequence[CheckedEvent], test: LabelledFootage, fps: flo
         time = f"{(event.start - clip.start) / fps:.1f} s" if fps else ""
         rows.append([clip.name, span, time, f"{event.score:.3g}"])
     columns = ["clip", "frames", "start", "highest score"]
-    note = "Labelled events without an alarm. The one that was nearest to the threshold is first."
+    note = "Labelled events without an alarm. The event with the highest score is first."
     return [Table("missed events", columns, rows, [note])]
 
 
 def cost_table(evaluation: Evaluation) -> list[Table]:
-    """What several thresholds cost and find on this test set. Empty without a frame rate."""
+    """A table of what several thresholds cost and find on this test set.
+
+    The list is empty without a threshold or a frame rate.
+    """
     calibration, scores = evaluation.calibration, evaluation.scores
     if calibration is None or not scores.fps:
         return []
@@ -310,7 +313,7 @@ def alarms(evaluation: Evaluation, rule: AlarmRule) -> tuple[np.ndarray, np.ndar
 
 
 def fingerprint(evaluation: Evaluation, card: Mapping[str, Any]) -> dict[str, str]:
-    """The data and versions that the results were computed with."""
+    """The data and the versions of software that the results were computed with."""
     labels = evaluation.ledger.labels
     found = {"labels": f"{labels.name}, sha256 {labels.sha256}"}
     found["counted"] = "; ".join(footnotes(evaluation.ledger))

@@ -106,7 +106,10 @@ def _calibrate_on_footage(
 
 
 def _lowest(previous: Calibration | None, evidence: Evidence) -> float | None:
-    """The lowest threshold that the alarms marked as normal allow; None if none are known."""
+    """The lowest threshold at which no alarm that was marked as normal comes again.
+
+    None: no alarm was marked as normal, or the scores or the settings of alarms have changed.
+    """
     if previous is None or previous.lowest is None:
         return None
     if previous.scorer == evidence.scorer and previous.shape == evidence.shape:
@@ -123,7 +126,14 @@ def _last_terms(store: CalibrationStore) -> Path:
 def _replace(
     store: CalibrationStore, stored: Path, previous: Calibration, new: Calibration
 ) -> Calibration:
-    """Store a calibration that has the footage of the last one, whose terms are in `stored`."""
+    """Store a new calibration that comes from the same footage as the previous one. Return it.
+
+    Args:
+        store: The files of the calibration.
+        stored: File with the score terms of the footage. It may not exist.
+        previous: The calibration that is replaced.
+        new: The new calibration.
+    """
     if new == previous and store.path.is_file():
         return previous
     store.remember(previous)
@@ -158,7 +168,7 @@ def _mark_as_normal(
     if request.only_here:
         require(
             len(detector.scenes) < 2 or request.out is not None,
-            "the model has several views, and places belong to one; give scene and out",
+            "the model has several views, and places belong to one view; give scene and out",
         )
         require(
             len(marked.files) == len(request.normal),
@@ -176,7 +186,7 @@ def _mark_as_normal(
 
 
 def _log_places(old: Calibration, new: Calibration) -> None:
-    """Log in how much of the view an anomaly must be stronger than before."""
+    """Log which share of the view has become less sensitive, and by which factor."""
     lost = lost_sensitivity(old.places, new.places)
     what = "what was marked raises no alarm"
     if lost:
@@ -231,7 +241,11 @@ def _weight(detector: Detector, request: CalibrationRequest, previous: Calibrati
 def _start_new_view(
     detector: Detector, request: CalibrationRequest, previous: Calibration | None
 ) -> CalibrationRequest:
-    """Use the normal clips as footage if their view was neither trained on nor calibrated."""
+    """Return the request with its normal clips as footage, if they show a new view.
+
+    A view is new if the model was neither trained nor calibrated on it. Otherwise, return the
+    request unchanged.
+    """
     known = previous is not None and previous.scene == request.scene
     new_view = bool(request.scene) and detector.needs_template(request.scene) and not known
     if not (new_view and request.normal):
@@ -276,9 +290,11 @@ def _stored_terms(files: ModelFiles, request: CalibrationRequest) -> Path:
 def _held_out(
     detector: Detector, stored: Path, request: CalibrationRequest, view: ScoredView
 ) -> tuple[HeldOut, SyntheticTerms | None]:
-    """Score terms of the footage in the request, or else of the last calibration's footage, or
-    else of the footage held out from training. The second result has the terms of synthetic
-    anomalies in it.
+    """Return the score terms of normal footage, and of synthetic anomalies made from this footage.
+
+    The request may name the footage. If it names none, the terms of the last calibration are used
+    again. If these are missing, the footage that was held out from training is scored. The second
+    result is None if no synthetic anomalies can be made, or if only a zone of the view is scored.
     """
     if not request.footage and stored.is_file():
         held = HeldOut.read(stored)

@@ -35,8 +35,8 @@ WEIGHTS = (0.0, 0.2, 0.5, 1.0, 2.0)
 SEQUENCES = 40  # of each kind
 SCORED_FRAMES = 8  # of each sequence; the mean of their scores is compared
 ANOMALY_SECONDS = 1.2  # scored length of the synthetic anomalies that test a threshold
-OF_EACH_VARIANT = 4  # of these anomalies
-CLEARLY = 0.01  # gain of AUROC that another weight than the usual one needs
+OF_EACH_VARIANT = 4  # number of synthetic anomalies of each kind and strength
+CLEARLY = 0.01  # smallest gain for which the usual weight is replaced: a mean of two AUROCs
 Terms = tuple[np.ndarray, np.ndarray]  # Eq. 12 and 13 of each sequence, (sequences, frames) each
 
 logger = logging.getLogger(__name__)
@@ -80,7 +80,10 @@ def usual_weight(detector: Detector) -> float:
 
 
 def check_length(footage: Footage, length: int, consequence: str) -> None:
-    """Check that some clip is long enough for synthetic anomalies at the highest speed.
+    """Check that a clip is long enough for synthetic anomalies of `length` + 1 frames.
+
+    Things in these anomalies move at up to three times their normal speed. So the clip needs about
+    three times as many frames.
 
     Raises:
         DmadError: No clip is long enough. The message ends with `consequence`.
