@@ -1,4 +1,4 @@
-"""How much an experiment does, and how a budget of time shortens it."""
+"""How much an experiment does, and how a time limit shortens it."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ from dmad.config import changed
 from dmad.errors import DmadError
 from dmad.experiments.effort import (
     Effort,
-    fit_to_budget,
+    fit_to_time,
     samples_per_epoch,
     seconds_per_sample,
     shortened_length,
@@ -52,30 +52,30 @@ def test_a_share_of_a_training_has_fewer_epochs_then_fewer_samples(
     assert shortened_length(8, 100, share) == expected
 
 
-def test_a_small_budget_shortens_all_variants_alike(trained, tmp_path) -> None:
+def test_a_short_time_limit_shortens_all_variants_alike(trained, tmp_path) -> None:
     base = changed(read_config(trained), epochs=1000)
-    shortened = fit_to_budget({"a": base, "b": base}, 2.0, tmp_path)
+    shortened = fit_to_time({"a": base, "b": base}, 2.0, tmp_path)
     first, second = shortened.values()
     assert first == second
     assert 1 <= first.train.epochs < 1000
 
 
-def test_a_large_budget_shortens_nothing(trained, tmp_path) -> None:
+def test_a_long_time_limit_shortens_nothing(trained, tmp_path) -> None:
     base = read_config(trained)
-    assert fit_to_budget({"a": base}, 1e9, tmp_path) == {"a": base}
+    assert fit_to_time({"a": base}, 1e9, tmp_path) == {"a": base}
 
 
-def test_what_a_budget_allowed_is_stored_and_used_again(trained, tmp_path) -> None:
+def test_shortened_lengths_are_stored_and_used_again(trained, tmp_path) -> None:
     base = changed(read_config(trained), epochs=10)
     stored = {"seconds": 60.0, "cuts": {"a": [3, 0], "b": [1, 5]}}
-    (tmp_path / "budget.json").write_text(json.dumps(stored))
-    shortened = fit_to_budget({"a": base, "b": base}, 60.0, tmp_path)
+    (tmp_path / "shortened.json").write_text(json.dumps(stored))
+    shortened = fit_to_time({"a": base, "b": base}, 60.0, tmp_path)
     assert shortened["a"] == changed(base, epochs=3)
     assert shortened["b"] == changed(base, epochs=1, limit=5)
-    with pytest.raises(DmadError, match="another budget"):
-        fit_to_budget({"a": base, "b": base}, 1e9, tmp_path)
+    with pytest.raises(DmadError, match="another time limit"):
+        fit_to_time({"a": base, "b": base}, 1e9, tmp_path)
     with pytest.raises(DmadError, match="other variants"):
-        fit_to_budget({"c": base}, 60.0, tmp_path)
+        fit_to_time({"c": base}, 60.0, tmp_path)
 
 
 def test_the_speed_of_training_is_measured_and_leaves_no_files(trained, tmp_path) -> None:

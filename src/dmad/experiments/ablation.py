@@ -14,7 +14,7 @@ from dmad.experiments.grid import TRAINING, Column, Grid, Outcome
 from dmad.experiments.run_grid import base_config, run_grid
 from dmad.forms.images.evaluation import RAW as RAW_OF_IMAGES
 
-GAMMA3 = (0.0, 0.1, 0.25, 0.5, 1.0, 2.0)  # of Table 5
+GAMMA3 = (0.0, 0.1, 0.25, 0.5, 1.0, 2.0)  # weights of the cycle loss in Table 5
 TABLE_4 = {  # frame AUROC on Ped2, and the percentage points that are lost without each part
     "full": ["0.997"],
     "- PDM": ["-9.4"],
@@ -53,10 +53,10 @@ COLUMNS = {"video": VIDEO_COLUMNS, "images": IMAGE_COLUMNS}  # by form
 
 
 def video_parts(base: TrainedConfig) -> dict[str, TrainedConfig]:
-    """Return the variants of Table 4, and the memory of MNAD with full skip connections.
+    """Return the variants of Table 4, and the baseline of Eq. 2.
 
-    A part that the base does not have cannot be removed. Of variants with equal settings, only the
-    first is returned.
+    Of variants with equal settings, only the first is returned. For example, a base without
+    background has no variant "- background".
     """
     reductions, displacements = base.model.reductions, base.model.displacements
     parts = {
@@ -87,9 +87,10 @@ def without_deformation(base: TrainedConfig) -> TrainedConfig:
 
 
 def image_parts(base: TrainedConfig) -> dict[str, TrainedConfig]:
-    """Return the variants of the image model: RD, RD + VQ, PPDM, PPDM without cycle loss or VQ.
+    """Return five variants of the image model.
 
-    RD is reverse distillation. VQ is the memory.
+    RD is reverse distillation, and VQ is the memory. The full model, PPDM, has both of them and the
+    deformation. Two variants are PPDM without the cycle loss, and PPDM without VQ.
     """
     plain = without_deformation(base)
     return {
@@ -108,7 +109,7 @@ PARTS: dict[str, Callable[[TrainedConfig], dict[str, TrainedConfig]]] = {  # by 
 
 
 def gamma3_values(base: TrainedConfig) -> dict[str, TrainedConfig]:
-    """Return a variant for each weight γ₃ of the cycle consistency in Table 5."""
+    """Return a variant for each weight of the cycle loss (γ₃) in Table 5."""
     return {f"γ₃ = {weight:g}": changed(base, gamma3=weight) for weight in GAMMA3}
 
 
@@ -140,7 +141,7 @@ def ablation(
 
 
 def parts_grid(base: TrainedConfig) -> Grid:
-    """Return the grid of variants, each without one part of the model."""
+    """Return the grid of the variants in which a part of the model is missing."""
     variants, columns = PARTS[base.form](base), COLUMNS[base.form]
     if base.form != "video":
         return Grid("ablation", variants, columns)

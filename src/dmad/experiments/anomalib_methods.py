@@ -1,7 +1,7 @@
 """Methods of the package anomalib, each with the interface `Method`.
 
-They get the same images as dmad, and the weights of the same pretrained networks. anomalib is
-imported inside the functions, because it is an optional dependency.
+They get the same images as dmad. Their pretrained networks get the same weights as a teacher of
+dmad. anomalib is imported inside the functions, because it is an optional dependency.
 """
 
 from __future__ import annotations
@@ -62,11 +62,11 @@ class PeerSettings:
     """Settings of all methods of anomalib.
 
     Args:
-        backbone: Name of the pretrained network in timm. For dmad, it is the teacher. EfficientAD
-            has a network of its own.
-        backbone_weights: File of its weights. None: an installed package, or a download by timm.
+        backbone: Name of the pretrained network in timm. EfficientAD does not use this network.
+        backbone_weights: File with the weights of this network. None: they come from an installed
+            package, or timm downloads them.
         coreset: Share of all patches that PatchCore keeps.
-        epochs: Length of the training of Reverse Distillation and EfficientAD.
+        epochs: Number of epochs of Reverse Distillation and EfficientAD.
         seed: Random seed.
     """
 
@@ -87,8 +87,9 @@ class AnomalibMethod:
 
     Args:
         name: One of `CLASSES`.
-        peers: Its settings.
+        peers: The settings.
         size: Height and width of the images in pixels.
+        finished: Always False, because the method is trained in the experiment.
     """
 
     name: str
@@ -185,7 +186,8 @@ class AnomalibMethod:
             raise UnavailableError(
                 f"it does not fit {self.peers.backbone}: {one_line(error)}"
             ) from error
-        if self.name == REVERSE_DISTILLATION:  # its loss needs this, and 16 bit changes the layout
+        if self.name == REVERSE_DISTILLATION:
+            # The loss needs contiguous features. In a training with 16 bits, they are not.
             for part in (module.model.encoder, module.model.decoder):
                 part.register_forward_hook(_contiguous)
         return module
@@ -236,7 +238,7 @@ class AnomalibMethod:
 
 
 def _contiguous(part: nn.Module, inputs: Any, features: Any) -> Any:
-    """A hook: features of several stages in the usual memory layout."""
+    """Return features in the memory layout that the loss needs. A hook of PyTorch."""
     if isinstance(features, dict):
         return {name: feature.contiguous() for name, feature in features.items()}
     return [feature.contiguous() for feature in features]
@@ -248,10 +250,10 @@ class FrameData(LightningDataModule):
     Args:
         frames: Good images (H, W, 3) uint8.
         train_batch_size: Number of images of a training step.
-        validate: Keep every tenth image for the validation, as EfficientAD needs it.
+        validate: Use every tenth image for validation instead of training. EfficientAD needs this.
     """
 
-    name, category = "good", ""  # names of a folder of the engine
+    name, category = "good", ""  # the engine names a folder after them
 
     def __init__(
         self, frames: Sequence[np.ndarray], train_batch_size: int, validate: bool = False
@@ -271,7 +273,7 @@ class FrameData(LightningDataModule):
         )
 
     def val_dataloader(self) -> DataLoader[Any] | list[Any]:
-        """The images that are kept; empty if there are none."""
+        """The images for validation; empty if there are none."""
         if not self.kept:
             return []
         return DataLoader(self.kept, BATCH, collate_fn=image_batch)  # type: ignore[arg-type]
@@ -318,7 +320,7 @@ def require_anomalib() -> None:
 def copy_backbone(module: nn.Module, peers: PeerSettings) -> None:
     """Copy the weights of the pretrained network into a module of anomalib.
 
-    The weights are read or downloaded in the same way as the weights of a teacher.
+    The weights are read or downloaded in the same way as the weights of a teacher of dmad.
 
     Raises:
         DmadError: There are no weights.
@@ -341,11 +343,13 @@ def copy_backbone(module: nn.Module, peers: PeerSettings) -> None:
 
 
 class ModuleScorer:
-    """A trained module of anomalib as `ImageScorer`. Its score is the first term; the second is 0.
+    """A trained module of anomalib as `ImageScorer`.
+
+    The score of the module is the first term. The second term is 0.
 
     Args:
         module: The module, in eval mode.
-        size: Height and width of its images in pixels.
+        size: Height and width of the images in pixels.
     """
 
     alpha = 0.0

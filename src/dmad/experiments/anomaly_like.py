@@ -25,7 +25,7 @@ from dmad.model.deformation import grid_units, resize, warp
 
 NAME = "anomaly-like"
 BENDS = (0.0, 1.0, 2.0, 3.0)  # standard deviation of the displacements in pixels
-KNOTS = 4  # in each direction; a displacement is drawn for each of the 4 x 4 knots
+KNOTS = 4  # in each direction; each of the 4 x 4 knots gets a random displacement
 BATCH = 64
 
 

@@ -1,4 +1,4 @@
-"""Checks if thresholds keep their budgets: counts false alarms on new normal footage."""
+"""Checks if thresholds keep their budgets: counts false alarms in new normal footage."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Hours:
 
 @dataclass(frozen=True, eq=False)
 class ScoredFootage:
-    """The raw scores of some footage, and its labels."""
+    """The raw terms of some footage, and its labels."""
 
     terms: HeldOut
     labels: np.ndarray  # (N,) 1 = abnormal
@@ -148,13 +148,13 @@ class Case:
 
 @dataclass(frozen=True, eq=False)
 class BudgetTest:
-    """Footage to choose thresholds with, and other footage by its name, to count alarms in."""
+    """Footage to choose thresholds with, and other footage to count alarms in."""
 
-    held_out: ScoredFootage
-    counted: Mapping[str, ScoredFootage]
+    held_out: ScoredFootage  # for thresholds
+    counted: Mapping[str, ScoredFootage]  # for alarms, by name
 
     def cases(self, detector: Detector) -> list[Case]:
-        """Choose a threshold for each budget, and count the alarms in all footage."""
+        """Choose a threshold for each budget, and count its alarms in all footage of `counted`."""
         chosen = [
             choose_threshold(
                 self.held_out.terms,
@@ -180,18 +180,18 @@ def budgets(
 ) -> list[Case]:
     """Set a threshold for each budget, count the false alarms, and write `budgets.md`.
 
-    Thresholds are set on the held-out clips of the run. False alarms are counted on the normal
-    frames of its test split. The scores are stored in `out`, so that the same command continues
-    after an interruption.
+    Thresholds are set on the held-out clips of the run. False alarms are counted in the normal
+    frames of the test split.
 
-    For recipe street, both kinds of footage are generated, with all weathers of the training. First
-    there is one threshold for all weathers, and the alarms are counted in each weather and in all.
-    Then each weather has a threshold of its own.
+    For recipe street, both kinds of footage are generated, with all weathers of the training. One
+    test uses the same threshold for all weathers, and counts the alarms of each weather and of all
+    weathers. In other tests, each weather has a threshold from its own footage. The scores of
+    generated footage are stored in `out`, so that the same command continues after an interruption.
 
     Args:
         run: Run folder of a video model.
         out: Folder to write to.
-        hours: Street only: how much normal footage is generated.
+        hours: For recipe street: how much normal footage is generated.
         root: Folder of the data set. None: the same folder as in training.
         cache: Folder for decoded frames.
 
@@ -225,7 +225,7 @@ def budgets(
 
 
 def alarms_on(calibration: Calibration, footage: ScoredFootage) -> AlarmMetrics:
-    """Return the alarm metrics of a threshold on footage."""
+    """Return the alarm metrics of a threshold for footage."""
     terms = footage.terms
     scores = calibration.score(terms.reconstruction, terms.deformation, terms.clip_lengths)
     return alarm_metrics(scores, footage.labels, terms.clip_lengths, calibration.rule, terms.fps)
@@ -255,8 +255,9 @@ def street_tests(street: StreetFootage, hours: Hours) -> list[BudgetTest]:
     """Generate and score normal street footage.
 
     Returns:
-        A test with one threshold for all weathers, with alarms counted in each weather and in all.
-        If there are several weathers, there is also a test for each, with a threshold of its own.
+        A test with the same threshold for all weathers. It counts the alarms of each weather and of
+        all weathers. If there are several weathers, there is also a test for each weather, with a
+        threshold from its own footage.
     """
     second, first = street.to_count(hours.counted), street.for_thresholds(hours.thresholds)
     held_out, counted = normal(street.score(first)), normal(street.score(second))

@@ -26,7 +26,7 @@ SEC_4_6 = {
     "DMAD, 5%": ["-1.8"],
     "memory + skips, 5%": ["-3.7"],
 }
-FEWEST = 12  # abnormal frames from a clip; a training sample needs several frames in a row
+FEWEST = 12  # abnormal frames of a clip; a training sample needs several frames in a row
 
 
 def contamination(
@@ -74,10 +74,10 @@ class AbnormalClip:
 
 
 def mix_data(data: DataConfig, share: float, out: Path) -> Path:
-    """Make a data folder of links to a data set, and add abnormal test frames to the training data.
+    """Make a data folder with links to a data set. Add abnormal test frames to its training data.
 
-    Test clips are chosen evenly from the list of all of them. The same number of frames is taken
-    from each of these clips: the first frames of its events. Each event becomes a training clip.
+    Test clips with events are chosen, evenly spread over the test split. Each of these clips gives
+    the same number of frames: its first abnormal frames. Each event becomes a training clip.
 
     Args:
         data: Settings of the data set.
@@ -151,8 +151,8 @@ def first_abnormal_frames(abnormal: np.ndarray, count: int) -> list[range]:
 def link_folder(root: Path, out: Path, extended: Path) -> None:
     """Make a folder `out` with links to everything in `root`.
 
-    `extended` is a folder inside `root`. In `out` it is a folder of links instead of a link, so
-    that more links can be added to it.
+    `extended` is a folder inside `root`. For this folder, a new folder with links is made instead
+    of a link, so that more links can be added.
     """
     out.mkdir(parents=True, exist_ok=True)
     for entry in root.iterdir():

@@ -29,14 +29,13 @@ from dmad.forms.video.weight import (
     usual_weight,
 )
 
-SCORED_FRAMES = 12  # of each sequence; the score of the last frame is used
+SCORED_FRAMES = 12  # of each sequence; only the score of the last frame is compared
 SHIPPED_WINDOW = 8  # frames of the mean for a model without threshold: 0.8 s at 10 fps
-SMALL, MIDDLE, LARGE = 0, 1, 2  # kernels; the middle one is the default
+SMALL, MIDDLE, LARGE = 0, 1, 2  # kernels that smooth the terms; the middle one is the default
 WINDOWS = (3, 5, 12)  # other lengths of the mean over past frames
 
-KernelTerms = Mapping[
-    Kind, Sequence[Terms]
-]  # for each kind of sequence, the terms with each kernel
+# For each kind of sequence: the terms, smoothed with each of the three kernels.
+KernelTerms = Mapping[Kind, Sequence[Terms]]
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from dmad.runs import find_model, read_card
 from dmad.typed import typed
 
 TIMED_SAMPLES = 24  # samples of a short training that measures the speed of this machine
+STORED_LENGTHS = "shortened.json"
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,8 @@ class Effort:
     def variants(self, declared: Variants, out: Path) -> dict[str, TrainedConfig]:
         """Return the settings of the variants to train, by title.
 
-        Epochs and size are set, and with a budget the trainings are shortened.
+        The settings contain the given epochs and size. With a time limit, the trainings are
+        shortened if necessary.
 
         Raises:
             DmadError: A title in `only` is not one of the declared variants.
@@ -65,7 +67,7 @@ class Effort:
         }
         if self.budget is None:
             return kept
-        return fit_to_budget(kept, self.budget / max(1, len(self.seeds)), out)
+        return fit_to_time(kept, self.budget / max(1, len(self.seeds)), out)
 
     def runs(self, variants: Variants, out: Path) -> list[PlannedRun]:
         """Return a planned run for each variant and seed. Each run has a folder inside `out`."""
@@ -84,7 +86,7 @@ def samples_per_epoch(config: TrainedConfig) -> int:
 
 
 def seconds_per_sample(config: TrainedConfig, out: Path) -> float:
-    """Train a few steps, and return the seconds for one sample on this machine."""
+    """Train a few steps, and return the seconds per sample on this machine."""
     batch = min(config.train.batch_size, TIMED_SAMPLES // 3)
     short = changed(config, limit=TIMED_SAMPLES, epochs=2, batch_size=batch)
     out.mkdir(parents=True, exist_ok=True)
@@ -93,40 +95,42 @@ def seconds_per_sample(config: TrainedConfig, out: Path) -> float:
     return float(history[-1]["seconds"]) / TIMED_SAMPLES
 
 
-def fit_to_budget(variants: Variants, budget: float, out: Path) -> dict[str, TrainedConfig]:
-    """Shorten all trainings by the same factor, so that together they take at most `budget`.
+def fit_to_time(variants: Variants, limit: float, out: Path) -> dict[str, TrainedConfig]:
+    """Shorten all trainings by the same factor, so that together they take at most `limit`.
 
-    The lengths are stored in `budget.json`, and a second call uses them again.
+    The lengths are stored in `shortened.json`, and a second call uses them again.
 
     Args:
         variants: Settings by title.
-        budget: Total time in seconds for training every variant once.
+        limit: Longest time in seconds for training every variant once.
         out: Folder of the experiment.
 
     Raises:
-        DmadError: `budget.json` was written for another budget or for other variants.
+        DmadError: `shortened.json` was written for another time limit or for other variants.
     """
-    path = out / "budget.json"
+    path = out / STORED_LENGTHS
     if path.exists():
         stored = read_mapping(path, "delete it")
         lengths = typed(dict[str, tuple[int, int]], stored.get("cuts"), f"{path}: cuts")
         require(
-            list(lengths) == list(variants) and stored.get("seconds") == budget,
-            f"{path} was written for another budget or other variants; choose another --out",
+            list(lengths) == list(variants) and stored.get("seconds") == limit,
+            f"{path} was written for another time limit, other variants or another number of "
+            "seeds; choose another --out",
         )
     else:
-        lengths = _shortened_lengths(variants, budget, out)
-        write_atomically(path, json.dumps({"seconds": budget, "cuts": lengths}))
+        lengths = _shortened_lengths(variants, limit, out)
+        write_atomically(path, json.dumps({"seconds": limit, "cuts": lengths}))
     return {title: with_length(config, *lengths[title]) for title, config in variants.items()}
 
 
-def _shortened_lengths(variants: Variants, budget: float, out: Path) -> dict[str, tuple[int, int]]:
+def _shortened_lengths(variants: Variants, limit: float, out: Path) -> dict[str, tuple[int, int]]:
+    """Return the epochs and the samples per epoch (0: all) of each variant, by title."""
     samples = {title: samples_per_epoch(config) for title, config in variants.items()}
     total = 0.0
     for title, config in variants.items():
         seconds = seconds_per_sample(config, out)
         total += seconds * samples[title] * config.train.epochs
-    share = min(1.0, budget / total)
+    share = min(1.0, limit / total)
     return {
         title: shortened_length(config.train.epochs, samples[title], share)
         for title, config in variants.items()
@@ -134,9 +138,14 @@ def _shortened_lengths(variants: Variants, budget: float, out: Path) -> dict[str
 
 
 def shortened_length(epochs: int, samples: int, share: float) -> tuple[int, int]:
-    """Return the epochs and the samples per epoch (0: all) of a training shortened to `share`.
+    """Shorten a training. Return its epochs and its samples per epoch (0: all).
 
-    If less than one epoch is left, the number of samples is reduced.
+    If the training becomes shorter than one epoch, the epoch has fewer samples.
+
+    Args:
+        epochs: Epochs of the full training.
+        samples: Samples per epoch of the full training.
+        share: Length of the shortened training divided by the length of the full training.
     """
     left = share * epochs
     if left >= 1:
@@ -145,5 +154,5 @@ def shortened_length(epochs: int, samples: int, share: float) -> tuple[int, int]
 
 
 def with_length(config: TrainedConfig, epochs: int, limit: int) -> TrainedConfig:
-    """Return settings with these epochs and this limit of samples. 0 keeps the old limit."""
+    """Return settings with these epochs and this number of samples. 0 keeps the number."""
     return changed(config, epochs=epochs, limit=limit or config.data.limit)

@@ -1,7 +1,7 @@
-"""A grid: the variants of an experiment and the columns of its table, and the outcomes of its runs.
+"""A grid (the variants of an experiment, and the columns of its table), and the outcomes of runs.
 
-`run_grid.py` runs it, `grid_workers.py` trains its variants, `grid_table.py` writes the table, and
-`grid_figure.py` draws it.
+`run_grid.py` runs a grid. `grid_workers.py` trains the variants, `grid_table.py` writes the table,
+and `grid_figure.py` draws the results.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class PlannedRun:
 
     @property
     def title(self) -> str:
-        """Its variant and seed, for messages."""
+        """The variant and the seed as text, for messages."""
         return f"{self.variant}, seed {self.seed}"
 
 

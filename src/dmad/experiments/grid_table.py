@@ -68,10 +68,17 @@ def variant_row(grid: Grid, group: Sequence[Outcome]) -> list[str]:
 def mean_rows(
     grid: Grid, title: str, members: Sequence[str], groups: Mapping[str, Sequence[Outcome]]
 ) -> list[list[str]]:
-    """Return a list with the row of the mean over some variants.
+    """Return a list with one row: the mean over some variants.
 
-    A mean is computed for each seed with which all of these variants were trained. The list is
-    empty if there is no such seed.
+    Variants that were not trained are left out. Then the title says how many were trained.
+    The row uses the seeds with which all other variants were trained. The list is empty if there is
+    no such seed.
+
+    Args:
+        grid: The grid.
+        title: Title of the row.
+        members: Names of the variants.
+        groups: Outcomes of each variant that was trained, by its name.
     """
     present = [{one.seed: one for one in groups[name]} for name in members if name in groups]
     if not present:
@@ -94,7 +101,7 @@ def mean_outcome(group: Sequence[Outcome]) -> Outcome:
 
 
 def join_distinct(items: Iterable[object]) -> str:
-    """Return the items separated by commas. Equal items appear once."""
+    """Return the items as text, separated by commas. Equal items appear once."""
     return ", ".join(dict.fromkeys(str(item) for item in items))
 
 

@@ -26,8 +26,8 @@ class GridWorkers:
     """Where the runs of a grid are trained.
 
     Args:
-        ray: Address of a Ray cluster, as `Cluster` takes it. Empty: one after another in this
-            process.
+        ray: Address of a Ray cluster, as `Cluster` takes it. Empty: the runs are trained one after
+            another in this process.
         threads_per_worker: Processor cores of a training on a cluster.
         gpus_per_worker: GPUs of a training on a cluster.
     """
@@ -61,7 +61,7 @@ def run_all(
 ) -> Iterator[tuple[PlannedRun, RunResult]]:
     """Train and evaluate runs. Yield each run with its result as soon as it ends.
 
-    Work that is finished already is not repeated. If a run fails, the others continue.
+    Finished work is not repeated. If a run fails, the other runs continue.
 
     Raises:
         StoppedError: The user stopped the program.
@@ -94,8 +94,8 @@ def _on_cluster(
                 run = left.pop(done)
                 try:
                     result = ray.get(done)
-                except ray.exceptions.RayError as error:  # its process ended several times
-                    result = RunResult(failure=f"its worker ended ({type(error).__name__})")
+                except ray.exceptions.RayError as error:  # its process crashed several times
+                    result = RunResult(failure=f"its worker crashed ({type(error).__name__})")
                 else:
                     state = "failed" if result.failure else "finished"
                     logger.info(f"{run.title}: {state}, {len(left)} left")
@@ -124,7 +124,7 @@ def _in_worker(run: PlannedRun, workers: GridWorkers) -> RunResult:
 
 
 def result_of(run: PlannedRun) -> RunResult:
-    """Train and evaluate a run in this process if this is not done yet.
+    """Train and evaluate a run in this process. Finished work is not repeated.
 
     Raises:
         StoppedError: The user stopped the program.
@@ -141,7 +141,7 @@ def result_of(run: PlannedRun) -> RunResult:
 
 
 def finish_run(run: PlannedRun) -> Rows:
-    """Train and evaluate a run if this is not done yet; return the rows of its ledger."""
+    """Train and evaluate a run if necessary. Return the rows of its ledger."""
     folder = Run(run.folder)
     if folder.config.exists():
         check_same_settings(run)
@@ -153,10 +153,10 @@ def finish_run(run: PlannedRun) -> Rows:
 
 
 def check_same_settings(run: PlannedRun) -> None:
-    """Check that the folder of a run holds no run with other settings.
+    """Check that the run in a folder has the planned settings.
 
     Raises:
-        DmadError: The folder holds a run with other settings.
+        DmadError: The run in the folder has other settings.
     """
     require(
         read_config(run.folder) == run.config,

@@ -41,7 +41,7 @@ from dmad.inference.result import AnomalyResult
 ROWS = {"normal": (0, 0.5), "unusual\nnormal": (0, 1.0), "abnormal": (1, 0.5)}
 ROWS_WITHOUT_LABELS = {"median\nno labels": (0, 0.5), "strongest\nno labels": (0, 1.0)}
 ABNORMAL_ROWS, NORMAL_ROWS = 4, 2  # rows of Fig. 7 of video
-SHORTEST_SCALE = 0.1  # px; the length that is drawn in full colour is at least this
+SHORTEST_SCALE = 0.1  # px; the full colour stands for at least this length
 MASK_COLOUR = (0, 230, 90)
 
 
@@ -85,7 +85,7 @@ def draw_video_form(detector: Detector, test: LabelledFootage) -> dict[str, Imag
 
 
 def draw_single_images(detector: Detector, test: LabelledFootage) -> dict[str, Image]:
-    """Return Figs. 2 and 6 of a PDM of single images, by file name."""
+    """Return the pictures of Figs. 2 and 6 for a model of single images, by file name."""
     plain, augmented = both_scores(detector, test)
     rows = rows_of_fig2(plain, test.labels)
     row_indices = list(rows.values())
@@ -125,7 +125,7 @@ def item_at_rank(scores: np.ndarray, among: np.ndarray, rank: float) -> int:
 
 
 def rows_of_fig2(errors: np.ndarray, labels: np.ndarray | None) -> dict[str, int]:
-    """Return title and index of the images in Fig. 2.
+    """Return the indices of the images in Fig. 2, by the title of the row.
 
     Args:
         errors: Pixel-wise errors (N,).
@@ -166,7 +166,7 @@ def scatter_plot(
 
 
 def draw_clips(detector: Detector, test: LabelledFootage) -> dict[str, Image]:
-    """Return the pictures of Fig. 7 for video, by file name: event peaks, and normal frames."""
+    """Return Fig. 7 for video and the legend of its colours, by file name."""
     result = AnomalyResult.join(score_clips(detector, test.footage))
     frames = frames_of_fig7(result.raw, test)
     half_size = (detector.config.data.size - 1) / 2  # pixels in a grid unit
@@ -193,11 +193,11 @@ def clip_of_frame(test: LabelledFootage, frame: int) -> Clip:
 def frames_of_fig7(scores: np.ndarray, test: LabelledFootage) -> list[int]:
     """Return the frames with the highest score of four abnormal events, and two normal frames.
 
-    In a clip, the normal frame is the frame with the median score. Events and normal frames are
-    spread over the clips. Without labels, each clip is used as an event, and the four events with
-    the highest scores are chosen.
+    The normal frame of a clip is the one with the median score. Events and normal frames are
+    spread over the clips. Without labels, each clip counts as an event, and the four clips with the
+    highest scores are chosen.
     """
-    scored = np.isfinite(scores)  # the first frames of a clip have none, so events end there
+    scored = np.isfinite(scores)  # the first frames of a clip have no score, so events end there
     abnormal = normal = scored
     if test.labels is not None:
         abnormal, normal = scored & (test.labels > 0), scored & (test.labels == 0)
@@ -231,7 +231,7 @@ class ScoresAndFields:
 
 
 def draw_images(detector: Detector, test: LabelledFootage) -> dict[str, Image]:
-    """Return the pictures of Fig. 7 for images, by file name.
+    """Return Fig. 7 for images and the legend of its colours, by file name.
 
     For each class of the test split, the image with the median score is drawn.
     """
@@ -255,7 +255,7 @@ def draw_images(detector: Detector, test: LabelledFootage) -> dict[str, Image]:
 
 
 def scores_and_fields(detector: Detector, test: LabelledFootage) -> ScoresAndFields:
-    """Score every test image, and measure its field."""
+    """Score every test image, and measure the longest vector of its field."""
     scores, longest_fields = [], []
     for clip in progress_bar(test.footage.clips, "scoring"):
         judged = judge_image(detector, list(test.footage.frames[clip.span]), clip.name)
@@ -271,7 +271,7 @@ def score_and_verdict(judged: JudgedImage) -> str:
 
 
 def row_of_fig7(judged: JudgedImage, tiles: dict[str, Image]) -> dict[str, Image]:
-    """Return the pictures of an image by title, with the deformed image and the mask outline."""
+    """Return the pictures of an image by title. Add the deformed image and the mask as outline."""
     row = {title: tile for title, tile in tiles.items() if title != "marked"}
     row["bent forward"] = judged.deformed
     if "marked" in tiles:

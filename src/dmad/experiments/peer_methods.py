@@ -1,4 +1,4 @@
-"""The interface of the methods that `dmad experiment peers` compares, and dmad itself as one."""
+"""The interface of the methods that `dmad experiment peers` compares, and the methods of dmad."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from dmad.inference.detector import Detector
 from dmad.runs import find_model, read_card
 
 OWN_NAME = "dmad"
-PLACES = ("root", "cache", "layout", "categories")  # compared by their images
+PLACES = ("root", "cache", "layout", "categories")  # settings that say where the images are
 
 
 class UnavailableError(DmadError):
@@ -36,7 +36,7 @@ class Training:
     """How long a method was trained, and the file that contains the model."""
 
     minutes: float
-    model: str  # path of the file
+    model: str  # path of this file
     memory: float = np.nan  # largest memory of the process in MiB; NaN: not measured
     machine: str = ""  # where it was trained; "": not known
     processor_minutes: float = np.nan  # of all threads together; NaN: not measured
@@ -76,7 +76,7 @@ class Method(Protocol):
         """
 
     def load(self, training: Training) -> ImageScorer:
-        """Load the model that `train` stored."""
+        """Load the model that `train` has stored."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class Own:
     """A method of dmad: a recipe that is trained, or a finished run.
 
     Args:
-        config: All settings, of images.
+        config: All settings of a model of images.
         run: The finished run. None: a run is trained.
         name: Name in the table, such as "dmad images". No two methods have the same name.
     """
@@ -104,7 +104,7 @@ class Own:
         return self.run is not None
 
     def train(self, data: DataConfig, folder: Path) -> Training:
-        """Train a run, or take the finished one.
+        """Train a run, or take the finished run.
 
         Raises:
             DmadError: The finished run was trained on other images.
@@ -181,7 +181,7 @@ def own_methods(configs: Sequence[Config], runs: Sequence[Path]) -> list[Own]:
     require(
         not other,
         f"{', '.join(other)}: other data settings than {runs[0]}, such as --data.size; give runs "
-        "with equal ones",
+        "with equal settings",
     )
     return numbered(found)
 
@@ -208,9 +208,9 @@ def numbered(methods: Sequence[Own]) -> list[Own]:
 
 
 def shared_data(own: Sequence[Own]) -> ImageDataConfig:
-    """Return the data settings of images that all methods share.
+    """Return the data settings that all methods share.
 
-    They hold out images, even if the settings of a patch bank hold none out.
+    With these settings, images are held out, even if the settings of a patch bank hold out none.
     """
     data = own[0].config.data
     return ImageDataConfig(
@@ -222,7 +222,7 @@ def of_images(config: Config, source: str) -> Config:
     """Check that settings are those of a model of images, and return them.
 
     Raises:
-        DmadError: They are settings of another form.
+        DmadError: The settings are those of another form.
     """
     require(
         isinstance(config.data, ImageDataConfig),
@@ -233,7 +233,7 @@ def of_images(config: Config, source: str) -> Config:
 
 @dataclass(frozen=True)
 class DetectorScorer:
-    """A detector of images as `ImageScorer`."""
+    """A detector of images, used as `ImageScorer`."""
 
     detector: Detector
 

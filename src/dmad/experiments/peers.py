@@ -1,4 +1,4 @@
-"""Compares dmad with other methods for images: the same images, size, seed, rules and machine.
+"""Compares dmad with other methods for images, with the same images, size, seed and rules.
 
 Each method is trained and tested in a process of its own, so that its memory can be measured. The
 results of all methods are computed with the functions of `dmad evaluate`.
@@ -45,7 +45,7 @@ from dmad.hardware import default_device, describe_machine, set_process_defaults
 
 T = TypeVar("T")
 
-TIMED = 24  # test images, evenly spread, on which the speed is measured
+TIMED = 24  # number of test images, evenly spread, with which the speed is measured
 TRAINING_FILE = "training.json"
 COLUMNS = (
     "method", "settings", "image AUROC", "pixel AUROC", "AUPRO", "recall", "false positives",
@@ -73,7 +73,7 @@ class MethodOutcome:
     method: Method
     training: Training | None = None
     tested: Tested | None = None
-    reason: str = ""
+    reason: str = ""  # why there are none
 
 
 def in_own_process(function: Callable[..., T], *arguments: object) -> T:
@@ -137,7 +137,7 @@ def outcome_of(method: Method, data: DataConfig, folder: Path, run: Run) -> Meth
 
 
 def train_once(method: Method, data: DataConfig, folder: Path, run: Run) -> Training:
-    """Train a method, or return the training that is stored in the folder.
+    """Train a method, or return the finished training that is stored in the folder.
 
     Raises:
         DmadError: The stored training has other settings.
@@ -206,10 +206,13 @@ def ledger_of(
 def seconds_per_image(
     trained: Sequence[tuple[Method, Training]], data: DataConfig
 ) -> list[tuple[float, float]]:
-    """Return (seconds, processor seconds) for each method: medians to decode and score an image.
+    """Measure the time for decoding and scoring an image.
 
-    Every image is scored by each method in turn, so that a change in the speed of the machine
-    affects all methods. The first round is not counted.
+    All methods score the first image, then all methods score the next image, and so on. So a change
+    in the speed of the machine affects all methods. The first round is not counted.
+
+    Returns:
+        For each method, the median seconds and the median processor seconds of an image.
     """
     files = find_images(data, required_root(data), "test").files
     chosen = [files[index] for index in thin(np.arange(len(files)), TIMED)]
@@ -263,7 +266,7 @@ def row_of(
 
 
 def count_text(note: str) -> str:
-    """Return "52 of 63" from the note of a rate, "at 1 %: 52 of 63 abnormal, …"."""
+    """Return the counts of a rate. Its note is like "at 1 %: 52 of 63 abnormal, …"."""
     words = note.partition(": ")[2].split()
     return " ".join(words[:3])
 
@@ -280,14 +283,15 @@ def times_text(time: float, processor_time: float, digits: int) -> str:
 
 
 def notes_of(outcomes: Sequence[MethodOutcome]) -> list[str]:
-    """Return lines that say how the table was made, and what is missing."""
+    """Return the lines below the table. They explain its columns, and say what is missing."""
     held_out = {one.tested.held_out for one in outcomes if one.tested}
     notes = [
-        f"Recall and false positives: test images at or above a threshold for 1 % of good images. "
-        f"All methods get it by the same rule from the same {max(held_out, default=0)} held-out "
-        "good images, without labels.",
+        "Recall and false positives count the test images whose score reaches the threshold. The "
+        "threshold allows false alarms on 1 % of good images. For each method, the same rule sets "
+        f"the threshold with the same {max(held_out, default=0)} held-out good images, without "
+        "labels.",
         f"ms an image: median of up to {TIMED} test images, decoded and scored one at a time, in "
-        "PyTorch. In brackets: processor time of all threads, which other programs hardly change. "
+        "PyTorch. In brackets: processor time of all threads. Other programs hardly change it. "
         "Memory: the largest memory of the process, with Python and all libraries.",
     ]
     here = describe_machine(default_device())

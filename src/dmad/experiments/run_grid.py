@@ -45,11 +45,11 @@ def run_grid(grid: Grid, out: Path, effort: Effort) -> list[Outcome]:
         grid: The variants and the columns of the table.
         out: Folder for the runs and for `NAME.json`, `.csv`, `.md`, `.png` and `.pdf`. Outcomes of
             earlier calls stay in the table.
-        effort: The seeds, epochs, size and variants to run, and where.
+        effort: The seeds, epochs, size and variants to run, and where they are trained.
 
     Raises:
-        DmadError: The folder holds runs with other settings, or some variants cannot be trained.
-            The others are trained first.
+        DmadError: The folder holds runs with other settings, or some trainings failed. The error is
+            raised after all other trainings.
     """
     variants = effort.variants(grid.variants, out)
     outcomes = {one.key: one for one in read_outcomes(out / f"{grid.name}.json")}
@@ -85,9 +85,9 @@ def _check_earlier(
     """Check that the outcomes of earlier calls can be in the same table.
 
     Raises:
-        DmadError: They have other columns or were trained with other settings.
+        DmadError: Earlier outcomes have other columns, or were trained with other settings.
     """
-    if effort.budget is None:  # else only the chosen variants have a length
+    if effort.budget is None:  # with a time limit, only the chosen variants have a known length
         variants = replace(effort, only=()).variants(grid.variants, out)
     for one in earlier:
         lacking = [title for title in grid.titles if title not in one.values]
@@ -129,7 +129,7 @@ def read_outcome(run: PlannedRun, rows: Rows, columns: Sequence[Column]) -> Outc
 
 
 def look_up(column: Column, recipe: str, rows: Rows, epoch: Mapping[str, float]) -> float:
-    """Return the value of a column for a run; NaN if there is none.
+    """Return the value of a column for a run; NaN if the run has no such value.
 
     Args:
         column: The column.
@@ -143,7 +143,7 @@ def look_up(column: Column, recipe: str, rows: Rows, epoch: Mapping[str, float])
 
 
 def base_config(run: Path, root: Path | None = None, cache: Path | None = None) -> TrainedConfig:
-    """Return the settings of a run, without `train.start`, so that training starts from scratch.
+    """Return the settings of a run, without `train.start`: variants start from random weights.
 
     Args:
         run: Run folder.
@@ -158,10 +158,10 @@ def base_config(run: Path, root: Path | None = None, cache: Path | None = None) 
 
 
 def with_data(config: Config, root: Path | None, cache: Path | None) -> TrainedConfig:
-    """Return settings with other folders for data and cache. None keeps a folder.
+    """Return settings with other folders for data and cache. None keeps the folder.
 
     Raises:
-        DmadError: The settings are not those of a network with a deformation.
+        DmadError: The settings are those of a bank of patches, which has no deformation.
     """
     if not isinstance(config, TrainedConfig):
         raise DmadError(f"recipe {config.recipe} has no deformation; give one of video or images")

@@ -1,7 +1,7 @@
-"""Generates hours of normal street footage, and stores its scores part by part.
+"""Generates hours of normal street footage, and stores its scores in parts of ten minutes.
 
-A part has ten clips of a minute. If a process was killed, the next one goes on after the last part
-that was stored. Frames are scored as they are drawn and are not kept, so memory does not grow.
+If the process was killed, the next process continues after the last stored part. Frames are scored
+as soon as they are drawn. They are not kept, so longer footage does not need more memory.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from dmad.inference.result import AnomalyResult
 from dmad.runs import find_model
 
 CLIP_FRAMES = 600  # frames of a generated clip: one minute
-PART_CLIPS = 10
-SEED_CLIPS = 10_000  # clips of each seed; training uses clips with a lower index
+PART_CLIPS = 10  # clips whose scores are stored together
+SEED_CLIPS = 10_000  # clips of each seed; all clips of the training have a lower index
 FIRST_COUNTED = SEED_CLIPS // 2  # clips before this one are for thresholds
 BATCH = 32  # frames that are scored together
 
@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class StreetFootage:
-    """New normal clips of the street of a model, with its weathers in turn.
+    """New normal clips of the street that a model was trained on. The weathers take turns.
 
     Args:
         detector: The model.
@@ -93,11 +93,11 @@ class StreetFootage:
         return range(first, first + of_each * weathers)
 
     def weathers_of(self, clips: range) -> np.ndarray:
-        """Return the weather (K,) of each clip."""
+        """Return the names (K,) of the weathers of K clips."""
         return np.array([self._scene(index).weather for index in clips])
 
     def score(self, clips: range) -> HeldOut:
-        """Return the raw terms of clips. Those that were stored before are not computed again."""
+        """Return the raw terms of clips. Terms that are stored already are not computed again."""
         make_folder(self.folder)
         starts = range(clips.start, clips.stop, PART_CLIPS)
         parts = [range(start, min(start + PART_CLIPS, clips.stop)) for start in starts]
@@ -129,7 +129,7 @@ class StreetFootage:
         return replace(self.street, weather=self.weathers[index % len(self.weathers)])
 
     def _digest(self, index: int) -> str:
-        """What the scores of a clip depend on, as a checksum."""
+        """Return a checksum of everything that the scores of a clip depend on."""
         text = f"{self.model} {self._scene(index)} {self.seed} {index}"
         return sha256(text.encode()).hexdigest()
 

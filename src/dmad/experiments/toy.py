@@ -29,7 +29,7 @@ AUROC = Column("AUROC (Eq. 14)", "deployable", RAW, "micro_AUROC")
 
 
 def variants(config: TrainedConfig) -> dict[str, TrainedConfig]:
-    """Return the three models of Fig. 6: only a memory, full skip connections, deformation."""
+    """Return the three models of Fig. 6: only a memory, with full skip connections, and PDM."""
     plain = without_deformation(config)
     return {"Mem only": plain, "+Skip": changed(plain, skips="full"), "+PDM": config}
 
@@ -64,7 +64,7 @@ def toy(config: TrainedConfig, out: Path, effort: Effort | None = None) -> list[
 
 
 def choose_examples(test: LabelledFootage) -> np.ndarray:
-    """Return the indices (10,) of test images: normal before abnormal, spread over the classes."""
+    """Return the indices (10,) of test images, spread over the classes. Normal images are first."""
     unknown = np.zeros(len(test.footage.frames))
     labels = unknown if test.labels is None else test.labels
     classes = unknown if test.classes is None else test.classes
