@@ -1,4 +1,4 @@
-"""Generated clips and images, tiny models, and what else several tests share."""
+"""Fixtures that several tests share: generated clips and images, tiny models, and others."""
 
 import logging
 import os
@@ -66,7 +66,7 @@ def limited_file_size(size: int) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def at_most() -> Callable[[int], AbstractContextManager[None]]:
-    """Files cannot be larger than some bytes in a `with` block: as on a full disk, an `OSError`."""
+    """In a `with` block, writing more than some bytes raises an `OSError`, as on a full disk."""
     return limited_file_size
 
 
@@ -230,7 +230,7 @@ def trained_images(tmp_path_factory, tiny_images) -> Path:
 
 @pytest.fixture(scope="session")
 def shaken() -> Callable[[torch.nn.Module], torch.nn.Module]:
-    """Changes a network's norms and deformation heads, so that they are not as at the start."""
+    """Gives random values to the norms and deformation heads of a network."""
 
     def shake(model):
         for module in model.modules():
@@ -246,7 +246,7 @@ def shaken() -> Callable[[torch.nn.Module], torch.nn.Module]:
 
 @pytest.fixture(scope="session")
 def export_run():
-    """Exports a run, with the fields of `ExportOptions`; skips without the packages."""
+    """Exports a run with `ExportOptions`. If a package is missing, the test is skipped."""
     for package in ("onnx", "onnxruntime", "openvino"):
         pytest.importorskip(package, reason="needs pip install '.[export]'")
     from dmad.api import load

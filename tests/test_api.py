@@ -1,4 +1,4 @@
-"""What `import dmad` offers: load, train, calibrate and evaluate, from one end to the other."""
+"""The functions of `import dmad`: load, train, calibrate and evaluate."""
 
 import hashlib
 import json
@@ -109,7 +109,7 @@ def test_training_sets_a_threshold(held_out_config, tmp_path, logged) -> None:
     calibration = load(folder).calibration
     assert (calibration.clips, calibration.frames) == (1, 36)
     assert "weighing" in read_card(find_model(folder))
-    assert f"threshold {calibration.threshold:.3f}; for 1/hour the 90 % interval" in logged()
+    assert f"threshold {calibration.threshold:.3f}; with a probability of 90 %" in logged()
 
 
 def test_a_run_is_completed_once(held_out_config, tmp_path) -> None:
@@ -123,7 +123,7 @@ def test_a_run_is_completed_once(held_out_config, tmp_path) -> None:
 
 
 def test_a_model_without_suitable_held_out_data_stays_without_threshold(run, logged) -> None:
-    """The frame rate of its footage is not known."""
+    """The frame rate of the footage is not known, so no threshold can be set."""
     set_threshold(run)
     assert "no threshold was set: " in logged()
     assert "calibration" not in read_card(find_model(run))
@@ -174,8 +174,9 @@ def test_a_threshold_is_logged_with_its_footage_and_warnings(run, normal, logged
     log_threshold(calibration)
     messages = logged().splitlines()
     (about,) = (line for line in messages if line.startswith("threshold "))
-    assert about.startswith(f"threshold {calibration.threshold:.3f}; for 30/hour the 90 % interval")
-    assert about.endswith("from 1 normal clip, 36 frames at 10 per second")
+    assert about.startswith(f"threshold {calibration.threshold:.3f}; with a probability of 90 %")
+    assert "the right threshold for 30/hour is between" in about
+    assert about.endswith("(from 1 normal clip, 36 frames at 10 per second)")
     assert [line for line in messages if line != about] == list(calibration.warnings)
 
 
@@ -251,7 +252,9 @@ def test_test_data_without_labels_is_refused(run, normal_data, tmp_path) -> None
 def test_labels_of_one_kind_are_refused(run, normal_data, tmp_path, value, kind) -> None:
     root = shutil.copytree(normal_data, tmp_path / "data")
     np.save(root / "test" / "labels.npy", np.full(16, value))
-    with pytest.raises(DmadError, match=rf"everything in .* is {kind} .*needs both kinds"):
+    with pytest.raises(
+        DmadError, match=rf"everything in .* is {kind} .*needs normal and abnormal data"
+    ):
         evaluate(run, root=root)
 
 
@@ -268,7 +271,7 @@ def test_test_images_that_may_have_been_trained_on_are_reported(
     assert "trained on" in result.ledger.labels.name
     for path in (root / "discs" / "train" / "good").iterdir():
         path.unlink()
-    evaluate(image_run)  # a test is possible without any of them
+    evaluate(image_run)  # the training images are not needed
 
 
 def test_an_evaluation_can_be_written_elsewhere(trained, tmp_path) -> None:

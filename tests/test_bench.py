@@ -41,7 +41,7 @@ def test_every_kind_of_export_is_timed_on_the_same_video() -> None:
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_exports_of_images_are_timed_beside_other_methods(monkeypatch) -> None:
-    """With a convolution in place of each method of anomalib, which need not be installed."""
+    """A convolution replaces each method of anomalib, so that anomalib need not be installed."""
     for package in ("onnx", "openvino", "nncf"):
         pytest.importorskip(package, reason="needs pip install '.[export]'")
 

@@ -134,7 +134,7 @@ def test_averages_are_of_textures_objects_and_all() -> None:
     first_values = {row[0]: row[1] for row in table_of_block("paper", ledgers).rows}
     assert first_values["mean of textures"] == "0.8500"
     assert first_values["mean of all"] == "0.7333"
-    assert "mean of objects" not in first_values  # of a single one
+    assert "mean of objects" not in first_values  # there is only one object
 
 
 def test_a_figure_that_a_ledger_does_not_have_is_nan() -> None:

@@ -165,6 +165,6 @@ def test_a_file_is_read_up_to_a_limit(tmp_path) -> None:
 
 
 def test_numbers_that_are_not_finite_are_read_from_json(tmp_path) -> None:
-    """Tables of results contain NaN. Settings refuse it when they get their types."""
+    """Tables of results may contain NaN. For settings, `typed` refuses NaN."""
     (tmp_path / "a.json").write_text(json.dumps({"value": float("nan")}))
     assert np.isnan(read_json(tmp_path / "a.json", "")["value"])

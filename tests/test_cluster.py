@@ -27,16 +27,16 @@ def test_an_address_where_nothing_answers_is_refused_at_once(ray, address):
     assert not ray.is_initialized()
 
 
-@pytest.mark.filterwarnings("ignore")  # Ray's own
+@pytest.mark.filterwarnings("ignore")  # warnings of Ray
 def test_a_cluster_on_this_machine_ends_with_its_connection(ray):
     with closing(Cluster("local")) as cluster:
         assert cluster.cores >= 1
-        Cluster("auto").close()  # the same one
+        Cluster("auto").close()  # does not end the cluster
         assert ray.is_initialized()
     assert not ray.is_initialized()
 
 
-@pytest.mark.filterwarnings("ignore")  # Ray's own
+@pytest.mark.filterwarnings("ignore")  # warnings of Ray
 def test_a_worker_that_fits_on_no_machine_is_refused(ray):
     with closing(Cluster("local")):
         with pytest.raises(DmadError, match="9999 cores, and the largest machine"):

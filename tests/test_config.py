@@ -34,7 +34,7 @@ from dmad.errors import DmadError
 
 ROOT = Path(__file__).parents[1]
 
-# The settings of `mvtec` as they were stored when both forms shared one class for each section.
+# The settings of `mvtec` in the old format, in which both forms had the same setting classes.
 OLD_IMAGE_SETTINGS = {
     "recipe": "mvtec",
     "data": {
@@ -111,7 +111,7 @@ OLD_IMAGE_SETTINGS = {
 
 
 def stored(config: Config) -> dict:
-    """The settings as a file of YAML or JSON gives them back."""
+    """Return the settings as they are read from a YAML or JSON file."""
     from_yaml = yaml.safe_load(yaml.safe_dump(plain(config)))
     assert json.loads(json.dumps(plain(config))) == from_yaml
     return from_yaml
@@ -136,7 +136,7 @@ def test_the_class_of_a_form_is_found_by_its_name() -> None:
 
 
 def test_settings_that_are_fixed_for_a_form_are_not_listed() -> None:
-    """Images are single and in colour, whatever a user writes; other code may read it."""
+    """No setting changes that images are single and in colour, but other code can read it."""
     data = ImageDataConfig()
     assert (data.channels, data.history, data.fps, data.antialias) == (3, 0, 0, True)
     assert not {"channels", "history", "fps"} & {item.name for item in fields(data)}
@@ -239,7 +239,7 @@ def test_settings_are_changed_by_their_own_names() -> None:
     assert (config.train.epochs, config.data.size, config.loss.background) == (3, 128, 0)
     assert config.model.background
     assert changed(recipes.street()) == recipes.street()
-    # Neither could change alone: a head has one of each.
+    # Both lists must change together, because both have an entry for each head.
     flat = changed(recipes.street(), reductions=(), displacements=())
     assert not flat.model.reductions
 
@@ -272,7 +272,7 @@ def test_a_change_of_an_unknown_setting_is_refused() -> None:
         (lambda: VideoModelConfig(widths=(32,)), "give channels for two levels or more"),
         (lambda: VideoModelConfig(widths=(32, 0)), "give channels for two levels or more"),
         (lambda: VideoModelConfig(mask="decodr"), "model.mask is 'decodr'; give one of encoder"),
-        (lambda: VideoModelConfig(reductions=(4,)), "give one of each per head"),
+        (lambda: VideoModelConfig(reductions=(4,)), "give both lists one entry for each"),
         (lambda: VideoModelConfig(reductions=(1, 4)), "order the heads from coarse to fine"),
         (lambda: VideoModelConfig(reductions=(6, 1)), "model.reductions holds 6; give powers of"),
         (lambda: VideoModelConfig(reductions=(4, 0)), "model.reductions holds 0; give powers of"),
@@ -314,7 +314,7 @@ def test_the_size_must_fit_the_coarsest_map_of_the_network(config: Config, multi
 
 @pytest.mark.parametrize("config", [recipes.images(), recipes.digits()], ids=["images", "digits"])
 def test_a_batch_of_one_needs_more_than_one_embedding(config: Config) -> None:
-    """Batch norm of a single value a channel has no variance."""
+    """Batch norm needs more than one value for each channel."""
     with pytest.raises(DmadError, match="the embedding has one position"):
         changed(config, batch_size=1, size=32)
     assert changed(config, batch_size=1, size=64).train.batch_size == 1

@@ -19,7 +19,9 @@ from dmad.hardware import (
 
 LIBC, VERSION = platform.libc_ver()
 
-# Prints how many pages of memory eight steps ask for, the least of five rounds; then a denormal.
+# Prints two lines. The first is the number of pages of memory that eight steps request, divided by
+# the pages of one step (the lowest number of five rounds). The second is a denormal number after a
+# multiplication, and the precision of matrix products.
 STEPS = """
 import resource, sys, torch
 from dmad.hardware import set_process_defaults
@@ -38,7 +40,7 @@ print((torch.tensor([1e-40]) * 1.0).item(), torch.get_float32_matmul_precision()
 
 
 def run_steps(option: str) -> list[str]:
-    """Output of `STEPS` in a process of its own, because it changes the whole process."""
+    """Return the output of `STEPS` in a new process, because `STEPS` changes the whole process."""
     command = [sys.executable, "-c", STEPS, option]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
 
@@ -49,7 +51,7 @@ def run_steps(option: str) -> list[str]:
 )
 def test_process_defaults_keep_freed_memory_for_the_next_step() -> None:
     pages, _ = run_steps("set")
-    assert float(pages) < 4  # of 8: a freed block that was used in part does not fit any more
+    assert float(pages) < 4  # without the settings, it is 8 or more
     pages, _ = run_steps("leave")
     assert float(pages) >= 8
 
@@ -117,7 +119,7 @@ FAST, SLOW = True, False
 def test_auto_follows_the_machine(
     monkeypatch, device, fast, precision, compiled, layout, expected
 ) -> None:
-    """Torch is made to see another machine than this one."""
+    """Torch reports the abilities of another machine."""
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: fast)
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False, raising=False)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: fast)

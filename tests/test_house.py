@@ -195,7 +195,7 @@ def settings():
 
 
 def test_importing_every_module_changes_no_setting_of_the_process() -> None:
-    """Other libraries may set theirs when imported, so they are imported first."""
+    """Other libraries may change settings when they are imported, so they are imported first."""
     names = [name for name in MODULES if not name.startswith(("dmad.cli", "dmad.demo"))]
     outside = sorted({package for name in names for package in packages_outside(TREES[name])})
     code = "\n".join(

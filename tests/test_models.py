@@ -36,7 +36,7 @@ def test_a_shipped_model_is_small_documented_and_loads(path: Path) -> None:
 
 @pytest.mark.data
 def test_the_shipped_ped2_model_gives_the_figures_of_its_card(data_root: Path) -> None:
-    """A change of the network's arithmetic under trained weights shows here."""
+    """The test fails if a change of the code changes the scores of the trained weights."""
     detector = dmad.load("ped2")
     test = load_split(replace(detector.config.data, root=data_root / "ped2"), "test")
     scores = np.concatenate([result.score for result in score_clips(detector, test.footage)])

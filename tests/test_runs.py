@@ -151,7 +151,7 @@ def test_the_digest_of_an_export_depends_on_all_its_weights(tmp_path) -> None:
 
 
 def test_the_digest_of_a_single_file_is_its_hash(saved) -> None:
-    (saved.folder / "background.npy").touch()  # of an export; no part of a run
+    (saved.folder / "background.npy").touch()  # only an export has this file
     files = find_model(saved.folder)
     assert files.digest == sha256_of(files.weights)
 
@@ -239,7 +239,7 @@ def test_a_card_of_a_newer_version_is_refused(saved) -> None:
 
 
 def test_a_card_of_the_first_format_names_its_form_afterwards(saved, tiny) -> None:
-    """Settings of both forms were stored together then, without the name of the form."""
+    """In this format, settings of both forms were stored together, without the form's name."""
     config = plain(read_config(saved.folder))
     del config["form"]
     config["model"] |= {"teacher": "", "teacher_weights": None}

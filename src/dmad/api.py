@@ -55,7 +55,8 @@ def load(
         device: Where to compute, such as "cpu" or "cuda". None: a GPU if there is one.
         fast: Optimise the network for speed. Devices that are faster with 16-bit numbers use them.
         threads: Number of processor cores that an exported model uses. 0: all.
-        teacher: For images: the network that was given to `train` as `teacher`, if there was one.
+        teacher: For images: the network that was given to `train` as `teacher`. None: no network
+            was given.
 
     Raises:
         DmadError: The model, the calibration or a package that the model needs does not exist.
@@ -81,16 +82,18 @@ def train(
 ) -> Run:
     """Train a network, or resume a training that was stopped. Then set its threshold.
 
-    The threshold is set on data held out from the training. Without such data, the model has no
-    threshold. If the data is not enough, the reason is logged. For images, α (the weight of the
-    deformation) is chosen as well.
+    The threshold is computed from held-out data: normal data that the training does not use. The
+    weight of the deformation in the score is chosen with the same data. For a bank of patches of a
+    few images, a cross-validation replaces the held-out data. If the settings hold out no data, the
+    model has no threshold. If the threshold cannot be set for another reason, this reason is
+    logged.
 
     Args:
-        config: All settings, such as `dmad.recipe("ped2", ...)` returns. To resume a run, give the
+        config: All settings, as `dmad.recipe("ped2", ...)` returns them. To resume a run, give the
             settings of that run.
         out: Folder under which a new run folder is made. The link `latest` in it leads to the run
             that was started last.
-        resume: Run folder to resume.
+        resume: Run folder of a training that was stopped. None: a new training.
         teacher: For images: the pretrained network whose features the model learns to restore. From
             images (B, 3, H, W) in [-1, 1], it computes three feature maps. Their height and width
             are 1/4, 1/8 and 1/16 of H and W. Give it also to `load`, `calibrate` and `evaluate`.
@@ -127,7 +130,7 @@ def train_network(
 
 
 def complete(config: Config, folder: Path) -> None:
-    """Train the model of a run and set its threshold. Steps that are already done are skipped."""
+    """Train the model of a run folder and set its threshold. Finished steps are skipped."""
     if not has_model(folder):
         train_network(config, resume=folder)
     set_threshold(folder)
@@ -136,12 +139,14 @@ def complete(config: Config, folder: Path) -> None:
 def set_threshold(run: Path, teacher: nn.Module | None = None) -> None:
     """Set the threshold of a model that has none, with the data held out from its training.
 
-    If the settings hold out no data, nothing is done. If a threshold cannot be set for another
-    reason, this reason is logged.
+    If the settings say so, the weight of the deformation in the score is chosen first. If the
+    settings hold out no data, nothing is done. If a threshold cannot be set for another reason,
+    this reason is logged.
 
     Args:
         run: Run folder.
-        teacher: For images: the network that was given to `train` as `teacher`, if any.
+        teacher: For images: the network that was given to `train` as `teacher`. None: no network
+            was given.
     """
     config = read_config(run)
     if not config.data.held_out or "calibration" in read_card(find_model(run)):
@@ -168,12 +173,14 @@ def choose_weight(
 
     Args:
         run: Run folder.
-        root: Folder of the data set, if it is not in the same place as in training.
-        cache: Folder for decoded frames.
-        teacher: For images: the network that was given to `train` as `teacher`, if any.
+        root: Folder of the data set. None: the same folder as in training.
+        cache: Folder for decoded frames. None: the same folder as in training.
+        teacher: For images: the network that was given to `train` as `teacher`. None: no network
+            was given.
 
     Raises:
-        DmadError: The run does not exist, or no data was held out from its training.
+        DmadError: The run does not exist, its score has no deformation, or no data was held out
+            from its training.
     """
     from dmad.data.locations import with_locations
     from dmad.data.splits import load_split
@@ -181,7 +188,7 @@ def choose_weight(
     detector = load(run, teacher=teacher)
     form = detector.form
     if not isinstance(form, TrainedForm):
-        raise DmadError(f"{run} has no deformation, so it has no weight of one")
+        raise DmadError(f"{run} has no deformation, so no weight can be chosen for it")
     normal = load_split(with_locations(detector.config.data, root, cache), "held_out").footage
     with locked(find_model(run).card.parent):
         update_card(find_model(run), form.choose_weight(detector, normal))
@@ -196,14 +203,16 @@ def calibrate(
 ) -> Calibration:
     """Set the threshold of a model from normal data only, and store it.
 
-    `normal=[...]` names false alarms: the threshold rises until they raise no alarm. `threshold=X`
-    sets the threshold by hand. `undo=True` restores the threshold before the last change.
+    `normal=[...]` names clips of false alarms. The threshold then rises until these clips raise no
+    alarm. `threshold=X` sets the threshold by hand. `undo=True` restores the threshold before the
+    last change.
 
     Args:
         run: Run folder, exported model, `.safetensors` file, or the name of a model that comes with
-            dmad. Such a model cannot be changed, so it needs `out`.
-        request: Options of the calibration.
-        teacher: For images: the network that was given to `train` as `teacher`, if any.
+            dmad. A model that comes with dmad cannot be changed, so it needs `out`.
+        request: Options of the calibration. None: the default options.
+        teacher: For images: the network that was given to `train` as `teacher`. None: no network
+            was given.
         **fields: Fields of `CalibrationRequest`, such as `false_alarms="1/day"`.
 
     Raises:
@@ -232,8 +241,8 @@ def log_threshold(calibration: Calibration) -> None:
         source = f"{clips}, {frames}"
     chosen = ", set by hand" if calibration.by_hand else ""
     logger.info(
-        f"threshold {calibration.threshold:.3f}{chosen}; for {calibration.budget} the 90 % "
-        f"interval is {low:.3f} to {high:.3f}, from {source}"
+        f"threshold {calibration.threshold:.3f}{chosen}; with a probability of 90 %, the right "
+        f"threshold for {calibration.budget} is between {low:.3f} and {high:.3f} (from {source})"
     )
 
 
@@ -244,15 +253,16 @@ def evaluate(
     out: Path | None = None,
     teacher: nn.Module | None = None,
 ) -> Evaluation:
-    """Score the test split of a data set; write tables of results, scores and `report.html`.
+    """Score the test split of a data set, and write tables of results, scores and a report.
 
     Args:
         run: Run folder, exported model, `.safetensors` file or the name of a model that comes with
             dmad.
-        root: Folder of the data set, if it is not in the same place as in training.
-        cache: Folder for decoded frames.
+        root: Folder of the data set. None: the same folder as in training.
+        cache: Folder for decoded frames. None: the same folder as in training.
         out: Folder to write to. None: `RUN/evaluation`.
-        teacher: For images: the network that was given to `train` as `teacher`, if any.
+        teacher: For images: the network that was given to `train` as `teacher`. None: no network
+            was given.
 
     Raises:
         DmadError: There is no such model or test data, or the labels are missing or all equal.
@@ -294,7 +304,7 @@ def _check_labels(labels: np.ndarray | None, name: str, root: Path | None) -> No
     require(
         len(kinds) > 1,
         f"everything in {root} is {only} by its labels or folders ({name}); an evaluation needs "
-        "both kinds",
+        "normal and abnormal data",
     )
 
 

@@ -48,7 +48,7 @@ from dmad.runs import GRAPH_FILES
 ROUNDS = 7
 BATCH = 8  # samples of a training step
 FRAMES = 24  # of the video
-IMAGES = 4  # scored in a round
+IMAGES = 4  # number of times that an image is scored in a round
 BANK = PatchModelConfig.patches  # number of random patches of a bank
 
 PLAIN = "PyTorch, plain float32"
@@ -62,11 +62,11 @@ EXPORTS: dict[str, tuple[Format, Precision]] = {
 PEERS = {  # methods of anomalib, with the network of each
     "RD, wide ResNet-50": (REVERSE_DISTILLATION, "wide_resnet50_2"),
     "RD, ResNet-18": (REVERSE_DISTILLATION, "resnet18"),
-    "EfficientAD-S": (EFFICIENT_AD, "resnet18"),  # it has networks of its own
+    "EfficientAD-S": (EFFICIENT_AD, "resnet18"),  # it does not use this network
 }
 
 What = Literal["train", "predict", "images", "deploy", "peers"]
-Job = Callable[[], float]  # does the work once and returns the seconds that it took
+Job = Callable[[], float]  # does some work and returns the seconds, or the seconds per sample
 
 
 def bench(what: What, sizes: Sequence[int], rounds: int = ROUNDS, frames: int = FRAMES) -> Table:
@@ -82,7 +82,7 @@ def bench(what: What, sizes: Sequence[int], rounds: int = ROUNDS, frames: int = 
 
     Returns:
         A table with one row for each size. For `deploy` and `peers`, it has one row for each size
-        and export.
+        and model.
     """
     if what == "deploy":
         return bench_exports(sizes, rounds, frames)
@@ -113,7 +113,7 @@ def make_jobs(what: What, size: int, frames: int, folder: Path) -> tuple[Job, Jo
 
 
 def time_in_turn(jobs: dict[str, Job], rounds: int) -> dict[str, list[float]]:
-    """Return the seconds of each job in each round.
+    """Return the seconds of each job in each round, by the name of the job.
 
     One more round runs first, and is not counted.
     """
@@ -127,7 +127,7 @@ def time_in_turn(jobs: dict[str, Job], rounds: int) -> dict[str, list[float]]:
 
 
 def training_job(config: TrainedConfig, compute: ComputeSettings, fused: bool) -> Job:
-    """Return a job that takes one training step of `BATCH` samples."""
+    """Return a job that takes one training step with `BATCH` random samples."""
     torch.manual_seed(0)
     size, history = config.data.size, config.data.history
     form = form_of(config)
@@ -173,7 +173,7 @@ def random_detector(config: Config, fast: bool) -> Detector:
 
 
 def image_job(config: Config, fast: bool, folder: Path) -> Job:
-    """Return a job that decodes and scores images, and returns the seconds per image."""
+    """Return a job that decodes and scores an image with the settings `config`."""
     detector, path = random_detector(config, fast), write_image(folder, config.data.size)
     return scoring_job(partial(judge_all, detector), path, config.data)
 
@@ -185,7 +185,7 @@ def judge_all(detector: Detector, frames: Iterator[np.ndarray]) -> None:
 
 
 def write_image(folder: Path, size: int) -> Path:
-    """Write a generated image of twice the size."""
+    """Write a generated image that is `2 * size` pixels wide and high, and return its path."""
     path, shape = folder / "part.png", (2 * size, 2 * size, 3)
     save_png(np.random.default_rng(0).integers(0, 255, shape, np.uint8), path)
     return path
@@ -194,7 +194,10 @@ def write_image(folder: Path, size: int) -> Path:
 def scoring_job(
     score: Callable[[Iterator[np.ndarray]], object], path: Path, data: DataConfig
 ) -> Job:
-    """Return a job that decodes and scores an image, and returns the seconds per image."""
+    """Return a job that decodes and scores an image `IMAGES` times.
+
+    The job returns the mean seconds per image.
+    """
 
     def score_images() -> float:
         start = time.perf_counter()
@@ -206,7 +209,7 @@ def scoring_job(
 
 
 def video_job(config: Config, fast: bool, video: Path) -> Job:
-    """Return a job that decodes a video and scores it, and returns the seconds per frame."""
+    """Return a job that decodes and scores a video. It returns the mean seconds per frame."""
     detector = random_detector(config, fast)
 
     def score_video() -> float:
@@ -219,7 +222,7 @@ def video_job(config: Config, fast: bool, video: Path) -> Job:
 
 
 def write_video(path: Path, frames: int) -> Path:
-    """Write a generated street clip as a video of 360 x 360 pixels."""
+    """Write a generated street clip as a video of 360 x 360 pixels, and return its path."""
     clip = normal_clip(Street(size=120, frames=frames), 0)
     with VideoWriter(path, 10) as video:
         for frame in clip.frames:
@@ -253,7 +256,7 @@ def make_detectors(config: Config, folder: Path, video: Path) -> dict[str, Detec
     Args:
         config: Settings of the network.
         folder: Folder for the exports.
-        video: The value ranges for int8 are measured on this video.
+        video: A video. The ranges of values for int8 are measured on it.
     """
     plain = random_detector(config, fast=False)
     frames = decode(video, FrameFormat.from_settings(config.data))
@@ -283,7 +286,7 @@ def exported_detector(
 def frame_seconds(
     detectors: dict[str, Detector], video: Path, rounds: int
 ) -> dict[str, list[float]]:
-    """Return the seconds of every frame of a video.
+    """Return the seconds of every frame of a video in all rounds, by the name of the detector.
 
     One more round runs first, and is not counted.
     """
@@ -333,8 +336,8 @@ def bench_peers(sizes: Sequence[int], rounds: int) -> Table:
     columns = ["model", "size", "median ms", "images a second", *(f"times {one}" for one in PEERS)]
     note = (
         "RD (Reverse Distillation) and EfficientAD-S are those of anomalib, exported by anomalib. "
-        "All models run in OpenVINO, and all weights are random. The last columns: how many times "
-        "as fast as each method of anomalib, the median of the ratios of all rounds."
+        "All models run in OpenVINO, and all weights are random. The last columns show how many "
+        "times as fast the model is as each method of anomalib (the median over all rounds)."
     )
     return Table("dmad bench peers", columns, rows, [note])
 

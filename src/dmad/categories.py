@@ -1,6 +1,6 @@
-"""Train and evaluate several categories of images: a run for each, and a table of all.
+"""Train and evaluate several categories of images: one run for each category, and one table.
 
-The table has the same averages as Tables 2 and 3 of the paper.
+The last rows of the table are averages over categories, as in Tables 2 and 3 of the paper.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from dmad.forms.images.evaluation import DISTANCE, RAW
 from dmad.runs import Run, has_model, new_run, read_config
 
 TEXTURES = ("carpet", "grid", "leather", "tile", "wood")
-SHOWN_METRICS: dict[str, dict[str, tuple[str, ...]]] = {  # by block and signal
+# The metrics in the tables, by the block and the signal (name of the scores) in the ledger.
+SHOWN_METRICS: dict[str, dict[str, tuple[str, ...]]] = {
     "paper": {LARGER_OF_BOTH: ("image_AUROC", "pixel_AUROC", "AUPRO")},
     "deployable": {
         RAW: ("image_AUROC", "pixel_AUROC", "AUPRO"),
@@ -69,7 +70,7 @@ def train_categories(
         config: Settings for all categories.
         names: The categories.
         out: Folder under which a new folder for the runs is made.
-        resume: Folder of earlier runs, to resume them.
+        resume: Folder that an earlier call made. Its trainings are continued.
 
     Returns:
         The folder that holds a run for each category.
@@ -100,13 +101,15 @@ def train_categories(
 def evaluate_categories(
     folder: Path, root: Path | None = None, cache: Path | None = None
 ) -> list[Table]:
-    """Evaluate every trained category that has no evaluation yet; write tables of all categories.
+    """Evaluate trained categories, and write tables of all categories.
+
+    A category is not evaluated again if its evaluation is newer than its model and threshold.
 
     Args:
         folder: The folder that `train_categories` returned.
-        root: Folder of the data set, if it is not in the same place as in training. In this case
-            all categories are evaluated again.
-        cache: Folder for decoded images.
+        root: Folder of the data set. If it is given, all categories are evaluated again. None: the
+            same folder as in training.
+        cache: Folder for decoded images. None: the same folder as in training.
 
     Returns:
         The tables `paper` (only for PDM and PPDM, the models of the paper) and `deployable`. They

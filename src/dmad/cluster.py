@@ -17,8 +17,8 @@ REACHED_IN = 10.0  # seconds
 class Cluster:
     """A connection to a Ray cluster. Call `close` at the end.
 
-    If this process is connected to a cluster already, that connection is used. `close` does not end
-    it.
+    If this process is already connected to a cluster, this connection is used. Then `close` does
+    not end the connection.
 
     Args:
         address: `auto`, `local`, or an address such as HOST:PORT. If `auto` finds no cluster, a new
@@ -53,7 +53,7 @@ class Cluster:
         return int(ray.cluster_resources().get("CPU", 1))
 
     def close(self) -> None:
-        """Close the connection, if this object made it. A cluster that it started ends."""
+        """Close the connection, and end the cluster, if this object made or started them."""
         import ray
 
         if not self._was_connected:

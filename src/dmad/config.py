@@ -3,8 +3,8 @@
 The settings are in five sections: data, model, loss, score and train. Each form (video, images, and
 patches, which has no losses) has its own classes for these sections, so that `dmad train RECIPE
 --help-all` lists only settings that have an effect. The defaults are the paper's. If the authors'
-released code uses another value, the docstring names both, and `docs/equations.md` gives the
-reason. Recipes set what depends on the data.
+released code uses another value, the docstring names both values, and `docs/equations.md` gives the
+reason. The recipes change the settings that depend on the data.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ EACH_IMAGE = -1.0  # `data.white`: each image has its own range of values
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Where the data is and how it is read: the settings that both forms share.
+    """Where the data is and how it is read: the settings that all forms share.
 
     Args:
         root: Folder of the data set. `dmad data PATH` shows what a folder contains.
@@ -44,7 +44,8 @@ class DataConfig:
     held_out: float = 0.125
     limit: int = 0
 
-    # Without a type, these are no settings here: each is fixed, or a setting of one form only.
+    # These values have no type, so they are no settings of this class. Each of them is fixed, or a
+    # setting of some forms only.
     layout = ""
     channels = 3
     history = 0
@@ -57,7 +58,7 @@ class DataConfig:
     black = 0.0
     white = 0.0
     megapixels = 250.0
-    hold_out_from = 0  # clips; with fewer, all are trained on and none is held out
+    hold_out_from = 0  # if there are fewer normal clips or images, none of them is held out
 
     @property
     def canvas(self) -> int:
@@ -127,7 +128,7 @@ class ImageDataConfig(DataConfig):
         held_out: Share of the good images that are not used for training, but only to set the
             threshold. 0: train on all images.
         categories: Names of the categories to train, separated by commas (recipe `mvtec`). One
-            model is trained for each category. By default, all are trained.
+            model is trained for each category (default: all categories).
         tiles: Cut each image into `tiles` x `tiles` overlapping tiles of `size` pixels, to find
             small defects in large images. 1: do not cut.
         black: Pixel value that becomes black, for images with more than 8 bits. It is used only if
@@ -172,7 +173,7 @@ class PatchDataConfig(ImageDataConfig):
 
 @dataclass(frozen=True)
 class BaseModelConfig:
-    """What is known about the models of all forms."""
+    """Values that the model settings of every form have."""
 
     displacements = tuple[float, ...]()  # a setting of forms with a deformation
 
@@ -220,7 +221,7 @@ class ModelConfig(BaseModelConfig):
         require(
             len(self.reductions) == len(self.displacements),
             f"model.reductions has {len(self.reductions)} entries and model.displacements "
-            f"{len(self.displacements)}; give one of each per head",
+            f"{len(self.displacements)}; give both lists one entry for each deformation head",
         )
         require(
             list(self.reductions) == sorted(self.reductions, reverse=True),
@@ -345,8 +346,9 @@ class PatchModelConfig(TeacherConfig):
         teacher_weights: File with the weights of the teacher (.safetensors, or a .pth file that
             contains only tensors). Without a file, the weights come from an installed package, or
             timm downloads them.
-        patches: Largest number of patches that are kept. If the images have more, those that
-            differ most from each other are kept. With more patches, the model is larger and slower.
+        patches: Largest number of patches that are kept. If the images have more patches, those
+            that differ most from each other are kept. A model with more patches is slower, and its
+            file is larger.
     """
 
     patches: int = 10_000
@@ -438,7 +440,7 @@ class ImageLossConfig(LossConfig):
 class ScoreConfig:
     """How maps become a score, in all forms."""
 
-    # Each of these is fixed, or a setting of some forms only, as in `DataConfig`.
+    # As in `DataConfig`, each of these values is fixed, or a setting of some forms only.
     alpha = 0.0
     choose = False
     sigma = 4.0
@@ -505,9 +507,9 @@ class PatchScoreConfig(ScoreConfig):
 
 @dataclass(frozen=True)
 class BaseTrainConfig:
-    """What is known about the training of all forms. A bank of patches is made in one pass."""
+    """Values that the training settings of every form have."""
 
-    epochs = 1
+    epochs = 1  # a bank of patches is made in one pass
     seed = 0
 
     def __post_init__(self) -> None:
@@ -525,8 +527,8 @@ class TrainConfig(BaseTrainConfig):
         lr: Highest learning rate of the optimiser AdamW. It falls to zero along a cosine.
         betas: Decay rates of the two moments of AdamW.
         weight_decay: Weight decay of AdamW.
-        warmup: Number of steps at the start in which the learning rate rises to `lr`. It is reduced
-            to half of all steps if it is larger.
+        warmup: Number of steps at the start in which the learning rate rises to `lr`. The
+            rise takes at most half of all steps.
         clip: Largest norm of the gradient of all weights together. Larger gradients are scaled
             down to this norm. 0: no limit.
         seed: Random seed for the initial weights and the order of the samples.
@@ -586,7 +588,7 @@ class VideoTrainConfig(TrainConfig):
 
 @dataclass(frozen=True)
 class PatchTrainConfig(BaseTrainConfig):
-    """How the patches are chosen.
+    """How the patches that are kept are chosen.
 
     Args:
         seed: Random seed of the choice.
@@ -597,10 +599,10 @@ class PatchTrainConfig(BaseTrainConfig):
 
 @dataclass(frozen=True)
 class Config:
-    """One experiment: its recipe's name and the settings of every form. Each form has a subclass.
+    """The settings of a run. Each form has a subclass, with more settings.
 
     Args:
-        recipe: The recipe these settings started from.
+        recipe: The name of the recipe whose settings were changed to get these settings.
         data: Where the data is and how it is read.
         model: The model.
         score: How maps become a score.
@@ -632,7 +634,7 @@ class Config:
 
 @dataclass(frozen=True)
 class TrainedConfig(Config):
-    """One experiment with a network that is trained by gradients.
+    """The settings of a run with a network that is trained by gradients.
 
     Args:
         loss: Weights of the losses.
@@ -659,7 +661,7 @@ class TrainedConfig(Config):
 
 @dataclass(frozen=True)
 class VideoConfig(TrainedConfig):
-    """One experiment with video (PDM), or with single images without a teacher."""
+    """The settings of a run with video (PDM), or with single images without a teacher."""
 
     form: ClassVar[str] = "video"
 
@@ -673,7 +675,7 @@ class VideoConfig(TrainedConfig):
 
 @dataclass(frozen=True)
 class ImageConfig(TrainedConfig):
-    """One experiment with images of parts (PPDM)."""
+    """The settings of a run with images of parts (PPDM)."""
 
     form: ClassVar[str] = "images"
 
@@ -686,7 +688,7 @@ class ImageConfig(TrainedConfig):
 
 @dataclass(frozen=True)
 class PatchConfig(Config):
-    """One experiment with images of parts and a bank of normal patches."""
+    """The settings of a run with images of parts and a bank of normal patches."""
 
     form: ClassVar[str] = "patches"
     deforms: ClassVar[bool] = False
@@ -699,7 +701,7 @@ class PatchConfig(Config):
 
     @property
     def training(self) -> str:
-        """The size of the bank in words."""
+        """The size of the bank in words, such as "10000 patches"."""
         return f"{self.model.patches} patches"
 
 
@@ -748,15 +750,16 @@ def plain(value: Any) -> Any:
 
 
 def changed(config: AnyConfig, **changes: object) -> AnyConfig:
-    """Return a copy with some settings changed, each by its own name.
+    """Return a copy of the settings in which some settings are changed.
 
     Args:
-        config: The settings to start from.
-        **changes: Any setting of any section: `epochs=4, size=128, root=Path("UCSDped2")`. If two
-            sections have a setting of that name, put the section first: `loss_background=0.0`.
+        config: The settings to copy.
+        **changes: New values by the names of the settings, such as `epochs=4, size=128,
+            root=Path("UCSDped2")`. If two sections have a setting with this name, put the section
+            before the name: `loss_background=0.0`.
 
     Raises:
-        DmadError: No such setting, or a value out of range.
+        DmadError: A setting does not exist, or a value is out of range.
     """
     classes = section_classes(config.form)
     known = [(section, item.name) for section in classes for item in fields(classes[section])]
@@ -785,11 +788,11 @@ def with_absolute_paths(config: Config) -> Config:
 def restore(tree: Mapping[str, Any]) -> Config:
     """Build the settings from the dicts that `plain` returned. Relative paths become absolute.
 
-    Old files have no `form` and contain the settings of both forms. Those of the other form are
-    dropped.
+    Old files have no `form`. They contain the settings of video and those of images, although a run
+    uses only one of these forms. The settings of the other form are dropped.
 
     Raises:
-        DmadError: An unknown form, section or setting, or a value out of range.
+        DmadError: A form, section or setting is unknown, or a value is out of range.
     """
     require(isinstance(tree, Mapping), "the settings are no mapping")
     old = "form" not in tree
@@ -829,16 +832,17 @@ def _section(name: str, section: type, values: Mapping[str, Any], old: bool) -> 
 
 
 def config_of_card(card: Mapping[str, Any]) -> Config:
-    """Return the settings in a model's card, with those that the training has chosen.
+    """Return the settings in a model's card, with the values that `dmad train` has chosen.
 
-    These are the weight of the deformation and, for images, the range of the pixel values.
+    These values are the weight of the deformation and, for images, the pixel values that become
+    black and white.
     """
     config = restore(card["config"])
     for entry, name in (("choice", "alpha"), ("weighing", "weight")):
         if entry in card:
             value = typed(float, card[entry].get(name), f"{entry}.{name}")
             config = changed(config, **{name: value})
-    if isinstance(config.data, ImageDataConfig):  # older cards do not say it
+    if isinstance(config.data, ImageDataConfig):  # older cards have no entry `images`
         images = card.get("images") or {"black": 0.0, "white": EACH_IMAGE}
         values = {name: typed(float, images.get(name), f"images.{name}") for name in VALUES}
         config = config if config.data.white else changed(config, **values)

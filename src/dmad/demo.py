@@ -31,7 +31,7 @@ from dmad.predict.annotated_video import AnnotatedVideo
 from dmad.runs import Run, find_model, read_card
 
 STREET_EPOCHS = 6  # so that the whole demo takes six minutes on two cores
-TEXTURE_SIZE = 128  # pixels; the tiles have 64, and larger images find no more
+TEXTURE_SIZE = 128  # pixels; the generated images have 64, and a larger size finds no more
 DRAWN_CLIPS = 5  # of the street
 CURVES = ("reconstruction", "compression", "strength", "perplexity")
 
@@ -59,7 +59,7 @@ textures/*/report.html    A page with all images of one texture and the threshol
 
 
 def demo(out: Path) -> None:
-    """Learn digits, street and textures, print the results, and write pictures under `out`."""
+    """Train models of digits, street and textures, print results, and write pictures to `out`."""
     print_heading("digits: odd numbers are normal, even numbers are abnormal")
     toy(recipes.digits(), out / "toy")
     print_heading("street: a generated scene with runners, cyclists, carts and thrown balls")
@@ -144,7 +144,7 @@ def textures(out: Path) -> None:
     try:
         root = write_textures(out / "data")
     except DmadError as error:
-        print(f"textures are skipped: {error}")
+        print(f"the textures are left out: {error}")
         return
     folder = categories.train_categories(texture_settings(root), list(TEXTURES), out / "runs")
     print_tables(categories.evaluate_categories(folder))
@@ -162,12 +162,12 @@ def textures(out: Path) -> None:
 
 
 def texture_settings(root: Path) -> PatchConfig:
-    """Settings of the bank of patches of each texture under `root`."""
+    """Return the settings of the bank of patches of each texture under `root`."""
     return changed(recipes.patches(), layout="mvtec", root=root, size=TEXTURE_SIZE)
 
 
 def draw_defects(detector: Detector, test: Path) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
-    """Yield for each kind of defect its name and the pictures of its first image, by title."""
+    """Yield the name of each kind of defect, and pictures of its first image by their titles."""
     draw = ImagePictures(detector)
     frame_format = FrameFormat(detector.config.data.size)
     for folder in sorted(path for path in test.iterdir() if path.name != "good"):

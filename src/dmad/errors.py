@@ -41,8 +41,8 @@ def check_settings(settings: object, section: str, **minimum: float) -> None:
     """Check the settings of a dataclass.
 
     Args:
-        settings: The dataclass. A field of type `Literal` must hold one of its values. A float must
-            be finite.
+        settings: The dataclass. A field of type `Literal` must hold one of the values in this type.
+            A float must be finite.
         section: Name of the settings in error messages, such as "data".
         **minimum: Smallest allowed value by field name. Other fields have no limit.
 

@@ -57,14 +57,14 @@ class ToExplain:
     frames: np.ndarray  # (M, H, W, C) uint8: past frames and the frame, or all tiles of the image
     scene: str = ""  # name of the view
     aspect: float = 1.0  # width divided by height of the original picture
-    usual: float | None = None  # usual first term of the score: scales colours without a threshold
+    usual: float | None = None  # usual value of the first score term, for the colours of pictures
 
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
     """Why one frame or image has its score."""
 
-    map: np.ndarray  # (H, W) float32: Eq. 14 without its maxima, or Eq. 23; larger: more anomalous
+    map: np.ndarray  # (H, W) float32, the score of each pixel as in `Form.score_map`
     pictures: Mapping[str, np.ndarray]  # (h, w, 3) uint8 each, by their titles; the input is first
 
 
@@ -114,12 +114,24 @@ class Form(Protocol[ConfigT_contra, ModelT]):
         of the authors' released code follow. `reconstruction_map` and `deformation_map` (B, H, W)
         are the maps before smoothing. All other entries are drawings: arrays, such as fields, that
         are needed only for pictures.
+
+        Args:
+            model: The network.
+            config: The settings.
+            x: Inputs of the network, (B, T·C, H, W) in [-1, 1].
+            target: Frames or images to score, (B, C, H, W) in [-1, 1].
+            background: Background template of each frame's view, (B, C, H, W) in [-1, 1]. None: the
+                first template of the network, if the network has templates.
         """
 
     def score_map(
         self, reconstruction_map: Tensor, deformation_map: Tensor, config: ConfigT_contra
     ) -> Tensor:
-        """Return the score of every pixel, (B, H, W): Eq. 14 without its maxima, or Eq. 23."""
+        """Return the score of every pixel, (B, H, W).
+
+        For video, this is Eq. 14 at each pixel: the sum of both terms before their maxima over the
+        pixels are taken. For images, it is Eq. 23.
+        """
 
     def smoothed(self, maps: np.ndarray, config: ConfigT_contra) -> np.ndarray:
         """Return maps (B, H, W) averaged with the kernel k* of the score (Eq. 14, 22 and 23)."""
@@ -155,7 +167,7 @@ class Form(Protocol[ConfigT_contra, ModelT]):
     def training_overlap(self, data: DataConfig, detector: Any, card: Mapping[str, Any]) -> str:
         """Return a warning if the training may have used normal samples of the test split.
 
-        The text is empty if it has not used them.
+        The text is empty if the training has not used such samples.
 
         Args:
             data: The settings with the location of the test split.
@@ -182,7 +194,7 @@ class TrainedForm(Form[ConfigT_contra, ModelT], Protocol):
         Args:
             model: The network.
             config: The settings.
-            batch: The loaded batch, which also holds the view and the fixed features of samples.
+            batch: The loaded batch, which also holds the views and fixed features of the samples.
             x: Inputs (B, T·C, H, W) in [-1, 1].
             target: Frames or images to reconstruct, (B, C, H, W) in [-1, 1].
         """

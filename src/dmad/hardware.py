@@ -92,7 +92,7 @@ def free_memory(device: str) -> int | None:
 
 
 def _left_in_container() -> int | None:
-    """The memory that a container may still use, in bytes; None without a limit."""
+    """Return the memory that a container may still use, in bytes; None without a limit."""
     group = Path("/sys/fs/cgroup")
     try:
         limit = int((group / "memory.max").read_text())
@@ -104,7 +104,7 @@ def _left_in_container() -> int | None:
 
 
 def describe_machine(device: str) -> str:
-    """Return processor, threads, number format and version of torch, in one line."""
+    """Return a line of text: the processor, its threads, the number format, and torch's version."""
     import torch
 
     if device == "cuda":
@@ -126,9 +126,10 @@ def _processor_name() -> str:
 def set_process_defaults() -> None:
     """Make torch and the memory allocator of the whole process fast. The command line calls this.
 
-    Denormal numbers become zero, because CPUs are slow with them and Adam produces many. Matrix
-    products may use TF32. Freed memory is kept for the next step. An exported model needs none of
-    this: it uses little memory, and no torch.
+    Denormal numbers (extremely small numbers) become zero, because CPUs are slow with them and the
+    optimiser Adam produces many. On GPUs, matrix products may use the number format TF32. Freed
+    memory is kept for the next step. Exported models do not need these settings: they use little
+    memory, and no torch.
     """
     import torch
 
@@ -147,7 +148,7 @@ def return_freed_memory() -> None:
 
 
 def share_freed_memory() -> None:
-    """Let all threads use the same freed memory. Otherwise glibc keeps some for each thread.
+    """Let all threads use the same freed memory. Otherwise glibc keeps memory for each thread.
 
     A process with many short-lived threads calls this before it starts them.
     """

@@ -24,15 +24,15 @@ def locked(folder: Path, name: str = LOCK) -> Iterator[None]:
     """Make a folder. In a `with` block, keep other processes of dmad from writing into it.
 
     Unfinished files that killed processes left in the folder are removed. The lock ends with the
-    process, even if it is killed. If the file system has no locks, there is a warning.
+    process, even if it is killed. If the file system has no locks, a warning is logged.
 
     Args:
         folder: The folder.
         name: Name of the lock file. Different names are different locks.
 
     Raises:
-        DmadError: The folder cannot be written, or another process has locked it. The message names
-            that process.
+        DmadError: Writing into the folder is not possible, or another process has locked it. The
+            message names this process.
     """
     from filelock import FileLock, Timeout
 
@@ -48,7 +48,10 @@ def locked(folder: Path, name: str = LOCK) -> Iterator[None]:
             f"{folder} is in use by {holder(path)}; wait for it, or give another folder"
         ) from error
     except (OSError, NotImplementedError) as error:
-        logger.warning(f"{folder} cannot be locked ({one_line(error)}): start no second dmad there")
+        logger.warning(
+            f"{folder} cannot be locked ({one_line(error)}): do not start a second "
+            "dmad that writes into it"
+        )
     try:
         remove_unfinished(folder)
         yield

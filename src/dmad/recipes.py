@@ -1,10 +1,10 @@
 """The recipes: for each data set, a function of the same name returns the settings.
 
-Real video and MVTec have the image size and the number of epochs of the paper; `ped2_crops` and
-`ped2_fast` are short trainings. The network for video, the default of `VideoModelConfig`, is the
-network for Ped2 in the authors' released code, except for its deformation fields (their resolution,
-width and input) and the hidden layer of its mask. Avenue and ShanghaiTech have more memory items,
-as in the released code.
+The recipes `ped2`, `avenue`, `shanghaitech` and `mvtec` have the image size and number of epochs of
+the paper. `ped2_crops` and `ped2_fast` are short trainings. The network of the recipes for real
+video is similar to the network for Ped2 in the authors' released code. It differs in two parts: in
+the estimator of the deformation (its resolution, width and input), and in the hidden layer that
+computes the mask. `avenue` and `shanghaitech` have more memory items, as in the released code.
 
 If a CPU has no 16-bit arithmetic, a smaller network needs much less time for the training:
 `--model.widths [16,32,64,128] --model.reductions [8,4] --model.estimator_width 32`.
@@ -67,7 +67,7 @@ def ped2() -> VideoConfig:
 
 
 def ped2_crops() -> VideoConfig:
-    """UCSD Ped2 at 128 px, trained on crops. It made the model ped2 that comes with dmad."""
+    """UCSD Ped2 at 128 px, trained on crops. The model ped2 was trained with this recipe."""
     base = replace(ped2(), recipe="ped2_crops")
     # Skip connections for all features copy the background, so no template is learnt.
     shown = changed(base, size=128, crop=64, skips="full", model_background=False)
@@ -181,7 +181,7 @@ def images() -> ImageConfig:
 
 
 def patches() -> PatchConfig:
-    """A few good images: a bank of their patches, without training (as PatchCore)."""
+    """A few good images. Their patches are stored, as in the method PatchCore. No training."""
     return changed(PatchConfig(), size=PATCHES_SIZE)
 
 
@@ -221,7 +221,7 @@ def get(name: str) -> Config:
     """Return the settings of a recipe.
 
     Raises:
-        DmadError: No recipe has this name. The message proposes the nearest one.
+        DmadError: No recipe has this name. The message proposes the most similar name.
     """
     for recipe in RECIPES:
         if recipe.__name__ == name:
@@ -232,7 +232,7 @@ def get(name: str) -> Config:
 
 
 def recipe(name: str, **changes: object) -> Config:
-    """Return the settings of a recipe, some of them changed.
+    """Return the settings of a recipe, in which some settings are changed.
 
     Args:
         name: Name of the recipe, such as "ped2".
@@ -241,7 +241,7 @@ def recipe(name: str, **changes: object) -> Config:
             before the name: `loss_background=0.0`.
 
     Raises:
-        DmadError: No such recipe or setting, or a value out of range.
+        DmadError: The recipe or a setting does not exist, or a value is out of range.
     """
     return changed(get(name), **changes)
 

@@ -30,7 +30,7 @@ GRAPH_FILES = {"onnx": "model.onnx", "openvino": "model.xml"}  # of an exported 
 TEMPLATES = "background.npy"  # of an exported model
 GRAPH_PARTS = ("model.bin", TEMPLATES)  # files beside a graph: its weights and templates
 
-CARD_FORMAT = 2  # cards of format 1 do not contain a format number
+CARD_FORMAT = 2  # cards of format 1 contain no format number
 
 # Types of the entries of a card that this program reads.
 CARD_TYPES = {
@@ -97,7 +97,7 @@ def new_run(config: Config, out: Path) -> Run:
 
 
 def _link_latest(run: Run, out: Path) -> None:
-    """Let the link `out/latest` lead to a run. A file or folder of this name is left alone."""
+    """Let the link `out/latest` lead to a run. A file or folder of this name is not replaced."""
     latest = out / LATEST
     if latest.exists() and not latest.is_symlink():
         return
@@ -168,7 +168,7 @@ def find_model(name: str | Path) -> ModelFiles:
             model that comes with dmad.
 
     Raises:
-        DmadError: The model does not exist, or its card is missing.
+        DmadError: The model does not exist, it is a file of another type, or its card is missing.
     """
     path = Path(name)
     graphs = [path / graph for graph in GRAPH_FILES.values()]
@@ -298,7 +298,7 @@ def library_versions() -> dict[str, str]:
 def without_local_paths(card: Mapping[str, Any]) -> dict[str, Any]:
     """Return a copy of a card without paths of this machine.
 
-    Of `train.start`, only the file name is kept.
+    The path in `train.start` is replaced by its last part.
     """
     copy = deepcopy(dict(card))
     config = copy["config"]
@@ -313,7 +313,7 @@ def without_local_paths(card: Mapping[str, Any]) -> dict[str, Any]:
 def write_shipped_model(run: Path, weights: Path) -> None:
     """Write the model of an evaluated run as a model that comes with dmad.
 
-    Weights are stored in 16 bit, and the card has no paths of this machine.
+    The weights are stored in 16 bit. The card contains the ledger, and no paths of this machine.
 
     Args:
         run: Run folder with `evaluation/ledger.json`.

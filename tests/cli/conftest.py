@@ -19,7 +19,7 @@ train: {epochs: 1, batch_size: 4, precision: fp32}
 
 @pytest.fixture
 def dmad(monkeypatch, capfd) -> Callable[..., tuple[int, str, str]]:
-    """Runs a command: exit code, standard output, standard error."""
+    """Runs a command, and returns its exit code, standard output and standard error."""
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS)  # restored afterwards
 
     def call(*arguments: object) -> tuple[int, str, str]:
@@ -52,7 +52,7 @@ def refused(dmad) -> Callable[..., str]:
 
 @pytest.fixture
 def training(tmp_path) -> Callable[..., list[object]]:
-    """The arguments of a tiny training on a folder, with more behind them."""
+    """Makes the arguments of a tiny training on a folder. `more` arguments are added at the end."""
     settings = tmp_path / "small.yaml"
     settings.write_text(SMALL)
 

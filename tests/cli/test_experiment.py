@@ -28,7 +28,7 @@ def test_a_wrong_argument_is_one_line_that_says_what_to_do(refused, arguments, h
 def test_without_a_name_the_experiments_are_listed(dmad):
     code, out, err = dmad("experiment")
     assert (code, err) == (0, "")
-    assert "  contamination Train a model of video with abnormal events" in out
+    assert "  contamination Train models of video with abnormal events" in out
 
 
 def test_options_become_the_effort_of_a_grid():

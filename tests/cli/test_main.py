@@ -119,7 +119,7 @@ main()
 
 @pytest.fixture(scope="module")
 def without_torch():
-    """Runs a command in a process that cannot import torch: exit code, output, errors."""
+    """Runs a command without torch, and returns its exit code, standard output and error."""
 
     def call(*arguments: object) -> tuple[int, str, str]:
         command = [sys.executable, "-c", WITHOUT_TORCH, *map(str, arguments)]

@@ -67,7 +67,7 @@ def calibrate_command(
 
 
 def show_options(calibration: Calibration) -> None:
-    """Print the false alarms of the threshold and of four others, and what each of them finds."""
+    """Print a table of five thresholds: their false alarms, and how many anomalies they find."""
     unit = calibration.budget.unit
     things = "alarms" if calibration.budget.counts_events else f"{unit}s above the threshold"
     columns = ("threshold", "false alarms expected", f"{things} in the normal data", "found")

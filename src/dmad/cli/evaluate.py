@@ -16,8 +16,8 @@ def evaluate_command(run: str, data: DataFolders = AS_IN_TRAINING, out: Path | N
     The command writes a report (report.html), the table of results (ledger.json and
     ledger.md) and the scores (scores.npz). If you trained several categories with one
     command, as `dmad train mvtec` does, RUN is the folder that contains their runs. The
-    command then evaluates the categories that have no evaluation, or an outdated one, and
-    prints a table of all categories. With --data.root, it evaluates all of them again.
+    command then prints a table of all categories. It does not repeat evaluations that are
+    newer than the model and its threshold. With --data.root, it repeats all evaluations.
 
     Example: dmad evaluate runs/ped2/20260101-120000-000
 
@@ -25,8 +25,8 @@ def evaluate_command(run: str, data: DataFolders = AS_IN_TRAINING, out: Path | N
         run: Run folder of `dmad train`, folder of an export, .safetensors file, or name of a model
             that comes with dmad, such as ped2.
         data: Where the data set is.
-        out: Folder to write to. It must be given if RUN is not a folder (default: RUN/evaluation).
-            It is refused if RUN contains several categories.
+        out: Folder to write to. You must give it if RUN is not a folder, and you cannot give it if
+            RUN contains several categories (default: RUN/evaluation).
     """
     from dmad import api, categories
 

@@ -53,11 +53,11 @@ class GridOptions:
     Args:
         seeds: Random seeds, such as [0,1,2]. Each variant is trained once with each seed (default:
             the seed of the recipe or run).
-        variants: Names of the variants to train, such as ["full"]. If you give a wrong name, an
-            error message lists all names (default: all variants).
-        budget: Longest time for all trainings together, such as 90s, 20m or 8h. It has nothing to
-            do with false alarms. If the time is too short, all trainings are shortened (default: no
-            limit).
+        variants: Names of the variants to train, such as ["full"]. For a wrong name, an error
+            message lists all names (default: all variants).
+        budget: Longest time for all trainings together, such as 90s, 20m or 8h. If the time is too
+            short, all trainings are shortened (default: no limit). This option has nothing to do
+            with false alarms.
         out: Folder to write to (default: a folder with the name of the experiment).
         data: The data of all trainings.
         train: Settings of all trainings.
@@ -129,7 +129,7 @@ def toy_command(grid: GridOptions, recipe: str = "digits") -> None:
 
 
 def ablation_command(grid: GridOptions, *, run: str) -> None:
-    """Train a model several times, each time without one of its parts (Table 4 of the paper).
+    """Train a model with all of its parts, and without some of them (Table 4 of the paper).
 
     The variants start from random weights. docs/experiments.md lists them.
 
@@ -137,7 +137,7 @@ def ablation_command(grid: GridOptions, *, run: str) -> None:
 
     Args:
         grid: Seeds, variants, data and number of epochs.
-        run: Run folder. The experiment uses its settings, and changes some of them.
+        run: Run folder. The experiment uses the settings of this run, and changes some of them.
     """
     _vary_parts("ablation", grid, run)
 
@@ -151,7 +151,7 @@ def gamma3_command(grid: GridOptions, *, run: str) -> None:
 
     Args:
         grid: Seeds, variants, data and number of epochs.
-        run: Run folder. The experiment uses its settings, and changes some of them.
+        run: Run folder. The experiment uses the settings of this run, and changes some of them.
     """
     _vary_parts("gamma3", grid, run)
 
@@ -164,16 +164,17 @@ def _vary_parts(name: str, grid: GridOptions, run: str) -> None:
 
 
 def contamination_command(grid: GridOptions, *, run: str) -> None:
-    """Train a model of video with abnormal events in its training data (Sec. 4.6 of the paper).
+    """Train models of video with abnormal events in the training data (Sec. 4.6 of the paper).
 
-    Models are trained on data with 0, 1, 5 and 10 % of abnormal frames. They start from
-    random weights.
+    In the training data, 0, 1, 5 or 10 % of the frames are abnormal. With each of these
+    shares, two models are trained: dmad, and a model with only a memory and skip
+    connections. All models start from random weights.
 
     Example: dmad experiment contamination --run RUN --train.epochs 4
 
     Args:
         grid: Seeds, variants, data and number of epochs.
-        run: Run folder. The experiment uses its settings, and changes some of them.
+        run: Run folder. The experiment uses the settings of this run, and changes some of them.
     """
     from dmad.experiments.contamination import contamination
 
@@ -243,7 +244,7 @@ def figures_command(
 def deployable_command(
     *, run: str, data: DataFolders = AS_IN_TRAINING, out: Path = Path("deployable")
 ) -> None:
-    """Find out how the score of a live camera is computed best, with synthetic anomalies.
+    """Use synthetic anomalies to find the best way to compute the score of a live camera.
 
     The score has two terms: reconstruction and deformation. The command compares several
     ways to standardise and weight the terms, and to average the score over time. You need
@@ -303,8 +304,8 @@ def budgets_command(
 
     A budget is the number of false alarms per hour that you accept. The alarms are counted
     in normal footage that was used neither for training nor for the thresholds. For recipe
-    street, this footage is generated. If the command was stopped, give it again to
-    continue.
+    street, this footage is generated. If you stop the command, give the same command again
+    to continue.
 
     Example: dmad experiment budgets --run RUN
 
@@ -330,15 +331,15 @@ class PeerOptions:
 
     Args:
         runs: Run folders of recipes images, mvtec or patches. dmad is then not trained, and these
-            runs are compared. All must have been trained on the same images, at the same size.
+            runs are compared. All runs must have the same training images and image size.
         methods: Names of the methods to compare, such as ["dmad patches","PatchCore"] (default: all
             methods). "dmad" stands for all methods of dmad.
-        backbone: Pretrained network of the other methods: its name in the package timm.
-        backbone_weights: File with the weights of the backbone. Without a file, they come from an
-            installed package, or timm downloads them.
+        backbone: Pretrained network of the other methods, by its name in the package timm.
+        backbone_weights: File with the weights of the backbone. Without a file, the weights come
+            from an installed package, or timm downloads them.
         coreset: Share of all patches that PatchCore keeps.
         peer_epochs: Number of epochs of Reverse Distillation and EfficientAD (default: the
-            same number as recipe images).
+            number of epochs in the training of dmad).
         seed: Random seed.
         out: Folder to write to.
         data: The images of all methods.
@@ -406,7 +407,7 @@ def peers_command(options: PeerOptions) -> None:
 
 
 def epochs_of_peers(own: Sequence[Config]) -> int:
-    """Return the epochs of dmad's own trainings. A bank of patches has none."""
+    """Return the largest number of epochs of dmad's own trainings. Banks of patches have none."""
     from dmad.config import TrainedConfig
 
     trained = [config.train.epochs for config in own if isinstance(config, TrainedConfig)]

@@ -41,10 +41,10 @@ VERBS = (
 )
 
 QUICK = ("recipes", "data", "ledger")  # verbs that compute nothing with a model
-# Verbs that never use torch in this process. The workers of `scan` use torch, but not for an
-# exported model.
+# Verbs with workers. Each worker prepares itself for torch, but not if the model is exported.
 WITH_WORKERS = ("scan",)
-WITHOUT_TORCH = ("predict", "watch", "serve")  # verbs that use no torch for exported models
+# Other verbs that need no torch for exported models.
+WITHOUT_TORCH = ("predict", "watch", "serve")
 
 EXPERIMENT = "Run an experiment, such as those of the paper. `dmad experiment` lists them."
 
@@ -86,7 +86,10 @@ def run_process() -> None:
 
 
 def main() -> None:
-    """Run a verb. For bad input, print one line on standard error and exit with code 2."""
+    """Run a verb.
+
+    For bad input or a missing package, print one line on standard error and exit with code 2.
+    """
     set_up_streams()
     try:
         run(sys.argv[1:])
@@ -167,7 +170,7 @@ def parse_and_call(name: str, verb: Verb, arguments: Sequence[str]) -> None:
 
 
 def uses_torch(name: str, given: Namespace) -> bool:
-    """Return True if a verb uses torch in this process.
+    """Return True if this process must be prepared for torch before a verb is called.
 
     Args:
         name: Name of the verb.
@@ -187,10 +190,10 @@ def models_of(given: Namespace) -> list[str]:
 
 
 def needs_torch(run: str) -> bool:
-    """Return False for an exported model.
+    """Return True if a model needs torch: all models except exported models do.
 
     Raises:
-        DmadError: There is no model. This is said before torch is imported, which takes seconds.
+        DmadError: There is no model. This error comes early, before torch is imported.
     """
     from dmad.runs import GRAPH_FILES, find_model
 
@@ -218,7 +221,7 @@ def check_name(name: str, known: Collection[str], kind: str) -> None:
     """Check that a verb or an experiment exists.
 
     Raises:
-        DmadError: It does not. The message proposes the most similar name.
+        DmadError: The name is unknown. The message proposes the most similar name.
     """
     near = get_close_matches(name, known, 1)
     hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"

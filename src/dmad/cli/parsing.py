@@ -97,7 +97,7 @@ class Parser(ArgumentParser):
         return f"{' '.join(message.split())}; {see_help}"
 
     def _explained_value(self, message: str) -> str:
-        """The text of an error: the value of an argument, and which values are allowed."""
+        """Return an error message: the value of an argument, and which values are allowed."""
         key = message.split('"')[1]
         action = next((action for action in self._actions if action.dest == key), None)
         kind = getattr(action, "_typehint", None) or getattr(action, "type", None)
@@ -107,12 +107,12 @@ class Parser(ArgumentParser):
         return f"{self._called(key)} is {value!r}; give {expected(kind)}"
 
     def _called(self, key: str) -> str:
-        """The name of an argument as a user writes it."""
+        """Return the name of an argument as a user writes it."""
         names = [a.option_strings[0] for a in self._actions if a.dest == key and a.option_strings]
         return names[0] if names else key.upper()
 
     def _nearest(self, word: str) -> str | None:
-        """The most similar option: `--data.root` for `--root` or `--data.rot`."""
+        """Return the most similar option: `--data.root` for `--root` or `--data.rot`."""
         options = [name for action in self._actions for name in action.option_strings]
         inner = [name for name in options if name.endswith(f".{word.removeprefix('--')}")]
         near = inner or get_close_matches(word, options, 1, 0.65)
@@ -124,7 +124,7 @@ def _is_list(kind: Any) -> bool:
 
 
 def _item_types(kind: Any) -> tuple[Any, ...]:
-    """The types of the items of a list: (str, Path) for `list[str | Path]`."""
+    """Return the types of the items of a list: (str, Path) for `list[str | Path]`."""
     item = get_args(kind)[0]
     return get_args(item) or (item,)
 
@@ -195,21 +195,21 @@ def call(verb: Verb, given: Namespace) -> None:
 
 
 def _flat_dataclasses(verb: Verb) -> dict[str, Any]:
-    """Parameters whose fields are options without a prefix."""
+    """Return the parameters whose fields are options without a prefix, and their types."""
     hints = get_type_hints(verb)
     required = [name for name, p in signature(verb).parameters.items() if p.default is p.empty]
     return {name: hints[name] for name in required if is_dataclass(hints[name])}
 
 
 def _any_number(verb: Verb) -> dict[str, Any]:
-    """The parameter `*names`, if there is one."""
+    """Return the parameter `*names` and its type. The dict is empty if there is none."""
     hints = get_type_hints(verb)
     found = signature(verb).parameters.items()
     return {name: hints[name] for name, p in found if p.kind is Parameter.VAR_POSITIONAL}
 
 
 def _given_elsewhere(verb: Verb, kind: Any) -> set[str]:
-    """Names of the fields of a dataclass that are already other parameters of the verb."""
+    """Return the fields of a dataclass that are already options through other parameters."""
     hints = get_type_hints(verb)
     names = set(signature(verb).parameters)
     for hint in hints.values():

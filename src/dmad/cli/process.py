@@ -36,8 +36,8 @@ def show(text: object) -> None:
 def prepare_to_compute(uses_torch: bool = True) -> None:
     """Prepare this process for a verb that uses a model.
 
-    Large images can be read, settings make torch fast, SIGTERM works as Ctrl-C does, and Lightning
-    logs only errors.
+    Large images can then be read, torch is fast, SIGTERM works as Ctrl-C does, and Lightning logs
+    only errors.
 
     Args:
         uses_torch: False: no settings are made for torch, so it is not imported.
@@ -55,10 +55,11 @@ def prepare_to_compute(uses_torch: bool = True) -> None:
 
 @contextmanager
 def quick_exit() -> Iterator[None]:
-    """End the process at once after this block and Python's exit functions, if torch was imported.
+    """After this block, call Python's exit functions and end the process at once.
 
-    The exit functions of torch's libraries for GPUs do not run. They would read much of these
-    libraries from disk. This takes time and more than 100 MB of memory.
+    So the exit functions of torch's libraries for GPUs do not run. These functions would read much
+    of the libraries from disk, which takes time and more than 100 MB of memory. If torch was not
+    imported, the process ends as usual.
     """
     code = 0
 

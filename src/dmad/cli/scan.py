@@ -46,7 +46,8 @@ def scan_command(
             address such as s3://bucket/folder, or a list of paths (a .txt, .csv or .parquet file).
         settings: What is judged, and what is written.
         options: Where the work is done.
-        resume: Output folder of the scan to continue. Give no model and no archives with it.
+        resume: Output folder of the scan to continue. Do not name a model or archives with this
+            option.
     """
     from dmad.scan.scan import ScanRequest, scan
 

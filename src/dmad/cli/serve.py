@@ -37,7 +37,7 @@ def serve_command(
     images, you drop images of parts on a page, and the console shows which parts are
     anomalous. A program can send images to /api/inspect. You can give several models.
 
-    Ctrl-C stops the command. It needs more packages: `pip install 'dmad[serve]'`.
+    `dmad serve` needs more packages: `pip install 'dmad[serve]'`. Ctrl-C stops it.
     docs/serve.md explains the console.
 
     Examples:
@@ -52,9 +52,9 @@ def serve_command(
             models that come with dmad, such as ped2. Each needs a threshold.
         settings: Where the console listens, and what it keeps.
         sinks: Where messages about events are sent.
-        cameras: YAML file with cameras (docs/deploy.md shows one). The console adds the cameras
-            that it does not know yet. For cameras that it knows, the file has no effect: change
-            their settings on their page.
+        cameras: YAML file with cameras (docs/deploy.md shows such a file). The console adds the
+            cameras that it does not know yet. For cameras that it knows, the file has no effect:
+            change their settings in the console.
         backup: Copy the database of the folder --data into this file, and exit. A console may use
             this folder at the same time.
     """

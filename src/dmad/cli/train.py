@@ -139,7 +139,7 @@ def _hide_rare_settings(parser: Parser) -> None:
 
 
 def _base_settings(arguments: Sequence[str]) -> Config | None:
-    """Return the settings of the run to resume, or of the recipe; None if neither is named.
+    """Return the settings of the run to resume, or of the recipe. None: no run or recipe is named.
 
     Raises:
         DmadError: Several recipes are named, or an unknown one.
@@ -161,7 +161,7 @@ def _base_settings(arguments: Sequence[str]) -> Config | None:
 
 
 def _recipe_in(file: str) -> str:
-    """The recipe that a YAML file of settings names; "" if it names none."""
+    """Return the recipe that a YAML file of settings names; "" if the file names none."""
     content = read_yaml(Path(file))
     return str(content.get("recipe") or "") if isinstance(content, dict) else ""
 
@@ -169,8 +169,8 @@ def _recipe_in(file: str) -> str:
 def _first_parser() -> ArgumentParser:
     """Return a parser that only finds the recipe, the form and the run to resume.
 
-    The other options depend on these three. It knows the options of all forms, because it must know
-    which words are values.
+    The other options depend on these three. The parser knows the options of all forms, because it
+    must know which words are values of options.
     """
     parser = ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("recipe", nargs="?")
