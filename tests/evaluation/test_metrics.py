@@ -26,7 +26,7 @@ METRICS = [micro_auroc, average_precision, f1_max]
 
 
 def slow_precision_recall() -> list[tuple[float, float]]:
-    """Precision and recall at every threshold, from the strictest."""
+    """Precision and recall at every threshold, the highest threshold first."""
     points = []
     for threshold in sorted(set(BARE), reverse=True):
         flagged = threshold <= BARE

@@ -32,7 +32,7 @@ def collected(maps, masks, max_scores: int = 2**20) -> PixelMetrics:
 
 
 def slow_aupro(maps: np.ndarray, masks: np.ndarray, limit: float) -> float:
-    """Per-region overlap at every threshold, one region and one threshold at a time."""
+    """AUPRO, computed one region and one threshold at a time."""
     known = ~np.isnan(maps)
     regions = []
     for scores, mask in zip(maps, masks, strict=True):

@@ -18,7 +18,10 @@ def test_normality_is_1_for_the_lowest_and_0_for_the_highest_score():
 
 
 def test_the_mean_of_the_nearest_values_equals_one_computed_by_hand():
-    """Window (0, 1, 5) has mean 2: 1 and 0 are nearest; window (1, 5, 6) has 4: 5 and 6."""
+    """The two windows of three values have the means 2 and 4.
+
+    In (0, 1, 5), the values 1 and 0 are nearest to 2. In (1, 5, 6), 5 and 6 are nearest to 4.
+    """
     assert mean_of_nearest(np.array([0.0, 1, 5, 6]), np.ones(3), 2).tolist() == [0.5, 5.5]
 
 

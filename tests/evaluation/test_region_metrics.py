@@ -158,7 +158,10 @@ def overlap(first: set, second: set) -> float:
 
 
 def slow_tracks(frames, clip_lengths) -> list[list[tuple[int, set]]]:
-    """Tracks as lists of (frame, box), joined whenever a region touches one of the frame before."""
+    """Tracks as lists of (frame, region).
+
+    A region joins all tracks that have a region with a common pixel in the frame before.
+    """
     tracks: list[list[tuple[int, set]]] = []
     frame = 0
     for length in clip_lengths:

@@ -13,7 +13,7 @@ from dmad.data.series import intervals, split_clips
 from dmad.errors import require
 from dmad.evaluation.metrics import top_scores
 
-CONFIDENCE = 0.9  # of intervals
+CONFIDENCE = 0.9  # probability that an interval contains the true value
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,9 @@ def alarm_metrics(
     """Return false alarms, recall and delay of a rule.
 
     A true event is a stretch of consecutive abnormal frames in a clip. At least one of these frames
-    must have a score. The delay of an event is the time from its first frame to the alarm of the
-    first detected event that overlaps it. The delay includes the `minimum` frames of the rule. It
-    is 0 if the alarm came before the true event.
+    must have a score. The delay of a true event is the time from its first frame to the alarm of
+    the first detected event that overlaps it. The delay includes the `minimum` frames of the rule.
+    If the alarm came before the true event, the delay is 0.
 
     Args:
         scores: (N,) larger = more anomalous; NaN if a frame has no score.
@@ -91,9 +91,9 @@ def labelled_events(
     labels: np.ndarray,
     clip_lengths: Sequence[int] | np.ndarray | None,
 ) -> list[tuple[int, int]]:
-    """Return the first frame, and the frame after the last one, of each true event.
+    """Return the first frame and the frame after the last one of each true event.
 
-    The arguments are those of `alarm_metrics`.
+    True events without any score are left out. The arguments are those of `alarm_metrics`.
     """
     scored = ~np.isnan(scores)
     return [
@@ -143,10 +143,10 @@ def alarm_curve(
     fps: float,
     points: int = 50,
 ) -> AlarmCurve:
-    """Return `alarm_metrics` at several thresholds.
+    """Return recall and false alarms of `alarm_metrics` at several thresholds.
 
-    The thresholds are scores at geometrically spaced ranks. The difference between `on` and `off`
-    is that of the rule.
+    The thresholds are scores at geometrically spaced ranks (`top_scores`). The difference between
+    `on` and `off` of the rule stays the same.
 
     Args:
         scores: (N,) larger = more anomalous; NaN if a frame has no score.

@@ -76,7 +76,9 @@ def _ledger(rows: list[Row], scores: ScoreSet) -> Ledger:
 
 
 def paper_rows(scores: ScoreSet, recipe: str) -> list[Row]:
-    """Return the rows of a published protocol: as published, unsmoothed, and without deformation.
+    """Return the rows of the block `paper`: three variants of the protocol of a recipe.
+
+    The protocol is used as published, without smoothing, and without the deformation.
 
     The list is empty if the recipe has no protocol, a channel is missing, or there are no frames.
 

@@ -15,7 +15,7 @@ from dmad.evaluation.score_file import ScoreSet
 GEOMETRIC_CATEGORIES = ("screw", "carpet", "metal_nut")  # the paper uses α = 0.2 for them
 
 LARGER_OF_BOTH = "the larger, as published"  # name of a signal
-CONFIDENCE = 0.95
+CONFIDENCE = 0.95  # probability that an interval contains the true value
 
 
 def paper_alpha(category: str) -> float:
@@ -32,11 +32,11 @@ def build_image_ledger(
     """Return the ledger of image scores, without pixel metrics.
 
     Args:
-        scores: Scores of N images; each image is a clip of its own.
+        scores: Scores of N images. Each image is a clip of one frame.
         paper: Name and values (N,) of each signal of the block `paper`.
         deployable: Name and values (N,) of each signal of the block `deployable`.
         thresholds: For each budget, such as "0.01/image", the name of a signal of `deployable` and
-            the threshold of this signal. Their rows are in the order of the budgets.
+            the threshold of this signal. The rows are sorted by the budgets.
     """
     rows = []
     for name, values in paper.items():
@@ -81,7 +81,7 @@ def share_row(signal: str, metric: str, rejected: np.ndarray, kind: str) -> Row:
 
 
 def larger_rows(rows: list[Row], signals: Sequence[str]) -> list[Row]:
-    """Return for each metric the largest value of some signals of the block `paper`."""
+    """Return a row for each metric: the largest value of the given signals in the block `paper`."""
     largest: dict[str, float] = {}
     for row in rows:
         if row.signal in signals and row.block == "paper":

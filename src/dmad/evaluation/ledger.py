@@ -27,7 +27,7 @@ class Row:
     signal: str  # name of the scores
     metric: str
     value: float  # in [0, 1], except for rates per hour and delays in seconds
-    note: str = ""  # number of clips, events or images that it is based on
+    note: str = ""  # from how many clips, events or images the value was computed
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ def write_ledger(ledger: Ledger, folder: Path, title: str = "Ledger") -> None:
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Read the rows of a `ledger.json`. Each contains the fields of `Row`.
+    """Read the rows of a `ledger.json`. Each row contains the fields of `Row`.
 
     Raises:
         DmadError: The file is missing or damaged.

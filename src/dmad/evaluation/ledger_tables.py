@@ -68,7 +68,7 @@ def value_text(row: Row) -> str:
 
 
 def footnotes(ledger: Ledger) -> list[str]:
-    """Return lines that say how many clips, events or images the values are based on."""
+    """Return lines that say from how many clips, events or images the values were computed."""
     notes = [
         f"{METRIC_NAMES.get(row.metric, row.metric)}: {row.note}" for row in ledger.rows if row.note
     ]
@@ -84,7 +84,7 @@ def label_note(ledger: Ledger) -> str:
 def printed_tables(ledger: Ledger) -> list[Table]:
     """Return narrow tables for a terminal: a row for each metric, a column for each signal.
 
-    The footnotes of the ledger are below the last table.
+    The footnotes of the ledger are notes of the last table.
     """
     tables = [table.transposed() for table in ledger_tables(ledger.rows)]
     if tables:

@@ -126,8 +126,8 @@ def scored_frames(scores: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, n
 def top_scores(scores: np.ndarray, points: int) -> np.ndarray:
     """Return at most `points` of the scores, from the largest to the smallest.
 
-    Their ranks grow geometrically, so that most of them are near the largest score. So most of
-    them, used as thresholds, give few alarms.
+    The ranks of the returned scores grow geometrically, so most of these scores are near the
+    largest one. When they are used as thresholds, most of them give few alarms.
     """
     falling = np.sort(scores[~np.isnan(scores)])[::-1]
     if not len(falling):

@@ -157,8 +157,7 @@ def area_up_to(limit: float, x: np.ndarray, y: np.ndarray) -> float:
 
     Args:
         limit: Above 0.
-        x: (T,) rising from 0. If its last value is below `limit`, the curve continues there with
-            its last `y`.
+        x: (T,) rising from 0. If the last x is below `limit`, the curve is constant after it.
         y: (T,).
     """
     inside = x <= limit

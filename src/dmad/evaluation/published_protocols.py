@@ -31,7 +31,7 @@ def published(
     """Return frame scores (N,) after the published post-processing of a data set.
 
     Larger scores are more anomalous. All scores are 0 or negative. The protocol scales each channel
-    to 1 for normal frames, and the score is minus the sum of the channels.
+    to 1 for normal frames. The score is minus the weighted sum of the channels.
 
     Args:
         recipe: One of `PROTOCOLS`: `ped2`, `avenue`, `shanghaitech`.
@@ -72,7 +72,7 @@ def ped2(channels: Channels, clip_lengths: np.ndarray, smooth: bool = True) -> n
 
 
 def avenue(channels: Channels, clip_lengths: np.ndarray, smooth: bool = True) -> np.ndarray:
-    """Return the normality (N,) of Avenue: .2 deformation + .4 reconstruction ("patch").
+    """Return the normality (N,) of Avenue: the weighted sum of two channels, without `gradient`.
 
     Each channel is scaled over the whole test set. Both channels and their sum are smoothed over
     the concatenated clips (`smooth_avenue`).

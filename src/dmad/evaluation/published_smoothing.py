@@ -55,8 +55,8 @@ def smooth_ped2(series: np.ndarray) -> np.ndarray:
 
     In each window of 11 frames, the 5 values nearest to its mean are averaged. The first 5 frames
     are the constant 1 ("normal"). The last 5 frames repeat the last average. A series with fewer
-    than 11 frames is returned unchanged. Known faults, which the published result has too: it uses
-    5 future frames, and it mixes neighbouring clips.
+    than 11 frames is returned unchanged. The smoother has two known faults, which also affect the
+    published result: it uses 5 future frames, and it mixes neighbouring clips.
     """
     if len(series) < len(PED2_WEIGHTS):
         return series
@@ -68,8 +68,8 @@ def smooth_ped2(series: np.ndarray) -> np.ndarray:
 def smooth_avenue(series: np.ndarray) -> np.ndarray:
     """Apply the released Avenue smoother to the concatenated clips: (N,) to (N,).
 
-    It works like `smooth_ped2` with other weights, and the first 5 frames repeat the first average.
-    Known faults: it uses 5 future frames and mixes neighbouring clips.
+    This smoother works like `smooth_ped2` with other weights, but the first 5 frames repeat the
+    first average. It has the same known faults.
     """
     if len(series) < len(AVENUE_WEIGHTS):
         return series

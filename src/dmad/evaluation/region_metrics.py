@@ -1,14 +1,15 @@
 """RBDC and TBDC: metrics of abnormal regions and their tracks, not only of frames.
 
 They come from Ramachandra and Jones, Street Scene: A new dataset and evaluation protocol for video
-anomaly detection, WACV 2020. Details that are not defined there are defined here as follows.
+anomaly detection, WACV 2020. This module defines the details that the paper does not define.
 
 - A region is the bounding box of pixels that touch at a side or a corner. True regions come from
   a mask, and detected regions from the scores above a threshold. Objects that touch in a mask are
   one region.
-- A true region is found if its IoU with a detected region is at least beta. A detected region is
-  false if its IoU with every true region of the frame is below beta. One detected region may find
-  several true regions, and several detected regions may find the same true region.
+- A true region is found if its IoU (intersection over union) with a detected region is at least
+  beta. A detected region is false if its IoU with every true region of the frame is below beta. One
+  detected region may find several true regions, and several detected regions may find the same true
+  region.
 - A track is a chain of true regions. A region continues a track if it shares a pixel with a region
   of the previous frame of the clip. A track is found if at least a share alpha of its regions is
   found. If objects meet, they have one track. If an object disappears for a frame, a new track
@@ -16,7 +17,7 @@ anomaly detection, WACV 2020. Details that are not defined there are defined her
 - A lower threshold does not always give a higher rate. So for each number of false regions per
   frame, the curve has the best rate of all thresholds with at most this number. It starts at (0, 0)
   and has straight lines between thresholds. After the last threshold with at most one false region
-  per frame it is constant. Thresholds with more false regions are not used.
+  per frame, the curve is constant. Thresholds with more false regions are not used.
 - A frame whose score map has only NaN has no score. The frame and its true regions are left out of
   the rates, but tracks continue through it. Other NaN pixels are below every threshold.
 """
@@ -69,8 +70,8 @@ def region_criteria(
 
     Args:
         frames: A score map (H, W) and a mask (H, W) for each frame. Larger scores are more
-            anomalous; masks are True for abnormal pixels. `frames` is iterated twice and may load
-            frames one by one. No map is kept.
+            anomalous. Masks are True for abnormal pixels. `frames` is iterated twice, and no map is
+            kept. So it can load the frames one by one.
         clip_lengths: Number of frames of each clip.
         points: Approximate number of thresholds. Half of them are quantiles of the maxima of the
             frames, half are quantiles of scores at geometrically spaced ranks of each frame.
@@ -78,9 +79,9 @@ def region_criteria(
         beta: Smallest IoU at which a region is found, in (0, 1].
 
     Raises:
-        DmadError: `frames` can be iterated only once or does not fit the clip lengths, a map and
-            its mask differ in size, a score is infinite, no frame has a score, or no frame with a
-            score has an abnormal pixel.
+        DmadError: `frames` can be iterated only once or does not fit the clip lengths, `alpha` or
+            `beta` is not in (0, 1], a map and its mask differ in size, a score is infinite, no
+            frame has a score, or no frame with a score has an abnormal pixel.
     """
     require(iter(frames) is not frames, "the frames can be iterated only once; give a list")
     require(0 < alpha <= 1 and 0 < beta <= 1, f"alpha {alpha}, beta {beta}; give them in (0, 1]")
@@ -137,7 +138,7 @@ def _first_of_clip(clip_lengths: Sequence[int] | np.ndarray) -> Iterator[bool]:
 
 
 class _RegionSearch:
-    """Collects true regions and tracks, and which thresholds find them, frame by frame."""
+    """Collects true regions and tracks frame by frame, and the thresholds that find them."""
 
     def __init__(self, thresholds: np.ndarray, scored_frames: int, beta: float) -> None:
         self.thresholds = thresholds
@@ -150,7 +151,7 @@ class _RegionSearch:
         self.regions_before = np.empty(0, int)  # (H, W) true regions of the last frame; none = -1
 
     def add_frame(self, scores: np.ndarray, mask: np.ndarray, is_first: bool) -> None:
-        """Add the next frame. `is_first`: it is the first frame of its clip."""
+        """Add the next frame. `is_first` is True for the first frame of a clip."""
         require(
             scores.shape == mask.shape,
             f"score map {scores.shape} for mask {mask.shape}; give both the same size",

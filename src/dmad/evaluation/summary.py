@@ -25,7 +25,7 @@ class Series:
 
     name: str
     score: np.ndarray  # (N,) calibrated if there is a threshold, else raw; NaN: no score
-    reconstruction: np.ndarray  # (N,) standardised term; of a bank: the distance
+    reconstruction: np.ndarray  # (N,) standardised term; the raw score if this is the only term
     deformation: np.ndarray | None  # (N,) standardised term; None: the score has one term
     labels: np.ndarray | None  # (N,) above 0 for abnormal frames
     events: Sequence[tuple[int, int]] | None  # detected events [start, end); None: no threshold
