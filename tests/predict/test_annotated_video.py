@@ -69,7 +69,7 @@ def test_a_video_that_cannot_be_written_gives_one_warning(scale, tmp_path):
             film.add_scored(drawn(scale, index))
     assert not film.complete
     assert len(warnings) == 1
-    assert warnings[0].startswith(f"no video {tmp_path / 'out' / 'film.mp4'}: ")
+    assert warnings[0].startswith(f"{tmp_path / 'out' / 'film.mp4'} is not written: ")
 
 
 def interrupted(path, scale) -> None:

@@ -159,6 +159,6 @@ def test_another_process_in_the_folder_gives_a_warning(
     with OutputFolder(out):
         settings = PredictSettings(panels=0, video=False)
         list(predict_clips(detector, [write_clip(tmp_path / "clip", 3, 6)], out, settings))
-    assert "no page: " in logged()
+    assert "the page is not written: " in logged()
     assert (out / "clip/scores.csv").is_file()
     assert not (out / "index.html").exists()

@@ -193,7 +193,7 @@ def test_clips_that_cannot_be_scored_are_refused_and_leave_no_results(
 ):
     short, bad = write_clip(tmp_path / "short", 3, 4), tmp_path / "bad.mp4"
     bad.write_bytes(b"no video")
-    with pytest.raises(DmadError, match="shorter than 5 frames"):
+    with pytest.raises(DmadError, match="too few frames: a score needs 5 frames in a row"):
         predict(short, bad)
     assert not (tmp_path / "out").exists()
 
@@ -242,7 +242,7 @@ def test_frames_keep_their_times_and_nothing_is_scored_over_a_gap(
     assert [float(row["time"]) for row in rows] == pytest.approx(times, abs=0.005)
     assert [int(row["frame"]) for row in rows if not row["score"]] == [0, 1, 2, 3, 6, 7, 8, 9]
     assert count_frames(folder / "annotated.mp4") == 12
-    assert "1 gap without frames and scores" in logged()
+    assert "frames are missing (1 gap)" in logged()
     scores = [float(row["score"] or "nan") for row in rows]
     expected = [*detector(frames[:6]).score, *detector(frames[6:]).score]
     assert scores == pytest.approx(expected, rel=0.5, nan_ok=True)  # the codec changes pixels

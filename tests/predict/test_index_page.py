@@ -62,7 +62,7 @@ def test_what_another_program_wrote_is_kept(tmp_path, logged, kind):
     with OutputFolder(path.parent) as output:
         write_index(output, "clips.html", content())
         assert not output.has(INDEX)
-    assert "was not written by `dmad predict`" in logged()
+    assert "index.html is not a page of `dmad predict`" in logged()
     if kind == "file":
         assert path.read_text() == "<!doctype html>mine"
 
@@ -70,7 +70,7 @@ def test_what_another_program_wrote_is_kept(tmp_path, logged, kind):
 def test_a_full_disk_gives_a_warning(tmp_path, logged, at_most):
     with OutputFolder(tmp_path) as output, at_most(500):
         write_index(output, "clips.html", content())
-    assert logged().startswith("no page: ")
+    assert logged().startswith("the page is not written: ")
     assert not (tmp_path / INDEX).exists()
 
 

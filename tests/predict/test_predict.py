@@ -24,8 +24,8 @@ def test_a_model_of_images_gets_images(trained_images, image_data, tmp_path):
 @pytest.mark.parametrize(
     ("settings", "named"),
     [
-        ({"scene": "yard", "fps": 3}, "scene, fps: for video, not for images"),
-        ({"panels": 2, "video": False}, "panels, video: for video, not for images"),
+        ({"scene": "yard", "fps": 3}, "scene, fps: only for models of video"),
+        ({"panels": 2, "video": False}, "panels, video: only for models of video"),
     ],
 )
 def test_a_model_of_images_takes_no_settings(trained_images, image_data, tmp_path, settings, named):

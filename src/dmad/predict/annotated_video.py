@@ -40,8 +40,8 @@ class AnnotatedVideo(VideoWriter):
     Args:
         path: The video to write.
         fps: Frames per second.
-        scale: The colours, whose legend is below each frame. A frame whose calibrated score reaches
-            the threshold of the scale gets a red border.
+        scale: The colours. Their legend is below each frame. If the calibrated score of a frame
+            reaches the threshold of the scale, the frame gets a red border.
         aspect_ratio: Width divided by height of the original clip. The model's frames are square.
         warn: Called with the warning.
     """
@@ -94,7 +94,7 @@ class AnnotatedVideo(VideoWriter):
             yield
         except (OSError, av.FFmpegError) as error:
             if self.complete:
-                self._warn(f"no video {self.path}: {one_line(error)}")
+                self._warn(f"{self.path} is not written: {one_line(error)}")
             self.complete = False
 
     def _legends(self, width: int) -> Pixels:

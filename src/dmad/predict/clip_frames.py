@@ -32,7 +32,7 @@ class ClipFrames:
     ) -> None:
         self.source, self.frame_format, self.fps = source, frame_format, fps
         self.times: list[float] = []  # time of every frame so far, in seconds
-        self.gaps: list[int] = []  # indices of the first frames after a gap
+        self.gaps: list[int] = []  # index of the first frame after each gap
         self._warn = warn
         self._kept: deque[Frame] = deque()
 

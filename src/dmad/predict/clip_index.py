@@ -18,7 +18,7 @@ from dmad.predict.output_folder import OutputFolder
 
 MOST_MOMENTS = 200  # on the page
 CURVE_WIDTH = 600  # SVG units, and the largest number of points of a curve
-LEAD_IN = 1.0  # seconds of the film before an event
+LEAD_IN = 1.0  # a link opens the film this many seconds before an event
 FILM = "annotated.mp4"
 
 
@@ -33,7 +33,7 @@ class Moment:
     score: float
     why: str = ""  # "error" or "deformation": the larger part of the score; empty if unknown
     picture: dict[str, Any] | None = None  # source, width and height in pixels
-    link: str = ""  # relative address of the film, at the start, or of a picture; may be empty
+    link: str = ""  # relative address of the film, with the time to show; empty without a film
 
     @property
     def times(self) -> str:
@@ -51,7 +51,7 @@ class Moment:
 class ClipResult:
     """The result of one clip."""
 
-    name: str  # name of its folder
+    name: str  # name of the folder with its results
     source: str  # path of the clip
     score: np.ndarray  # (N,); NaN: no score
     events: Sequence[tuple[int, int]] | None  # [start, end) in frames; None without a threshold
@@ -59,7 +59,7 @@ class ClipResult:
     peak: float  # highest score
     peak_time: float  # seconds
     length: float  # seconds
-    files: Sequence[str]  # names of the files in its folder
+    files: Sequence[str]  # names of the files in that folder
 
     @property
     def summary(self) -> str:
@@ -109,7 +109,7 @@ class ClipIndex:
 
     @property
     def has_films(self) -> bool:
-        """True if a picture is a link to a film."""
+        """True if at least one picture is a link to a film."""
         return any(moment.link for moment in self.moments)
 
     def write(self, output: OutputFolder) -> None:
@@ -133,11 +133,11 @@ class ClipIndex:
 def event_moments(
     scores: ClipScores, clip: str, film: bool, pictures: EventPictures
 ) -> list[Moment]:
-    """Return the events of a clip.
+    """Return the events of a clip, for the page.
 
     Args:
         scores: The scores of the clip.
-        clip: Name of its folder.
+        clip: Name of the folder with its results.
         film: True if the folder has an annotated video.
         pictures: The pictures of the events.
     """
@@ -164,7 +164,7 @@ def highest_moments(pictures: Iterable[Picture], clip: str, film: bool, fps: flo
 
     Args:
         pictures: The frames.
-        clip: Name of its folder.
+        clip: Name of the folder with the results of the clip.
         film: True if the folder has an annotated video.
         fps: Frames per second.
     """

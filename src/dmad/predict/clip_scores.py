@@ -25,7 +25,7 @@ class ClipScores:
     Args:
         fps: Frames per second.
         times: Time of every frame in seconds. The list may grow while frames are added.
-        gaps: Indices of the first frames after a gap. This list may grow too.
+        gaps: Index of the first frame after each gap. This list may grow too.
         calibration: The calibration with the threshold; None without a threshold.
     """
 
@@ -55,10 +55,7 @@ class ClipScores:
             column.append(getattr(judged, name))
 
     def column(self, name: str) -> NDArray[np.float64]:
-        """Return one of the `COLUMNS` of all frames, (N,).
-
-        A frame without a score is NaN.
-        """
+        """Return the values of one of the `COLUMNS`, (N,). NaN: the frame has no score."""
         return np.array(self._values[name])
 
     @property
@@ -88,7 +85,10 @@ class ClipScores:
         )
 
     def end_of(self, event: Event) -> float:
-        """End of an event in seconds: the time of the next frame, or the end of its last frame."""
+        """Return the end of an event in seconds: the time of the next frame.
+
+        If there is a gap or no frame after the event, return the end of its last frame.
+        """
         if event.end in self.gaps or event.end == len(self.times):
             return self.times[event.end - 1] + 1 / self.fps
         return self.times[event.end]
@@ -108,7 +108,7 @@ class ClipScores:
         return csv_text(["frame", "time", *columns], rows)
 
     def events_to_csv(self) -> str:
-        """Return a CSV table of events: start, end, peak in seconds; highest score; threshold."""
+        """Return a CSV table of the events: times in seconds, highest score and threshold."""
         assert self.calibration
         threshold = f"{self.calibration.threshold:.4g}"
         rows = []

@@ -1,4 +1,4 @@
-"""Scores clips with a video model: tables, a timeline, panels and an annotated video."""
+"""Scores clips with a video model, and writes tables, pictures and annotated videos."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 
 DEFAULT_FPS = 10.0  # used if source, settings and model do not state a frame rate
 PANEL_SECONDS = 1.0  # shortest time between the frames of two panels
-DOUBTFUL_SHARE = 0.5  # if more frames reach the threshold, the clip may show another view
+DOUBTFUL_SHARE = 0.5  # of the frames; if more reach the threshold, the clip may show another view
 
 
 def predict_clips(
@@ -52,16 +52,16 @@ def predict_clips(
 
     Args:
         detector: A video model.
-        sources: Videos, folders of frames, or folders of these.
-        out: Folder to write to. Each clip gets a folder in it; see `ClipPrediction`. The page
-            `index.html` shows the results of all clips.
-        settings: What to write.
+        sources: Videos, folders of frames, and folders that contain videos or folders of frames.
+        out: Folder to write to. Each clip gets a folder inside `out`; see `ClipPrediction`. The
+            page `index.html` in `out` shows the results of all clips.
+        settings: How videos are read, and what is written.
 
     Yields:
-        The folder of each clip, when it is done.
+        The folder of each clip, when the clip is done.
 
     Raises:
-        DmadError: No clip could be scored, or the folder for the results is a clip itself.
+        DmadError: No clip could be scored, or the folder for the results of a clip is the clip.
     """
     clips = [clip for source in sources for clip in find_clips(source)]
     folders = [out / name for name in clip_names(clips)]
@@ -93,14 +93,14 @@ def predict_clips(
 
 
 def _write_index(index: ClipIndex, out: Path) -> None:
-    """Write the page. If another process writes into the folder, there is a warning instead."""
+    """Write the page. If another process uses the folder, there is a warning and no page."""
     if not index.clips:
         return
     try:
         with OutputFolder(out) as output:
             index.write(output)
     except DmadError as error:
-        logger.warning(f"no page: {error}")
+        logger.warning(f"the page is not written: {error}")
 
 
 class ClipPrediction:
@@ -112,8 +112,8 @@ class ClipPrediction:
     Args:
         detector: A video model.
         source: Video or folder of frames.
-        out: The folder.
-        settings: What to write.
+        out: The folder to write.
+        settings: How the clip is read, and what is written.
     """
 
     def __init__(
@@ -136,7 +136,7 @@ class ClipPrediction:
         self.files: list[str] = []  # names of the files that were written
 
     def run(self) -> None:
-        """Score the clip and write its folder. After Ctrl-C, the scores so far are written.
+        """Score the clip and write its folder. After Ctrl-C, the results so far are written.
 
         Raises:
             DmadError: The clip is unreadable, or too short to be scored.
@@ -148,7 +148,7 @@ class ClipPrediction:
         needed = self.detector.config.data.history + 1
         require(
             self.scores.scored_frames > 0,
-            f"{self.source} is shorter than {needed} frames, which the first score needs",
+            f"{self.source} has too few frames: a score needs {needed} frames in a row",
         )
         logger.info(f"{real_name(self.source)}: {self._summary()}")
 
@@ -167,7 +167,8 @@ class ClipPrediction:
             gaps = len(self.frames.gaps)
             if gaps:
                 self.warnings.append(
-                    f"{gaps} {'gap' if gaps == 1 else 'gaps'} without frames and scores"
+                    f"frames are missing ({gaps} {'gap' if gaps == 1 else 'gaps'}); the first "
+                    "frames after a gap have no score"
                 )
             for warning in self.warnings:
                 logger.warning(warning)
@@ -199,7 +200,7 @@ class ClipPrediction:
         self.video_is_complete = self.video is not None and self.video.complete
 
     def _add_for_pictures(self, score: float) -> bool:
-        """Add the score of the last frame. True if it has the highest score of an event so far."""
+        """Add the score of the last frame. True if an event may need the picture of this frame."""
         return self.event_pictures.add_score(score, len(self.scores) - 1 in self.frames.gaps)
 
     def _draw(self, judged: JudgedFrame, scale: ColourScale, is_peak: bool) -> None:
@@ -247,7 +248,7 @@ class ClipPrediction:
         self.files = [*([FILM] if self.video_is_complete else []), *tables, "timeline.png"]
 
     def _result(self) -> ClipResult:
-        """The result, for the page."""
+        """Return what the page shows of the clip."""
         scores, film = self.scores, self.video_is_complete
         name = self.out.name
         self.event_pictures.finish()
@@ -270,7 +271,7 @@ class ClipPrediction:
         )
 
     def _summary(self) -> str:
-        """The number of events and the highest score; without a threshold, only this score."""
+        """Return one line: the number of events, if there is a threshold, and the highest score."""
         scores = self.scores
         highest = float(np.nanmax(scores.main_score))
         if not scores.calibration:
@@ -278,19 +279,19 @@ class ClipPrediction:
             return f"highest score {highest:.3f} at {time:.1f} s; no threshold is set"
         threshold = scores.calibration.threshold
         if not scores.events:
-            return f"no alarm (highest {highest:.1f}, threshold {threshold:.1f})"
+            return f"no alarm (highest score {highest:.1f}, threshold {threshold:.1f})"
         strongest = max(scores.events, key=lambda event: event.score)
         count = len(scores.events)
         summary = (
             f"{count} {'alarm' if count == 1 else 'alarms'}, the strongest at "
-            f"{scores.times[strongest.peak]:.1f} s ({strongest.score:.1f}, "
+            f"{scores.times[strongest.peak]:.1f} s (score {strongest.score:.1f}, "
             f"threshold {threshold:.1f})"
         )
         share = float((scores.main_score >= threshold).sum() / scores.scored_frames)
         if share < DOUBTFUL_SHARE or self.detector.needs_template(self.settings.scene):
             return summary
         return (
-            f"{summary}; {share:.0%} of its frames reach the threshold. If the model was not "
+            f"{summary}; {share:.0%} of the frames reach the threshold. If the model was not "
             f"trained on this view, {self._advice_for_new_view()}"
         )
 

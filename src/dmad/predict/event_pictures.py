@@ -8,12 +8,12 @@ from dmad.calibration.alarms import AlarmRule, Event, EventFinder
 from dmad.drawing.page import embedded_picture
 from dmad.forms.video.pictures import Picture
 
-MOST_PICTURES = 200  # of a clip: those of the strongest events
+MOST_PICTURES = 200  # for each clip; the strongest events have pictures
 LONGEST_SIDE = 480  # pixels of a small picture
 
 
 class EventPictures:
-    """Finds the frames with the peaks of events, and keeps their pictures.
+    """Finds the frame with the highest score of each event, and keeps its picture.
 
     For each frame, in order, call `add_score`. If it returns True, call `offer` with the picture of
     this frame. After the last frame, call `finish`. Then `of` returns the picture of each event.
@@ -25,19 +25,20 @@ class EventPictures:
     def __init__(self, rule: AlarmRule | None) -> None:
         self._finder = EventFinder(rule) if rule else None
         self._frames = 0
-        self._offered: Picture | None = None  # the highest frame of the current stretch
-        self._kept: dict[int, tuple[float, dict[str, Any]]] = {}  # score and picture by peak
+        self._offered: Picture | None = None  # the picture that was offered last
+        # Score and picture of each event, by the index of the frame with the highest score.
+        self._kept: dict[int, tuple[float, dict[str, Any]]] = {}
 
     def add_score(self, score: float, after_gap: bool = False) -> bool:
-        """Add the score of the next frame; NaN if it has none.
+        """Add the score of the next frame.
 
         Args:
-            score: The calibrated score.
-            after_gap: True if frames are missing before this one, so that an earlier event has
-                ended.
+            score: The calibrated score; NaN: the frame has no score.
+            after_gap: True if there is a gap before this frame. A gap ends an event.
 
         Returns:
-            True if this frame has the highest score of the current stretch so far.
+            True if this frame has the highest score so far of an event, or of frames that may
+            become an event.
         """
         if self._finder is None:
             return False
@@ -49,10 +50,10 @@ class EventPictures:
         return candidate is not None and candidate.peak == self._frames - 1
 
     def offer(self, picture: Picture) -> None:
-        """Store the picture of the frame whose score was just added.
+        """Store the picture of the frame whose score was added last.
 
-        It replaces the picture that was stored before. When an event with its peak at this frame
-        ends, the picture becomes the picture of this event.
+        The picture replaces the picture that was offered before. When an event ends, the last
+        offered picture becomes the picture of this event.
         """
         self._offered = picture
 
@@ -64,10 +65,10 @@ class EventPictures:
     def of(self, peak: int) -> dict[str, Any] | None:
         """Return source (a data URL), width and height in pixels of the picture of an event.
 
-        None if there is no picture of it.
+        None if this event has no picture.
 
         Args:
-            peak: The frame with the highest score of the event.
+            peak: Index of the frame with the highest score of the event.
         """
         return self._kept[peak][1] if peak in self._kept else None
 
@@ -81,5 +82,5 @@ class EventPictures:
 
 
 def small_picture(picture: Picture) -> dict[str, Any]:
-    """Return source (a data URL), width and height in pixels of a frame with its heat."""
+    """Return a small picture of a frame with its heat, as `embedded_picture` returns it."""
     return embedded_picture(picture.heat, LONGEST_SIDE)

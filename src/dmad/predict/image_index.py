@@ -1,4 +1,4 @@
-"""The page of scored images: their verdicts, the most anomalous first, and a histogram."""
+"""The page of scored images: a histogram of the scores, and the images, highest score first."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ class Bar:
 
 @dataclass(frozen=True)
 class Histogram:
-    """How many images have which score."""
+    """Number of images in each of several ranges of the score."""
 
     bars: Sequence[Bar]
-    threshold: float | None  # its place in SVG units; None without a threshold
+    threshold: float | None  # SVG units from the left edge; None without a threshold
     lowest: float  # score at the left edge
     highest: float  # score at the right edge
 

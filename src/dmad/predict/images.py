@@ -1,4 +1,4 @@
-"""Scores images with an image model: a table of verdicts, and overlays, maps and fields."""
+"""Scores images with an image model, and writes a table of verdicts, a page and pictures."""
 
 from __future__ import annotations
 
@@ -35,15 +35,16 @@ def predict_images(detector: Detector, sources: Sequence[Path], out: Path) -> Pa
         detector: An image model.
         sources: Images, and folders of images.
         out: Folder for `scores.csv`, for the page `index.html`, and for the folders `overlays`,
-            `maps` and `fields` with a picture of each image.
+            `maps` and `fields` with a picture of each image. Only a model that deforms images
+            writes `fields`.
 
     Returns:
         `out`.
 
     Raises:
         DmadError: No image was found or none could be read; `scores.csv` exists and was not
-            written by this function; another process writes into `out`; or a folder in it is a
-            link.
+            written by this function; another process writes into `out`; or a folder in `out` is
+            a link.
     """
     files = _without_masks(find_images(sources))
     table = out / "scores.csv"
@@ -63,7 +64,8 @@ def predict_images(detector: Detector, sources: Sequence[Path], out: Path) -> Pa
                 try:
                     _write_pictures(pictures, file, judged, output)
                 except OSError as error:  # such as a name too long
-                    logger.warning(f"no pictures of {file.name}: {error.strerror}")
+                    reason = error.strerror
+                    logger.warning(f"some pictures of {file.name} are not written: {reason}")
         finally:  # also after a full disk or Ctrl-C
             if results:
                 write_atomically(table, csv_text(COLUMNS, [_row(judged) for judged in results]))
@@ -86,7 +88,7 @@ def without_arrays(judged: JudgedImage) -> JudgedImage:
 
 
 class Differences:
-    """Compares images with those of the training.
+    """Compares new images with the training images.
 
     Args:
         detector: The model. Older models do not store how their training images look. Then nothing
@@ -112,12 +114,12 @@ class Differences:
 
     @property
     def note(self) -> str:
-        """One line on the images that are unlike those of the training; empty if there are none."""
+        """One line on the images that look different from the training images; empty if none do."""
         if not self.different:
             return ""
         return (
-            f"{self.different} of {self.compared} images are unlike those of the training "
-            f"({self.first}); is it another camera or view?"
+            f"{self.different} of {self.compared} images look different from the training images "
+            f"({self.first}); is this another camera or view?"
         )
 
 
@@ -146,17 +148,17 @@ def _read(file: ImageFile, frame_format: FrameFormat) -> list[Frame]:
 
 
 def _without_masks(files: list[ImageFile]) -> list[ImageFile]:
-    """Leave out masks, unless all images are masks."""
+    """Leave out masks. If all images are masks, return all."""
     images = [file for file in files if file.kind != "mask"]
     if not images:
         return files
     if len(images) < len(files):
-        logger.warning(f"{len(files) - len(images)} masks left out")
+        logger.warning(f"{len(files) - len(images)} masks are left out")
     return images
 
 
 def _may_be_replaced(table: Path) -> bool:
-    """True if there is no such table, or an earlier call of `predict_images` wrote it."""
+    """True if the table does not exist, or if an earlier call of `predict_images` wrote it."""
     if not table.exists():
         return True
     with table.open(errors="replace") as file:

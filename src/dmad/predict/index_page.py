@@ -1,4 +1,4 @@
-"""What the pages of clips, images and watched events have in common: writing, links, times."""
+"""Functions for the pages of clips, images and watched events: writing, links and times."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from dmad.predict.output_folder import OutputFolder
 logger = logging.getLogger(__name__)
 
 INDEX = "index.html"
-MARK = '<meta name="generator" content="dmad {verb}">'  # a verb replaces only its own page
+# A command replaces a page only if the page has this mark.
+MARK = '<meta name="generator" content="dmad {verb}">'
 MARK_WITHIN = 1000  # characters from the start of the page
 PACKAGE = "dmad.predict"
 
@@ -27,10 +28,10 @@ PACKAGE = "dmad.predict"
 def write_index(
     output: OutputFolder, page: str, content: dict[str, Any], *, private: bool = False
 ) -> None:
-    """Write `index.html` of `dmad predict`, and add it to the manifest.
+    """Write the page `index.html` of `dmad predict`, and add it to the results of the folder.
 
-    If there is another `index.html`, or if the page cannot be written, there is a warning and no
-    error.
+    If the page cannot be written, or would replace a file that is not a page of `dmad predict`,
+    there is a warning and no error.
 
     Args:
         output: The folder.
@@ -44,7 +45,7 @@ def write_index(
         replace_page(path, html, "predict", private=private)
         output.add(path)
     except (OSError, DmadError) as error:
-        logger.warning(f"no page: {one_line(error)}")
+        logger.warning(f"the page is not written: {one_line(error)}")
 
 
 def page_text(page: Template, content: dict[str, Any], verb: str) -> str:
@@ -73,16 +74,18 @@ def replace_page(path: Path, html: str, verb: str, *, private: bool = False) -> 
         private: Only the user who runs this process may read the page.
 
     Raises:
-        DmadError: There is a file that this command did not write.
+        DmadError: There is a file that is not a page of this command.
         OSError: The file cannot be written.
     """
-    advice = "move it away to get the page"
-    require(is_replaceable(path, verb), f"{path} was not written by `dmad {verb}`; {advice}")
+    require(
+        is_replaceable(path, verb),
+        f"{path} is not a page of `dmad {verb}`; move it away to get the page",
+    )
     write_atomically(path, html, private=private)
 
 
 def is_replaceable(path: Path, verb: str) -> bool:
-    """True if there is no such file, or if it is a page of this command."""
+    """True if the file does not exist, or if it is a page of this command."""
     if not path.exists() and not path.is_symlink():
         return True
     if not path.is_file() or path.is_symlink():
@@ -102,7 +105,7 @@ def counted(count: int, what: str) -> str:
 
 
 def player_time(seconds: float) -> str:
-    """Return a time as a film player shows it, with tenths: "3.2 s", "2:03.2", "1:02:03.2"."""
+    """Return a time as a film player shows it, in tenths of a second: "3.2 s", "1:02:03.2"."""
     seconds = round(max(seconds, 0.0), 1)
     if seconds < 60:
         return f"{seconds:.1f} s"

@@ -21,8 +21,8 @@ class OutputFolder:
     """A folder for results, locked for other processes. Use it in a `with` statement.
 
     A hidden file, the manifest, lists each result with its hash. The next prediction into this
-    folder removes the results in the manifest that it has not written again. It removes no other
-    file: none that was changed, none that is reached through a link, and none outside the folder.
+    folder removes the results in the manifest that it has not written again. It never removes a
+    file that was changed, that is outside the folder, or that is reached through a link.
 
     Args:
         folder: The folder. It is made if it does not exist.
@@ -67,14 +67,14 @@ class OutputFolder:
         path = self._inside(name)
         require(
             path is not None,
-            f"{self.folder / name} is outside {self.folder}, or a folder of it is a link; nothing "
+            f"{self.folder / name} is outside {self.folder}, or is reached through a link; nothing "
             "is written there",
         )
         assert path is not None
         return path
 
     def add(self, path: Path) -> None:
-        """Add a written result to the manifest at once, so that a killed process loses no entry."""
+        """Add a written result to the manifest at once, so that the entry survives a kill."""
         name = path.relative_to(self.folder).as_posix()
         self._written[name] = sha256_of(path)
         with suppress(OSError):  # on a full disk, the result is not listed
@@ -98,7 +98,7 @@ class OutputFolder:
         write_atomically(self._manifest, "\n".join([*lines, ""]))
 
     def remove_unfinished(self, name: str) -> None:
-        """Remove the files that killed processes left in a folder of results and below it."""
+        """Remove the unfinished files of killed processes from an inner folder and below it."""
         if self._inside(f"{name}/file") is None:
             return
         for place, _, _ in os.walk(self.folder / name):

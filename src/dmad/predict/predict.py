@@ -25,23 +25,23 @@ def predict(
 
     Args:
         detector: The model, as `dmad.load` returns it.
-        sources: For a video model: videos, folders of frames, or folders of these. For an image
-            model: images, or folders of images.
+        sources: For a video model: videos, folders of frames, and folders that contain videos or
+            folders of frames. For an image model: images, and folders of images.
         out: Folder to write to; see `ClipPrediction` and `predict_images`.
-        settings: What to write for clips. An image model has no settings.
+        settings: How videos are read, and what is written. For an image model, give no settings.
 
     Yields:
-        The folder of each clip when it is done, or `out` when all images are done.
+        The folder of each clip when the clip is done, or `out` when all images are done.
 
     Raises:
-        DmadError: No source could be scored, or settings are given for an image model.
+        DmadError: No source could be scored, or a setting was changed for an image model.
     """
     paths = [Path(source) for source in sources]
     is_for_images = detector.form.judges == "images"
     changed = [
         name for name, value in vars(settings).items() if value != vars(DEFAULT_SETTINGS)[name]
     ]
-    require(not (is_for_images and changed), f"{', '.join(changed)}: for video, not for images")
+    require(not (is_for_images and changed), f"{', '.join(changed)}: only for models of video")
     make_folder(out)
     if is_for_images:
         yield predict_images(detector, paths, out)
