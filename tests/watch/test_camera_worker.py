@@ -180,7 +180,7 @@ def test_a_camera_that_stays_black_is_the_reason_for_no_scores(make_worker, logg
     worker.source.close()
     worker.source = ListSource(source_frames(images))
     run(worker)
-    assert "gate: none of 30 frames was scored: the camera looked black" in logged()
+    assert "none of 30 frames was scored: the last state of the camera was 'black'" in logged()
 
 
 def test_an_unreadable_recording_is_reported(make_worker, tmp_path):

@@ -87,7 +87,7 @@ def test_the_name_of_a_camera_is_what_is_written(tmp_path, name):
         ("a: [", "is not readable"),
         ("gate: {scene: a}", "camera gate has no source"),
         ("gate: [a.mp4]", "camera gate has no source"),
-        ("gate: {source: a.mp4, zoom: 2}", "camera gate has zoom"),
+        ("gate: {source: a.mp4, zoom: 2}", "camera gate has unknown settings: zoom; known: source"),
         ("gate: {source: a.mp4, include: '0,0'}", "three corners"),
         ("gate: {source: a.mp4, fps: -1}", "fps is -1"),
         ("gate: {source: a.mp4, fps: ten}", "camera gate has a setting of a wrong type"),

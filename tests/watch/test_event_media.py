@@ -78,7 +78,7 @@ def test_a_message_without_files_is_sent_if_they_cannot_be_written(detector, pea
     message = media.add_event(update("new", peak))
     assert (message.id, message.clip, message.thumbnail) == ("gate-1.000", "", "")
     assert len(warnings) == 1
-    assert warnings[0].startswith("no film or thumbnail: ")
+    assert warnings[0].startswith("a film or picture is not written: ")
 
 
 def test_a_film_that_cannot_be_written_is_warned_about_once(detector, peak, tmp_path):

@@ -144,13 +144,13 @@ def test_a_page_of_another_program_is_kept_and_warned_about_once(
 ) -> None:
     (tmp_path / "index.html").write_text(mark)
     assert page_after(message("gate", 1.0), message("gate", 2.0)) == mark
-    assert logged().count("was not written by `dmad watch`") == 1
+    assert logged().count("is not a page of `dmad watch`") == 1
 
 
 def test_a_full_disk_gives_one_warning(tmp_path, logged, at_most) -> None:
     with at_most(100):
         EventPage(tmp_path).close()
-    assert logged().count("no page: ") == 1
+    assert logged().count("the page is not written: ") == 1
     assert not (tmp_path / "index.html").exists()
 
 

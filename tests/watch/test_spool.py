@@ -54,7 +54,7 @@ def test_a_damaged_message_is_left_out_and_the_others_are_kept(path, change, log
     spool = Spool(path)
     assert spool.read(0, 9) == [(1, "1"), (3, "3")]
     spool.close()
-    assert "1 damaged messages are left out" in logged()
+    assert "1 damaged rows of messages are left out" in logged()
 
 
 @pytest.mark.parametrize("content", [b"no database", b"x" * 10_000])

@@ -106,7 +106,7 @@ def test_a_full_disk_does_not_stop_the_watch(detector, clip, tmp_path, logged):
     log = logged()
     assert log.count("a message could not be written: No space left on device") == 1
     assert "messages could not be written to" in log
-    assert "gate: no film or thumbnail" in log
+    assert "gate: a film or picture is not written" in log
 
 
 def test_it_ends_when_nobody_reads_the_messages_any_more(detector, clip):

@@ -100,5 +100,5 @@ def test_an_at_sign_in_the_path_is_no_user(server):
     ],
 )
 def test_other_addresses_are_refused(url):
-    with pytest.raises(DmadError, match="is no webhook"):
+    with pytest.raises(DmadError, match="is no address of a webhook"):
         webhook(url)

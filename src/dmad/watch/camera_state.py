@@ -52,14 +52,14 @@ class UnscoredTime:
         self._since: float | None = None  # None if the camera has scores
 
     def start(self, time: float) -> None:
-        """Start the measurement, unless it has already started."""
+        """Start the measurement if it has not started yet."""
         if self._since is None:
             self._since = time
 
     def count(self, now: float) -> float | None:
         """Return the seconds since `start`, or since this function last returned a number.
 
-        None if it is less than one second, or if nothing is measured.
+        None if less than one second has passed, or if nothing is measured.
         """
         if self._since is None or now - self._since < 1.0:
             return None
@@ -70,7 +70,7 @@ class UnscoredTime:
     def stop(self, now: float) -> float | None:
         """Stop, and return the seconds since `start`, or since `count` last returned a number.
 
-        None if nothing was measured.
+        None if nothing was measured, or if `now` is before `start`.
         """
         since, self._since = self._since, None
         if since is None or now < since:

@@ -47,7 +47,8 @@ class CameraWorker:
         camera: The camera and its settings.
         send: Called with each message.
         settings: Output settings: folder, length of the films, interval of the count messages.
-        wake: Set when a live source has a new frame, is lost or has ended.
+        wake: A `threading.Event` that is set when a live source has a new frame, is lost or has
+            ended.
 
     Raises:
         DmadError: There is no threshold, or the source does not exist.
@@ -131,7 +132,7 @@ class CameraWorker:
         return can_be_scored
 
     def add_result(self, judged: JudgedFrame) -> None:
-        """Add the score of a frame. Sends a message if an event begins, rises or ends."""
+        """Add the score of a frame. Sends a message if an event begins, changes or ends."""
         self._scored_frames += 1
         seconds = self._unscored.stop(judged.time)
         if seconds is not None:
@@ -162,7 +163,7 @@ class CameraWorker:
 
     @property
     def drifted(self) -> bool | None:
-        """True if the scores have drifted; None with too few scores. See `RecentScores.drifted`."""
+        """True if the usual score has changed since the calibration; None with too few scores."""
         return self._recent_scores.drifted
 
     def use_threshold(self, calibration: Calibration) -> None:
@@ -177,7 +178,8 @@ class CameraWorker:
         require(
             calibration.scorer == self._calibration.scorer
             and calibration.fps == self._calibration.fps,
-            f"the calibration of {self.name} computes other scores; restart the camera with it",
+            f"the new calibration of {self.name} computes other scores than the present one; "
+            "restart the camera to use it",
         )
         self._calibration = calibration
         self.detector = self.detector.with_calibration(calibration)
@@ -269,12 +271,12 @@ class CameraWorker:
             logger.info(summary_line(counts))
 
     def _reported_state(self) -> str:
-        """The last reported state, or that a live source has not given a frame yet."""
+        """The last reported state, or "connecting" before the first frame of a live source."""
         is_new = self.source.live and not self.frames and self._state.state == "ok"
         return CONNECTING if is_new else self._state.state
 
     def _now(self) -> float:
-        """The present time of a live source, before its first frame; else 0."""
+        """Time of a message before the first frame: now for a live source, 0 for a recording."""
         return time.time() if self.source.live else 0.0
 
 

@@ -26,14 +26,15 @@ class Camera:
     """One source to watch.
 
     Args:
-        source: A source that `open_source` can open.
+        source: Video file, folder of frames, webcam or URL; see `open_source`.
         name: Name in messages and files (default: made from the source).
-        scene: Name of the view. A view that the model was not trained on gets its background
-            template from its own past frames.
+        scene: Name of the view. If the model was not trained on this view, the background template
+            is computed from the past frames of the camera.
         calibration: File that `dmad calibrate --out` wrote; None uses the threshold of the model.
         zone: The part of the view that is scored. `ALL` uses the zone of the calibration.
         fps: Frames per second that are scored. If the source has more, frames are dropped. If a
-            recording does not state its own rate, this is its rate. 0: rate of the calibration.
+            recording does not state its frame rate, this value is used as its frame rate. 0: the
+            frame rate of the calibration.
     """
 
     source: str
@@ -46,11 +47,11 @@ class Camera:
     def __post_init__(self) -> None:
         require(
             0 <= self.fps <= HIGHEST_RATE,
-            f"fps is {self.fps}; give 0 (the calibrated rate) to {HIGHEST_RATE}",
+            f"fps is {self.fps}; give at most {HIGHEST_RATE}, or 0 for the rate of the calibration",
         )
         if not self.name:
             object.__setattr__(self, "name", source_name(self.source))
-        require("/" not in self.name, f"camera {self.name}: its files have this name; leave out /")
+        require("/" not in self.name, f"camera {self.name}: leave out / in the name")
         for text in (self.source, self.name, self.scene):
             require("\0" not in text, f"camera {self.name!r}: leave out the null character")
 
@@ -65,9 +66,9 @@ def cameras_from_sources(
     """Return the cameras of all sources, each with a unique name.
 
     Args:
-        sources: Sources that `open_source` can open, and YAML files with several cameras.
+        sources: Sources as in `Camera`, and YAML files with several cameras.
         settings: The settings of all sources that are not YAML files.
-        zone: The zone of these sources.
+        zone: The zone of all sources that are not YAML files.
 
     Raises:
         DmadError: A YAML file is invalid, or all sources are YAML files and settings are given.
@@ -90,7 +91,7 @@ def cameras_from_sources(
 
 
 def read_cameras(path: Path) -> list[Camera]:
-    """Return the cameras of a YAML file. It maps each name to a source or to settings.
+    """Return the cameras of a YAML file, which maps the name of a camera to a source or settings.
 
     Raises:
         DmadError: The file is missing or is not YAML, or a camera has an unknown or wrong setting.
@@ -98,8 +99,8 @@ def read_cameras(path: Path) -> list[Camera]:
     tree = read_yaml(path)
     require(
         isinstance(tree, dict) and bool(tree),
-        f"{path} lists no cameras; write one per line, `gate: rtsp://host/stream`, or a mapping of "
-        "its settings",
+        f"{path} lists no cameras; write one line for each camera, such as "
+        "`gate: rtsp://host/stream`",
     )
     return [_camera_from_yaml(name, entry, path) for name, entry in tree.items()]
 
@@ -110,7 +111,10 @@ def _camera_from_yaml(name: str, entry: Any, path: Path) -> Camera:
     entries = entry if isinstance(entry, dict) else {}
     known = ["source", *(field.name for field in fields(CameraSettings)), *ZONE_KEYS]
     unknown = ", ".join(str(key) for key in entries if key not in known)
-    require(not unknown, f"{path}: camera {name} has {unknown}; known: {', '.join(known)}")
+    require(
+        not unknown,
+        f"{path}: camera {name} has unknown settings: {unknown}; known: {', '.join(known)}",
+    )
     require("source" in entries, f"{path}: camera {name} has no source; give a path or URL")
     for key, value in entries.items():
         require(value is not None, f"{path}: camera {name} has an empty setting: {key}")
@@ -136,7 +140,7 @@ def _typed_setting(key: str, value: Any) -> Any:
 
 
 def _polygons(value: Any) -> list[str]:
-    """One or several polygons as text for `Zone.parse`, from text or from lists of corners."""
+    """Return polygons as text for `Zone.parse`. The value is text, or lists of corners."""
     if isinstance(value, str):
         return [value]
     if all(isinstance(item, str) for item in value):

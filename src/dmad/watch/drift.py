@@ -6,7 +6,7 @@ from collections import deque
 
 import numpy as np
 
-ENOUGH = 60  # fewest scores to detect drift; with fewer, one person may cause half of them
+ENOUGH = 60  # fewest scores to detect drift; with fewer, one person may cause half of the scores
 LIMIT = 2.0  # there is drift if the median is above this, or below its negative
 
 

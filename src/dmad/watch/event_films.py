@@ -1,4 +1,4 @@
-"""Writes films of events. Each begins some seconds before its event and ends some seconds after."""
+"""Writes films of events. A film shows an event, and some seconds before and after the event."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class EventFilms:
     Args:
         folder: Folder for the films.
         fps: Pictures per second.
-        before: Seconds of a film before its event.
-        after: Seconds of a film after its event.
+        before: Number of seconds before the event that a film shows.
+        after: Number of seconds after the event that a film shows.
         longest: Longest duration of a film in seconds.
     """
 
@@ -49,26 +49,26 @@ class EventFilms:
         return self.folder / f"{event}.mp4"
 
     def add_picture(self, picture: Pixels, time: float) -> None:
-        """Close films that end before this time, and add a picture (h, w, 3) to the others."""
+        """Close films that end before `time`, and add a picture (h, w, 3) to the other films."""
         self._past.append(picture)
         self._close_films_over_at(time)
         for film in self._films:
             film.add_picture(picture)
 
     def add_gap(self) -> None:
-        """Handle a time without pictures: close the films of events that have ended."""
+        """Handle a gap: forget the past pictures, and close the films of events that have ended."""
         self._past.clear()
         self._close_films_over_at(np.inf)
 
     def start_event(self, event: str) -> None:
-        """Start the film of an event with the pictures before it."""
+        """Start the film of an event with the pictures before the event."""
         film = _Film(event, VideoWriter(self.path(event), self.fps))
         self._films.append(film)
         for picture in self._past:
             film.add_picture(picture)
 
     def end_event(self, event: str, end: float) -> None:
-        """Set the end of an event in seconds. Its film ends `after` seconds later."""
+        """Set the end of an event in seconds. The film ends `after` seconds later."""
         for film in self._films:
             if film.event == event:
                 film.end = end + self.after
@@ -97,7 +97,7 @@ class _Film:
         self._shape: tuple[int, ...] | None = None
 
     def add_picture(self, picture: Pixels) -> None:
-        """Add a picture. If the camera has changed their size, it gets the first picture's."""
+        """Add a picture. It is resized if the first picture of the film has another size."""
         if self._shape is None:
             self._shape = picture.shape
         if picture.shape != self._shape:

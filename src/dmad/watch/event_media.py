@@ -21,7 +21,7 @@ from dmad.watch.events import EventUpdate
 from dmad.watch.messages import EventMessage
 
 CLIPS, THUMBNAILS = "clips", "thumbnails"  # folders for the films and the thumbnails
-LONGEST_RECORDING = 1e8  # seconds; a larger time of a message counts from 1970
+LONGEST_RECORDING = 1e8  # seconds; a larger time in a message is a Unix time
 WRITE_ERRORS = (OSError, av.FFmpegError, DmadError)
 
 
@@ -63,7 +63,7 @@ class EventMedia:
             self.films.add_picture(picture, time)
 
     def add_gap(self) -> None:
-        """Handle a time without pictures, as `EventFilms.add_gap` does."""
+        """Call `EventFilms.add_gap`, because pictures of the camera are missing."""
         with self._errors_as_warnings():
             self.films.add_gap()
 
@@ -105,6 +105,6 @@ class EventMedia:
         try:
             yield
         except WRITE_ERRORS as error:
-            self._warn(f"no film or thumbnail: {one_line(error)}")
+            self._warn(f"a film or picture is not written: {one_line(error)}")
             with suppress(*WRITE_ERRORS):
                 self.films.close()

@@ -1,4 +1,4 @@
-"""The page of the events that `dmad watch` found: `index.html` in its folder."""
+"""The page `index.html`, which shows the events that `dmad watch` found."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from dmad.watch.open_events import EVENT
 logger = logging.getLogger(__name__)
 
 MOST_EVENTS = 1000  # on the page
-MOST_FILMS = 100  # that the page waits for
+MOST_FILMS = 100  # unfinished films; the page is written again when they are complete
 PAUSE = 1.0  # shortest time between two writings of the page, in seconds
 VERB = "watch"
 WORDS = {"reconstruction": "error", "deformation": "deformation"}
@@ -65,7 +65,7 @@ class EventCard:
 
 
 class EventPage:
-    """A sink that keeps `index.html` of a folder up to date.
+    """A sink (receiver of messages) that keeps `index.html` of a folder up to date.
 
     The page shows the events of the earlier messages in `events.jsonl`, and those of new messages.
     A separate thread writes the page: at the start, when an event begins or ends, and when the film
@@ -108,7 +108,7 @@ class EventPage:
         self._write()
 
     def _add(self, line: str) -> dict[str, Any] | None:
-        """Add a message. Returns it if it is about an event."""
+        """Add a message. Return its content if it is a complete message about an event."""
         if EVENT not in line:
             return None
         with suppress(ValueError, TypeError, KeyError, RecursionError):
@@ -116,7 +116,7 @@ class EventPage:
             card_of(event, self.folder)  # an incomplete message raises an error
             name = event["id"]
             if event["state"] == "new" or name not in self._events:
-                self._count += self._events.pop(name, None) is None  # now it is the newest one
+                self._count += self._events.pop(name, None) is None  # the event becomes the newest
             self._events[name] = event
             if len(self._events) > MOST_EVENTS:
                 del self._events[next(iter(self._events))]
@@ -146,7 +146,7 @@ class EventPage:
         except (OSError, DmadError) as error:
             problem = one_line(error)
             if problem != self._problem:
-                logger.warning(f"no page: {problem}")
+                logger.warning(f"the page is not written: {problem}")
             self._problem = problem
 
 
@@ -162,7 +162,7 @@ def card_of(event: dict[str, Any], folder: Path) -> EventCard:
     """Return what the page shows of an event.
 
     Args:
-        event: Its last message.
+        event: The content of the last message about the event.
         folder: The folder of `dmad watch`.
 
     Raises:

@@ -1,5 +1,5 @@
 "use strict";
-// Shows only the events of the chosen camera, the newest or the highest first.
+// Shows only the events of the chosen camera. The newest or the highest score is first.
 (() => {
   const filter = document.querySelector(".filter");
   const list = document.querySelector(".cards");

@@ -31,7 +31,7 @@ class EventUpdate:
 
 
 class LiveEvents:
-    """Finds the events of one camera, with the alarm rule of its calibration.
+    """Finds the events of one camera, with the alarm rule of the calibration.
 
     The rule expects the frame rate of the calibration. If frames were dropped before a frame, the
     score of this frame is also used for the dropped frames. In a gap, the rule gets frames without
@@ -40,8 +40,8 @@ class LiveEvents:
     Args:
         source: Name of the camera.
         calibration: Threshold, alarm rule and frame rate.
-        kernel: Height and width in pixels over which error maps are averaged to find the place of
-            an event.
+        kernel: Height and width in pixels over which maps are averaged to find the place of an
+            event.
     """
 
     def __init__(self, source: str, calibration: Calibration, kernel: tuple[int, int]) -> None:
@@ -61,12 +61,12 @@ class LiveEvents:
         return self._finder.candidate is None
 
     def use_threshold(self, calibration: Calibration) -> None:
-        """Use another alarm rule from now on. The scores of its calibration must be the same."""
+        """Use the alarm rule of another calibration, which must compute the same scores."""
         self.calibration = calibration
         self._finder.rule = calibration.rule
 
     def add_frame(self, judged: JudgedFrame) -> Iterator[EventUpdate]:
-        """Add the next scored frame. Yield an update if an event begins, rises or ends."""
+        """Add the next scored frame. Yield an update if an event begins, changes or ends."""
         count = 1
         if not np.isnan(self._time):
             count = max(1, round((judged.time - self._time) * self.calibration.fps))
@@ -75,7 +75,7 @@ class LiveEvents:
             yield from self._add_score(judged.calibrated, judged)
 
     def skip(self, seconds: float) -> Iterator[EventUpdate]:
-        """Add a time without scores. If it is longer than the rule's `gap`, an event ends."""
+        """Add a time without scores. An event ends if the time is longer than the rule's `gap`."""
         rule = self.calibration.rule
         enough = rule.gap + rule.cooldown + 2  # more frames without a score have no effect
         for _ in range(min(round(seconds * self.calibration.fps), enough)):

@@ -1,7 +1,7 @@
 """Checks the health of a camera: black, frozen, blocked, moved, or in different light.
 
-The checks use the background template and the frames, but no anomaly scores. A frame that fails
-them is not scored. If frames fail for `CONFIRM` seconds, the state of the camera changes.
+The checks use the background template and the frames, but no anomaly scores. A frame that fails a
+check is not scored. If all frames fail for `CONFIRM` seconds, the state of the camera changes.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from dmad.watch.scene_template import BLACK, MOST_TILES, SceneTemplate, details,
 
 State = Literal["ok", "black", "frozen", "blocked", "moved", "light"]
 
-CONFIRM = 1.0  # seconds that frames must look alike before the state of the camera changes
+CONFIRM = 1.0  # seconds for which frames must show a state before the camera has this state
 FROZEN = 1  # a frame is frozen if no pixel changes by more grey values than this
-LIGHT_RATIO = 1.4  # the light has changed if a tile is this many times brighter or darker
+LIGHT_RATIO = 1.4  # a tile has changed if it is this many times brighter or darker than usual
 LIGHT_SECONDS = 60.0  # time in which the usual brightness adapts to a change, slow or sudden
-TEMPLATE_FRAMES = 16  # after this many past frames, a template is computed (again)
+TEMPLATE_FRAMES = 16  # a template is computed each time after this many past frames
 TEMPLATE_STEP = 1.0  # seconds between these past frames
 
 
 class Health:
-    """The state of one camera.
+    """Checks the frames of one camera, and stores the state of the camera.
 
     Args:
         template: Background template x_bg of the view, (H, W, C), 0 to 255. If it is None, a
@@ -48,7 +48,7 @@ class Health:
 
     @property
     def is_repeated(self) -> bool:
-        """True if the last frame equals the frame before it. Healthy cameras may repeat frames."""
+        """True if the camera is "ok", but the last frame looks the same as the frame before it."""
         return self.state == "ok" and self._confirmed.look == "frozen"
 
     def add_frame(self, frame: np.ndarray, time: float) -> bool:
@@ -56,7 +56,7 @@ class Health:
 
         Args:
             frame: (H, W, C) uint8.
-            time: Its time in seconds.
+            time: Time of the frame in seconds.
 
         Returns:
             True if the frame can be scored: the frame looks "ok", and the state is "ok".
@@ -168,7 +168,7 @@ class UsualLight:
     def follow(self, grey: np.ndarray, seconds: float) -> None:
         """Move the usual brightness towards that of a frame (h, w).
 
-        `seconds` is the time since the frame before it.
+        `seconds` is the time since the previous frame.
         """
         self.forget_change()
         level = tiles(grey).mean((1, 3))
@@ -178,9 +178,10 @@ class UsualLight:
             self._level = self._level + min(seconds / LIGHT_SECONDS, 1.0) * (level - self._level)
 
     def wait(self, grey: np.ndarray, time: float) -> None:
-        """Take the brightness of a frame (h, w) as usual if the change has lasted long enough.
+        """Make the brightness of a frame (h, w) the usual one if the light changed long ago.
 
-        `time` is the time of the frame in seconds. Call it for each frame in another light.
+        Call this function for each frame whose light has changed. `time` is the time of the frame
+        in seconds.
         """
         if self._changed_since is None:
             self._changed_since = time
@@ -194,7 +195,7 @@ class UsualLight:
 
 
 def health_of_view(detector: Detector, scene: str) -> Health:
-    """Return the health of a camera for a view, before its first frame."""
+    """Return a new `Health` for a camera that shows this view."""
     template = detector.template(scene)
     return Health(None if template is None else _in_grey_values(template))
 

@@ -11,14 +11,14 @@ PORT = 1883
 
 
 def mqtt(url: str) -> Deliver:
-    """Return a function that publishes a message with quality of service 1.
+    """Return a function that publishes a message, and waits until the server confirms it.
 
     Args:
         url: `mqtt://[user:password@]host[:port]/topic`; special characters of user and password are
             percent-encoded.
 
     Raises:
-        DmadError: The URL is not such an address, or the package paho-mqtt is missing.
+        DmadError: The URL is not an MQTT address, or the package paho-mqtt is missing.
     """
     message = "this is no MQTT address; give mqtt://host/topic"  # the URL may hold a password
     try:
@@ -35,7 +35,8 @@ def mqtt(url: str) -> Deliver:
         raise DmadError("MQTT needs paho-mqtt; pip install 'dmad[mqtt]'") from error
 
     def deliver(message: str) -> None:
-        client = paho.Client(CallbackAPIVersion.VERSION2)  # new: an old one may keep a message
+        # A new client for each message, because an old client may still hold a message.
+        client = paho.Client(CallbackAPIVersion.VERSION2)
         if parts.username:
             client.username_pw_set(unquote(parts.username), unquote(parts.password or ""))
         client.connect(str(parts.hostname), port)

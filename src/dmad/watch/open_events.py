@@ -19,7 +19,7 @@ class OpenEvents:
     """
 
     def __init__(self, lines: Iterable[str] = ()) -> None:
-        self.messages: dict[str, str] = {}  # by the name of the event
+        self.messages: dict[str, str] = {}  # by the id of the event
         for line in lines:
             self.add(line)
 
@@ -38,7 +38,11 @@ class OpenEvents:
         return True
 
     def ends(self) -> list[str]:
-        """Return a message for each event: the event ends at its highest score, without a film."""
+        """Return the missing last message of each event.
+
+        In this message, the end of the event is the time of the highest score. The message names no
+        film, because the film is not complete.
+        """
         events = [json.loads(line) for line in self.messages.values()]
         return [
             json.dumps({**event, "state": "end", "end": event.get("peak"), "clip": ""})

@@ -40,7 +40,7 @@ class Retries:
     Args:
         first: Time until the second attempt. It is doubled after each failure.
         longest: Longest time between two attempts.
-        closing: How long `Outbox.close` still tries to send.
+        closing: Longest time for which `Outbox.close` tries to send messages.
     """
 
     first: float = 0.5
@@ -54,13 +54,13 @@ DEFAULT_RETRIES = Retries()
 class Outbox:
     """A sink that stores messages in a spool on disk, and sends them in order.
 
-    Events that an earlier process has begun and not ended are ended first. A message is sent twice
-    only if this process is killed after the receiver has answered and before the message is removed
-    from the spool.
+    If an earlier process was killed during an event, this event is ended first. A message may
+    arrive twice: if the answer of the receiver is lost, or if this process is killed after the
+    answer and before the message is removed from the spool.
 
     Args:
         spool: File of the messages that are not sent yet.
-        deliver: Sends one message. It raises an exception if that fails.
+        deliver: Sends one message, or raises an exception.
         receiver: Name of the receiver in log messages.
         retries: When a message is sent again after a failure.
 
@@ -120,7 +120,7 @@ class Outbox:
         self._has_messages.set()
 
     def close(self) -> None:
-        """Try to send the rest for some seconds. The next process sends what still remains."""
+        """Try to send the unsent messages for some seconds. The next process sends the others."""
         self._all_sent.wait(self._retries.closing)
         self._closing.set()
         self._has_messages.set()
@@ -169,7 +169,7 @@ class Outbox:
         self._can_store = False
 
     def _replace_spool(self, error: Exception) -> None:
-        """Replace a damaged spool. What is in memory is stored again with the next message."""
+        """Replace a damaged spool. Messages in memory are stored again with the next message."""
         try:
             if self._spool:
                 self._spool.replace(error)

@@ -5,21 +5,21 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-LARGEST = 128  # pixels; frames are reduced to about this size before they are compared
+SIDE = 128  # pixels; before frames are compared, they are reduced to this side or a larger one
 TILES = 8  # number of tiles along each side of a frame
-MOST_TILES = 0.6  # a camera is covered, or its light has changed, if more tiles have changed
+MOST_TILES = 0.6  # share; if more tiles change, a camera is covered, or its light has changed
 BLACK = 30.0  # a frame is black if 99 % of its grey values are below this
 TEXTURE = 1.0  # a tile has texture if the standard deviation of its grey values is larger
 FEWEST_TEXTURED = 8  # with fewer textured tiles, a covered camera cannot be detected
 COVERED = 0.3  # a tile is covered if its correlation with the scene is lower
 SAME_SCENE = 0.2  # a shifted scene must have a higher correlation than this
-BETTER = 0.02  # a shifted scene must be better by this correlation than the unshifted scene
-FAINT = 0.3  # with a smaller share of the scene's details, a shift cannot be detected
+BETTER = 0.02  # the correlation of a shifted scene must be this much higher than without a shift
+FAINT = 0.3  # if a frame has a smaller share of the scene's details, it does not count as moved
 STILL = 2  # pixels; a shift up to this does not count as moved
 
 
 class SceneTemplate:
-    """A background template, prepared for comparison with frames.
+    """A background template, prepared for comparison with frames. The scene is what it shows.
 
     Args:
         template: (H, W, C) in grey values, 0 to 255.
@@ -70,9 +70,9 @@ def _correlation(first: np.ndarray, second: np.ndarray, shape: tuple[int, ...]) 
 
 
 def to_grey(frame: np.ndarray) -> np.ndarray:
-    """Grey values (h, w) float32 of a frame (H, W, C), at most about `LARGEST` on a side."""
+    """Grey values (h, w) float32 of a frame (H, W, C); h and w are less than twice `SIDE`."""
     grey = frame.mean(2, dtype=np.float32)
-    step = max(1, len(grey) // LARGEST)
+    step = max(1, len(grey) // SIDE)
     side = len(grey) // step // TILES * TILES
     blocks = grey[: side * step, : side * step].reshape(side, step, side, step)
     return np.asarray(blocks.mean((1, 3)))

@@ -55,7 +55,7 @@ class FileSink:
     """Appends messages to a file that only this user can read.
 
     A message that cannot be written, for example because the disk is full, is written before the
-    next one. Events that an earlier process has begun and not ended are ended first.
+    next one. If an earlier process was killed during an event, this event is ended first.
 
     Args:
         path: The file.
@@ -115,7 +115,7 @@ class FileSink:
 
 
 def _open_events(path: Path) -> OpenEvents:
-    """The events in a file of messages that have begun and not ended."""
+    """Return the events that have begun and not ended, from a file of messages."""
     if not path.is_file():
         return OpenEvents()
     with path.open(errors="surrogateescape") as file:
@@ -147,8 +147,8 @@ def open_sinks(settings: SinkSettings, out: Path | None, stream: TextIO) -> list
     Args:
         settings: The addresses that messages are sent to.
         out: Folder for `events.jsonl` and the page `index.html`; None writes no file.
-        stream: Text stream that also gets every message. It is the last sink, because its reader
-            may close it.
+        stream: Text stream that also gets every message. It is the last sink, because the
+            program that reads the stream may close it.
 
     Raises:
         DmadError: An address is invalid, or another process uses the spool or `out`.

@@ -18,8 +18,8 @@ from dmad.watch.open_events import OpenEvents
 logger = logging.getLogger(__name__)
 
 # The journal keeps its space on the disk, so a sent message can be removed if the disk is full.
-# Writing does not wait for the disk, because it would delay the frames. The messages survive a kill
-# of the process. A file that a power failure has damaged is read as far as possible.
+# Writing does not wait for the disk, because this would delay the frames. The messages survive a
+# kill of the process. A file that a power failure has damaged is read as far as possible.
 SETTINGS = """
 PRAGMA journal_mode = PERSIST;
 PRAGMA synchronous = OFF;
@@ -31,13 +31,13 @@ TABLES = """
 CREATE TABLE IF NOT EXISTS messages (number INTEGER PRIMARY KEY, content BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS open_events (number INTEGER PRIMARY KEY, content BLOB NOT NULL);
 """
-WAIT = 0.2  # seconds, if another program reads the file
+WAIT = 0.2  # longest wait in seconds while another program uses the file
 
-# The content of a row. It can be found in a damaged file without the help of SQLite.
+# A row of a table, as text. It can be found in a damaged file without SQLite.
 CONTENT = re.compile(rb"(messages|open_events) (\d{1,19}) ([0-9a-f]{8}) ([^\n]*)\n")
 LARGEST = 2**30  # bytes of a damaged file that are searched
 
-# Kinds of errors of a damaged file. In a file of another program, tables or columns are missing.
+# Errors of SQLite for a damaged file, or for a file that another program has made.
 DAMAGE = (
     sqlite3.SQLITE_CORRUPT,
     sqlite3.SQLITE_NOTADB,
@@ -52,13 +52,13 @@ class DamageError(sqlite3.DatabaseError):
 
 
 class Spool:
-    """Messages in a file, each with a number. A lower number is sent earlier.
+    """Messages in a file, each with a number. Messages with lower numbers are sent earlier.
 
     A damaged file is renamed to `NAME.damaged`, with a warning. The messages that can still be read
     are kept.
 
     Args:
-        path: The file. It is made if it does not exist, readable only for this user.
+        path: The file. It is made if it does not exist. Only this user can read it.
 
     Raises:
         OSError, sqlite3.Error: The file cannot be made.
@@ -177,7 +177,7 @@ class Spool:
             if (row := _checked(content)) is None or (row.table, row.number) != (table, number)
         ]
         if damaged:
-            logger.warning(f"{self.path}: {len(damaged)} damaged {table} are left out")
+            logger.warning(f"{self.path}: {len(damaged)} damaged rows of {table} are left out")
             self._database.executemany(f"DELETE FROM {table} WHERE number = ?", damaged)
 
     def _insert(self, table: str, number: int, line: str) -> None:
@@ -213,7 +213,7 @@ def _checksum(table: str, number: int, content: bytes) -> int:
 
 
 def _checked(content: object) -> _Row | None:
-    """The row in the content of a row; None if it is damaged."""
+    """Return the row that a text describes; None if the text is damaged."""
     found = CONTENT.fullmatch(content) if isinstance(content, bytes) else None
     return _row(found) if found else None
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dmad.files import size_text
 
-FILM_BYTES = 20e6  # of a minute at 640 x 480 and 10 pictures a second: 4 MB, or 34 MB with grain
+FILM_BYTES = 20e6  # bytes of a film of a minute: 4 MB (640 x 480, 10 fps) to 34 MB (with noise)
 FEW_FILMS = 100  # if there is room for fewer films, there is a warning
 
 
@@ -21,8 +21,8 @@ def space_warning(folder: Path, free: int) -> str:
     if films >= FEW_FILMS:
         return ""
     return (
-        f"{folder} has {size_text(free)} free, which is enough for about {films} films of a "
-        "minute; films are never deleted, so free some space"
+        f"{folder} has {size_text(free)} free, which is enough for about {films} films of one "
+        "minute; dmad deletes no films, so make some space free"
     )
 
 
@@ -36,10 +36,10 @@ def no_scores_warning(state: str, frames: int, needed: int) -> str:
     """
     if state in ("ok", "lost", "unreadable"):
         return f"none of {frames} frames was scored: {needed} in a row are needed"
-    reason = f"none of {frames} frames was scored: the camera looked {state} at the end"
+    reason = f"none of {frames} frames was scored: the last state of the camera was {state!r}"
     if state not in ("blocked", "moved"):
         return reason
-    return f"{reason}; is this another view than the model was trained on? give it a scene name"
+    return f"{reason}; if the model was not trained on this view, give the view a name (scene)"
 
 
 def too_slow_warning(frames: int, dropped: int) -> str:
@@ -51,6 +51,6 @@ def too_slow_warning(frames: int, dropped: int) -> str:
     """
     return (
         f"this machine is too slow: it used {frames} of {frames + dropped} frames, so objects move "
-        "further from one scored frame to the next; watch with a lower fps and calibrate on films "
-        "recorded that way, or watch fewer cameras"
+        "further from one scored frame to the next; watch fewer cameras, or use a lower fps with "
+        "a threshold that was set on footage with this frame rate"
     )

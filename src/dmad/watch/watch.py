@@ -39,20 +39,21 @@ def watch(
     sinks: Sequence[Sink],
     settings: WatchSettings = DEFAULT_SETTINGS,
 ) -> int:
-    """Watch cameras until all have ended or until Ctrl-C, and report events, health and counts.
+    """Watch cameras until all have ended or until Ctrl-C, and send messages about them.
 
     Args:
         detector: A video model.
         cameras: The cameras. Each has its own past frames, template, calibration and zone.
-        sinks: Each gets every message. They are closed at the end.
+        sinks: Receivers of messages, such as a file or a webhook. Each gets every message. They are
+            closed at the end.
         settings: Output settings: folder, length of the films, interval of the count messages.
 
     Returns:
         The number of events.
 
     Raises:
-        DmadError: The model is for images, there is no threshold, a source does not exist, or no
-            source gave a frame.
+        DmadError: The model is for images, there is no threshold, a source does not exist, or a
+            recording is unreadable and no source gave a frame.
     """
     require(
         detector.form.judges == "frames",
@@ -91,11 +92,11 @@ class WatchLoop:
     """Scores the new frames of several cameras in one batch.
 
     Args:
-        wake: The event that the workers' sources set.
-        on_frame: Called after each frame with its worker and its score, if it has one. It must
-            return soon, because all cameras wait for it.
-        endless: Run until `stop`, even if there is no camera or all have ended. Cameras may then be
-            added and removed by `call`.
+        wake: The sources of the workers set this `threading.Event` when they have a new frame.
+        on_frame: Called after each frame with the worker, the frame and the result. The result is
+            None if the frame has no score. All cameras wait until `on_frame` returns.
+        endless: If True, `run` ends only after `stop`, even if there is no camera. Use `call` to
+            add and remove workers while `run` runs.
     """
 
     def __init__(
@@ -104,13 +105,13 @@ class WatchLoop:
         on_frame: OnFrame | None = None,
         endless: bool = False,
     ) -> None:
-        self.workers: list[CameraWorker] = []  # only the thread of `run` changes it meanwhile
+        self.workers: list[CameraWorker] = []  # while `run` runs, only its thread changes this list
         self._wake, self._on_frame, self._endless = wake, on_frame, endless
         self._tasks: deque[tuple[Callable[[], None], Future[None]]] = deque()
         self._stopping = threading.Event()
 
     def run(self) -> None:
-        """Score frames until all cameras have ended, or until `stop`."""
+        """Score frames until all cameras have ended (if not `endless`), or until `stop`."""
         while not self._stopping.is_set():
             self._do_tasks()
             open_workers = [worker for worker in self.workers if not worker.source.done]
@@ -125,7 +126,11 @@ class WatchLoop:
         self._do_tasks()
 
     def call(self, task: Callable[[], None]) -> Future[None]:
-        """Call a function in the thread of `run`, between two frames. Returns at once."""
+        """Let the thread of `run` call a function between two frames. Do not wait for the call.
+
+        Returns:
+            A future that is done when the function has returned or raised an exception.
+        """
         done: Future[None] = Future()
         self._tasks.append((task, done))
         self._wake.set()
@@ -141,7 +146,7 @@ class WatchLoop:
             task, done = self._tasks.popleft()
             try:
                 task()
-            except Exception as error:  # belongs to the caller
+            except Exception as error:  # the future gives it to the caller of `call`
                 done.set_exception(error)
             else:
                 done.set_result(None)

@@ -11,10 +11,11 @@ from dmad.watch.outbox import ANSWER_TIMEOUT, Deliver
 
 
 def webhook(url: str) -> Deliver:
-    """Return a function that posts a message as JSON, and raises unless the answer is 2xx.
+    """Return a function that posts a message as JSON.
 
-    A redirection is an error too, because it would become a GET without the message. Each message
-    has an `Idempotency-Key` header. If a message is sent again, its key is the same.
+    The function raises an exception if the status of the answer is not 2xx. It follows no
+    redirection, because the message could be lost. Each message has an `Idempotency-Key` header. If
+    a message is sent again, its key is the same.
 
     Args:
         url: `http(s)://[user:password@]host…`; special characters of user and password are
@@ -24,7 +25,7 @@ def webhook(url: str) -> Deliver:
         DmadError: The URL is not the address of a web server.
     """
     address = _parse(url)
-    require(address is not None, "this is no webhook; give http(s)://host/path")
+    require(address is not None, "this is no address of a webhook; give http(s)://host/path")
     assert address is not None
     client = httpx.Client(timeout=ANSWER_TIMEOUT, follow_redirects=False)
 
@@ -41,7 +42,7 @@ def _parse(url: str) -> httpx.URL | None:
     try:
         address = httpx.URL(url)
         port, host = address.port, address.host
-    except Exception:  # such as those of the library for international names
+    except Exception:  # the library for international names has its own errors
         return None
     plain_host = bool(host) and not set(" %") & set(host)  # a space can be encoded as %20
     valid = address.scheme in ("http", "https") and plain_host
