@@ -274,7 +274,7 @@ def _relative(values: Values, limit: float) -> Values:
 
 
 def _shortened(field: Values, limit: float) -> Values:
-    """Return a field in which vectors longer than `limit` are shortened to it."""
+    """Return a field in which vectors longer than `limit` are shortened to this length."""
     require(limit > 0, f"limit is {limit}; give the longest vector in pixels, above 0")
     field = np.nan_to_num(field, posinf=limit, neginf=-limit)
     return np.asarray(field * (limit / np.maximum(np.hypot(*field), limit)))
