@@ -1,4 +1,7 @@
-"""Clips, masks and images on disk that the tests of data share. Frame i is a grey of 10 i."""
+"""Clips, masks and images on disk that the tests of data share.
+
+All pixels of frame i of a clip have the grey level 10 x i.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -60,7 +63,7 @@ def truncate() -> Callable[..., None]:
 
 @pytest.fixture(scope="session")
 def write_benchmark(write_frames) -> Callable[..., Path]:
-    """Writes `training/frames/NAME` and `testing/frames/NAME`, each with so many frames."""
+    """Writes `training/frames/NAME` and `testing/frames/NAME` with given numbers of frames."""
 
     def write(root: Path, train: dict[str, int], test: dict[str, int]) -> Path:
         for split, clips in (("training", train), ("testing", test)):
@@ -86,7 +89,7 @@ def write_masks() -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def write_volume() -> Callable[..., Path]:
-    """Writes the same masks in a `.mat` file, as those of Avenue."""
+    """Writes the masks of `write_masks` into a `.mat` file, as Avenue stores them."""
 
     def write(path: Path, labels: list[int]) -> Path:
         cells = np.empty((1, len(labels)), object)
@@ -120,7 +123,7 @@ def avenue(write_video, write_volume, tmp_path) -> Path:
 
 @pytest.fixture
 def mine(write_frames, write_video, tmp_path) -> Path:
-    """A folder of a user's own: to test on, a video of 3 frames and a folder of 4 frames."""
+    """Videos of a user: one for training, and a video and a folder of frames for testing."""
     root = tmp_path / "mine"
     write_video(root / "train" / "a.avi", 2)
     write_video(root / "test" / "a.avi", 3)

@@ -1,4 +1,4 @@
-"""Clips are decoded once, also by two processes at once, and what is damaged is reported."""
+"""Clips are decoded once, even if two processes need them, and damage is reported."""
 
 import json
 import signal
@@ -25,7 +25,7 @@ def sources(*paths: Path) -> list[ClipSource]:
 
 
 def entries(cache: Path) -> list[Path]:
-    """The entries of a cache, and whatever else is not a lock file."""
+    """The paths in a cache, without lock files."""
     return [path for path in cache.iterdir() if path.suffix != ".lock"]
 
 
@@ -169,9 +169,9 @@ def test_no_clips_are_refused(tmp_path):
 
 
 def test_clips_of_one_name_are_refused(write_frames, tmp_path):
-    folder = write_frames(tmp_path / "a", 2)
-    with pytest.raises(DmadError, match="share a name"):
-        load_footage([*sources(folder), *sources(folder)], FrameFormat(16, 3), tmp_path / "cache")
+    clips = sources(*(write_frames(tmp_path / name, 2) for name in ("a", "b")))
+    with pytest.raises(DmadError, match=r"share a name: b$"):
+        load_footage([*clips, clips[1]], FrameFormat(16, 3), tmp_path / "cache")
 
 
 def test_a_cache_that_cannot_be_written_is_an_error_that_names_the_option(write_frames, tmp_path):

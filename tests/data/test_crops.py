@@ -1,4 +1,4 @@
-"""Crops are placed where something moves, each epoch at other places."""
+"""Crops are placed where something moves, at other places in each epoch."""
 
 import numpy as np
 import pytest

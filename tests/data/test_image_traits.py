@@ -1,4 +1,4 @@
-"""What the training images have in common is settled once, and other images are noticed."""
+"""The traits of the training images are stored, and images that differ are noticed."""
 
 from dataclasses import replace
 

@@ -17,7 +17,7 @@ def footage_of(split: Split, tmp_path, minimum: int = 1) -> Footage:
 
 
 def masks_of(split: Split, index: int, frames: int, cut: bool = False) -> Mask:
-    """The masks (frames, 16, 16) of a clip that has so many frames after decoding."""
+    """The masks (frames, 16, 16) of a clip that has `frames` frames after decoding."""
     return read_masks(split, Clip(split.sources[index].name, "", 0, frames, 0.0, cut), 16)
 
 

@@ -70,6 +70,18 @@ def test_every_value_above_0_counts(tmp_path, kind, second) -> None:
     assert (read_mask(path) == (numbers > 0)).all()
 
 
+def test_the_mask_of_a_black_image_is_its_opaque_part(tmp_path) -> None:
+    alpha = np.zeros((20, 30), np.uint8)
+    alpha[:5, :8] = 255
+    black = Image.new("RGBA", (30, 20))
+    black.putalpha(Image.fromarray(alpha))
+    black.save(tmp_path / "mask.png")
+    assert (read_mask(tmp_path / "mask.png") == (alpha > 0)).all()
+    black.putalpha(255)
+    black.save(tmp_path / "opaque.png")
+    assert not read_mask(tmp_path / "opaque.png").any()
+
+
 def test_shapes_of_labelme_are_filled_and_other_shapes_are_refused(tmp_path) -> None:
     path = tmp_path / "a.json"
     shapes = [{"shape_type": "rectangle", "points": [[10, 10], [19, 19]]},
@@ -121,7 +133,7 @@ def test_a_mat_file_of_other_content_is_refused(tmp_path):
 
 
 def test_the_end_of_the_reader_of_mat_files_is_one_line(write_volume, tmp_path):
-    """A process that is killed, as after an invalid access to memory, says nothing."""
+    """A process that is killed, such as after an invalid access to memory, writes no message."""
     path = write_volume(tmp_path / "1_label.mat", [0])
     killed = subprocess.CompletedProcess([], -11, b"", b"")
     with pytest.raises(DmadError, match=r"is not a readable MATLAB file \(its reader ended with"):

@@ -15,7 +15,7 @@ def scores_with_gaps() -> np.ndarray:
 
 
 def slow_mean(scores, before: int, after: int, lengths) -> list[float]:
-    """Frame by frame: the mean of what is known in its window."""
+    """For each frame, the mean of the known scores in its window, computed in a loop."""
     found, start = [], 0
     for length in lengths:
         for i in range(start, start + length):

@@ -84,7 +84,7 @@ def test_the_tiles_of_an_image_stay_together():
 @pytest.mark.parametrize("length", [32, 40])
 def test_a_held_out_end_is_at_least_one_window(length):
     _, held = hold_out(footage(length), settings())
-    ends = {32: [], 40: [5]}  # an eighth is 4 and 5 frames, of which a window has 5
+    ends = {32: [], 40: [5]}  # an eighth is 4 or 5 frames, and a window has 5 frames
     assert [clip.length for clip in held.clips] == ends[length]
 
 

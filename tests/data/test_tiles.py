@@ -26,7 +26,7 @@ def test_one_tile_is_the_image() -> None:
 
 @pytest.mark.parametrize("tiles", [1, 2, 4])
 def test_tiles_that_are_cut_and_blended_give_the_image(tiles: int) -> None:
-    """A ramp comes back, without steps where tiles meet."""
+    """A ramp of grey levels stays a ramp, without steps at the borders of tiles."""
     ramp = np.linspace(0, 250, 160)
     image = np.round((ramp[:, None] + ramp) / 2).astype(np.uint8)
     pieces = cut_tiles(Image.fromarray(image), tiles, 64)

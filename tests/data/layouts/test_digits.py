@@ -1,4 +1,4 @@
-"""Digits: the normal ones to train on, all to test on."""
+"""Normal digits are for training, and all digits are for testing."""
 
 import gzip
 from dataclasses import replace

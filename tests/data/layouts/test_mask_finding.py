@@ -1,4 +1,4 @@
-"""One rule tells masks from photographs, and refuses what it cannot tell."""
+"""Masks are told from photographs, and doubtful files are refused."""
 
 from collections.abc import Callable
 from pathlib import Path

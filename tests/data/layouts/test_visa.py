@@ -1,4 +1,4 @@
-"""The published split of VisA is used where its table is."""
+"""The published split of VisA is used if its table is beside the categories."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Frames keep their number in damaged films, or frames of unknown places are told."""
+"""In damaged films, frames keep their index, or it is reported that their index is not known."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,7 +15,11 @@ from dmad.data.reading.video_header import frame_times, read_header
 
 
 def decoded(path: Path) -> tuple[list[int | None], list[float], list[str], bool]:
-    """The numbers that the frames show, their times, the notes, and if places are unknown."""
+    """Decode a film whose frames show their numbers.
+
+    Returns:
+        The numbers, the times in seconds, the notes, and True if the indices are not known.
+    """
     notes: list[str] = []
     shifts: list[bool] = []
     frames = video_frames(path, notes.append, lambda: shifts.append(True))
@@ -52,7 +56,7 @@ def test_a_second_track_is_reported(tmp_path, suffix):
 @pytest.mark.parametrize("count", [200, 3000])
 @pytest.mark.parametrize("b_frames", [0, 2])
 @pytest.mark.parametrize("suffix", [*CONTAINERS, "avi", "h264"])
-def test_after_damage_frames_keep_their_number_or_their_places_are_unknown(
+def test_after_damage_frames_keep_their_index_or_are_reported_as_unknown(
     tmp_path, suffix, b_frames, count
 ):
     path = write_film(tmp_path / f"film.{suffix}", b_frames=b_frames)

@@ -23,7 +23,7 @@ MILLISECONDS = Fraction(1, 1000)
 
 
 class QuietSource:
-    """A live source without a connection: the test adds the frames, at times that it chooses."""
+    """A live source without a connection. The test adds frames and sets the time."""
 
     def __init__(self, fps: float = 0.0):
         self.day, self.up = 1e9, 0.0  # what the clocks of the machine show
@@ -37,7 +37,7 @@ class QuietSource:
         self.up += seconds
 
     def add(self, stream_time: float):
-        """Add a frame. Returns it as the source gives it; None if the source left it out."""
+        """Add a frame. Return the frame that the source gives; None if it left the frame out."""
         frame = av.VideoFrame(32, 32, "gray")
         frame.pts, frame.time_base = round(1000 * stream_time), MILLISECONDS
         self.source.add_frame(frame)
@@ -76,7 +76,7 @@ def test_a_pause_is_a_gap():
 
 
 def test_without_trusted_timestamps_the_clock_of_this_machine_is_used():
-    """Motion JPEG of ten frames a second, to which FFmpeg gives times of 25 a second."""
+    """Motion JPEG has ten frames a second, but FFmpeg states timestamps of 25 a second."""
     quiet, times = QuietSource(), []
     quiet.source.clock.trusts_stream = False
     for index in range(100):
@@ -102,7 +102,7 @@ def test_the_times_of_motion_jpeg_are_not_trusted(tmp_path, frames_of):
 
 
 def write_stream(path, frames):
-    """MPEG-TS, any part of which can be sent."""
+    """Write an MPEG-TS file. A part of such a file can be read too."""
     with av.open(str(path), "w", format="mpegts") as out:
         stream = out.add_stream("mpeg4", rate=10)
         stream.width = stream.height = 32
@@ -218,8 +218,7 @@ def test_a_video_file_over_http_is_played_at_its_own_speed_and_ends(tmp_path, fr
 class Camera(BaseHTTPRequestHandler):
     """Sends a JPEG picture at each request of `/snap.jpg`, and Motion JPEG at all others.
 
-    It does not state the length of a picture.
-    Of Motion JPEG, each third picture is broken.
+    The length of a picture is not stated. Each third picture of Motion JPEG is broken.
     """
 
     requests = 0

@@ -1,4 +1,4 @@
-"""Files are told apart by their names, and folders by what they hold."""
+"""The names of files and the contents of folders tell images, videos and clips."""
 
 from pathlib import Path
 

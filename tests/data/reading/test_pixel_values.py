@@ -1,4 +1,4 @@
-"""One range of pixel values is settled for all images of a data set."""
+"""All images of a data set get the same range of pixel values."""
 
 import numpy as np
 import pytest

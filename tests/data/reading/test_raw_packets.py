@@ -1,4 +1,4 @@
-"""Damage in raw streams is found that decoders do not report."""
+"""Damage in raw streams is found even if decoders do not report it."""
 
 import time
 

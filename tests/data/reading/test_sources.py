@@ -42,7 +42,7 @@ def test_a_video_gives_every_frame_with_its_time(video):
 
 
 def join(path, parts) -> None:
-    """Write one recording from several, each moved to its own start in seconds."""
+    """Join several recordings into one file. Each recording starts at its given time in seconds."""
     with av.open(str(path), "w", format="mpegts") as out:
         stream = None
         for part, start in parts:

@@ -1,4 +1,4 @@
-"""Videos: damaged frames are replaced, turned ones are turned upright."""
+"""Damaged frames of videos are replaced, and turned videos are turned upright."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The rate of a video is that of most of its frames; names are never protocols."""
+"""Pauses do not change the frame rate of a video, and file names are never read as protocols."""
 
 from fractions import Fraction
 from pathlib import Path

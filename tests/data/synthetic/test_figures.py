@@ -23,7 +23,7 @@ GROUND = np.full((64, 64, 1), 100.0)
 
 
 def path(frames: int = 3, pace: float = 4.0) -> Path:
-    """A path to the right, `pace` pixels a frame, of a figure 20 pixels high."""
+    """A path to the right with `pace` pixels per frame. The figure is 20 pixels high."""
     steps = np.arange(frames, dtype=float)
     x = 20 + pace * steps
     return Path(x, np.full(frames, 50.0), np.full(frames, 20.0), pace * steps / 20, 1.0)

@@ -1,4 +1,4 @@
-"""The demo's textures: tiles in MVTec's layout, good ones and ones with marked defects."""
+"""The textures of the demo are good tiles and tiles with defects, in the layout of MVTec AD."""
 
 from pathlib import Path
 
