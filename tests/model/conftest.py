@@ -49,9 +49,10 @@ def make_pdm() -> Callable[..., PDM]:
 
 @pytest.fixture
 def make_ppdm() -> Callable[..., PPDM]:
-    """Makes a PPDM for images of 64 x 64. `moving` gives its heads random weights, else zeros.
+    """Makes a PPDM for images of 64 x 64.
 
-    Other arguments change the settings of the network.
+    Its heads have random weights, or with `moving=False` zeros. Other arguments change the settings
+    of the network.
     """
 
     def make(moving: bool = True, **changes: object) -> PPDM:

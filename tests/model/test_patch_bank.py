@@ -58,7 +58,7 @@ def test_a_place_whose_patch_is_in_the_bank_has_no_distance(bank):
 @pytest.mark.filterwarnings("ignore")  # tracing warns about every constant
 @torch.no_grad()
 def test_maps_of_an_image_of_many_places_are_exported(bank, tmp_path):
-    """320 px have 1600 places, more than are compared at once."""
+    """An image of 320 x 320 pixels has 1600 places. At most 1024 are compared at once."""
     pytest.importorskip("onnx", reason="needs pip install '.[export]'")
     openvino = pytest.importorskip("openvino", reason="needs pip install '.[export]'")
     x, path = torch.rand(1, 3, 320, 320), tmp_path / "bank.onnx"

@@ -37,7 +37,7 @@ def test_eq_15_to_17_deform_the_image_and_return(make_ppdm, images) -> None:
 
 @torch.no_grad()
 def test_untrained_heads_change_nothing(make_ppdm, images) -> None:
-    """Fields start at zero: the model is reverse distillation until it is trained."""
+    """All fields are zero before the training, so they deform nothing."""
     model, without = make_ppdm(moving=False), make_ppdm(**NO_HEADS)
     state = model.state_dict()
     without.load_state_dict({k: v for k, v in state.items() if not k.startswith("estimator")})

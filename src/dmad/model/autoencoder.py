@@ -13,7 +13,7 @@ from dmad.model.coordinates import CoordConv2d, Place, PositionedLayers
 
 
 def conv_pair(in_channels: int, out_channels: int, positions: bool = False) -> PositionedLayers:
-    """Two 3 x 3 convolutions, each with batch norm and ReLU."""
+    """Return two 3 x 3 convolutions, each with batch norm and ReLU."""
     return PositionedLayers(
         CoordConv2d(in_channels, out_channels, positions=positions),
         nn.BatchNorm2d(out_channels),
@@ -25,7 +25,7 @@ def conv_pair(in_channels: int, out_channels: int, positions: bool = False) -> P
 
 
 class Encoder(nn.Module):
-    """The encoder f. It returns one feature map for each level; the last is the embedding z_e.
+    """The encoder f. It returns a feature map for each level. The last one is the embedding z_e.
 
     Args:
         in_channels: Channels of the input.
@@ -75,16 +75,17 @@ class NoSkip(nn.Module):
 
 
 def skip_modules(kind: str, widths: Sequence[int], stem: int, channels: int) -> nn.ModuleList:
-    """Return a skip connection for each level: the module that passes its features to the decoder.
+    """Return a skip connection for each encoder level.
 
-    Only levels at a quarter of the image size or less get a compressed skip (Sec. 3.2). So each of
-    their features covers at least 4 x 4 pixels.
+    A skip connection is the module that passes the features of its level to the decoder.
 
     Args:
-        kind: "compressed", "full" or "none".
+        kind: "compressed": few channels of the levels at a quarter of the image size or less (Sec.
+            3.2). A feature of these levels covers at least 4 x 4 pixels. "full": all channels of
+            all levels except the last, which is the embedding. "none": no channels.
         widths: Channels of each encoder level.
         stem: Factor by which height and width are reduced before the first level.
-        channels: Channels of a compressed skip.
+        channels: Channels of a compressed skip connection.
     """
     if kind == "full":
         return nn.ModuleList([*(nn.Identity() for _ in widths[:-1]), NoSkip()])
@@ -97,7 +98,7 @@ def skip_modules(kind: str, widths: Sequence[int], stem: int, channels: int) -> 
 
 
 def skip_channels(skip: nn.Module, width: int) -> int:
-    """Number of channels that a skip connection passes, if its level has `width` channels."""
+    """Return how many channels a skip connection passes. `width`: channels of its level."""
     if isinstance(skip, CompressedSkip):
         return skip.conv.out_channels
     return 0 if isinstance(skip, NoSkip) else width
@@ -106,12 +107,12 @@ def skip_channels(skip: nn.Module, width: int) -> int:
 def image_layers(
     width: int, channels: int, stem: int, upsampling: str = "shuffle"
 ) -> nn.Sequential:
-    """Layers from the finest level to the image, or to the mask.
+    """Return the layers that compute the image, or the mask, from features of the finest level.
 
     Args:
         width: Channels of the finest level.
-        channels: Channels of the image.
-        stem: Factor by which the image is larger.
+        channels: Channels of the image or mask.
+        stem: Factor by which height and width of the image are larger.
         upsampling: "shuffle": channels become blocks of pixels, and a convolution smooths the
             borders between the blocks. "resize": features are interpolated bilinearly, so that all
             pixels of a block are computed in the same way.
@@ -151,12 +152,13 @@ def alike_in_blocks(conv: nn.Conv2d, stem: int) -> nn.Conv2d:
 
 
 class Decoder(nn.Module):
-    """The decoder g(PE(·)): from the quantised embedding and the skips to the reference image.
+    """The decoder g(PE(·)).
 
-    It can compute the mask as well.
+    It computes the reference image from the quantised embedding and from the features that pass
+    through the skip connections. It can compute the mask as well.
 
     Args:
-        out_channels: Channels of the image, plus those of the mask if the decoder computes it.
+        out_channels: Channels of the image, plus 1 if the decoder also computes the mask.
         widths: Channels of each encoder level.
         skips: A skip connection for each level, as `skip_modules` returns them.
         stem: Factor by which height and width are reduced before the first level.
@@ -224,7 +226,7 @@ class EncoderMask(nn.Module):
             self.layers.append(nn.PixelShuffle(stem))
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
-        """From the features of all levels to logits (B, channels, H, W)."""
+        """From the features of all levels to the logits of the mask, (B, channels, H, W)."""
         coarse = F.interpolate(features[1], scale_factor=2.0, mode="bilinear", align_corners=False)
         out: Tensor = self.layers(torch.cat((features[0], coarse), 1))
         return out

@@ -41,9 +41,9 @@ def coordinates(height: int, width: int, like: Tensor, place: Place | None = Non
 
 
 def _in_whole_frame(grid: Tensor, place: Place) -> Tensor:
-    """Move and shrink the coordinates of a crop, (1, 2, h, w), to those of the whole frame."""
-    cells = grid.new_tensor([grid.shape[-1], grid.shape[-2]])  # of the crop, along x and y
-    steps = cells * place.frame / place.crop - 1  # from the first to the last cell of the frame
+    """Convert coordinates in a crop, (1, 2, h, w), to coordinates in the frame, (B, 2, h, w)."""
+    cells = grid.new_tensor([grid.shape[-1], grid.shape[-2]])  # cells of the crop along x and y
+    steps = cells * place.frame / place.crop - 1  # steps from the first to the last cell of a frame
     first = -1 + 2 * (place.corner * cells / place.crop) / steps
     extent = (cells - 1) / steps
     return first[:, :, None, None] + (grid + 1) * extent[:, None, None]
@@ -58,11 +58,12 @@ def crop(images: Tensor, place: Place) -> Tensor:
 
 
 class CoordConv2d(nn.Conv2d):
-    """A 3 x 3 convolution over PE(x): x with two more channels, its coordinates (CoordConv).
+    """A 3 x 3 convolution over PE(x), which is x with its coordinates as two more channels.
 
-    Coordinates grow linearly. So, except at the border, a kernel over a coordinate has the effect
-    of one weight and a bias. The parameter `position` holds one such weight for each coordinate.
-    The product of these weights and the coordinates is added to the convolution of x.
+    The coordinates need no kernel of 3 x 3. They grow linearly. So, except at the border, a kernel
+    over a coordinate has the same effect as one weight and a bias. The parameter `position` (out,
+    2) holds this weight for each output channel and coordinate. The coordinates times these weights
+    are added to the convolution of x. This idea is called CoordConv.
 
     Args:
         in_channels: Channels of x, without the coordinates.
@@ -84,7 +85,7 @@ class CoordConv2d(nn.Conv2d):
 
 
 class PositionedLayers(nn.Sequential):
-    """Layers in sequence. The layers that use positions get `place`."""
+    """Layers in sequence. Layers of the class `CoordConv2d` also get the place of the crops."""
 
     def forward(self, input: Tensor, place: Place | None = None) -> Tensor:
         """From (B, in, H, W) to (B, out, H, W)."""

@@ -1,7 +1,8 @@
-"""Reverse distillation: a frozen teacher f, a bottleneck, and a student g that mirrors the teacher.
+"""Reverse distillation: a frozen teacher f, a bottleneck, and a student g.
 
-The student restores the teacher's features from the output of the bottleneck. It has learnt this
-only from normal images. So its features differ from the teacher's where an image is abnormal.
+The student has the teacher's stages in reverse order. It restores the teacher's features from the
+output of the bottleneck. The student learns this only from normal images. So its features differ
+from the features of the teacher at the places where an image is abnormal.
 """
 
 from __future__ import annotations
@@ -20,9 +21,19 @@ from dmad.errors import DmadError, one_line, require
 
 GIVEN = "given:"  # start of the name of a teacher that is given in Python
 
-SMALLEST_SPREAD = 1e-3  # of a channel; a channel may be constant
+SMALLEST_SPREAD = 1e-3  # smallest spread of a channel, because a channel can be constant
 
 STRIDES = [4, 8, 16]  # image size divided by feature size, for each of the three stages
+
+
+@dataclass(frozen=True)
+class FeatureNetwork:
+    """A network that computes three stages of features, and how images are scaled for it."""
+
+    network: Any  # from images (B, 3, H, W) to features (B, C_i, H / s, W / s), s = 4, 8, 16
+    channels: tuple[int, ...]  # C_i
+    mean: tuple[float, ...] = (0.5, 0.5, 0.5)  # of each colour; subtracted from images in [0, 1]
+    std: tuple[float, ...] = (0.5, 0.5, 0.5)  # of each colour; the result is divided by it
 
 
 @dataclass(frozen=True)
@@ -36,14 +47,14 @@ class Blocks:
 class Teacher(nn.Module):
     """The teacher f: three stages of a pretrained network. It is frozen and always in eval mode.
 
-    The weights of a network of timm are random until they are loaded. Gradients go to the image,
+    A network of timm has random weights until other weights are loaded. Gradients go to the image,
     but not to the weights.
 
     Args:
         name: Name of a network of timm, such as `wide_resnet50_2` or `resnet18`, or of an entry
             point in the group `dmad.teachers`.
-        network: A network to use instead. From images (B, 3, H, W) in [-1, 1], it computes three
-            feature maps (B, C_i, H / s, W / s), s = 4, 8, 16.
+        network: A network to use instead of the named one. From images (B, 3, H, W) in [-1, 1], it
+            computes three feature maps (B, C_i, H / s, W / s), s = 4, 8, 16.
         even_channels: Divide each channel by its spread, which `measure_spreads` computes.
 
     Raises:
@@ -60,12 +71,12 @@ class Teacher(nn.Module):
         super().__init__()
         network = network or registered_teacher(name)
         self.of_timm = network is None
-        mean = std = torch.full((3, 1, 1), 0.5)  # with these, the network gets the images as given
         if network is None:
-            network, self.channels, mean, std = network_of_timm(name)
+            found = network_of_timm(name)
         else:
-            self.channels = channels_of(network, name)
-        self.network = network
+            found = FeatureNetwork(network, channels_of(network, name))
+        self.network, self.channels = found.network, found.channels
+        mean, std = (torch.tensor(values)[:, None, None] for values in (found.mean, found.std))
         self.register_buffer("scale", 0.5 / std, persistent=False)  # for images in [-1, 1]
         self.register_buffer("shift", (0.5 - mean) / std, persistent=False)
         self.spreads = nn.ParameterList(
@@ -75,7 +86,10 @@ class Teacher(nn.Module):
 
     @torch.no_grad()
     def measure_spreads(self, x: Tensor) -> None:
-        """Set the spread of each channel to its standard deviation over images (B, 3, H, W)."""
+        """Set the spread of each channel to its standard deviation over images (B, 3, H, W).
+
+        Without `even_channels`, this does nothing.
+        """
         spreads = list(self.spreads)
         if not spreads:
             return
@@ -85,7 +99,7 @@ class Teacher(nn.Module):
             self.spreads.append(nn.Parameter(spread, requires_grad=False))
 
     def train(self, mode: bool = True) -> Teacher:
-        """Stay in eval mode."""
+        """Return the teacher. It stays in eval mode for every value of `mode`."""
         return super().train(False)
 
     def forward(self, x: Tensor) -> list[Tensor]:
@@ -96,9 +110,9 @@ class Teacher(nn.Module):
         return [stage / spread for stage, spread in zip(features, self.spreads, strict=True)]
 
     def blocks(self) -> list[Blocks]:
-        """Return the residual blocks of each stage.
+        """Return number and kind of the residual blocks in each stage.
 
-        If the network is not a ResNet, these are two basic blocks.
+        For a network that is not a ResNet, the result is two basic blocks for each stage.
         """
         stages = []
         for index in (1, 2, 3):
@@ -112,10 +126,8 @@ class Teacher(nn.Module):
         return stages
 
 
-def network_of_timm(name: str) -> tuple[Any, tuple[int, ...], Tensor, Tensor]:
-    """Return a network of timm with random weights, its channels, and mean and std of its images.
-
-    Mean and std are (3, 1, 1), for images in [0, 1].
+def network_of_timm(name: str) -> FeatureNetwork:
+    """Return a network of timm with random weights.
 
     Raises:
         DmadError: timm does not know the name, or the stages do not have strides 4, 8 and 16.
@@ -127,21 +139,23 @@ def network_of_timm(name: str) -> tuple[Any, tuple[int, ...], Tensor, Tensor]:
         f"the teacher of this model was given in Python ({name.removeprefix(GIVEN)}); load the "
         "model in Python with teacher=NETWORK, or register the network as an entry point",
     )
-    require(timm.is_model(name), f"timm has no network {name!r}; give one, such as resnet18")
+    require(timm.is_model(name), f"timm has no network {name!r}; give another, such as resnet18")
     network: Any = timm.create_model(name, features_only=True, out_indices=(1, 2, 3))
     info = network.feature_info
     require(
         info.reduction() == STRIDES,
-        f"the stages of {name} have strides {info.reduction()}; give a teacher with {STRIDES}, "
-        "such as resnet18",
+        f"the stages of {name} have strides {info.reduction()}; give a teacher with strides "
+        f"{STRIDES}, such as resnet18",
     )
     settings = network.pretrained_cfg
-    mean, std = (torch.tensor(settings[key])[:, None, None] for key in ("mean", "std"))
-    return network, tuple(info.channels()), mean, std
+    return FeatureNetwork(network, tuple(info.channels()), settings["mean"], settings["std"])
 
 
 def registered_teacher(name: str) -> nn.Module | None:
-    """Return the network of an entry point in the group `dmad.teachers`; None if there is none."""
+    """Return the network of the entry point with this name in the group `dmad.teachers`.
+
+    None if no installed package has this entry point.
+    """
     for entry in entry_points(group="dmad.teachers", name=name):
         network: nn.Module = entry.load()()
         return network
@@ -215,9 +229,16 @@ class ResidualBlock(nn.Module):
 
 
 def resizing_conv(in_channels: int, out_channels: int, kernel: int, scale: float) -> nn.Module:
-    """A convolution without bias that keeps, halves or doubles the size, initialised for ReLU.
+    """Return a convolution without bias that keeps, halves or doubles height and width.
 
-    Doubling uses a transposed convolution with a kernel of 2 x 2.
+    Its weights are initialised for a ReLU after it.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        kernel: Height and width of the kernel, if `scale` is 0.5 or 1.
+        scale: Output size divided by input size: 0.5, 1 or 2. For 2, the result is a transposed
+            convolution with a kernel of 2 x 2.
     """
     conv: nn.Conv2d | nn.ConvTranspose2d
     if scale == 2:
@@ -232,7 +253,7 @@ def resizing_conv(in_channels: int, out_channels: int, kernel: int, scale: float
 def residual_stage(
     in_channels: int, out_channels: int, blocks: Blocks, scale: float
 ) -> nn.Sequential:
-    """A sequence of residual blocks. The first block changes size and channels."""
+    """Return a sequence of residual blocks. Only the first block changes size and channels."""
     others = [
         ResidualBlock(out_channels, out_channels, blocks.inner) for _ in range(blocks.count - 1)
     ]
@@ -240,10 +261,10 @@ def residual_stage(
 
 
 def skip_layers(in_channels: int, out_channels: int, halvings: int) -> nn.Sequential:
-    """Convolutions with batch norm and ReLU that halve the size `halvings` times.
+    """Return convolutions, each with batch norm and ReLU, that halve the size `halvings` times.
 
-    Each convolution has half as many channels as the next. Without halvings there is one
-    convolution of stride 1.
+    Each convolution has half as many channels as the next one. If `halvings` is 0, there is one
+    convolution, which keeps the size.
     """
     count, scale = max(halvings, 1), 0.5 if halvings else 1
     layers: list[nn.Module] = []
@@ -255,17 +276,18 @@ def skip_layers(in_channels: int, out_channels: int, halvings: int) -> nn.Sequen
 
 
 class Bottleneck(nn.Module):
-    """Reduce all stages to the size of the last, join them, and halve the result's size.
+    """The bottleneck. It reduces all stages to the size of the last stage and joins their channels.
 
-    With a memory, the features of the stages pass through compressed skip connections (Sec. 3.2).
-    These keep a quarter of the student's channels, and pass no gradient to the features. Without a
-    memory, all features pass, as in reverse distillation.
+    Then residual blocks halve the size of the result.
 
     Args:
         channels: Channels C_i of the teacher's stages.
         widths: Channels W_i of the student's stages.
         blocks: Residual blocks of the teacher's last stage.
-        compressed: Use compressed skip connections.
+        compressed: True for a model with a memory. Then the features of all stages pass through
+            compressed skip connections (Sec. 3.2). The connection of stage i keeps W_i / 4
+            channels, and passes no gradient to the features. False: the features are not
+            compressed, as in reverse distillation.
     """
 
     def __init__(
@@ -283,7 +305,16 @@ class Bottleneck(nn.Module):
         self.embed = residual_stage(sum(kept) + channels[-1], 2 * last, doubled, 0.5)
 
     def forward(self, features: Sequence[Tensor], z: Tensor) -> Tensor:
-        """From the stages and z (B, C_3, h, w), quantised or not, to (B, 2 W_3, h / 2, w / 2)."""
+        """Return the embedding from which the student starts.
+
+        Args:
+            features: The teacher's stages, (B, C_i, h_i, w_i) each.
+            z: (B, C_3, h, w), the features of the last stage, or the memory items that replace
+                them.
+
+        Returns:
+            (B, 2 W_3, h / 2, w / 2).
+        """
         if self.compressed:
             features = [stage.detach() for stage in features]
         passed = [skip(stage) for skip, stage in zip(self.skips, features, strict=False)]
@@ -294,13 +325,13 @@ class Bottleneck(nn.Module):
 class Student(nn.Module):
     """The student g: the teacher's stages in reverse order. Each stage doubles the size.
 
-    If `widths` is given, a convolution of 1 x 1 computes the features of the teacher from each
-    stage. Then the features can be negative. Without this convolution they cannot be negative,
-    because each stage ends with a ReLU, as in a ResNet.
+    If `widths` is given, a convolution of 1 x 1 after each stage changes W_i channels to C_i. Then
+    the restored features can be negative. Without this convolution they cannot be negative, because
+    each stage ends with a ReLU, as in a ResNet.
 
     Args:
         channels: Channels C_i of the teacher's stages.
-        widths: Channels W_i of the student's stages. Empty: those of the teacher.
+        widths: Channels W_i of the student's stages. Empty: the same channels as the teacher.
         blocks: Residual blocks of the teacher's stages.
     """
 

@@ -45,9 +45,10 @@ class ImageLossTerms:
 
 
 def gradients(x: Tensor) -> tuple[Tensor, Tensor]:
-    """∇x along width and height: the difference between each pixel and the next one.
+    """Return ∇x along width and along height: the difference between each pixel and the next one.
 
-    Both have the shape of x. They are zero in the last column and the last row.
+    Both results have the shape of x. The first is zero in the last column, the second in the last
+    row.
     """
     along_x = F.pad(x[..., :, 1:] - x[..., :, :-1], (0, 1))
     along_y = F.pad(x[..., 1:, :] - x[..., :-1, :], (0, 0, 0, 1))
@@ -55,12 +56,12 @@ def gradients(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def squared_error(x: Tensor, reconstruction: Tensor) -> Tensor:
-    """The squared error in Dis for each pixel: from two (B, C, H, W) to (B, H, W)."""
+    """Return the squared error in Dis for each pixel: from two (B, C, H, W) to (B, H, W)."""
     return (x - reconstruction).square().mean(1)
 
 
 def gradient_error(x: Tensor, reconstruction: Tensor) -> Tensor:
-    """The gradient error in Dis (L1) for each pixel: from two (B, C, H, W) to (B, H, W)."""
+    """Return the gradient error in Dis (L1) for each pixel: from two (B, C, H, W) to (B, H, W)."""
     along_x, along_y = gradients(x - reconstruction)
     return (along_x.abs() + along_y.abs()).mean(1)
 
@@ -102,12 +103,12 @@ def compression_loss(z_e: Tensor, z_q: Tensor, beta: float = 0.25) -> Tensor:
 
 
 def smoothness(field: Tensor, window: int = 0) -> Tensor:
-    """First term of Eq. 8: mean absolute variation of a field (B, 2, H, W) in grid units.
+    """First term of Eq. 8: mean absolute variation of a field.
 
     Args:
-        field: The field.
-        window: 0: the differences between neighbouring vectors along x and y are added. An odd
-            number: the difference between a vector and the mean in a window of this width is taken.
+        field: (B, 2, H, W) in grid units.
+        window: 0: each vector is compared with its neighbours along x and y. An odd number: each
+            vector is compared with the mean of a window of this width and height around it.
     """
     if window:
         mean = F.avg_pool2d(field, window, 1, window // 2, count_include_pad=False)
@@ -122,7 +123,7 @@ def strength(field: Tensor) -> Tensor:
 
 
 def binary_entropy(probability: Tensor) -> Tensor:
-    """Entropy in nats of each probability in [0, 1]: 0 at 0 and 1, and largest at 0.5."""
+    """Return the entropy of each probability in [0, 1], in nats. It is largest at 0.5."""
     p = probability.clamp(1e-6, 1 - 1e-6)  # the gradient is infinite at 0 and 1
     return -(p * p.log() + (1 - p) * (1 - p).log())
 
@@ -135,10 +136,10 @@ def total_loss(
     Args:
         x: (B, C, H, W), the frames or images to reconstruct.
         output: The model's output for them.
-        config: The weights.
-        frame: Height and width of the whole frame, if x are crops of it. Then the losses of a field
-            are in grid units of the whole frame, so that the same displacement in pixels costs the
-            same. 0: x are whole frames.
+        config: The weights of the terms.
+        frame: Height and width of the whole frames in pixels, if x are crops. The losses of a field
+            are then in grid units of the whole frame. So a displacement by some pixels has the same
+            loss in a crop as in the whole frame. 0: x are whole frames.
     """
     zero, memory, mask = x.new_zeros(()), output.memory, output.mask_probability
     unit = (x.shape[-1] - 1) / (frame - 1) if frame else 1.0
@@ -162,19 +163,31 @@ def total_loss(
 
 
 def cosine_loss(features: Sequence[Tensor], restored: Sequence[Tensor]) -> Tensor:
-    """Eq. 10 for features: 1 - cosine of each stage as one vector, summed over the stages."""
+    """Eq. 10 for features: the sum of 1 - cosine similarity over the stages.
+
+    All features of a stage are one vector in the cosine similarity. The result is the mean over the
+    batch.
+    """
     pairs = zip(features, restored, strict=True)
     cosines = [F.cosine_similarity(a.flatten(1).float(), b.flatten(1).float()) for a, b in pairs]
     return (1 - torch.stack(cosines)).sum(0).mean()
 
 
 def cycle_loss(x: Tensor, cycled: Tensor) -> Tensor:
-    """Eq. 17: squared error between images (B, 3, H, W) and the images after both deformations."""
+    """Eq. 17: mean squared error between images and the same images deformed and deformed back.
+
+    Args:
+        x: (B, 3, H, W), the images.
+        cycled: (B, 3, H, W), the images after the forward and the backward deformation.
+    """
     return F.mse_loss(cycled, x.to(cycled.dtype))
 
 
 def strength_plus(output: PPDMOutput, config: ImageLossConfig) -> Tensor:
-    """Last two terms of Eq. 18. Without `backward_strength`, only the term of forward fields."""
+    """Last two terms of Eq. 18: the strength of forward and backward fields.
+
+    Without `config.backward_strength`, only that of the forward fields.
+    """
     fields = output.forward + output.backward if config.backward_strength else output.forward
     return sum((strength(field).mean() for field in fields), output.deformed.new_zeros(()))
 
@@ -185,7 +198,7 @@ def total_loss_plus(x: Tensor, output: PPDMOutput, config: ImageLossConfig) -> I
     Args:
         x: (B, 3, H, W), images in [-1, 1].
         output: The model's output for them.
-        config: The weights.
+        config: The weights of the terms.
     """
     zero, memory, fields = x.new_zeros(()), output.memory, output.forward + output.backward
     l_rec = cosine_loss(output.features, output.restored)

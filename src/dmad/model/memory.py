@@ -13,7 +13,7 @@ from torch.nn import functional as F
 class MemoryOutput:
     """The output of the memory for an embedding."""
 
-    decoded: Tensor  # (B, D, H', W'): value of z_q; its gradient goes to z_e (straight-through)
+    decoded: Tensor  # (B, D, H', W'): equal to z_q; its gradient goes to z_e (straight-through)
     z_q: Tensor  # (B, D, H', W'): the nearest items; its gradient goes to the items
     indices: Tensor  # (B, H', W') int64: numbers of the nearest items, 0 to N - 1
 
@@ -30,7 +30,9 @@ def nearest_item(z_e: Tensor, items: Tensor) -> Tensor:
     """
     products = torch.einsum("bdhw,nd->bnhw", z_e, items)
     squares = items.square().sum(1)[:, None, None]
-    return (squares - 2 * products).argmin(1)  # ‖z_e - item‖² without ‖z_e‖²
+    return (squares - 2 * products).argmin(
+        1
+    )  # ‖z_e - item‖² without ‖z_e‖², which is equal for all items
 
 
 class Memory(nn.Module):

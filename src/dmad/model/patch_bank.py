@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from dmad.config import PatchModelConfig
 from dmad.model.distillation import Teacher
 
-STAGES = slice(1, 3)  # of the teacher: those with strides 8 and 16
+STAGES = slice(1, 3)  # the stages of the teacher with strides 8 and 16
 WINDOW = 3  # features are averaged over 3 x 3 places
 COMPARED = 1024  # vectors that are compared with all others at once; limits the memory
 
@@ -26,8 +26,8 @@ class PatchBank(nn.Module):
     """A frozen teacher, and patches of good images.
 
     Args:
-        config: The settings.
-        teacher: A network to use as teacher instead of the named one.
+        config: The settings of the model.
+        teacher: A network to use as teacher. None: the network that `config.teacher` names.
     """
 
     background: None = None  # single images have no fixed view
@@ -50,8 +50,9 @@ class PatchBank(nn.Module):
 
         D is the number of channels of both stages together. The squared distance of two patches is
         the mean of the squared differences of their channels. At the border of the image, features
-        are averaged with zeros, so distances are smaller there. In category screw of MVTec AD, good
-        images have their highest scores there (docs/results.md).
+        are averaged with zeros from outside the image. So distances at the border are smaller. This
+        was chosen after the highest scores of good test images of screw (MVTec AD) were found at
+        the border (docs/results.md).
         """
         stages = [
             F.avg_pool2d(stage.float(), WINDOW, 1, WINDOW // 2) for stage in self.teacher(x)[STAGES]
@@ -77,7 +78,7 @@ class PatchBank(nn.Module):
         return F.interpolate(maps, x.shape[2:], mode="bilinear")[:, 0]
 
     def _load_from_state_dict(self, state: Any, prefix: str, *others: Any) -> None:
-        """Load a bank of any size."""
+        """Load a bank with any number of patches."""
         found = state.get(f"{prefix}patches", self.patches)
         if found.shape[1:] == self.patches.shape[1:] and len(found):  # else loading is refused
             self.patches = torch.empty_like(found)
@@ -87,7 +88,8 @@ class PatchBank(nn.Module):
 def distances_to_nearest(a: Tensor, b: Tensor) -> Tensor:
     """Return the distance (N,) of each vector of `a` (N, D) to the nearest vector of `b` (M, D).
 
-    One matrix product computes the squared distances without |a|²: (-2 a, 1) · (b, |b|²).
+    One matrix product computes the squared distances without |a|², which is added afterwards:
+    (-2 a, 1) · (b, |b|²).
     """
     with torch.autocast(a.device.type, enabled=False):  # 16 bit would round the distances
         return _distances_to_nearest(a.float(), b.float())

@@ -20,11 +20,11 @@ class PDMOutput:
 
     reference: Tensor  # (B, C, H, W): g(PE(z_q)), the prototype before any deformation
     offsets: tuple[Tensor, ...]  # K x (B, 2, H, W) grid units: O_1 … O_K, coarse first
-    reconstructions: tuple[Tensor, ...]  # K x (B, C, H, W): x̂_k of Eq. 9; one if K = 0
-    deformed: tuple[Tensor, ...]  # K x (B, C, H, W): x̃_k of Eq. 7; the reference if K = 0
+    reconstructions: tuple[Tensor, ...]  # K x (B, C, H, W): x̂_k of Eq. 9; one image if K = 0
+    deformed: tuple[Tensor, ...]  # K x (B, C, H, W): x̃_k of Eq. 7; only the reference if K = 0
     mask: Tensor | None  # (B, 1 or C, H, W) in [0, 1]: f_m(x); None without background
     mask_probability: Tensor | None  # as the mask, but never rounded to 0 or 1
-    background: Tensor | None  # (B, C, H, W): x_bg, the template of each sample's view
+    background: Tensor | None  # (B, C, H, W): x_bg, the template of each sample's view, or None
     z_e: Tensor  # (B, D, H', W'): f(x)
     memory: MemoryOutput | None  # None without memory
 
@@ -32,8 +32,8 @@ class PDMOutput:
 class PDM(nn.Module):
     """Diversity-measurable anomaly detection with the pyramid deformation module (Eq. 3, 9).
 
-    Without heads and background it is the memory autoencoder of Eq. 1. If it also has full skip
-    connections, it is the model of Eq. 2.
+    Without heads, background and skip connections, it is the memory autoencoder of Eq. 1. Without
+    heads and background, but with full skip connections, it is the model of Eq. 2.
 
     Args:
         config: The settings of the network.
@@ -82,7 +82,8 @@ class PDM(nn.Module):
             target: (B, C, H, W), the frame that the deformed prototype should match.
             background: (B, C, H, W), the template of each sample's view. None: the template of the
                 first view.
-            place: Where the images are in the whole frames, if they are crops.
+            place: The places of x and target in their whole frames, if these are crops. None: x and
+                target are whole frames.
         """
         features = self.encoder(x)
         z_e = features[-1]
@@ -123,10 +124,10 @@ class PDM(nn.Module):
         return self.background[:1].expand(len(x), -1, -1, -1)
 
     def _over_background(self, layers: Tensor, background: Tensor | None) -> Tensor:
-        """Eq. 9: the deformed reference where the deformed mask is 1, the background elsewhere.
+        """Eq. 9: the deformed reference where the deformed mask is 1, the background where it is 0.
 
-        A binary mask is rounded after the deformation. If it were rounded before, a shift by half a
-        pixel would make it soft again.
+        A binary mask is rounded after the deformation. If the mask were rounded before, a shift by
+        half a pixel would give it values between 0 and 1 again.
         """
         image, probability = layers[:, : self.channels], layers[:, self.channels :]
         if background is None or not probability.shape[1]:

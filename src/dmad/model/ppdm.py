@@ -1,4 +1,4 @@
-"""The PPDM form of DMAD: deform the image first, then restore a teacher's features of it."""
+"""The PPDM form of DMAD: deform an image, then restore the features of the deformed image."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class PPDMOutput:
     cycled: Tensor  # (B, 3, H, W): the deformed image after the return field (Eq. 17)
     features: tuple[Tensor, ...]  # 3 x (B, C_i, h_i, w_i): f(x ∘ ψ'(x))
     restored: tuple[Tensor, ...]  # 3 x (B, C_i, h_i, w_i): x̂, computed by the student
-    z_e: Tensor  # (B, C_3, h_3, w_3): the last features, which the memory quantises
+    z_e: Tensor  # (B, C_3, h_3, w_3): the last stage of the features, which the memory quantises
     memory: MemoryOutput | None  # None without memory
 
 
@@ -36,7 +36,7 @@ class PPDM(nn.Module):
     Args:
         config: The settings of the network. `config.teacher` is the name of the teacher (f in the
             paper).
-        teacher: A network to use as teacher instead of the named one.
+        teacher: A network to use as teacher. None: the network that `config.teacher` names.
     """
 
     background: None = None  # single images have no fixed view
@@ -56,8 +56,8 @@ class PPDM(nn.Module):
 
         Args:
             x: (B, 3, H, W) in [-1, 1].
-            features: The teacher's features of x. None: they are computed. Only for a network
-                without heads.
+            features: The teacher's features of x. None: the teacher computes them. Give them only
+                to a network without heads, because heads deform x.
         """
         fields = self.estimator(x) if self.estimator else []
         heads = len(fields) // 2

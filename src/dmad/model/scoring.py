@@ -19,25 +19,26 @@ from dmad.model.losses import distance, gradient_error, strength
 from dmad.model.pdm import PDMOutput
 from dmad.model.ppdm import PPDMOutput
 
+# Height and width in pixels of the averaging kernels in the authors' released code.
 RELEASED_OFFSET_KERNEL, AVENUE_OFFSET_KERNEL = (7, 18), (6, 18)
-
 RELEASED_GRADIENT_KERNEL = (16, 14)
 
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """Maps and scores of a batch."""
+    """Maps and scores of a batch of frames or images."""
 
-    reconstruction_map: Tensor  # (B, H, W): A_rec, Eq. 12; A_rec⁺, Eq. 20
-    deformation_map: Tensor  # (B, H, W), grid units: A_df, Eq. 13; A_df⁺, Eq. 21
+    reconstruction_map: Tensor  # (B, H, W): A_rec of Eq. 12; for images A_rec⁺ of Eq. 20
+    deformation_map: Tensor  # (B, H, W), grid units: A_df of Eq. 13; for images A_df⁺ of Eq. 21
     reconstruction: Tensor  # (B,): maximum of A_rec ⊗ k*
     deformation: Tensor  # (B,): maximum of A_df ⊗ k*, without α
-    score: Tensor  # (B,): Score_I, Eq. 14; Score_I⁺, Eq. 22
+    score: Tensor  # (B,): Score_I of Eq. 14; for images Score_I⁺ of Eq. 22
 
     def outputs(self, *others: Tensor) -> dict[str, Tensor]:
         """Return scores and maps by the output names of an export.
 
-        The scores `others` (B,) come after the scores of this object.
+        Args:
+            *others: More scores, (B,) each. They are the last columns of `terms`.
         """
         return {
             "terms": torch.stack((self.score, self.reconstruction, self.deformation, *others), 1),
@@ -53,7 +54,7 @@ def score(x: Tensor, output: PDMOutput, config: VideoScoreConfig, gradient: floa
         x: (B, C, H, W), frames as the camera recorded them, in [-1, 1].
         output: The model's output for these frames.
         config: α and the kernel.
-        gradient: Weight of the gradient part of Dis.
+        gradient: Weight of the gradient error in Dis.
     """
     a_rec = distance(x, output.reconstructions[-1], gradient)
     a_df = deformation_map(output.offsets, like=x)
@@ -61,7 +62,7 @@ def score(x: Tensor, output: PDMOutput, config: VideoScoreConfig, gradient: floa
 
 
 def deformation_map(offsets: Sequence[Tensor], like: Tensor) -> Tensor:
-    """Eq. 13: A_df = Σ_k ‖O_k‖₂, (B, H, W), in grid units. Zero without heads."""
+    """Eq. 13: A_df = Σ_k ‖O_k‖₂, (B, H, W), in grid units. It is zero if there are no fields."""
     return sum((strength(field) for field in offsets), torch.zeros_like(like[:, 0]))
 
 
@@ -74,12 +75,12 @@ def scores_of_maps(a_rec: Tensor, a_df: Tensor, config: VideoScoreConfig) -> Sco
 
 
 def pixel_map(a_rec: Tensor, a_df: Tensor, config: VideoScoreConfig) -> Tensor:
-    """The score of every pixel, (B, H, W): the weighted sum in Eq. 14 without its maxima."""
+    """Return the score of every pixel, (B, H, W): the sum in Eq. 14 without the maxima."""
     return box_filter(a_rec, config.kernel) + config.alpha * box_filter(a_df, config.kernel)
 
 
 def box_filter(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    """A ⊗ k* with an averaging kernel. Pixels outside the frame are zero.
+    """Average maps over a kernel: A ⊗ k* of Eq. 14. Pixels outside the frame are zero.
 
     Args:
         maps: (B, H, W).
@@ -148,10 +149,13 @@ def reconstruction_map_plus(output: PPDMOutput) -> Tensor:
 
 
 def feature_map(output: PPDMOutput, size: int) -> Tensor:
-    """Dis(x, x̂_K) of Eq. 20: 1 - cosine at each position, summed over the stages.
+    """Dis(x, x̂_K) of Eq. 20, for each pixel of the deformed image (not of the input image).
+
+    At each place of each stage, this is 1 - cosine similarity of the teacher's features and the
+    restored features. The maps of the stages are enlarged and added.
 
     Returns:
-        (B, size, size). The pixels are those of the deformed image, not of the input.
+        (B, size, size).
     """
     stages = []
     for features, restored in zip(output.features, output.restored, strict=True):
@@ -177,7 +181,7 @@ def deformation_map_plus(output: PPDMOutput, backward_only: bool = False) -> Ten
         backward_only: Use only the backward direction, as in the released code.
 
     Returns:
-        (B, H, W), in grid units. Zero without heads.
+        (B, H, W), in grid units. Zero if the model has no heads.
     """
     if not output.forward:
         return torch.zeros_like(output.deformed[:, 0])
@@ -188,7 +192,9 @@ def deformation_map_plus(output: PPDMOutput, backward_only: bool = False) -> Ten
 
 
 def sum_of_warped_strengths(fields: Sequence[Tensor]) -> Tensor:
-    """One sum of Eq. 21: the strength of each field, warped by the fields applied after it.
+    """One of the two sums in Eq. 21: the lengths of the vectors of all fields.
+
+    The lengths of each field are warped by the fields that are applied after it.
 
     Args:
         fields: One or more (B, 2, H, W), in the order in which they are applied.
@@ -218,7 +224,9 @@ def pixel_map_plus(a_rec: Tensor, a_df: Tensor, config: ScoreConfig) -> Tensor:
 
 
 def gaussian_blur(maps: Tensor, sigma: float) -> Tensor:
-    """A ⊗ k* with a Gaussian kernel that ends at 4 σ. The border is repeated outside the image.
+    """Blur maps: A ⊗ k* of Eq. 22 and 23, with a Gaussian kernel that ends at 4 σ.
+
+    Outside the image, the values of the border are repeated.
 
     Args:
         maps: (B, H, W).

