@@ -85,7 +85,7 @@ def test_too_few_frames_and_other_things_are_refused(detector, frames_of):
         detector(frames_of(3, 4))
     with pytest.raises(DmadError, match=r"no_such\.mp4"):
         detector("no_such.mp4")
-    with pytest.raises(DmadError, match="a clip is a list"):
+    with pytest.raises(DmadError, match="the clip is of type list"):
         detector(["a.png", "b.png"])
 
 

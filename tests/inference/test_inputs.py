@@ -1,4 +1,4 @@
-"""What a detector takes: files, Pillow images and arrays of any size."""
+"""The inputs of a detector: files, Pillow images and arrays of any size."""
 
 from dataclasses import replace
 from pathlib import Path

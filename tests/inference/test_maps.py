@@ -1,4 +1,4 @@
-"""Maps and fields without torch are those of the model."""
+"""Functions without torch compute the same maps and fields as the model."""
 
 import numpy as np
 import pytest

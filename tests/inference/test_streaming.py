@@ -26,7 +26,7 @@ def detector(random_model, tiny, make_detector) -> Detector:
 
 
 def judge_all(stream: Stream, frames) -> list[JudgedFrame]:
-    """The judged frames, without those that have no past."""
+    """The judged frames. Frames with too few past frames are left out."""
     judged = [stream.add_frame(frame) for frame in frames]
     return [frame for frame in judged if frame is not None]
 

@@ -12,7 +12,7 @@ SCORES_AND_MAPS = {"terms", "reconstruction_map", "deformation_map"}
 
 @pytest.fixture
 def windows(frames_of) -> np.ndarray:
-    """(3, 5, 32, 32, 1)"""
+    """Three windows of five frames, (3, 5, 32, 32, 1)."""
     frames = frames_of(3, 7)
     return np.stack([frames[start : start + 5] for start in range(3)])
 

@@ -1,4 +1,4 @@
-"""The statistics of batch norm after a training on crops."""
+"""The statistics of batch norm layers after a training on crops."""
 
 import torch
 

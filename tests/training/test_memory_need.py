@@ -49,6 +49,8 @@ def test_the_need_is_that_of_the_tensors_which_a_step_keeps(tiny):
 
 def test_too_large_a_batch_is_refused_in_one_line(tiny):
     config = with_batch(tiny(None), 10**7)
-    with pytest.raises(DmadError, match=r"a batch of 10000000 samples of 32 pixels, and .* free"):
+    with pytest.raises(
+        DmadError, match=r"a batch of 10000000 samples of 32 x 32 pixels, and .* free"
+    ):
         check_memory(config, form_of(config), COMPUTE, "cpu")
     check_memory(with_batch(config, 4), form_of(config), COMPUTE, "cpu")

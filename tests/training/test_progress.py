@@ -1,4 +1,4 @@
-"""What a training shows without a terminal: a line for each epoch, and the time left."""
+"""The log of a training without a terminal: a line for each epoch, and the time left."""
 
 import re
 from types import SimpleNamespace
@@ -12,7 +12,7 @@ TIME_LEFT = r"about \d+:\d\d:\d\d left$"
 
 
 def bar_after(step: int, first: int = 0, **options: float) -> StepBar:
-    """The bar of a training of 2 epochs of 5 steps, from the first step to another."""
+    """The bar of a training of 10 steps that starts after `first` steps, when `step` are done."""
     bar = StepBar(epochs=2, steps=5, **options)
     trainer = SimpleNamespace(is_global_zero=True, global_step=first)
     bar.on_train_start(trainer, None)
@@ -45,7 +45,7 @@ def test_a_short_training_has_no_estimate(logged) -> None:
 
 @pytest.mark.parametrize(("first", "left"), [(0, "0:00:06"), (2, "0:00:12")])
 def test_the_estimate_counts_only_the_steps_since_the_start(first: int, left: str) -> None:
-    """Four seconds for the steps up to the fourth of ten."""
+    """The training starts after `first` of ten steps. Four steps are done after four seconds."""
     bar = bar_after(4, first)
     task = bar.bar.tasks[0]
     task.stop_time, task.start_time = 4.0, 0.0

@@ -156,7 +156,7 @@ def test_the_card_describes_the_model_and_its_training(three_epochs, normal_data
 
 
 class OneMoreItemEachEpoch(Video):
-    """The form of video; in epoch n, of two steps, the memory uses n items alone."""
+    """The form of video. In epoch n, the memory uses only n items. An epoch has two steps."""
 
     steps = 0
 
@@ -182,7 +182,7 @@ def test_training_learns(tmp_path, normal_data, tiny) -> None:
 
 
 def same_threads() -> dict[str, str]:
-    """An environment in which a process adds numbers in the same order as this one."""
+    """Environment variables with which a process adds numbers in the same order as this one."""
     return {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}
 
 
@@ -214,7 +214,7 @@ def test_a_training_killed_in_an_epoch_is_resumed(
 def test_a_training_killed_at_random_moments_gives_the_same_model(
     tmp_path, normal_data, tiny
 ) -> None:
-    """It may be killed in a step or while it writes."""
+    """The process may be killed in a step, or while it writes a file."""
     config = tiny(normal_data, epochs=40)
     whole = train(config, VIDEO, tmp_path / "whole")
     run = new_run(config, tmp_path / "killed")

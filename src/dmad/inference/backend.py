@@ -8,13 +8,14 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-SCORES_AND_MAPS = ("terms", "map", "reconstruction_map", "deformation_map")  # not drawings
+# Names of the outputs that are scores or maps. All other outputs are drawings.
+SCORES_AND_MAPS = ("terms", "map", "reconstruction_map", "deformation_map")
 
 
 class Backend(Protocol):
     """Computes scores, maps and drawings of a batch of windows."""
 
-    templates: NDArray[np.float32] | None  # (S, C, H, W) in [-1, 1]: the background of each view
+    templates: NDArray[np.float32] | None  # (S, C, H, W) in [-1, 1] of each view, or None
 
     def __call__(
         self, windows: NDArray[np.uint8], backgrounds: NDArray[np.float32] | None

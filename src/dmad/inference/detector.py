@@ -80,10 +80,11 @@ class Detector:
         If the threshold is for a zone (a part of the view), only this zone is scored.
 
         Args:
-            frames: (N, H, W, C) uint8 at the model's size and channels, oldest first. Or for
-                video: a video file or a folder of frames. For images: an image or a list of them,
-                each a file, a Pillow image, or an array (H, W) or (H, W, C) of any size. If the
-                model cuts images into tiles, an image has the highest terms of its tiles.
+            frames: (N, H, W, C) uint8 with the model's size and channels, oldest first. A model of
+                video also takes a video file or a folder of frames. A model of images also takes
+                an image or a list of images: files, Pillow images, or arrays (H, W) or (H, W, C) of
+                any size. If the model cuts images into tiles, an image has the highest terms of its
+                tiles.
             scene: Name of the view. For a view that was not in the training, the background
                 template is the median of its own past frames.
 
@@ -117,7 +118,7 @@ class Detector:
         A file is read again.
 
         Args:
-            given: What the detector was called with.
+            given: The frames, files or images that the detector was called with.
             row: Index of the frame or image.
             scene: Name of the view.
             usual: Usual first term of the score. It scales the colours if there is no threshold.
@@ -174,9 +175,13 @@ class Detector:
     ) -> JudgedFrames:
         """Return scored frames whose maps and scores cover only a part of the view.
 
-        Score maps are multiplied by the weights of `places` before the scores are computed.
+        The frame scores of the authors' released code (`released`) still cover the whole view.
 
-        The frame scores of the authors' released code still cover the whole view.
+        Args:
+            zone: The part of the view.
+            judged: Scored frames or tiles.
+            places: Weights of the places of the view. Maps are multiplied by them before the scores
+                are computed.
         """
         if not (zone or places):
             return judged
@@ -200,10 +205,7 @@ class Detector:
         )
 
     def pixel_scores(self, judged: JudgedFrames) -> NDArray[np.float32]:
-        """Return the score of every pixel, (B, H, W).
-
-        For video, it is the sum in Eq. 14 before the maxima are taken. For images, it is Eq. 23.
-        """
+        """Return the score of every pixel, (B, H, W): Eq. 14 without its maxima, or Eq. 23."""
         mixed = judged.reconstruction_map + self.config.score.alpha * judged.deformation_map
         return np.asarray(self.form.smoothed(mixed, self.config), np.float32)
 
@@ -264,7 +266,10 @@ def check_frames(frames: np.ndarray, data: DataConfig) -> None:
 
 
 def _backgrounds(windows: Sequence[Window]) -> NDArray[np.float32] | None:
-    """The templates of windows, (B, C, H, W), or (1, C, H, W) if all have the same."""
+    """Return the templates of windows: (B, C, H, W), or (1, C, H, W) if all windows have the same.
+
+    None if the model has no templates.
+    """
     backgrounds = [window.background for window in windows]
     first = backgrounds[0]
     if first is None:

@@ -51,7 +51,7 @@ def load_graph(path: Path, precision: str, threads: int = 0) -> Graph:
     Args:
         path: The file.
         precision: With "bf16" and "int8", OpenVINO computes all layers that are not in int8 in
-            bf16, if the processor supports it. With "fp32" it computes in float32.
+            bf16 if the processor supports bf16. With "fp32" it computes in float32.
         threads: Number of processor cores to use. 0: all.
 
     Raises:
@@ -103,7 +103,7 @@ def load_openvino(path: Path, precision: str, threads: int) -> tuple[Graph, list
     if threads:
         hints["INFERENCE_NUM_THREADS"] = threads
     compiled = core.compile_model(str(path), "CPU", hints)
-    # an output may also have the name of a layer, such as /model/GridSample_1_output_0
+    # an output can have a second name, of a layer, such as /model/GridSample_1_output_0
     names = [min(output.names, key=_slashes) for output in compiled.outputs]
 
     def run(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -55,10 +55,11 @@ def _fold_named(block: nn.Module) -> None:
 
 
 def _fold_before_activation(block: nn.Module) -> None:
-    """Fold batch norms with an activation, as in timm's EfficientNets. Each follows its layer.
+    """Fold each batch norm that contains an activation, as in timm's EfficientNets.
 
-    There, convolutions with `SAME` padding also get a padding layer of their own. The sizes of
-    their inputs are even, so the padding is known.
+    The batch norm follows its convolution. The activation stays. In these networks, a convolution
+    with `SAME` padding is also replaced by a padding layer and a convolution. The sizes of its
+    inputs are even, so the padding is known.
     """
     children = list(block.named_children())
     for (name, conv), (norm_name, norm) in pairwise(children):
@@ -71,9 +72,9 @@ def _fold_before_activation(block: nn.Module) -> None:
 
 
 def _with_padding_layer(conv: nn.Module) -> nn.Module:
-    """Replace a convolution of timm that computes its own padding by a padding and a convolution.
+    """Return a padding layer and a convolution for a convolution of timm with `SAME` padding.
 
-    Other convolutions are returned as they are.
+    Other convolutions are returned unchanged.
     """
     if type(conv).__name__ != "Conv2dSame":  # its class is not imported, because timm is slow
         return conv
@@ -92,7 +93,7 @@ def _with_padding_layer(conv: nn.Module) -> nn.Module:
 
 
 def _fused(conv: nn.Conv2d | nn.ConvTranspose2d, norm: nn.BatchNorm2d) -> nn.Module:
-    """One convolution that does the work of both."""
+    """Return one convolution with the effect of a convolution and the batch norm after it."""
     fused = fuse_conv_bn_eval(conv, norm, transpose=isinstance(conv, nn.ConvTranspose2d))
     if isinstance(fused, CoordConv2d) and fused.position is not None:
         assert norm.running_var is not None

@@ -1,4 +1,4 @@
-"""Turns what a user gives to a detector into frames: arrays, files and Pillow images."""
+"""Makes frames from the input of a detector: arrays, files or Pillow images."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Given: TypeAlias = "Picture | Sequence[Picture]"
 def frames_of_clip(given: Given, data: DataConfig) -> NDArray[np.uint8]:
     """Return the frames (N, H, W, C) of a video file or a folder of frames.
 
-    An array of frames is returned as it is.
+    An array is returned unchanged.
 
     Raises:
         DmadError: The file cannot be read, or `given` is something else.
@@ -32,7 +32,8 @@ def frames_of_clip(given: Given, data: DataConfig) -> NDArray[np.uint8]:
         return given
     require(
         isinstance(given, str | Path),
-        f"a clip is a {type(given).__name__}; give an array, a video file or a folder of frames",
+        f"the clip is of type {type(given).__name__}; give an array, a video file or a folder of "
+        "frames",
     )
     from dmad.data.reading.decode import decode
 
@@ -43,7 +44,9 @@ def frames_of_clip(given: Given, data: DataConfig) -> NDArray[np.uint8]:
 
 
 def frames_of_pictures(given: Given, data: DataConfig) -> NDArray[np.uint8]:
-    """Return the frames (N, H, W, C) of an image or of several, with all tiles of each.
+    """Return the frames (N, H, W, C) of one or several images.
+
+    If the model cuts images into tiles, each tile is a frame.
 
     Args:
         given: An image or a list of images: files, Pillow images, or arrays (H, W) or (H, W, C) of
@@ -68,8 +71,8 @@ def aspect_of(given: Given) -> float:
     """Return width divided by height of a clip or an image; 1 if it is unknown.
 
     Args:
-        given: What a user gives to a detector. The ratio is unknown for frames in one array (N, H,
-            W, C), because the user has resized them.
+        given: The input of a detector. The ratio is unknown for an array (N, H, W, C) of frames,
+            because the user has resized them.
     """
     if isinstance(given, str | Path):
         from dmad.data.reading.decode import aspect_ratio

@@ -35,7 +35,7 @@ def load_detector(
     """Load a trained or an exported model.
 
     Args:
-        files: Its files.
+        files: The files of the model.
         form: The form of the model.
         device: Where PyTorch computes, such as "cpu" or "cuda". None: a GPU if there is one.
         fast: Optimise the network for speed. Devices that are faster with 16-bit numbers use them.
@@ -89,9 +89,10 @@ def _exported_backend(
 
 
 def _check_parts(files: ModelFiles, entry: Mapping[str, Any]) -> None:
-    """Check that all parts of an export are there and are those that were written together.
+    """Check that no file of an export is missing, and that all files belong to the same export.
 
-    The cards of early exports contain no hashes.
+    The card stores a hash of each file. The cards of early exports store no hashes, so nothing is
+    checked.
     """
     for name, expected in typed(dict[str, str], entry.get("sha256", {}), "sha256").items():
         path = files.weights.parent / Path(name).name
@@ -117,7 +118,7 @@ def _read_templates(path: Path, scenes: int, data: DataConfig) -> np.ndarray:
 def _load_network(
     files: ModelFiles, form: Form[Any, Any], config: Config, scenes: int
 ) -> nn.Module:
-    """The network of a saved model, with its weights."""
+    """Return the network of a saved model, with its weights."""
     try:
         model: nn.Module = form.network(config, scenes)
         model.load_state_dict(read_weights(files), assign=True)  # without a second copy

@@ -1,4 +1,4 @@
-"""Averages and places of maps, and composed fields, without torch: exports need only these."""
+"""Functions for maps and fields that do not need torch, for exported models."""
 
 from __future__ import annotations
 
@@ -56,9 +56,11 @@ def blurred(maps: np.ndarray, sigma: float) -> Maps:
 def box_of_maximum(anomaly: np.ndarray) -> tuple[float, float, float, float]:
     """Return the box of the region around the maximum of a map (H, W).
 
-    In this region, the map is at least half of its maximum. The box is left, top, right and
-    bottom, as shares of width and height. It is the whole map if no value is above 0, or if the map
-    contains NaN.
+    In this region, the map is at least half of its maximum. The box covers the whole map if no
+    value is above 0, or if the map contains NaN.
+
+    Returns:
+        Left, top, right and bottom of the box, as shares of width and height in [0, 1].
     """
     height, width = anomaly.shape
     if not anomaly.max() > 0:
@@ -69,7 +71,9 @@ def box_of_maximum(anomaly: np.ndarray) -> tuple[float, float, float, float]:
 
 
 def composed(fields: np.ndarray) -> Maps:
-    """Compose fields into one, the last one that `dmad.model.deformation.compose_all` returns.
+    """Return one field with the effect of several fields.
+
+    It is the last field that `dmad.model.deformation.compose_all` returns.
 
     Args:
         fields: (B, K, 2, H, W) in grid units, in the order in which they are applied.

@@ -1,7 +1,8 @@
-"""Make a folded network faster on a CPU: its weights get the memory order and type of oneDNN.
+"""Make a folded network faster on a CPU with oneDNN, the library that PyTorch uses there.
 
-Autocast would convert every weight again for each frame. Here each weight is converted only once,
-for the first frame. A convolution, its positions and its ReLU become one operation.
+The weights are converted to the number type and the order in memory that oneDNN needs. Autocast
+would convert every weight again for each frame. Here each weight is converted only once for all
+frames of the same size. A convolution, its positions and its ReLU become one operation.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dmad.model.coordinates import coordinates
 
 Network = TypeVar("Network", bound=nn.Module)
 
-FEW_CHANNELS = 4  # outputs with at most this many, images and fields, stay float32
+FEW_CHANNELS = 4  # results with at most so many channels (images and fields) stay float32
 
 
 def can_pack(device: torch.device) -> bool:
@@ -34,11 +35,11 @@ def pack(model: Network, dtype: torch.dtype) -> Network:
     for parent in list(model.modules()):
         for name, child in list(parent.named_children()):
             if _shuffles_nothing(child):
-                setattr(parent, name, nn.Identity())  # else it copies
+                setattr(parent, name, nn.Identity())  # a shuffle by 1 would only copy
     for parent in list(model.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, CONVOLUTIONS):
-                setattr(parent, name, Packed(child, _takes_relu(parent, name), dtype))
+                setattr(parent, name, Packed(child, _remove_relu_after(parent, name), dtype))
     return model
 
 
@@ -49,8 +50,8 @@ def _shuffles_nothing(layer: nn.Module) -> bool:
     return isinstance(layer, nn.PixelUnshuffle) and layer.downscale_factor == 1
 
 
-def _takes_relu(parent: nn.Module, name: str) -> bool:
-    """Remove the ReLU that follows a layer of a Sequential; return whether there was one."""
+def _remove_relu_after(parent: nn.Module, name: str) -> bool:
+    """Remove the ReLU that follows a layer of a Sequential. Return True if there was a ReLU."""
     if not isinstance(parent, nn.Sequential):
         return False
     for after in range(int(name) + 1, len(parent)):
@@ -66,10 +67,10 @@ class Packed(nn.Module):
     """A convolution with its positions and the ReLU after it, as one operation of oneDNN.
 
     Args:
-        conv: The convolution, or a transposed one.
+        conv: A convolution or a transposed convolution.
         relu: True if a ReLU follows.
-        dtype: Type of weights and result. But a result of few channels (a field or an image) is
-            float32.
+        dtype: Type of weights and result. But a result with at most `FEW_CHANNELS` channels (a
+            field or an image) is float32.
     """
 
     def __init__(self, conv: nn.Conv2d | nn.ConvTranspose2d, relu: bool, dtype: torch.dtype):
@@ -96,7 +97,7 @@ class Packed(nn.Module):
         self._positions = torch.empty(0)  # what the positions add for inputs of this size
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, in, H, W) to (B, out, h, w)."""
+        """From (B, in, H, W) to (B, out, h, w)."""
         x = x.to(self.dtype, memory_format=torch.channels_last)
         weight = self._ordered_weight(x)
         if self.position is None:
@@ -107,14 +108,14 @@ class Packed(nn.Module):
         return out
 
     def _ordered_weight(self, x: Tensor) -> Tensor:
-        """The weight in the order that oneDNN uses for this size, so that it need not convert."""
+        """Return the weight in the order in memory that oneDNN needs for inputs of this size."""
         if self._size != x.shape[2:]:
             self._ordered = self.reorder(self.weight, *self.shape, tuple(x.shape))
             self._size = x.shape[2:]
         return self._ordered
 
     def _added_positions(self, x: Tensor, position: Tensor) -> Tensor:
-        """The values that the positions add to the result, for a batch of this shape."""
+        """Return the values that the positions add to the result, for a batch of this shape."""
         batch, _, height, width = x.shape
         known = self._positions.shape
         if known[:1] + known[2:] != (batch, height, width):

@@ -86,7 +86,8 @@ class AnomalyResult:
     alarm: NDArray[np.bool_] | None = None  # (N,), of video: True for the frames of an event
     verdict: NDArray[np.str_] | None = None  # (N,), of images: "good" or "anomalous"
     threshold: float | None = None  # of the calibrated score
-    explain: Callable[[int], Explanation] | None = field(default=None, repr=False)  # of a row
+    # Returns the explanation of a row. None: the result does not come from calling a detector.
+    explain: Callable[[int], Explanation] | None = field(default=None, repr=False)
 
     @property
     def score(self) -> NDArray[np.float64]:
@@ -108,12 +109,14 @@ class AnomalyResult:
         """(H, W): the anomaly map of the frame or image with the highest score (`peak`).
 
         The map is Eq. 14 without its maxima, or Eq. 23. It is the raw score of each pixel, in the
-        size of the model's images. For video, the score of a frame is the sum of the highest
-        averaged values of both terms. The frame is scored again to make its map. The map of another
-        frame or image is `explained(row).map`.
+        size of the model's images. The raw score of a frame or image can be higher than the
+        maximum of the map, because the maxima of its two terms can be at different pixels. To make
+        the map, the frame or image is scored again. The map of another frame or image is
+        `explained(row).map`.
 
         Raises:
-            DmadError: No frame has a score, or the result does not come from calling a detector.
+            DmadError: No frame or image has a score, or the result does not come from calling a
+                detector.
         """
         return self.explained().map
 
@@ -144,7 +147,8 @@ class AnomalyResult:
             row: Its index. None: the one with the highest score.
 
         Raises:
-            DmadError: No frame has a score, or the result does not come from calling a detector.
+            DmadError: No frame or image has a score, or the result does not come from calling a
+                detector.
         """
         from dmad.drawing.charts import explanation_figure
 
@@ -167,7 +171,7 @@ class AnomalyResult:
         return ": ".join([", ".join(parts[:-1]), parts[-1]]) if parts[1:] else parts[0]
 
     def __str__(self) -> str:
-        """A table with a row for each frame or image, at most `ROWS_PRINTED`."""
+        """Return a table with a row for each frame or image, but at most `ROWS_PRINTED` rows."""
         names = ("score", "raw", "reconstruction", "deformation", "alarm", "verdict")
         columns = {name: values for name in names if (values := getattr(self, name)) is not None}
         if self.calibrated is None:
@@ -211,7 +215,7 @@ class AnomalyResult:
         """Return one score for each image, from the highest terms of its tiles.
 
         Args:
-            tiles: Number of tiles of an image. They follow each other.
+            tiles: Number of tiles of each image. The tiles of an image are neighbouring rows.
             alpha: α of Eq. 22.
         """
         if tiles == 1:
@@ -239,5 +243,5 @@ class AnomalyResult:
 
 
 def _cell(value: np.generic) -> str:
-    """A number with four digits or another value, as text of 16 characters."""
+    """Return a value as text of 16 characters. A float is rounded to four digits."""
     return f"{value:16.4g}" if isinstance(value, np.floating) else f"{value!s:>16}"

@@ -19,7 +19,9 @@ REPORTER = "openvino_telemetry"
 
 
 def import_runtime(name: str) -> Any:
-    """Import a package, and return it. It sends no reports, unless `DMAD_TELEMETRY` is 1.
+    """Import a package, and return it.
+
+    It sends reports only if the environment variable `DMAD_TELEMETRY` is 1.
 
     Args:
         name: openvino, nncf or onnxruntime.
@@ -36,7 +38,10 @@ def import_runtime(name: str) -> Any:
 
 @contextmanager
 def _without_reporter() -> Iterator[None]:
-    """Let imports of the reporter fail, unless this process has already imported it."""
+    """Let imports of `REPORTER` fail in this block.
+
+    If this process has already imported the package, nothing changes.
+    """
     if REPORTER in sys.modules:
         yield
         return

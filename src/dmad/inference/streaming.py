@@ -41,7 +41,7 @@ class FrameJudge(Protocol):
     def inside(
         self, zone: Zone, judged: JudgedFrames, places: NormalPlaces = NOWHERE
     ) -> JudgedFrames:
-        """Return the same frames, with scores for only a part of the view."""
+        """Return the same frames with scores of only a part of the view."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +53,7 @@ class JudgedFrame:
     deformation: float  # second term of the score, without α
     calibrated: float  # to compare with the threshold; NaN without a calibration
     batch: JudgedFrames = field(repr=False)  # its maps and drawings, as a batch of one
-    time: float = float("nan")  # seconds, from the source of the frame
+    time: float = float("nan")  # seconds, as `SourceFrame.time`; NaN if it is not known
 
     @property
     def score(self) -> float:
@@ -80,7 +80,7 @@ class Stream:
         self.restart()
 
     def restart(self) -> None:
-        """Forget the past frames, because frames are missing now. Keep the template."""
+        """Forget the past frames and scores, because frames are missing now. Keep the template."""
         self.window_maker.restart()
         calibration = self.detector.calibration
         self._calibrated_score = calibration.live() if calibration else None
@@ -91,7 +91,7 @@ class Stream:
         return judged
 
     def finish(self, judged: JudgedFrames) -> JudgedFrame:
-        """Apply zone and calibration of this view to one scored frame, given as a batch of one."""
+        """Apply the zone and the threshold of this view to one scored frame (a batch of one)."""
         judged = self.detector.inside(self.zone, judged, self.places)
         reconstruction, deformation = float(judged.reconstruction[0]), float(judged.deformation[0])
         calibrated = np.nan
@@ -129,9 +129,9 @@ def add_frames(streams: Sequence[Stream], frames: Sequence[np.ndarray]) -> list[
 def judge_clip(
     detector: FrameJudge, frames: Iterable[np.ndarray | None], scene: str = "", batch: int = 8
 ) -> Iterator[JudgedFrame]:
-    """Score the frames of a clip in batches, and calculate the calibrated scores.
+    """Score the frames of a clip in batches, with calibrated scores if a threshold was set.
 
-    Only the zone of the detector's calibration is scored.
+    If the threshold is for a zone, only this zone is scored.
 
     Args:
         detector: The model.

@@ -1,4 +1,8 @@
-"""A PyTorch network as a backend. For speed, it is folded, packed and computed in 16 bit."""
+"""A PyTorch network as a backend.
+
+For speed, the network is folded and packed (see `folding` and `packing`), and computed in 16 bit if
+the device is faster with it.
+"""
 
 from __future__ import annotations
 
@@ -28,10 +32,10 @@ class TorchBackend:
         config: Its settings.
         form: The form of the model.
         device: Where to compute, such as "cpu" or "cuda". None: a GPU if there is one.
-        fast: Compute with a copy that is folded and, on a CPU, packed (see `folding` and
-            `packing`). False: use the network itself, in 32 bit.
-        bf16: With `fast`, compute in 16 bit. None: only if this makes the device faster.
-        in_place: With `fast`, change the network instead of a copy, which needs less memory.
+        fast: Compute with a copy that is folded and, on a CPU, packed. False: use the network
+            itself, in 32 bit.
+        bf16: With `fast`, compute in 16 bit. None: only if the device is faster with it.
+        in_place: With `fast`, change the network itself, which needs less memory than a copy.
     """
 
     def __init__(
@@ -62,7 +66,10 @@ class TorchBackend:
     def __call__(
         self, windows: NDArray[np.uint8], backgrounds: NDArray[np.float32] | None
     ) -> Mapping[str, np.ndarray]:
-        """Score a batch; see `Backend.__call__`. GPU arrays are copied when they are read."""
+        """Score a batch; see `Backend.__call__`.
+
+        On a GPU, a result is copied to the CPU when it is read.
+        """
         x, target = to_model(torch.from_numpy(windows).to(self.device))
         if self.bf16:
             x = x.contiguous(memory_format=torch.channels_last)
@@ -81,7 +88,7 @@ class TorchBackend:
 
 
 def _templates(model: nn.Module) -> NDArray[np.float32] | None:
-    """The background templates of a network, (S, C, H, W); None without."""
+    """Return the background templates of a network, (S, C, H, W); None if it has none."""
     background = getattr(model, "background", None)
     return None if background is None else _to_array(background)
 

@@ -9,7 +9,7 @@ from dmad.inference.detector import Detector
 
 
 def view_warnings(detector: Detector, scene: str, zone: Zone = ALL) -> list[str]:
-    """Return warnings if the threshold was set on another view, or another part of the view.
+    """Return warnings if the threshold was set on another view, or on another part of the view.
 
     Args:
         detector: The model, with the threshold that is used.
@@ -35,7 +35,9 @@ def view_warnings(detector: Detector, scene: str, zone: Zone = ALL) -> list[str]
 
 
 def rate_warnings(calibration: Calibration | None, fps: float) -> list[str]:
-    """Return a warning if the frame rate of footage is not the one that the threshold is for.
+    """Return a warning if the threshold was set on footage with another frame rate.
+
+    Small differences give no warning.
 
     Args:
         calibration: The threshold, if there is one.

@@ -1,4 +1,4 @@
-"""Windows: each frame together with the T frames before it and its background template."""
+"""Windows. A window is a frame with the T frames before it and its background template."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Window:
 
     index: int  # position of the frame, counted from the first frame of its view
     frames: tuple[Frame, ...]  # T + 1, oldest first; the last frame is scored
-    background: NDArray[np.float32] | None  # (C, H, W) template in [-1, 1], if the model has any
+    background: NDArray[np.float32] | None  # (C, H, W) in [-1, 1]: the template, or None
 
 
 class WindowMaker:
@@ -27,7 +27,7 @@ class WindowMaker:
 
     Args:
         history: T, the number of frames before the scored frame.
-        template: Background template (C, H, W) of a view in the training.
+        template: Background template (C, H, W) of a view that was in the training.
         past: Collects the frames of a view that was not in the training. Their median is the
             template. A frame is added after its window was made, so the template of a frame does
             not contain this frame. There is one exception: if T is 0, the first frame has no past
@@ -47,7 +47,11 @@ class WindowMaker:
 
     @property
     def background(self) -> NDArray[np.float32] | None:
-        """The present template (C, H, W). None if the model has none, or before the first frame."""
+        """The present template (C, H, W).
+
+        None if the model has no templates. For a view that was not in the training, None before
+        its first frame.
+        """
         if self._past is None:
             return self._template
         return self._past.median() if self._past.seen else None
@@ -76,7 +80,10 @@ class WindowMaker:
         return self._past.median()
 
     def windows(self, frames: Iterable[Frame | None]) -> Iterator[Window]:
-        """Yield the window of each frame as it arrives. None stands for missing frames (a gap)."""
+        """Yield a window as soon as its frame arrives. None stands for missing frames (a gap).
+
+        Frames without enough past frames have no window.
+        """
         for frame in frames:
             if frame is None:
                 self.restart()

@@ -48,6 +48,6 @@ class _OnBatches(nn.Module):
 
     @torch.no_grad()
     def forward(self, batch: Batch) -> Tensor:
-        """Return the loss of a batch. It is not used: only the statistics are of interest."""
+        """Return the loss of a batch. Nobody uses the loss: only the new statistics are needed."""
         _, losses = self.form.losses(self.model, self.config, batch, *to_model(batch.frames))
         return losses.total

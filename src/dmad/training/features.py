@@ -13,7 +13,7 @@ from dmad.model.distillation import Teacher
 
 @torch.inference_mode()
 def compute_features(teacher: Teacher, footage: Footage, batch: int = 8) -> list[np.ndarray]:
-    """Compute the features of every frame, in batches.
+    """Compute the features of every frame, in batches of `batch` frames.
 
     Returns:
         For each stage an array (N, C_i, h_i, w_i) of 16-bit floats in a temporary file.

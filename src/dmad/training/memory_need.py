@@ -1,4 +1,7 @@
-"""Computes the memory that a training needs, so that too little is reported before decoding."""
+"""Estimates the memory that a training needs.
+
+If too little memory is free, the user is told so before footage is decoded.
+"""
 
 from __future__ import annotations
 
@@ -27,8 +30,10 @@ def check_memory(
 ) -> None:
     """Check that the model and a batch fit into the free memory of a device.
 
+    If the free memory is not known, nothing is checked.
+
     Raises:
-        DmadError: They need more memory than is free.
+        DmadError: The model and a batch need more memory than is free.
     """
     free = free_memory(device)
     if free is None:
@@ -38,8 +43,8 @@ def check_memory(
         side = config.data.crop or config.data.size
         raise DmadError(
             f"training needs about {size_text(needed)} of memory for a batch of "
-            f"{config.train.batch_size} samples of {side} pixels, and {size_text(free)} are free; "
-            "give a smaller --train.batch_size or --data.size"
+            f"{config.train.batch_size} samples of {side} x {side} pixels, and {size_text(free)} "
+            "are free; give a smaller --train.batch_size or --data.size"
         )
 
 
@@ -49,9 +54,10 @@ def training_bytes(
     """Estimate the memory of one training step, in bytes. 0 if it is not known.
 
     This is the memory for the weights, their gradients, the optimiser, and the results that the
-    backward pass needs. The step is computed with fake tensors, which have only a shape.
+    backward pass needs. The step is computed with fake tensors, which have a shape but no values.
     """
-    kept: dict[int, tuple[Tensor, int]] = {}  # by storage; the tensors must stay alive
+    # Each tensor and its bytes, by storage. A deleted tensor could give its storage to another one.
+    kept: dict[int, tuple[Tensor, int]] = {}
 
     def keep(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
@@ -70,7 +76,7 @@ def training_bytes(
             batch = Batch(frames, torch.zeros(len(frames), dtype=torch.int64), corner=corner)
             with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
                 copy(form).losses(model, config, batch, *to_model(frames))
-    except Exception as error:  # a teacher may compute what has no meaning without numbers
+    except Exception as error:  # a teacher can contain an operation that needs values
         logger.debug(f"the memory of a training step is not known ({one_line(error)})")
         return 0
     weights = {parameter.untyped_storage()._cdata for parameter in model.parameters()}

@@ -1,4 +1,4 @@
-"""The LightningModule: computes the losses of a batch, and counts how memory items are used."""
+"""The LightningModule: computes the losses of a batch, and counts the uses of memory items."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ from dmad.model.memory import count_uses, perplexity
 
 
 def warmup_cosine(optimizer: Optimizer, warmup: int, steps: int) -> LRScheduler:
-    """Return a schedule: a linear rise over `warmup` steps, then a fall to zero along a cosine."""
+    """Return a schedule of the learning rate for a training of `steps` steps.
+
+    It is a linear rise over `warmup` steps, then a fall to zero along a cosine.
+    """
     cosine = CosineAnnealingLR(optimizer, max(1, steps - warmup))
     if not warmup:
         return cosine
@@ -47,8 +50,8 @@ class TrainingModule(L.LightningModule):
         super().__init__()
         self.form, self.config, self.model, self.compute = form, config, model, compute
         self.output_and_losses = torch.compile(self._losses) if compute.compile else self._losses
-        self.counts = torch.zeros(config.model.memory_items, dtype=torch.int64)  # in the epoch
-        self.recent_counts = self.counts.clone()  # uses since the last replacement
+        self.counts = torch.zeros(config.model.memory_items, dtype=torch.int64)  # uses in the epoch
+        self.recent_counts = self.counts.clone()  # uses since the last replacement of items
         self.history: list[dict[str, float]] = []
         self.data = ""  # fingerprint of the training data
 
@@ -87,7 +90,7 @@ class TrainingModule(L.LightningModule):
         Counts are summed over processes, and the embeddings come from the first process.
         """
         recent = self._sum_over_processes(self.recent_counts)
-        embeddings = self.trainer.strategy.broadcast(z_e.detach().cpu())  # is pickled
+        embeddings = self.trainer.strategy.broadcast(z_e.detach().cpu())  # broadcast pickles
         generator = torch.Generator().manual_seed(self.config.train.seed + self.global_step)
         memory: Any = self.model.memory
         memory.revive(recent, embeddings, generator)
@@ -142,7 +145,7 @@ class TrainingModule(L.LightningModule):
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.train.clip)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Store the epochs' losses, the counts of items and the fingerprint of the data."""
+        """Store the losses of the epochs, the uses of items and the fingerprint of the data."""
         recent = self._sum_over_processes(self.recent_counts.to(self.device))
         checkpoint.update(history=self.history, recent=recent, data=self.data)
 

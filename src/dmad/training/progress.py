@@ -59,7 +59,11 @@ class StepBar(Callback):
             logger.info(f"training: {self.total} steps, {self.time_left()}")
 
     def time_left(self) -> str:
-        """Return an estimate of the time left as text, from the steps of this process."""
+        """Return an estimate of the time left as text.
+
+        It comes from the steps of this process. If a training is resumed, earlier steps do not
+        count.
+        """
         task = self.bar.tasks[self.task]
         seconds_per_step = (task.elapsed or 0.0) / max(1, task.completed - self.first_step)
         seconds = round(seconds_per_step * (self.total - task.completed))
@@ -75,13 +79,13 @@ class StepBar(Callback):
 
 
 class EpochLine:
-    """Logs the losses and the memory use of an epoch in one line."""
+    """Logs the losses of an epoch and the use of the memory items in one line."""
 
     def __init__(self, epochs: int, bar: StepBar) -> None:
         self.epochs, self.bar = epochs, bar
 
     def __call__(self, figures: dict[str, float]) -> None:
-        """Log the results of an epoch. Its number, `epoch`, is counted from 1."""
+        """Log the results of an epoch. `epoch` is its number, counted from 1."""
         parts = [f"epoch {figures['epoch']:.0f}/{self.epochs}", f"loss {figures['total']:.4f}"]
         parts.append(f"reconstruction {figures['reconstruction']:.4f}")
         if "perplexity" in figures:

@@ -51,8 +51,8 @@ class AtomicCheckpoints(TorchCheckpointIO):
     ) -> None:
         """Write a temporary file beside `path`, then rename it.
 
-        Lightning would write it into the folder for temporary files, where a killed process leaves
-        it for ever.
+        Lightning would write the temporary file into the system's folder for temporary files. If
+        the process is killed, the file would stay there for ever.
 
         Raises:
             DmadError: The disk is full, or the folder cannot be written.
@@ -89,7 +89,10 @@ class AtomicCheckpoints(TorchCheckpointIO):
 
 
 class History(Callback):
-    """Stores the losses and memory use of every epoch in the module, and calls `report`."""
+    """Stores the results of every epoch in the module, and calls `report` with them.
+
+    The results are the losses, the use of the memory items, and the time.
+    """
 
     def __init__(self, report: Callable[[dict[str, float]], None]) -> None:
         self.report = report
@@ -99,7 +102,7 @@ class History(Callback):
         self.started = time.monotonic()
 
     def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        """Log the memory use, then collect the results of the epoch."""
+        """Log the use of the memory items, then collect the results of the epoch."""
         assert isinstance(module, TrainingModule)
         module.log_memory_use()
         figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
@@ -125,7 +128,7 @@ def train(
         config: All settings. To resume a run, give the settings of that run.
         form: The form of the model.
         out: Folder under which a new run folder is made.
-        resume: Run folder to resume.
+        resume: Run folder to resume. None: start a new run.
 
     Returns:
         The run folder, which holds the trained model.
@@ -133,7 +136,8 @@ def train(
     Raises:
         DmadError: Data is missing or cannot be used, the run folder cannot be written, the loss
             becomes infinite or NaN, the run to resume has other settings, or another process trains
-            it.
+            the run.
+        StoppedError: The user pressed Ctrl-C.
     """
     with ExitStack() as locks:
         return _train(config, form, out, resume, locks)
@@ -146,7 +150,7 @@ def _train(
     resume: str | Path | None,
     locks: ExitStack,
 ) -> Run:
-    """As `train`. The lock of the run folder is added to `locks`."""
+    """Do what `train` does. The lock of the run folder is added to `locks`."""
     require(isinstance(config, Config), 'give settings, as dmad.recipe("ped2", ...) makes them')
     started = torch.distributed.is_initialized()
     require(not started, "torchrun can train one model only; start it once for each model")
@@ -216,7 +220,7 @@ def _checkpoint_of(resume: str | Path | None) -> Path | None:
 
 
 def _run_folder(config: Config, folder: Path, resumed: bool) -> Run:
-    """Make a new run under a folder, or open the resumed run. Write the settings into it."""
+    """Make a new run under a folder, or open the resumed run. Write the settings into the run."""
     if not is_first_process():  # the other processes write nothing
         return Run(folder)
     if not resumed:
@@ -253,7 +257,7 @@ def batches(
     Args:
         config: All settings.
         train: The training footage.
-        features: Features of all frames that stay the same in training, (N, C, h, w) each.
+        features: Features of all frames, (N, C, h, w) for each stage. Empty: none are known.
     """
     data = config.data
     crops = None
