@@ -172,7 +172,7 @@ def test_an_export_without_heads_is_drawn_too(tiny, frames_of, tmp_path, exporte
 
 @pytest.fixture
 def run_dmad(monkeypatch):
-    """The command line, called here."""
+    """A function that calls the command line in this process."""
     from dmad.cli.main import main
 
     def run(*arguments):
@@ -291,8 +291,10 @@ def test_a_report_says_if_only_synthetic_anomalies_were_compared():
     assert list(report.lines()) == [
         "largest difference from PyTorch: 1.0e-02 (32 frames)",
         "synthetic anomalies: AUROC 0.9500, PyTorch 0.9600: -1.00 points; 97.0% of the score kept",
-        "the test split has no labels: only synthetic anomalies were compared",
+        "no test split with labels: only synthetic anomalies were compared",
     ]
+    *_, last = replace(report, synthetic=None).lines()
+    assert last == "no test split with labels and no synthetic anomalies: no AUROC was compared"
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def test_last_layers_are_found_by_their_names_in_the_graph(exported, layer):
 
 @pytest.fixture
 def images_in_onnx(tmp_path, shaken):
-    """A graph of a model of images whose student has channels of its own, and its detector."""
+    """The ONNX graph and the detector of a model of images with `student_widths`."""
     onnx = pytest.importorskip("onnx", reason="needs pip install '.[export]'")
     torch.manual_seed(0)
     small = {"memory_items": 5, "reductions": (16, 8), "estimator_width": 4}

@@ -1,4 +1,4 @@
-"""Compare an export with PyTorch: score terms on normal frames, and AUROC on abnormal ones."""
+"""Compare an export with PyTorch: the terms of normal frames, and the AUROC of anomalies."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from dmad.evaluation.metrics import micro_auroc
 from dmad.inference.detector import Detector
 from dmad.inference.result import AnomalyResult
 
-COMPARED = 32  # number of frames
+COMPARED = 32  # largest number of frames that are compared
 
 
 @dataclass(frozen=True)
 class TermChange:
     """How much the scores and terms of an export differ from those of PyTorch."""
 
-    largest: float  # largest difference of a term, divided by the mean of the term
+    largest: float  # largest difference of a score or term, divided by its mean in the clip
     frames: int  # number of compared frames
 
 
@@ -34,7 +34,7 @@ class RankingChange:
 
     auroc: float  # of the export
     auroc_pytorch: float
-    largest_change: float  # largest change of a score, divided by the mean score
+    largest_change: float  # largest difference of a score, divided by the mean score
 
 
 def compare_terms(detector: Detector, exported: Detector, normal: Footage) -> TermChange:
@@ -75,14 +75,17 @@ def generated_clip(data: DataConfig, scene: str = "") -> Footage:
 
 
 def _columns(result: AnomalyResult) -> list[NDArray[np.float64]]:
-    """The score, its two terms and the frame scores of the authors' released code."""
+    """Return the score, its two terms and the frame scores of the authors' released code."""
     return [result.raw, result.reconstruction, result.deformation, *result.released.values()]
 
 
 def compare_ranking(
     detector: Detector, exported: Detector, data: DataConfig
 ) -> RankingChange | None:
-    """Compare the AUROC of two detectors on the test split; None if it has no labels."""
+    """Compare the AUROC of two detectors on the test split.
+
+    None if there is no test split, or if it has no labels of both kinds.
+    """
     try:
         test = load_split(data, "test")
     except DmadError:
@@ -105,7 +108,7 @@ class SyntheticChange:
 
     auroc: float  # of the export
     auroc_pytorch: float
-    kept: float  # mean score of the anomalies, divided by that of PyTorch
+    kept: float  # mean score of the anomalies in the export, divided by that in PyTorch
     pairs: int  # number of pairs of a normal window and an anomaly
 
 

@@ -44,9 +44,12 @@ logger = logging.getLogger(__name__)
 Format = Literal["onnx", "openvino"]
 Precision = Literal["fp32", "bf16", "int8"]
 
-CHANCE_PAIRS = 3  # pairs of a normal window and a synthetic anomaly whose order may be random
-LEAST_KEPT = 0.9  # mean score of synthetic anomalies in int8, divided by that of PyTorch
-LARGEST_DIFFERENCE = {"fp32": 1e-3, "bf16": 2e-2}  # of a score term, divided by its mean
+# So many pairs of a normal window and a synthetic anomaly can change their order by chance.
+CHANCE_PAIRS = 3
+# Smallest accepted mean score of synthetic anomalies in int8, divided by that in PyTorch.
+LEAST_KEPT = 0.9
+# Largest accepted difference of a score or term, divided by its mean.
+LARGEST_DIFFERENCE = {"fp32": 1e-3, "bf16": 2e-2}
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ class ExportReport:
     folder: Path
     format: Format
     precision: Precision
-    difference: float  # largest difference of a term on normal frames, divided by its mean
+    difference: float  # `TermChange.largest`, on normal frames
     frames: int  # number of frames that were compared
     synthetic: SyntheticChange | None = None  # for int8, if synthetic anomalies can be made
     auroc: float | None = None  # for int8, if the test split has labels
@@ -107,8 +110,10 @@ class ExportReport:
         if self.auroc is not None and self.auroc_pytorch is not None:
             yield f"test split: {_change(self.auroc_pytorch, self.auroc)}"
             yield f"largest change of a score: {self.largest:.1e} of the mean score"
+        elif self.synthetic:
+            yield "no test split with labels: only synthetic anomalies were compared"
         elif self.precision == "int8":
-            yield "the test split has no labels: only synthetic anomalies were compared"
+            yield "no test split with labels and no synthetic anomalies: no AUROC was compared"
 
     def entry(self) -> dict[str, object]:
         """Return the values that are stored in the card of the export."""
@@ -121,7 +126,7 @@ def _change(before: float, after: float) -> str:
 
 
 def export(detector: Detector, files: ModelFiles, options: ExportOptions) -> ExportReport:
-    """Write a model's graph, card and templates into a folder, and compare them with PyTorch.
+    """Compare an export with PyTorch, and write its graph, card and templates into a folder.
 
     Args:
         detector: The model, loaded for the CPU with `fast=False`.
@@ -130,8 +135,9 @@ def export(detector: Detector, files: ModelFiles, options: ExportOptions) -> Exp
 
     Raises:
         DmadError: The scores differ from PyTorch by more than `LARGEST_DIFFERENCE`; int8 finds
-            fewer anomalies; there are no frames to compare; `out` contains other files; a package
-            is missing; the model is an export itself; another process exports into `out`.
+            fewer anomalies than PyTorch; there are no frames to compare; `out` contains other
+            files; a package is missing; the model is already an export; another process exports
+            into `out`.
     """
     require(
         isinstance(detector.backend, TorchBackend),
@@ -147,7 +153,7 @@ def export(detector: Detector, files: ModelFiles, options: ExportOptions) -> Exp
 def _export(
     detector: Detector, files: ModelFiles, options: ExportOptions, out: Path
 ) -> ExportReport:
-    """As `export`, into the folder `out`."""
+    """Do what `export` does, for the folder `out`."""
     backend = detector.backend
     assert isinstance(backend, TorchBackend)
     data = with_locations(detector.config.data, options.root, options.cache)
@@ -204,15 +210,16 @@ def compared_clips(
 
 
 def normal_clips(data: DataConfig) -> Footage:
-    """Return the clips held out from training. Without any, return mirrored training clips.
+    """Return the clips that were held out from training, or else mirrored training clips.
 
-    A model may have memorised its training clips. Then their scores are almost zero.
+    The training clips are mirrored because a model may have memorised them. Then their scores would
+    be almost zero.
     """
     try:
         return load_split(data, "held_out").footage
     except DmadError:
         footage = load_split(data, "train").footage
-        logger.warning("nothing is held out, so mirror images of the training clips are compared")
+        logger.warning("no clip is held out, so mirror images of the training clips are compared")
         return replace(footage, frames=footage.frames[:, :, ::-1])
 
 
@@ -299,17 +306,18 @@ def write_card(
 def check_difference(report: ExportReport) -> None:
     """Check that the terms of an export differ little from those of PyTorch.
 
-    For int8, `check_synthetic` decides instead.
+    For int8, `check_synthetic` and `check_ranking` decide instead.
 
     Raises:
         DmadError: The difference is larger than `LARGEST_DIFFERENCE`.
     """
     limit = LARGEST_DIFFERENCE.get(report.precision, np.inf)
+    advice = "another --format" if report.precision == "fp32" else "--precision fp32"
     require(
         report.difference <= limit,
         f"the {report.format} {report.precision} export differs from PyTorch by "
         f"{report.difference:.1e} of a term's mean, more than {limit:g}; nothing was written, try "
-        "--precision fp32",
+        f"{advice}",
     )
 
 
@@ -317,9 +325,9 @@ def check_synthetic(report: ExportReport, change: SyntheticChange, loss: float) 
     """Add the comparison on synthetic anomalies to a report.
 
     Raises:
-        DmadError: The AUROC falls by more than `loss`, which is at least `CHANCE_PAIRS` divided by
-            the number of pairs. Or the scores of the anomalies are below `LEAST_KEPT` times the
-            scores in PyTorch.
+        DmadError: The AUROC falls by more than `loss`, and by more than `CHANCE_PAIRS` divided by
+            the number of pairs. Or the mean score of the anomalies is below `LEAST_KEPT` times the
+            mean score in PyTorch.
     """
     before, after = change.auroc_pytorch, change.auroc
     loss = max(loss, CHANCE_PAIRS / change.pairs)

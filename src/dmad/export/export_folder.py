@@ -12,7 +12,7 @@ from dmad.locks import LOCK
 from dmad.runs import GRAPH_FILES, GRAPH_PARTS
 
 CARD = "model.json"
-HELD_OUT_TERMS = "model.npz"  # beside a card: terms of the footage used for its threshold
+HELD_OUT_TERMS = "model.npz"  # score terms of the footage that the threshold was set on
 WRITTEN = (*GRAPH_FILES.values(), *GRAPH_PARTS)
 
 
@@ -41,9 +41,10 @@ def hashes(folder: Path) -> dict[str, str]:
 
 
 def replace_export(folder: Path, out: Path) -> None:
-    """Rename the folder of a new export to `out`. Other files in `out` are kept.
+    """Rename the folder of a new export to `out`.
 
-    At no time is there an incomplete export in `out`. If this process is killed, `finish_export`
+    The files of an earlier export in `out` are removed, and all other files are kept. `out` never
+    contains an incomplete export. If this process is killed while `out` is missing, `finish_export`
     restores the earlier export.
     """
     if not out.exists():
@@ -62,7 +63,11 @@ def replace_export(folder: Path, out: Path) -> None:
 
 
 def finish_export(out: Path) -> None:
-    """If a replacement was interrupted, restore the earlier export; else remove its copy."""
+    """Finish the work of a `replace_export` that was killed.
+
+    If `out` is missing, the earlier export is restored. If the new export is in `out`, the earlier
+    one is removed.
+    """
     earlier = _earlier(out)
     if earlier.is_dir() and out.exists():
         shutil.rmtree(earlier)

@@ -1,4 +1,4 @@
-"""A trained model as one graph, from frames in uint8 to scores, maps and drawings."""
+"""A trained model as one graph that computes scores, maps and drawings from frames in uint8."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from dmad.model.coordinates import CoordConv2d
 
 
 class Graph(nn.Module):
-    """Pre-processing, model, scores and maps of one window.
+    """A network with pre-processing, scores and maps, for one window.
 
     Args:
-        model: The network; a folded copy is kept.
+        model: The network. The graph uses a folded copy.
         config: Its settings.
         form: The form of the model.
     """
@@ -34,7 +34,8 @@ class Graph(nn.Module):
 
         Args:
             frames: (1, T + 1, H, W, C) uint8, oldest first; (1, 1, H, W, C) for images.
-            background: (1, C, H, W) template in [-1, 1], for models with one.
+            background: (1, C, H, W) template in [-1, 1]. None: the template of the first view, or
+                the model has no templates.
 
         Returns:
             The outputs of the form by name, and `map` (1, H, W): the map of Eq. 14 or 23.
@@ -51,7 +52,10 @@ class Graph(nn.Module):
 
 
 class FixedPositions(nn.Module):
-    """A convolution over PE(x). The positions add the sum of one row and one column."""
+    """A `CoordConv2d` whose image size is fixed in the exported graph.
+
+    The positions add a row of values plus a column of values to each channel.
+    """
 
     def __init__(self, conv: CoordConv2d) -> None:
         super().__init__()
@@ -69,7 +73,7 @@ class FixedPositions(nn.Module):
 
 
 def with_fixed_positions(model: nn.Module) -> nn.Module:
-    """Replace the convolutions over PE(x) of a folded model, in place."""
+    """Replace the layers `CoordConv2d` of a folded model by `FixedPositions`, in place."""
     for parent in list(model.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, CoordConv2d) and child.position is not None:
@@ -78,7 +82,7 @@ def with_fixed_positions(model: nn.Module) -> nn.Module:
 
 
 def example_inputs(config: Config, has_background: bool) -> dict[str, Tensor]:
-    """Return zeros as inputs of the right shape, by name."""
+    """Return inputs of the graph by name. All values are zero."""
     data = config.data
     shape = (1, data.history + 1, data.size, data.size, data.channels)
     inputs = {"frames": torch.zeros(shape, dtype=torch.uint8)}

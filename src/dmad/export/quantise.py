@@ -1,8 +1,8 @@
 """Quantise an export to int8 with the library NNCF. Value ranges come from real inputs.
 
 Values outside a range are clipped. With normal inputs alone, abnormal values would be clipped. So
-some inputs contain synthetic anomalies. For the same reason, a range holds the values of all
-inputs. By default, NNCF would take the mean of the largest value of each input.
+some inputs contain synthetic anomalies. For the same reason, a range covers the values of all
+inputs. By default, a range of NNCF would end at the mean of the largest values of the inputs.
 """
 
 from __future__ import annotations
@@ -25,13 +25,14 @@ SAMPLES = 128  # normal windows from which the value ranges are taken
 
 CONVOLUTIONS = {"Convolution", "ConvolutionBackpropData", "Conv", "ConvTranspose"}
 
+# Types of operation that NNCF may change to int8.
 IN_INT8 = CONVOLUTIONS | {"Relu", "MaxPool", "Concat", "Constant", "Parameter", "Result"}
 
-# Layers whose output is a deformation field, an image, the mask or features that are compared.
+# Names of layers whose output is a field, an image, the mask or features that are compared.
 LAST_LAYERS = (
     r".*/(heads\.\d+/final|final/final\.3|mask/layers/layers\.[36]|student/outputs\.\d+)/.*"
 )
-OUTSIDE_THE_NETWORK = r"(?!/model/).*"  # scores and maps, such as the blur of Eq. 22
+OUTSIDE_THE_NETWORK = r"(?!/model/).*"  # names of layers for scores and maps, such as the blur
 
 
 def quantise(graph: object, inputs: Sequence[dict[str, np.ndarray]]) -> object:
@@ -68,7 +69,7 @@ def quantise(graph: object, inputs: Sequence[dict[str, np.ndarray]]) -> object:
 def _keep_outputs(graph: Any) -> None:
     """Add an `Identity` after each cast that computes an output of an ONNX graph.
 
-    NNCF removes casts that change nothing. Without the `Identity`, it would remove the output too.
+    NNCF removes casts that change nothing. Without the `Identity`, it would also remove the output.
     """
     import onnx
 
@@ -80,7 +81,7 @@ def _keep_outputs(graph: Any) -> None:
 
 
 def _operations(graph: object) -> set[str]:
-    """The types of operation in a graph."""
+    """Return the types of the operations in a graph."""
     if hasattr(graph, "graph"):  # a graph of ONNX
         return {node.op_type for node in graph.graph.node}
     return {operation.get_type_name() for operation in graph.get_ops()}  # type: ignore[attr-defined]
