@@ -46,7 +46,7 @@ AFTER_FAULT = 1.0  # seconds until a thread that has failed continues
 
 @dataclass(frozen=True)
 class PlacesOfFilm:
-    """The less sensitive places that a camera gets if a person marks an event as normal."""
+    """The less sensitive places that a camera gets if an event is marked as normal only here."""
 
     film: Path  # of the event
     score: float  # of the event
@@ -87,7 +87,7 @@ class CameraWatch:
     Args:
         models: The models of video.
         parts: The database, the live messages and the folder of the console.
-        sinks: Get every message, as in `dmad watch`.
+        sinks: Each sink gets every message, as in `dmad watch`.
     """
 
     def __init__(
@@ -239,8 +239,8 @@ class CameraWatch:
         """Make a camera less sensitive at the places where the film of an event is unusual.
 
         No camera stops: small batches of the film are scored between the frames of the cameras.
-        This method returns when the whole film is scored. If it refuses a change and is called
-        again with `force`, the film is not scored again.
+        This method returns when the whole film is scored. If this method refuses a change
+        and is called again with `force`, the film is not scored again.
 
         Args:
             watched: The camera.

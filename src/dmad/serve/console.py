@@ -33,7 +33,7 @@ class Console:
         settings: The network address of the console, and what it keeps.
         models: The models.
         cameras: Cameras to add. A camera whose name is stored already is ignored.
-        sinks: Get every message of the cameras.
+        sinks: Each sink gets every message of the cameras.
 
     Raises:
         DmadError: Another process uses the folder, the database is damaged, the token cannot be

@@ -98,7 +98,7 @@ class _Client:
         return found
 
     async def wait(self) -> bool:
-        """Wait for a message. Return False if none came within `HEARTBEAT` seconds."""
+        """Wait for a message. Return False if no message came in `HEARTBEAT` s."""
         try:
             await asyncio.wait_for(self._news.wait(), HEARTBEAT)
         except TimeoutError:

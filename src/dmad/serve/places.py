@@ -78,9 +78,9 @@ def words_of_mark(change: ThresholdChange, only_here: bool) -> str:
 def silent_events(rows: EventRows, camera: str, change: ThresholdChange) -> list[dict[str, Any]]:
     """Return the past events of a camera that would not have been raised after a change.
 
-    If the threshold has changed, the scores of the events say this. If places have changed, this
-    is an estimate from the score and the place of the frame with the highest score. An event that
-    also crosses other places may still be raised.
+    If the threshold has risen, these are the events with scores below the new threshold. If places
+    have changed, the result is an estimate from the score and the place of the frame with the
+    highest score. An event that also crosses other places may still be raised.
     """
     before, after = change.before, change.after
     if after.places == before.places:

@@ -304,7 +304,7 @@ def add_events(router: APIRouter, console: Console) -> None:
 
     @router.post("/api/events/{number}/mark", tags=["events"], responses=example(MARKED))
     def mark(number: Number, body: MarkBody) -> dict[str, Any]:
-        """Mark an event. `normal` also raises the threshold of its camera.
+        """Mark an event. The mark `normal` also raises the threshold of the camera.
 
         With `only_here`, the threshold stays. The camera becomes less sensitive only at the places
         where the film of the event is unusual. The camera does not stop. `words` says what has
@@ -366,7 +366,7 @@ def add_cameras(router: APIRouter, console: Console) -> None:
         "/api/cameras/{number}", tags=["cameras"], responses=example(CAMERA | {"words": ""})
     )
     def change(number: Number, body: CameraBody) -> dict[str, Any]:
-        """Change a camera. It restarts with its new settings.
+        """Change a camera. The camera restarts with the new settings.
 
         With another address, view or model, its less sensitive places are removed, because they
         belong to the old picture. `words` says so. If nothing was removed, `words` is empty.
@@ -395,7 +395,7 @@ def add_cameras(router: APIRouter, console: Console) -> None:
     def undo(number: Number) -> dict[str, Any]:
         """Restore the threshold and the less sensitive places before the last change.
 
-        Places of an old picture of the camera are not restored. `words` says so.
+        Places of an old picture of the camera are not restored. In this case, `words` says so.
         """
         watched = found(watch.get(number), "camera", number)
         return applied(watched, watched.threshold.undo())
@@ -410,7 +410,7 @@ def add_cameras(router: APIRouter, console: Console) -> None:
 
     @router.get("/api/cameras/{number}/places.png", tags=["cameras"], response_class=Response)
     def places(number: Number) -> Response:
-        """Return a picture of the less sensitive places. It is transparent at all other places."""
+        """Return a picture of the less sensitive places. All other places are transparent."""
         calibration = found(watch.get(number), "camera", number).threshold.calibration
         picture = places_picture(calibration.places if calibration else NOWHERE)
         return Response(picture, media_type="image/png")

@@ -1,4 +1,4 @@
-"""Deletes films and pictures that are too old or too large together. Events and results stay."""
+"""Deletes films and pictures after some days, or if they need too much space. Events stay."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class Retention:
         return Usage(total, per_day, shutil.disk_usage(self.folder).free)
 
     def clean_up(self) -> int:
-        """Delete old films and pictures, the oldest first, until the others keep both limits.
+        """Delete the oldest films and pictures, until none is too old and the size limit is kept.
 
         Returns:
             How many events and parts have lost their files.

@@ -26,7 +26,7 @@ def text(name: str, /, **values: object) -> str:
     """Return a text with its values filled in.
 
     Raises:
-        KeyError: There is no text of this name.
+        KeyError: There is no text with this name.
     """
     found = texts()[name]
     return found.format(**values) if values else found
