@@ -42,8 +42,20 @@ def test_an_image_file_can_be_a_zone(tmp_path):
     assert not included[:, :32].any()
     assert (Zone.parse([], right).mask(64) == ~included).all()
     both = Zone.parse([LOWER, right], [])
-    assert both.mask(64).mean() == pytest.approx(0.25, abs=0.02)
+    assert both.mask(64).mean() == pytest.approx(0.75, abs=0.02)
     assert dataclass_from(Zone, plain(both), "zone") == both
+
+
+def test_a_zone_contains_what_any_of_its_image_files_contains(tmp_path):
+    files = []
+    for part in (slice(0, 20), slice(60, 80)):
+        mask = np.zeros((40, 80), np.uint8)
+        mask[:, part] = 1
+        files.append(str(tmp_path / f"{part.start}.png"))
+        Image.fromarray(mask).save(files[-1])
+    inside = Zone.parse(files, []).mask(64)
+    assert inside.mean() == pytest.approx(0.5, abs=0.02)
+    assert (Zone.parse([], files).mask(64) == ~inside).all()
 
 
 def test_each_tile_of_an_image_has_its_own_part_of_the_zone():

@@ -94,7 +94,8 @@ class ImageTraits:
         elif not _inside(look.side, self.side, SAME_SIDE):
             differences.append(f"another size ({size})")
         if look.bits not in self.bits:
-            differences.append(f"values of {look.bits} bits instead of {' or '.join(self.bits)}")
+            expected = " or ".join(map(_value_kind, self.bits))
+            differences.append(f"{_value_kind(look.bits)} values instead of {expected}")
         if look.colour > 2 * self.colour[1] + GREY:
             differences.append("colours")
         elif look.colour < GREY / 10 and self.colour[0] > GREY:
@@ -235,10 +236,16 @@ def notes_on_training(footage: Footage, traits: ImageTraits, root: Path) -> list
             "each image is resized to a square"
         )
     if len(traits.bits) > 1:
-        notes.append(f"the good images store values of {' and '.join(traits.bits)} bits")
+        kinds = " and ".join(map(_value_kind, traits.bits))
+        notes.append(f"the good images have {kinds} values")
     if traits.colour[0] < GREY / 10 and traits.colour[1] > 5 * GREY:
         notes.append("some of the good images are grey and others have colours")
     return [f"{root}: {note}" for note in notes]
+
+
+def _value_kind(bits: str) -> str:
+    """Return an adjective for `ImageLook.bits`, such as "8-bit"."""
+    return f"{bits}-bit" if bits.isdigit() else bits
 
 
 def _main_share(frames: Frames) -> float:

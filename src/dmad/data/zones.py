@@ -43,7 +43,7 @@ class Zone:
 
         Args:
             include: One or several polygons and mask files. A pixel is inside the zone if it is
-                inside any of these polygons and inside all of these masks.
+                inside any of them.
             exclude: One or several polygons and mask files. A pixel is outside the zone if it is
                 inside any of them.
 
@@ -51,18 +51,20 @@ class Zone:
             DmadError: A text or a file cannot be read, or no pixel is inside the masks.
         """
         included, excluded = _listed(include), _listed(exclude)
+        polygons, outside = (
+            tuple(parse_polygon(text) for text in texts if not _is_file(text))
+            for texts in (included, excluded)
+        )
         inside = np.ones((PICTURE_SIDE, PICTURE_SIDE), bool)
-        for text in filter(_is_file, included):
-            inside &= _read_picture(text)
+        if masks := [_read_picture(text) for text in included if _is_file(text)]:
+            drawn = cls(polygons).mask(PICTURE_SIDE) if polygons else None
+            inside = np.any([*masks, *([] if drawn is None else [drawn])], axis=0)
+            polygons = ()
         for text in filter(_is_file, excluded):
             inside &= ~_read_picture(text)
         require(bool(inside.any()), "no pixel is inside the mask files; include more")
-        polygons = [
-            tuple(parse_polygon(text) for text in texts if not _is_file(text))
-            for texts in (included, excluded)
-        ]
         bits = "" if inside.all() else b64encode(np.packbits(inside).tobytes()).decode()
-        return cls(include=polygons[0], exclude=polygons[1], picture=bits)
+        return cls(polygons, outside, bits)
 
     def __post_init__(self) -> None:
         for polygon in (*self.include, *self.exclude):
