@@ -100,7 +100,7 @@ def test_patterns_are_expanded(store, tmp_path):
         (tmp_path / name).write_text("x")
     assert expanded(f"{tmp_path}/*.mp4") == [f"{tmp_path}/a.mp4", f"{tmp_path}/b.mp4"]
     assert expanded(f"{store}/gate/1*.png") == [f"{store}/gate/1.png", f"{store}/gate/10.png"]
-    with pytest.raises(DmadError, match="nothing fits"):
+    with pytest.raises(DmadError, match="nothing matches"):
         expanded(f"{tmp_path}/*.avi")
 
 

@@ -43,8 +43,8 @@ def test_films_and_folders_of_frames_are_found_with_their_views(archive):
         "yard/mixed/film.mp4": "yard/mixed",
     }
     assert list(judged)[:2] == ["gate/2026-03-01/9.mp4", "gate/2026-03-01/10.mp4"]
-    assert sources["yard/mixed/snapshot.jpg"].reason.startswith("it is an image beside films")
-    assert "ending .pdf" in sources["notes.pdf"].reason
+    assert sources["yard/mixed/snapshot.jpg"].reason.startswith("it is an image; a model of video")
+    assert "ends with .pdf" in sources["notes.pdf"].reason
     assert "masks/0.png" not in sources
 
 

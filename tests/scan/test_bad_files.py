@@ -25,7 +25,7 @@ FILES = int(os.environ.get("DMAD_FILES", "100"))
 SHARE = 50  # one of so many files is bad
 REASONS = {
     "empty": ("it is empty",),
-    "foreign": ("the ending .pdf is not that of an image",),
+    "foreign": ("it is not an image: its name ends with .pdf",),
     "unreadable": ("no image of a kind that can be read", "image file is truncated"),
     "changing": (CHANGED,),
 }

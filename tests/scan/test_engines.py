@@ -92,7 +92,7 @@ def test_a_task_that_ends_its_worker_each_time_is_left_out(monkeypatch, tmp_path
     results = list(engine.run([bad]))
     engine.close()
     assert results == [Crash(bad)]
-    assert "bad.mp4: the worker ended" in logged()
+    assert "bad.mp4: its worker crashed" in logged()
 
 
 def test_a_model_that_cannot_be_loaded_ends_the_scan(tasks, tmp_path):

@@ -17,18 +17,18 @@ from dmad.errors import DmadError, one_line, require
 ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 PASSWORD = re.compile(r"[a-z][a-z0-9+.-]*://[^/@]*:[^/]*@", re.IGNORECASE)
 TIMES = ("mtime", "LastModified", "last_modified", "updated", "modified", "created", "ETag", "etag")
-BLOCK = 1 << 22  # bytes that are read from a store at once
+BLOCK = 1 << 22  # bytes that are read from a server at once
 PATTERN = re.compile(r"[*?\[]")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A file or folder in a folder."""
+    """A file or a folder."""
 
     path: str  # absolute, or an address
     is_folder: bool
     size: int = 0  # bytes
-    stamp: str = ""  # time of the last change, as the file system states it
+    stamp: str = ""  # changes with the content: time of the last change, or tag of a server
 
     @property
     def name(self) -> str:
@@ -42,17 +42,18 @@ def is_address(name: str) -> bool:
 
 
 def inner_part(path: str) -> str:
-    """Return the first part of a chained address, zip://image.png::s3://bucket/a.zip.
+    """Return the part of a chained address before "::". Other paths are returned unchanged.
 
-    A path that is no chained address is returned as it is.
+    For zip://image.png::s3://bucket/a.zip, this is zip://image.png.
     """
     return path.partition("::")[0] if is_address(path) else path
 
 
 def absolute(name: str) -> str:
-    """Return a path that does not depend on the working folder. An address stays as it is.
+    """Return the absolute path. For an address: the address without a slash at the end.
 
-    The last part of a chained address may be a path: zip://image.png::images.zip.
+    A chained address can end with a path, as zip://image.png::images.zip does. This path becomes
+    absolute.
 
     Raises:
         DmadError: The address contains a password, which would be written into the results.
@@ -61,7 +62,7 @@ def absolute(name: str) -> str:
         return os.path.abspath(name)
     require(
         PASSWORD.search(name) is None,
-        "an address contains a password; leave it out, and store it in the configuration of fsspec",
+        "an address contains a password; remove it, and write it into the configuration of fsspec",
     )
     chain, separator, last = name.rpartition("::")
     if separator and not is_address(last):
@@ -84,10 +85,10 @@ def readable_path(name: str) -> Path:
 
 
 def describe(name: str) -> Entry | None:
-    """Return size and time of a file or folder; None if it does not exist.
+    """Return the entry of a file or folder; None if the path does not exist.
 
     Raises:
-        DmadError: The package for this kind of address is missing, or the store cannot be reached.
+        DmadError: The package for this kind of address is missing, or the server cannot be reached.
     """
     if is_address(name):
         return RemotePath(name).entry()
@@ -114,10 +115,12 @@ def entries_of(folder: str) -> list[Entry]:
 
 
 def expanded(name: str) -> list[str]:
-    """Return the paths that fit a pattern with `*` or `?`. A name without these is returned alone.
+    """Return the absolute paths that match a pattern with `*`, `?` or `[`.
+
+    If a name is not a pattern, or if a file has exactly this name, only its path is returned.
 
     Raises:
-        DmadError: Nothing fits the pattern.
+        DmadError: No path matches the pattern.
     """
     if not PATTERN.search(name) or describe(name) is not None:
         return [absolute(name)]
@@ -126,7 +129,7 @@ def expanded(name: str) -> list[str]:
         found = [remote.address_of(path) for path in remote.system.glob(remote.inner)]
     else:
         found = [os.path.abspath(path) for path in glob.glob(name, recursive=True)]
-    require(bool(found), f"nothing fits the pattern {name}; give folders, files or other patterns")
+    require(bool(found), f"nothing matches the pattern {name}; give files, folders or a pattern")
     return sorted(found, key=lambda path: (os.path.dirname(path), natural_key(Path(path))))
 
 
@@ -171,15 +174,15 @@ class RemotePath:
 
     @property
     def parent(self) -> RemotePath:
-        """The folder."""
+        """The folder that contains the file or folder."""
         return RemotePath(self.address_of(self.inner.rstrip("/").rpartition("/")[0]))
 
     def stat(self) -> os.stat_result:
-        """Always raise an error: a store does not state the kind of a file, such as a pipe."""
+        """Raise an error, because a server does not state if a file is a pipe or a device."""
         raise OSError(f"{self.address} is not on this machine")
 
     def exists(self) -> bool:
-        """True if there is such a file or folder."""
+        """True if the file or folder exists."""
         return self.entry() is not None
 
     def is_file(self) -> bool:
@@ -193,7 +196,7 @@ class RemotePath:
         return entry is not None and entry.is_folder
 
     def iterdir(self) -> Iterator[RemotePath]:
-        """Yield the files and folders in a folder."""
+        """Yield the paths of the files and folders in the folder."""
         for entry in self.entries():
             yield RemotePath(entry.path)
 
@@ -202,21 +205,21 @@ class RemotePath:
         return cast(BinaryIO, self.system.open(self.inner, mode, block_size=BLOCK))
 
     def entry(self) -> Entry | None:
-        """Return size and time of the file or folder; None if it does not exist.
+        """Return the entry of the file or folder; None if the address does not exist.
 
         Raises:
-            DmadError: The store cannot be reached.
+            DmadError: The server cannot be reached.
         """
         try:
             self.system.invalidate_cache()
             return self._entry(self.system.info(self.inner), self.address)
         except (FileNotFoundError, NotADirectoryError):
             return None
-        except Exception as error:  # each store has its own errors
+        except Exception as error:  # each package of fsspec has its own errors
             raise DmadError(f"{self.address} cannot be reached ({one_line(error)})") from error
 
     def entries(self) -> Iterator[Entry]:
-        """Yield what is in the folder.
+        """Yield the files and folders in the folder.
 
         Raises:
             OSError: The folder cannot be read.
@@ -225,14 +228,14 @@ class RemotePath:
             found = self.system.ls(self.inner, detail=True)
         except OSError:
             raise
-        except Exception as error:  # each store has its own errors
+        except Exception as error:  # each package of fsspec has its own errors
             raise OSError(f"{self.address}: {one_line(error)}") from error
         for info in found:
             if str(info["name"]).rstrip("/") != self.inner.rstrip("/"):
                 yield self._entry(info, self.address_of(str(info["name"])))
 
     def address_of(self, inner: str) -> str:
-        """Return the address of a path inside the store of this address."""
+        """Return the address of another path on the same server or in the same ZIP file."""
         first, chain, rest = self.address.partition("::")
         if chain:
             return f"{first.partition('://')[0]}://{inner.strip('/')}::{rest}"
@@ -249,7 +252,7 @@ class RemotePath:
 
 
 def _stamp(value: object) -> str:
-    """Return a time of a store as text. Stores give the same time in several types."""
+    """Return a time or tag of a server as text. Packages state a time as a date or a number."""
     if isinstance(value, datetime):
         value = value.timestamp()
     return f"{value:.6f}" if isinstance(value, int | float) else str(value)

@@ -23,41 +23,41 @@ from dmad.scan.addresses import (
     printable_path,
 )
 
-Judges = Literal["frames", "images"]  # what the model takes
+Judges = Literal["frames", "images"]  # what the model judges
 
 LISTS = (".txt", ".csv", ".parquet")  # files that list paths
-LEFT_OUT_FOLDERS = ("masks", "ground_truth")  # of known data sets
+LEFT_OUT_FOLDERS = ("masks", "ground_truth")  # folders of data sets that are not searched
 EMPTY = "it is empty"
 IMAGE = "image"
 
 
 @dataclass(frozen=True)
 class ArchiveSource:
-    """A film, a folder of frames or an image, or a file that is left out.
+    """A film, a folder of frames, an image, or a file that is left out (not judged).
 
-    Size and stamp are its identity: if one of them changes, the source is judged again.
+    If size or stamp changes, the source has changed, and is judged again.
     """
 
     path: str  # absolute, or an address
     size: int  # bytes
-    stamp: str  # time of the last change, as the file system states it
-    view: str  # name of the camera
+    stamp: str  # as in `Entry`; of a folder of frames: `12 files, ` and the newest stamp
+    view: str  # name of the view
     reason: str = ""  # why it is left out; empty if it is judged
 
 
 def find_sources(
     archives: Sequence[str], judges: Judges, skipped_folder: str = ""
 ) -> Iterator[ArchiveSource]:
-    """Yield everything in archives, in natural order, without a list in memory.
+    """Yield the sources in archives. Numbers in names are sorted by value: 2 before 10.
 
     Args:
         archives: Folders, files, patterns with `*`, lists of paths (.txt, .csv or .parquet), and
             addresses of fsspec.
         judges: "frames" takes films and folders of frames, "images" takes images.
-        skipped_folder: A folder that is not searched: the one for the results.
+        skipped_folder: A folder that is not searched: the folder for the results.
 
     Yields:
-        Each source and each file that is left out. Hidden files are not mentioned.
+        Each source, and each file that is left out. Hidden files and folders are ignored.
 
     Raises:
         DmadError: An archive does not exist, or a list has no column `path`.
@@ -72,7 +72,7 @@ def find_sources(
 class _Search:
     def __init__(self, judges: Judges, skipped_folder: str) -> None:
         self.judges, self.skipped_folder = judges, skipped_folder
-        self._visited: set[str] = set()  # folders behind links
+        self._visited: set[str] = set()  # searched folders, with links resolved
 
     def archive(self, path: str) -> Iterator[ArchiveSource]:
         found = describe(path)
@@ -95,7 +95,7 @@ class _Search:
 
         Args:
             folder: The folder.
-            names: Names of the folders between the archive and this folder, and its own.
+            names: Names of the folders from the archive down to this folder, without the archive.
             top: Name of the archive.
         """
         view = "/".join(without_dates(names)) or top
@@ -117,7 +117,7 @@ class _Search:
                 yield from self.folder(entry.path, (*names, entry.name), top)
 
     def file(self, path: str, entry: Entry | None, view: str) -> ArchiveSource:
-        """Return a file as a source; or a folder of frames that a list names."""
+        """Return a file as a source. The path can also be a folder of frames in a list."""
         if entry is None:
             return ArchiveSource(path, 0, "", view, "it does not exist")
         if entry.is_folder:
@@ -131,15 +131,15 @@ class _Search:
         return ArchiveSource(path, entry.size, entry.stamp, view, reason)
 
     def _reason(self, suffix: str) -> str:
-        """Why files with an ending are left out; empty if they are judged."""
+        """Return why files with an ending are left out; empty if they are judged."""
         is_film, is_image = suffix in VIDEO_SUFFIXES, suffix in IMAGE_SUFFIXES
         if self.judges == "frames":
             if is_image:
-                return "it is an image beside films; a model of video judges films"
-            return "" if is_film else f"{_called(suffix)} is not that of a film"
+                return "it is an image; a model of video judges films and folders of frames"
+            return "" if is_film else f"it is not a film: {_called(suffix)}"
         if is_film:
             return "it is a film; a model of images judges images"
-        return "" if is_image else f"{_called(suffix)} is not that of an image"
+        return "" if is_image else f"it is not an image: {_called(suffix)}"
 
     def _enters(self, entry: Entry) -> bool:
         if entry.name in LEFT_OUT_FOLDERS or entry.path == self.skipped_folder:
@@ -154,7 +154,7 @@ class _Search:
 
     @staticmethod
     def _is_inside(link: str, target: str) -> bool:
-        """True if a link leads to a folder around it, so that following it would never end."""
+        """True if a link leads to a folder that contains the link: the search would not end."""
         return os.path.realpath(os.path.dirname(link)).startswith(f"{target}{os.sep}")
 
 
@@ -205,7 +205,7 @@ def _require_column(path: str, names: Iterable[str]) -> None:
 
 
 def view_of_file(path: str) -> str:
-    """Return the name of the nearest folder of a file that is not named after a date or an hour."""
+    """Return the name of a file's folder. Folders named after a date or an hour are skipped."""
     parts = [part for part in inner_part(path).split("/")[:-1] if part and not part.endswith(":")]
     return (without_dates(parts) or ["root"])[-1]
 
@@ -241,7 +241,7 @@ def identity_of(path: str) -> tuple[int, str] | None:
 
 
 def kind_of(path: str) -> str:
-    """Return the kind of a source by its name: `image`, the ending of a film, or `folder`."""
+    """Return the kind of a source: `image`, `folder`, or the ending of a film, such as `.mp4`."""
     suffix = _suffix(inner_part(path))
     if suffix in IMAGE_SUFFIXES:
         return IMAGE
@@ -253,4 +253,4 @@ def _suffix(name: str) -> str:
 
 
 def _called(suffix: str) -> str:
-    return f"the ending {suffix}" if suffix else "a name without an ending"
+    return f"its name ends with {suffix}" if suffix else "its name has no ending"

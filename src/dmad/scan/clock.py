@@ -1,4 +1,4 @@
-"""Finds out when a recording was made: from its name, from the file itself, or from its date."""
+"""Finds out when a recording was made: from its path, its film, or the time of its last change."""
 
 from __future__ import annotations
 
@@ -21,16 +21,17 @@ BY_NAME, BY_FILE, BY_DATE = "name", "file", "date of change"
 
 
 def recorded_at(path: str, film: Path | None, stamp: str, seconds: float) -> tuple[str, str]:
-    """Return the start of a recording as text of ISO 8601, and where it comes from.
+    """Return when a recording started, and where this time comes from.
 
     Args:
         path: The source. Its name or its folders may contain date and time.
         film: The film, which may state the time of its creation; None for other sources.
-        stamp: Time of the last change, in nanoseconds since 1970 or as text of ISO 8601.
+        stamp: Time of the last change, as in `ArchiveSource`.
         seconds: Length of the recording. It is assumed to end at the last change.
 
     Returns:
-        Start and origin; two empty texts if nothing is known.
+        The start as 2026-03-01T13:05:00, and `name`, `file` or `date of change`. Two empty texts if
+        nothing is known.
     """
     named = moment_in(path)
     if named is not None:
@@ -74,7 +75,7 @@ def _stated(film: Path) -> datetime | None:
 
 
 def _moment_of(stamp: str) -> datetime | None:
-    text = stamp.rpartition(", ")[2]  # of a folder of frames: `12 files, TIME`
+    text = stamp.rpartition(", ")[2]  # a folder of frames has `12 files, TIME`
     with suppress(ValueError, OverflowError, OSError):
         if text.isdecimal():
             return datetime.fromtimestamp(int(text) / 1e9)

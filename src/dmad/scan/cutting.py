@@ -25,14 +25,14 @@ class Cutter:
     Args:
         model: The model.
         views: The views of the archive.
-        seconds: Length of a stretch.
+        seconds: Length of a stretch in seconds.
     """
 
     def __init__(self, model: ModelCard, views: Views, seconds: float) -> None:
         self.model, self.views, self.seconds = model, views, seconds
 
     def past(self, view: str) -> int:
-        """Return the number of frames before a frame that its score depends on."""
+        """Return the number of past frames that a score depends on."""
         calibration = self.views.of(view).calibration
         window = calibration.scorer.window if calibration else 1
         return int(self.model.config.data.history) + window - 1
@@ -46,7 +46,7 @@ class Cutter:
         return has_templates and self.views.needs_template(view)
 
     def rate(self, path: Path, view: str) -> float:
-        """Return the frames per second of a source."""
+        """Return the frames per second of a source. If they are unknown, those of the model."""
         calibration = self.model.calibration
         usual = calibration.fps if calibration else self.model.config.data.fps
         given = self.views.of(view).fps
@@ -67,7 +67,10 @@ class Cutter:
         )
 
     def info(self, task: Task) -> PartInfo | None:
-        """Return the result of a task whose film is cut; None if the film is judged as a whole."""
+        """Return the stretches of a film as the result of its task.
+
+        None if the task is a stretch, or if the film is judged as a whole.
+        """
         (source,) = task.sources
         if task.stretch is not None:
             return None
@@ -77,7 +80,7 @@ class Cutter:
         return PartInfo(task.view, (self.outcome(source),), tuple(stretches))
 
     def cut(self, path: Path, view: str) -> Sequence[Stretch]:
-        """Return the stretches of a long film or folder; none if it is judged as a whole."""
+        """Return the stretches of a long film or folder. Empty if it is judged as a whole."""
         longest = SHORTEST_CUT * self.seconds
         if self.depends_on_all(view) or not (path.is_dir() or stated_seconds(path) > longest):
             return ()
@@ -89,5 +92,5 @@ class Cutter:
 
 
 def outcome_of(source: ArchiveSource) -> SourceOutcome:
-    """Return the outcome of a source before it is read."""
+    """Return an outcome that contains only the path, size and stamp of a source."""
     return SourceOutcome(source.path, source.size, source.stamp)

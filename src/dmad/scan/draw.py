@@ -29,14 +29,14 @@ from dmad.scan.judge import Judge
 
 logger = logging.getLogger(__name__)
 
-AROUND = 2.0  # seconds of a film before and after its event
-LONGEST = 20.0  # seconds of a film
+AROUND = 2.0  # seconds before and after the event in a film
+LONGEST = 20.0  # seconds of a film at most
 SIDE = 640  # pixels of the longest side of a picture
 QUALITY = 85  # of WebP
 
 
 def draw(judge: Judge, task: DrawingTask) -> DrawingTask:
-    """Write pictures and films of the events of a source. A film that cannot be made is skipped."""
+    """Draw the events of a source. If an event cannot be drawn, a warning is logged."""
     draw_one = _draw_event if judge.detector.form.judges == "frames" else _draw_image
     for event in task.events:
         try:
@@ -52,7 +52,7 @@ def _draw_event(judge: Judge, task: DrawingTask, event: DrawnEvent) -> None:
     fps = judge.cutter.rate(path, task.source.view)
     aspect, scale = aspect_ratio(path), ColourScale.from_detector(detector)
     frames = _frames_around(judge, task, event, fps)
-    peak: Picture | None = None  # the frame that is nearest to the peak
+    peak: Picture | None = None  # of the frame that is nearest to the peak of the event
     with ExitStack() as stack:
         target = film_path(task.folder, event.name)
         film = stack.enter_context(AnnotatedVideo(target, fps, scale, aspect))
@@ -78,7 +78,7 @@ def _picture(judged: JudgedFrame, frame: ReadFrame, scale: ColourScale, aspect: 
 def _frames_around(
     judge: Judge, task: DrawingTask, event: DrawnEvent, fps: float
 ) -> Iterator[ReadFrame]:
-    """Yield the frames of a film around an event, and before them those that its scores need."""
+    """Yield the frames around an event. Before them, yield the past frames that scores need."""
     path, view = readable_path(task.source.path), task.source.view
     first = max(0.0, event.start - AROUND, event.peak - LONGEST / 2)
     last = min(event.end + AROUND, first + LONGEST)
@@ -115,7 +115,7 @@ def _draw_image(judge: Judge, task: DrawingTask, event: DrawnEvent) -> None:
 
 
 def _write_picture(image: NDArray[np.uint8], path: Path) -> None:
-    """Write an image (H, W, 3), which only this user can read."""
+    """Write an image (H, W, 3). Only this user can read the file."""
     picture = Image.fromarray(np.ascontiguousarray(image, np.uint8))
     picture.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
     content = encoded(np.asarray(picture), "WebP", quality=QUALITY)

@@ -1,4 +1,4 @@
-"""What is drawn of the strongest events: a picture and a film of each."""
+"""A task that draws events: a picture and a film for each of the strongest events."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ PICTURES, FILMS = "pictures", "films"
 class DrawnEvent:
     """An event that is drawn. Times are in seconds since the start of its source."""
 
-    name: str  # of its files
+    name: str  # name of its files
     start: float
     end: float
     peak: float
-    page: int = 0  # of an image file with several
+    page: int = 0  # page of an image file with several pages
 
 
 @dataclass(frozen=True)

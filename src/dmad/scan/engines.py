@@ -19,15 +19,15 @@ from dmad.scan.worker import prepare_process, work
 
 logger = logging.getLogger(__name__)
 
-MOST_CRASHES = 5  # a task that ends its worker so often is left out
-CRASHED = "the worker ended while it was judged"
+MOST_CRASHES = 5  # if a task makes its worker crash so often, it is left out
+CRASHED = "its worker crashed several times"
 
 AnyTask = Task | DrawingTask
 
 
 @dataclass(frozen=True)
 class Crash:
-    """A task whose worker process died several times. The task is left out."""
+    """A task that made its worker crash several times. The task is left out."""
 
     task: AnyTask
     reason: str = CRASHED
@@ -40,9 +40,9 @@ class Engine(Protocol):
     """Runs tasks."""
 
     def run(self, tasks: Iterable[AnyTask]) -> Iterator[Result]:
-        """Run tasks, and yield the result of each as soon as it is ready.
+        """Run tasks, and yield the result of each task as soon as it is ready.
 
-        The stretches of a film that was cut are run too.
+        If a task cuts a film, the tasks of the stretches are run too.
         """
 
     def close(self) -> None:
@@ -50,7 +50,7 @@ class Engine(Protocol):
 
 
 def stretches_of(result: Result) -> list[Task]:
-    """Return the tasks of the stretches of a film that was cut."""
+    """Return the tasks of the stretches if a task has cut a film, else an empty list."""
     if not isinstance(result, TaskReport):
         return []
     return [Task.of(result.task.sources, one) for one in result.info.stretches]
@@ -78,7 +78,7 @@ class ThisProcess:
 
 
 class Processes:
-    """Runs tasks in processes of this machine. If a process is killed, others continue its work.
+    """Runs tasks in processes of this machine. If a process is killed, its tasks are repeated.
 
     Args:
         settings: The settings of a worker.
@@ -87,11 +87,11 @@ class Processes:
 
     def __init__(self, settings: JudgeSettings, workers: int) -> None:
         self.settings, self.workers = settings, workers
-        self._others = set(multiprocessing.active_children())
+        self._others = set(multiprocessing.active_children())  # not of this engine
         self._pool: ProcessPoolExecutor | None = None
         self._running: dict[Future[TaskReport | DrawingTask], AnyTask] = {}
-        self._first: deque[AnyTask] = deque()  # these come before the tasks of the iterator
-        self._alone: deque[AnyTask] = deque()  # one of these may have ended a worker
+        self._first: deque[AnyTask] = deque()  # these run before the tasks of the iterator
+        self._alone: deque[AnyTask] = deque()  # these run alone: one may crash a worker
         self._crashes: Counter[str] = Counter()
 
     def run(self, tasks: Iterable[AnyTask]) -> Iterator[Result]:
@@ -126,7 +126,7 @@ class Processes:
         self._pool = None
 
     def _start(self, left: Iterator[AnyTask]) -> None:
-        """Give the workers more tasks. A task that is suspected of a crash runs alone."""
+        """Give the workers more tasks. A task that may have crashed a worker runs alone."""
         most = self.workers + (self.workers + 1) // 2  # so that no worker waits
         while len(self._running) < most:
             if self._alone:
@@ -154,7 +154,10 @@ class Processes:
             self._submit(task)
 
     def _after_crash(self, task: AnyTask) -> Iterator[Result]:
-        """Yield what was finished, and repeat the rest one by one, to find what ends a worker."""
+        """Yield the results of finished tasks after a worker has crashed.
+
+        The unfinished tasks are repeated one by one, to find the task that crashes its worker.
+        """
         lost = [task]
         for future, other in self._running.items():
             try:
@@ -169,5 +172,5 @@ class Processes:
                 logger.warning(f"{task.title}: {CRASHED}")
                 yield Crash(task)
                 return
-        logger.warning("a worker ended; its tasks are done again")
+        logger.warning("a worker crashed; the unfinished tasks are repeated")
         self._alone.extend(lost)

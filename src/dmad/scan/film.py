@@ -40,17 +40,17 @@ Report = Callable[[str], None]
 class Stretch:
     """A part of a film or of a folder of frames.
 
-    Times of a film are in ticks of its track. The time of a frame of a folder is its position among
-    all frames.
+    Times of a film are in ticks, the time unit of its video track. In a folder, the time of a frame
+    is its position among all frames.
     """
 
     number: int
     count: int  # number of stretches of the film
     start: int | None  # time of its first frame; None: the start of the film
     stop: int | None  # time of the first frame after it; None: the end of the film
-    past: int | None  # time of the first frame that is needed as the past of `start`
+    past: int | None  # time of the first frame that its scores depend on; None: as `start`
     seek: int | None  # time of the keyframe where decoding starts; None: the start of the film
-    intact_from: int | None = None  # damage at or after this time: decode from the start
+    intact_from: int | None = None  # if a frame from this time on is damaged, use `from_start`
 
     @property
     def from_start(self) -> Stretch:
@@ -74,8 +74,8 @@ class ReadFrame:
 
     image: Frame  # (size, size, channels)
     time: float  # seconds; the first frame of a whole source has 0
-    gap: bool  # True if frames are missing before it
-    wanted: bool = True  # False for a frame that is only the past of a stretch
+    gap: bool  # True if frames are missing before this frame
+    wanted: bool = True  # False for a frame before the stretch, which scores depend on
 
 
 @dataclass(frozen=True)
@@ -83,19 +83,19 @@ class FilmIndex:
     """The times of all frames of a film or folder, in ticks, in the order of display."""
 
     times: list[int]
-    keyframes: list[int]  # positions in `times`, rising; of a folder, all
-    tick: float  # seconds
+    keyframes: list[int]  # positions in `times`, rising; of a folder: all positions
+    tick: float  # length of a tick in seconds
 
     @property
     def seconds(self) -> float:
-        """Length of the film."""
+        """Length of the film in seconds."""
         return (self.times[-1] - self.times[0]) * self.tick if self.times else 0.0
 
     def cut(self, seconds: float, past: int) -> list[Stretch]:
-        """Return stretches of about this length. Each begins with a keyframe.
+        """Return stretches of about the same length. Each begins with a keyframe.
 
         Args:
-            seconds: Length of a stretch.
+            seconds: Length of a stretch in seconds.
             past: Number of frames before a stretch that its scores depend on.
         """
         count = max(1, round(self.seconds / seconds))
@@ -117,14 +117,17 @@ class FilmIndex:
     def _stretch(
         self, place: tuple[int, int], first: int | None, last: int | None, past: int
     ) -> Stretch:
-        """Return the stretch between two positions. `place` is its number and the count of all."""
+        """Return the stretch between two positions in `times`.
+
+        `place` is the number of the stretch, and the number of all stretches.
+        """
         stop = None if last is None else self.times[last]
         if first is None:
             return Stretch(*place, None, stop, None, None)
         needed = max(0, first - past)
         usable = self.keyframes[: bisect_right(self.keyframes, needed)]
         seek, intact_from = None, None
-        if len(usable) > 1:  # one group of frames more than needed, to notice damage
+        if len(usable) > 1:  # decode one keyframe earlier, to notice damage
             seek, intact_from = (self.times[keyframe] for keyframe in usable[-2:])
         return Stretch(*place, self.times[first], stop, self.times[needed], seek, intact_from)
 
@@ -174,7 +177,7 @@ def read_index(path: Path, fps: float) -> FilmIndex | None:
         if not times:
             return None
     shown = sorted(times)
-    if has_places and shown:  # an empty place repeats the frame before it
+    if has_places and shown:  # at an empty place, a player repeats the frame before
         shown = list(range(shown[0], shown[-1] + 1))
     if len(set(shown)) < len(shown) or not tick:
         return None
@@ -220,7 +223,7 @@ def read_stretch(
     report: Report,
     threads: int = 0,
 ) -> Iterator[ReadFrame]:
-    """Read the frames of a stretch, and before them the frames that are its past.
+    """Read the past frames that the scores of a stretch need, then the frames of the stretch.
 
     The times count from an unknown moment, which is the same for all stretches of a film. The other
     arguments are those of `read_frames`.
@@ -265,9 +268,9 @@ def _read_folder(
 
 
 def _last_readable(files: Sequence[Path], place: int, frame_format: FrameFormat) -> int:
-    """Return the position of the last readable image before or at a place. 0: there is none.
+    """Return the position of the last readable image before or at a place; 0 if there is none.
 
-    That image replaces the unreadable ones after it.
+    That image replaces the unreadable images after it.
     """
     for number in range(place, 0, -1):
         with suppress(Exception), open_image(files[number], 0, frame_format.megapixels) as image:
@@ -279,7 +282,7 @@ def _last_readable(files: Sequence[Path], place: int, frame_format: FrameFormat)
 def _decoded_from(
     path: Path, stretch: Stretch, report: Report, threads: int
 ) -> Iterator[av.VideoFrame]:
-    """Decode from the keyframe of a stretch; from the start if the file cannot be searched."""
+    """Decode from the keyframe of a stretch. If this is impossible, decode from the start."""
     if stretch.seek is None or stretch.past is None:
         return video_frames(path, report, decoding=Decoding(threads=threads))
     decoding = Decoding(stretch.seek, threads, stretch.intact_from)
@@ -289,7 +292,7 @@ def _decoded_from(
     except DamagedError:
         raise
     except DmadError as error:
-        report(f"{path}: the search for a time fails ({one_line(error)})")
+        report(f"{path}: decoding starts at the beginning ({one_line(error)})")
         first = None
     if first is None or first.pts is None or first.pts > stretch.past:
         return video_frames(path, report, decoding=Decoding(threads=threads))

@@ -1,7 +1,4 @@
-"""Judges the tasks of a scan: the same in this process, in processes of this machine, and in Ray.
-
-A worker makes one `Judge`, which loads the model once.
-"""
+"""Judges the tasks of a scan. Each worker makes one `Judge`, which loads the model once."""
 
 from __future__ import annotations
 
@@ -41,7 +38,7 @@ CHANGED = "it changed while it was read; resume the scan to judge it"
 
 @dataclass(frozen=True)
 class TaskReport:
-    """What a worker reports about a task. Everything else is in the result file of the task."""
+    """What a worker reports about a task. The scores are in the result file of the task."""
 
     task: Task
     info: PartInfo
@@ -65,7 +62,7 @@ class Pace:
             return
         now = time.monotonic()
         self._due = max(self._due, now) + frames / self.rate
-        time.sleep(max(0.0, self._due - now - 1.0))  # a second of frames may come at once
+        time.sleep(max(0.0, self._due - now - 1.0))  # the frames of a second may come at once
 
 
 class Judge:
@@ -104,7 +101,7 @@ class Judge:
         """Judge a task, and write its result file. A source that cannot be read is left out."""
         path = part_path(self.settings.parts, task.name)
         is_video = self.detector.form.judges == "frames"
-        if path.exists():  # its worker was killed after it had written the file
+        if path.exists():  # an earlier worker wrote it, and was killed then
             return TaskReport(task, read_info(path))
         with PartWriter(path) as writer:
             info = self._clip(task, writer) if is_video else self._images(task, writer)
@@ -172,12 +169,14 @@ class Judge:
     def judged(
         self, frames: Iterator[ReadFrame], name: str
     ) -> Iterator[tuple[ReadFrame, JudgedFrame | None]]:
-        """Judge the frames of a source of a view.
+        """Judge the frames of a source. Yield each frame with its result; None without a score.
 
-        Each frame is returned with its result, or with None if it has no score.
+        Args:
+            frames: The frames.
+            name: Name of the view.
         """
         view, detector = self.detector_of(name)
-        waiting: deque[ReadFrame] = deque()  # read, and not judged yet
+        waiting: deque[ReadFrame] = deque()  # frames that are read, and not judged yet
 
         def images() -> Iterator[Frame | None]:
             for frame in frames:
@@ -187,7 +186,7 @@ class Judge:
                 self.pace.wait()
                 yield frame.image
 
-        number = 0  # of the first frame that waits
+        number = 0  # of the first frame in `waiting`
         for result in judge_clip(detector, images(), view.scene, BATCH):
             while number < int(result.batch.index[0]):
                 yield waiting.popleft(), None
@@ -197,7 +196,7 @@ class Judge:
         yield from ((frame, None) for frame in waiting)
 
     def _write_clip(self, frames: Iterator[ReadFrame], view: str, writer: PartWriter) -> int:
-        """Judge frames, and write a row for each that is wanted. Return how many have a score."""
+        """Judge frames, and write a row for each wanted frame. Return the number of scores."""
         scored = 0
         for frame, result in self.judged(frames, view):
             if not frame.wanted:
@@ -211,7 +210,7 @@ class Judge:
 
     def _images(self, task: Task, writer: PartWriter) -> PartInfo:
         outcomes: list[SourceOutcome] = []
-        places: list[tuple[int, int]] = []  # source and page of each image
+        places: list[tuple[int, int]] = []  # index of the source, and page, of each image
         frames = self._read_images(task, outcomes, places)
         scores = self._scores(frames, task.view)
         for place, result in zip(places, scores, strict=True):
@@ -221,7 +220,7 @@ class Judge:
     def _scores(
         self, frames: Iterator[Frame], view: str
     ) -> Sequence[tuple[float, float, float, float]]:
-        """Return the terms and the score of each image, given by its tiles."""
+        """Return raw score, both terms and score of each image. `frames` are all their tiles."""
         _, detector = self.detector_of(view)
         data, calibration = detector.config.data, detector.calibration
         batches = detector.judge(frames, batch=BATCH)
@@ -241,7 +240,11 @@ class Judge:
     def _read_images(
         self, task: Task, outcomes: list[SourceOutcome], places: list[tuple[int, int]]
     ) -> Iterator[Frame]:
-        """Yield the tiles of all images that can be read, and note what became of each source."""
+        """Yield the tiles of all images that can be read.
+
+        Add the outcome of each source to `outcomes`. Add the index of the source and the page of
+        each image to `places`.
+        """
         image_format = replace(self.format, antialias=True)
         for number, source in enumerate(task.sources):
             outcome = outcome_of(source)
@@ -272,7 +275,7 @@ class _ChangedError(DmadError):
 
 
 def _check_unchanged(source: ArchiveSource) -> None:
-    """Raise an error if a source is not the one that was planned any more."""
+    """Raise an error if a source has changed since the scan found it."""
     if identity_of(source.path) != (source.size, source.stamp):
         raise _ChangedError(CHANGED)
 
@@ -280,7 +283,7 @@ def _check_unchanged(source: ArchiveSource) -> None:
 def _left_out(source: ArchiveSource, error: Exception) -> SourceOutcome:
     """Return the outcome of a source that is left out because of an error.
 
-    An error of a store on the network may be over at the next scan.
+    If a server caused the error, the next scan tries the source again.
     """
     text = printable_path(one_line(error))
     path = printable_path(source.path)

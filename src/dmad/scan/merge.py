@@ -1,4 +1,4 @@
-"""Joins the results of all tasks: the data set of scores, the events, and the numbers of the page.
+"""Joins the results of all tasks, and writes the data set of scores and the table of events.
 
 Everything is read and written in batches of rows, so that memory does not grow with the archive.
 """
@@ -63,7 +63,10 @@ TERMS = ("raw", "reconstruction", "deformation", "score")
 
 
 class FoundEvent(NamedTuple):
-    """An event, or the frame with the highest score if there is no threshold. Times in seconds."""
+    """An event, or the frame with the highest score if there is no threshold.
+
+    Times are seconds since the start of a film. For an image, they are the page of its file.
+    """
 
     start: float
     end: float
@@ -77,11 +80,11 @@ class FoundEvent(NamedTuple):
 class Totals:
     """Numbers of the judged sources, frames and events."""
 
-    films: int = 0
-    images: int = 0
-    frames: int = 0
+    films: int = 0  # with folders of frames
+    images: int = 0  # files
+    frames: int = 0  # of films, or pages of image files
     events: int = 0
-    seconds: float = 0.0
+    seconds: float = 0.0  # length of all films
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,7 @@ class Merge:
 
     Args:
         plan: The plan, with all finished tasks. The events are added to it.
-        views: The views.
+        views: The views of the archive.
         out: The folder of the scan.
     """
 
@@ -99,7 +102,7 @@ class Merge:
     out: Path
 
     def run(self, judges: str) -> Totals:
-        """Write the data set of scores and the table of events, and return what was judged."""
+        """Write the data set of scores and the table of events. Return the totals."""
         totals = Totals()
         with unfinished_folder(self.out) as folder:
             scores = folder / SCORES
@@ -135,7 +138,7 @@ class Merge:
         _write_scores(path, film.source.path, self._rows(film), spans)
 
     def _rows(self, film: FinishedFilm) -> Iterator[Row]:
-        """Yield the rows of all parts of a film. Frames and seconds count from its start."""
+        """Yield the rows of all parts of a film. Frames and seconds count from the film's start."""
         first = None
         number = 0
         for name in film.parts:
@@ -209,8 +212,8 @@ class Row(NamedTuple):
     """A frame of a film."""
 
     frame: int
-    time: float  # seconds since its start
-    gap: bool  # frames are missing before it
+    time: float  # seconds since the start of the film
+    gap: bool  # True if frames are missing before this frame
     raw: float
     reconstruction: float
     deformation: float
@@ -218,7 +221,7 @@ class Row(NamedTuple):
 
 
 class FilmEvents:
-    """Finds the events of a film while its rows arrive. The result is that of `dmad predict`.
+    """Finds the events of a film while its rows arrive. `dmad predict` finds the same events.
 
     Args:
         calibration: The calibration; None if there is no threshold.
@@ -246,7 +249,7 @@ class FilmEvents:
         found = self._close() if row.gap else []
         candidate = self._finder.candidate if self._finder else None
         if candidate and candidate.end == row.frame and not row.gap:
-            self._end = row.time  # an event ends with the frame after its last one
+            self._end = row.time  # an event ends when the frame after it starts
         self._terms.append((row.reconstruction, row.deformation))
         self._keep_highest(row)
         self.frames, self._time = row.frame + 1, row.time
@@ -259,11 +262,11 @@ class FilmEvents:
         return found
 
     def end(self) -> list[FoundEvent]:
-        """End the film. Return the event that was in progress, if any, in a list."""
+        """End the film. Return a list with the event that was in progress, or an empty list."""
         return self._close()
 
     def _follow(self, row: Row) -> None:
-        """Note the times of the present candidate of an event."""
+        """Store start, peak and end of a possible event when their frames arrive."""
         candidate = self._finder.candidate if self._finder else None
         if candidate is None:
             return
@@ -295,12 +298,12 @@ class FilmEvents:
 
 
 def scores_file(scores: Path, view: str, name: str) -> Path:
-    """Return the file of a source, or of some images, in the data set of scores.
+    """Return the path of a file in the data set of scores.
 
     Args:
         scores: The folder of the data set.
-        view: The view of the source. The file is in the folder `view=NAME`.
-        name: The path of the source, or a name that no other file has.
+        view: The view of the sources. The file is in the folder `view=NAME`.
+        name: The path of a film, or the name of a part with images.
     """
     digest = sha256(name.encode(errors="surrogateescape")).hexdigest()[:10]
     stem = quote(PurePosixPath(printable_path(name)).name, safe="")[:LONGEST_NAME]
@@ -308,7 +311,7 @@ def scores_file(scores: Path, view: str, name: str) -> Path:
 
 
 class _ScoreFile:
-    """Writes a file of the data set."""
+    """Writes a file of the data set of scores."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
 """The page of a scan, `index.html`: what was found, when and where, and what was left out.
 
-The page contains its data, and shows a part of it at a time. It is written in pieces, so that it
-needs little memory.
+The page contains the data of up to `MOST_EVENTS` events, and shows some events at a time. The file
+is written in pieces, so that writing needs little memory.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from dmad.scan.drawing_task import drawing_name, film_path, picture_path
 from dmad.scan.merge import Totals
 from dmad.scan.plan import Plan, StoredEvent
 
-MOST_EVENTS = 100_000  # on the page
-MOST_FILES = 100_000  # that were left out
-MOST_VIEWS = 200  # of the heat map
-MOST_MONTHS = 36  # of the calendar
+MOST_EVENTS = 100_000  # events on the page
+MOST_FILES = 100_000  # left-out files on the page
+MOST_VIEWS = 200  # rows of the heat map
+MOST_MONTHS = 36  # months of the calendar
 AT_ONCE = 1000  # events that are read at once
 HERE = "dmad.scan"
 CLOCKS = {
@@ -39,15 +39,15 @@ CLOCKS = {
 
 @dataclass(frozen=True)
 class Cell:
-    """A number of events in the heat map. `part` is this number divided by the largest number."""
+    """A cell of the heat map: the events of one view in one hour of the day."""
 
     count: int
-    part: float
+    part: float  # this count divided by the largest count of all cells
 
 
 @dataclass(frozen=True)
 class HourRow:
-    """A row of the heat map: a view, and the number of its events by hour."""
+    """A row of the heat map: a view, and its events by hour of the day."""
 
     view: str
     cells: list[Cell]
@@ -55,13 +55,13 @@ class HourRow:
 
 @dataclass(frozen=True)
 class Day:
-    """A day of the calendar. The number 0 stands for a day of another month."""
+    """A day of the calendar."""
 
-    number: int
-    date: str = ""
+    number: int  # in its month; 0: the day belongs to another month
+    date: str = ""  # 2026-03-01
     events: int = 0
-    part: float = 0.0
-    recorded: bool = False
+    part: float = 0.0  # events of this day divided by the most events of a day
+    recorded: bool = False  # True if a judged recording began on this day
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Month:
 
 
 def write_page(plan: Plan, out: Path, totals: Totals, judges: str) -> None:
-    """Write `index.html`, which only this user can read.
+    """Write `index.html`. Only this user can read the file.
 
     Args:
         plan: The plan, with all outcomes and events.
@@ -102,7 +102,7 @@ def write_page(plan: Plan, out: Path, totals: Totals, judges: str) -> None:
 
 
 def _content(plan: Plan, totals: Totals, judges: str) -> dict[str, Any]:
-    """Return the values of the template, without those that may be large."""
+    """Return the values of the template, except for the events."""
     is_video = judges == "frames"
     judged, left_out = plan.count()
     views = plan.numbers_of_views()
@@ -188,13 +188,13 @@ def _entry(plan: Plan, out: Path, event: StoredEvent) -> list[Any]:
 
 
 def _safe(value: object) -> str:
-    """Return JSON that can stand in a `script` element."""
+    """Return JSON that can be written into a `script` element."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
 def hour_rows(plan: Plan) -> list[HourRow]:
-    """Return the heat map: the views with the most events, and their events by hour."""
+    """Return the heat map: for the views with the most events, their events by hour of the day."""
     counts: dict[str, list[int]] = {}
     for view, hour, count in plan.events_by_hour(MOST_VIEWS):
         counts.setdefault(view, [0] * 24)[int(hour)] = count
@@ -206,7 +206,7 @@ def hour_rows(plan: Plan) -> list[HourRow]:
 
 
 def months(plan: Plan) -> list[Month]:
-    """Return the months with recordings, the newest `MOST_MONTHS` of them."""
+    """Return the newest `MOST_MONTHS` months in which there are recordings or events."""
     events = dict(plan.events_by_day())
     recorded = set(plan.recorded_days())
     largest = max(events.values(), default=0) or 1

@@ -1,4 +1,4 @@
-"""The result of a task: one Parquet file. It exists only if the task is finished."""
+"""A part: the Parquet file with the result of a task. It exists only if the task is finished."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from dmad.files import unfinished_path
 from dmad.scan.film import Stretch
 from dmad.typed import dataclass_from
 
-ROWS = 4096  # that are written at once
-KEY = b"dmad"  # of the metadata
+ROWS = 4096  # rows that are written at once
+KEY = b"dmad"  # key of the metadata
 COMPRESSION = "zstd"
 
 SCHEMA = pa.schema(
@@ -26,11 +26,11 @@ SCHEMA = pa.schema(
         ("source", pa.int32()),  # index in the list of sources of the metadata
         ("frame", pa.int32()),  # number in the task; of an image, the page of its file
         ("time", pa.float64()),  # seconds
-        ("gap", pa.bool_()),  # frames are missing before it
+        ("gap", pa.bool_()),  # True if frames are missing before this frame
         ("raw", pa.float64()),
         ("reconstruction", pa.float64()),
         ("deformation", pa.float64()),
-        ("score", pa.float64()),  # calibrated; raw without a threshold
+        ("score", pa.float64()),  # calibrated score; without a threshold: raw score
     ]
 )
 COLUMNS = tuple(SCHEMA.names)
@@ -44,7 +44,7 @@ class SourceOutcome:
     size: int
     stamp: str
     reason: str = ""  # why it is left out; empty if it was judged
-    passing: bool = False  # True if the next scan may succeed, such as after an error of a store
+    passing: bool = False  # True if the next scan may succeed, such as after an error of a server
     notes: tuple[str, ...] = ()  # such as damaged frames
     fps: float = 0.0  # frames per second of a film
     rows: int = 0  # frames or images
@@ -54,11 +54,11 @@ class SourceOutcome:
 
 @dataclass(frozen=True)
 class PartInfo:
-    """What is stored in the metadata of a part."""
+    """The metadata of a part."""
 
     view: str
     sources: tuple[SourceOutcome, ...] = ()
-    stretches: tuple[Stretch, ...] = ()  # a long film was cut into these, and not judged yet
+    stretches: tuple[Stretch, ...] = ()  # of a film that was only cut, and not judged
     stretch: int | None = None  # the number of the stretch that was judged
 
     @property
@@ -68,7 +68,7 @@ class PartInfo:
 
 
 def part_path(folder: Path, name: str) -> Path:
-    """Return the path of the result of a task."""
+    """Return the path of the part of a task."""
     return folder / f"{name}.parquet"
 
 

@@ -1,8 +1,7 @@
 """The plan of a scan: which sources there are, which are finished, and which tasks are left.
 
-It is a temporary SQLite file, so that an archive of any size needs little memory. The plan is made
-again at each start, from the archive and from the files of the finished tasks. Nothing else is
-stored.
+The plan is a temporary SQLite file, so that an archive of any size needs little memory. It is made
+again at each start, from the archive and from the parts (the result files of finished tasks).
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from dmad.scan.parts import PartInfo, SourceOutcome, part_path, read_info
 
 logger = logging.getLogger(__name__)
 
-IMAGES_AT_ONCE = 64  # of a task
+IMAGES_AT_ONCE = 64  # images of a task
 
 TABLES = """
 create table source (
@@ -47,9 +46,12 @@ KNOWN = "outcome.path = source.path and outcome.size = source.size and outcome.s
 
 @dataclass(frozen=True)
 class Task:
-    """What a worker judges at once: a film, a stretch of it, a folder of frames, or some images."""
+    """What a worker judges at once: a film, a stretch, a folder of frames, or some images.
 
-    name: str  # of its result
+    A stretch is a part of a long film or folder of frames.
+    """
+
+    name: str  # name of its part, the file with its result
     view: str
     sources: tuple[ArchiveSource, ...]
     stretch: Stretch | None = None
@@ -73,17 +75,17 @@ class Task:
 
     @property
     def share(self) -> float:
-        """Number of sources of the task. For a stretch: its share of the film."""
+        """Number of sources of the task. For a stretch: its share of the film, between 0 and 1."""
         return len(self.sources) / (self.stretch.count if self.stretch else 1)
 
     @property
     def kind(self) -> str:
-        """The kind of its sources, as `kind_of` returns it."""
+        """The kind of the sources, as `kind_of` returns it."""
         return kind_of(self.sources[0].path)
 
     @property
     def size(self) -> float:
-        """Number of images, or bytes of a film or folder. For a stretch: its share of the bytes."""
+        """Number of images, or bytes of a film or folder. For a stretch: its part of the bytes."""
         if self.kind == IMAGE:
             return len(self.sources)
         return self.share * self.sources[0].size
@@ -93,10 +95,10 @@ class Task:
 class Unfinished:
     """What is left to judge."""
 
-    sources: int  # with the films that are finished in part
-    done: float  # the finished parts of these films, added
-    started: int  # number of these films
-    sizes: dict[str, float]  # what is left, by kind, in the unit of `Task.size`
+    sources: int  # sources that are not finished, with the films of `started`
+    done: float  # sum of the finished shares of the films of `started`, each between 0 and 1
+    started: int  # films that were cut, and of which some stretches are left
+    sizes: dict[str, float]  # what is left of each kind, in the unit of `Task.size`
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ class FinishedFilm:
 
     source: ArchiveSource
     outcome: SourceOutcome
-    parts: tuple[str, ...]  # names of the tasks
+    parts: tuple[str, ...]  # names of the parts
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,10 @@ class ViewNumbers:
 
 
 class StoredEvent(NamedTuple):
-    """An event in the plan. Its times are seconds of a film, or a page of an image file."""
+    """An event in the plan.
+
+    Times are seconds since the start of a film. For an image, they are the page of its file.
+    """
 
     number: int
     path: str
@@ -130,7 +135,7 @@ class StoredEvent(NamedTuple):
     peak: float
     score: float
     threshold: float | None
-    why: str  # the larger part of the score; empty if unknown
+    why: str  # the larger part of the score: error or deformation; empty if unknown
     recorded: str  # local date and time of the start; empty if unknown
 
 
@@ -139,7 +144,7 @@ class Plan:
 
     Args:
         file: The temporary file.
-        parts: Folder of the results of tasks.
+        parts: Folder of the parts.
         images_at_once: Largest number of images of a task.
     """
 
@@ -155,14 +160,14 @@ class Plan:
         self.file.unlink(missing_ok=True)
 
     def add_sources(self, sources: Iterable[ArchiveSource]) -> None:
-        """Add what an archive contains. A path that occurs again is ignored."""
+        """Add the sources of an archive. A path that occurs again is ignored."""
         rows = (
             (os.fsencode(one.path), one.size, one.stamp, one.view, one.reason) for one in sources
         )
         self._insert("source (path, size, stamp, view, reason)", "?, ?, ?, ?, ?", rows)
 
     def add_finished(self) -> None:
-        """Add the results of all finished tasks. A damaged file counts as not finished."""
+        """Add the results of all finished tasks. A damaged part is removed."""
         for path in sorted(self.parts.glob("*.parquet")):
             try:
                 self.add_result(path.stem, read_info(path))
@@ -192,9 +197,9 @@ class Plan:
         )
 
     def join_stretches(self) -> None:
-        """Leave out each film with a stretch that was left out, and collect the notes of stretches.
+        """Leave out each film with a stretch that was left out. Copy notes of stretches to films.
 
-        Call it when all tasks are done.
+        Call this function when all tasks are done.
         """
         same = "path = outcome.path and size = outcome.size and stamp = outcome.stamp"
         parts = f"from (select distinct {{}} as text from stretch where {same} and {{}} != '')"
@@ -211,10 +216,10 @@ class Plan:
         )
 
     def tasks(self, judges: str) -> Iterator[Task]:
-        """Yield the tasks that are left, without the stretches of films that are cut later.
+        """Yield the unfinished tasks, except for stretches. A film that will be cut is one task.
 
-        The images of a task do not depend on what is finished, so that a resumed scan judges the
-        same images together.
+        Images are divided into groups before finished images are removed. So the groups of a
+        resumed scan are the same.
         """
         if judges == "frames":
             yield from (Task.of([source]) for source in self._unfinished())
@@ -225,7 +230,7 @@ class Plan:
                 yield Task.of(left)
 
     def stretch_tasks(self) -> Iterator[Task]:
-        """Yield the tasks of the stretches of cut films that are left."""
+        """Yield the unfinished tasks of the films that were cut: a task for each stretch."""
         for film in self._cut_films():
             for task in self._stretches_of(*film):
                 if not part_path(self.parts, task.name).exists():
@@ -242,7 +247,7 @@ class Plan:
         for kind, count, size in rows:
             sources += count
             sizes[kind] = count if kind == IMAGE else size
-        left = defaultdict[str, float](float)  # the shares of films that are left
+        left = defaultdict[str, float](float)  # the unfinished share of each film that was cut
         for task in self.stretch_tasks():
             left[task.sources[0].path] += task.share
             sizes[task.kind] += task.size
@@ -281,7 +286,7 @@ class Plan:
             yield FinishedFilm(source, outcome, tuple(parts))
 
     def image_parts(self) -> Iterator[tuple[str, str]]:
-        """Yield the name and the view of each part with judged images, in the archive's order."""
+        """Yield name and view of each part with judged images, in the order of the archive."""
         yield from self._query(
             f"select outcome.part, source.view from source join outcome on {KNOWN} "
             "where source.reason = '' and outcome.reason = '' "
@@ -310,7 +315,7 @@ class Plan:
 
         Args:
             size: Events of a batch.
-            most: Largest number of events; -1: all.
+            most: Largest number of events. -1: all events.
             strongest_first: True: the strongest events first. False: the order of the archive.
         """
         order = "score desc, number" if strongest_first else "number"
@@ -328,7 +333,7 @@ class Plan:
         return ArchiveSource(path, size, stamp, view)
 
     def count(self) -> tuple[int, int]:
-        """Return the number of sources that are judged, and of those that are left out."""
+        """Return the number of judged sources, and the number of all other sources."""
         every, judged = self._one(
             f"select count(*), total(source.reason = '' and outcome.reason = '') from source "
             f"left join outcome on {KNOWN}"
@@ -345,7 +350,7 @@ class Plan:
         return not every or without < every
 
     def numbers_of_views(self) -> list[ViewNumbers]:
-        """Return the numbers of each view."""
+        """Return the numbers of each view, sorted by name."""
         rows = self._query(
             "select source.view, total(source.reason = '' and outcome.reason = ''), "
             "total(case when source.reason = '' and outcome.reason = '' then outcome.rows end), "
@@ -363,7 +368,7 @@ class Plan:
         return int(self._one("select count(distinct view) from event where recorded != ''")[0])
 
     def events_by_hour(self, most: int) -> list[tuple[str, str, int]]:
-        """Return view, hour and number of events, of the views with the most events."""
+        """Return view, hour of the day and number of events, for the views with the most events."""
         rows = self._query(
             "select view, substr(recorded, 12, 2) as hour, count(*) from event "
             "where recorded != '' and view in (select view from event where recorded != '' "
@@ -416,7 +421,7 @@ class Plan:
         yield from ((os.fsdecode(path), notes) for path, notes in rows)
 
     def _groups(self) -> Iterator[list[tuple[ArchiveSource, bool]]]:
-        """Yield groups of images of one view, and whether each image is finished."""
+        """Yield groups of images of one view. For each image, True says that it is finished."""
         group: list[tuple[ArchiveSource, bool]] = []
         rows = self._query(
             "select source.path, source.size, source.stamp, source.view, outcome.path is not null "

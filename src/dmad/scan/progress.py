@@ -16,14 +16,14 @@ from dmad.scan.plan import Task, Unfinished
 logger = logging.getLogger(__name__)
 
 EVERY = 60.0  # seconds between two messages, if there is no progress bar
-DONE = 1e-6  # sources; shares of stretches are rounded
+DONE = 1e-6  # sources; the sum of shares of stretches is not exact
 
 
 class ScanProgress:
-    """Counts what is done, and shows it as a bar in a terminal, or else as a message each minute.
+    """Shows how much is done: as a bar in a terminal, or else as a message each minute.
 
-    The number of frames that are left is estimated. For each kind of source, such as .mp4, the
-    number of frames per byte is that of the sources that were judged so far.
+    The number of frames that are left is an estimate. For each kind of source, such as .mp4, dmad
+    assumes the same number of frames per byte as in the sources that were judged so far.
 
     Args:
         left: What is left to judge.
@@ -68,7 +68,7 @@ class ScanProgress:
 
     @property
     def share(self) -> float:
-        """The part that is done, 0 to 1, by the estimated number of frames."""
+        """The finished share of all frames, 0 to 1. The number of frames left is estimated."""
         if self.done >= self.sources - DONE:
             return 1.0
         if not self.frames:
@@ -77,7 +77,7 @@ class ScanProgress:
         return self.frames / (self.frames + left)
 
     def _density(self, kind: str) -> float:
-        """Frames per byte of a kind. If nothing of this kind was judged: of all kinds."""
+        """Return frames per byte of a kind. If none of this kind was judged: of all kinds."""
         kinds = [kind] if self._judged[kind] else [*self._judged]
         return sum(self._frames[one] for one in kinds) / sum(self._judged[one] for one in kinds)
 

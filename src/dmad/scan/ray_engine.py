@@ -20,14 +20,14 @@ from dmad.scan.views import ModelCard
 
 logger = logging.getLogger(__name__)
 
-MOST_BLOCKS = 200  # tasks that cut films
+MOST_BLOCKS = 200  # number of tasks of Ray that cut films
 
 
 class RayEngine:
-    """Runs tasks in the actors of a Ray cluster. Each actor loads the model once.
+    """Runs tasks in the actors (worker processes) of a Ray cluster. An actor loads the model once.
 
-    Ray starts an actor again if it or its machine ends, and repeats the task. A task that ends its
-    actor `MOST_CRASHES` times is left out.
+    If an actor or its machine fails, Ray starts another actor and repeats the task. If a task
+    crashes its actor `MOST_CRASHES` times, the task is left out.
 
     Args:
         settings: The settings of a worker.
@@ -73,7 +73,7 @@ class RayEngine:
             left = more  # stretches of films that could not be cut before
 
     def _with_stretches(self, tasks: list[AnyTask]) -> list[AnyTask]:
-        """Cut long films, and return all tasks."""
+        """Cut long films. Return the tasks, and a task for each stretch."""
         import ray
 
         rows = [{"task": pickle.dumps(task)} for task in tasks]
@@ -114,7 +114,7 @@ class RayEngine:
             yield Crash(task)
 
     def close(self) -> None:
-        """Close the connection to the cluster. A cluster that this scan has started ends."""
+        """Close the connection to the cluster. A cluster that this scan has started is stopped."""
         import ray.data
 
         ray.data.DataContext.get_current().max_errored_blocks = self._allowed_errors
@@ -123,14 +123,14 @@ class RayEngine:
 
 @contextmanager
 def _limited_retries() -> Iterator[None]:
-    """Hide a warning: Ray will take no numbers of retries from 2.64 on, without a replacement."""
+    """Hide a warning: from version 2.64 on, Ray accepts no number of retries."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "`ray_remote_args` is deprecated")
         yield
 
 
 class _Cut:
-    """Adds the tasks of the stretches of a long film to its task."""
+    """Returns the task in a row and, if its film is cut, the tasks of the stretches as rows."""
 
     def __init__(self, settings: JudgeSettings) -> None:
         self.settings = settings
@@ -142,16 +142,17 @@ class _Cut:
 
 
 def cut_ahead(task: Task, settings: JudgeSettings) -> list[Task]:
-    """Write the result of a task whose film is cut, and return the tasks of its stretches.
+    """Cut the film of a task. Write the result of the task, and return the tasks of the stretches.
 
-    If the task has no film to cut, or if the film cannot be read, nothing is written.
+    If the task has no film to cut, or if the film cannot be read, nothing is written, and the list
+    is empty.
     """
     model = ModelCard.read(settings.run)
     if model.form.judges == "images":
         return []
     try:
         info = Cutter(model, settings.views(model), settings.stretch).info(task)
-    except Exception:  # readers raise many kinds on broken files; judging it reports the error
+    except Exception:  # the worker that judges the film reports the error
         return []
     if info is None:
         return []

@@ -1,4 +1,4 @@
-"""`dmad scan`: judges an archive with many workers. A scan that was stopped is resumed."""
+"""`dmad scan`: judges an archive with many workers. A stopped scan can be resumed."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ class ScanRequest:
     Args:
         run: The model, as `dmad.load` takes it.
         archives: Folders, files, patterns, lists and addresses.
-        settings: The settings.
-        fingerprint: Changes if the model or a threshold changes.
+        settings: The settings of the scan.
+        fingerprint: Text that changes if the model or a threshold changes.
     """
 
     run: str
@@ -128,8 +128,8 @@ def scan(
         request: What is judged.
         options: Where the work is done.
         resume: Judge only what is missing or has changed.
-        own_process: True if this process does nothing else. If it is the only worker, its settings
-            are changed for speed.
+        own_process: True if this process does nothing else. If it is the only worker, settings of
+            the process are changed for speed.
 
     Raises:
         DmadError: There is nothing to judge, the folder holds another scan, or the model has
@@ -147,7 +147,7 @@ def scan(
                 return _Scan(request, options, plan, own_process).run()
         except sqlite3.Error as error:
             raise DmadError(
-                f"cannot write to {out} ({one_line(error)}); make space, and start the scan again"
+                f"cannot write to {out} ({one_line(error)}); free some space, and start again"
             ) from error
 
 
@@ -175,7 +175,7 @@ class _Scan:
             raise StoppedError(f"stopped; continue with: dmad scan --resume {self.out}") from error
         finally:
             engine.close()
-            remove_unfinished(self.plan.parts)  # of workers that were killed
+            remove_unfinished(self.plan.parts)  # files of workers that were killed
         return self._report(totals)
 
     def _find_sources(self) -> None:
@@ -230,7 +230,7 @@ class _Scan:
             self.progress.add(result.task, result.info.rows)
 
     def _draw(self, engine: Engine) -> None:
-        """Draw the strongest events, and remove the pictures of all others."""
+        """Draw the strongest events, and remove the pictures and films of all other events."""
         wanted: set[Path] = set()
         drawn: dict[str, list[DrawnEvent]] = {}
         most = self.request.settings.strongest
@@ -286,7 +286,7 @@ def judge_settings(
 
 
 def default_workers(options: WorkerOptions) -> int:
-    """Return the number of workers that use all cores that this process may use."""
+    """Return how many workers can run at the same time on the cores that this process may use."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return max(1, (cores or 1) // options.threads_per_worker)
 
@@ -306,7 +306,10 @@ def open_engine(settings: JudgeSettings, options: WorkerOptions) -> Engine:
 
 
 def _checked(request: ScanRequest, resume: bool) -> ScanRequest:
-    """Check that a folder is new, or that the scan in it can be resumed."""
+    """Check that the output folder is new, or that its scan can be resumed.
+
+    Return the request with its fingerprint.
+    """
     out = request.settings.out
     known = (out / REQUEST).exists()
     require(
@@ -323,7 +326,7 @@ def _checked(request: ScanRequest, resume: bool) -> ScanRequest:
 
 
 def fingerprint_of(request: ScanRequest) -> str:
-    """Return a text that changes if the weights, a threshold or a camera changes."""
+    """Return a text that changes if the model, a threshold or the settings of a camera change."""
     model = ModelCard.read(request.run)
     thresholds = [camera.read_calibration() for camera in request.cameras()]
     parts = [

@@ -77,13 +77,14 @@ class JudgeSettings:
         run: The model, as `dmad.load` takes it.
         parts: Folder for the results of tasks.
         cameras: Cameras with their own settings.
-        scene: Name of the view of all other sources.
-        stretch: Seconds of a stretch of a long film.
+        scene: Name of the view of all sources that belong to no camera.
+        stretch: Length of a stretch of a long film, in seconds.
         rate: Largest number of frames per second of this worker; 0: no limit.
         threads: Processor cores that a worker uses.
         device: Where PyTorch computes. None: a GPU if there is one.
         fast: As in `dmad.load`.
-        own_process: The process does nothing else, so its settings are changed for speed.
+        own_process: True if the process does nothing else. Then settings of the process are changed
+            for speed.
     """
 
     run: str

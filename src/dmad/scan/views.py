@@ -1,6 +1,6 @@
-"""What belongs to each view (fixed camera): its scene in the model, its threshold, its frame rate.
+"""The views of an archive: their names for the model, their thresholds and their frame rates.
 
-Nothing here needs torch.
+This module does not need torch.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class View:
     """What is needed to judge the sources of one view."""
 
     scene: str  # name of the view for the model
-    calibration: Calibration | None  # the threshold; None without one
+    calibration: Calibration | None  # None: there is no threshold
     fps: float = 0.0  # frames per second of sources that do not state it; 0: unknown
 
 
@@ -56,7 +56,7 @@ class Views:
         self._known: dict[str, View] = {}
 
     def name_of(self, path: str, view: str) -> str:
-        """Return the name of the view of a source: the camera that fits it, or its folder.
+        """Return the name of the camera that a source belongs to. Without a camera, return `view`.
 
         Args:
             path: The source.
@@ -107,7 +107,7 @@ class Views:
 
 
 def _fits(path: str, source: str) -> bool:
-    """True if a path is inside a folder, or fits a pattern."""
+    """True if `source` is the path, a folder that contains the path, or a pattern of it."""
     place = source if is_address(source) else os.path.abspath(source)
     return path == place or path.startswith(f"{place.rstrip('/')}/") or fnmatchcase(path, place)
 

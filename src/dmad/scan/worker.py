@@ -1,4 +1,4 @@
-"""What runs in a process of its own: a worker, which loads the model once and judges tasks."""
+"""A worker: a process that loads the model once, and then judges tasks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def judge_with(settings: JudgeSettings) -> Judge:
 
 
 def work(settings: JudgeSettings, task: Task | DrawingTask) -> TaskReport | DrawingTask:
-    """Do a task in this process."""
+    """Judge or draw a task in this process."""
     judge = judge_with(settings)
     if isinstance(task, Task):
         return judge.judge(task)
@@ -32,10 +32,9 @@ def work(settings: JudgeSettings, task: Task | DrawingTask) -> TaskReport | Draw
 
 
 def prepare_process(threads: int) -> None:
-    """Prepare a process that was started for this work, before torch is imported.
+    """Prepare a process of `Processes`, before torch is imported.
 
-    The process uses `threads` cores, ignores Ctrl-C, and ends when the process that started it
-    ends.
+    The process uses `threads` cores, ignores Ctrl-C, and ends when its parent process ends.
     """
     prepare_actor(threads)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -43,7 +42,7 @@ def prepare_process(threads: int) -> None:
 
 
 def prepare_actor(threads: int) -> None:
-    """Prepare a process that Ray has started, before torch is imported: set its number of cores."""
+    """Set the number of cores of a process that Ray has started, before torch is imported."""
     os.environ["OMP_NUM_THREADS"] = str(threads)
     logging.getLogger("dmad").addHandler(logging.NullHandler())
 
