@@ -25,6 +25,7 @@ from dmad.predict.output_folder import OutputFolder
 logger = logging.getLogger(__name__)
 
 COLUMNS = ("image", "score", "threshold", "verdict", "raw", "reconstruction", "deformation")
+WITHOUT_DEFORMATION = COLUMNS[:5]  # of models whose raw score has a single term
 EARLIER_COLUMNS = ("image", "score", "threshold", "verdict", "reconstruction", "deformation")
 
 
@@ -68,7 +69,9 @@ def predict_images(detector: Detector, sources: Sequence[Path], out: Path) -> Pa
                     logger.warning(f"some pictures of {file.name} are not written: {reason}")
         finally:  # also after a full disk or Ctrl-C
             if results:
-                write_atomically(table, csv_text(COLUMNS, [_row(judged) for judged in results]))
+                columns = COLUMNS if detector.config.deforms else WITHOUT_DEFORMATION
+                rows = [_row(judged)[: len(columns)] for judged in results]
+                write_atomically(table, csv_text(columns, rows))
                 ImageIndex(results, output).write()
                 output.remove_earlier()
     require(bool(results), f"none of {len(files)} images could be read; give intact ones")
@@ -163,7 +166,7 @@ def _may_be_replaced(table: Path) -> bool:
         return True
     with table.open(errors="replace") as file:
         header = tuple(file.readline().strip().split(","))
-    return header in (COLUMNS, EARLIER_COLUMNS)
+    return header in (COLUMNS, WITHOUT_DEFORMATION, EARLIER_COLUMNS)
 
 
 def _write_pictures(

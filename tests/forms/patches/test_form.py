@@ -80,11 +80,14 @@ def test_the_stored_scores_have_no_terms_of_a_deformation(bank_run, tmp_path):
     np.testing.assert_array_equal(np.sort(shown.reconstruction), np.sort(stored["score"]))
 
 
-def test_pictures_have_no_fields(bank_run, image_data, tmp_path):
+def test_pictures_and_table_have_no_deformation(bank_run, image_data, tmp_path):
     detector = load(bank_run)
     out = predict_images(detector, [image_data / "discs" / "test" / "spot"], tmp_path / "out")
     assert len(list((out / "overlays").rglob("*.png"))) == 4
     assert not list((out / "fields").rglob("*.png"))
+    header = (out / "scores.csv").read_text().splitlines()[0]
+    assert header == "image,score,threshold,verdict,raw"
+    predict_images(detector, [image_data / "discs" / "test" / "good"], out)  # replaces the table
 
 
 @pytest.mark.parametrize("format", ["onnx", "openvino"])
