@@ -184,7 +184,7 @@ def test_a_threshold_of_images_is_logged_with_their_number(trained_images, logge
     log_threshold(load(trained_images).calibration)
     (about,) = (line for line in logged().splitlines() if line.startswith("threshold "))
     assert "for 0.2/image" in about
-    assert about.endswith("from 4 good images")
+    assert about.endswith("(from 4 good images)")
 
 
 def test_an_evaluation_writes_ledger_scores_and_report(trained, normal_data, tmp_path) -> None:

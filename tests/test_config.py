@@ -272,7 +272,7 @@ def test_a_change_of_an_unknown_setting_is_refused() -> None:
         (lambda: VideoModelConfig(widths=(32,)), "give channels for two levels or more"),
         (lambda: VideoModelConfig(widths=(32, 0)), "give channels for two levels or more"),
         (lambda: VideoModelConfig(mask="decodr"), "model.mask is 'decodr'; give one of encoder"),
-        (lambda: VideoModelConfig(reductions=(4,)), "give both lists one entry for each"),
+        (lambda: VideoModelConfig(reductions=(4,)), "give both one entry for each deformation"),
         (lambda: VideoModelConfig(reductions=(1, 4)), "order the heads from coarse to fine"),
         (lambda: VideoModelConfig(reductions=(6, 1)), "model.reductions holds 6; give powers of"),
         (lambda: VideoModelConfig(reductions=(4, 0)), "model.reductions holds 0; give powers of"),

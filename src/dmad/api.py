@@ -203,9 +203,9 @@ def calibrate(
 ) -> Calibration:
     """Set the threshold of a model from normal data only, and store it.
 
-    `normal=[...]` names clips of false alarms. The threshold then rises until these clips raise no
-    alarm. `threshold=X` sets the threshold by hand. `undo=True` restores the threshold before the
-    last change.
+    `normal=[...]` names clips or images that raised a false alarm. The threshold then rises until
+    they raise no alarm. `threshold=X` sets the threshold by hand. `undo=True` restores the
+    threshold before the last change.
 
     Args:
         run: Run folder, exported model, `.safetensors` file, or the name of a model that comes with

@@ -221,7 +221,7 @@ class ModelConfig(BaseModelConfig):
         require(
             len(self.reductions) == len(self.displacements),
             f"model.reductions has {len(self.reductions)} entries and model.displacements "
-            f"{len(self.displacements)}; give both lists one entry for each deformation head",
+            f"{len(self.displacements)}; give both one entry for each deformation head",
         )
         require(
             list(self.reductions) == sorted(self.reductions, reverse=True),
@@ -527,8 +527,8 @@ class TrainConfig(BaseTrainConfig):
         lr: Highest learning rate of the optimiser AdamW. It falls to zero along a cosine.
         betas: Decay rates of the two moments of AdamW.
         weight_decay: Weight decay of AdamW.
-        warmup: Number of steps at the start in which the learning rate rises to `lr`. The
-            rise takes at most half of all steps.
+        warmup: Number of steps at the start in which the learning rate rises to `lr`. The rise
+            takes at most half of all steps.
         clip: Largest norm of the gradient of all weights together. Larger gradients are scaled
             down to this norm. 0: no limit.
         seed: Random seed for the initial weights and the order of the samples.
