@@ -14,7 +14,7 @@ from dmad.errors import DmadError
         (["mvtec", "--data.root", "nowhere"], "nowhere is no folder"),
         (["peers", "--data.root", "nowhere"], "nowhere does not exist"),
         (["peers", "--methods", "[cooking]", "--data.root", "."], "no method is called"),
-        (["toy", "--budget", "long"], "write a time such as 90s, 20m or 8h"),
+        (["toy", "--time-limit", "long"], "write a time such as 90s, 20m or 8h"),
         (["toy", "--variants", "[cooking]"], "no variant is called"),
         (["toy", "--recipe", "digit"], "did you mean digits?"),
         (["toy", "--run", "x"], "unknown argument --run"),
@@ -34,7 +34,7 @@ def test_without_a_name_the_experiments_are_listed(dmad):
 def test_options_become_the_effort_of_a_grid():
     options = GridOptions([0, 1], ["full"], "20m", None, GridData(size=64), GridTraining(epochs=2))
     effort = options.effort()
-    assert (effort.epochs, effort.size, effort.budget) == (2, 64, 1200)
+    assert (effort.epochs, effort.size, effort.time_limit) == (2, 64, 1200)
     assert (list(effort.seeds), list(effort.only)) == ([0, 1], ["full"])
 
 

@@ -55,7 +55,7 @@ class GridOptions:
             the seed of the recipe or run).
         variants: Names of the variants to train, such as ["full"]. For a wrong name, an error
             message lists all names (default: all variants).
-        budget: Longest time for all trainings together, such as 90s, 20m or 8h. If the time is too
+        time_limit: Longest time for all trainings together, such as 90s, 20m or 8h. If the time is too
             short, all trainings are shortened (default: no limit). This option has nothing to do
             with false alarms.
         out: Folder to write to (default: a folder with the name of the experiment).
@@ -72,7 +72,7 @@ class GridOptions:
 
     seeds: list[int] | None = None
     variants: list[str] | None = None
-    budget: str = ""
+    time_limit: str = ""
     out: Path | None = None
     data: GridData = GridData()
     train: GridTraining = GridTraining()
@@ -81,10 +81,10 @@ class GridOptions:
     gpus_per_worker: float = 0.0
 
     def effort(self) -> Effort:
-        """Return the seeds, variants, training length, time budget and workers of these options.
+        """Return the seeds, variants, training length, time limit and workers of these options.
 
         Raises:
-            DmadError: The budget is not a duration such as 20m, or an option needs --ray.
+            DmadError: The time limit is not a duration such as 20m, or an option needs --ray.
         """
         from dmad.experiments.effort import Effort
         from dmad.experiments.grid_workers import GridWorkers
@@ -94,7 +94,7 @@ class GridOptions:
             size=self.data.size,
             seeds=self.seeds or (),
             only=self.variants or (),
-            budget=seconds(self.budget) if self.budget else None,
+            time_limit=seconds(self.time_limit) if self.time_limit else None,
             workers=GridWorkers(self.ray, self.threads_per_worker, self.gpus_per_worker),
         )
 
@@ -107,7 +107,7 @@ def seconds(time: str) -> float:
     """
     number, unit = time[:-1], time[-1:]
     is_time = unit in SECONDS and number.replace(".", "", 1).isdigit()
-    require(is_time, f"--budget is {time}; write a time such as 90s, 20m or 8h")
+    require(is_time, f"--time-limit is {time}; write a time such as 90s, 20m or 8h")
     return float(number) * SECONDS[unit]
 
 

@@ -33,7 +33,7 @@ class Effort:
         size: Height and width of the images in pixels. None: as in the settings of the variant.
         seeds: Each variant is trained once with each seed. Empty: the seed in its settings.
         only: Titles of the variants to train. Empty: all variants.
-        budget: Longest time for all trainings together, in seconds. None: no limit. The times are
+        time_limit: Longest time for all trainings together, in seconds. None: no limit. The times are
             those of this machine. On a cluster, the times of all trainings are added.
         workers: Where the trainings are done.
     """
@@ -42,7 +42,7 @@ class Effort:
     size: int | None = None
     seeds: Sequence[int] = ()
     only: Sequence[str] = ()
-    budget: float | None = None
+    time_limit: float | None = None
     workers: GridWorkers = HERE
 
     def variants(self, declared: Variants, out: Path) -> dict[str, TrainedConfig]:
@@ -65,9 +65,9 @@ class Effort:
             for title, config in declared.items()
             if not self.only or title in self.only
         }
-        if self.budget is None:
+        if self.time_limit is None:
             return kept
-        return fit_to_time(kept, self.budget / max(1, len(self.seeds)), out)
+        return fit_to_time(kept, self.time_limit / max(1, len(self.seeds)), out)
 
     def runs(self, variants: Variants, out: Path) -> list[PlannedRun]:
         """Return a planned run for each variant and seed. Each run has a folder inside `out`."""

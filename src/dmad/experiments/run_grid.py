@@ -87,7 +87,7 @@ def _check_earlier(
     Raises:
         DmadError: Earlier outcomes have other columns, or were trained with other settings.
     """
-    if effort.budget is None:  # with a time limit, only the chosen variants have a known length
+    if effort.time_limit is None:  # else only the chosen variants have a known length
         variants = replace(effort, only=()).variants(grid.variants, out)
     for one in earlier:
         lacking = [title for title in grid.titles if title not in one.values]
