@@ -53,11 +53,11 @@ class GridOptions:
     Args:
         seeds: Random seeds, such as [0,1,2]. Each variant is trained once with each seed (default:
             the seed of the recipe or run).
-        variants: Names of the variants to train, such as ["full"]. For a wrong name, an error
-            message lists all names (default: all variants).
-        time_limit: Longest time for all trainings together, such as 90s, 20m or 8h. If the time is too
-            short, all trainings are shortened (default: no limit). This option has nothing to do
-            with false alarms.
+        variants: Names of the variants to train. A variant is a row of the table, such as ["full"]
+            in the ablation. For a wrong name, an error message lists all names (default: all
+            variants).
+        time_limit: Longest time for all trainings together, such as 90s, 20m or 8h. If the time
+            is too short, all trainings are shortened (default: no limit).
         out: Folder to write to (default: a folder with the name of the experiment).
         data: The data of all trainings.
         train: Settings of all trainings.
@@ -272,9 +272,9 @@ def fields_command(
 ) -> None:
     """Measure how far a model deforms things that move.
 
-    The model draws an image from its memory, the reference. Then it deforms the reference
-    to match the frame. The command also measures how well the deformed reference matches
-    the frame. With a good model, the deformed reference matches most moving things, and the
+    From its memory, the model draws an image, which is called the reference. Then it deforms
+    the reference to match the frame. The command also measures how well the deformed
+    reference matches the frame. With a good model, it matches most moving things, and the
     deformation is larger at anomalies than at normal things.
 
     Example: dmad experiment fields --run RUN
@@ -312,7 +312,8 @@ def budgets_command(
     Args:
         run: Run folder of a video model.
         hours: Number of hours of generated footage in which alarms are counted. If the model was
-            trained with several weathers, this is the sum for all of them. Recipe street only.
+            trained with several kinds of weather (`--data.weathers`), this is the sum for all of
+            these kinds. Recipe street only.
         threshold_hours: Number of hours of other generated footage, for the thresholds (default:
             the value of hours). Recipe street only.
         seed: Random seed of the generated footage. Recipe street only.
