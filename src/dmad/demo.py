@@ -98,12 +98,13 @@ def street(out: Path) -> None:
 def draw_clips(
     detector: Detector, test: LabelledFootage, scores: Mapping[str, np.ndarray], out: Path
 ) -> None:
-    """Draw a timeline and a film of each of the first test clips, and a panel of all of them.
+    """Draw a timeline and a film of each of the first test clips, and one panel of these clips.
 
     Args:
         detector: The model.
         test: The test split.
-        scores: The scores `score`, `eq12` and `eq13` of the test split, (N,) each.
+        scores: The raw scores `score` of the test split and their terms `eq12` (reconstruction) and
+            `eq13` (deformation), (N,) each.
         out: Folder to write to.
     """
     assert test.labels is not None
@@ -127,7 +128,10 @@ def draw_clips(
 def write_film(
     detector: Detector, test: LabelledFootage, clip: Clip, scale: ColourScale, path: Path
 ) -> Picture:
-    """Write the annotated video of a clip, and return the picture with the highest score."""
+    """Write the annotated video of a clip. Return the picture of the frame with the highest score.
+
+    `scale` says which values are drawn in the strongest colours. `path` is the video file.
+    """
     highest = HighestPictures(1)
     frames = test.footage.frames[clip.span]
     with AnnotatedVideo(path, clip.fps, scale, clip.aspect) as film:
@@ -167,7 +171,10 @@ def texture_settings(root: Path) -> PatchConfig:
 
 
 def draw_defects(detector: Detector, test: Path) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
-    """Yield the name of each kind of defect, and pictures of its first image by their titles."""
+    """For each kind of defect, yield its name and the pictures of one image, by their titles.
+
+    `test` is the folder with a folder for each kind. The first image of each folder is drawn.
+    """
     draw = ImagePictures(detector)
     frame_format = FrameFormat(detector.config.data.size)
     for folder in sorted(path for path in test.iterdir() if path.name != "good"):

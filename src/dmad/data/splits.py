@@ -44,7 +44,7 @@ def load_split(data: DataConfig, split: Literal["train", "held_out", "test"]) ->
             on, for the threshold. `test`: footage to evaluate.
 
     Raises:
-        DmadError: The data is missing or does not fit, or no normal clip is left.
+        DmadError: The data is missing or does not fit the settings, or the split has no clip.
     """
     own = load_held_out(data) if LOADERS[data.layout] is load_images and split != "test" else None
     if own and split == "held_out":
@@ -106,10 +106,11 @@ def _split_view(clips: Sequence[Clip], data: DataConfig) -> tuple[list[Clip], li
 
 
 def _number_held_out(clips: int, data: DataConfig) -> int:
-    """How many whole clips of a view to hold out. `clips` is the number of all its clips.
+    """Return how many of the `clips` whole clips of a view are held out.
 
-    Of `ENOUGH_IMAGES` images or more, at least `FEWEST_HELD_OUT` are held out, so that each of them
-    can be compared with two others.
+    An image is a clip too. If there are `ENOUGH_IMAGES` images or more and `data.held_out` is above
+    0, at least `FEWEST_HELD_OUT` images are held out. So each of these images can be compared with
+    two others.
     """
     count = round(data.held_out * clips)
     if data.held_out and not data.history and clips >= ENOUGH_IMAGES:

@@ -127,7 +127,10 @@ def heat_legend(width: int, marks: Mapping[str, float]) -> Pixels:
 
 
 def legend_row(titles: Sequence[str], legends: Legends, width: int) -> Pixels:
-    """Draw the legends of some columns side by side, each `width` pixels wide."""
+    """Draw the legends of all columns side by side, each `width` pixels wide.
+
+    `titles` are the titles of the columns. A column without a legend stays white.
+    """
     blank, _ = _canvas(width, LEGEND_HEIGHT)
     return np.hstack(
         [legends[title](width) if title in legends else np.asarray(blank) for title in titles]
@@ -158,7 +161,7 @@ def enlarged(image: Pixels, box: tuple[float, float, float, float]) -> Pixels:
     """Return the part of an image around a box, enlarged to the size of the image.
 
     The part has the proportions of the image. It is larger than the box, so that the neighbourhood
-    is visible, and at least a quarter of the width and height.
+    is visible. Its width and height are at least a quarter of those of the image.
 
     Args:
         image: The image.
@@ -199,7 +202,8 @@ def panel(
             further.
         titles: The title of each column. A title may have several lines.
         row_titles: The title of each row, drawn to the left of the row. None: no titles.
-        legends: The legends of some columns.
+        legends: For some columns: the title, and the function that draws the legend. None: no
+            legends.
     """
     labels = [""] * len(rows) if row_titles is None else list(row_titles)
     require(len(labels) == len(rows), f"{len(labels)} row titles for {len(rows)} rows")

@@ -20,7 +20,7 @@ NARROWEST_MARK = 1.5  # SVG units
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """A small picture of the scores of a clip, in SVG units; its height is HEIGHT."""
+    """A small picture of the scores of a clip. Lengths are in SVG units, its height is `HEIGHT`."""
 
     name: str
     path: str  # SVG path of the score
@@ -58,7 +58,10 @@ def thumbnails(
 
 
 def label_spans(labels: np.ndarray | None) -> Spans:
-    """Return start and end of each stretch of labels above 0; empty without labels."""
+    """Return the intervals of frames with labels above 0; an empty list if `labels` is None.
+
+    An interval is the index of its first frame, and the index after its last frame.
+    """
     return [] if labels is None else intervals(labels)
 
 
@@ -72,7 +75,10 @@ def _caption(series: Series) -> str:
 
 
 def _shortened(score: Values, width: int) -> Values:
-    """Return the highest score in each of at most `width` equal stretches; -inf: no score."""
+    """Divide the frames into at most `width` equal parts. Return the highest score of each part.
+
+    The result is -inf for a part without a score.
+    """
     count = min(width, len(score))
     if not count:
         return score
@@ -86,7 +92,10 @@ def _height(share: float) -> float:
 
 
 def _svg_path(shares: Values, width: int) -> str:
-    """Return the lines through consecutive finite values as one SVG path."""
+    """Return an SVG path through all values. It has gaps at values that are not finite.
+
+    `shares` are heights on the scale, from 0 (low) to 1 (high).
+    """
     step = width / max(len(shares), 1)
     stretches = []
     for start, stop in intervals(np.isfinite(shares)):
@@ -100,7 +109,10 @@ def _svg_path(shares: Values, width: int) -> str:
 
 
 def _marks(spans: Iterable[Sequence[int]], frames: int, width: int) -> list[tuple[float, float]]:
-    """Return left edge and width of spans [start, end) in SVG units."""
+    """Return left edge and width, in SVG units, of intervals (first frame, frame after the last).
+
+    `frames` is the number of frames of the clip, and `width` the width of its thumbnail.
+    """
     step = width / max(frames, 1)
     return [
         (round(start * step, 2), round(max((end - start) * step, NARROWEST_MARK), 2))

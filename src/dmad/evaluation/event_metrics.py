@@ -30,7 +30,10 @@ class AlarmMetrics:
 
     @property
     def false_interval(self) -> tuple[float, float]:
-        """The exact 90 % Poisson interval of false alarms per hour; NaN: no normal footage."""
+        """The exact 90 % Poisson interval (low, high) of `false_per_hour`.
+
+        Both values are NaN if there is no normal footage.
+        """
         if not self.normal_hours:
             return np.nan, np.nan
         count, outside = self.false_events, (1 - CONFIDENCE) / 2
@@ -50,8 +53,8 @@ def alarm_metrics(
 
     A true event is a stretch of consecutive abnormal frames in a clip. At least one of these frames
     must have a score. The delay of a true event is the time from its first frame to the alarm of
-    the first detected event that overlaps it. The delay includes the `minimum` frames of the rule.
-    If the alarm came before the true event, the delay is 0.
+    the first detected event that overlaps it. The rule raises an alarm only after `minimum` active
+    frames, and the delay includes them. If the alarm came before the true event, the delay is 0.
 
     Args:
         scores: (N,) larger = more anomalous; NaN if a frame has no score.
@@ -145,8 +148,9 @@ def alarm_curve(
 ) -> AlarmCurve:
     """Return recall and false alarms of `alarm_metrics` at several thresholds.
 
-    The thresholds are scores at geometrically spaced ranks (`top_scores`). The difference between
-    `on` and `off` of the rule stays the same.
+    The thresholds are scores at geometrically spaced ranks (`top_scores`). An event starts at the
+    threshold `on` of the rule and continues from `off`. The difference of `on` and `off` stays the
+    same.
 
     Args:
         scores: (N,) larger = more anomalous; NaN if a frame has no score.

@@ -1,4 +1,4 @@
-"""The ledger (table of results) of frame scores, with the blocks `paper`, `deployable`, `blind`."""
+"""The ledger (table of results) of frame scores. `dmad.evaluation.ledger` explains its blocks."""
 
 from __future__ import annotations
 
@@ -27,11 +27,12 @@ def build_frame_ledger(
 
     Args:
         scores: Scores of all frames, with labels and clips.
-        signals: Name and values (N,) of each signal of the block `deployable`; NaN = no score.
+        signals: Name and values (N,) of each signal (kind of score) of the block `deployable`; NaN
+            = no score.
         recipe: Recipe with the published protocol for the block `paper`. If the recipe has no
             published protocol, there is no such block.
-        rules: The alarm rule of each signal that has a threshold. It is used if `scores.fps` is
-            known.
+        rules: The alarm rule of each signal that has a threshold. The rules are used if
+            `scores.fps` is known.
         ordered: True if the frames of a clip follow each other in time. Otherwise there is no
             block `blind`.
 
@@ -49,10 +50,10 @@ def build_frame_ledger(
 
 
 def build_given_ledger(scores: ScoreSet, recipe: str = "") -> Ledger:
-    """Return the ledger of the scores of another detector. Each channel is used unchanged.
+    """Return the ledger of the scores of another detector. The scores are used unchanged.
 
     Args:
-        scores: The channels, labels and clips.
+        scores: Scores of one or several kinds (channels), labels and clips.
         recipe: Recipe with the published protocol for the block `paper`. Empty: no such block.
 
     Raises:
@@ -76,9 +77,9 @@ def _ledger(rows: list[Row], scores: ScoreSet) -> Ledger:
 
 
 def paper_rows(scores: ScoreSet, recipe: str) -> list[Row]:
-    """Return the rows of the block `paper`: three variants of the protocol of a recipe.
+    """Return the rows of the block `paper`: three variants of the published protocol of a recipe.
 
-    The protocol is used as published, without smoothing, and without the deformation.
+    The first variant is as published, the second has no smoothing, the third has no deformation.
 
     The list is empty if the recipe has no protocol, a channel is missing, or there are no frames.
 
@@ -119,7 +120,10 @@ def _rows_of_signals(
 
 
 def frame_rows(block: BlockName, signal: str, values: np.ndarray, scores: ScoreSet) -> list[Row]:
-    """Return micro AUROC, macro AUROC (if a clip has both labels) and AP of a signal (N,)."""
+    """Return the rows micro AUROC, macro AUROC and AP of a signal (N,).
+
+    If no clip has normal and abnormal frames, there is no macro AUROC.
+    """
     labels, lengths = scores.labels, scores.clip_lengths
     rows = [Row(block, signal, "micro_AUROC", micro_auroc(values, labels))]
     scored_labels = np.where(np.isnan(values), np.nan, labels)

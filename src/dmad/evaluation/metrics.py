@@ -56,7 +56,8 @@ def macro_auroc(
     """Return the mean AUROC of the clips that have normal and abnormal frames.
 
     Raises:
-        DmadError: The lengths differ, a score is infinite, or no clip holds both kinds.
+        DmadError: The lengths differ, a score is infinite, or no clip has both normal and
+            abnormal frames.
     """
     scores, labels = _checked(scores, labels)
     clip_scores = split_clips(scores, clip_lengths)

@@ -22,10 +22,11 @@ MAX_SCORES = 2**20
 class ScoreHistogram:
     """A histogram of weighted scores. It is exact for at most `max_scores` different scores.
 
-    If there are more, neighbouring scores are merged into the largest of them. A merge moves less
-    than 1 / `max_scores` of the weight to the other side of a threshold. There is one merge for
-    every 4 `max_scores` scores. With the default, 2,000 maps of 256 x 256 need 32 merges, and the
-    error of a rate is below 4e-5.
+    If there are more, groups of neighbouring scores are merged: each group becomes its largest
+    score. For any threshold, such a merge moves less than 1 / `max_scores` of the total weight from
+    below the threshold to above it. There is one merge for every 4 `max_scores` scores that are
+    added. With the default, 2,000 maps of 256 x 256 need 32 merges, and the error of a rate is
+    below 4e-5.
 
     Args:
         max_scores: Largest number of different scores that are kept.

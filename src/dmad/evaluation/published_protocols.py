@@ -88,10 +88,11 @@ def avenue(channels: Channels, clip_lengths: np.ndarray, smooth: bool = True) ->
 def shanghaitech(channels: Channels, clip_lengths: np.ndarray, smooth: bool = True) -> np.ndarray:
     """Return the normality (N,) of ShanghaiTech: the weighted sum of three channels.
 
-    Each channel is scaled per clip. It is smoothed per clip (window 69, nearest 25 values), then
-    over the concatenated clips (window 55, nearest 49). The sum is smoothed over the concatenated
-    clips (window 55, nearest 27), then by a Kalman filter per clip. The sum is 1.2 for normal
-    frames, but the last smoother sets the frames at both ends to 1, as in the released code.
+    Each channel is scaled per clip. It is smoothed by `smooth_shanghaitech` per clip (window 69,
+    nearest 25 values), then over the concatenated clips (window 55, nearest 49). The sum is
+    smoothed over the concatenated clips (window 55, nearest 27), then by a Kalman filter per clip.
+    The sum is 1.2 for normal frames. But its smoothing by `smooth_shanghaitech` sets the first and
+    last frames of the concatenated clips to 1, as in the released code.
     """
 
     def smooth_clip(clip: np.ndarray) -> np.ndarray:

@@ -11,7 +11,9 @@ MARKERS = re.compile(rb"\xff[\xd8\xd9]")  # start and end of a JPEG picture, als
 
 
 class RawPackets:
-    """Finds damaged packets of a raw stream. FFmpeg may join several packets at the damage.
+    """Finds the damaged packets of a raw stream. Give it all packets in their order.
+
+    Where a stream is damaged, FFmpeg may return several packets as one packet.
 
     Args:
         codec: FFmpeg's name of the codec.
@@ -22,7 +24,7 @@ class RawPackets:
         self._markers: list[bytes] = []  # the start and end markers in the first JPEG packet
 
     def is_damaged(self, packet: bytes) -> bool:
-        """True if a packet is certainly damaged."""
+        """True if a packet is certainly damaged; False if it is intact or if this is not known."""
         if self._codec in ("h264", "hevc"):
             return bool(ZEROS.search(packet))
         if self._codec == "mjpeg":

@@ -23,7 +23,7 @@ Pixels = NDArray[np.uint8]
 
 
 def shortest_gap(fps: float) -> float:
-    """Return the length of the shortest gap in seconds. A shorter time without a frame is no gap.
+    """Return how many seconds without a frame count as a gap. A shorter time is no gap.
 
     `fps` is the number of frames per second; 0 if unknown.
     """
@@ -32,7 +32,7 @@ def shortest_gap(fps: float) -> float:
 
 @dataclass(frozen=True, eq=False)
 class SourceFrame:
-    """A frame of a source."""
+    """A frame of a source: for the model, as a picture for people, and its time."""
 
     image: Pixels  # (size, size, channels), as the model takes it
     picture: Pixels  # (h, w, 3) for people, at most `LONGEST_SIDE` on a side
@@ -54,7 +54,10 @@ class RateLimiter:
         self._due = -np.inf  # time of the next frame to accept
 
     def accepts(self, time: float) -> bool:
-        """Return True if a frame with this time is accepted. Times in seconds must not decrease."""
+        """Return True if the frame at `time` seconds is accepted, False if it is to be dropped.
+
+        From call to call, `time` must not decrease.
+        """
         if time < self._due - EARLY * self.period:
             return False
         planned = self._due if np.isfinite(self._due) else time
@@ -90,11 +93,11 @@ class Source:
         return min(self.source_fps or self.target_fps, self.target_fps or self.source_fps)
 
     def next_frame(self) -> SourceFrame | None:
-        """Return the next frame; None if there is none now."""
+        """Return the next frame; None if no frame is ready or the source has ended (`done`)."""
         raise NotImplementedError
 
     def stop(self) -> None:
-        """Give no more frames. Returns at once."""
+        """Make the source give no more frames. This call does not wait."""
         self.done = True
 
     def close(self) -> None:
@@ -120,7 +123,10 @@ class Source:
 
 
 def picture_for_people(frame: av.VideoFrame) -> Pixels:
-    """A decoded frame (h, w, 3), upright. Both sides are even and at most `LONGEST_SIDE`."""
+    """Convert a decoded frame to an upright picture (h, w, 3), which is shown to people.
+
+    Height and width are even numbers of pixels, at most `LONGEST_SIDE`.
+    """
     scale = min(1.0, LONGEST_SIDE / max(frame.width, frame.height))
     width, height = (max(2, 2 * round(side * scale / 2)) for side in (frame.width, frame.height))
     return upright_pixels(frame, "rgb24", width, height)

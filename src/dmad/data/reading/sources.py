@@ -141,7 +141,7 @@ def open_source(
         frame_format: Size and colours of the frames.
         target_fps: Frames per second to give; 0 gives all frames. If a recording does not state
             its own rate, this is its rate.
-        wake: An event that is set when a live source has a new frame, is lost or has ended.
+        wake: An event that is set when a live source has a new frame, loses its connection or ends.
         report: Called with one line for each damaged frame or file of a recording.
 
     Raises:
@@ -183,11 +183,11 @@ def source_name(source: str) -> str:
 
 
 def _host_and_path(place: str) -> tuple[str, str]:
-    """Return the host with its port, and the path, of an address without its scheme.
+    """Split an address without scheme into the host (with its port) and the path.
 
-    Both are empty if it is not clear which part is the host. User and password are before an @.
-    They may contain the characters @ / ? and #, although these must be encoded. A path may contain
-    @ too.
+    Host and path are empty if it is not clear which part is the host. User and password are before
+    an @. Some users write the characters @ / ? and # in a password, although they must be encoded.
+    A path may contain @ too.
     """
     front = re.split("[/?#]", place)[0]
     rest = place.removeprefix(front)

@@ -9,7 +9,7 @@ MOST_DIFFERENCE = 1.0  # seconds; times are corrected if they differ more from t
 
 
 def uptime() -> float:
-    """Seconds since this machine was started. They include sleep if the system supports this."""
+    """Seconds since this machine was started. Time in sleep counts if the system supports this."""
     since_boot = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
     return time.clock_gettime(since_boot)
 
@@ -38,9 +38,10 @@ class StreamClock:
         self._start = self._start_of_machine()
 
     def was_set(self) -> bool:
-        """Return True if the clock of this machine was changed since the last call.
+        """Return True if the clock of this machine was changed since the last call of this method.
 
-        If so, the times change by the same amount.
+        Then later frames get times that are changed by the same amount. The result is False before
+        the first frame, and if the clock was changed by `MOST_DIFFERENCE` or less.
         """
         start = self._start_of_machine()
         change = start - self._start
@@ -52,7 +53,10 @@ class StreamClock:
         return True
 
     def time_of(self, stream_time: float | None) -> float:
-        """Return the time of day of a frame, seconds since 1970."""
+        """Return the time of day of a frame, in seconds since 1970.
+
+        `stream_time` is the timestamp of the frame in seconds; None if it has none.
+        """
         now = self._time_of_day()
         frame_time = now
         if stream_time is not None and self.trusts_stream:
@@ -63,7 +67,10 @@ class StreamClock:
         return max(frame_time, self.last + 1e-3)
 
     def seconds_until(self, stream_time: float) -> float:
-        """Seconds until a frame with this stream time is due; negative if it is late."""
+        """Seconds from now to the time of day of a frame; negative if this time has passed.
+
+        `stream_time` is the timestamp of the frame in seconds.
+        """
         return stream_time + self._offset - self._time_of_day()
 
     def _start_of_machine(self) -> float:

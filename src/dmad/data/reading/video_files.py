@@ -60,7 +60,8 @@ def video_frames(
 
     A missing frame is replaced by the frame before it, so that later frames keep their indices.
     Frames are missing where an AVI file has empty chunks, and where timestamps show that frames
-    were damaged. The frames of a raw stream (.h264, .mjpeg) have no timestamps.
+    were damaged. In a raw stream (.h264, .mjpeg), missing frames are not replaced, because frames
+    have no timestamps.
 
     Args:
         path: Video file.
@@ -111,7 +112,10 @@ def video_frames(
 
 
 def _require_early(frame: av.VideoFrame, intact_from: int, path: Path) -> None:
-    """Raise `DamagedError` if a frame after damage is at or after a time, or has no time."""
+    """Raise `DamagedError` if the time of a frame after damage is unknown, or not before a time.
+
+    `intact_from` is that time, in ticks of the track.
+    """
     if frame.pts is None or frame.pts >= intact_from:
         raise DamagedError(f"{path} has damaged frames")
 
@@ -133,9 +137,10 @@ def _stated_packets(stream: av.VideoStream) -> int:
 def _in_place(
     container: av.container.InputContainer, stream: av.VideoStream, places: FramePlaces
 ) -> Iterator[av.VideoFrame]:
-    """Decode all frames, and repeat frames where others are missing.
+    """Decode all frames. Where frames are missing, repeat the frame before them.
 
-    A repeated frame is the same object with another timestamp.
+    `places` finds out where frames are missing. A repeated frame is the same object with another
+    timestamp.
     """
     last: av.VideoFrame | None = None
     for frame in _decoded(container, stream, places):
@@ -153,7 +158,7 @@ def _in_place(
 def _decoded(
     container: av.container.InputContainer, stream: av.VideoStream, places: FramePlaces
 ) -> Iterator[av.VideoFrame]:
-    """Yield the frames that can be decoded, and note the damage of all others."""
+    """Yield the frames that can be decoded. For other packets, add the error to `places.damage`."""
     for packet in without_empty(_packets(container, stream, places)):
         places.add_packet(packet)
         try:
@@ -165,7 +170,10 @@ def _decoded(
 def _packets(
     container: av.container.InputContainer, stream: av.VideoStream, places: FramePlaces
 ) -> Iterator[av.Packet[av.VideoStream]]:
-    """Yield the packets of a track. In MKV files, the packets of all tracks show lost packets."""
+    """Yield the packets of a track.
+
+    In an MKV file, the packets of all tracks are read: gaps between them show lost packets.
+    """
     if not container.format.name.startswith("matroska"):
         yield from container.demux(stream)
         return
@@ -178,7 +186,7 @@ def _packets(
 def _repeated(
     last: av.VideoFrame | None, following: av.VideoFrame, count: int
 ) -> Iterator[av.VideoFrame]:
-    """Repeat the last frame, with times between the last and the following frame.
+    """Yield the last frame `count` times, with times between the last and the following frame.
 
     If there is no last frame, the following frame is repeated.
     """
@@ -205,8 +213,8 @@ def upright_pixels(
 ) -> Frame:
     """Convert a decoded frame to an array, and rotate it by the angle that its video states.
 
-    Videos of phones often state such an angle. For every frame, PyAV would start a thread on each
-    processor core. For frames of usual sizes, this takes longer than the conversion in one thread.
+    Videos of phones often state such an angle. The conversion uses one thread. By default, PyAV
+    starts a thread on each processor core for every frame, which is slower for usual sizes.
 
     Args:
         frame: The decoded frame.
@@ -223,7 +231,10 @@ def upright_pixels(
 
 
 def quarter_turns(frame: av.VideoFrame) -> int:
-    """How often a frame must be turned left by 90° to be upright; 0 if its video mirrors it."""
+    """How often a frame must be turned left by 90° to be upright.
+
+    The result is 0 if the video states that its frames are mirrored: this is not supported.
+    """
     turns = round(frame.rotation / 90)
     if not turns:
         return 0

@@ -24,7 +24,7 @@ class VideoHeader:
     """What is known about a video before its frames are decoded.
 
     Args:
-        fps: Frames per second, from the median time between two frames; 0 if unknown.
+        fps: Frames per second; 0 if unknown. Pauses between frames do not count.
         frames: Number of frames; 0 if unknown. It may be an estimate.
         has_clock: True if the frames have timestamps.
         is_regular: True if the time between two frames is nearly always the same.
@@ -164,15 +164,19 @@ def is_timed(container: av.container.InputContainer) -> bool:
 
 
 def is_grid(container: av.container.InputContainer) -> bool:
-    """True for AVI files.
+    """True for AVI files, False for other files.
 
-    Their frame rate is fixed, and each frame has a chunk. An empty chunk repeats the frame before.
+    An AVI file has a fixed frame rate and a chunk for each frame. An empty chunk repeats the frame
+    before it.
     """
     return container.format.name == "avi"
 
 
 def is_shown(packet: av.Packet[av.VideoStream]) -> bool:
-    """True if a packet holds a frame that is shown. An edit list may leave frames out."""
+    """True if a packet holds a frame that is shown.
+
+    False if it is empty, or if the file says that its frame is not shown (edit list of MP4).
+    """
     return packet.size > 0 and not packet.is_discard
 
 
@@ -237,7 +241,8 @@ def _are_regular(times: Sequence[int]) -> bool:
 def _rate(stream: av.VideoStream, times: list[int]) -> float:
     """Frames per second from the usual time between two frames, so that pauses do not count.
 
-    `times` are the times of frames in ticks, sorted.
+    If the file states nearly the same rate, the stated rate is returned. `times` are the times of
+    frames in ticks, sorted.
     """
     stated = [float(rate) for rate in (stream.average_rate, stream.guessed_rate) if rate]
     distances = np.diff(times)

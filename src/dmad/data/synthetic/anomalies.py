@@ -143,7 +143,10 @@ def _backgrounds(footage: Footage) -> Mapping[str, np.ndarray]:
 
 
 def _draw(footage: Footage, past: int, speed: int, rng: Generator) -> tuple[np.ndarray, str]:
-    """Every `speed`-th frame of a random piece of a clip, (T + 1, H, W, C), and its view."""
+    """Return T + 1 frames (T + 1, H, W, C) of a random clip, and the view of this clip.
+
+    T is `past`. The sequence starts at a random frame and holds every `speed`-th frame.
+    """
     span = max(SPEEDS) * past + 1
     long_enough = [clip for clip in footage.clips if clip.length >= span]
     clip = long_enough[rng.integers(len(long_enough))]
@@ -152,9 +155,10 @@ def _draw(footage: Footage, past: int, speed: int, rng: Generator) -> tuple[np.n
 
 
 def _paste(normal: np.ndarray, fast: np.ndarray, background: np.ndarray, kind: Kind) -> np.ndarray:
-    """Paste the place with the most motion of a fast sequence into a normal one: (T + 1, H, W, C).
+    """Return a normal sequence (T + 1, H, W, C) with one place of a fast sequence in it.
 
-    If `kind` is `large`, the objects in this place are enlarged first.
+    The place is where the fast sequence has the most motion. If `kind` is `large`, the objects in
+    this place are enlarged first.
     """
     moving = fast - background
     centre = _place_of_most_motion(moving)
@@ -195,7 +199,7 @@ def _turn(frame: np.ndarray, centre: Sequence[int]) -> np.ndarray:
 
 
 def _grain(shape: tuple[int, ...], contrast: float, rng: Generator) -> np.ndarray:
-    """The same grain in every frame, (T + 1, H, W, C), which moves to the right."""
+    """Frames (T + 1, H, W, C) of soft noise. The noise moves to the right from frame to frame."""
     count, height, width, channels = shape
     grain = gaussian_filter(rng.standard_normal((height, width)), height / 64)
     grain = contrast * grain / grain.std()

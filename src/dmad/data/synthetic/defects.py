@@ -44,7 +44,7 @@ def defective(image: Frame, kind: Kind, seed: int) -> tuple[Frame, np.ndarray]:
 
 
 def _place(image: Frame, rng: Generator) -> np.ndarray:
-    """A random row and column, more often where the image has details."""
+    """Choose a random row and column. Places with many details are chosen more often."""
     grey = image.mean(-1)
     details = gaussian_filter(np.hypot(*np.gradient(grey)), len(grey) / 64)
     weight = details.ravel() + 1e-6
@@ -53,7 +53,7 @@ def _place(image: Frame, rng: Generator) -> np.ndarray:
 
 
 def _relative(image: Frame, place: np.ndarray) -> np.ndarray:
-    """Rows and columns relative to a place, (2, H, W)."""
+    """Row and column of each pixel minus row and column of a place, (2, H, W)."""
     return np.asarray(np.indices(image.shape[:2]) - place[:, None, None])
 
 
@@ -77,7 +77,10 @@ def _cut(image: Frame, place: np.ndarray, rng: Generator) -> Frame:
 
 
 def _resample(image: Frame, points: np.ndarray, inside: np.ndarray) -> Frame:
-    """Replace the pixels inside a region of an image (H, W, C) by those at points (2, H, W)."""
+    """Replace the pixels of an image (H, W, C) at which `inside` (H, W) is True.
+
+    Each pixel gets the value of the image at its point: row and column in `points` (2, H, W).
+    """
     channels = np.moveaxis(image, -1, 0)
     sampled = [map_coordinates(channel, points, order=1, mode="reflect") for channel in channels]
     return np.where(inside[..., None], np.stack(sampled, -1), image)

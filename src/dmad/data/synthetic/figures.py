@@ -25,7 +25,7 @@ SUN = (0.25, 0.03)  # offset of the shadow from the feet, in body heights
 
 
 class Part(NamedTuple):
-    """One capsule, in body heights."""
+    """A part of a figure: a capsule, or a circle if `ring` is above 0. Lengths are body heights."""
 
     colour: ArrayLike  # (3,)
     radius: float
@@ -45,7 +45,10 @@ class Path(NamedTuple):
 
 
 class Pose(NamedTuple):
-    """Joints of a person. Each sequence holds the joint of the far side, then of the near side."""
+    """The joints of a person in T frames.
+
+    Feet, elbows and hands are two each: first the one far from the camera, then the near one.
+    """
 
     hip: Array  # (T, 2), like all joints
     shoulder: Array
@@ -117,10 +120,10 @@ def tint(rgb: ArrayLike, channels: int) -> Array:
 
 
 def stride(path: Path, gait: Gait, phase: float) -> Pose:
-    """The pose of a walker or runner.
+    """The pose of a walker or runner in each frame.
 
-    It is computed from the distance walked so far, so that feet do not slide. `phase` is the share
-    of a cycle (two steps) at which the pose begins.
+    The pose is computed from the distance walked so far, so that feet do not slide. A cycle is two
+    steps. `phase` is the share of the cycle that is complete at distance 0.
     """
     cycle = path.travelled / gait.cycle + phase
     hip = np.stack([0 * cycle, 0.5 - 0.012 * np.cos(4 * np.pi * cycle)], -1)
@@ -278,7 +281,11 @@ class Canvas:
         self.unusual[window][own] = figure.unusual[t]
 
     def _window(self, low: Array, high: Array) -> tuple[tuple[slice, slice], Array, Array]:
-        """The pixels of a box as slices, and their x (1, w) and y (h, 1)."""
+        """Return slices (rows, columns) of the pixels in a box, and their x (1, w) and y (h, 1).
+
+        `low` and `high` are opposite corners (x, y) of the box. Pixels outside the frame are left
+        out.
+        """
         height, width = self.image.shape[:2]
         x0, y0 = (max(int(v), 0) for v in np.floor(low))
         x1, y1 = max(min(int(high[0]) + 2, width), x0), max(min(int(high[1]) + 2, height), y0)
@@ -287,7 +294,10 @@ class Canvas:
 
 
 def _cover(figure: Figure, t: int, x: Array, y: Array) -> tuple[Array, Array]:
-    """The share of each pixel that each part covers, and the position along it: (P, h, w) each."""
+    """For each part and pixel: the covered share of the pixel, and its position along the part.
+
+    Both arrays are (P, h, w). The position is from 0 (end a of the part) to 1 (end b).
+    """
     start, bone = figure.joints[t, :, 0], figure.joints[t, :, 1] - figure.joints[t, :, 0]
     column = (slice(None), None, None)
     dx, dy = x - start[:, 0][column], y - start[:, 1][column]

@@ -110,9 +110,9 @@ def _schedule(street: Street, index: int, rng: Generator) -> tuple[list[str], Ar
     """Choose the kinds of a clip's anomalies, as many as fit, and the frame where each begins.
 
     The first kind changes from clip to clip. In clips 0 to 4, 10 to 14, …, all anomalies are of
-    one kind. In other clips they are of several kinds. The remaining frames are mostly in one gap,
-    whose position differs from clip to clip. So an anomaly cannot be predicted from the position in
-    a clip.
+    one kind. In other clips they are of several kinds. Most frames without an anomaly are in one
+    gap. The position of this gap differs from clip to clip. So an anomaly cannot be predicted from
+    the position in a clip.
     """
     step, available = 4 * (index // 5 % 2), street.frames - LEAD_IN - LEAD_OUT
     names = [KINDS[(index + step * act) % 5] for act in range(1 + street.frames // 40)]
@@ -171,9 +171,10 @@ def _vehicle(street: Street, rng: Generator, clock: Array) -> Figure:
 
 
 def _backwards(street: Street, rng: Generator, clock: Array) -> Figure:
-    """A person who walks in, stops, and walks backwards fast when `clock` is 0 or more.
+    """A person who walks in, stops, and then walks backwards fast.
 
-    Only walking backwards is the anomaly.
+    Only walking backwards is the anomaly. It starts when `clock` is 0. `clock` (T,) counts the
+    frames, and is negative before the anomaly.
     """
     pace, rest = rng.uniform(0.06, 0.07), rng.uniform(8, 14)
     turn = rng.uniform(2.8, 3.4)
@@ -184,7 +185,7 @@ def _backwards(street: Street, rng: Generator, clock: Array) -> Figure:
 
 
 def _ramp(clock: Array) -> Array:
-    """max(clock, 0) with a rounded corner."""
+    """A smooth function of `clock`, nearly equal to max(clock, 0)."""
     return np.asarray(1.5 * np.logaddexp(0, clock / 1.5))
 
 

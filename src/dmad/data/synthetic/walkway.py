@@ -106,7 +106,7 @@ def shots(
 
 
 def _now(values: Array, t: int) -> float:
-    """The value at frame t. Things that do not move have one value."""
+    """Return the value at frame t. If `values` has one entry, it is the value of all frames."""
     return float(values[min(t, len(values) - 1)])
 
 
@@ -233,9 +233,10 @@ KINDS = tuple(_ACTS)
 
 
 def _light(frames: int, rng: Generator) -> tuple[NDArray[np.float32], Array]:
-    """The light (T, 3) of each colour around 1, and the darkness (T,) of shadows.
+    """Factors (T, 3) of the brightness of each colour, around 1, and the darkness (T,) of shadows.
 
-    Clouds pass in one to five minutes. The white balance of the camera follows a little.
+    Clouds pass in one to five minutes. The white balance of the camera also changes a little, but
+    not at the same times.
     """
     t = np.arange(frames)[:, None]
     period, phase = FPS * rng.uniform(60, 300, 3), rng.uniform(0, 2 * np.pi, 3)
@@ -267,7 +268,10 @@ def _moved(picture: NDArray[Pixel], offset: NDArray[np.int_]) -> NDArray[Pixel]:
 
 
 def _paint(canvas: Canvas, figure: Figure, t: int) -> None:
-    """Draw a figure at `ZOOM` times its size, and reduce it. This is faster than `Canvas.draw`."""
+    """Draw a figure at `ZOOM` times its size, reduce this drawing, and put it on the canvas.
+
+    This is faster than `Canvas.draw`.
+    """
     t = min(t, len(figure.joints) - 1)
     joints, radii = figure.joints[t], figure.radii[t]
     reach = radii[:, None, None] + 1
@@ -297,7 +301,7 @@ def _paint(canvas: Canvas, figure: Figure, t: int) -> None:
 
 @lru_cache(maxsize=2)
 def _noise(deviation: float) -> NDArray[np.float32]:
-    """A field (2 H, 2 W, 3) of noise. Each frame shows another part of it."""
+    """An array (2 H, 2 W, 3) of noise. Each frame gets the noise of a random part of this array."""
     rng = np.random.default_rng(0)
     return deviation * rng.standard_normal((2 * HEIGHT, 2 * WIDTH, 3), dtype=np.float32)
 

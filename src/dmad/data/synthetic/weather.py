@@ -95,7 +95,7 @@ class Clear:
 
 
 class Clouds:
-    """Clouds that drift: the light changes in seconds to minutes, and their shadows move."""
+    """Drifting clouds: their shadows move, and the light changes within seconds to minutes."""
 
     def __init__(self, size: int, fps: float, rng: Generator) -> None:
         self.shadows = 1 / (1 + np.exp(-3 * _patches(size, 4 * size, 12, rng)))  # (H, 4 W)
