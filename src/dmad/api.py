@@ -1,7 +1,7 @@
 """The functions of `import dmad`: load, train, calibrate and evaluate a model.
 
-Packages are imported inside the functions, so that an exported model needs only numpy and its
-runtime.
+Packages are imported inside the functions, so that an exported model needs only numpy and the
+program that runs it, ONNX Runtime or OpenVINO.
 """
 
 from __future__ import annotations
@@ -53,7 +53,8 @@ def load(
         calibration: File that `dmad calibrate --out` wrote. None: the model's own threshold is
             used.
         device: Where to compute, such as "cpu" or "cuda". None: a GPU if there is one.
-        fast: Optimise the network for speed. Devices that are faster with 16-bit numbers use them.
+        fast: Optimise the network for speed. If the device is faster with 16-bit numbers, the
+            network computes with 16-bit numbers.
         threads: Number of processor cores that an exported model uses. 0: all.
         teacher: For images: the network that was given to `train` as `teacher`. None: no network
             was given.
@@ -80,13 +81,13 @@ def train(
     resume: str | Path | None = None,
     teacher: nn.Module | None = None,
 ) -> Run:
-    """Train a network, or resume a training that was stopped. Then set its threshold.
+    """Train a network, or resume a training that was stopped. Then set the threshold of the model.
 
     The threshold is computed from held-out data: normal data that the training does not use. The
-    weight of the deformation in the score is chosen with the same data. For a bank of patches of a
-    few images, a cross-validation replaces the held-out data. If the settings hold out no data, the
-    model has no threshold. If the threshold cannot be set for another reason, this reason is
-    logged.
+    weight of the deformation in the score is chosen with the same data. A bank of patches that was
+    made from a few images has no held-out data. Its threshold comes from a cross-validation. If the
+    settings hold out no data, the model has no threshold. If the threshold cannot be set for
+    another reason, this reason is logged.
 
     Args:
         config: All settings, as `dmad.recipe("ped2", ...)` returns them. To resume a run, give the
@@ -130,7 +131,10 @@ def train_network(
 
 
 def complete(config: Config, folder: Path) -> None:
-    """Train the model of a run folder and set its threshold. Finished steps are skipped."""
+    """Train the model of a run folder, and set the threshold of this model.
+
+    Steps that are already finished are skipped.
+    """
     if not has_model(folder):
         train_network(config, resume=folder)
     set_threshold(folder)
@@ -209,11 +213,16 @@ def calibrate(
 
     Args:
         run: Run folder, exported model, `.safetensors` file, or the name of a model that comes with
-            dmad. A model that comes with dmad cannot be changed, so it needs `out`.
+            dmad. A model that comes with dmad cannot be changed. For such a model, give the field
+            `out`, the file to write the threshold to.
         request: Options of the calibration. None: the default options.
         teacher: For images: the network that was given to `train` as `teacher`. None: no network
             was given.
-        **fields: Fields of `CalibrationRequest`, such as `false_alarms="1/day"`.
+        **fields: Fields of `CalibrationRequest`, such as `false_alarms="1/day"`. They replace the
+            fields of `request`.
+
+    Returns:
+        The calibration that is stored now.
 
     Raises:
         DmadError: There is no such model or no normal data, or two options contradict each other.
@@ -230,7 +239,7 @@ def calibrate(
 
 
 def log_threshold(calibration: Calibration) -> None:
-    """Log the warnings of a threshold, the threshold, and the data that it comes from."""
+    """Log the threshold of a calibration, its warnings, and how much data it was computed from."""
     for warning in calibration.warnings:
         logger.warning(warning)
     low, high = calibration.interval
@@ -263,6 +272,9 @@ def evaluate(
         out: Folder to write to. None: `RUN/evaluation`.
         teacher: For images: the network that was given to `train` as `teacher`. None: no network
             was given.
+
+    Returns:
+        The scores and the ledger (the table of results).
 
     Raises:
         DmadError: There is no such model or test data, or the labels are missing or all equal.

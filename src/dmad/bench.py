@@ -1,6 +1,7 @@
 """`dmad bench`: the speed of dmad, compared with the same network in plain 32-bit PyTorch.
 
-All networks have random weights, and all frames are generated. Each round runs every job once, so
+All networks have random weights, and all frames are generated. A job is a function that does the
+work to be measured, and returns the seconds that this work took. Each round runs every job once, so
 that a change in the speed of the machine affects all jobs in the same way. In the tables, `shipped`
 is the network as dmad runs it.
 """
@@ -73,9 +74,10 @@ def bench(what: What, sizes: Sequence[int], rounds: int = ROUNDS, frames: int = 
     """Measure the speed of training, prediction, images or exports.
 
     Args:
-        what: `train` and `predict` use recipe ped2, `images` uses recipe images. `deploy` scores a
-            video with PyTorch and with the `EXPORTS`. `peers` scores images with exports of recipes
-            images and patches, and with exports of the `PEERS`.
+        what: `train` measures a training step of recipe ped2. `predict` scores a video with recipe
+            ped2. `images` scores an image with recipe images. `deploy` scores a video with PyTorch
+            and with the exported models that `EXPORTS` lists. `peers` scores an image with exported
+            models of recipes images and patches, and of the methods of anomalib in `PEERS`.
         sizes: Height and width of the frames in pixels.
         rounds: Number of times that each measurement is repeated. The table shows medians.
         frames: Number of frames of the video.
@@ -100,7 +102,10 @@ def bench(what: What, sizes: Sequence[int], rounds: int = ROUNDS, frames: int = 
 
 
 def make_jobs(what: What, size: int, frames: int, folder: Path) -> tuple[Job, Job]:
-    """Return two jobs that do the same work: in plain 32-bit PyTorch, and as dmad runs it."""
+    """Return two jobs that do the same work.
+
+    The first job uses plain 32-bit PyTorch. The second job does the work as dmad does it.
+    """
     if what == "images":
         config: Config = changed(recipes.images(), size=size)
         return image_job(config, False, folder), image_job(config, True, folder)
@@ -127,7 +132,13 @@ def time_in_turn(jobs: dict[str, Job], rounds: int) -> dict[str, list[float]]:
 
 
 def training_job(config: TrainedConfig, compute: ComputeSettings, fused: bool) -> Job:
-    """Return a job that takes one training step with `BATCH` random samples."""
+    """Return a job that takes one training step with `BATCH` random samples.
+
+    Args:
+        config: Settings of the network and the training.
+        compute: Number format, memory layout, and whether the network is compiled.
+        fused: Use the faster (fused) form of PyTorch's optimiser.
+    """
     torch.manual_seed(0)
     size, history = config.data.size, config.data.history
     form = form_of(config)
@@ -162,7 +173,12 @@ def training_job(config: TrainedConfig, compute: ComputeSettings, fused: bool) -
 
 
 def random_detector(config: Config, fast: bool) -> Detector:
-    """Return a detector for the CPU with the same random weights at every call."""
+    """Return a detector for the CPU with the same random weights at every call.
+
+    Args:
+        config: Settings of the network.
+        fast: True: run the network as dmad does. False: run it in plain 32-bit PyTorch.
+    """
     torch.manual_seed(0)
     form = form_of(config)
     model = form.network(config)
@@ -179,7 +195,7 @@ def image_job(config: Config, fast: bool, folder: Path) -> Job:
 
 
 def judge_all(detector: Detector, frames: Iterator[np.ndarray]) -> None:
-    """Score all images."""
+    """Score all images with a detector. The scores are not kept."""
     for _ in detector.judge(frames):
         pass
 
@@ -231,7 +247,10 @@ def write_video(path: Path, frames: int) -> Path:
 
 
 def bench_exports(sizes: Sequence[int], rounds: int, frames: int) -> Table:
-    """Measure PyTorch and the `EXPORTS` on one video. Decoding is included."""
+    """Measure the time per frame of a video, with PyTorch and with the models of `EXPORTS`.
+
+    The time includes the decoding of the video.
+    """
     rows = []
     for size in sizes:
         config = changed(recipes.ped2(), size=size)
@@ -251,7 +270,7 @@ def bench_exports(sizes: Sequence[int], rounds: int, frames: int) -> Table:
 
 
 def make_detectors(config: Config, folder: Path, video: Path) -> dict[str, Detector]:
-    """Return detectors by name: the same network in PyTorch and in the `EXPORTS`.
+    """Return detectors by name: the same network in PyTorch and in each format of `EXPORTS`.
 
     Args:
         config: Settings of the network.
@@ -274,7 +293,14 @@ def make_detectors(config: Config, folder: Path, video: Path) -> dict[str, Detec
 def exported_detector(
     plain: Detector, export: str, folder: Path, inputs: Sequence[dict[str, np.ndarray]]
 ) -> Detector:
-    """Export a detector as one of the `EXPORTS` into a new folder, and load it from this folder."""
+    """Export a detector into a new folder, and return the detector of the exported model.
+
+    Args:
+        plain: The detector to export.
+        export: Name of the format, from `EXPORTS`.
+        folder: The new folder.
+        inputs: Inputs of the network. The ranges of values for int8 are measured on them.
+    """
     (format, precision), backend = EXPORTS[export], plain.backend
     assert isinstance(backend, TorchBackend)
     folder.mkdir()
@@ -300,7 +326,7 @@ def frame_seconds(
 
 
 def _seconds_between_frames(detector: Detector, video: Path) -> Iterator[float]:
-    """Yield the time between two scored frames."""
+    """Yield the seconds from each scored frame of a video to the next one."""
     frames = decode(video, FrameFormat.from_settings(detector.config.data))
     judged = detector.judge(frames, batch=1)
     for _ in islice(judged, 1):  # the time to open the file does not count
@@ -312,7 +338,9 @@ def _seconds_between_frames(detector: Detector, video: Path) -> Iterator[float]:
 
 
 def bench_peers(sizes: Sequence[int], rounds: int) -> Table:
-    """Measure images with exports of dmad and of the `PEERS`. Decoding is included.
+    """Measure the time per image, with exported models of dmad and of the methods in `PEERS`.
+
+    The time includes the decoding of the image.
 
     Raises:
         DmadError: A package is missing.
@@ -343,7 +371,13 @@ def bench_peers(sizes: Sequence[int], rounds: int) -> Table:
 
 
 def own_jobs(size: int, path: Path, folder: Path) -> dict[str, Job]:
-    """Return jobs that score an image with exports of recipes images and patches."""
+    """Return jobs, by name, that score an image with exported models of recipes images and patches.
+
+    Args:
+        size: Height and width of the frames in pixels.
+        path: The image.
+        folder: Folder for the exported models.
+    """
     jobs = {}
     for recipe in (recipes.images(), recipes.patches()):
         config: Config = changed(recipe, size=size)
@@ -358,7 +392,13 @@ def own_jobs(size: int, path: Path, folder: Path) -> dict[str, Job]:
 
 
 def peer_jobs(size: int, path: Path, folder: Path) -> dict[str, Job]:
-    """Return jobs that score an image with the `PEERS`."""
+    """Return jobs, by name, that score an image with the exported methods of anomalib in `PEERS`.
+
+    Args:
+        size: Height and width of the frames in pixels.
+        path: The image.
+        folder: Folder for the exported models.
+    """
     jobs, data = {}, changed(recipes.images(), size=size).data
     for name, (method, backbone) in PEERS.items():
         peer = AnomalibMethod(method, PeerSettings(backbone), size)
@@ -368,6 +408,9 @@ def peer_jobs(size: int, path: Path, folder: Path) -> dict[str, Job]:
 
 
 def score_with_peer(graph: Graph, frames: Iterator[np.ndarray]) -> None:
-    """Score images (H, W, 3) uint8 with a graph of anomalib."""
+    """Score images (H, W, 3) uint8 with an exported model (graph) of anomalib.
+
+    The scores are not kept.
+    """
     for frame in frames:
         graph({"input": frame.transpose(2, 0, 1)[None].astype(np.float32) / 255})

@@ -30,7 +30,8 @@ def read_json(path: Path, advice: str) -> Any:
 
     Args:
         path: The file.
-        advice: What a user can do if it is damaged; the end of the error message.
+        advice: Text that says what a user can do if the file is damaged. The error message ends
+            with this text.
 
     Raises:
         DmadError: The file is missing, too large or not JSON.
@@ -107,7 +108,10 @@ def _check_tokens(text: str, path: Path) -> None:
 
 
 def _repeated_keys(node: Any) -> list[str]:
-    """Keys that occur more than once in a mapping of a YAML tree. PyYAML uses only the last."""
+    """Return the keys that occur more than once in a mapping of a YAML tree.
+
+    Of several entries with the same key, PyYAML keeps only the last.
+    """
     import yaml
 
     if isinstance(node, yaml.SequenceNode):
@@ -143,7 +147,8 @@ def read_npz(path: Path, wanted: Collection[str], advice: str) -> tuple[dict[str
     Args:
         path: The file.
         wanted: Names of the arrays to read.
-        advice: What a user can do if the file is damaged; the end of the error message.
+        advice: Text that says what a user can do if the file is damaged. The error message ends
+            with this text.
 
     Returns:
         The wanted arrays that the file contains, by name; and the names of all its arrays.
@@ -216,7 +221,7 @@ def read_bytes(path: Path, limit: int) -> bytes:
     """Read a file of at most `limit` bytes.
 
     Raises:
-        DmadError: The file is missing, not a regular file, or larger.
+        DmadError: The file is missing, not a regular file, or larger than `limit`.
     """
     check_regular(path)
     try:
@@ -232,7 +237,7 @@ def check_regular(path: Path) -> None:
     """Check that a path is a file, and not a folder, device or pipe.
 
     Raises:
-        DmadError: The path is something else, or does not exist.
+        DmadError: The path is not a file, or does not exist.
     """
     try:
         is_file = path.is_file()

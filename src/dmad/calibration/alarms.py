@@ -14,13 +14,13 @@ from dmad.errors import require
 
 @dataclass(frozen=True)
 class AlarmRule:
-    """When an event starts and ends. Every decision uses past frames only.
+    """Says when an event starts and ends. Every decision uses the present and past frames only.
 
     A frame is active if its score is at or above `on`. A frame after an active frame is also active
     if its score is at or above `off`. Active frames with at most `gap` inactive frames between them
-    belong to the same event. The event raises its alarm at its `minimum`-th active frame; stretches
-    with fewer active frames are dropped. No event starts in the `cooldown` frames after the end of
-    an event. If the score is still at or above `on` after that time, a new event starts. A frame
+    belong to the same event. The event raises its alarm at its `minimum`-th active frame. With
+    fewer active frames, there is no event. No event starts in the `cooldown` frames after the end
+    of an event. If the score is still at or above `on` after that time, a new event starts. A frame
     without a score (NaN) is not active.
 
     Args:
@@ -59,8 +59,8 @@ class AlarmShape:
             threshold by more than this share. At 0.2, the alarm continues while the score is at
             least 80 % of the threshold.
         minimum: Seconds that an alarm must last; shorter alarms are dropped.
-        gap: Seconds. If the score falls further, the alarm continues only if the score reaches the
-            threshold again within this time.
+        gap: Longest pause in an alarm, in seconds. In a pause, the score is lower than `hysteresis`
+            allows. If the score reaches the threshold again within this time, the alarm continues.
         cooldown: Seconds after an alarm in which no other alarm starts.
     """
 
@@ -82,7 +82,7 @@ class AlarmShape:
         return max(1, round(self.smoothing * fps))
 
     def rule(self, threshold: float, fps: float) -> AlarmRule:
-        """Return the rule for a threshold, with times in frames instead of seconds."""
+        """Return the alarm rule for a threshold, with times in frames instead of seconds."""
         return AlarmRule(
             on=threshold,
             off=threshold - self.hysteresis * abs(threshold),
@@ -100,7 +100,7 @@ SINGLE_IMAGES = AlarmShape(smoothing=0, hysteresis=0, minimum=0, gap=0, cooldown
 
 @dataclass(frozen=True)
 class Event:
-    """A stretch of frames that is reported as one alarm."""
+    """Frames of one clip, without a break, that are reported as one alarm."""
 
     start: int  # first frame
     end: int  # frame after the last active one
@@ -121,12 +121,15 @@ class EventFinder:
 
     @property
     def candidate(self) -> Event | None:
-        """The current stretch of active frames, even if it is still too short for an event."""
+        """The event in progress, even if it has not raised its alarm yet. None: there is none."""
         return self._candidate
 
     @property
     def current(self) -> Event | None:
-        """The event in progress; its end and peak may still change. None before the alarm."""
+        """The event in progress, after its alarm. None: no event has raised an alarm.
+
+        The end and the peak of the event may still change.
+        """
         return self._candidate if self._active_frames >= self.rule.minimum else None
 
     def add_score(self, score: float) -> Event | None:

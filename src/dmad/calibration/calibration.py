@@ -24,7 +24,7 @@ LONGEST = 10**7  # frames; upper limit of the times in an alarm rule
 
 @dataclass(frozen=True)
 class TradeOff:
-    """What a threshold costs and what it finds."""
+    """The false alarms at a threshold, and the share of synthetic anomalies that it finds."""
 
     threshold: float
     false_alarms: float  # expected: events per hour, or a share of frames or images
@@ -34,7 +34,7 @@ class TradeOff:
 
 @dataclass(frozen=True)
 class Calibration:
-    """A threshold, the settings that it was chosen with, and the settings needed to use it."""
+    """A threshold, the settings with which it was chosen, and how to compute scores and alarms."""
 
     scorer: Scorer  # raw terms to scores
     rule: AlarmRule  # scores to events, in frames; `rule.on` is the threshold

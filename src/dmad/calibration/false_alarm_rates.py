@@ -1,12 +1,12 @@
 """Rates of false alarms on normal footage, and the score level that gives a wanted rate.
 
-`EventRates` counts events per hour. `ShareRates` measures the share of frames or images. If the
-footage is too short to measure a rate, the level is extrapolated. `RateCurve` gives the rate at a
-level.
+A level is a score that may become the threshold. `EventRates` counts events per hour. `ShareRates`
+measures the share of frames or images. If the footage is too short to measure a rate, the level is
+extrapolated. `RateCurve` gives the rate at a level.
 
-The bootstrap draws blocks at random. A block is a clip, or a part of a clip if there are few clips.
-`draws` (blocks,) is the number of times that each block is used. Without the bootstrap, each block
-is used once.
+The bootstrap draws blocks of the footage at random. A block is a clip, or a part of a clip if there
+are few clips. `draws` (blocks,) is the number of times that each block is used. Without the
+bootstrap, each block is used once.
 """
 
 from __future__ import annotations
@@ -41,15 +41,16 @@ class EventRates:
     enough: float = 10.0  # levels with fewer expected events than this are extrapolated
 
     def expected(self, rate: float, draws: np.ndarray) -> float:
-        """Return how many events the footage contains at `rate` events per hour."""
+        """Return how many events the footage contains if it has `rate` events per hour."""
         return rate * float(draws @ self.hours)
 
     def level(self, rate: float, draws: np.ndarray) -> float:
-        """Return the lowest level with at most `rate` expected events per hour.
+        """Return the lowest level at which at most `rate` events per hour are expected.
 
-        Just above the (k + 1)-th highest peak, this footage has k events. New footage of the same
-        duration is expected to have k + 1 events there. So one is added to every count. If fewer
-        than `enough` events are expected, the level is extrapolated with the fitted tail.
+        At a level just above the (k + 1)-th highest peak, this footage has k events. At this level,
+        new footage of the same duration is expected to have k + 1 events. So one is added to every
+        count. If fewer than `enough` events are expected, the level is extrapolated with a tail
+        that is fitted to the highest peaks.
         """
         counts = np.maximum.accumulate(self.counts @ draws) + 1
         expected = self.expected(rate, draws)
@@ -65,7 +66,7 @@ class EventRates:
 def count_events(
     held_out: HeldOut, scores: np.ndarray, shape: AlarmShape, rate: float
 ) -> EventRates:
-    """Count the events of footage at falling levels, with the rule that is used for alarms.
+    """Count the events of footage at falling levels. The alarm settings say what an event is.
 
     Args:
         held_out: The footage.
@@ -104,9 +105,10 @@ def count_events(
 
 
 def event_peaks(scores: np.ndarray, rule: AlarmRule, clip_lengths: np.ndarray) -> np.ndarray:
-    """Return the peak frames (P,) of the events that `find_events` returns, but faster.
+    """Return the peak frames (P,) of the events that `find_events` returns.
 
-    Frames whose scores are too low to affect an event are skipped.
+    This function is faster than `find_events`, because it skips frames whose scores are too low to
+    affect an event.
     """
     influence = rule.gap + rule.cooldown + 2  # number of frames that an active frame affects
     kept = np.convolve(scores >= rule.off, np.ones(influence))[: len(scores)] > 0.5
@@ -129,7 +131,7 @@ def candidate_levels(scores: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class ShareRates:
-    """Scores of normal frames or images, and the score level that a given share exceeds."""
+    """Scores of normal frames or images, and the score level that a given share of them reaches."""
 
     blocks: int  # number of blocks of the footage
     scores: np.ndarray  # (N,) falling
@@ -137,7 +139,10 @@ class ShareRates:
     enough: float = 1.0  # levels with fewer expected frames than this are extrapolated
 
     def expected(self, rate: float, draws: np.ndarray) -> float:
-        """Return the expected number of frames above the level: `rate` x (number of frames + 1)."""
+        """Return how many frames or images are expected to reach the level for a share `rate`.
+
+        This is `rate` x (number of frames + 1).
+        """
         return rate * (int(draws[self.score_blocks].sum()) + 1)
 
     def level(self, rate: float, draws: np.ndarray) -> float:

@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class MarkedEvents:
-    """What a user marked as normal."""
+    """The clips, images and events that a user marked as normal, and all known past events."""
 
     files: Sequence[Path]  # clips or images
     events: Sequence[PastEvent]  # marked by their ids, or by their films
@@ -46,7 +46,8 @@ class MarkedEvents:
 
         Args:
             normal: Files, or ids of past events.
-            folder: Folder of past events. None: the folder of the films, if `dmad watch` wrote it.
+            folder: Folder of past events, which `dmad predict` or `dmad watch` wrote. None: if a
+                file is a film of an event that `dmad watch` stored, the folder of this film.
 
         Raises:
             DmadError: A file or an event does not exist, or the folder has no events.
@@ -64,7 +65,10 @@ class MarkedEvents:
 
 
 def _folder_of_films(files: Sequence[Path]) -> Path | None:
-    """Return the folder OUT if a file is a film OUT/clips/ID.mp4 of `dmad watch`; else None."""
+    """Return the output folder of `dmad watch` if a file is a film of an event in it; else None.
+
+    In the output folder, the film of an event is `clips/ID.mp4`.
+    """
     folders = [path.absolute().parent.parent for path in files]
     return next((folder for folder in folders if (folder / "events.jsonl").is_file()), None)
 
@@ -99,7 +103,7 @@ def with_threshold(
 def silence(
     calibration: Calibration, level: float, evidence: Evidence | None, force: bool = False
 ) -> Calibration:
-    """Return the calibration with a threshold at which a marked score raises no alarm.
+    """Return the calibration with a threshold at which the marked events raise no alarm.
 
     The threshold is never lowered. It rises to 5 % above `level`, and no further.
 

@@ -75,14 +75,14 @@ class HeldOut:
             raise DmadError(f"{path} is damaged; {advice}") from error
 
     def write(self, path: Path, more: Mapping[str, np.ndarray] | None = None) -> None:
-        """Write all fields, and `more` arrays, into a `.npz` file."""
+        """Write all fields, and the arrays in `more`, into a `.npz` file."""
         content = io.BytesIO()
         arrays: dict[str, Any] = {item.name: getattr(self, item.name) for item in fields(self)}
         np.savez(content, **arrays, **dict[str, Any](more or {}))
         write_atomically(path, content.getvalue())
 
     def joined(self, other: HeldOut) -> HeldOut:
-        """Return footage with these clips, followed by the clips of `other`.
+        """Return footage with the clips of this footage, followed by the clips of `other`.
 
         Raises:
             DmadError: The frame rates differ.
@@ -143,7 +143,10 @@ class HeldOut:
         return self._numbered_parts(1 if self.scored_clips >= BLOCKS else BLOCKS)
 
     def _numbered_parts(self, least: int) -> np.ndarray:
-        """Cut the clips into at least `least` parts; return the part (N,) of each frame, or -1."""
+        """Return the index (N,) of the part of each scored frame, from 0; -1 for other frames.
+
+        The clips are cut into at least `least` parts, if they have enough scored frames.
+        """
         parts_per_clip = -(-least // self.scored_clips)
         parts = [
             clip * parts_per_clip + np.arange(length) * parts_per_clip // length
@@ -157,8 +160,8 @@ class HeldOut:
     def cross_scores(self, weight: float, window: int) -> np.ndarray:
         """Return smoothed scores (N,). NaN: the frame has no score.
 
-        Each clip is standardised with the centre and the scale of other clips, like new footage. So
-        the scores show how much clips differ.
+        Each clip is treated like new footage: it is standardised with the centre and the scale of
+        other clips. So the scores show how much clips differ.
 
         Args:
             weight: Weight of the standardised deformation; the reconstruction has weight 1.

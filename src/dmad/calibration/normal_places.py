@@ -19,7 +19,10 @@ MOST_FACTOR = 2.0  # by which an anomaly must be stronger: a larger factor needs
 
 @dataclass(frozen=True)
 class NormalPlaces:
-    """Weights of the places of a view. Both score maps of a frame are multiplied by them.
+    """Weights of the places of a view.
+
+    A frame has a score map of the reconstruction and a score map of the deformation. Each score map
+    is multiplied by the weights.
 
     Args:
         picture: Base64 of `SIDE` x `SIDE` bytes, row by row. Each byte is 255 times the weight of a
@@ -52,7 +55,7 @@ class NormalPlaces:
         return weights
 
     def _steps(self) -> np.ndarray:
-        """The picture, (SIDE, SIDE) uint8.
+        """Return the bytes of the picture, (SIDE, SIDE) uint8: 255 times the weights.
 
         Raises:
             DmadError: The picture is damaged.

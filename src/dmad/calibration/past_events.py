@@ -13,7 +13,7 @@ from dmad.errors import DmadError, require
 
 @dataclass(frozen=True)
 class PastEvent:
-    """An alarm of the past."""
+    """A past alarm: an event of a video or a camera, or an anomalous image."""
 
     id: str  # name in events.jsonl; folder and start in events.csv; name of the image
     score: float  # its highest calibrated score

@@ -19,7 +19,7 @@ SMALLEST_DEFORMATION_SCALE = 3e-4
 
 @dataclass(frozen=True)
 class Standardisation:
-    """The median and the robust deviation of a term, which are used to standardise it."""
+    """The median (centre) and the robust deviation (scale) with which a term is standardised."""
 
     centre: float  # median
     scale: float  # 1.4826 times the median absolute deviation, with a lower limit above 0

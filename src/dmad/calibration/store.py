@@ -1,5 +1,7 @@
 """Stores a calibration in the card of a model, or in a separate file.
 
+The card is the file `model.json`, which describes the model.
+
 Earlier calibrations are kept in a folder beside the card or the file, such as `gate.history` for
 `gate.json`. So each change can be undone exactly.
 """
@@ -30,7 +32,7 @@ class CalibrationStore:
 
     Args:
         files: The files of the model.
-        out: File of the calibration. None: the calibration is in the card of the model.
+        out: File of the calibration. None: the calibration is in the card (`model.json`).
     """
 
     files: ModelFiles
@@ -64,7 +66,7 @@ class CalibrationStore:
 
         Args:
             calibration: The calibration.
-            **entries: Further entries of the card.
+            **entries: Other values to write into the card. If `out` is given, they are not written.
         """
         self._write({"calibration": calibration.to_dict(), **entries})
 
@@ -73,7 +75,7 @@ class CalibrationStore:
 
         Args:
             calibration: The calibration. None: nothing is kept.
-            **entries: Further entries of the card.
+            **entries: Other values to keep. `undo` writes them into the card again.
         """
         if calibration is None:
             return
@@ -116,12 +118,12 @@ class CalibrationStore:
             update_card(self.files, entries)
 
     def _kept(self) -> list[Path]:
-        """The files of the earlier calibrations, the oldest first."""
+        """Return the files of the earlier calibrations, the oldest first."""
         return sorted(path for path in self.history.glob("*.json") if path.stem.isdigit())
 
 
 def terms_file(path: Path) -> Path:
-    """Return the path of the score terms that belong to a card or a calibration file."""
+    """Return the path of the score terms that belong to `model.json` or a calibration file."""
     return path.with_name(f"{_stem(path)}.npz")
 
 

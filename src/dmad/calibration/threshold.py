@@ -109,7 +109,7 @@ class Evidence:
 
     @cached_property
     def margin(self) -> float:
-        """How much the threshold and its interval are raised because there are few clips."""
+        """How much the threshold and the upper end of its interval are raised for few clips."""
         return 0.0 if self.is_image else self.held_out.few_clips_margin(self.scores)
 
     @property
@@ -118,7 +118,7 @@ class Evidence:
         return limited(self.level + self.margin, self.largest)
 
     def trade_off(self, threshold: float) -> TradeOff:
-        """Return what a threshold costs and what it finds."""
+        """Return the false alarms at a threshold, and the share of anomalies that it finds."""
         held, found = self.held_out, self.levels_found
         rule = self.shape.rule(threshold, held.fps)
         return TradeOff(
@@ -129,7 +129,10 @@ class Evidence:
         )
 
     def options(self, threshold: float) -> tuple[TradeOff, ...]:
-        """Return what five thresholds cost and find. The given threshold has the index `GIVEN`."""
+        """Return the false alarms and the found anomalies at five thresholds.
+
+        The given threshold has the index `GIVEN`.
+        """
         return tuple(self.trade_off(factor * threshold) for factor in OPTIONS)
 
 
@@ -141,7 +144,7 @@ def choose_threshold(
     seed: int = 0,
     synthetic: SyntheticTerms | None = None,
 ) -> Calibration:
-    """Return the lowest threshold that keeps the budget of false alarms on new normal footage.
+    """Return a calibration with the lowest threshold that keeps the budget on new normal footage.
 
     Args:
         held_out: Raw terms of normal footage. For a budget per image, every frame is an image, and
@@ -176,7 +179,7 @@ def calibration_of(
     lowest: float | None = None,
     seed: int = 0,
 ) -> Calibration:
-    """Return the calibration for a threshold that is chosen or given.
+    """Return the calibration for a given threshold, or for the threshold that keeps the budget.
 
     Args:
         evidence: The footage and its scores.
@@ -213,7 +216,7 @@ def calibration_of(
 
 
 def limited(level: float, largest: float) -> float:
-    """Return a level, lowered if it is far above the largest score of the normal footage.
+    """Return a score level, lowered if it is far above the largest score of the normal footage.
 
     With little footage, an extrapolated level can be far too high. Such a threshold would miss all
     anomalies, and nobody would notice.
@@ -231,7 +234,11 @@ def false_alarm_rates(
 
 
 def bootstrap_interval(rates: FalseAlarmRates, rate: float, seed: int) -> tuple[float, float]:
-    """Return the 90 % interval of the level that gives a rate. A bootstrap draws random blocks."""
+    """Return the lower and upper end of an interval for the score level that gives a rate.
+
+    The interval contains the right level with a probability of 90 %. It is computed by a bootstrap,
+    which draws random blocks of the footage.
+    """
     random = np.random.default_rng(seed)
     probabilities = np.full(rates.blocks, 1 / rates.blocks)
     levels = [

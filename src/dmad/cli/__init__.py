@@ -1,1 +1,1 @@
-"""The command line: one function a verb."""
+"""The command line. Each verb, such as `train` in `dmad train`, has a function."""

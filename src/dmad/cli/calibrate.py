@@ -85,7 +85,7 @@ def show_options(calibration: Calibration) -> None:
 
 
 def mark(is_set: bool) -> str:
-    """Return the text in the table row of the threshold that was set; empty for other rows."""
+    """Return " (set)" for the threshold that was set, and an empty text for other thresholds."""
     return " (set)" if is_set else ""
 
 

@@ -408,7 +408,14 @@ def peers_command(options: PeerOptions) -> None:
 
 
 def epochs_of_peers(own: Sequence[Config]) -> int:
-    """Return the largest number of epochs of dmad's own trainings. Banks of patches have none."""
+    """Return the number of epochs for the other methods: the largest number in `own`.
+
+    Args:
+        own: The settings of dmad's own models. Banks of patches have no epochs.
+
+    Raises:
+        DmadError: All models are banks of patches.
+    """
     from dmad.config import TrainedConfig
 
     trained = [config.train.epochs for config in own if isinstance(config, TrainedConfig)]

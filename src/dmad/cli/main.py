@@ -172,6 +172,9 @@ def parse_and_call(name: str, verb: Verb, arguments: Sequence[str]) -> None:
 def uses_torch(name: str, given: Namespace) -> bool:
     """Return True if this process must be prepared for torch before a verb is called.
 
+    Return False if the verb needs no torch for exported models and all models are exported. Return
+    False also for a verb whose work is done by other processes.
+
     Args:
         name: Name of the verb.
         given: The arguments of the verb.
@@ -201,19 +204,19 @@ def needs_torch(run: str) -> bool:
 
 
 def function_of(verb: str) -> Verb:
-    """Import the function of a verb."""
+    """Import and return the function of a verb."""
     function: Verb = getattr(import_module(f"dmad.cli.{verb}"), f"{verb}_command")
     return function
 
 
 def described_verbs() -> list[str]:
-    """Return a line for each verb."""
+    """Return a line for each verb, with its name and what it does."""
     lines = [described(name, function_of(name)) for name in VERBS if name != EXPERIMENT_VERB]
     return [*lines, f"  {EXPERIMENT_VERB:14}{EXPERIMENT}"]
 
 
 def described(name: str, verb: Verb) -> str:
-    """Return the name of a verb and the first line of its docstring."""
+    """Return a line with the name of a verb and the first line of its docstring."""
     return f"  {name:14}{(verb.__doc__ or '').splitlines()[0]}"
 
 

@@ -31,7 +31,10 @@ EXPECTED = {int: "a whole number", float: "a number", bool: "true or false", str
 
 
 class HelpText(RawDescriptionHelpFormatter, DefaultHelpFormatter):
-    """Help text with a short usage line and one name for each option. Empty defaults are hidden."""
+    """Formats help texts, with a short usage line and one name for each option.
+
+    Empty defaults are hidden.
+    """
 
     def _get_help_string(self, action: Action) -> str:
         text = action.help or ""
@@ -79,7 +82,10 @@ class Parser(ArgumentParser):
         return super().add_argument(*names, **options)
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Raise a `DmadError` of one line. For a misspelt name, it proposes a similar name."""
+        """Raise a `DmadError` with a message of one line.
+
+        For a misspelt name, the message proposes a similar name.
+        """
         raise DmadError(self._explained(str(message))) from ex
 
     def _explained(self, message: str) -> str:
@@ -97,7 +103,11 @@ class Parser(ArgumentParser):
         return f"{' '.join(message.split())}; {see_help}"
 
     def _explained_value(self, message: str) -> str:
-        """Return an error message: the value of an argument, and which values are allowed."""
+        """Return an error message that says which value is wrong, and which values are allowed.
+
+        Args:
+            message: The error message of jsonargparse.
+        """
         key = message.split('"')[1]
         action = next((action for action in self._actions if action.dest == key), None)
         kind = getattr(action, "_typehint", None) or getattr(action, "type", None)
@@ -112,7 +122,10 @@ class Parser(ArgumentParser):
         return names[0] if names else key.upper()
 
     def _nearest(self, word: str) -> str | None:
-        """Return the most similar option: `--data.root` for `--root` or `--data.rot`."""
+        """Return the option most similar to a wrong word; None if no option is similar.
+
+        For example, this is `--data.root` for `--root` or `--data.rot`.
+        """
         options = [name for action in self._actions for name in action.option_strings]
         inner = [name for name in options if name.endswith(f".{word.removeprefix('--')}")]
         near = inner or get_close_matches(word, options, 1, 0.65)

@@ -1,4 +1,7 @@
-"""Settings of the whole process. Only the command line makes them, never the library."""
+"""Settings of the whole process, such as logging and signals.
+
+Only the command line changes these settings. The library never changes them.
+"""
 
 from __future__ import annotations
 
@@ -55,11 +58,11 @@ def prepare_to_compute(uses_torch: bool = True) -> None:
 
 @contextmanager
 def quick_exit() -> Iterator[None]:
-    """After this block, call Python's exit functions and end the process at once.
+    """Return a context. After its block, the process ends faster than usual.
 
-    So the exit functions of torch's libraries for GPUs do not run. These functions would read much
-    of the libraries from disk, which takes time and more than 100 MB of memory. If torch was not
-    imported, the process ends as usual.
+    Exit functions that Python modules registered with `atexit` still run. The exit functions of
+    torch's libraries for GPUs do not run. They would read much of the libraries from disk, which
+    takes time and more than 100 MB of memory. If torch was not imported, the process ends as usual.
     """
     code = 0
 

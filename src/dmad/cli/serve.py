@@ -90,5 +90,5 @@ def serve_command(
 
 
 def with_spool(sinks: SinkSettings, settings: ServeSettings) -> SinkSettings:
-    """Return the settings of the sinks, with the default folder for undelivered messages."""
+    """Return the settings for messages. If they name no folder for undelivered messages, add it."""
     return replace(sinks, spool=sinks.spool or settings.data / "spool")

@@ -74,7 +74,7 @@ def parse_train(arguments: Sequence[str]) -> tuple[Config, Path, Path | None]:
     """Return the arguments of `train_command`. The options depend on the recipe.
 
     Raises:
-        DmadError: An unknown recipe or setting, or no recipe.
+        DmadError: A recipe or a setting is unknown, or no recipe is named.
     """
     base = _base_settings(arguments)
     parser = parser_of_settings(base or recipes.video())
@@ -142,7 +142,7 @@ def _base_settings(arguments: Sequence[str]) -> Config | None:
     """Return the settings of the run to resume, or of the recipe. None: no run or recipe is named.
 
     Raises:
-        DmadError: Several recipes are named, or an unknown one.
+        DmadError: Several recipes are named, or the named recipe is unknown.
     """
     first = _first_parser()
     known = [word for word in arguments if not word.startswith("--print_config=")]
