@@ -156,8 +156,9 @@ def _is_outdated(ledger: Path, card: Path) -> bool:
 
 
 def table_of_block(block: str, ledgers: Mapping[str, LedgerRows]) -> Table:
-    """Return the table of one block of the ledgers, such as `paper`, with a row for each category.
+    """Return a table with a row for each category.
 
+    The values come from one block (part) of each ledger, such as the block `paper`.
     The last rows are the means over textures, over objects and over all categories.
     """
     signals = {row["signal"] for rows in ledgers.values() for row in rows}
@@ -185,7 +186,14 @@ def table_of_block(block: str, ledgers: Mapping[str, LedgerRows]) -> Table:
 
 
 def ledger_value(rows: LedgerRows, block: str, signal: str, metric: str) -> float:
-    """Return a value from the rows of a `ledger.json`; NaN if there is no such row."""
+    """Return a value from the rows of a `ledger.json`; NaN if there is no such row.
+
+    Args:
+        rows: The rows.
+        block: Part of the ledger, such as `paper`.
+        signal: Name of the scores.
+        metric: Name of the metric, such as `AUPRO`.
+    """
     for row in rows:
         if (row["block"], row["signal"], row["metric"]) == (block, signal, metric):
             return float(row["value"])

@@ -146,11 +146,11 @@ class ShareRates:
         return rate * (int(draws[self.score_blocks].sum()) + 1)
 
     def level(self, rate: float, draws: np.ndarray) -> float:
-        """Return the split-conformal quantile of the scores.
+        """Return the level for a share `rate`: the split-conformal quantile of the scores.
 
-        A new frame reaches this level with a probability of at most `rate`. If there are too few
-        frames, the level is above all scores. It is extrapolated from the highest tenth of the
-        scores.
+        A new frame or image reaches this level with a probability of at most `rate`. If there are
+        too few frames, the level is above all scores. The level is then extrapolated from the
+        highest tenth of the scores.
         """
         scores = np.repeat(self.scores, draws[self.score_blocks])
         expected = self.expected(rate, draws)

@@ -97,7 +97,7 @@ class HeldOut:
         )
 
     def as_images(self) -> HeldOut:
-        """Return the same terms with one clip for each frame, at 1 frame per second."""
+        """Return the same terms as those of images: each frame is a clip, at 1 frame per second."""
         count = len(self.reconstruction)
         return HeldOut(self.reconstruction, self.deformation, np.ones(count, int), 1.0)
 

@@ -1,7 +1,8 @@
 """Extrapolates the tail of a distribution with a generalised Pareto fit.
 
-A few events do not show how long a tail is. So the fit is a weighted mean of the tail of these
-events and a usual tail. The fewer events there are, the more weight the usual tail has.
+A few events do not show how long a tail is. So the fit is a weighted mean of two tails: the tail of
+these events, and a usual tail, which was found with simulated scores. The fewer events there are,
+the more weight the usual tail has.
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ class Evidence:
 
     @cached_property
     def scores(self) -> np.ndarray:
-        """Scores (N,) of the footage. Each clip is standardised with statistics of the others."""
+        """Scores (N,) of the footage. Each clip is standardised with the other clips."""
         return self.held_out.cross_scores(self.weight, self.scorer.window)
 
     @cached_property
