@@ -148,9 +148,9 @@ def alarm_curve(
 ) -> AlarmCurve:
     """Return recall and false alarms of `alarm_metrics` at several thresholds.
 
-    The thresholds are scores at geometrically spaced ranks (`top_scores`). An event starts at the
-    threshold `on` of the rule and continues from `off`. The difference of `on` and `off` stays the
-    same.
+    The thresholds are scores at geometrically spaced ranks (`top_scores`). Each of them
+    replaces `on`, the score at which the rule starts an event. The score `off`, down to which an
+    event continues, is moved by the same amount as `on`.
 
     Args:
         scores: (N,) larger = more anomalous; NaN if a frame has no score.

@@ -127,7 +127,11 @@ def iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def area_under(false_per_frame: np.ndarray, rate: np.ndarray) -> float:
-    """Return the area under a curve of (T,) points, as described in this module, in [0, 1]."""
+    """Return the area under the curve of T points, in [0, 1].
+
+    `false_per_frame` (T,) and `rate` (T,) are the points. The top of this module describes the
+    curve between them.
+    """
     order = np.lexsort((rate, false_per_frame))
     best_rate = np.maximum.accumulate(rate[order])
     return area_up_to(1, np.append(0, false_per_frame[order]), np.append(0, best_rate))
@@ -182,12 +186,18 @@ class _RegionSearch:
         return found
 
     def _is_kept(self) -> np.ndarray:
-        """Return (T,) True for thresholds with at most one false region per frame so far."""
+        """Return a bool array (T,), True for thresholds with at most one false region per frame.
+
+        The number of false regions per frame is the mean of all frames so far that have a score.
+        """
         kept: np.ndarray = self.false_regions <= self.scored_frames
         return kept
 
     def result(self, alpha: float) -> RegionCriteria:
-        """Return rates and areas of all frames so far."""
+        """Return RBDC and TBDC of all frames so far, and the points of their curves.
+
+        `alpha` is the share of the regions of a track that must be found.
+        """
         is_scored, kept = np.array(self.is_scored, bool), self._is_kept()
         require(
             any(is_scored), "no frame with a score holds an abnormal pixel; give masks with some"

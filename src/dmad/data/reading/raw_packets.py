@@ -24,7 +24,7 @@ class RawPackets:
         self._markers: list[bytes] = []  # the start and end markers in the first JPEG packet
 
     def is_damaged(self, packet: bytes) -> bool:
-        """True if a packet is certainly damaged; False if it is intact or if this is not known."""
+        """True if a packet is certainly damaged; False if it seems to be intact."""
         if self._codec in ("h264", "hevc"):
             return bool(ZEROS.search(packet))
         if self._codec == "mjpeg":

@@ -112,9 +112,9 @@ def video_frames(
 
 
 def _require_early(frame: av.VideoFrame, intact_from: int, path: Path) -> None:
-    """Raise `DamagedError` if the time of a frame after damage is unknown, or not before a time.
+    """Raise `DamagedError` if a frame after damage is at or after `intact_from`, or has no time.
 
-    `intact_from` is that time, in ticks of the track.
+    `intact_from` is a time in ticks of the track.
     """
     if frame.pts is None or frame.pts >= intact_from:
         raise DamagedError(f"{path} has damaged frames")

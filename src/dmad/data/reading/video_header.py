@@ -100,7 +100,7 @@ def ticks(path: Path, seconds: float) -> int:
 def frame_times(path: Path) -> list[float]:
     """The times of all frames of a video file, in seconds since the first frame.
 
-    All packets are read. The list is empty for AVI files, whose frames have a fixed rate, for files
+    All packets are read. The list is empty for AVI files (their frame rate is fixed), for files
     without timestamps, and for unreadable files.
     """
     parts: list[list[int]] = [[]]  # more than one if several recordings were joined
@@ -129,10 +129,10 @@ def frame_times(path: Path) -> list[float]:
 def video_stream(container: av.container.InputContainer) -> av.VideoStream:
     """Return the video track that is read. Still previews are left out.
 
-    If there are similar tracks, the first one is returned.
+    If several tracks have the codec and size of FFmpeg's choice, the first of them is returned.
 
     Raises:
-        ValueError: There is no such track.
+        ValueError: There is no video track.
     """
     best = container.streams.best("video")
     if not isinstance(best, av.VideoStream):

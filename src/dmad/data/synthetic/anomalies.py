@@ -33,8 +33,8 @@ class Variant:
         speed: Factor of the speed.
         growth: Factor of the size.
         turned: True if the objects move at a right angle to their usual direction.
-        contrast: If above 0, a grainy patch hides the objects. This is the standard deviation of
-            the patch in grey levels.
+        contrast: Standard deviation, in grey levels, of a grainy patch that hides the objects. 0:
+            there is no patch.
         plain: True if the anomaly is clearly visible.
     """
 

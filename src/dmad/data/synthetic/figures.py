@@ -294,9 +294,10 @@ class Canvas:
 
 
 def _cover(figure: Figure, t: int, x: Array, y: Array) -> tuple[Array, Array]:
-    """For each part and pixel: the covered share of the pixel, and its position along the part.
+    """Return how much of each pixel each part covers, and where along the part the pixel is.
 
-    Both arrays are (P, h, w). The position is from 0 (end a of the part) to 1 (end b).
+    Both arrays are (P, h, w). The first holds shares of pixels, from 0 to 1. The second holds
+    positions, from 0 (end `a` of the part) to 1 (end `b`).
     """
     start, bone = figure.joints[t, :, 0], figure.joints[t, :, 1] - figure.joints[t, :, 0]
     column = (slice(None), None, None)

@@ -235,8 +235,8 @@ KINDS = tuple(_ACTS)
 def _light(frames: int, rng: Generator) -> tuple[NDArray[np.float32], Array]:
     """Factors (T, 3) of the brightness of each colour, around 1, and the darkness (T,) of shadows.
 
-    Clouds pass in one to five minutes. The white balance of the camera also changes a little, but
-    not at the same times.
+    Clouds pass in one to five minutes. The white balance of the camera changes a little,
+    independently of the clouds.
     """
     t = np.arange(frames)[:, None]
     period, phase = FPS * rng.uniform(60, 300, 3), rng.uniform(0, 2 * np.pi, 3)
