@@ -17,8 +17,8 @@ REACHED_IN = 10.0  # seconds
 class Cluster:
     """A connection to a Ray cluster. Call `close` at the end.
 
-    If this process is already connected to a cluster, this connection is used. Then `close` does
-    not end the connection.
+    If this process is already connected to a cluster, the existing connection is used, and `close`
+    does not end it.
 
     Args:
         address: `auto`, `local`, or an address such as HOST:PORT. If `auto` finds no cluster, a new
@@ -28,7 +28,7 @@ class Cluster:
 
     Raises:
         DmadError: Ray is not installed, the cluster cannot be reached, or no machine in the cluster
-            is large enough for a worker.
+            has the cores and GPUs that a worker needs.
     """
 
     def __init__(self, address: str, cores: int = 1, gpus: float = 0.0) -> None:
@@ -53,7 +53,10 @@ class Cluster:
         return int(ray.cluster_resources().get("CPU", 1))
 
     def close(self) -> None:
-        """Close the connection, and end the cluster, if this object made or started them."""
+        """Close the connection. A cluster that this object started ends too.
+
+        A connection that existed before this object stays open.
+        """
         import ray
 
         if not self._was_connected:
@@ -78,7 +81,10 @@ def _connect(address: str) -> None:
 
 
 def _check_size(cores: int, gpus: float) -> None:
-    """Raise an error if no machine is large enough for a worker. Ray would wait forever."""
+    """Raise an error if no machine has the cores and GPUs that a worker needs.
+
+    Without this check, Ray would wait forever.
+    """
     import ray
 
     machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
@@ -94,7 +100,10 @@ def _check_size(cores: int, gpus: float) -> None:
 
 
 def _check_reachable(address: str) -> None:
-    """Raise an error if nothing answers at HOST:PORT or ray://HOST:PORT. Ray waits for minutes."""
+    """Raise an error if nothing answers at HOST:PORT or ray://HOST:PORT.
+
+    Without this check, Ray would wait for minutes before it reports the error.
+    """
     place = urlsplit(address if "://" in address else f"//{address}")
     if place.port is not None:
         socket.create_connection((place.hostname, place.port), timeout=REACHED_IN).close()

@@ -1,10 +1,11 @@
-"""Every setting of the project, as frozen dataclasses that check themselves when built.
+"""All settings of the project, as frozen dataclasses that check their values when they are created.
 
-The settings are in five sections: data, model, loss, score and train. Each form (video, images, and
-patches, which has no losses) has its own classes for these sections, so that `dmad train RECIPE
---help-all` lists only settings that have an effect. The defaults are the paper's. If the authors'
-released code uses another value, the docstring names both values, and `docs/equations.md` gives the
-reason. The recipes change the settings that depend on the data.
+A model has one of three forms: video, images or patches. The settings are in five sections: data,
+model, loss, score and train. The form `patches` has no section `loss`. Each form has its own
+classes for its sections, so that `dmad train RECIPE --help-all` lists only settings that have an
+effect. The defaults are the values of the paper. If the authors' released code uses another value,
+the docstring names both values, and `docs/equations.md` gives the reason. The recipes change the
+settings that depend on the data.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class DataConfig:
 
     @property
     def canvas(self) -> int:
-        """Height and width in pixels of the map and mask of a whole image."""
+        """Height and width in pixels of the score map and the mask of a whole image."""
         return self.size * self.tiles
 
     def __post_init__(self) -> None:
@@ -173,7 +174,7 @@ class PatchDataConfig(ImageDataConfig):
 
 @dataclass(frozen=True)
 class BaseModelConfig:
-    """Values that the model settings of every form have."""
+    """Base class of the model settings: what the settings of all forms have."""
 
     displacements = tuple[float, ...]()  # a setting of forms with a deformation
 
@@ -438,7 +439,7 @@ class ImageLossConfig(LossConfig):
 
 @dataclass(frozen=True)
 class ScoreConfig:
-    """How maps become a score, in all forms."""
+    """How the maps of errors or distances become a score: base class for all forms."""
 
     # As in `DataConfig`, each of these values is fixed, or a setting of some forms only.
     alpha = 0.0
@@ -507,7 +508,7 @@ class PatchScoreConfig(ScoreConfig):
 
 @dataclass(frozen=True)
 class BaseTrainConfig:
-    """Values that the training settings of every form have."""
+    """Base class of the training settings: what the settings of all forms have."""
 
     epochs = 1  # a bank of patches is made in one pass
     seed = 0
@@ -588,7 +589,7 @@ class VideoTrainConfig(TrainConfig):
 
 @dataclass(frozen=True)
 class PatchTrainConfig(BaseTrainConfig):
-    """How the patches that are kept are chosen.
+    """How the patches of the bank are chosen from all patches.
 
     Args:
         seed: Random seed of the choice.
@@ -599,13 +600,13 @@ class PatchTrainConfig(BaseTrainConfig):
 
 @dataclass(frozen=True)
 class Config:
-    """The settings of a run. Each form has a subclass, with more settings.
+    """The settings of a run. Each form (video, images, patches) has a subclass.
 
     Args:
-        recipe: The name of the recipe whose settings were changed to get these settings.
+        recipe: The name of the recipe that these settings started from.
         data: Where the data is and how it is read.
         model: The model.
-        score: How maps become a score.
+        score: How the maps of errors or distances become a score.
         train: How the model is made.
     """
 
@@ -675,7 +676,7 @@ class VideoConfig(TrainedConfig):
 
 @dataclass(frozen=True)
 class ImageConfig(TrainedConfig):
-    """The settings of a run with images of parts (PPDM)."""
+    """The settings of a run with images of manufactured parts (PPDM)."""
 
     form: ClassVar[str] = "images"
 
@@ -688,7 +689,7 @@ class ImageConfig(TrainedConfig):
 
 @dataclass(frozen=True)
 class PatchConfig(Config):
-    """The settings of a run with images of parts and a bank of normal patches."""
+    """The settings of a run with images of manufactured parts and a bank of normal patches."""
 
     form: ClassVar[str] = "patches"
     deforms: ClassVar[bool] = False
@@ -834,8 +835,8 @@ def _section(name: str, section: type, values: Mapping[str, Any], old: bool) -> 
 def config_of_card(card: Mapping[str, Any]) -> Config:
     """Return the settings in a model's card, with the values that `dmad train` has chosen.
 
-    These values are the weight of the deformation and, for images, the pixel values that become
-    black and white.
+    A card is the JSON file beside the weights. The chosen values are the weight of the deformation
+    and, for images, the pixel values that become black and white.
     """
     config = restore(card["config"])
     for entry, name in (("choice", "alpha"), ("weighing", "weight")):

@@ -66,7 +66,7 @@ def set_up_logging() -> None:
 
 
 def warn_about(notes: Sequence[str], logger: logging.Logger) -> None:
-    """Log the first ten notes as warnings, then the number of the other notes."""
+    """Log the first ten notes as warnings, and in one more warning the number of the others."""
     for note in notes[:FIRST_NOTES]:
         logger.warning(note)
     if len(notes) > FIRST_NOTES:
@@ -96,7 +96,7 @@ def progress_bar(items: Iterable[T], title: str, total: float | None = None) -> 
     """Yield the items one by one, with a progress bar in a terminal.
 
     Args:
-        items: The work to do.
+        items: What to iterate over.
         title: The text before the bar.
         total: The number of items, if `items` has no length.
     """

@@ -44,13 +44,14 @@ FRAMES_FOR_A_BAR = 200  # decoding more frames than this shows a progress bar
 
 @dataclass(frozen=True)
 class Index:
-    """The index of an entry.
+    """Describes the frames in an entry of the cache. An entry is a folder for one list of clips.
 
     Args:
         shape: Number of frames, their height and width, and their channels.
         clips: The clips, in the order of their frames.
-        skipped: A line for each file and each frame that could not be read.
-        short: Number of frames of each clip that was too short, by name.
+        skipped: A line of text for each file and each frame that could not be read.
+        short: Clips that were left out because they have too few frames: from the name of the clip
+            to its number of frames.
     """
 
     shape: tuple[int, int, int, int]
@@ -65,7 +66,7 @@ def decode_clips(sources: Sequence[ClipSource], data: DataConfig) -> Footage:
     Clips with fewer than T + 1 frames are left out. T is `data.history`.
 
     Raises:
-        DmadError: `load_footage` fails.
+        DmadError: A source is missing, no clip is usable or the cache cannot be written.
     """
     return load_footage(
         sources, FrameFormat.from_settings(data), data.cache, minimum=data.history + 1
@@ -104,7 +105,10 @@ def load_footage(
 
 
 def _key(sources: Sequence[ClipSource], frame_format: FrameFormat) -> str:
-    """Name of a cache entry. The name changes if the files or the frame format change."""
+    """Name of the folder in the cache for these clips.
+
+    The name changes if the files or the frame format change.
+    """
     form = (
         *(frame_format.size, frame_format.channels, frame_format.tiles, frame_format.antialias),
         *(frame_format.values, frame_format.megapixels),
@@ -127,7 +131,7 @@ def _key(sources: Sequence[ClipSource], frame_format: FrameFormat) -> str:
 def _open_entry(
     entry: Path, sources: Sequence[ClipSource], frame_format: FrameFormat, minimum: int
 ) -> Index:
-    """Return the index of an entry. Make the entry first if it does not exist."""
+    """Return the index of `entry`, a folder in the cache. Decode first if it does not exist."""
     if not (entry / INDEX).is_file():
         try:
             _remove_leftovers(entry.parent)
@@ -143,7 +147,7 @@ def _open_entry(
 
 
 def _read_index(entry: Path, frame_format: FrameFormat) -> Index:
-    """Read the index of an entry, and check that it fits the frames."""
+    """Read the index of `entry`, a folder in the cache. Check that it fits the stored frames."""
     try:
         index = dataclass_from(Index, read_mapping(entry / INDEX, "delete it"), INDEX)
         size = frame_format.size
@@ -159,7 +163,7 @@ def _read_index(entry: Path, frame_format: FrameFormat) -> Index:
 
 
 def _has_right_clips(index: Index, minimum: int) -> bool:
-    """True if an entry contains all clips of at least `minimum` frames, and no others."""
+    """True if an index lists all clips of at least `minimum` frames, and no shorter clip."""
     all_long = all(clip.length >= minimum for clip in index.clips)
     return all_long and all(length < minimum for length in index.short.values())
 
@@ -178,7 +182,10 @@ def _map_frames(entry: Path, index: Index, minimum: int) -> Footage:
 
 @contextmanager
 def _locked(entry: Path) -> Iterator[None]:
-    """Lock an entry. The lock is released when the process ends, even if it is killed."""
+    """In a `with` block, let no other process write `entry`, a folder in the cache.
+
+    If the process is killed, the lock is released too.
+    """
     entry.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(_beside(entry, LOCK))
     try:
@@ -195,7 +202,10 @@ def _beside(entry: Path, suffix: str) -> Path:
 
 
 def _remove_leftovers(base: Path) -> None:
-    """Remove unfinished entries that no process has locked. Killed processes have left them."""
+    """Remove unfinished folders from the cache `base`. Killed processes have left them.
+
+    Folders that a process has locked are kept, because the process still decodes.
+    """
     for part in base.glob(f".*{PART}"):
         try:
             with FileLock(part.with_suffix(LOCK), blocking=False):
@@ -207,7 +217,7 @@ def _remove_leftovers(base: Path) -> None:
 def _make_entry(
     entry: Path, sources: Sequence[ClipSource], frame_format: FrameFormat, minimum: int
 ) -> None:
-    """Decode into a folder beside the entry, then give this folder the name of the entry."""
+    """Decode the clips into a temporary folder, then rename this folder to `entry`."""
     part = _beside(entry, PART)
     shutil.rmtree(part, ignore_errors=True)  # a killed process may have left it
     part.mkdir()
@@ -225,7 +235,7 @@ def _make_entry(
 def _decode_all(
     file: BinaryIO, sources: Sequence[ClipSource], frame_format: FrameFormat, minimum: int
 ) -> dict[str, Any]:
-    """Append all frames to a file, and return the index of the entry."""
+    """Append the frames of all clips to a file. Return the fields of an `Index` of these frames."""
     clips: list[Clip] = []
     skipped: list[str] = []
     short: dict[str, int] = {}
@@ -267,7 +277,7 @@ def _decode_all(
 
 
 def _stated(source: ClipSource) -> tuple[float, int]:
-    """Frames per second and number of frames of a clip before decoding; 0 if unknown."""
+    """Frames per second and number of frames of a clip before decoding. Each is 0 if unknown."""
     fps, count = probe(source.path)
     return fps, source.frames or count
 
@@ -277,8 +287,8 @@ def _require_space(
 ) -> None:
     """Check that the decoded frames fit on the disk, before hours are spent on decoding.
 
-    `needed` is the size of all frames in bytes. It may be an estimate, because the number of frames
-    of a long video is an estimate. If it is larger than the free space, all frames are counted.
+    `needed` is the size of all frames in bytes. For long videos, this size is an estimate. If the
+    estimate is larger than the free space, the frames are counted before an error is raised.
 
     Raises:
         DmadError: There is too little space.
@@ -295,9 +305,10 @@ def _require_space(
 
 
 def _hint_to_hours(sources: Sequence[ClipSource], frames: int) -> str:
-    """The advice to train on pieces of videos, with the hours that fit. Empty for images.
+    """Return the advice to train on pieces of the videos, with the hours that fit on the disk.
 
-    `frames` is the number of frames that fit on the disk.
+    The text is empty if no source states its frame rate, as for images. `frames` is the number of
+    frames that fit on the disk.
     """
     rates = [fps for fps, _ in map(_stated, sources) if fps]
     if not rates:
@@ -313,9 +324,9 @@ def _count(path: Path) -> int:
 def _decode_source(
     source: ClipSource, frame_format: FrameFormat, skipped: list[str], shifts: list[bool]
 ) -> Iterator[Frame]:
-    """Decode a clip. If it is unreadable or damaged, a line is added to `skipped`.
+    """Decode a clip. If it is unreadable or damaged, a line of text is added to `skipped`.
 
-    An entry is added to `shifts` if frames may be missing and it is not known where.
+    If frames may be missing and it is not known where, True is added to `shifts`.
     """
     frame_format = replace(frame_format, page=source.page)
     try:
@@ -330,7 +341,7 @@ def _decode_source(
 def _require_some(
     clips: Sequence[Clip], sources: Sequence[ClipSource], skipped: Sequence[str], minimum: int
 ) -> None:
-    """Raise `DmadError` if no clip is left."""
+    """Raise `DmadError` if all clips are unreadable or too short, so that `clips` is empty."""
     if clips:
         return
     first = f"; first problem: {skipped[0]}" if skipped else ""

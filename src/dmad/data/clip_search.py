@@ -1,4 +1,7 @@
-"""Finds the clips in a folder and its inner folders, their views, and files that are left out."""
+"""Finds the clips in a folder and its inner folders, and the view that each clip shows.
+
+Notes tell the user which folders are taken as views, and which files are not read.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +53,7 @@ class FoundClip:
     """A clip that was found below a folder.
 
     Args:
-        path: The clip.
+        path: Path of the clip.
         folders: Names of the folders between that folder and the clip, the outermost first.
     """
 
@@ -87,13 +90,20 @@ def _clips_below(folder: Path, names: tuple[str, ...], visited: set[Path]) -> It
 
 
 def visible(folder: Path) -> list[Path]:
-    """All paths in a folder that are not hidden, in natural order; none if it is not a folder."""
+    """All paths in a folder that are not hidden, in natural order. A file gives an empty list."""
     inside = folder.iterdir() if folder.is_dir() else ()
     return sorted((path for path in inside if not path.name.startswith(".")), key=natural_key)
 
 
 def without_dates(folders: Sequence[str]) -> list[str]:
-    """Leave out the names of folders that are dates, and the months, days and hours below them."""
+    """Return the names of nested folders without the names that are dates or times.
+
+    A month, day or hour, such as `07`, is left out only inside a folder that is named after a date
+    or a year.
+
+    Args:
+        folders: The names, the outermost folder first.
+    """
     names, below_a_date, missing = [], False, 0  # missing: 2 (month and day), 1 (day) or 0
     for name in folders:
         if DATED.fullmatch(name):
@@ -110,9 +120,10 @@ def without_dates(folders: Sequence[str]) -> list[str]:
 
 
 def note_on_views(clips: Sequence[FoundClip]) -> list[str]:
-    """Return a note that says which folders are taken as views, and whether some are dates.
+    """Return a note that says which folders are taken as views.
 
-    If there is only one view and no folder is a date, the list is empty.
+    Folders named after a date or a time are no views. If there are any, the note says so. If there
+    is only one view and no such folder, the list is empty.
     """
     views = sorted({clip.view for clip in clips if clip.view})
     named = sum(len(without_dates(clip.folders)) for clip in clips)

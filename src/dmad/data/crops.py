@@ -24,8 +24,8 @@ class MovingCrops:
         footage: The footage to train on.
         scenes: Names of the views.
         crop: Height and width of a crop in pixels.
-        step: Crops begin at multiples of this number of pixels, as the cells of the coarsest
-            feature map do.
+        step: Crops begin at multiples of this number of pixels. It is the factor by which the
+            coarsest feature map is smaller than the frame.
         seed: Random seed.
     """
 
@@ -66,6 +66,8 @@ class MovingCrops:
 
 def moving_cells(frame: Frame, background: np.ndarray) -> np.ndarray:
     """Return a bool array (rows, columns), True for each cell of a frame in which something moves.
+
+    A cell is a square of `CELL` x `CELL` pixels.
 
     Args:
         frame: (H, W, C) uint8.

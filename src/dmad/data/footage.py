@@ -108,9 +108,9 @@ def footage_from_arrays(clips: Sequence[np.ndarray], fps: float = 0.0) -> Footag
 
 
 def count_fits(count: int, frames: int, cut: bool) -> bool:
-    """True if a number of labels or masks fits a number of frames.
+    """True if the number of labels or masks, `count`, is equal to the number of frames.
 
-    If the end of the clip is lost (`cut`), there may be more labels than frames.
+    If the end of the clip is lost (`cut`), `count` may also be larger.
     """
     return count == frames or (cut and count > frames)
 
@@ -163,7 +163,7 @@ def thin(items: np.ndarray, limit: int) -> np.ndarray:
 def scene_of_frames(footage: Footage, scenes: Sequence[str]) -> np.ndarray:
     """Return the index of each frame's view in `scenes`, (N,) int64.
 
-    It is -1 if the view is not in `scenes`, or if the frame belongs to no clip.
+    The index is -1 if the view is not in `scenes`, or if the frame belongs to no clip.
     """
     known = {name: index for index, name in enumerate(scenes)}
     indices = np.full(len(footage.frames), -1)

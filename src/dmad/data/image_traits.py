@@ -64,7 +64,7 @@ class ImageTraits:
     """What the training images have in common.
 
     `shape`, `side`, `colour` and `brightness` are pairs: the smallest and the largest value of all
-    images. `ImageLook` describes these values.
+    images. The values of one image have the same names in `ImageLook`.
     """
 
     black: float  # in images with more than 8 bits, this pixel value became black
@@ -79,7 +79,12 @@ class ImageTraits:
 
     @classmethod
     def from_card(cls, entry: Mapping[str, Any] | None) -> ImageTraits | None:
-        """The traits in the entry of a model's card; None if there is no entry."""
+        """Return the traits that are stored with a model; None if `entry` is None.
+
+        Args:
+            entry: The traits in the model's card, the JSON file beside its weights. None: the card
+                contains no traits.
+        """
         return None if entry is None else dataclass_from(cls, entry, CARD_ENTRY)
 
     def misfit(self, look: ImageLook) -> str:
@@ -154,7 +159,7 @@ def with_value_range(data: DataConfig, training: Sequence[ImageFile]) -> DataCon
 
 
 def with_values(data: DataConfig, values: ValueRange) -> DataConfig:
-    """Return the settings of images with another range of pixel values."""
+    """Return a copy of the settings with the range `values` of pixel values."""
     assert isinstance(data, ImageDataConfig)
     return replace(data, black=values.black, white=values.white)
 
@@ -169,7 +174,7 @@ def _values(file: ImageFile, megapixels: float) -> np.ndarray | None:
 
 
 def traits_of(footage: Footage, files: Mapping[str, ImageFile], data: DataConfig) -> ImageTraits:
-    """What the decoded training images have in common.
+    """Compute what the decoded training images have in common.
 
     Args:
         footage: The images. Each image is a clip.
@@ -206,8 +211,8 @@ def notes_on_training(footage: Footage, traits: ImageTraits, root: Path) -> list
         root: The folder of the images, for the notes.
 
     Raises:
-        DmadError: The pixels of each image are all equal, or some images look like masks and others
-            do not.
+        DmadError: Every image has a single colour, or some images look like masks and others do
+            not.
     """
     shares = {clip.name: _main_share(footage.frames[clip.span]) for clip in footage.clips}
     empty = [name for name, share in shares.items() if share == 1]

@@ -58,8 +58,9 @@ def clip_names(clips: Sequence[Path]) -> list[str]:
 def find_images(sources: Sequence[Path]) -> list[ImageFile]:
     """Find the images of all paths, each with a unique name.
 
-    If a path is a folder, the names of its images begin with the folder's name. If a path is a
-    file, its name begins with the folder's name only if two files have the same name.
+    An image in a given folder has a name that begins with the name of this folder. An image that is
+    given as a file has its file name. If two given files have the same name, the names of all given
+    files begin with the names of their folders.
 
     Raises:
         DmadError: A path does not exist or contains no image.

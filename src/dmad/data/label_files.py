@@ -26,9 +26,10 @@ LATE = 1.0  # seconds; a period that ends later than this after the last frame i
 
 @dataclass(frozen=True)
 class ClipLabels:
-    """The labels of one clip in a file: one value per frame, or the abnormal intervals.
+    """The labels of one clip in a file: one value per frame, or intervals and periods.
 
-    `at_times` converts periods in seconds to intervals of frames.
+    An interval has the first and the last frame of an anomaly. A period has the start and the end
+    of an anomaly in seconds. `at_times` converts periods to intervals.
     """
 
     path: Path
@@ -61,7 +62,7 @@ class ClipLabels:
         return replace(self, intervals=(*self.intervals, *intervals), periods=())
 
     def for_clip(self, clip: str, frames: int, cut: bool = False) -> Labels:
-        """The labels (frames,) of a clip.
+        """The labels (frames,) of a clip: 1 for an abnormal frame, 0 for a normal frame.
 
         Args:
             clip: Name of the clip, for the error.
@@ -156,7 +157,16 @@ def _binary(path: Path, array: NDArray[np.generic]) -> Labels:
 
 
 def _named_clip(name: str, path: Path, sources: Sequence[ClipSource]) -> ClipSource:
-    """The clip with this name, or the only clip whose file has this name."""
+    """Return the clip that a table calls `name`: by its name in the split, else by its file name.
+
+    Args:
+        name: The name in the table.
+        path: The table, for the error.
+        sources: The clips.
+
+    Raises:
+        DmadError: No clip or several clips have this name.
+    """
     named = [source for source in sources if source.name == name]
     if not named:
         named = [source for source in sources if source.path.name == name]
@@ -176,7 +186,10 @@ def _labels_of_rows(path: Path, extents: Sequence[Interval | Period]) -> ClipLab
 
 
 def _read_rows(path: Path, columns: int) -> list[tuple[str, Interval | Period]]:
-    """The rows of a table as pairs of a clip's name and an interval or period.
+    """Read the rows of a table. Each row gives the name of a clip, and an interval or a period.
+
+    An interval has the first and the last abnormal frame. A period has the start and the end of an
+    anomaly in seconds.
 
     Args:
         path: The table. The first row may be a header. The columns may be separated by semicolons
@@ -207,7 +220,10 @@ def _read_rows(path: Path, columns: int) -> list[tuple[str, Interval | Period]]:
 
 
 def _extent(first: str, last: str) -> Interval | Period | None:
-    """Two frame numbers, or two times in seconds; None if the text is something else."""
+    """Start and end in a row of a table: two frame numbers, or two times in seconds.
+
+    None: a text is something else, or only one of the two is a frame number.
+    """
     if first.isdecimal() and last.isdecimal():
         return int(first), int(last)
     seconds = [_seconds(text) for text in (first, last)]

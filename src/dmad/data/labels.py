@@ -113,9 +113,12 @@ def _labels_of_each(places: LabelPlaces) -> list[ClipLabels | None]:
 def _read_labels_of_all(
     path: Path, sources: Sequence[ClipSource]
 ) -> tuple[list[ClipLabels | None], ClipLabels | None]:
-    """Return the labels of each clip, and None.
+    """Read a file with the labels of all clips.
 
-    If the lengths of the clips are not known yet, return None for each clip, and the joined labels.
+    Returns:
+        The labels of each clip, and None. If the file has one value per frame and the lengths of
+        the clips are not known yet, the labels cannot be split: None for each clip, and the labels
+        of all clips together.
     """
     if path.suffix == ".csv":
         return list(read_table(path, sources)), None
@@ -127,7 +130,7 @@ def _read_labels_of_all(
 
 
 def _kind(labels: Sequence[ClipLabels | None]) -> str:
-    """A short name for the form of the labels; empty if there are none."""
+    """A short name for the kind of label files, such as "pixel masks"; empty without labels."""
     path = next((own.path for own in labels if own is not None), None)
     if path is None:
         return ""
@@ -209,7 +212,13 @@ def normal_clips(split: Split, footage: Footage, fps: float = 0.0) -> Footage:
 
 
 def _labels_of_frames(own: ClipLabels, clip: Clip, split: Split, fps: float) -> Labels:
-    """The labels of a decoded clip. Time codes are converted with the times of its frames."""
+    """The labels of the frames of a decoded clip, from the labels `own` in its file.
+
+    Labels that are given in seconds are converted with the times of the frames.
+
+    Raises:
+        DmadError: The labels do not fit the clip, or the times of its frames are not known.
+    """
     require(
         not clip.shifted,
         f"clip {clip.name} lost frames at unknown places, so its labels do not fit; repair the "
@@ -245,7 +254,10 @@ def _times(clip: Clip, path: Path, fps: float) -> Sequence[float]:
 
 
 def _are_regular(times: Sequence[float], fps: float, frames: int) -> bool:
-    """True if the frames have a constant rate. `times` may lack the times of some frames."""
+    """True if the times of the frames, in seconds, fit the constant rate `fps`.
+
+    The times of some of the `frames` frames may be missing.
+    """
     places = np.array(times) * fps
     return bool((np.abs(places - places.round()) < UNEVEN).all() and (places < frames).all())
 

@@ -149,7 +149,11 @@ def _read_volume(path: Path) -> list[NDArray[np.uint8]]:
 def masks_of_reader(
     reader: subprocess.CompletedProcess[bytes], path: Path
 ) -> list[NDArray[np.uint8]]:
-    """Return the masks that a process has written. The process has run the program `READ_MAT`.
+    """Return the masks from the output of a process that has run the program `READ_MAT`.
+
+    Args:
+        reader: The process, which has ended.
+        path: The `.mat` file, for the error.
 
     Raises:
         DmadError: The process has failed.

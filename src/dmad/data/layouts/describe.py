@@ -65,7 +65,7 @@ def _require_few_folders(root: Path) -> None:
 
 
 def _has_no_data_itself(root: Path) -> bool:
-    """True if a folder is not a data set itself and contains no clips."""
+    """True if a folder is not a data set itself, and no clips are found in it."""
     return not _is_data_set(root) and _clip_counts(_find("video", root)) == (0, 0)
 
 
@@ -139,9 +139,10 @@ def _is_complete(layout: str, splits: Splits) -> bool:
 
 
 def _names_fit(layout: str, splits: Splits) -> bool:
-    """True if the names of the clips fit the layout.
+    """True if the clips are named as in the layout.
 
-    All clips of ShanghaiTech are named VIEW_NUMBER. In other layouts, not all names have this form.
+    In the layout `shanghaitech`, all clips are named VIEW_NUMBER, such as 01_0014. In any other
+    layout, at least one clip must have a name of another form.
     """
     found = [split for split in splits.values() if isinstance(split, Split)]
     names = [clip.name for split in found for clip in split.sources]
@@ -214,7 +215,7 @@ def describe_images(root: Path) -> list[str]:
 
 
 def describe_photographs(root: Path) -> list[str]:
-    """Return lines on the images directly inside a folder that contains nothing else."""
+    """Return lines of text about the images in a folder that contains images, but no clips."""
     files = list(root.iterdir())
     count = sum(is_image(path) for path in files)
     recipe = "patches" if count < ENOUGH_TO_TRAIN else "images"
@@ -228,7 +229,10 @@ def describe_photographs(root: Path) -> list[str]:
 
 
 def describe_loose_images(root: Path) -> list[str]:
-    """Return lines on the images directly inside a folder: frames of a clip, or good images."""
+    """Return lines of text about the images directly inside a folder.
+
+    The images may be frames of a clip, or good images to train on.
+    """
     files = list(root.iterdir()) if root.is_dir() else []
     count = sum(is_image(path) for path in files)
     good = [f"or, for recipe images: {count} good images to train on"] if count else []

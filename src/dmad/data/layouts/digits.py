@@ -21,7 +21,7 @@ PADDED_AT_MOST = 4  # pixels; images that need more padding are enlarged instead
 
 
 def is_mnist(root: Path) -> bool:
-    """True if a folder contains the training images of MNIST, an IDX file, compressed or not."""
+    """True if a folder contains the IDX file with the training images of MNIST, also as .gz."""
     images = root / "MNIST" / "raw" / "train-images-idx3-ubyte"
     return first_existing(images, images.with_suffix(".gz")) is not None
 
@@ -101,7 +101,11 @@ def _labelled_digits(
 
 
 def resize_digits(images: np.ndarray, size: int) -> np.ndarray:
-    """Pad grey images (N, h, w) uint8 by a few pixels to (N, size, size), or resize them."""
+    """Bring square grey images (N, h, h) uint8 to the shape (N, size, size).
+
+    If only a few pixels are missing, black pixels are added at the edges. Otherwise, the images are
+    resized.
+    """
     import torch
     from torchvision.transforms import v2
 

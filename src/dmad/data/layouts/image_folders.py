@@ -41,7 +41,11 @@ Split = Literal["train", "held_out", "test"]
 
 @dataclass(frozen=True)
 class ImageFile:
-    """One image. Its kind and split come from the names of its folders."""
+    """One image. Its kind and split come from the names of its folders.
+
+    The kind is `normal`, `abnormal`, `mask` or `unnamed`. The split is `train`, `held_out` or
+    `test`.
+    """
 
     path: Path
     name: str  # path below the root, unique
@@ -67,8 +71,8 @@ def scan(root: Path) -> Images:
         root: The folder, or one image.
 
     Raises:
-        DmadError: There is no image, no image may be used, or it is not clear which images are
-            masks.
+        DmadError: There is no image, all images are in folders `test_private` (their labels are
+            secret), or it is not clear which images are masks.
     """
     files = [root] if root.is_file() else list(visible_files(root))
     paths = [path for path in files if is_image(path) and path.exists()]
@@ -159,7 +163,7 @@ def _is_unlabelled(file: ImageFile) -> bool:
 
 
 def _image_file(path: Path, below_root: Path, is_mask: bool) -> ImageFile:
-    """Read kind and split from folder names."""
+    """Make the `ImageFile` of a path. The kind and the split come from the names of its folders."""
     folders = [part.lower() for part in below_root.parts[:-1]]
     split = next((SPLITS[folder] for folder in folders if folder in SPLITS), None)
     telling = [folder for folder in folders if folder not in NEUTRAL]

@@ -137,7 +137,7 @@ def _match(images: Sequence[ImageFile], masks: Sequence[ImageFile]) -> dict[str,
 
 
 class _Index:
-    """Images by their folders and names.
+    """Finds the image of a mask by folders and names.
 
     A mask belongs to the image with the same folders and name. Folders such as `images`, `test` and
     `ground_truth` do not count. If the folder of a mask has the name of an image, the mask belongs
@@ -208,7 +208,10 @@ def _key(name: str, stem: str) -> Key:
 
 
 def _problem(image: ImageFile) -> str:
-    """Why the masks of an image cannot be used; empty if they can."""
+    """Return a text that says why the masks of an abnormal image cannot be used.
+
+    The text is empty if the masks can be used.
+    """
     if not image.masks:
         return "no mask has its name"
     names = ", ".join(mask.name for mask in image.masks[:LISTED])

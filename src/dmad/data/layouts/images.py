@@ -26,7 +26,7 @@ def load_images(data: DataConfig, split: Split) -> LabelledFootage:
     """Decode the images of a split. Each image is a clip of one frame, or of one frame per tile.
 
     Raises:
-        DmadError: `find_images` fails, or no image can be read.
+        DmadError: `find_images` finds no usable images, or no image can be read.
     """
     root = required_root(data)
     found = find_images(data, root, split)
@@ -43,7 +43,10 @@ def load_images(data: DataConfig, split: Split) -> LabelledFootage:
     footage = replace(footage, skipped=tuple(notes))
 
     def masks(name: str) -> np.ndarray:
-        """Return one mask (1, H, W), or no mask (0, H, W) if an abnormal image has none."""
+        """Return the mask (1, H, W) of an image. In a normal image, all its values are False.
+
+        If an abnormal image has no mask, the result has the shape (0, H, W).
+        """
         file, canvas = files[name], data.canvas
         if file.kind != "abnormal":
             return np.zeros((1, canvas, canvas), bool)
@@ -194,15 +197,18 @@ def _training_notes(
 
 
 def good_images(files: Sequence[ImageFile]) -> list[ImageFile]:
-    """The images of kind `normal`; if there are none, the images of kind `unnamed`."""
+    """The images of kind `normal`; if there are none, the images of kind `unnamed`.
+
+    An image is `unnamed` if no folder name and no mask says whether it is normal.
+    """
     normal = [file for file in files if file.kind == "normal"]
     return normal or [file for file in files if file.kind == "unnamed"]
 
 
 def normal_images(files: Sequence[ImageFile], root: Path) -> list[ImageFile]:
-    """The images to train on: the good images of `train`.
+    """The images to train on: the good images of the split `train`.
 
-    If there are none, these are all good images that are not kept for testing.
+    If there are no such images, the function returns all good images that are not kept for testing.
 
     Raises:
         DmadError: There are fewer than two good images.
@@ -238,7 +244,10 @@ def tested_images(files: Sequence[ImageFile], root: Path) -> list[ImageFile]:
 
 
 def _kept_for_testing(files: Sequence[ImageFile], normal: Sequence[ImageFile]) -> list[ImageFile]:
-    """Every fifth normal image, if there are abnormal images but no normal images in `test`."""
+    """Return every fifth of the images `normal`. These images are then not trained on.
+
+    The list is empty if there is no abnormal image, or if the split `test` has normal images.
+    """
     has_own = any(file.kind == "normal" and file.split == "test" for file in files)
     has_abnormal = any(file.kind == "abnormal" for file in files)
     return [] if has_own or not has_abnormal else list(normal[TESTED - 1 :: TESTED])

@@ -3,9 +3,9 @@
 A file may be a mask if
 
 - one of its folders has a name for masks, such as `ground_truth`;
-- or its name is the name of an image in the same folder with an ending, such as `7_GT` or
-  `7_label` beside `7`, or with a beginning, such as `mask_7`;
-- or it has the name of an image in the same folder, but is of another format.
+- or an image in the same folder has the same name without an ending or a beginning: `7_GT`,
+  `7_label` and `mask_7` may be masks of `7`;
+- or an image in the same folder has the same name, but another format.
 
 If the folder, ending or beginning contains one of the words mask, gt and ground truth, the file is
 a mask. In all other cases the pixels decide: a mask has only a few different values. If some of the
@@ -48,8 +48,9 @@ def find_masks(paths: Sequence[Path], root: Path) -> set[Path]:
         root: The folder. Its own name and the names of the folders above it do not count.
 
     Raises:
-        DmadError: Of files in folders of the same name, or of files with the same ending, some look
-            like masks and others like photographs.
+        DmadError: Some files of a group look like masks and others like photographs. A group has
+            the files in folders of the same name, or the files whose names have the same ending or
+            suffix.
     """
     beside: dict[Path, dict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
     for path in paths:
@@ -85,7 +86,12 @@ def image_name(mask: Path) -> str:
 
 
 def _named_as_mask(path: Path, names: dict[str, list[Path]]) -> bool:
-    """True if a file is named as a mask of another file in its folder."""
+    """True if the name of a file says that it is a mask of a file beside it: `7_mask` beside `7`.
+
+    Args:
+        path: The file.
+        names: The names in its folder, without suffix.
+    """
     for pattern in (MASK_ENDING, MASK_BEGINNING):
         match = pattern.fullmatch(path.stem.lower())
         if match and match[1] in names:
@@ -122,7 +128,18 @@ def name_beside(stem: str, names: Container[str]) -> str:
 def _masks_of_the_same_name(
     beside: dict[Path, dict[str, list[Path]]], masks: set[Path]
 ) -> set[Path]:
-    """The masks among files that differ only in their suffix, such as `7.png` of `7.jpg`."""
+    """Return the masks that have the name of their image, but another suffix.
+
+    For example, `7.png` may be the mask of `7.jpg`. The pixels decide which suffix is for masks.
+
+    Args:
+        beside: For each folder and each name without suffix, the files.
+        masks: The masks that are known already.
+
+    Raises:
+        DmadError: The files of all suffixes look like masks, or some files of one suffix look like
+            masks and others like photographs.
+    """
     by_suffix: dict[str, list[Path]] = defaultdict(list)
     for names in beside.values():
         for files in names.values():
@@ -146,10 +163,16 @@ def _masks_of_the_same_name(
 
 
 def _are_masks(files: Sequence[Path], title: str) -> bool:
-    """True if the files of a group look like masks, False if they look like photographs.
+    """Return False if the files of a group look like photographs, else True.
+
+    Files of a single colour, and unreadable files, do not count.
+
+    Args:
+        files: The files of the group. At most `EXAMINED` of these are read.
+        title: Describes the group in the error.
 
     Raises:
-        DmadError: Some look like masks and others like photographs.
+        DmadError: Some files look like masks and others like photographs.
     """
     places = np.unique(np.linspace(0, len(files) - 1, EXAMINED).astype(int))
     looks = {files[place]: looks_like_mask(files[place]) for place in places}
@@ -166,9 +189,9 @@ def _are_masks(files: Sequence[Path], title: str) -> bool:
 
 
 def looks_like_mask(path: Path) -> bool | None:
-    """True if an image has only a few different values, as a mask has.
+    """True if an image has only a few different values, as a mask has; False if it has more.
 
-    None: all its pixels are equal, or it cannot be read.
+    None: all pixels of the image are equal, or the image cannot be read.
     """
     try:
         with open_image(path) as image:

@@ -15,12 +15,12 @@ STREET_PEOPLE = 2.0  # average number of people in a frame
 
 
 def street_from_settings(data: DataConfig) -> Street:
-    """The street of this data set, with the frame size and colours of the settings."""
+    """The street that the clips show, with the frame size and colours of the settings."""
     return Street(size=data.size, channels=data.channels, people=STREET_PEOPLE)
 
 
 def weathers_from_settings(data: DataConfig) -> tuple[Weather, ...]:
-    """The weathers of this data set."""
+    """The weathers in the settings; only `clear` if the settings contain no weathers."""
     return data.weathers if isinstance(data, VideoDataConfig) else ("clear",)
 
 

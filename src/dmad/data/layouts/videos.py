@@ -210,7 +210,10 @@ def _find_avenue(root: Path, split: SplitName) -> Split:
 
 
 def _find_frame_folders(layout: str, root: Path, split: SplitName) -> Split:
-    """Find `training/frames/NAME/*.jpg` or `training/videos/NAME.avi`, or those in `testing`."""
+    """Find the clips `training/videos/NAME.avi`; if there are none, `training/frames/NAME/*.jpg`.
+
+    For the split `test`, the clips are in `testing`. The labels are found too.
+    """
     folder = root / f"{split}ing"
     clips = _clips(folder / "videos") or _clips(folder / "frames")
     if layout == "shanghaitech":  # clips are named VIEW_NUMBER
@@ -227,7 +230,7 @@ def _find_frame_folders(layout: str, root: Path, split: SplitName) -> Split:
 
 
 def _holds_one(folder: Path, names: Sequence[str]) -> bool:
-    """True if a folder contains at least one of the named folders, for training or for testing."""
+    """True if a folder directly contains at least one folder with one of the names."""
     return any((folder / name).is_dir() for name in names)
 
 

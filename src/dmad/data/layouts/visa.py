@@ -19,7 +19,8 @@ def with_published_split(files: Sequence[ImageFile], root: Path) -> list[ImageFi
 
     Args:
         files: The images of a category.
-        root: The folder of the category. If the table is not beside it, nothing is changed.
+        root: The folder of the category. If the table `split_csv/1cls.csv` is not in the folder
+            above it, nothing is changed.
 
     Raises:
         DmadError: The table is damaged.

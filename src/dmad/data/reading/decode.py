@@ -28,7 +28,7 @@ SAMPLED_FRAMES = 32  # frames of a folder from which its range of pixel values c
 
 
 def probe(path: Path, fps: float = 0.0) -> tuple[float, int]:
-    """Frames per second and number of frames before decoding; 0 if unknown.
+    """Frames per second and number of frames, found without decoding. Each is 0 if unknown.
 
     Args:
         path: Video file, folder of frame images, or image.

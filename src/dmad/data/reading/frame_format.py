@@ -48,10 +48,10 @@ class FrameFormat:
 
     @property
     def image_mode(self) -> Literal["L", "RGB"]:
-        """Pillow's name of these colours."""
+        """Pillow's name for the colours of the frames."""
         return "L" if self.channels == 1 else "RGB"
 
     @property
     def pixel_format(self) -> Literal["gray", "rgb24"]:
-        """FFmpeg's name of these colours."""
+        """FFmpeg's name for the colours of the frames."""
         return "gray" if self.channels == 1 else "rgb24"

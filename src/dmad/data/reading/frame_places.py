@@ -35,7 +35,7 @@ class FramePlaces:
     Args:
         container: The opened video.
         stream: Its video track.
-        header: What the video says before its frames are decoded.
+        header: What is known about the video before its frames are decoded.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class FramePlaces:
         self._lost_place = False  # True if the number of missing frames is not known somewhere
 
     def add_packet(self, packet: av.Packet[av.VideoStream]) -> None:
-        """Add the next packet, before it is decoded."""
+        """Use the next packet to find missing frames. Call this before the packet is decoded."""
         if not packet.size:
             return
         if self._is_grid:
@@ -88,7 +88,7 @@ class FramePlaces:
             heappush(self._joined[-1] if self._joined else self._waiting, time)
 
     def add_position(self, packet: av.Packet[Any]) -> None:
-        """Note where the next packet (video or sound) is in an MKV file, to find lost packets.
+        """Use the position of the next packet (video or sound) in an MKV file to find lost packets.
 
         FFmpeg skips a damaged part of the file and reports nothing. Such a part leaves a gap
         between the positions of two packets.
@@ -166,9 +166,13 @@ class FramePlaces:
             frame.pts = self._last + 1 if frame.dts is None else frame.dts
 
     def _set_start(self, time: int) -> None:
-        """Set the time of frame 0 when the first frame is decoded.
+        """Set the time of frame 0, when the first frame is decoded.
 
-        It is the time of the first packet if there is damage before, else the time of the frame.
+        After damage, the time of frame 0 is the time of the first packet, if that is known.
+        Otherwise, the first decoded frame is frame 0.
+
+        Args:
+            time: Time of the first decoded frame.
         """
         self._start = time
         if self.damage and self._is_grid and len(self._stream.index_entries):
@@ -179,7 +183,11 @@ class FramePlaces:
             heappop(self._waiting)  # its frame cannot be decoded: the keyframe before is missing
 
     def _start_again(self, time: int) -> None:
-        """Continue to count after the last frame, because another recording begins at this time."""
+        """Begin another recording in the same file. The indices of the frames continue.
+
+        Args:
+            time: Time of the first frame of the recording. It is before the last frame's time.
+        """
         if self._frames_per_tick:
             self._start = time - round(self.count / self._frames_per_tick)
         self._waiting, self._passed = self._joined.popleft(), self.count

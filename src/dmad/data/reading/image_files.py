@@ -94,7 +94,7 @@ def image_size(path: Path, page: int = 0) -> tuple[int, int]:
 
 
 def upright_size(image: Image.Image) -> tuple[int, int]:
-    """Width and height of an image after it is turned upright. The image is not decoded yet."""
+    """Width and height of an image after it is turned upright. Call this before it is decoded."""
     tags = _tags(image)
     width, height = image.size
     if WIDTH in tags:  # Pillow may have swapped the sides already
@@ -128,7 +128,7 @@ def page_indices(path: Path) -> list[int]:
 def value_bits(image: Image.Image) -> str:
     """The bits of an image's values: "8", "16", "32", or "float" for floating-point numbers.
 
-    The image is opened, but not decoded yet.
+    Call this function before the image is decoded.
     """
     if image.mode == "F":
         return "float"
@@ -166,7 +166,7 @@ def _upright(image: Image.Image, values: ValueRange | None) -> Image.Image:
 
 
 def read_frames(path: Path, frame_format: FrameFormat) -> tuple[list[Frame], tuple[int, int]]:
-    """The frames of an image file, one for each tile, and its width and height as stored.
+    """Return the frames of an image file, one for each tile, and the stored width and height.
 
     Raises:
         DmadError: The image is too small or too large, or Pillow would read its pixels wrongly.
@@ -219,7 +219,7 @@ def stored_values(image: Image.Image) -> np.ndarray:
     """Values (H, W, C) in the type in which the file stores them. The image is not turned upright.
 
     Masks are read with this function. For an image with a palette, the values are the colours. If
-    no colour is black, they are the indices of the colours.
+    no pixel is black, the values are the indices in the palette instead.
 
     Raises:
         DmadError: Pillow would read the pixels wrongly.
@@ -362,7 +362,7 @@ def _mend_byte_order(image: Image.Image) -> None:
 
 
 def _set_raw_mode(image: Image.Image, raw: str) -> None:
-    """Tell Pillow to read the stored bytes of an image in another way."""
+    """Tell Pillow to read the stored bytes of an image in the layout `raw`, a name of Pillow."""
     assert isinstance(image, ImageFile.ImageFile)
     image.tile = [
         tile._replace(args=(raw, *tile.args[1:]) if isinstance(tile.args, tuple) else raw)

@@ -93,7 +93,7 @@ class LiveSource(Source):
         )
 
     def stop(self) -> None:
-        """Give no more frames. Returns at once."""
+        """Stop reading. The function returns at once and does not wait for the thread."""
         super().stop()
         self._stopping.set()
 
@@ -130,7 +130,11 @@ class LiveSource(Source):
             self._stopping.wait(pause)
 
     def _reason(self, error: Exception) -> str:
-        """Why the source is lost. FFmpeg reports invalid data if an RTSP camera is silent."""
+        """Return a text that says why the source is lost.
+
+        If the source did not answer for a long time, the text says so, because the error of FFmpeg
+        is misleading: for a silent RTSP camera, it is "invalid data".
+        """
         if time.monotonic() - self._heard >= 0.9 * TIMEOUT:
             return f"no answer for {TIMEOUT:g} seconds"
         return one_line(error)
@@ -140,6 +144,7 @@ class LiveSource(Source):
 
         Returns:
             True if no frame follows: the source was stopped, or a video file was read completely.
+            False: the source must be opened again.
         """
         self._heard = time.monotonic()
         with self._open() as container:
@@ -168,10 +173,10 @@ class LiveSource(Source):
             return is_file and reached > (container.duration or 0) / av.time_base - 1
 
     def _open(self) -> av.container.InputContainer:
-        """Open the address.
+        """Open the address. An address of single pictures gets a ? at its end.
 
-        If a name ends in .jpg and the camera does not state the length of the picture, FFmpeg
-        reports an intact picture as damaged. With a ? after the name, FFmpeg ignores the name.
+        Without the ?, FFmpeg reports an intact picture as damaged if the address ends in .jpg and
+        the camera does not state the length of the picture.
         """
         url = self.url
         if self._gives_pictures and "?" not in url:
@@ -211,7 +216,7 @@ class LiveSource(Source):
         """Read an address of single pictures until the source is stopped.
 
         Returns:
-            True: no frame follows.
+            Always True: the source was stopped, and no frame follows.
 
         Raises:
             ValueError: The address gave no picture for `TIMEOUT` seconds.
@@ -247,9 +252,9 @@ class LiveSource(Source):
             self._restarted = True
 
     def add_frame(self, frame: av.VideoFrame) -> None:
-        """Store a frame as the newest one. A limit of the frame rate may leave it out.
+        """Store a frame as the newest frame. Only the thread calls this function.
 
-        Only the thread calls this.
+        If `target_fps` limits the frame rate and the frame comes too early, it is left out.
         """
         self._check_clock()
         frame_time = self.clock.time_of(frame.time)

@@ -89,7 +89,7 @@ def range_of_one(strips: Sequence[np.ndarray]) -> ValueRange:
     by `range_of`.
 
     Args:
-        strips: The values of the image, some rows at a time, or those of each frame.
+        strips: Arrays of values: each has some rows of the image, or values of one frame.
     """
     count = sum(strip.size for strip in strips)
     step = max(1, count // SAMPLED)
