@@ -91,7 +91,7 @@ def typed(kind: Any, value: Any, name: str) -> Any:
 
 
 def _one_of(kinds: tuple[Any, ...], value: Any, name: str) -> Any:
-    """Return a value as the first type of a union that fits."""
+    """Return a value, converted to the first type of a union that fits the value."""
     if value is None and NoneType in kinds:
         return None
     others = [kind for kind in kinds if kind is not NoneType]

@@ -27,13 +27,15 @@ UNFINISHED = ".dmad-*.part*"  # names of files that are being written
 
 
 class Console:
-    """Contains all parts of the console. Use it in a `with` statement.
+    """The console of `dmad serve`: a web page for cameras and for the inspection of images.
+
+    Use the console in a `with` statement.
 
     Args:
-        settings: The network address of the console, and what it keeps.
+        settings: The network address of the console, its folder, and how long films are kept.
         models: The models.
         cameras: Cameras to add. A camera whose name is stored already is ignored.
-        sinks: Each sink gets every message of the cameras.
+        sinks: Receivers of messages. Each sink gets every message of the cameras.
 
     Raises:
         DmadError: Another process uses the folder, the database is damaged, the token cannot be
@@ -86,7 +88,7 @@ class Console:
         self.close()
 
     def close(self) -> None:
-        """Stop everything: events end, films are completed, waiting images are judged."""
+        """Stop the console: end the events, complete the films, and judge the images that wait."""
         self.hub.close()
         self._stack.close()
 
@@ -112,7 +114,10 @@ class Console:
 
 
 def _remove_unfinished(folder: Path) -> None:
-    """Remove the files that a killed console has not finished. The folder must be locked."""
+    """Remove the incomplete files of a console that was killed.
+
+    The caller must hold the lock of the folder, so that no other console is writing.
+    """
     for name in (CLIPS, THUMBNAILS, PARTS, THRESHOLDS):
         for path in (folder / name).rglob(UNFINISHED):
             path.unlink(missing_ok=True)

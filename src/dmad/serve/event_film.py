@@ -32,23 +32,24 @@ ADVICE = "raise the threshold instead"
 
 @dataclass(frozen=True)
 class Turns:
-    """Calls functions in the thread of a watch, between two frames of its cameras.
+    """Calls functions in the thread that scores the cameras, between two frames.
 
-    Some backends cannot be used by two threads at the same time.
+    Some backends cannot be used by two threads at the same time. A backend computes scores with
+    PyTorch, ONNX Runtime or OpenVINO.
 
     Args:
-        loop: The watch.
-        stopping: Set when the watch stops.
+        loop: The loop that scores the cameras.
+        stopping: A `threading.Event` that is set when the console stops.
     """
 
     loop: WatchLoop
     stopping: threading.Event
 
     def take(self, function: Callable[[], T]) -> T:
-        """Call a function in the thread of the watch, and return its result.
+        """Call a function in the thread that scores the cameras, and return its result.
 
         Raises:
-            DmadError: The watch stops, or does not call the function within `TURN` seconds.
+            DmadError: The console stops, or the function was not called within `TURN` seconds.
         """
         results: list[T] = []
         require(not self.stopping.is_set(), "the console stops; nothing was changed")
@@ -63,11 +64,11 @@ class Turns:
 
 
 class BackendInTurns:
-    """Computes batches with the backend of a camera, between two frames of the cameras.
+    """Scores batches in the thread that scores the cameras, between two frames.
 
     Args:
-        backend: The backend.
-        turns: Calls the backend in the thread of the watch.
+        backend: The backend of the model of a camera.
+        turns: Calls the backend in that thread.
         template: Background template (C, H, W) of the camera; None if the model has none.
     """
 
@@ -80,19 +81,24 @@ class BackendInTurns:
     def __call__(
         self, windows: NDArray[np.uint8], backgrounds: NDArray[np.float32] | None
     ) -> Mapping[str, np.ndarray]:
-        """Score a batch in the thread of the watch; see `Backend.__call__`."""
+        """Score a batch in the thread that scores the cameras; see `Backend.__call__`."""
         return self._turns.take(lambda: self._backend(windows, backgrounds))
 
 
 def maps_of_film(film: Path, worker: CameraWorker, turns: Turns) -> ClipMaps:
-    """Score the film of an event with the model and the present background of its camera.
+    """Return the score maps of the film of an event.
 
-    Returns:
-        The score maps of the film.
+    The film is scored with the model of the camera. The background template is the one that the
+    camera uses now.
+
+    Args:
+        film: File of the film.
+        worker: Watches the camera.
+        turns: Calls the model in the thread that scores the cameras.
 
     Raises:
         DmadError: The film cannot be read or is too short, the camera has shown no picture yet
-            (so its background is not known), or the watch stops.
+            (so its background template is not known), or the console stops.
     """
     template = turns.take(lambda: worker.stream.window_maker.background)
     require(
@@ -112,18 +118,19 @@ def maps_of_film(film: Path, worker: CameraWorker, turns: Turns) -> ClipMaps:
 
 
 def places_of_event(maps: ClipMaps, score: float, calibration: Calibration) -> NormalPlaces:
-    """Return the less sensitive places of a calibration, together with those of an event.
+    """Return the less sensitive places of a camera, plus the places where a film raises an alarm.
 
-    The places of the event are those at which its film raises an alarm. If the film raises no alarm
-    any more, no places are added.
+    At less sensitive places, scores count less. If the film raises no alarm with the present
+    calibration, no places are added.
 
     Args:
-        maps: The score maps of the film.
+        maps: The score maps of the film of an event.
         score: The score of the event, as the camera reported it.
         calibration: The present calibration of the camera.
 
     Raises:
-        DmadError: The film has lower scores than the event, so it does not show the places.
+        DmadError: The film has lower scores than the event, so the film does not show the places.
+            Or the film raises alarms even if the scores at these places hardly count.
     """
     if maps.alarm_level(calibration) >= calibration.threshold:
         try:

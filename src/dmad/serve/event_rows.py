@@ -28,7 +28,8 @@ class EventFilter:
     Args:
         camera: Name of the camera. Empty: all.
         day: Day in local time, such as 2026-11-29. Empty: all.
-        mark: `seen`, `real`, `normal`, `unmarked`, or `open` for events that have not ended.
+        mark: `seen`, `real` or `normal` for events with this mark, `unmarked` for events without a
+            mark, or `open` for events that have not ended. Empty: all.
         before: Only events with a number below this one, for the next page. 0: all.
         limit: Largest number of events.
     """
@@ -40,7 +41,7 @@ class EventFilter:
     limit: int = PAGE
 
     def condition(self) -> tuple[str, list[Any]]:
-        """Return a condition of SQL and its values."""
+        """Return an SQL condition with a `?` for each value, and the list of the values."""
         parts: list[str] = []
         values: list[Any] = []
         for column in ("camera", "day"):
@@ -60,7 +61,7 @@ class EventFilter:
 
 @dataclass(frozen=True)
 class EventFiles:
-    """The files of an event."""
+    """Names of the film and the thumbnail of an event."""
 
     number: int  # of the event
     film: str  # name of the file; empty if there is none
@@ -197,7 +198,7 @@ class EventRows:
         return [event_of(row) for row in rows]
 
     def today(self) -> dict[str, int]:
-        """Return the number of events of today by camera."""
+        """Return the number of events of today for each camera."""
         rows = self.store.read(
             "SELECT camera, count(*) AS n FROM events WHERE day = ? GROUP BY camera",
             [day_of(time.time())],
@@ -230,9 +231,9 @@ class EventRows:
         return [dict(row) for row in self.store.read(query, [day_of(time.time())])]
 
     def forget_missing_films(self, folder: Path) -> None:
-        """Remove the names of films that do not exist from the events.
+        """Remove the names of missing films from the events in the database.
 
-        If the process was killed before a film was complete, this film does not exist.
+        A film is missing, for example, if the process was killed before the film was complete.
 
         Args:
             folder: The folder of the films.
@@ -252,7 +253,7 @@ class EventRows:
         return [EventFiles(*row) for row in rows]
 
     def forget_files(self, numbers: Iterable[int]) -> None:
-        """Note that the films and pictures of events were deleted."""
+        """Remove the names of films and pictures from events whose files were deleted."""
         with self.store.writing() as connection:
             connection.executemany(
                 "UPDATE events SET film = '', thumbnail = '' WHERE number = ?",

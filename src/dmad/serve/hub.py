@@ -71,7 +71,7 @@ class Hub:
 
 
 class _Client:
-    """The messages that wait for one page."""
+    """One open page, with the messages that were not sent to the page yet."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -98,7 +98,7 @@ class _Client:
         return found
 
     async def wait(self) -> bool:
-        """Wait for a message. Return False if no message came in `HEARTBEAT` s."""
+        """Return True when a message has come, or False if none has come in `HEARTBEAT` s."""
         try:
             await asyncio.wait_for(self._news.wait(), HEARTBEAT)
         except TimeoutError:

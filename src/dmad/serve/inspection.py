@@ -1,4 +1,4 @@
-"""The inspection station: one thread judges all images. Images that wait form one batch."""
+"""The inspection station: one thread judges images, several at once, as good or anomalous."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class BusyError(DmadError):
 
 @dataclass(frozen=True, eq=False)
 class JudgedPart:
-    """The result of one image."""
+    """The scores and the verdict of one part. Each image shows one part."""
 
     score: float  # calibrated if there is a threshold, else raw
     threshold: float | None
@@ -61,11 +61,11 @@ class JudgedPart:
 
 
 def judge_parts(detector: Detector, parts: Sequence[Sequence[Frame]]) -> list[JudgedPart]:
-    """Judge images in one batch.
+    """Return the scores and the verdicts of several parts.
 
     Args:
         detector: A model of images.
-        parts: The tiles of each image.
+        parts: For each part its image as a list of tiles. A list of one tile is a whole image.
     """
     calibration, config = detector.calibration, detector.config
     tiles = config.data.tiles**2
@@ -123,7 +123,7 @@ class Station:
 
     @property
     def waiting(self) -> int:
-        """The number of images that wait."""
+        """The number of images that wait to be judged."""
         return self._queue.qsize()
 
     def judge(self, upload: Upload) -> JudgedPart:
@@ -164,7 +164,10 @@ class Station:
         return np.asarray(calibration.score(held.reconstruction, held.deformation), float)
 
     def keep(self, upload: Upload, part: JudgedPart) -> tuple[str, str]:
-        """Store the picture of an image, and the picture with its heat. Return both file names."""
+        """Store two pictures of a part: without and with its heat (scores in colour).
+
+        Return the two file names in this order.
+        """
         name = f"{day_of(time.time())}/{token_hex(8)}"
         heat = self._pictures.overlay(upload.picture, part.map)
         names = f"{name}.webp", f"{name}-heat.webp"
@@ -174,7 +177,7 @@ class Station:
         return names
 
     def heat(self, upload: Upload, part: JudgedPart) -> NDArray[np.uint8]:
-        """Return the picture of an image with its heat, (h, w, 3)."""
+        """Return the picture of a part with its heat (scores in colour), (h, w, 3)."""
         return self._pictures.overlay(upload.picture, part.map)
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Keeps the newest picture of a camera, its heat, and its last scores for the pages."""
+"""Keeps the newest picture of a camera and its last scores, for the pages of the console."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ MINUTES = 3  # in which dropped frames are counted, to find out if the machine i
 
 
 class LiveView:
-    """What a page shows of a camera. The watch adds frames; pages read in other threads.
+    """Keeps what pages show of a camera: the newest picture and the last scores.
+
+    The thread that scores the camera adds frames. Pages read in other threads.
 
     Args:
         detector: The model, with the threshold of the camera.
@@ -51,16 +53,16 @@ class LiveView:
 
     @property
     def seconds_without_score(self) -> float:
-        """Seconds since the last score, the first frame, or the end of a fault."""
+        """Seconds since the latest of: the last score, the first frame, the end of a fault."""
         return time.monotonic() - self._waiting_since
 
     def add_frame(self, frame: SourceFrame, judged: JudgedFrame | None, live: bool) -> None:
-        """Add the next frame and its score, if it has one. Returns at once.
+        """Add the next frame, and its score if the frame has one. Returns at once.
 
         Args:
             frame: The frame.
-            judged: The score and the score maps of the frame. None: it has no score.
-            live: True if the time of the frame is the time of day.
+            judged: The score and the score maps of the frame. None: the frame has no score.
+            live: True for a live camera: its times are seconds since 1970. False for a recording.
         """
         self._newest = (frame, judged)
         self.number += 1
@@ -97,9 +99,13 @@ class LiveView:
         return [(at, score) for at, score in tuple(self.scores) if at >= start]
 
     def drawn(self, heat: bool) -> bytes | None:
-        """Return the last picture, if it is recent or if a newer picture is being drawn.
+        """Return the last drawn picture as JPEG. This method returns at once.
 
-        The result is None if `jpeg` must draw a picture. This method returns at once.
+        The result is None if no picture was drawn yet, or if the last one is out of date and no
+        thread draws a new one. In these cases, call `jpeg`.
+
+        Args:
+            heat: True: the picture with the scores in colour.
         """
         number, time_drawn, data = self._drawn.get(heat, (0, 0.0, b""))
         if not data:
@@ -111,6 +117,9 @@ class LiveView:
         """Return the newest picture as JPEG; None if there is none yet.
 
         All pages share a picture. It is drawn again only if it is older than `PERIOD`.
+
+        Args:
+            heat: True: the scores are drawn over the picture in colour.
         """
         if data := self.drawn(heat):
             return data

@@ -1,4 +1,4 @@
-"""Returns the numbers of the console in the text format of Prometheus."""
+"""Returns the metrics of the console in the text format of Prometheus."""
 
 from __future__ import annotations
 
@@ -83,7 +83,14 @@ def _stations(console: Console) -> Iterator[str]:
 
 
 def metric_lines(name: str, kind: str, about: str, samples: Iterable[Sample]) -> Iterator[str]:
-    """Yield the lines of one metric. Without samples, there are no lines."""
+    """Yield the lines of one metric. Without samples, there are no lines.
+
+    Args:
+        name: Name of the metric.
+        kind: Type of the metric, such as "gauge".
+        about: Help text.
+        samples: For each sample its labels and its value.
+    """
     lines = [f"{name}{_labels(labels)} {value:g}" for labels, value in samples]
     if lines:
         yield f"# HELP {name} {about}"

@@ -32,7 +32,7 @@ NOT_A_NAME = re.compile(r"[^\w.-]+")
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A model of the console."""
+    """A model that the console uses, either for cameras or for the inspection of images."""
 
     name: str  # short, without special characters; no other model has this name
     files: ModelFiles
@@ -46,7 +46,7 @@ class Model:
 
 
 def load_models(runs: Sequence[str]) -> list[Model]:
-    """Load models, and give each model another name.
+    """Load models, and give each model a unique name.
 
     Raises:
         DmadError: A model does not exist or cannot be loaded.
@@ -64,8 +64,8 @@ def load_models(runs: Sequence[str]) -> list[Model]:
 def name_of(run: str, detector: Detector) -> str:
     """Return a short name of a model: the name of its folder or file.
 
-    If this name says nothing, such as the time that a run folder is named for, the name is that of
-    the category in the data, or of the recipe.
+    If this name says nothing about the model, such as a time or `latest`, the category of the
+    training data is returned. If there is no category, the recipe is returned.
     """
     name = Path(run).stem if run.endswith(".safetensors") else Path(run).name
     if name in ("", ".", "..", "latest", "model") or TIME.match(name):
@@ -75,7 +75,10 @@ def name_of(run: str, detector: Detector) -> str:
 
 @dataclass(frozen=True)
 class ThresholdChange:
-    """A change of a threshold, or of the less sensitive places of a camera."""
+    """A change of a threshold, or of the less sensitive places of a camera.
+
+    At less sensitive places of the view, scores count less.
+    """
 
     before: Calibration
     after: Calibration
@@ -100,7 +103,7 @@ class OwnThreshold:
 
     Args:
         model: The model.
-        key: Name of the camera or inspection in the name of the file, such as "camera-3".
+        key: First part of the name of this file, such as "camera-3".
         folder: The folder of the console.
     """
 
@@ -139,8 +142,8 @@ class OwnThreshold:
         The threshold is never lowered.
 
         Args:
-            level: The score that was normal.
-            force: The threshold may become more than twice as high.
+            level: The score.
+            force: True: the threshold may become more than twice as high.
 
         Raises:
             DmadError: There is no threshold, or the threshold would rise too much.
@@ -167,12 +170,12 @@ class OwnThreshold:
         return self._replace(lambda old: replace(old, places=places_for(old)))
 
     def forget_places(self) -> bool:
-        """Remove the less sensitive places, because the camera has another picture now.
+        """Remove the less sensitive places, because the camera shows another picture now.
 
         From now on, `undo` restores no places that were stored before this call.
 
         Returns:
-            True if there was a less sensitive place.
+            True if the present calibration had a less sensitive place, else False.
         """
         with self._lock:
             for path in self._earlier():
@@ -226,7 +229,10 @@ class OwnThreshold:
 
 
 def _remove_places(path: Path) -> None:
-    """Remove the places from an earlier calibration, and note this in its file."""
+    """Remove the less sensitive places from the file of an earlier calibration.
+
+    The entry `PLACES_LEFT_OUT` of the file then says that they were removed.
+    """
     try:
         entries = read_mapping(path, ADVICE)
         calibration = Calibration.from_dict(entries["calibration"])

@@ -1,4 +1,4 @@
-"""What pages and the REST interface show of events and parts, ready for JSON."""
+"""Describes events and inspected parts for pages and the REST interface, ready for JSON."""
 
 from __future__ import annotations
 
@@ -70,6 +70,10 @@ def timeline_of(event: Mapping[str, Any], width: int = 600, height: int = 120) -
         event: The event.
         width: Width of the picture in SVG units.
         height: Height of the picture in SVG units.
+
+    Returns:
+        The path, and the positions of the threshold and of the event in the picture. With fewer
+        than two scores, there is only an empty path.
     """
     scores = [(at, score) for at, score in event["scores"] if score is not None]
     if len(scores) < 2:

@@ -49,7 +49,7 @@ def environment() -> Environment:
 
 
 def render(console: Console, name: str, **values: Any) -> HTMLResponse:
-    """Return a page."""
+    """Return the page of the template `name`, filled with `values`."""
     shared = {
         "watches": console.watches,
         "inspects": bool(console.stations),
@@ -278,7 +278,10 @@ def _example_of(entry: dict[str, Any]) -> Any:
 
 
 def _body_of(entry: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any] | None:
-    """Return an example of the JSON body of an operation; None without a body."""
+    """Return an example of the JSON body of a request; None if the request has no such body.
+
+    `entry` describes the request. It is a part of `schema`, the OpenAPI document of the console.
+    """
     content = entry.get("requestBody", {}).get("content", {}).get("application/json", {})
     name = content.get("schema", {}).get("$ref", "").rpartition("/")[2]
     if not name:

@@ -48,10 +48,10 @@ def part_report(console: Console, station: Station, day: str) -> str:
 
 
 def _card(folder: Path, part: dict[str, Any]) -> dict[str, Any]:
-    """Return what the report shows of a part.
+    """Return what the report shows of a part: the entries of `shown_part`, and `source`.
 
-    The entry `source` is the picture with the heat, or else the picture, as a data URL. None: no
-    picture was kept.
+    `source` is the picture with the heat (scores in colour) as a data URL. If this picture is
+    missing, `source` is the picture without the heat. If both are missing, `source` is None.
     """
     source = None
     for name in (part["heat"], part["picture"]):

@@ -20,7 +20,7 @@ MOST_ON_A_PAGE = 1000
 
 @dataclass(frozen=True)
 class NewPart:
-    """The result of one part, to be stored."""
+    """The result of one inspected part, which is not stored yet."""
 
     name: str
     model: str
@@ -37,7 +37,7 @@ class NewPart:
 
 @dataclass(frozen=True)
 class PartFiles:
-    """The files of a part."""
+    """Names of the picture files of a part."""
 
     number: int  # of the part
     picture: str  # name of the file; empty if there is none
@@ -111,7 +111,7 @@ class PartRows:
         return [PartFiles(*row) for row in rows]
 
     def forget_files(self, numbers: Iterable[int]) -> None:
-        """Note that the pictures of parts were deleted."""
+        """Remove the names of pictures from parts whose pictures were deleted."""
         with self.store.writing() as connection:
             connection.executemany(
                 "UPDATE parts SET picture = '', heat = '' WHERE number = ?",

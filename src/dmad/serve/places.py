@@ -34,7 +34,7 @@ def shown_places(number: int, calibration: Calibration | None) -> dict[str, Any]
     """Return what pages show about the less sensitive places of a camera, ready for JSON.
 
     Args:
-        number: The camera.
+        number: Number of the camera.
         calibration: The threshold and the places of the camera. None: no threshold.
 
     Returns:
@@ -69,18 +69,23 @@ def words_of_change(change: ThresholdChange) -> str:
 
 
 def words_of_mark(change: ThresholdChange, only_here: bool) -> str:
-    """Return a text that says what the mark `normal` of an event has changed."""
+    """Return a text that says what the mark `normal` of an event has changed.
+
+    Args:
+        change: The change.
+        only_here: True if the mark was to change only the less sensitive places.
+    """
     if only_here and change.after == change.before:
         return text("change.silent")
     return words_of_change(change)
 
 
 def silent_events(rows: EventRows, camera: str, change: ThresholdChange) -> list[dict[str, Any]]:
-    """Return the past events of a camera that would not have been raised after a change.
+    """Return the past events of a camera that would raise no alarm after a change.
 
-    If the threshold has risen, these are the events with scores below the new threshold. If places
-    have changed, the result is an estimate from the score and the place of the frame with the
-    highest score. An event that also crosses other places may still be raised.
+    If the threshold has risen, these are the events with scores below the new threshold. If the
+    less sensitive places have changed, the result is an estimate: it uses only the frame with the
+    highest score of each event. An event that also crosses other places may still raise an alarm.
     """
     before, after = change.before, change.after
     if after.places == before.places:
@@ -120,7 +125,7 @@ def places_picture(places: NormalPlaces) -> bytes:
 
 
 def _values(lost: LostSensitivity) -> dict[str, str]:
-    """Return the values for the texts about less sensitive places."""
+    """Return the values that are filled into the texts about less sensitive places."""
     return {
         "where": place_of((*lost.centre, *lost.centre)),
         "share": f"{max(1, round(100 * lost.share))}",

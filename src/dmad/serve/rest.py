@@ -107,7 +107,7 @@ class NotFoundError(DmadError):
 
 
 def example(content: Any, about: str = "The answer.") -> dict[int | str, dict[str, Any]]:
-    """Return the entry of the documentation for an answer, with an example."""
+    """Return what the documentation shows for an answer: `about`, and `content` as an example."""
     return {200: {"description": about, "content": {"application/json": {"example": content}}}}
 
 
@@ -166,9 +166,9 @@ def add_inspection(router: APIRouter, console: Console) -> None:
     ) -> Response:
         """Judge one image: send the file as the body, or as the field `image` of a form.
 
-        With `keep`, the picture and its heat are stored for the page. With `heat`, the answer is a
-        PNG picture with the heat. The headers `X-Verdict` and `X-Score` then contain the verdict
-        and the score.
+        With `keep`, two pictures are stored for the page: without and with the heat (scores in
+        colour). With `heat`, the answer is a PNG picture with the heat. The headers `X-Verdict`
+        and `X-Score` then contain the verdict and the score.
 
         Example: `curl --data-binary @part.png 'http://127.0.0.1:8420/api/inspect?name=part.png'`
         """
@@ -202,7 +202,10 @@ def add_inspection(router: APIRouter, console: Console) -> None:
 
     @router.get("/api/parts/{number}/{kind}", tags=["inspection"], response_class=FileResponse)
     def part_picture(number: Number, kind: str) -> FileResponse:
-        """Return the `picture` of a part, or its picture with `heat`, if it was kept."""
+        """Return a picture of a part, if pictures of this part were stored.
+
+        `kind` is `picture`, or `heat` for the picture with the scores in colour.
+        """
         row = found(console.parts.get(number), "part", number)
         if kind not in ("picture", "heat"):
             raise NotFoundError("a part has only a `picture` and a `heat`")
@@ -272,7 +275,8 @@ def add_events(router: APIRouter, console: Console) -> None:
     ) -> dict[str, Any]:
         """Return events, the newest first. For the next page, give the lowest number as `before`.
 
-        `mark` is seen, real, normal, unmarked or open.
+        `mark` is seen, real or normal for events with this mark, unmarked for events without a
+        mark, or open for events that have not ended.
         """
         rows = console.events.find(EventFilter(camera, day, mark, before, limit))
         return {"events": [shown_event(row) for row in rows]}
@@ -295,8 +299,8 @@ def add_events(router: APIRouter, console: Console) -> None:
     def thumbnail(number: Number) -> FileResponse:
         """Return a picture of an event.
 
-        On the left is the frame with the highest score, with its heat. On the right, the place
-        with the highest heat is enlarged.
+        On the left is the frame with the highest score, with its heat (scores in colour). On the
+        right, the place with the highest heat is enlarged.
         """
         row = found(console.events.get(number), "event", number)
         fixed = row["state"] == "end"
@@ -368,8 +372,9 @@ def add_cameras(router: APIRouter, console: Console) -> None:
     def change(number: Number, body: CameraBody) -> dict[str, Any]:
         """Change a camera. The camera restarts with the new settings.
 
-        With another address, view or model, its less sensitive places are removed, because they
-        belong to the old picture. `words` says so. If nothing was removed, `words` is empty.
+        With another address, view or model, the less sensitive places of the camera are removed,
+        because they belong to the old picture. `words` says so. If nothing was removed, `words` is
+        empty.
         """
         stored = found(watch.get(number), "camera", number).stored
         model = stored.model if body.model is None else body.model
@@ -417,7 +422,7 @@ def add_cameras(router: APIRouter, console: Console) -> None:
 
     @router.get("/live/{number}.jpg", tags=["cameras"], response_class=Response)
     async def live(number: Number, heat: bool = False) -> Response:
-        """Return the newest picture of a camera. With `heat`, its heat is drawn over the picture.
+        """Return the newest picture of a camera. With `heat`, scores are drawn over it in colour.
 
         If there is no picture yet, the answer has status 204 and no content.
         """
@@ -447,15 +452,15 @@ def inspect_body(
     keep: bool = False,
     heat: bool = False,
 ) -> Inspection:
-    """Decode, judge and store an image.
+    """Decode and judge an image, and store the result.
 
     Args:
         console: The console.
-        station: The station that judges it.
+        station: The station that judges the image.
         body: The image file.
         name: The name of the image.
-        keep: The picture and its heat are stored.
-        heat: The result contains a picture with the heat.
+        keep: True: the picture is also stored, without and with the heat (scores in colour).
+        heat: True: the returned result contains a picture with the heat.
     """
     upload: Upload = decode_image(body, station.format)
     part = station.judge(upload)
@@ -527,7 +532,10 @@ def silenced_here(
 
 
 def to_confirm(error: DmadError, advice: str) -> DmadError:
-    """Return an error whose advice is for a page and for programs, not for the command line."""
+    """Return the error with other advice: `force` of the REST interface instead of `--force`.
+
+    `advice` says what a person can do on a page.
+    """
     return DmadError(str(error).replace("use --force", f"{advice} (`force`)"))
 
 
@@ -568,6 +576,12 @@ def found(item: Any, kind: str, number: int) -> Any:
 
 def stored_file(folder: Path, name: str, kind: str, fixed: bool = True) -> FileResponse:
     """Return a file whose name is stored in the database.
+
+    Args:
+        folder: The folder of the file.
+        name: The name of the file. Empty: there is no file.
+        kind: The media type, such as "video/mp4".
+        fixed: True: the file does not change any more, so that browsers may keep a copy.
 
     Raises:
         NotFoundError: The file does not exist, or is outside the folder.

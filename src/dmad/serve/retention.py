@@ -25,7 +25,7 @@ GIGABYTE = 1e9  # bytes
 
 @dataclass(frozen=True)
 class Limits:
-    """How many days and how many gigabytes are kept. 0: no limit."""
+    """For how many days films and pictures are kept, and up to how many gigabytes. 0: no limit."""
 
     days: float
     gigabytes: float
@@ -50,13 +50,13 @@ class Usage:
     free: int  # bytes on the disk
 
     def full_in(self, gigabytes: float) -> float | None:
-        """Return the days until the limit is reached or the disk is full.
+        """Return the number of days until the limit is reached or the disk is full.
 
         Args:
             gigabytes: The limit for films and pictures, in gigabytes. 0: no limit.
 
         Returns:
-            None if nothing was written in the last days.
+            An estimate from the last seven days. None if nothing was written in these days.
         """
         if self.per_day <= 0:
             return None

@@ -95,9 +95,9 @@ class Guard:
 
     Args:
         app: The console.
-        sessions: Who may use it.
+        sessions: Says who may use the console.
         local_only: True: a request is answered only if its header `Host` names this machine. So
-            a page of the internet cannot reach the console under another name.
+            a page from the internet cannot reach the console through another host name.
     """
 
     def __init__(self, app: ASGIApp, sessions: Sessions, local_only: bool) -> None:

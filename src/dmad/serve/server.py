@@ -44,7 +44,7 @@ class Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
     def stop(self) -> None:
-        """Stop from another thread."""
+        """Stop the server. Another thread may call this."""
         self._console.hub.close()
         self.should_exit = True
 

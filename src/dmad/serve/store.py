@@ -114,7 +114,10 @@ class Store:
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """Give a connection for a `with` block. If the block fails, it changes nothing."""
+        """Give a connection for a `with` block.
+
+        If the block raises an exception, the database stays unchanged.
+        """
         with self._lock:
             self._writer.execute("BEGIN IMMEDIATE")
             try:
@@ -177,7 +180,7 @@ def back_up(folder: Path, target: Path) -> None:
     """Copy the database into a file, even while a console uses it.
 
     Raises:
-        DmadError: There is no database, or the file cannot be written or exists.
+        DmadError: There is no database, the file exists already, or the file cannot be written.
     """
     path = folder / NAME
     require(path.is_file(), f"{folder} holds no {NAME}; name the folder with --data DIR")

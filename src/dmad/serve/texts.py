@@ -1,4 +1,4 @@
-"""Returns the texts of the pages, which are in one file, and sentences about events."""
+"""Returns the texts of the pages, which are in one file, and makes sentences about events."""
 
 from __future__ import annotations
 

@@ -147,7 +147,7 @@ def decode_image(body: bytes, frame_format: FrameFormat) -> Upload:
 
 
 def _check_size(image: Image.Image, megapixels: float) -> None:
-    """Check the number of pixels, which the header of the file states."""
+    """Raise an `UploadError` if the header of the file states too many pixels."""
     if image.width * image.height > megapixels * 1e6:
         raise UploadError(
             413,

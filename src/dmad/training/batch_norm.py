@@ -1,4 +1,4 @@
-"""The statistics of batch norm layers for whole frames, after a training on crops."""
+"""Estimates the statistics of batch norm layers for whole frames, after a training on crops."""
 
 from __future__ import annotations
 

@@ -87,7 +87,8 @@ class TrainingModule(L.LightningModule):
     def _replace_unused_items(self, z_e: Tensor) -> None:
         """Replace unused memory items by embeddings, with the same result on every process.
 
-        Counts are summed over processes, and the embeddings come from the first process.
+        The counts of uses are summed over all processes. The embeddings are those of the first
+        process.
         """
         recent = self._sum_over_processes(self.recent_counts)
         embeddings = self.trainer.strategy.broadcast(z_e.detach().cpu())  # broadcast pickles

@@ -72,7 +72,9 @@ def load_starting_weights(
 
 
 def check_resumed_settings(config: Config, run: Path) -> None:
-    """Check that the settings are those of the run to resume. Only `LOCATIONS` may differ.
+    """Check that the settings are those of the run to resume.
+
+    Only the settings that `LOCATIONS` names may differ.
 
     Raises:
         DmadError: Another setting differs.

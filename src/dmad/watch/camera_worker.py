@@ -221,7 +221,11 @@ class CameraWorker:
             self._send_message(message)
 
     def _add_gap(self, start: float, end: float) -> None:
-        """Handle a time without frames: past frames are forgotten, and films may end."""
+        """Add a gap, which is a time without frames.
+
+        The past frames are forgotten. The event in progress may end. Films of ended events are
+        closed.
+        """
         self._stop_scoring(start)
         self._count_unscored_time(end)
         if self._media:

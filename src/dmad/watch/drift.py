@@ -26,7 +26,7 @@ class RecentScores:
         self._time = -np.inf  # of the newest score
 
     def add_score(self, score: float, time: float) -> None:
-        """Add the score of a frame, unless the last score is less than a second old."""
+        """Add the score of a frame, or do nothing if the last score is less than a second old."""
         seconds_since = time - self._time  # negative if the clock was set back
         if not 0 <= seconds_since < 1:
             self._scores.append(score)

@@ -49,14 +49,20 @@ class EventFilms:
         return self.folder / f"{event}.mp4"
 
     def add_picture(self, picture: Pixels, time: float) -> None:
-        """Close films that end before `time`, and add a picture (h, w, 3) to the other films."""
+        """Add a picture (h, w, 3) to all films that are not complete.
+
+        Films that end before `time`, or that have the longest duration, are closed first.
+        """
         self._past.append(picture)
         self._close_films_over_at(time)
         for film in self._films:
             film.add_picture(picture)
 
     def add_gap(self) -> None:
-        """Handle a gap: forget the past pictures, and close the films of events that have ended."""
+        """Forget the past pictures, and close the films of events that have ended.
+
+        Call this after a gap, which is a time without pictures.
+        """
         self._past.clear()
         self._close_films_over_at(np.inf)
 

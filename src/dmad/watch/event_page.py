@@ -59,7 +59,7 @@ class EventCard:
 
     @property
     def links(self) -> list[tuple[str, str]]:
-        """Names and relative addresses of its files."""
+        """Names and relative addresses of the film and the picture of the event."""
         files = [("film", self.film), ("picture", self.thumbnail)]
         return [(name, address) for name, address in files if address]
 
@@ -108,7 +108,10 @@ class EventPage:
         self._write()
 
     def _add(self, line: str) -> dict[str, Any] | None:
-        """Add a message. Return its content if it is a complete message about an event."""
+        """Add a message.
+
+        Return the content of the message, or None if it is no complete message about an event.
+        """
         if EVENT not in line:
             return None
         with suppress(ValueError, TypeError, KeyError, RecursionError):

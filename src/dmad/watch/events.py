@@ -57,7 +57,10 @@ class LiveEvents:
 
     @property
     def is_quiet(self) -> bool:
-        """True if there is neither an event nor a candidate now."""
+        """True if there is neither an event nor a candidate now.
+
+        A candidate is a short sequence of frames that becomes an event if it gets long enough.
+        """
         return self._finder.candidate is None
 
     def use_threshold(self, calibration: Calibration) -> None:

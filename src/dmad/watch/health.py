@@ -83,7 +83,7 @@ class Health:
         self._light.forget_change()
 
     def _look(self, grey: np.ndarray) -> State:
-        """Which state a single frame shows."""
+        """Return the state that a single frame shows."""
         scene_is_dark = self.scene is not None and self.scene.is_dark
         if np.quantile(grey, 0.99) < BLACK and not scene_is_dark:
             return "black"
@@ -108,7 +108,11 @@ class Health:
 
 
 class ConfirmedState:
-    """The state that all frames have shown for `CONFIRM` seconds; "ok" at the start."""
+    """Finds the state of a camera from the states that single frames show.
+
+    A new state must be shown for `CONFIRM` seconds. But the state "frozen" ends with the first
+    frame that is not frozen. At the start, the state is "ok".
+    """
 
     def __init__(self) -> None:
         self.state: State = "ok"
@@ -132,7 +136,7 @@ class ConfirmedState:
             self.state = look
 
     def _start_of(self, look: State) -> float:
-        """Time since which the frames support a change to this state."""
+        """Return the time in seconds since which the frames count for a change to this state."""
         if look == "ok":
             return self._last_fault
         if self.state == "ok" and look != "frozen":  # one fault may follow another

@@ -11,7 +11,7 @@ from dmad.watch.messages import Box, Term
 
 
 def locate(judged: JudgedFrame, scorer: Scorer, kernel: tuple[int, int]) -> tuple[Term, Box]:
-    """Return the larger term of a frame's score, and a box around the maximum of its map.
+    """Return the larger term of a frame's score, and a box around the maximum of this term's map.
 
     Args:
         judged: The scored frame.

@@ -49,7 +49,7 @@ class Message:
 
 @dataclass(frozen=True)
 class EventMessage(Message):
-    """An event has begun, its score has risen, or it has ended."""
+    """Says that an event has begun, that its score has risen, or that it has ended."""
 
     kind: ClassVar[str] = "event"
     times: ClassVar[tuple[str, ...]] = ("start", "peak", "end")
@@ -69,7 +69,7 @@ class EventMessage(Message):
 
 @dataclass(frozen=True)
 class HealthMessage(Message):
-    """The state of a camera has changed."""
+    """Says that the state of a camera has changed."""
 
     kind: ClassVar[str] = "health"
 

@@ -9,7 +9,7 @@ EVENT = '"kind": "event"'  # in the line of each message about an event
 
 
 class OpenEvents:
-    """The last message of each event that has begun and not ended.
+    """Keeps the newest message of each open event. An open event has begun and has not ended.
 
     A process that is killed cannot send the end of its events. The next process finds these events
     here.
@@ -24,7 +24,7 @@ class OpenEvents:
             self.add(line)
 
     def add(self, line: str) -> bool:
-        """Add the next message. Return True if it has changed `messages`."""
+        """Add the next message. Return True if this has changed the kept messages, else False."""
         if EVENT not in line:
             return False
         try:
@@ -38,7 +38,7 @@ class OpenEvents:
         return True
 
     def ends(self) -> list[str]:
-        """Return the missing last message of each event.
+        """Return a message for each open event, which says that the event has ended.
 
         In this message, the end of the event is the time of the highest score. The message names no
         film, because the film is not complete.

@@ -169,7 +169,10 @@ class Outbox:
         self._can_store = False
 
     def _replace_spool(self, error: Exception) -> None:
-        """Replace a damaged spool. Messages in memory are stored again with the next message."""
+        """Replace a damaged spool by a new one.
+
+        The next call of `_try_to_store` stores the messages that are in memory.
+        """
         try:
             if self._spool:
                 self._spool.replace(error)
@@ -203,7 +206,10 @@ class Outbox:
                 pause = min(2 * pause, self._retries.longest)
 
     def _send_all(self) -> bool:
-        """Send messages until none is left (True) or one fails (False)."""
+        """Send all messages in order, and stop at the first failure.
+
+        Return True if all messages were sent, and False after a failure.
+        """
         while True:
             with self._lock:
                 found = self._next()

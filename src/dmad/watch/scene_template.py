@@ -19,7 +19,9 @@ STILL = 2  # pixels; a shift up to this does not count as moved
 
 
 class SceneTemplate:
-    """A background template, prepared for comparison with frames. The scene is what it shows.
+    """A background template that is prepared for comparison with frames.
+
+    The scene is what the template shows.
 
     Args:
         template: (H, W, C) in grey values, 0 to 255.
@@ -65,7 +67,7 @@ class SceneTemplate:
 
 
 def _correlation(first: np.ndarray, second: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """The correlation of two images at every shift, (h, w), from their spectra."""
+    """Return the correlation (h, w) of two images at every shift, from their spectra."""
     return np.asarray(np.fft.irfft2(first * second.conj(), shape))
 
 
@@ -79,7 +81,10 @@ def to_grey(frame: np.ndarray) -> np.ndarray:
 
 
 def details(grey: np.ndarray) -> np.ndarray:
-    """Structures of one to four pixels, (h, w). Noise and gradual shading are removed."""
+    """Return the details of an image (h, w), which are structures of one to four pixels.
+
+    The details are an image (h, w) without noise and gradual shading.
+    """
     return np.asarray(gaussian_filter(grey, 1, truncate=3) - gaussian_filter(grey, 4, truncate=2))
 
 
@@ -90,7 +95,10 @@ def tiles(image: np.ndarray) -> np.ndarray:
 
 
 def fading_window(side: int) -> np.ndarray:
-    """A window (side, side) that falls to 0 in the outer eighth, so that borders are ignored."""
+    """Return weights (side, side) that fall from 1 to 0 in the outer eighth on each side.
+
+    An image times these weights is 0 at the borders, so that the borders are ignored.
+    """
     edge = np.minimum(np.arange(side) + 0.5, side - np.arange(side) - 0.5) / (side / 8)
     ramp = np.sin(np.pi / 2 * np.clip(edge, 0, 1)) ** 2
     return np.asarray(np.outer(ramp, ramp), np.float32)

@@ -178,7 +178,7 @@ def open_sinks(settings: SinkSettings, out: Path | None, stream: TextIO) -> list
 
 
 def _warn_about_old_spool(path: Path, receiver: str) -> None:
-    """Warn that an earlier version of this program left unsent messages."""
+    """Warn if a file of an earlier version of this program may contain unsent messages."""
     if path.is_file() and path.stat().st_size:
         logger.warning(
             f"{path} holds messages of an earlier version that may not have been sent to "

@@ -48,11 +48,11 @@ DAMAGE = (
 
 
 class DamageError(sqlite3.DatabaseError):
-    """The file is damaged."""
+    """The file of the spool is damaged."""
 
 
 class Spool:
-    """Messages in a file, each with a number. Messages with lower numbers are sent earlier.
+    """Stores messages in a file, each with a number. Messages with lower numbers are sent first.
 
     A damaged file is renamed to `NAME.damaged`, with a warning. The messages that can still be read
     are kept.

@@ -1,4 +1,4 @@
-"""Lines for people: what is watched, and what has happened so far."""
+"""Returns lines of text for the user: what is watched, and what has happened so far."""
 
 from __future__ import annotations
 

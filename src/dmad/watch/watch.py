@@ -126,7 +126,7 @@ class WatchLoop:
         self._do_tasks()
 
     def call(self, task: Callable[[], None]) -> Future[None]:
-        """Let the thread of `run` call a function between two frames. Do not wait for the call.
+        """Let the thread of `run` call a function between two frames. Returns at once.
 
         Returns:
             A future that is done when the function has returned or raised an exception.
