@@ -43,7 +43,7 @@ def load_images(data: DataConfig, split: Split) -> LabelledFootage:
     footage = replace(footage, skipped=tuple(notes))
 
     def masks(name: str) -> np.ndarray:
-        """Return the mask (1, H, W) of an image. In a normal image, all its values are False.
+        """Return the mask (1, H, W) of an image. The mask of a normal image is all False.
 
         If an abnormal image has no mask, the result has the shape (0, H, W).
         """
