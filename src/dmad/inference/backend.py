@@ -26,7 +26,7 @@ class Backend(Protocol):
             windows: (B, T + 1, H, W, C): the T frames before each frame, and the frame itself;
                 (B, 1, H, W, C) for single images.
             backgrounds: Templates in [-1, 1]: (B, C, H, W), or (1, C, H, W) if all windows have the
-                same. None: the template of the first view, if the model has templates.
+                same template. None: the template of the first view, if the model has templates.
 
         Returns:
             `terms` (B, 3 or 6): the raw score, its two terms and, for video, the three frame scores

@@ -83,10 +83,10 @@ class Detector:
             frames: (N, H, W, C) uint8 with the model's size and channels, oldest first. A model of
                 video also takes a video file or a folder of frames. A model of images also takes
                 an image or a list of images: files, Pillow images, or arrays (H, W) or (H, W, C) of
-                any size. If the model cuts images into tiles, an image has the highest terms of its
-                tiles.
+                any size. If the model cuts images into tiles, the score of an image is computed
+                from the highest terms of its tiles.
             scene: Name of the view. For a view that was not in the training, the background
-                template is the median of its own past frames.
+                template is the median of the past frames of this view.
 
         Raises:
             DmadError: The frames do not have the shape or type that the model takes.
@@ -231,7 +231,10 @@ class Detector:
         return WindowMaker(self.config.data.history, self.template(scene), past)
 
     def needs_template(self, scene: str) -> bool:
-        """True if the view was not in the training: its template must come from past frames."""
+        """True if the background template of a view must be computed from past frames.
+
+        This is so if the model has templates, but the view was not in the training.
+        """
         return self.backend.templates is not None and template_index(scene, self.scenes) is None
 
     def template(self, scene: str) -> NDArray[np.float32] | None:
@@ -266,9 +269,10 @@ def check_frames(frames: np.ndarray, data: DataConfig) -> None:
 
 
 def _backgrounds(windows: Sequence[Window]) -> NDArray[np.float32] | None:
-    """Return the templates of windows: (B, C, H, W), or (1, C, H, W) if all windows have the same.
+    """Return the background templates of windows, (B, C, H, W).
 
-    None if the model has no templates.
+    The result is (1, C, H, W) if all windows have the same template, and None if the model has no
+    templates.
     """
     backgrounds = [window.background for window in windows]
     first = backgrounds[0]

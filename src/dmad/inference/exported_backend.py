@@ -30,7 +30,10 @@ class ExportedBackend:
     def __call__(
         self, windows: NDArray[np.uint8], backgrounds: NDArray[np.float32] | None
     ) -> Mapping[str, np.ndarray]:
-        """Score a batch; see `Backend.__call__`. The result has one more entry, `map` (B, H, W)."""
+        """Score a batch; see `Backend.__call__`.
+
+        The result has one more entry: `map` (B, H, W), the score of every pixel.
+        """
         if backgrounds is None and self.templates is not None:
             backgrounds = self.templates[:1]
         rows = []
@@ -50,8 +53,9 @@ def load_graph(path: Path, precision: str, threads: int = 0) -> Graph:
 
     Args:
         path: The file.
-        precision: With "bf16" and "int8", OpenVINO computes all layers that are not in int8 in
-            bf16 if the processor supports bf16. With "fp32" it computes in float32.
+        precision: Used only by OpenVINO. "fp32": it computes in float32. "bf16" or "int8": it
+            computes in bf16 if the processor supports bf16, else in float32. Layers that are stored
+            in int8 stay in int8.
         threads: Number of processor cores to use. 0: all.
 
     Raises:

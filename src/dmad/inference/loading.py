@@ -91,8 +91,12 @@ def _exported_backend(
 def _check_parts(files: ModelFiles, entry: Mapping[str, Any]) -> None:
     """Check that no file of an export is missing, and that all files belong to the same export.
 
-    The card stores a hash of each file. The cards of early exports store no hashes, so nothing is
-    checked.
+    The model's card (the JSON file beside the graph) stores a hash of each file. The cards of early
+    exports store no hashes, so nothing is checked for these exports.
+
+    Args:
+        files: The files of the model.
+        entry: The entry `export` of the card.
     """
     for name, expected in typed(dict[str, str], entry.get("sha256", {}), "sha256").items():
         path = files.weights.parent / Path(name).name

@@ -73,7 +73,7 @@ def box_of_maximum(anomaly: np.ndarray) -> tuple[float, float, float, float]:
 def composed(fields: np.ndarray) -> Maps:
     """Return one field with the effect of several fields.
 
-    It is the last field that `dmad.model.deformation.compose_all` returns.
+    The result is the last field that `dmad.model.deformation.compose_all` returns.
 
     Args:
         fields: (B, K, 2, H, W) in grid units, in the order in which they are applied.

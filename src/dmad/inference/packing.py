@@ -2,7 +2,8 @@
 
 The weights are converted to the number type and the order in memory that oneDNN needs. Autocast
 would convert every weight again for each frame. Here each weight is converted only once for all
-frames of the same size. A convolution, its positions and its ReLU become one operation.
+frames of the same size. A convolution, its positional embedding and the ReLU after it become one
+operation.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ def _remove_relu_after(parent: nn.Module, name: str) -> bool:
 
 
 class Packed(nn.Module):
-    """A convolution with its positions and the ReLU after it, as one operation of oneDNN.
+    """A convolution, its positional embedding and the ReLU after it, as one operation of oneDNN.
 
     Args:
         conv: A convolution or a transposed convolution.
@@ -115,7 +116,12 @@ class Packed(nn.Module):
         return self._ordered
 
     def _added_positions(self, x: Tensor, position: Tensor) -> Tensor:
-        """Return the values that the positions add to the result, for a batch of this shape."""
+        """Return the values that the positional embedding adds to the result, (B, out, H, W).
+
+        Args:
+            x: The input, whose shape sets B, H and W.
+            position: (out, 2), a weight for each output channel and coordinate.
+        """
         batch, _, height, width = x.shape
         known = self._positions.shape
         if known[:1] + known[2:] != (batch, height, width):

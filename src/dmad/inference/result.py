@@ -124,7 +124,7 @@ class AnomalyResult:
         """Return the map and the pictures of a frame or image.
 
         Args:
-            row: Its index. None: the one with the highest score.
+            row: Index of the frame or image. None: the frame or image with the highest score.
 
         Raises:
             DmadError: The frame or image has no score, or the result does not come from calling a
@@ -144,7 +144,7 @@ class AnomalyResult:
         script, save it: `result.plot().savefig("found.png")`.
 
         Args:
-            row: Its index. None: the one with the highest score.
+            row: Index of the frame or image. None: the frame or image with the highest score.
 
         Raises:
             DmadError: No frame or image has a score, or the result does not come from calling a
@@ -231,7 +231,8 @@ class AnomalyResult:
 
         Args:
             calibration: The threshold.
-            judges: "frames" sets `alarm`, "images" sets `verdict`.
+            judges: What was scored. "frames": the result has `alarm`, true or false for each frame.
+                "images": the result has `verdict`, "good" or "anomalous" for each image.
         """
         calibrated = calibration.score(self.reconstruction, self.deformation)
         threshold = calibration.threshold

@@ -38,7 +38,7 @@ def import_runtime(name: str) -> Any:
 
 @contextmanager
 def _without_reporter() -> Iterator[None]:
-    """Let imports of `REPORTER` fail in this block.
+    """In a `with` block, let every import of the package `openvino_telemetry` fail.
 
     If this process has already imported the package, nothing changes.
     """

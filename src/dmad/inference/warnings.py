@@ -11,6 +11,8 @@ from dmad.inference.detector import Detector
 def view_warnings(detector: Detector, scene: str, zone: Zone = ALL) -> list[str]:
     """Return warnings if the threshold was set on another view, or on another part of the view.
 
+    There is no warning about the view if it was in the training.
+
     Args:
         detector: The model, with the threshold that is used.
         scene: Name of the view.

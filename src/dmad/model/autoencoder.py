@@ -13,7 +13,10 @@ from dmad.model.coordinates import CoordConv2d, Place, PositionedLayers
 
 
 def conv_pair(in_channels: int, out_channels: int, positions: bool = False) -> PositionedLayers:
-    """Return two 3 x 3 convolutions, each with batch norm and ReLU."""
+    """Return two 3 x 3 convolutions, each with batch norm and ReLU.
+
+    With `positions`, each convolution also gets the coordinates of the pixels.
+    """
     return PositionedLayers(
         CoordConv2d(in_channels, out_channels, positions=positions),
         nn.BatchNorm2d(out_channels),
@@ -112,7 +115,7 @@ def image_layers(
     Args:
         width: Channels of the finest level.
         channels: Channels of the image or mask.
-        stem: Factor by which height and width of the image are larger.
+        stem: Height of the image divided by height of the features. The same for the width.
         upsampling: "shuffle": channels become blocks of pixels, and a convolution smooths the
             borders between the blocks. "resize": features are interpolated bilinearly, so that all
             pixels of a block are computed in the same way.

@@ -81,7 +81,10 @@ def resize(field: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _interpolation_weights(source: int, target: int, like: Tensor) -> Tensor:
-    """The weight of each of `source` values in each of `target` interpolated ones, as a matrix."""
+    """Return a matrix (target, source) that interpolates `source` values to `target` values.
+
+    Each row holds the weights of the source values in one interpolated value.
+    """
     steps = torch.arange(target, device=like.device, dtype=like.dtype)
     position = (steps * ((source - 1) / max(target - 1, 1)))[:, None]
     values = torch.arange(source, device=like.device, dtype=like.dtype)
@@ -92,7 +95,7 @@ class Head(nn.Module):
     """One of the K heads of Eq. 6. It computes a small field and enlarges it to the image size.
 
     Args:
-        width: Channels of the features that the trunk computes.
+        width: Channels of the features that come from the trunk, the layers before all heads.
         halvings: Number of convolutions of stride 2, each of which halves the size.
         displacement: Largest displacement in pixels: the limit of Tanh.
     """
@@ -116,9 +119,10 @@ class Head(nn.Module):
 
 
 class DeformationEstimator(nn.Module):
-    """ψ(x) = Up(h(PE(x))) of Eq. 6: K fields, coarse first. ψ'(x) of Eq. 16: K in each direction.
+    """Computes K deformation fields, coarse first: ψ(x) = Up(h(PE(x))) of Eq. 6.
 
-    All heads get the features of one trunk, which works at the resolution of the finest head.
+    With two directions, it computes K forward fields and K backward fields: ψ'(x) of Eq. 16. All
+    heads get the features of one trunk, which works at the resolution of the finest head.
 
     Args:
         in_channels: Channels of x.
@@ -180,7 +184,10 @@ class DeformationEstimator(nn.Module):
         )
 
     def forward(self, x: Tensor, place: Place | None = None) -> list[Tensor]:
-        """Eq. 6, 16: from (B, in_channels, H, W) to K fields (B, 2, H, W), then K backward ones."""
+        """From (B, in_channels, H, W) to K fields (B, 2, H, W): Eq. 6.
+
+        With two directions, K backward fields follow in the same list: Eq. 16.
+        """
         trunk = self.stem(self.unshuffle(x), place)
         trunk = F.relu(trunk + self.residual(trunk))
         return [head(trunk, x.shape[-1]) for head in self.heads]

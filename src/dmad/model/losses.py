@@ -56,12 +56,19 @@ def gradients(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def squared_error(x: Tensor, reconstruction: Tensor) -> Tensor:
-    """Return the squared error in Dis for each pixel: from two (B, C, H, W) to (B, H, W)."""
+    """Return the squared error of each pixel, a part of the distance Dis (Eq. 10).
+
+    The function goes from two (B, C, H, W) to (B, H, W).
+    """
     return (x - reconstruction).square().mean(1)
 
 
 def gradient_error(x: Tensor, reconstruction: Tensor) -> Tensor:
-    """Return the gradient error in Dis (L1) for each pixel: from two (B, C, H, W) to (B, H, W)."""
+    """Return the gradient error (L1) of each pixel, a part of the distance Dis (Eq. 10).
+
+    The error is the absolute difference of the gradients. The function goes from two (B, C, H, W)
+    to (B, H, W).
+    """
     along_x, along_y = gradients(x - reconstruction)
     return (along_x.abs() + along_y.abs()).mean(1)
 
@@ -186,7 +193,7 @@ def cycle_loss(x: Tensor, cycled: Tensor) -> Tensor:
 def strength_plus(output: PPDMOutput, config: ImageLossConfig) -> Tensor:
     """Last two terms of Eq. 18: the strength of forward and backward fields.
 
-    Without `config.backward_strength`, only that of the forward fields.
+    Without `config.backward_strength`, the result is the strength of the forward fields only.
     """
     fields = output.forward + output.backward if config.backward_strength else output.forward
     return sum((strength(field).mean() for field in fields), output.deformed.new_zeros(()))

@@ -23,7 +23,7 @@ COMPARED = 1024  # vectors that are compared with all others at once; limits the
 
 
 class PatchBank(nn.Module):
-    """A frozen teacher, and patches of good images.
+    """A model that stores patches of good images, and the frozen teacher that computes patches.
 
     Args:
         config: The settings of the model.
@@ -48,11 +48,11 @@ class PatchBank(nn.Module):
     def patches_of(self, x: Tensor) -> Tensor:
         """Return the patches of images: from (B, 3, H, W) in [-1, 1] to (B, D, H / 8, W / 8).
 
-        D is the number of channels of both stages together. The squared distance of two patches is
-        the mean of the squared differences of their channels. At the border of the image, features
-        are averaged with zeros from outside the image. So distances at the border are smaller. This
-        was chosen after the highest scores of good test images of screw (MVTec AD) were found at
-        the border (docs/results.md).
+        D is the number of channels of two stages of the teacher together: those with strides 8 and
+        16. The squared distance of two patches is the mean of the squared differences of their
+        channels. At the border of the image, features are averaged with zeros from outside the
+        image. So distances at the border are smaller. Zeros were chosen because good test images of
+        screw (MVTec AD) had their highest scores at the border (docs/results.md).
         """
         stages = [
             F.avg_pool2d(stage.float(), WINDOW, 1, WINDOW // 2) for stage in self.teacher(x)[STAGES]

@@ -39,7 +39,10 @@ logger = logging.getLogger(__name__)
 
 
 def fill(model: PatchBank, config: PatchConfig, footage: Footage) -> PatchBank:
-    """Return a copy of the model with patches of good images, in 16 bit."""
+    """Return a copy of the model whose bank holds patches of the good images in `footage`.
+
+    The patches are stored in 16 bit.
+    """
     device = default_device()
     model.to(device)
     sample = Windows(footage, 0, limit=SPREADS_FROM)
@@ -73,13 +76,13 @@ def choose(patches: Tensor, count: int, generator: torch.Generator) -> Tensor:
     """Choose patches that differ as much as possible: a greedy k-centre coreset.
 
     The next chosen patch is always the patch whose distance to the nearest chosen patch is largest.
-    Patches that are equal to a chosen patch are left out. If there are `UPDATED` patches or fewer,
-    the first patches are chosen.
+    Patches that are nearly equal to a chosen patch are left out. If N is at most `UPDATED`, the
+    patches are not compared: the first `count` patches are chosen.
 
     For speed, distances are measured after a random projection. Also for speed, only the distances
-    of the `UPDATED` farthest patches are updated after each choice. This partial update finds the
-    same patch as an update of all distances, because distances only fall. If one of the updated
-    patches is farther than every other patch was at the last full update, it is the farthest.
+    of the `UPDATED` farthest patches are updated after most choices. The other patches can only
+    have become nearer since the last full update. All distances are updated as soon as one of these
+    other patches could be the farthest. So the choice is the same as with full updates only.
 
     Args:
         patches: (N, D).
@@ -112,7 +115,8 @@ def farther_than(limit: float, distances: Tensor, points: Tensor) -> list[int]:
     The choice ends when no other point is farther than `limit` from its nearest chosen point.
 
     Args:
-        limit: Largest distance of a point that need not be chosen.
+        limit: A point is chosen only if its distance is larger than this. The first point is always
+            chosen.
         distances: (N,) distance of each point to the nearest point that was chosen before the call.
         points: (N, D).
 
@@ -130,14 +134,15 @@ def farther_than(limit: float, distances: Tensor, points: Tensor) -> list[int]:
 
 
 def held_out_or_folds(known: str, detector: Detector, data: DataConfig) -> Iterable[Part]:
-    """Return the images that were held out from the bank of a model.
+    """Return the model with the images that were held out from its bank.
 
-    If no images were held out, return the `folds` of a cross-validation.
+    If no images were held out, return the `folds` of a cross-validation. In both cases, each entry
+    is a pair: a detector, and good images that are not in the bank of this detector.
 
     Args:
         known: The fingerprint of the images that the patches of the bank come from.
         detector: The model.
-        data: Where these images are.
+        data: The settings that say where the images of the bank and the held-out images are.
 
     Raises:
         DmadError: The images have changed since the model was made. An image of the bank could then
@@ -157,7 +162,8 @@ def held_out_or_folds(known: str, detector: Detector, data: DataConfig) -> Itera
 def folds(detector: Detector, data: DataConfig) -> Iterator[Part]:
     """Yield the training images in groups (folds) for a cross-validation.
 
-    Each fold comes with a detector whose patches come only from the images of the other folds.
+    Each entry is a pair: a detector, and the images of one fold. The patches of this detector come
+    only from the images of the other folds.
 
     Args:
         detector: A model whose patches come from all training images.

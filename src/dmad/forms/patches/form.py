@@ -53,7 +53,8 @@ class Patches(StillImages):
     ) -> dict[str, Tensor]:
         """Return scores and maps of a batch. The deformation is zero.
 
-        The only drawing is `deformed`: the input `x`.
+        There is one drawing (an array that is needed only for pictures): `deformed`, which is the
+        input `x`.
         """
         import torch
 

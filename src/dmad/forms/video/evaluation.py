@@ -58,7 +58,12 @@ def _empty_maps(test: LabelledFootage) -> np.ndarray:
 
 
 def pixel_rows(maps: np.ndarray, test: LabelledFootage) -> list[Row]:
-    """Return rows with pixel AUROC, AUPRO, RBDC and TBDC of score maps (N, H, W)."""
+    """Return rows for the table of results: pixel AUROC, AUPRO, RBDC and TBDC.
+
+    Args:
+        maps: Score maps (N, H, W).
+        test: Footage with masks, which show the labelled anomalies.
+    """
     frames = MaskedFrames(maps, test)
     metrics = PixelMetrics()
     for scores, mask in frames:
@@ -73,6 +78,8 @@ def pixel_rows(maps: np.ndarray, test: LabelledFootage) -> list[Row]:
 
 class MaskedFrames:
     """Iterates over the score map and the mask of every frame, and reads masks clip by clip.
+
+    The mask of a frame shows its labelled anomalies.
 
     Args:
         maps: Score maps (N, H, W).

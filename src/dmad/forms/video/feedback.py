@@ -60,9 +60,11 @@ def alarm_level(detector: Detector, footage: Footage, calibration: Calibration) 
 
 @dataclass(frozen=True, eq=False)
 class ClipMaps:
-    """The score maps of clips. With these maps, scores for other normal places need no network.
+    """The score maps of clips.
 
-    The maps are in temporary files, because the maps of long clips are large.
+    At normal places, scores are multiplied by weights. The maps are kept to compute the scores
+    again with other weights, without running the network again. The maps are in temporary files,
+    because the maps of long clips are large.
     """
 
     detector: Detector
@@ -103,10 +105,10 @@ class ClipMaps:
     def marked_places(self, calibration: Calibration) -> NormalPlaces:
         """Return the normal places of a calibration, plus the places where the clips raise alarms.
 
-        The weight of a place is multiplied by L / h. Here h is the highest score near this place in
-        the clips. L is a level: first the threshold minus a margin of 5 %. L and h have the unit of
-        Eq. 14. If the clips still raise alarms, L falls in steps. A place whose h is below L keeps
-        its weight.
+        Scores at a place are multiplied by the weight of the place. Here, the weight of a place is
+        reduced if h > L: it is multiplied by L / h. h is the highest score near this place in the
+        clips. L is first the threshold minus a margin of 5 %. If the clips still raise alarms, L
+        falls in steps. L and h are raw scores (Eq. 14).
 
         Args:
             calibration: The calibration of the view of the clips.
@@ -132,9 +134,10 @@ class ClipMaps:
         )
 
     def highest(self, calibration: Calibration) -> np.ndarray:
-        """Return the highest score of each pixel in all frames, (H, W): Eq. 14 without its maxima.
+        """Return the highest score that each pixel has in any frame of the clips, (H, W).
 
-        The deformation has the weight that it has in the calibrated score.
+        The score of a pixel is Eq. 14 without its maxima. The weight α is the weight that the
+        deformation has in the calibrated score.
         """
         kernel, alpha = self.detector.config.score.kernel, calibration.scorer.alpha
         highest: np.ndarray = np.array(-np.inf, np.float32)
@@ -158,13 +161,13 @@ def _level(results: Sequence[AnomalyResult], calibration: Calibration) -> float:
 
 
 def _surroundings(highest: np.ndarray, kernel: tuple[int, int]) -> np.ndarray:
-    """Return the highest value near each cell of the picture of weights, (SIDE, SIDE).
+    """Return the highest value in and near each cell of a grid over the view, (SIDE, SIDE).
 
-    The score of a place is a mean over the averaging kernel. So all pixels under the kernel need a
-    smaller weight.
+    Normal places have one weight for each cell of this grid. The score of a place is a mean over
+    the averaging kernel. So all pixels under the kernel need a smaller weight.
 
     Args:
-        highest: Values (H, W).
+        highest: Highest score of each pixel, (H, W).
         kernel: Height and width of the kernel in pixels.
     """
     size = len(highest)

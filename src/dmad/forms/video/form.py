@@ -70,7 +70,10 @@ class Video:
     def losses(
         self, model: PDM, config: VideoConfig, batch: Batch, x: Tensor, target: Tensor
     ) -> tuple[PDMOutput, VideoLossTerms]:
-        """Return output and losses (Eq. 11). Each sample gets the template of its view."""
+        """Return the output of the network and the losses (Eq. 11) of a batch.
+
+        Each frame of the batch is reconstructed with the background template of its view.
+        """
         from dmad.model.coordinates import Place, crop
         from dmad.model.losses import total_loss
 
@@ -95,8 +98,9 @@ class Video:
     ) -> dict[str, Tensor]:
         """Return scores, maps and drawings of a batch.
 
-        The drawings are `reference` (B, C, H, W) and `reconstructions` (B, K, C, H, W). If the
-        model has heads, there are also the deformation fields `offsets` (B, K, 2, H, W), in grid
+        Drawings are arrays that are needed only for pictures. The drawings are `reference`
+        (B, C, H, W) and `reconstructions` (B, K, C, H, W). K is the number of heads, or 1 without
+        heads. With heads, there are also the deformation fields `offsets` (B, K, 2, H, W), in grid
         units. With a binary mask, `reference` shows the background where the mask is 0.
         """
         import torch
@@ -167,7 +171,9 @@ class Video:
     def choose_weight(self, detector: Detector, normal: Footage) -> dict[str, Any]:
         """Choose the weight of the deformation in the calibrated score.
 
-        The result is empty if no clip is long enough.
+        Returns:
+            An entry `weighing` for the model's card (the JSON file beside the weights): the chosen
+            weight, and the AUROC of each weight that was tried. Empty if no clip is long enough.
         """
         from dataclasses import asdict
 
@@ -180,7 +186,7 @@ class Video:
             return {}
 
     def synthetic_anomalies(self, config: VideoConfig, normal: Footage) -> Sequences:
-        """Return windows of normal clips in which one thing moves too fast or is too large."""
+        """Return windows of normal clips, changed so that one thing is too fast or too large."""
         from dmad.data.synthetic.anomalies import Sequences, sequences
         from dmad.forms.video.weight import check_length
 
@@ -194,7 +200,10 @@ class Video:
     def training_overlap(
         self, data: DataConfig, detector: Detector, card: Mapping[str, Any]
     ) -> str:
-        """Return a warning if the normal clips of the test split were trained on."""
+        """Return a warning if the normal clips of the test split were trained on.
+
+        If they were not trained on, the text is empty.
+        """
         from dmad.data.layouts.videos import splits_share_clips
 
         if data.root != detector.config.data.root or not splits_share_clips(data):

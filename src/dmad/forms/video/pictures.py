@@ -51,15 +51,16 @@ BOX_ERROR = "difference in the box\nenlarged"
 class ColourScale:
     """The values that are drawn in full colour.
 
-    With a calibration, heat has the unit of the threshold. Without a calibration, heat is scaled by
-    the usual peak. The peak of a frame is the highest value of its averaged error.
+    Heat is the contribution of each place to the score. With a calibration, heat has the unit of
+    the threshold. Without a calibration, heat is scaled by the usual peak. The peak of a frame is
+    the highest value of its averaged error.
 
     Args:
         config: The settings of the model.
         usual_peak: Peak of a usual frame. None: the median peak of the frames so far, which needs
             no labels and no future frames.
-        longest_field: Length in pixels that is drawn in full colour.
-        calibration: The threshold.
+        longest_field: A deformation vector of this length in pixels is drawn in full colour.
+        calibration: The threshold. None: heat is scaled by the usual peak.
     """
 
     def __init__(
@@ -77,7 +78,7 @@ class ColourScale:
 
     @classmethod
     def from_detector(cls, detector: Detector) -> ColourScale:
-        """Return the scale of a model, in the unit of its threshold if it has one."""
+        """Return the scale for a model. With a threshold, heat has the unit of the threshold."""
         return cls(detector.config, calibration=detector.calibration)
 
     @property
@@ -86,15 +87,15 @@ class ColourScale:
         return self.calibration.threshold if self.calibration else None
 
     def heat(self, reconstruction: Values, deformation: Values) -> tuple[Values, float]:
-        """Return the contribution of each place to the score, and the error drawn in full colour.
+        """Return heat (the contribution of each place to the score), and a limit for errors.
 
         Args:
             reconstruction: Averaged error map (H, W).
             deformation: Averaged map of the deformation (H, W), in grid units.
 
         Returns:
-            Heat (H, W), where 1 is drawn in full colour, and the value of Eq. 12 that is drawn in
-            full colour.
+            Heat (H, W), where 1 is drawn in full colour, and the limit for errors: the averaged
+            error (Eq. 12) that is drawn in full colour.
         """
         if self.calibration is None:
             full = FULL_HEAT * self._usual_peak(float(reconstruction.max()))
@@ -106,14 +107,14 @@ class ColourScale:
         return (error + shift) / limit, full
 
     def heat_marks(self) -> dict[str, float]:
-        """Return the texts of the legend of heat, with the heat of each text."""
+        """Return the marks of the legend of heat: the text of each mark, and its value of heat."""
         if self.calibration is None:
             return {"0": 0.0, "usual peak": 1 / FULL_HEAT, f"{FULL_HEAT:g} times": 1.0}
         threshold, limit = self.calibration.threshold, self._limit(self.calibration)
         return {"0": 0.0, f"threshold {threshold:.1f}": threshold / limit, f"{limit:.1f}": 1.0}
 
     def legends(self) -> drawing.Legends:
-        """Return the legends of a panel, by the titles of its columns."""
+        """Return the legends of a panel. The keys are titles of columns that have a legend."""
         return {
             DEFORMATION: lambda width: drawing.field_legend(width, self.longest_field),
             HEAT: lambda width: drawing.heat_legend(width, self.heat_marks()),
@@ -123,7 +124,10 @@ class ColourScale:
         return max(FULL_THRESHOLD * calibration.threshold, SMALLEST_LIMIT)
 
     def _usual_peak(self, peak: float) -> float:
-        """Add the peak of the next frame, and return the usual peak."""
+        """Remember the peak of the next frame, and return the peak of a usual frame.
+
+        The peak of a frame is the highest value of its averaged error.
+        """
         self._recent_peaks.append(peak)
         usual = self.usual_peak
         if usual is None:
@@ -162,9 +166,9 @@ class Picture:
 
     @property
     def deformation(self) -> Image:
-        """The faded frame, with the deformation as colour, and its largest length as text.
+        """The faded frame, with the deformation as colour.
 
-        A negligible deformation is not drawn.
+        A text gives the length of the longest vector. A negligible deformation is not drawn.
         """
         frame = drawing.resized(self.frame, *self.size)
         field = np.stack([drawing.resized_map(axis, *self.size) for axis in self.field])
@@ -178,7 +182,7 @@ class Picture:
         return float(np.hypot(*self.field).max())
 
     def titles(self) -> list[str]:
-        """The titles of the tiles."""
+        """The titles of the pictures that `tiles` returns, in the same order."""
         stages = [PREDICTION]
         if len(self.stages) > 1:
             stages = [
@@ -187,7 +191,10 @@ class Picture:
         return [FRAME, REFERENCE, *stages, DEFORMATION, ERROR, HEAT]
 
     def tiles(self) -> list[Image]:
-        """One row of the paper's Fig. 7."""
+        """The pictures of one frame: a row as in the paper's Fig. 7.
+
+        They are the frame, the reference, the K predictions, the deformation, the error and heat.
+        """
         frames = [self.frame, self.reference, *self.stages]
         error = drawing.resized_map(self.error, *self.size)
         return [
@@ -208,12 +215,12 @@ class Picture:
         return f"{clock(self.index, self.time)}\n{self.score_text()}"
 
     def panel(self) -> Image:
-        """Two rows of tiles with titles and legends.
+        """Two rows of pictures with titles and legends, as one image.
 
         The first row shows the frame, the place with the highest heat, the difference between frame
         and prediction at this place, and the heat. A box in the frame marks the place. Pictures of
-        the place are enlarged. The second row shows the last prediction, the same place in this
-        prediction, the reference and the deformation.
+        the place are enlarged. The second row shows the prediction after the last deformation, the
+        same place in this prediction, the reference and the deformation.
         """
         frame, reference, *_, predicted, deformation, error, heat = self.tiles()
         box = box_of_maximum(self.heat_map)
@@ -262,7 +269,10 @@ def stage_names(count: int) -> list[str]:
 
 
 def stages(judged: JudgedFrames) -> dict[str, list[Image]]:
-    """Return the reference of every frame and the result of each deformation, by their names."""
+    """Return pictures of every frame: the reference, and the result of each deformation.
+
+    The keys are `reference` and the `stage_names`. Each list has one picture for each frame.
+    """
     reconstructions = judged.drawings["reconstructions"]
     found = {"reference": [to_image(one) for one in judged.drawings["reference"]]}
     for k, name in enumerate(stage_names(reconstructions.shape[1])):
@@ -326,7 +336,7 @@ def picture_of_frame(
 ) -> Picture:
     """Score one frame of some footage and draw it.
 
-    The index in the picture counts from the start of the clip.
+    `Picture.index` is counted from the start of the clip.
 
     Args:
         detector: The model.
@@ -379,7 +389,8 @@ class HighestPictures:
     def offer(self, picture: Picture) -> None:
         """Keep a picture if its score is among the highest.
 
-        Of pictures that are less than `apart` frames apart, only the highest score is kept.
+        If pictures are less than `apart` frames apart, only the picture with the highest score is
+        kept.
         """
         near = [p for p in self.pictures if abs(p.index - picture.index) < self.apart]
         if any(p.score > picture.score for p in near):

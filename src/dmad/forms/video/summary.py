@@ -48,14 +48,14 @@ def summarise(
     evaluation: Evaluation,
     card: Mapping[str, Any],
 ) -> Report:
-    """Return the content of the page.
+    """Return the content of the report page.
 
     Args:
         title: Name of the run.
         detector: The model.
         test: The test split.
-        evaluation: Its scores and its table of results.
-        card: The model's card.
+        evaluation: The scores of the test split and the table of results.
+        card: The model's card, which holds its settings and the history of its training.
     """
     calibration, scores = evaluation.calibration, evaluation.scores
     rule = calibration.rule if calibration else stand_in_rule(evaluation.deployable[RAW])
@@ -93,7 +93,7 @@ def summarise(
 
 
 def result_tables(evaluation: Evaluation, layout: str) -> tuple[list[Table], list[str]]:
-    """Return the tables of results, and the titles of the tables that are folded at first.
+    """Return the tables of results, and the titles of the tables that the page shows folded.
 
     The table of the published protocol is for comparisons with the literature. So for data that is
     not a published data set, this table comes last and is folded.
@@ -141,7 +141,7 @@ def headline(evaluation: Evaluation) -> list[tuple[str, str, str]]:
 
 
 def series(clip: Clip, evaluation: Evaluation, events: list[Event] | None) -> Series:
-    """The curves of one clip."""
+    """Return the scores, labels and events of one clip, for a chart of the report."""
     span = clip.span
     eq12, eq13 = (evaluation.scores.channels[name] for name in ("eq12", "eq13"))
     calibration = evaluation.calibration
@@ -231,9 +231,9 @@ def missed_table(missed: Sequence[CheckedEvent], test: LabelledFootage, fps: flo
 
 
 def cost_table(evaluation: Evaluation) -> list[Table]:
-    """A table of what several thresholds cost and find on this test set.
+    """A list with one table: events found and false alarms of several thresholds.
 
-    The list is empty without a threshold or a frame rate.
+    The numbers are from the test split. The list is empty without a threshold or a frame rate.
     """
     calibration, scores = evaluation.calibration, evaluation.scores
     if calibration is None or not scores.fps:
@@ -293,7 +293,10 @@ def _panel(
 def roc_curves(
     evaluation: Evaluation, names: Sequence[str]
 ) -> list[tuple[str, np.ndarray, np.ndarray]]:
-    """Name, false positive rates and true positive rates of the deployable scores `names`."""
+    """Name, false positive rates and true positive rates of each score in `names`.
+
+    The scores are deployable: they can be computed for new data.
+    """
     labels = evaluation.scores.labels
     curves = [(name, roc(evaluation.deployable[name], labels)) for name in names]
     return [(name, curve.fpr, curve.tpr) for name, curve in curves]

@@ -60,8 +60,8 @@ def calibrate(detector: Detector, files: ModelFiles, request: CalibrationRequest
     """Set the threshold from normal clips, and store it in the model's card or in `request.out`.
 
     Raises:
-        DmadError: No footage was held out, its frame rate is unknown, or options of the request
-            contradict each other or the last calibration.
+        DmadError: There is no normal footage, the frame rate of the footage is unknown, or options
+            of the request contradict each other or the last calibration.
     """
     store = CalibrationStore(files, request.out)
     if request.undo:
@@ -106,9 +106,10 @@ def _calibrate_on_footage(
 
 
 def _lowest(previous: Calibration | None, evidence: Evidence) -> float | None:
-    """The lowest threshold at which no alarm that was marked as normal comes again.
+    """The lowest threshold that the feedback of a user allows.
 
-    None: no alarm was marked as normal, or the scores or the settings of alarms have changed.
+    Below this threshold, alarms that the user marked as normal come again. None: no alarm was
+    marked as normal, or the scores or the settings of alarms have changed.
     """
     if previous is None or previous.lowest is None:
         return None
@@ -144,7 +145,12 @@ def _replace(
 
 
 def _stored_evidence(stored: Path, calibration: Calibration) -> Evidence | None:
-    """The footage of a calibration; None if the file with its terms does not exist."""
+    """Return the evidence for a calibration: the score terms of its footage, and its settings.
+
+    Args:
+        stored: File with the score terms. If it does not exist, the result is None.
+        calibration: The calibration.
+    """
     if not stored.is_file():
         return None
     held, synthetic = HeldOut.read(stored), SyntheticTerms.read(stored)
@@ -210,7 +216,10 @@ def _check(request: CalibrationRequest) -> None:
 
 
 def _previous_calibration(detector: Detector, request: CalibrationRequest) -> Calibration | None:
-    """The calibration in the file `out`, or else that of the model."""
+    """The calibration in the file `request.out`, or else the calibration of the model.
+
+    None if there is no calibration yet.
+    """
     out = request.out
     if out is None:
         return detector.calibration
@@ -230,7 +239,10 @@ def _budget(request: CalibrationRequest, previous: Calibration | None) -> Budget
 
 
 def _weight(detector: Detector, request: CalibrationRequest, previous: Calibration | None) -> float:
-    """The weight in the request, or else in the last calibration, or else in the settings."""
+    """Return the weight of the deformation in the calibrated score.
+
+    It comes from the request, or else from the last calibration, or else from the settings.
+    """
     if request.weight is not None:
         return request.weight
     if previous:
@@ -241,10 +253,11 @@ def _weight(detector: Detector, request: CalibrationRequest, previous: Calibrati
 def _start_new_view(
     detector: Detector, request: CalibrationRequest, previous: Calibration | None
 ) -> CalibrationRequest:
-    """Return the request with its normal clips as footage, if they show a new view.
+    """Return the request. If its view is new, its normal clips become footage for a threshold.
 
-    A view is new if the model was neither trained nor calibrated on it. Otherwise, return the
-    request unchanged.
+    `request.normal` names clips in which alarms were wrong. A new view has no threshold and so no
+    alarms. So its clips are moved to `request.footage`. A view is new if the model was neither
+    trained nor calibrated on it. For another view, the request is unchanged.
     """
     known = previous is not None and previous.scene == request.scene
     new_view = bool(request.scene) and detector.needs_template(request.scene) and not known
@@ -325,7 +338,7 @@ def read_clips(sources: Sequence[str | Path], data: DataConfig, scene: str = "")
 
 
 def terms_of(detector: Detector, normal: Footage, fps: float = 0.0, zone: Zone = ALL) -> HeldOut:
-    """Compute both raw score terms of normal footage.
+    """Compute both terms of the raw score (Eq. 12 and 13) of normal footage.
 
     Args:
         detector: The model.

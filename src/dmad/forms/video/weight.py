@@ -94,11 +94,14 @@ def check_length(footage: Footage, length: int, consequence: str) -> None:
 
 
 def clearly_best(worth: Mapping[float, float], usual: float, least: float = 0.0) -> float:
-    """Return the weight with the highest sum of two AUROCs, or the usual one if the gain is small.
+    """Return the best weight, or the usual weight if the gain is small.
+
+    The best weight has the highest sum of two AUROCs. The gain is this sum minus the sum of the
+    usual weight.
 
     Args:
-        worth: Sum of two AUROCs for each weight.
-        usual: The weight that is returned if no other sum is higher by twice `CLEARLY`.
+        worth: Sum of two AUROCs for each weight that was tried.
+        usual: The usual weight. It is replaced only if the gain is at least twice `CLEARLY`.
         least: The gain must also be larger than this.
     """
     best = max(worth, key=worth.__getitem__)
@@ -132,7 +135,7 @@ def synthetic_terms(detector: Detector, footage: Footage, fps: float) -> Synthet
         fps: Frames per second.
 
     Returns:
-        The raw terms of the sequences. None if no clip is long enough for them.
+        The two terms of the raw score for each synthetic anomaly. None if no clip is long enough.
     """
     data, kernel = detector.config.data, detector.config.score.kernel
     scored = max(SCORED_FRAMES, round(ANOMALY_SECONDS * fps))
@@ -158,7 +161,17 @@ def synthetic_terms(detector: Detector, footage: Footage, fps: float) -> Synthet
 def sequence_terms(
     detector: Detector, made: Sequences, kernels: Sequence[tuple[int, int]], kind: str
 ) -> list[Terms]:
-    """Compute both terms of every scored frame of each sequence, for each averaging kernel."""
+    """Compute both terms of the raw score (Eq. 12 and 13) of synthetic sequences.
+
+    Args:
+        detector: A model of video.
+        made: The sequences.
+        kernels: The averaging kernels.
+        kind: Kind of the sequences, for the progress bar.
+
+    Returns:
+        For each kernel, the two terms of every scored frame: (sequences, frames) each.
+    """
     settings = [replace(detector.config.score, kernel=kernel) for kernel in kernels]
     terms: list[tuple[list[np.ndarray], list[np.ndarray]]] = [([], []) for _ in kernels]
     scored = made.frames.shape[1] - detector.config.data.history
