@@ -70,7 +70,7 @@ class Run:
 
     @property
     def card(self) -> Path:
-        """Card of the trained model, as JSON."""
+        """Card of the trained model: a JSON file with settings, names of views and calibration."""
         return self.folder / "model.json"
 
     @property
@@ -168,7 +168,8 @@ def find_model(name: str | Path) -> ModelFiles:
             model that comes with dmad.
 
     Raises:
-        DmadError: The model does not exist, it is a file of another type, or its card is missing.
+        DmadError: The model does not exist, its file has another type, or the JSON file beside
+            the weights (the card) is missing.
     """
     path = Path(name)
     graphs = [path / graph for graph in GRAPH_FILES.values()]
@@ -205,7 +206,7 @@ def save_model(
     Args:
         folder: Folder to write to.
         model: The network.
-        card: Other entries of the card, such as scenes, data and history.
+        card: More entries for `model.json` (the card), such as scenes, data and history.
         config: The settings. None: `config.yaml` of the folder.
     """
     from safetensors.torch import save
@@ -220,7 +221,9 @@ def save_model(
 
 
 def read_card(files: ModelFiles) -> dict[str, Any]:
-    """Read the card of a model. A card of an older format is converted.
+    """Read the card of a model: the JSON file beside its weights.
+
+    A card of an older format is converted.
 
     Raises:
         DmadError: The card is damaged, or a newer version of dmad wrote it.
@@ -246,12 +249,18 @@ def read_card(files: ModelFiles) -> dict[str, Any]:
 
 
 def migrate_card(card: Mapping[str, Any]) -> dict[str, Any]:
-    """Convert a card of format 1 to format 2, whose settings state their form."""
+    """Convert a card (the JSON file of a model) from format 1 to format 2.
+
+    The settings in format 2 also state the form of the model, such as PDM or PPDM.
+    """
     return {**card, "format": CARD_FORMAT, "config": plain(restore(card["config"]))}
 
 
 def update_card(files: ModelFiles, entries: Mapping[str, Any]) -> None:
-    """Write entries into the card of a model. They replace entries of the same names."""
+    """Write entries into the card of a model (the JSON file beside its weights).
+
+    These entries replace entries of the same names.
+    """
     write_atomically(files.card, json.dumps(read_card(files) | dict(entries), indent=1))
 
 
@@ -296,7 +305,7 @@ def library_versions() -> dict[str, str]:
 
 
 def without_local_paths(card: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a copy of a card without paths of this machine.
+    """Return a copy of a card (the JSON file of a model) without paths of this machine.
 
     The path in `train.start` is replaced by its last part.
     """
@@ -313,7 +322,8 @@ def without_local_paths(card: Mapping[str, Any]) -> dict[str, Any]:
 def write_shipped_model(run: Path, weights: Path) -> None:
     """Write the model of an evaluated run as a model that comes with dmad.
 
-    The weights are stored in 16 bit. The card contains the ledger, and no paths of this machine.
+    The weights are stored in 16 bit. The card, a JSON file beside the weights, contains the ledger,
+    and no paths of this machine.
 
     Args:
         run: Run folder with `evaluation/ledger.json`.

@@ -15,7 +15,7 @@ from dmad.model.memory import Memory, MemoryOutput
 
 @dataclass(frozen=True, eq=False)
 class PPDMOutput:
-    """All that the model computed for a batch. K is the number of heads in each direction."""
+    """All that the model computed for a batch. The model has K forward and K backward heads."""
 
     deformed: Tensor  # (B, 3, H, W): x ∘ O_1 … ∘ O_K, the image that the teacher sees
     forward: tuple[Tensor, ...]  # K x (B, 2, H, W) grid units: O_1 … O_K, coarse first
@@ -31,7 +31,7 @@ class PPDMOutput:
 class PPDM(nn.Module):
     """Diversity-measurable anomaly detection of images by Pre-PDM (Eq. 15).
 
-    Without heads and memory it is reverse distillation.
+    A model without heads and memory is reverse distillation.
 
     Args:
         config: The settings of the network. `config.teacher` is the name of the teacher (f in the
@@ -52,7 +52,7 @@ class PPDM(nn.Module):
         self.estimator = DeformationEstimator.from_config(config, 3, directions=2)
 
     def forward(self, x: Tensor, features: Sequence[Tensor] | None = None) -> PPDMOutput:
-        """Deform the images, restore the teacher's features and deform back (Eq. 15 to 17).
+        """Deform images, restore the teacher's features, and deform the images back (Eq. 15 to 17).
 
         Args:
             x: (B, 3, H, W) in [-1, 1].

@@ -35,10 +35,10 @@ class Scores:
     score: Tensor  # (B,): Score_I of Eq. 14; for images Score_I⁺ of Eq. 22
 
     def outputs(self, *others: Tensor) -> dict[str, Tensor]:
-        """Return scores and maps by the output names of an export.
+        """Return the outputs of an exported model by name: the scores as `terms`, and the maps.
 
         Args:
-            *others: More scores, (B,) each. They are the last columns of `terms`.
+            *others: More scores, (B,) each. They become the last columns of `terms`.
         """
         return {
             "terms": torch.stack((self.score, self.reconstruction, self.deformation, *others), 1),
@@ -54,7 +54,7 @@ def score(x: Tensor, output: PDMOutput, config: VideoScoreConfig, gradient: floa
         x: (B, C, H, W), frames as the camera recorded them, in [-1, 1].
         output: The model's output for these frames.
         config: α and the kernel.
-        gradient: Weight of the gradient error in Dis.
+        gradient: Weight of the gradient error in the distance Dis of Eq. 12.
     """
     a_rec = distance(x, output.reconstructions[-1], gradient)
     a_df = deformation_map(output.offsets, like=x)
@@ -62,7 +62,12 @@ def score(x: Tensor, output: PDMOutput, config: VideoScoreConfig, gradient: floa
 
 
 def deformation_map(offsets: Sequence[Tensor], like: Tensor) -> Tensor:
-    """Eq. 13: A_df = Σ_k ‖O_k‖₂, (B, H, W), in grid units. It is zero if there are no fields."""
+    """Return the map A_df = Σ_k ‖O_k‖₂ of Eq. 13, (B, H, W), in grid units.
+
+    Args:
+        offsets: The fields O_k, (B, 2, H, W) each. Without fields, the map is zero.
+        like: A tensor (B, C, H, W), such as the frames. A map without fields gets its size.
+    """
     return sum((strength(field) for field in offsets), torch.zeros_like(like[:, 0]))
 
 
@@ -113,7 +118,7 @@ def released_terms(x: Tensor, output: PDMOutput, layout: str = "ped2") -> Releas
     Args:
         x: (B, C, H, W), frames as the camera recorded them, in [-1, 1].
         output: The model's output for these frames.
-        layout: Data set. `avenue` has its own kernel and error.
+        layout: Name of the data set. For `avenue`, the code uses another kernel and another error.
     """
     is_avenue = layout == "avenue"
     final = output.reconstructions[-1]
@@ -151,8 +156,8 @@ def reconstruction_map_plus(output: PPDMOutput) -> Tensor:
 def feature_map(output: PPDMOutput, size: int) -> Tensor:
     """Dis(x, x̂_K) of Eq. 20, for each pixel of the deformed image (not of the input image).
 
-    At each place of each stage, this is 1 - cosine similarity of the teacher's features and the
-    restored features. The maps of the stages are enlarged and added.
+    At each position of each stage of the teacher, the distance is 1 - cosine similarity of the
+    teacher's features and the restored features. The maps of the stages are enlarged and added.
 
     Returns:
         (B, size, size).
@@ -192,9 +197,10 @@ def deformation_map_plus(output: PPDMOutput, backward_only: bool = False) -> Ten
 
 
 def sum_of_warped_strengths(fields: Sequence[Tensor]) -> Tensor:
-    """One of the two sums in Eq. 21: the lengths of the vectors of all fields.
+    """Return one of the two sums in Eq. 21: for each pixel, the sum of the vector lengths.
 
-    The lengths of each field are warped by the fields that are applied after it.
+    The vectors of each field are warped by the fields that are applied after this field. Then
+    their lengths are added.
 
     Args:
         fields: One or more (B, 2, H, W), in the order in which they are applied.

@@ -31,7 +31,7 @@ TIMEOUT = 10  # seconds to wait for an answer of the Hugging Face hub
 
 
 def load_teacher(teacher: Teacher, config: TeacherConfig) -> None:
-    """Load the weights of a teacher into it.
+    """Load weights into a teacher.
 
     The weights come from the file `config.teacher_weights`. Without this file, they come from an
     installed package of `PACKAGES`, or else timm downloads them. A network that does not come from
@@ -73,7 +73,7 @@ def with_names_of_timm(name: str, weights: dict[str, Tensor]) -> dict[str, Tenso
 
 
 def read_weight_file(path: Path) -> dict[str, Tensor]:
-    """Read the tensors of a `.safetensors` or `.pth` file. No code in it is executed."""
+    """Read the tensors of a `.safetensors` or `.pth` file. No code in the file is executed."""
     require(path.is_file(), f"--model.teacher_weights {path} does not exist; give a file")
     try:
         if path.suffix == ".safetensors":
@@ -93,7 +93,7 @@ def download_weights(name: str) -> dict[str, Tensor]:
     """Download the weights of a network with timm.
 
     A tag in the name says which weights are used, such as `resnet18.tv_in1k`. For a name without a
-    tag, they are the weights of torchvision, or timm's default weights if torchvision has none.
+    tag, the weights of torchvision are used, or timm's default weights if torchvision has none.
 
     Raises:
         DmadError: timm has no weights for this network, or cannot download them.
@@ -112,7 +112,7 @@ def download_weights(name: str) -> dict[str, Tensor]:
 
 
 def _message_without_weights(name: str, error: Exception) -> str:
-    """Say why timm returned no weights of a network, and what to do."""
+    """Return a message that says why timm returned no weights of a network, and what to do."""
     address = address_of_weights(name)
     reason = f"timm has no weights of teacher {name}; give them with --model.teacher_weights FILE"
     if address:
@@ -129,7 +129,7 @@ def _message_without_weights(name: str, error: Exception) -> str:
 
 
 def address_of_weights(name: str) -> str:
-    """Return the address from which timm downloads the weights of a network; "" if it has none."""
+    """Return the address from which timm downloads a network's weights; "" if timm has none."""
     from huggingface_hub import constants
     from timm.models import get_pretrained_cfg
 
@@ -166,9 +166,9 @@ def with_known_teacher(config: AnyConfig, network: nn.Module | None = None) -> A
 
     Args:
         config: All settings.
-        network: A teacher that is given in Python. None: the settings name the teacher. If this is
-            the default teacher, but the weight file belongs to one of `OTHER_TEACHERS`, the teacher
-            of the file is used.
+        network: A teacher that is given in Python. None: the settings name the teacher. If they
+            name the default teacher, but the weight file belongs to one of `OTHER_TEACHERS`, the
+            teacher of the file is used.
 
     Raises:
         DmadError: The weight file is missing or unreadable.
@@ -212,7 +212,7 @@ def copy_weights(teacher: Teacher, weights: Mapping[str, Tensor], source: str, n
     Args:
         teacher: The teacher, which is changed.
         weights: Weights by their names.
-        source: Where they come from, for the error message.
+        source: Where the weights come from, for the error message.
         name: Name of the teacher, for the error message.
 
     Raises:
@@ -228,7 +228,7 @@ def copy_weights(teacher: Teacher, weights: Mapping[str, Tensor], source: str, n
 
 
 def weights_of(teacher: Teacher, weights: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], str]:
-    """Return the given weights that a teacher has, and the name of the first one that is missing.
+    """Return the given weights that a teacher has, and the name of the first missing weight.
 
     The weights are returned by their names in the teacher. A weight of another shape counts as
     missing. If no weight is missing, the name is empty.

@@ -40,8 +40,9 @@ class AnnotatedVideo(VideoWriter):
     Args:
         path: The video to write.
         fps: Frames per second.
-        scale: The colours. Their legend is below each frame. If the calibrated score of a frame
-            reaches the threshold of the scale, the frame gets a red border.
+        scale: The colour of each value, and the threshold. A legend of the colours is below each
+            frame. If the calibrated score of a frame reaches the threshold, the frame gets a red
+            border.
         aspect_ratio: Width divided by height of the original clip. The model's frames are square.
         warn: Called with the warning.
     """

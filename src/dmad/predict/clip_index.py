@@ -113,7 +113,10 @@ class ClipIndex:
         return any(moment.link for moment in self.moments)
 
     def write(self, output: OutputFolder) -> None:
-        """Write the page, which only this user can read. Without clips, there is no page."""
+        """Write the page. Without clips, there is no page.
+
+        Only the user who runs dmad can read the page.
+        """
         if not self.clips:
             return
         series = [
@@ -137,7 +140,7 @@ def event_moments(
 
     Args:
         scores: The scores of the clip.
-        clip: Name of the folder with its results.
+        clip: Name of the folder with the results of the clip.
         film: True if the folder has an annotated video.
         pictures: The pictures of the events.
     """

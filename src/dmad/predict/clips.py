@@ -61,7 +61,7 @@ def predict_clips(
         The folder of each clip, when the clip is done.
 
     Raises:
-        DmadError: No clip could be scored, or the folder for the results of a clip is the clip.
+        DmadError: No clip could be scored, or the results of a clip would be written into the clip.
     """
     clips = [clip for source in sources for clip in find_clips(source)]
     folders = [out / name for name in clip_names(clips)]
@@ -104,7 +104,7 @@ def _write_index(index: ClipIndex, out: Path) -> None:
 
 
 class ClipPrediction:
-    """Scores one clip and writes its folder.
+    """Scores one clip, and writes the results into a folder.
 
     The folder gets `scores.csv`, `timeline.png`, `annotated.mp4` and `panels/`, and `events.csv` if
     the model has a threshold.
@@ -112,7 +112,7 @@ class ClipPrediction:
     Args:
         detector: A video model.
         source: Video or folder of frames.
-        out: The folder to write.
+        out: The folder for the results.
         settings: How the clip is read, and what is written.
     """
 
@@ -136,7 +136,7 @@ class ClipPrediction:
         self.files: list[str] = []  # names of the files that were written
 
     def run(self) -> None:
-        """Score the clip and write its folder. After Ctrl-C, the results so far are written.
+        """Score the clip and write the results. After Ctrl-C, the results so far are written.
 
         Raises:
             DmadError: The clip is unreadable, or too short to be scored.
@@ -153,7 +153,7 @@ class ClipPrediction:
         logger.info(f"{real_name(self.source)}: {self._summary()}")
 
     def add_to(self, index: ClipIndex) -> None:
-        """Add the result to the page, if the folder was written."""
+        """Add the result to the page, if the results were written."""
         if self.files:
             index.add(self._result())
 
@@ -200,7 +200,10 @@ class ClipPrediction:
         self.video_is_complete = self.video is not None and self.video.complete
 
     def _add_for_pictures(self, score: float) -> bool:
-        """Add the score of the last frame. True if an event may need the picture of this frame."""
+        """Add the score of the newest frame to the event pictures.
+
+        Return True if the picture of this frame may become the picture of an event.
+        """
         return self.event_pictures.add_score(score, len(self.scores) - 1 in self.frames.gaps)
 
     def _draw(self, judged: JudgedFrame, scale: ColourScale, is_peak: bool) -> None:
@@ -223,7 +226,10 @@ class ClipPrediction:
                 self.video.add_unscored(frame, index, self.frames.times[index])
 
     def _write(self, output: OutputFolder) -> None:
-        """Write tables and pictures, which only this user can read, and remove earlier results."""
+        """Write tables and pictures, and remove earlier results.
+
+        Only the user who runs dmad can read the new files.
+        """
         scores = self.scores
         threshold = None
         tables = {"scores.csv": scores.to_csv()}

@@ -43,7 +43,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Histogram:
-    """Number of images in each of several ranges of the score."""
+    """A histogram of the scores. A bar shows how many images have a score in a certain range."""
 
     bars: Sequence[Bar]
     threshold: float | None  # SVG units from the left edge; None without a threshold

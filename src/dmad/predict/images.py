@@ -94,8 +94,8 @@ class Differences:
     """Compares new images with the training images.
 
     Args:
-        detector: The model. Older models do not store how their training images look. Then nothing
-            is compared.
+        detector: The model. Older models do not store how their training images look. For such
+            a model, nothing is compared.
     """
 
     def __init__(self, detector: Detector) -> None:
@@ -106,7 +106,12 @@ class Differences:
         self.first = ""
 
     def compare(self, file: ImageFile, frames: Sequence[Frame]) -> None:
-        """Compare an image, given by its file and its decoded frames (tiles)."""
+        """Compare an image with the training images.
+
+        Args:
+            file: The file of the image.
+            frames: The decoded image: a single frame, or a frame for each tile of the image.
+        """
         if self.traits is None:
             return
         self.compared += 1
@@ -138,7 +143,7 @@ def judge_files(
 
 
 def _read(file: ImageFile, frame_format: FrameFormat) -> list[Frame]:
-    """Read an image or its tiles; an empty list if it is unreadable."""
+    """Return the whole image as one frame, or a frame for each tile. Empty if it is unreadable."""
     problems: list[str] = []
     frames: list[Frame] = []
     try:
@@ -151,7 +156,10 @@ def _read(file: ImageFile, frame_format: FrameFormat) -> list[Frame]:
 
 
 def _without_masks(files: list[ImageFile]) -> list[ImageFile]:
-    """Leave out masks. If all images are masks, return all."""
+    """Leave out masks (images that mark the defects of other images).
+
+    If all images are masks, return all.
+    """
     images = [file for file in files if file.kind != "mask"]
     if not images:
         return files
@@ -172,7 +180,7 @@ def _may_be_replaced(table: Path) -> bool:
 def _write_pictures(
     pictures: ImagePictures, file: ImageFile, judged: JudgedImage, output: OutputFolder
 ) -> None:
-    """Write the pictures of an image, and add them to the manifest."""
+    """Write the pictures of an image, and add them to the list of the files that were written."""
     paths = [output.path(f"{folder}/{picture_name(judged.name)}") for folder in RESULT_FOLDERS]
     try:
         pictures.write(file.path, judged, output.folder, file.page)

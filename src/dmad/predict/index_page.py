@@ -85,7 +85,7 @@ def replace_page(path: Path, html: str, verb: str, *, private: bool = False) -> 
 
 
 def is_replaceable(path: Path, verb: str) -> bool:
-    """True if the file does not exist, or if it is a page of this command."""
+    """True if the file does not exist, or if it is a page of the command `verb`."""
     if not path.exists() and not path.is_symlink():
         return True
     if not path.is_file() or path.is_symlink():

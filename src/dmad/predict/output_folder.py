@@ -127,7 +127,7 @@ class OutputFolder:
 
 
 def _entries(manifest: Path) -> Iterator[tuple[str, str]]:
-    """The entries of a manifest. Damaged lines are left out."""
+    """Yield name and hash of each result in a manifest. Damaged lines are left out."""
     if not manifest.is_file():
         return
     with manifest.open(errors="replace") as file:

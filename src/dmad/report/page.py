@@ -70,7 +70,7 @@ def _is_number(cell: str) -> bool:
 
 
 def setting_groups(settings: Mapping[str, Any]) -> dict[str, list[tuple[str, str]]]:
-    """Return names and values of all settings in groups, such as "data"; "general" is first."""
+    """Return names and values of all settings by group, such as "data". "general" comes first."""
     general = [
         (name, setting_text(value)) for name, value in settings.items() if not _is_section(value)
     ]

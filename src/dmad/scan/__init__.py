@@ -1,1 +1,4 @@
-"""`dmad scan`: an archive judged on all cores of a machine or on a Ray cluster, resumable."""
+"""`dmad scan`: judges an archive on all cores of a machine or on a Ray cluster.
+
+A stopped scan can be resumed.
+"""

@@ -23,7 +23,7 @@ PATTERN = re.compile(r"[*?\[]")
 
 @dataclass(frozen=True)
 class Entry:
-    """A file or a folder."""
+    """A file or a folder of an archive."""
 
     path: str  # absolute, or an address
     is_folder: bool
@@ -252,7 +252,10 @@ class RemotePath:
 
 
 def _stamp(value: object) -> str:
-    """Return a time or tag of a server as text. Packages state a time as a date or a number."""
+    """Return as text what a server states about a file: the time of the last change, or a tag.
+
+    Some packages of fsspec state a time as a date, others as a number.
+    """
     if isinstance(value, datetime):
         value = value.timestamp()
     return f"{value:.6f}" if isinstance(value, int | float) else str(value)

@@ -35,7 +35,8 @@ IMAGE = "image"
 class ArchiveSource:
     """A film, a folder of frames, an image, or a file that is left out (not judged).
 
-    If size or stamp changes, the source has changed, and is judged again.
+    The stamp is the time of the last change, or a tag of a server. If size or stamp changes, the
+    source has changed, and is judged again.
     """
 
     path: str  # absolute, or an address
@@ -91,7 +92,7 @@ class _Search:
             yield self.file(path, found, view_of_file(path))
 
     def folder(self, folder: str, names: tuple[str, ...], top: str) -> Iterator[ArchiveSource]:
-        """Yield everything below a folder.
+        """Yield the sources in a folder and its inner folders, and the files that are left out.
 
         Args:
             folder: The folder.
@@ -117,7 +118,7 @@ class _Search:
                 yield from self.folder(entry.path, (*names, entry.name), top)
 
     def file(self, path: str, entry: Entry | None, view: str) -> ArchiveSource:
-        """Return a file as a source. The path can also be a folder of frames in a list."""
+        """Return a file as a source. If a list names a folder of frames, return this folder."""
         if entry is None:
             return ArchiveSource(path, 0, "", view, "it does not exist")
         if entry.is_folder:
@@ -205,7 +206,10 @@ def _require_column(path: str, names: Iterable[str]) -> None:
 
 
 def view_of_file(path: str) -> str:
-    """Return the name of a file's folder. Folders named after a date or an hour are skipped."""
+    """Return the view of a file: the name of its folder.
+
+    Folders named after a date or an hour are skipped.
+    """
     parts = [part for part in inner_part(path).split("/")[:-1] if part and not part.endswith(":")]
     return (without_dates(parts) or ["root"])[-1]
 
@@ -217,20 +221,26 @@ def _is_clip(files: Sequence[Entry]) -> bool:
 
 
 def _clip_of(folder: str, files: Sequence[Entry], view: str) -> ArchiveSource:
-    """Return a folder of frames."""
+    """Return a folder of frames as a source."""
     size, stamp = identity_of_frames(files)
     return ArchiveSource(folder, size, stamp, view)
 
 
 def identity_of_frames(files: Iterable[Entry]) -> tuple[int, str]:
-    """Return size and stamp of a folder of frames."""
+    """Return size in bytes and stamp of a folder of frames.
+
+    The stamp is the number of frames, and the time of the newest frame or a tag of a server.
+    """
     frames = [entry for entry in files if _suffix(entry.name) in IMAGE_SUFFIXES]
     newest = max((entry.stamp for entry in frames), default="")
     return sum(entry.size for entry in frames), f"{len(frames)} files, {newest}"
 
 
 def identity_of(path: str) -> tuple[int, str] | None:
-    """Return the present size and stamp of a source; None if it does not exist."""
+    """Return the present size and stamp of a source, as in `ArchiveSource`.
+
+    None if the source does not exist or cannot be read.
+    """
     try:
         found = describe(path)
         if found is None or not found.is_folder:

@@ -1,4 +1,7 @@
-"""Decides which films and folders of frames are cut into stretches, without loading the model."""
+"""Decides which films and folders of frames are cut into stretches, without loading the model.
+
+A stretch is a part of a film or of a folder of frames. A worker judges each stretch on its own.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ SHORTEST_CUT = 1.5  # a film longer than this many stretches is cut
 
 
 class Cutter:
-    """Cuts long films and long folders of frames.
+    """Cuts long films and long folders of frames into stretches (parts).
 
     Args:
         model: The model.
@@ -46,7 +49,7 @@ class Cutter:
         return has_templates and self.views.needs_template(view)
 
     def rate(self, path: Path, view: str) -> float:
-        """Return the frames per second of a source. If they are unknown, those of the model."""
+        """Return the frames per second of a source; if unknown, the frame rate of the model."""
         calibration = self.model.calibration
         usual = calibration.fps if calibration else self.model.config.data.fps
         given = self.views.of(view).fps
@@ -67,9 +70,9 @@ class Cutter:
         )
 
     def info(self, task: Task) -> PartInfo | None:
-        """Return the stretches of a film as the result of its task.
+        """Return a result that lists the stretches (parts) of the film of a task.
 
-        None if the task is a stretch, or if the film is judged as a whole.
+        None if nothing is cut, because the task is a stretch, or the film is judged as a whole.
         """
         (source,) = task.sources
         if task.stretch is not None:
@@ -80,7 +83,7 @@ class Cutter:
         return PartInfo(task.view, (self.outcome(source),), tuple(stretches))
 
     def cut(self, path: Path, view: str) -> Sequence[Stretch]:
-        """Return the stretches of a long film or folder. Empty if it is judged as a whole."""
+        """Return the stretches of a long film or folder; empty if it is judged as a whole."""
         longest = SHORTEST_CUT * self.seconds
         if self.depends_on_all(view) or not (path.is_dir() or stated_seconds(path) > longest):
             return ()

@@ -36,7 +36,10 @@ QUALITY = 85  # of WebP
 
 
 def draw(judge: Judge, task: DrawingTask) -> DrawingTask:
-    """Draw the events of a source. If an event cannot be drawn, a warning is logged."""
+    """Draw the events of a source, and return the task.
+
+    If an event cannot be drawn, a warning is logged.
+    """
     draw_one = _draw_event if judge.detector.form.judges == "frames" else _draw_image
     for event in task.events:
         try:
@@ -78,7 +81,7 @@ def _picture(judged: JudgedFrame, frame: ReadFrame, scale: ColourScale, aspect: 
 def _frames_around(
     judge: Judge, task: DrawingTask, event: DrawnEvent, fps: float
 ) -> Iterator[ReadFrame]:
-    """Yield the frames around an event. Before them, yield the past frames that scores need."""
+    """Yield first the past frames that the scores depend on, then the frames around an event."""
     path, view = readable_path(task.source.path), task.source.view
     first = max(0.0, event.start - AROUND, event.peak - LONGEST / 2)
     last = min(event.end + AROUND, first + LONGEST)
@@ -115,7 +118,7 @@ def _draw_image(judge: Judge, task: DrawingTask, event: DrawnEvent) -> None:
 
 
 def _write_picture(image: NDArray[np.uint8], path: Path) -> None:
-    """Write an image (H, W, 3). Only this user can read the file."""
+    """Write an image (H, W, 3). Only the user who runs dmad can read the file."""
     picture = Image.fromarray(np.ascontiguousarray(image, np.uint8))
     picture.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
     content = encoded(np.asarray(picture), "WebP", quality=QUALITY)

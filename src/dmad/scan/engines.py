@@ -37,12 +37,12 @@ Result = TaskReport | DrawingTask | Crash
 
 
 class Engine(Protocol):
-    """Runs tasks."""
+    """The interface of all engines. An engine runs the tasks of a scan."""
 
     def run(self, tasks: Iterable[AnyTask]) -> Iterator[Result]:
         """Run tasks, and yield the result of each task as soon as it is ready.
 
-        If a task cuts a film, the tasks of the stretches are run too.
+        If a task cuts a film into stretches (parts), the tasks of the stretches are run too.
         """
 
     def close(self) -> None:
@@ -50,7 +50,10 @@ class Engine(Protocol):
 
 
 def stretches_of(result: Result) -> list[Task]:
-    """Return the tasks of the stretches if a task has cut a film, else an empty list."""
+    """Return a task for each stretch (part) of the film that a task has cut.
+
+    Return an empty list if the task has cut no film.
+    """
     if not isinstance(result, TaskReport):
         return []
     return [Task.of(result.task.sources, one) for one in result.info.stretches]
@@ -126,7 +129,11 @@ class Processes:
         self._pool = None
 
     def _start(self, left: Iterator[AnyTask]) -> None:
-        """Give the workers more tasks. A task that may have crashed a worker runs alone."""
+        """Give the workers more tasks. A task that may have crashed a worker runs alone.
+
+        Args:
+            left: The tasks that were not given to a worker yet.
+        """
         most = self.workers + (self.workers + 1) // 2  # so that no worker waits
         while len(self._running) < most:
             if self._alone:

@@ -1,4 +1,4 @@
-"""Cuts long films and folders of frames into stretches, and reads their frames.
+"""Cuts long films and folders of frames into stretches (parts), and reads their frames.
 
 The frames of a stretch get the same scores as in one pass over the whole film. For this, decoding
 starts before the stretch. The model and the averaged score use the frames before the stretch as
@@ -70,7 +70,7 @@ WHOLE = Stretch(0, 1, None, None, None, None)
 
 @dataclass(frozen=True, eq=False)
 class ReadFrame:
-    """A frame as the model takes it."""
+    """A frame in the format that the model needs, with its time."""
 
     image: Frame  # (size, size, channels)
     time: float  # seconds; the first frame of a whole source has 0
@@ -108,7 +108,10 @@ class FilmIndex:
         ]
 
     def at(self, first: float, last: float, past: int) -> Stretch:
-        """Return the stretch between two times in seconds since the first frame."""
+        """Return the stretch between two times in seconds since the first frame.
+
+        `past` is the number of frames before the stretch that its scores depend on.
+        """
         ticks = [self.times[0] + round(seconds / self.tick) for seconds in (first, last)]
         start = min(bisect_left(self.times, ticks[0]), len(self.times) - 1)
         stop = bisect_right(self.times, ticks[1])
@@ -119,7 +122,11 @@ class FilmIndex:
     ) -> Stretch:
         """Return the stretch between two positions in `times`.
 
-        `place` is the number of the stretch, and the number of all stretches.
+        Args:
+            place: The number of this stretch, counted from 0, and the number of all stretches.
+            first: Position of the first frame. None: the start of the film.
+            last: Position of the first frame after the stretch. None: the end of the film.
+            past: Number of frames before the stretch that its scores depend on.
         """
         stop = None if last is None else self.times[last]
         if first is None:
@@ -145,8 +152,9 @@ def read_index(path: Path, fps: float) -> FilmIndex | None:
         fps: Frames per second of a folder.
 
     Returns:
-        None if the film cannot be cut: it is a raw stream or an AVI file with B-frames, its times
-        jump back or are unknown, frames are hidden by an edit list, or it is unreadable.
+        The times. None if the film cannot be cut: it is unreadable, it is a raw stream or an AVI
+        file with B-frames, it has unknown times or times that jump back, or it has an edit list
+        that hides frames.
     """
     if path.is_dir():
         places = list(range(len(image_files(path))))
@@ -229,7 +237,7 @@ def read_stretch(
     arguments are those of `read_frames`.
 
     Raises:
-        DamagedError: A frame is damaged. Read the stretch with `from_start`.
+        DamagedError: A frame is damaged. Read `stretch.from_start` instead.
         DmadError: No frame can be read.
     """
     if path.is_dir():
@@ -253,7 +261,7 @@ def read_stretch(
 def _read_folder(
     path: Path, stretch: Stretch, frame_format: FrameFormat, fps: float, report: Report
 ) -> Iterator[ReadFrame]:
-    """As `read_stretch`, for a folder of frames."""
+    """Do the same as `read_stretch`, but only for a folder of frames."""
     files, past = image_files(path), stretch.past or 0
     start = _last_readable(files, past, frame_format)
     images = decode(path, frame_format, report, files=files, start=start)
@@ -268,7 +276,7 @@ def _read_folder(
 
 
 def _last_readable(files: Sequence[Path], place: int, frame_format: FrameFormat) -> int:
-    """Return the position of the last readable image before or at a place; 0 if there is none.
+    """Return the position of the last readable image up to position `place`; 0 if there is none.
 
     That image replaces the unreadable images after it.
     """
@@ -282,7 +290,10 @@ def _last_readable(files: Sequence[Path], place: int, frame_format: FrameFormat)
 def _decoded_from(
     path: Path, stretch: Stretch, report: Report, threads: int
 ) -> Iterator[av.VideoFrame]:
-    """Decode from the keyframe of a stretch. If this is impossible, decode from the start."""
+    """Decode a film from the keyframe `stretch.seek` on.
+
+    If this is impossible, decode from the start of the film.
+    """
     if stretch.seek is None or stretch.past is None:
         return video_frames(path, report, decoding=Decoding(threads=threads))
     decoding = Decoding(stretch.seek, threads, stretch.intact_from)

@@ -57,7 +57,7 @@ class Pace:
     _due: float = field(default=0.0)
 
     def wait(self, frames: int = 1) -> None:
-        """Wait until these frames may be judged."""
+        """Wait until the next frames may be judged. `frames` is their number."""
         if not self.rate:
             return
         now = time.monotonic()
@@ -196,7 +196,10 @@ class Judge:
         yield from ((frame, None) for frame in waiting)
 
     def _write_clip(self, frames: Iterator[ReadFrame], view: str, writer: PartWriter) -> int:
-        """Judge frames, and write a row for each wanted frame. Return the number of scores."""
+        """Judge frames, and return the number of scores.
+
+        Write a row for each frame, except for frames before a stretch that only the scores need.
+        """
         scored = 0
         for frame, result in self.judged(frames, view):
             if not frame.wanted:
@@ -220,7 +223,12 @@ class Judge:
     def _scores(
         self, frames: Iterator[Frame], view: str
     ) -> Sequence[tuple[float, float, float, float]]:
-        """Return raw score, both terms and score of each image. `frames` are all their tiles."""
+        """Return raw score, both terms and score of each image.
+
+        Args:
+            frames: The tiles of all images, image by image. An image can be a single tile.
+            view: The view of the images.
+        """
         _, detector = self.detector_of(view)
         data, calibration = detector.config.data, detector.calibration
         batches = detector.judge(frames, batch=BATCH)
@@ -242,8 +250,8 @@ class Judge:
     ) -> Iterator[Frame]:
         """Yield the tiles of all images that can be read.
 
-        Add the outcome of each source to `outcomes`. Add the index of the source and the page of
-        each image to `places`.
+        Add the outcome of each source to `outcomes`. For each image, add the index of its source
+        and its page in the image file to `places`.
         """
         image_format = replace(self.format, antialias=True)
         for number, source in enumerate(task.sources):

@@ -65,7 +65,7 @@ TERMS = ("raw", "reconstruction", "deformation", "score")
 class FoundEvent(NamedTuple):
     """An event, or the frame with the highest score if there is no threshold.
 
-    Times are seconds since the start of a film. For an image, they are the page of its file.
+    Times are seconds since the start of a film. For an image, each time is its page in the file.
     """
 
     start: float
@@ -92,7 +92,7 @@ class Merge:
     """Writes the results of a scan.
 
     Args:
-        plan: The plan, with all finished tasks. The events are added to it.
+        plan: The plan, with all finished tasks. The events are added to the plan.
         views: The views of the archive.
         out: The folder of the scan.
     """
@@ -102,7 +102,11 @@ class Merge:
     out: Path
 
     def run(self, judges: str) -> Totals:
-        """Write the data set of scores and the table of events. Return the totals."""
+        """Write the data set of scores and the table of events. Return the totals.
+
+        Args:
+            judges: What the model judges: "frames" or "images".
+        """
         totals = Totals()
         with unfinished_folder(self.out) as folder:
             scores = folder / SCORES
@@ -138,7 +142,10 @@ class Merge:
         _write_scores(path, film.source.path, self._rows(film), spans)
 
     def _rows(self, film: FinishedFilm) -> Iterator[Row]:
-        """Yield the rows of all parts of a film. Frames and seconds count from the film's start."""
+        """Yield a row for each frame of a film, from the result files of its tasks.
+
+        Frames and seconds count from the start of the film.
+        """
         first = None
         number = 0
         for name in film.parts:
@@ -303,7 +310,7 @@ def scores_file(scores: Path, view: str, name: str) -> Path:
     Args:
         scores: The folder of the data set.
         view: The view of the sources. The file is in the folder `view=NAME`.
-        name: The path of a film, or the name of a part with images.
+        name: The path of a film, or the name of a task that judged images.
     """
     digest = sha256(name.encode(errors="surrogateescape")).hexdigest()[:10]
     stem = quote(PurePosixPath(printable_path(name)).name, safe="")[:LONGEST_NAME]
@@ -318,7 +325,15 @@ class _ScoreFile:
         self._file = pq.ParquetWriter(path, SCHEMA, compression=COMPRESSION)
 
     def write(self, path: Any, frame: Any, time: Any, terms: list[Any], verdict: Any) -> None:
-        """Write columns. NaN becomes null."""
+        """Write rows, given as one column for each argument. NaN becomes null.
+
+        Args:
+            path: Paths of the sources.
+            frame: Numbers of the frames, or pages of the images.
+            time: Seconds since the start of a film.
+            terms: Four columns: raw score, reconstruction, deformation and score.
+            verdict: "good", "anomalous" or null.
+        """
         kinds = SCHEMA.types
         columns = [path, frame, time, *terms, verdict]
         arrays = [
@@ -337,7 +352,10 @@ class _ScoreFile:
 def _write_scores(
     path: Path, source: str, rows: Iterator[Row], spans: list[tuple[int, int]] | None
 ) -> None:
-    """Write the rows of a film. `spans` are the frames of its events; None without a threshold."""
+    """Write the rows of a film.
+
+    `spans` are the events as ranges of frames, [start, end). None: there is no threshold.
+    """
     name = printable_path(source)
     with _ScoreFile(path) as file:
         first = next(rows, None)

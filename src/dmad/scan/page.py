@@ -73,7 +73,7 @@ class Month:
 
 
 def write_page(plan: Plan, out: Path, totals: Totals, judges: str) -> None:
-    """Write `index.html`. Only this user can read the file.
+    """Write `index.html`. Only the user who runs dmad can read the file.
 
     Args:
         plan: The plan, with all outcomes and events.
@@ -152,8 +152,9 @@ def _clocks(plan: Plan) -> str:
 def data_pieces(plan: Plan, out: Path, judges: str) -> Iterator[Markup]:
     """Yield the data of the page as JSON, in pieces.
 
-    Each event is a list: path, view, start, end, score, the larger part of its score, its date and
-    time, and the names of its picture and its film. A missing name is "".
+    Each event is a list: path, view, start, end, score, the larger term of the score ("error" or
+    "deformation"), date and time, and the names of the picture and of the film. A missing name is
+    "". Each file that is left out is a list: path and reason.
     """
     yield _json_start(judges)
     first = True

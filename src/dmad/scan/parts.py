@@ -54,7 +54,7 @@ class SourceOutcome:
 
 @dataclass(frozen=True)
 class PartInfo:
-    """The metadata of a part."""
+    """The metadata of a part, which is the file with the result of a task."""
 
     view: str
     sources: tuple[SourceOutcome, ...] = ()
@@ -68,12 +68,12 @@ class PartInfo:
 
 
 def part_path(folder: Path, name: str) -> Path:
-    """Return the path of the part of a task."""
+    """Return the path of the file with the result of a task."""
     return folder / f"{name}.parquet"
 
 
 class PartWriter:
-    """Writes the rows of a task. Use it in a `with` statement.
+    """Writes the file with the result of a task, row by row. Use it in a `with` statement.
 
     The file appears at the end of the statement, if there was no exception and `finish` was called.
 
@@ -143,7 +143,7 @@ class PartWriter:
 
 
 def read_info(path: Path) -> PartInfo:
-    """Read the metadata of a part.
+    """Read the metadata of a part (the file with the result of a task).
 
     Raises:
         DmadError: The file is damaged.
@@ -157,12 +157,12 @@ def read_info(path: Path) -> PartInfo:
 
 
 def rows_of(path: Path, columns: Sequence[str] = COLUMNS) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a part, without keeping them in memory."""
+    """Yield the rows of a part (the result of a task), without keeping them in memory."""
     for batch in batches_of(path, columns):
         yield from batch.to_pylist()
 
 
 def batches_of(path: Path, columns: Sequence[str] = COLUMNS) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of a part in batches."""
+    """Yield the rows of a part (the result of a task) in batches."""
     with pq.ParquetFile(path) as file:
         yield from file.iter_batches(ROWS, columns=list(columns))

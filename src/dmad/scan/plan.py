@@ -58,7 +58,7 @@ class Task:
 
     @classmethod
     def of(cls, sources: Sequence[ArchiveSource], stretch: Stretch | None = None) -> Task:
-        """Return the task of sources of one view.
+        """Return the task that judges sources of one view, or a stretch of a single source.
 
         The name of the task depends only on what is judged.
         """
@@ -75,7 +75,7 @@ class Task:
 
     @property
     def share(self) -> float:
-        """Number of sources of the task. For a stretch: its share of the film, between 0 and 1."""
+        """Number of sources of the task. For a stretch (part of a film): its share of the film."""
         return len(self.sources) / (self.stretch.count if self.stretch else 1)
 
     @property
@@ -85,7 +85,7 @@ class Task:
 
     @property
     def size(self) -> float:
-        """Number of images, or bytes of a film or folder. For a stretch: its part of the bytes."""
+        """Number of images, or bytes of a film or folder. For a stretch: its share of the bytes."""
         if self.kind == IMAGE:
             return len(self.sources)
         return self.share * self.sources[0].size
@@ -93,7 +93,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Unfinished:
-    """What is left to judge."""
+    """How much is left to judge."""
 
     sources: int  # sources that are not finished, with the films of `started`
     done: float  # sum of the finished shares of the films of `started`, each between 0 and 1
@@ -103,7 +103,7 @@ class Unfinished:
 
 @dataclass(frozen=True)
 class FinishedFilm:
-    """A film or a folder of frames that is finished, with its parts in order."""
+    """A film or a folder of frames that is finished, with the files of its results in order."""
 
     source: ArchiveSource
     outcome: SourceOutcome
@@ -124,7 +124,7 @@ class ViewNumbers:
 class StoredEvent(NamedTuple):
     """An event in the plan.
 
-    Times are seconds since the start of a film. For an image, they are the page of its file.
+    Times are seconds since the start of a film. For an image, each time is its page in the file.
     """
 
     number: int
@@ -144,7 +144,7 @@ class Plan:
 
     Args:
         file: The temporary file.
-        parts: Folder of the parts.
+        parts: Folder of the parts (the result files of finished tasks).
         images_at_once: Largest number of images of a task.
     """
 
@@ -167,7 +167,7 @@ class Plan:
         self._insert("source (path, size, stamp, view, reason)", "?, ?, ?, ?, ?", rows)
 
     def add_finished(self) -> None:
-        """Add the results of all finished tasks. A damaged part is removed."""
+        """Add the results of all finished tasks. A damaged file is removed."""
         for path in sorted(self.parts.glob("*.parquet")):
             try:
                 self.add_result(path.stem, read_info(path))
@@ -176,7 +176,12 @@ class Plan:
                 path.unlink()
 
     def add_result(self, part: str, info: PartInfo) -> None:
-        """Add the result of a task."""
+        """Add the result of a task.
+
+        Args:
+            part: Name of the file with the result.
+            info: The metadata of this file.
+        """
         if info.stretch is not None:
             (one,) = info.sources
             key = (os.fsencode(one.path), one.size, one.stamp)
@@ -197,8 +202,9 @@ class Plan:
         )
 
     def join_stretches(self) -> None:
-        """Leave out each film with a stretch that was left out. Copy notes of stretches to films.
+        """Leave out each film if one of its stretches (parts) was left out.
 
+        Copy the notes of stretches, such as about damaged frames, to their films.
         Call this function when all tasks are done.
         """
         same = "path = outcome.path and size = outcome.size and stamp = outcome.stamp"
@@ -218,8 +224,8 @@ class Plan:
     def tasks(self, judges: str) -> Iterator[Task]:
         """Yield the unfinished tasks, except for stretches. A film that will be cut is one task.
 
-        Images are divided into groups before finished images are removed. So the groups of a
-        resumed scan are the same.
+        Images are first divided into groups. Then finished images are left out of the groups. So a
+        resumed scan has the same groups.
         """
         if judges == "frames":
             yield from (Task.of([source]) for source in self._unfinished())
@@ -230,14 +236,14 @@ class Plan:
                 yield Task.of(left)
 
     def stretch_tasks(self) -> Iterator[Task]:
-        """Yield the unfinished tasks of the films that were cut: a task for each stretch."""
+        """Yield a task for each unfinished stretch (part) of the films that were cut."""
         for film in self._cut_films():
             for task in self._stretches_of(*film):
                 if not part_path(self.parts, task.name).exists():
                     yield task
 
     def unfinished(self) -> Unfinished:
-        """Return what is left to judge."""
+        """Return how much is left to judge."""
         rows = self._query(
             "select kind(source.path) as kind, count(*), total(source.size) from source "
             f"left join outcome on {KNOWN} where source.reason = '' and outcome.path is null "
@@ -286,7 +292,10 @@ class Plan:
             yield FinishedFilm(source, outcome, tuple(parts))
 
     def image_parts(self) -> Iterator[tuple[str, str]]:
-        """Yield name and view of each part with judged images, in the order of the archive."""
+        """Yield name and view of each file of results with judged images.
+
+        The files are in the order of the archive.
+        """
         yield from self._query(
             f"select outcome.part, source.view from source join outcome on {KNOWN} "
             "where source.reason = '' and outcome.reason = '' "
@@ -294,7 +303,10 @@ class Plan:
         )
 
     def sources_of_part(self, part: str, view: str) -> set[str]:
-        """Return the paths of the judged images of a part whose files have not changed."""
+        """Return the paths of the judged images in a result file.
+
+        Images that have changed since the file was written are left out.
+        """
         rows = self._query(
             f"select source.path from source join outcome on {KNOWN} where outcome.part = ? and "
             "source.view = ? and source.reason = '' and outcome.reason = ''",
@@ -394,7 +406,10 @@ class Plan:
         return [day for (day,) in rows]
 
     def clocks(self) -> list[tuple[str, int]]:
-        """Return each origin of date and time, and the number of judged sources with it."""
+        """Return each origin of dates and times, and the number of judged sources with this origin.
+
+        The origins are those that `recorded_at` returns, such as "name".
+        """
         rows = self._query(
             f"select outcome.clock, count(*) from source join outcome on {KNOWN} "
             "where outcome.clock != '' and source.reason = '' and outcome.reason = '' "
@@ -413,7 +428,10 @@ class Plan:
         yield from ((os.fsdecode(path), reason) for path, reason in rows)
 
     def notes(self) -> Iterator[tuple[str, str]]:
-        """Yield the path and the notes of each judged source that has notes."""
+        """Yield the path and the notes of each judged source that has notes.
+
+        A note says, for example, that frames are damaged.
+        """
         rows = self._query(
             f"select source.path, outcome.notes from source join outcome on {KNOWN} "
             "where outcome.notes != '' and outcome.reason = '' order by source.number"

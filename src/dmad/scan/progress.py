@@ -26,7 +26,7 @@ class ScanProgress:
     assumes the same number of frames per byte as in the sources that were judged so far.
 
     Args:
-        left: What is left to judge.
+        left: How much is left to judge.
     """
 
     def __init__(self, left: Unfinished) -> None:
@@ -53,7 +53,7 @@ class ScanProgress:
         self._bar = None
 
     def add(self, task: Task, frames: int) -> None:
-        """Add a task, and the number of frames or images that it has judged."""
+        """Add a finished task to the progress. `frames` is the number of its frames or images."""
         self.done += task.share
         self.frames += frames
         self._left[task.kind] -= task.size
@@ -77,7 +77,10 @@ class ScanProgress:
         return self.frames / (self.frames + left)
 
     def _density(self, kind: str) -> float:
-        """Return frames per byte of a kind. If none of this kind was judged: of all kinds."""
+        """Return the frames per byte of a kind of source; for images, the frames per image.
+
+        If no source of this kind was judged yet, return the average of all kinds.
+        """
         kinds = [kind] if self._judged[kind] else [*self._judged]
         return sum(self._frames[one] for one in kinds) / sum(self._judged[one] for one in kinds)
 

@@ -73,7 +73,7 @@ class RayEngine:
             left = more  # stretches of films that could not be cut before
 
     def _with_stretches(self, tasks: list[AnyTask]) -> list[AnyTask]:
-        """Cut long films. Return the tasks, and a task for each stretch."""
+        """Cut long films into stretches (parts). Return the tasks, and a task for each stretch."""
         import ray
 
         rows = [{"task": pickle.dumps(task)} for task in tasks]
@@ -123,14 +123,21 @@ class RayEngine:
 
 @contextmanager
 def _limited_retries() -> Iterator[None]:
-    """Hide a warning: from version 2.64 on, Ray accepts no number of retries."""
+    """Hide a warning of Ray in a `with` statement.
+
+    From version 2.64 on, Ray warns that the arguments for the number of retries are deprecated.
+    """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "`ray_remote_args` is deprecated")
         yield
 
 
 class _Cut:
-    """Returns the task in a row and, if its film is cut, the tasks of the stretches as rows."""
+    """Cuts films in Ray Data: takes a row with a task, and returns a list of rows with tasks.
+
+    The first returned row has the same task. If the film of this task is cut, a row for each
+    stretch (part) follows.
+    """
 
     def __init__(self, settings: JudgeSettings) -> None:
         self.settings = settings
@@ -142,7 +149,7 @@ class _Cut:
 
 
 def cut_ahead(task: Task, settings: JudgeSettings) -> list[Task]:
-    """Cut the film of a task. Write the result of the task, and return the tasks of the stretches.
+    """Cut the film of a task, write the result, and return a task for each stretch (part).
 
     If the task has no film to cut, or if the film cannot be read, nothing is written, and the list
     is empty.
@@ -162,7 +169,7 @@ def cut_ahead(task: Task, settings: JudgeSettings) -> list[Task]:
 
 
 class _Worker:
-    """An actor, which loads the model once."""
+    """An actor (worker process) of Ray, which loads the model once, and then runs tasks."""
 
     def __init__(self, settings: JudgeSettings) -> None:
         from dmad.scan.worker import prepare_actor

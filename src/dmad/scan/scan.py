@@ -49,13 +49,13 @@ AT_ONCE = 1000  # events that are read at once
 
 @dataclass(frozen=True)
 class ScanRequest:
-    """What is judged. It is stored, so that a scan can be resumed.
+    """What a scan judges. The request is stored, so that the scan can be resumed.
 
     Args:
         run: The model, as `dmad.load` takes it.
         archives: Folders, files, patterns, lists and addresses.
         settings: The settings of the scan.
-        fingerprint: Text that changes if the model or a threshold changes.
+        fingerprint: The text of `fingerprint_of`. If this text changes, the scan cannot be resumed.
     """
 
     run: str
@@ -101,13 +101,13 @@ class ScanRequest:
         write_atomically(self.settings.out / REQUEST, text + "\n", private=True)
 
     def cameras(self) -> tuple[Camera, ...]:
-        """Return the cameras of the YAML file of views."""
+        """Return the cameras that the YAML file `settings.views` describes."""
         return tuple(read_cameras(self.settings.views)) if self.settings.views else ()
 
 
 @dataclass(frozen=True)
 class ScanResult:
-    """What a scan has judged."""
+    """The result of a scan: its folder, and how much was judged and left out."""
 
     folder: Path
     totals: Totals

@@ -39,8 +39,9 @@ class Views:
         calibration: The threshold of the model, if it has one.
         cameras: Cameras with their own scene, threshold, zone and frame rate. Their `source` says
             which files belong to them: a folder, a pattern of paths, or the name of a view.
-        scene: Name of the view of all sources that belong to no camera. "": the view with the name
-            of the folder, if the model was trained on it; else the only view of the model.
+        scene: Name of the view of all sources that belong to no camera with its own scene. "": if
+            the model was trained on a single view, this view; else the view with the name of the
+            camera or of the folder.
     """
 
     def __init__(
@@ -107,7 +108,7 @@ class Views:
 
 
 def _fits(path: str, source: str) -> bool:
-    """True if `source` is the path, a folder that contains the path, or a pattern of it."""
+    """True if `source` is the path, a folder that contains the path, or a pattern that matches."""
     place = source if is_address(source) else os.path.abspath(source)
     return path == place or path.startswith(f"{place.rstrip('/')}/") or fnmatchcase(path, place)
 

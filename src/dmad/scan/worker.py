@@ -17,12 +17,12 @@ from dmad.scan.settings import JudgeSettings
 
 @cache
 def judge_with(settings: JudgeSettings) -> Judge:
-    """Return the judge of this process. It is made once."""
+    """Return the judge of this process. The first call makes the judge, and loads the model."""
     return Judge(settings)
 
 
 def work(settings: JudgeSettings, task: Task | DrawingTask) -> TaskReport | DrawingTask:
-    """Judge or draw a task in this process."""
+    """Run a task in this process: judge its sources, or draw its events. Return the result."""
     judge = judge_with(settings)
     if isinstance(task, Task):
         return judge.judge(task)

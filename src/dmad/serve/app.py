@@ -34,7 +34,7 @@ ABOUT = (
 
 
 def create_app(console: Console) -> ASGIApp:
-    """Return the application of a console. Each request is checked before it is answered."""
+    """Return the web application of a console. `Guard` refuses requests that are not allowed."""
     sessions = Sessions(console.token)
     app = FastAPI(
         title="dmad serve",

@@ -25,7 +25,7 @@ class _Body(BaseModel):
 
 
 class MarkBody(_Body):
-    """The mark of an event."""
+    """The mark that a person gives an event: seen, real, normal, or no mark."""
 
     mark: Literal["", "seen", "real", "normal"] = Field(
         description="What a person says about the event. `normal` also raises the threshold of "

@@ -19,7 +19,7 @@ MOST_CAMERAS = 64
 
 @dataclass(frozen=True)
 class StoredCamera:
-    """A camera of the console."""
+    """A camera of the console, as the database stores it."""
 
     number: int
     model: str  # name of its model; empty: the first model of video
@@ -92,7 +92,7 @@ class CameraRows:
             connection.execute("DELETE FROM cameras WHERE number = ?", [number])
 
     def add_missing(self, cameras: Iterable[Camera]) -> list[StoredCamera]:
-        """Store the cameras whose names are not stored yet. Return the new ones."""
+        """Store the cameras whose names are not stored yet. Return these cameras."""
         known = {stored.camera.name for stored in self.all()}
         return [self.add(camera) for camera in cameras if camera.name not in known]
 

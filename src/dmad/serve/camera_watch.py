@@ -46,7 +46,10 @@ AFTER_FAULT = 1.0  # seconds until a thread that has failed continues
 
 @dataclass(frozen=True)
 class PlacesOfFilm:
-    """The less sensitive places that a camera gets if an event is marked as normal only here."""
+    """The places where a camera becomes less sensitive after an event was marked as normal.
+
+    The places were computed from the film of this event.
+    """
 
     film: Path  # of the event
     score: float  # of the event
@@ -60,7 +63,7 @@ class PlacesOfFilm:
 
 @dataclass(eq=False)
 class Watched:
-    """A camera of the console."""
+    """A camera of the console, with its threshold, its worker and its live view."""
 
     stored: StoredCamera
     threshold: OwnThreshold
@@ -87,7 +90,7 @@ class CameraWatch:
     Args:
         models: The models of video.
         parts: The database, the live messages and the folder of the console.
-        sinks: Each sink gets every message, as in `dmad watch`.
+        sinks: The receivers of all messages, such as a file or MQTT, as in `dmad watch`.
     """
 
     def __init__(
@@ -177,10 +180,10 @@ class CameraWatch:
         """Watch a camera with other settings. An event in progress ends.
 
         If the address, view or model changes, the less sensitive places are removed, because they
-        belong to the old picture.
+        belong to the old address, view and model.
 
         Raises:
-            DmadError: There is no such model or camera, or another camera has the name.
+            DmadError: There is no such model or camera, or another camera has this name.
         """
         self._require_model(model)
         present = self.get(number)
@@ -206,7 +209,7 @@ class CameraWatch:
         self._close(present)
 
     def apply_threshold(self, watched: Watched) -> None:
-        """Use the stored threshold and places of a camera from the next frame on.
+        """Use the stored threshold and less sensitive places of a camera from the next frame on.
 
         The camera does not stop.
         """
@@ -372,7 +375,7 @@ class CameraWatch:
             view.add_counts(worker.frames, worker.source.dropped)
 
     def _receive(self, message: Message) -> None:
-        """Store an event, send events and states to all pages, and every message to the sinks."""
+        """Store an event. Send events and states to all pages, and every message to the sinks."""
         if isinstance(message, EventMessage):
             self._store_event(message)
         elif isinstance(message, HealthMessage):
