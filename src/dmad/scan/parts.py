@@ -1,4 +1,4 @@
-"""A part: the Parquet file with the result of a task. It exists only if the task is finished."""
+"""A part is the Parquet file with the result of a task. Only finished tasks have a part."""
 
 from __future__ import annotations
 
