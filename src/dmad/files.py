@@ -52,7 +52,7 @@ def write_atomically(path: Path, content: str | bytes, *, private: bool = False)
     Args:
         path: The file.
         content: Its content.
-        private: Only the user who runs this process may read the file.
+        private: True: only the user who runs this process may read the file.
 
     Raises:
         OSError: The file cannot be written. The error names the folder, also on a full disk.
@@ -97,7 +97,10 @@ def unfinished_path(folder: Path, suffix: str = "") -> Path:
 
 @contextmanager
 def unfinished_folder(folder: Path) -> Iterator[Path]:
-    """Make a new folder inside a folder. It is removed at the end, unless it was renamed."""
+    """Make a new folder inside a folder, for a `with` block.
+
+    At the end of the block, the new folder is removed if it was not renamed.
+    """
     path = unfinished_path(folder)
     path.mkdir()
     try:
@@ -176,7 +179,7 @@ def temporary_array(shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
 
 
 def _reserve(descriptor: int, size: int) -> None:
-    """Reserve space on the disk. Without it, a full disk ends the process with a bus error."""
+    """Reserve disk space for an array. Else a full disk would end the process with a bus error."""
     folder = tempfile.gettempdir()
     missing = size - shutil.disk_usage(folder).free
     advice = "free some space there, or set TMPDIR to another folder"

@@ -39,15 +39,15 @@ class Losses(Protocol):
 
 
 class Output(Protocol):
-    """The fields that the output of a network has in every form."""
+    """What the output of a network contains in every form."""
 
     @property
     def z_e(self) -> Tensor:
-        """Embeddings (B, D, H', W')."""
+        """The features (B, D, H', W') before the memory."""
 
     @property
     def memory(self) -> Any:
-        """The `MemoryOutput`. None if the network has no memory."""
+        """The output of the memory (`MemoryOutput`). None if the network has no memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +62,7 @@ class ToExplain:
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """Why one frame or image has its score."""
+    """A map and pictures that explain the score of one frame or image."""
 
     map: np.ndarray  # (H, W) float32, the score of each pixel as in `Form.score_map`
     pictures: Mapping[str, np.ndarray]  # (h, w, 3) uint8 each, by their titles; the input is first
@@ -140,7 +140,7 @@ class Form(Protocol[ConfigT_contra, ModelT]):
         """Return the map of the scores of one frame or image, and pictures of it."""
 
     def evaluate(self, detector: Any, test: LabelledFootage) -> Evaluation:
-        """Score a labelled test split, and return the table of results (the ledger)."""
+        """Score a labelled test split. Return the scores and the table of results (the ledger)."""
 
     def summarise(
         self,
@@ -155,7 +155,11 @@ class Form(Protocol[ConfigT_contra, ModelT]):
     def calibrate(
         self, detector: Any, files: ModelFiles, request: CalibrationRequest
     ) -> Calibration:
-        """Set a threshold from normal data. Store it in the model's card or in `request.out`."""
+        """Set a threshold from normal data, and return it.
+
+        The threshold is stored in the model's card (the JSON file beside the weights), or in the
+        file `request.out`.
+        """
 
     def synthetic_anomalies(self, config: ConfigT_contra, normal: Footage) -> Sequences:
         """Return windows of `history` + 1 normal frames, each with a synthetic anomaly.
@@ -181,7 +185,7 @@ class TrainedForm(Form[ConfigT_contra, ModelT], Protocol):
     """A form whose network is trained by gradients. Its settings are a `TrainedConfig`."""
 
     def fixed_features(self, model: ModelT, footage: Footage) -> list[np.ndarray]:
-        """Return features of all frames that stay the same during training, (N, C, h, w) each.
+        """Return the features that stay the same during training, (N, C, h, w) each, for N frames.
 
         Training computes them only once. The list is empty if there are no such features.
         """
@@ -205,5 +209,5 @@ class TrainedForm(Form[ConfigT_contra, ModelT], Protocol):
         Synthetic anomalies, drawn into normal footage, show which weight is best.
 
         Returns:
-            Entries for the model's card.
+            Entries for the model's card (the JSON file beside the weights).
         """

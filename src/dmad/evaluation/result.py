@@ -26,5 +26,5 @@ class Evaluation:
 
     @property
     def signal(self) -> str:
-        """Name of the main signal: with a threshold the calibrated score, else the raw score."""
+        """Name of the main score: the calibrated score if it exists, else the raw score."""
         return next(iter(self.deployable))

@@ -21,7 +21,7 @@ HELP = "`dmad ledger --help` describes the file"
 
 @dataclass(frozen=True, eq=False)
 class ScoreSet:
-    """Scores of several kinds (channels), labels and clips: N frames in K clips."""
+    """Scores and labels of the N frames of K clips. Each kind of score is a channel."""
 
     channels: Mapping[str, np.ndarray]  # (N,) each, larger = more anomalous, NaN = no score
     labels: np.ndarray  # (N,) uint8, 1 = abnormal
@@ -70,8 +70,9 @@ def read_scores(path: Path) -> ScoreSet:
     """Read scores from a `.npz` file. No code in the file is executed.
 
     Args:
-        path: A file with these arrays: one or more of `score`, `reconstruction`, `deformation` and
-            `gradient`, (N,) each; `labels` (N,) of 0 and 1; `clip_lengths` (K,). Other arrays are
+        path: A file with these arrays for N frames in K clips: one or more of `score`,
+            `reconstruction`, `deformation` and `gradient`, (N,) each; `labels` (N,), 1 = abnormal,
+            0 = normal; `clip_lengths` (K,), the number of frames of each clip. Other arrays are
             ignored.
 
     Raises:

@@ -1,6 +1,7 @@
-"""The content of the page of an evaluation, as arrays and text. `report` makes an HTML page of it.
+"""The content of the report page of an evaluation, as arrays and text.
 
-Parts that are None or empty are not shown on the page.
+The module `dmad.report` makes an HTML page of this content. Parts that are None or empty are not
+shown on the page.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ class Series:
     """The scores of one clip, frame by frame, or of all test images.
 
     Raises:
-        DmadError: The parts have different lengths.
+        DmadError: The arrays have different lengths.
     """
 
     name: str
@@ -52,7 +53,7 @@ class Panel:
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """The content of the page."""
+    """The content of the report page of an evaluation."""
 
     title: str
     subtitle: str

@@ -1,4 +1,8 @@
-"""Ablations of the paper: parts of the model (video: Table 4), and the weight γ₃ (Table 5)."""
+"""Ablations: a part of the model is left out, or the weight γ₃ is changed.
+
+Table 4 of the paper leaves out parts of the model for video. Table 5 changes γ₃, the weight of the
+cycle loss of the model for images.
+"""
 
 from __future__ import annotations
 
@@ -53,10 +57,10 @@ COLUMNS = {"video": VIDEO_COLUMNS, "images": IMAGE_COLUMNS}  # by form
 
 
 def video_parts(base: TrainedConfig) -> dict[str, TrainedConfig]:
-    """Return the variants of Table 4, and the baseline of Eq. 2.
+    """Return the settings of the variants of Table 4 and of the baseline of Eq. 2, by title.
 
-    Of variants with equal settings, only the first is returned. For example, a base without
-    background has no variant "- background".
+    If several variants have equal settings, only the first of them is returned. For example, if
+    `base` has no background, there is no variant "- background".
     """
     reductions, displacements = base.model.reductions, base.model.displacements
     parts = {
@@ -87,10 +91,10 @@ def without_deformation(base: TrainedConfig) -> TrainedConfig:
 
 
 def image_parts(base: TrainedConfig) -> dict[str, TrainedConfig]:
-    """Return five variants of the image model.
+    """Return the settings of five variants of the image model, by title.
 
-    RD is reverse distillation, and VQ is the memory. The full model, PPDM, has both of them and the
-    deformation. Two variants are PPDM without the cycle loss, and PPDM without VQ.
+    The variants are reverse distillation (RD), RD with the memory (VQ), the full model (PPDM: RD
+    with VQ and the deformation), PPDM without the cycle loss, and PPDM without VQ.
     """
     plain = without_deformation(base)
     return {
@@ -124,7 +128,7 @@ def ablation(
     """Train and evaluate variants of a run. Each variant changes a setting or leaves out a part.
 
     Args:
-        name: `ablation` or `gamma3`.
+        name: `ablation` (a part is left out) or `gamma3` (γ₃, the weight of the cycle loss).
         run: Run folder. The variants change its settings.
         out: Folder for the variants. Finished runs in it are not repeated.
         effort: The seeds, epochs, size and variants to run.
@@ -141,7 +145,7 @@ def ablation(
 
 
 def parts_grid(base: TrainedConfig) -> Grid:
-    """Return the grid of the variants in which a part of the model is missing."""
+    """Return the grid (variants and table) for leaving out parts of the model."""
     variants, columns = PARTS[base.form](base), COLUMNS[base.form]
     if base.form != "video":
         return Grid("ablation", variants, columns)
@@ -149,7 +153,7 @@ def parts_grid(base: TrainedConfig) -> Grid:
 
 
 def gamma3_grid(base: TrainedConfig, run: Path) -> Grid:
-    """Return the grid of Table 5.
+    """Return the grid (variants and table) of Table 5.
 
     Raises:
         DmadError: The run is not of images. Only the loss of images has γ₃.

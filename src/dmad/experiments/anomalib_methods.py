@@ -102,7 +102,7 @@ class AnomalibMethod:
 
     @property
     def settings(self) -> str:
-        """The pretrained network and the length of the training, in words."""
+        """The main settings as text, such as "resnet18, 12 epochs"."""
         epochs = f"{self.peers.epochs} epochs"
         return {
             PATCHCORE: f"{self.peers.backbone}, coreset {self.peers.coreset:.0%}",
@@ -112,11 +112,14 @@ class AnomalibMethod:
         }[self.name]
 
     def train(self, data: DataConfig, folder: Path) -> Training:
-        """Train with the engine of anomalib, and store the weights.
+        """Train with the engine of anomalib, and store the weights in a folder.
+
+        Returns:
+            The duration of the training, and the path of the weights.
 
         Raises:
             DmadError: anomalib is not installed.
-            UnavailableError: A download failed, or the method does not fit this network.
+            UnavailableError: A download failed, or the method cannot use the pretrained network.
         """
         require_anomalib()
         from lightning import seed_everything
@@ -139,14 +142,17 @@ class AnomalibMethod:
         return Training(minutes, str(path), processor_minutes=processor_minutes)
 
     def load(self, training: Training) -> ImageScorer:
-        """Return the trained module as a scorer."""
+        """Load a trained model of anomalib, and return it as an `ImageScorer`."""
         require_anomalib()
         module = self._module()
         module.load_state_dict(torch.load(training.model, weights_only=True))
         return ModuleScorer(module.to(default_device()).eval(), self.size)
 
     def export(self, folder: Path) -> Path:
-        """Export the module with random weights to OpenVINO, as anomalib does it.
+        """Export the model with random weights to OpenVINO. The exporter of anomalib is used.
+
+        Returns:
+            The path of the exported model.
 
         Raises:
             DmadError: anomalib is not installed.
@@ -159,10 +165,10 @@ class AnomalibMethod:
             return Path(module.to_openvino(folder, input_size=size, onnx_kwargs={"dynamo": False}))
 
     def _module(self) -> Any:
-        """The module of anomalib, without its thresholds, metrics and pictures.
+        """Return a new model of anomalib. It makes no thresholds, metrics or pictures.
 
         Raises:
-            UnavailableError: The method does not fit this network.
+            UnavailableError: The method cannot use the pretrained network.
         """
         from anomalib import models
 
@@ -196,7 +202,7 @@ class AnomalibMethod:
         """Download the teacher and the ImageNet images of EfficientAD, if they are missing.
 
         Raises:
-            UnavailableError: They cannot be downloaded.
+            UnavailableError: The teacher or the images cannot be downloaded.
         """
         module.imagenet_dir = penalty_images
         try:
@@ -238,14 +244,14 @@ class AnomalibMethod:
 
 
 def _contiguous(part: nn.Module, inputs: Any, features: Any) -> Any:
-    """Return features in the memory layout that the loss needs. A hook of PyTorch."""
+    """Return contiguous features, because the loss needs them. PyTorch calls this function."""
     if isinstance(features, dict):
         return {name: feature.contiguous() for name, feature in features.items()}
     return [feature.contiguous() for feature in features]
 
 
 class FrameData(LightningDataModule):
-    """Images in memory for the engine of anomalib.
+    """Gives images that are already loaded to the engine of anomalib.
 
     Args:
         frames: Good images (H, W, 3) uint8.
@@ -323,7 +329,7 @@ def copy_backbone(module: nn.Module, peers: PeerSettings) -> None:
     The weights are read or downloaded in the same way as the weights of a teacher of dmad.
 
     Raises:
-        DmadError: There are no weights.
+        DmadError: There are no weights, or the module has no pretrained network.
     """
     teacher = Teacher(peers.backbone)
     settings = ImageModelConfig()
@@ -345,7 +351,7 @@ def copy_backbone(module: nn.Module, peers: PeerSettings) -> None:
 class ModuleScorer:
     """A trained module of anomalib as `ImageScorer`.
 
-    The score of the module is the first term. The second term is 0.
+    The score of the module becomes the first score term. The second score term is 0.
 
     Args:
         module: The module, in eval mode.

@@ -32,9 +32,11 @@ BATCH = 64
 def bend(images: np.ndarray, pixels: float, seed: int = 0) -> np.ndarray:
     """Deform images by a smooth random field.
 
+    The field is random at 4 x 4 points (knots), and interpolated between these points.
+
     Args:
         images: (N, S, S, C) uint8.
-        pixels: Standard deviation of the displacement in x and in y, at the knots of the field.
+        pixels: Standard deviation of the displacement in x and in y at the knots, in pixels.
         seed: Random seed. Fields with the same seed differ only in the length of their vectors.
 
     Returns:
@@ -79,7 +81,7 @@ def anomaly_like(
 
 
 def auroc_by_bend(detector: Detector, test: LabelledFootage) -> dict[str, float]:
-    """Return the AUROC of Eq. 14, in [0, 1], for each strength of the deformation."""
+    """Return the AUROC of Eq. 14, in [0, 1], by title, such as "bent by 2 px"."""
     assert test.labels is not None
     results = {}
     for pixels in BENDS:

@@ -100,6 +100,6 @@ def mvtec(
 
 
 def note_of_missing(wanted: Iterable[str], present: Iterable[str]) -> list[str]:
-    """Return a line with the names of missing data; empty if nothing is missing."""
+    """Return a list with one line that names the missing data; empty if nothing is missing."""
     missing = sorted(set(wanted) - set(present))
     return [f"Not trained, because the data is missing: {', '.join(missing)}."] if missing else []

@@ -66,13 +66,13 @@ class Hours:
 
 @dataclass(frozen=True, eq=False)
 class ScoredFootage:
-    """The raw terms of some footage, and its labels."""
+    """Both terms of the raw score of some footage, and the labels of its N frames."""
 
     terms: HeldOut
     labels: np.ndarray  # (N,) 1 = abnormal
 
     def clips(self, chosen: np.ndarray) -> ScoredFootage:
-        """Return the clips for which `chosen` (K,) is True."""
+        """Return only the clips for which `chosen` (K,) is True. K is the number of clips."""
         terms = self.terms
         frames = np.repeat(chosen, terms.clip_lengths)
         return ScoredFootage(
@@ -88,7 +88,7 @@ class ScoredFootage:
 
 @dataclass(frozen=True)
 class Case:
-    """The alarms of one budget in one kind of footage."""
+    """The alarms in one kind of footage, with the threshold for one budget."""
 
     footage: str
     budget: float  # false alarms per hour
@@ -97,17 +97,18 @@ class Case:
 
     @property
     def fits(self) -> bool:
-        """True if the budget is inside the exact 90 % interval of the measured rate."""
+        """True if the budget is inside the exact 90 % interval of the rate of false alarms."""
         low, high = self.alarms.false_interval
         return low <= self.budget <= high
 
     @property
     def wide_interval(self) -> tuple[float, float] | None:
-        """The 90 % interval of the rate that includes the uncertainty of the threshold.
+        """Lower and upper end of a 90 % interval of the rate of false alarms, per hour.
 
-        Two numbers of events are compared: the false alarms, and the events that the budget allows
-        in the footage with which the threshold was chosen. The interval of their ratio is exact for
-        Poisson counts (Clopper and Pearson).
+        Unlike the interval in `fits`, this interval includes the uncertainty of the threshold. Two
+        numbers are compared: the counted false alarms, and the events that the budget allows in the
+        footage with which the threshold was chosen. The interval of the ratio of these numbers is
+        exact for Poisson counts (Clopper and Pearson).
 
         None if there is no normal footage to count false alarms in. None also if the footage for
         the threshold is too short for the budget, so that the threshold was extrapolated.
@@ -123,13 +124,13 @@ class Case:
 
     @property
     def fits_wide(self) -> bool:
-        """True if the budget is inside `wide_interval`."""
+        """True if the budget is inside `wide_interval`. False if this interval is None."""
         low, high = self.wide_interval or (np.inf, np.inf)
         return low <= self.budget <= high
 
     @property
     def row(self) -> tuple[str, ...]:
-        """A row of the table."""
+        """The cells of this case in the table `budgets.md`."""
         alarms, wide = self.alarms, self.wide_interval
         known = alarms.normal_hours > 0
         return (
@@ -154,7 +155,11 @@ class BudgetTest:
     counted: Mapping[str, ScoredFootage]  # for alarms, by name
 
     def cases(self, detector: Detector) -> list[Case]:
-        """Choose a threshold for each budget, and count its alarms in all footage of `counted`."""
+        """Choose a threshold for each budget, and count its alarms in all footage of `counted`.
+
+        Returns:
+            A case for each kind of footage and budget.
+        """
         chosen = [
             choose_threshold(
                 self.held_out.terms,
@@ -225,14 +230,14 @@ def budgets(
 
 
 def alarms_on(calibration: Calibration, footage: ScoredFootage) -> AlarmMetrics:
-    """Return the alarm metrics of a threshold for footage."""
+    """Count the alarms of a threshold in footage, and return the metrics of the alarms."""
     terms = footage.terms
     scores = calibration.score(terms.reconstruction, terms.deformation, terms.clip_lengths)
     return alarm_metrics(scores, footage.labels, terms.clip_lengths, calibration.rule, terms.fps)
 
 
 def split_test(detector: Detector, data: DataConfig) -> BudgetTest:
-    """Score the held-out clips and the test split."""
+    """Score the held-out clips (for thresholds) and the test split (to count alarms)."""
     held_out, test = load_split(data, "held_out"), load_split(data, "test")
     fps = frame_rate(held_out.footage.clips, data.fps)
     require(fps > 0, "the frame rate of the footage is unknown; train with --data.fps")

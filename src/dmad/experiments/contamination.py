@@ -74,7 +74,7 @@ class AbnormalClip:
 
 
 def mix_data(data: DataConfig, share: float, out: Path) -> Path:
-    """Make a data folder with links to a data set. Add abnormal test frames to its training data.
+    """Make a folder with links to a data set, and add abnormal test frames to the training data.
 
     Test clips with events are chosen, evenly spread over the test split. Each of these clips gives
     the same number of frames: its first abnormal frames. Each event becomes a training clip.
@@ -163,10 +163,10 @@ def link_folder(root: Path, out: Path, extended: Path) -> None:
 
 
 def link(target: Path, path: Path) -> None:
-    """Make a link if it does not exist.
+    """Make `path` a link to `target`, if `path` is not a link yet.
 
     Raises:
-        DmadError: There is a link of this name with another target.
+        DmadError: `path` is a link to another target.
     """
     if not path.is_symlink():
         path.symlink_to(target)

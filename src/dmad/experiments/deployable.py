@@ -49,7 +49,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Shipped:
-    """The default choices of dmad."""
+    """The default settings of the score."""
 
     alpha: float  # α of Eq. 14
     weight: float  # weight of the standardised deformation
@@ -59,12 +59,12 @@ class Shipped:
 def deployable(
     run: Path, out: Path, count: int = 60, root: Path | None = None, cache: Path | None = None
 ) -> list[Comparison]:
-    """Compare several scores and write `deployable.md`.
+    """Compare several ways to compute the score, and write `deployable.md`.
 
     Args:
         run: Run folder of a video model whose training held out normal clips.
         out: Folder to write to.
-        count: Number of sequences of each kind.
+        count: Number of sequences of frames of each kind: normal, fast objects, large objects.
         root: Folder of the data set. None: the same folder as in training.
         cache: Folder for decoded frames.
 
@@ -96,12 +96,15 @@ def deployable(
 def compare_scores(
     terms: KernelTerms, kernels: Sequence[tuple[int, int]], shipped: Shipped
 ) -> list[Comparison]:
-    """Compare the default choices with other choices.
+    """Compare the score with default settings, and scores with other settings.
 
     Args:
-        terms: Both terms of all sequences, averaged with each kernel.
+        terms: Both score terms of all sequences of frames, smoothed with each kernel.
         kernels: Rows and columns of the three kernels in pixels, the smallest kernel first.
-        shipped: The default choices.
+        shipped: The default settings.
+
+    Returns:
+        A row of the table for each score.
     """
     weight, window = shipped.weight, shipped.window
     comparisons = [
@@ -129,7 +132,14 @@ def compare_scores(
 def compare_raw(
     terms: KernelTerms, name: str, reconstruction: float, deformation: float
 ) -> Comparison:
-    """Measure how well a weighted sum of both raw terms of the last frame finds anomalies."""
+    """Measure how well a weighted sum of both raw terms of the last frame finds anomalies.
+
+    Args:
+        terms: Both score terms of all sequences of frames, smoothed with each kernel.
+        name: Name of the score in the table.
+        reconstruction: Weight of the first term.
+        deformation: Weight of the second term.
+    """
     scores = {}
     for kind, by_kernel in terms.items():
         first, second = by_kernel[MIDDLE]
@@ -140,14 +150,16 @@ def compare_raw(
 def compare_standardised(
     terms: KernelTerms, name: str, weight: float, window: int, kernel: int = MIDDLE
 ) -> Comparison:
-    """Measure how well the mean of the last standardised scores finds anomalies.
+    """Measure how well the mean score of the last frames of a sequence finds anomalies.
+
+    The terms of this score are standardised with those of the normal sequences.
 
     Args:
-        terms: Both terms of all sequences, averaged with each kernel.
-        name: Name of the choice.
-        weight: Weight of the standardised deformation.
-        window: Number of frames of the mean.
-        kernel: Index of the kernel.
+        terms: Both score terms of all sequences of frames, smoothed with each kernel.
+        name: Name of the score in the table.
+        weight: Weight of the standardised deformation. The reconstruction has weight 1.
+        window: Number of last frames over which the score is averaged.
+        kernel: Index of the kernel with which the terms were smoothed.
     """
     reconstruction, deformation = terms["normal"][kernel]
     scorer = Scorer.fit(reconstruction.ravel(), deformation.ravel(), weight)

@@ -33,8 +33,8 @@ class Effort:
         size: Height and width of the images in pixels. None: as in the settings of the variant.
         seeds: Each variant is trained once with each seed. Empty: the seed in its settings.
         only: Titles of the variants to train. Empty: all variants.
-        time_limit: Longest time for all trainings together, in seconds. None: no limit. The times are
-            those of this machine. On a cluster, the times of all trainings are added.
+        time_limit: Longest time for all trainings together, in seconds. None: no limit. The times
+            are those of this machine. On a cluster, the times of all trainings are added.
         workers: Where the trainings are done.
     """
 
@@ -154,5 +154,5 @@ def shortened_length(epochs: int, samples: int, share: float) -> tuple[int, int]
 
 
 def with_length(config: TrainedConfig, epochs: int, limit: int) -> TrainedConfig:
-    """Return settings with these epochs and this number of samples. 0 keeps the number."""
+    """Return settings with these epochs, and `limit` samples per epoch (0: as many as before)."""
     return changed(config, epochs=epochs, limit=limit or config.data.limit)

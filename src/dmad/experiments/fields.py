@@ -1,4 +1,4 @@
-"""Measures how far a model of video deforms things that move, and how well its images match them.
+"""Measures how far a video model deforms moving things, and how well the model predicts them.
 
 Only moving pixels are measured. At all other pixels, the background already matches the frame.
 """
@@ -81,15 +81,15 @@ def fields(
 
     The frames come from held-out normal clips, and from the test split if it has labels.
 
-    A pixel is moving if it differs from the background by more than 20 of 255. The background is
+    A pixel is moving if it differs from the background by more than 20 (of 255). The background is
     the template of the model. For a model without templates, it is the median of the training
     frames.
 
     The table says which share of the motion an image explains. This share is 1 - sum |frame -
     image| / sum |frame - background|, over the moving pixels. It is 1 if the image matches the
-    frame. The image is the prediction of the model, or the deformed reference. The reference does
-    not contain the background. Only in a model with a binary mask, the reference is the background
-    where the mask is 0.
+    frame. The image is the prediction of the model, or the deformed reference. Usually the
+    reference does not contain the background. If the model has a binary mask, the reference is the
+    background at the pixels where the mask is 0.
 
     Args:
         run: Run folder of a video model with deformation heads.
@@ -118,7 +118,11 @@ def fields(
 
 
 def _backgrounds(detector: Detector, data: DataConfig) -> BackgroundOf:
-    """Take the templates of the model. If it has none, compute them from the training frames."""
+    """Return a function that returns the background of a view.
+
+    The backgrounds are the templates of the model. If the model has no templates, the backgrounds
+    are computed from the training frames.
+    """
     if detector.backend.templates is not None:
         return detector.template
     train = load_split(data, "train")
@@ -141,7 +145,10 @@ def _normal(
 def _labelled(
     detector: Detector, data: DataConfig, background_of: BackgroundOf, count: int
 ) -> dict[str, MovingPixels]:
-    """The moving pixels of normal and abnormal test frames. Empty if there are no labels."""
+    """Return the moving pixels of normal and of abnormal test frames, by title.
+
+    The result is empty if there is no test split, or if the test split has no labels.
+    """
     try:
         test = load_split(data, "test")
     except DmadError as error:
@@ -159,12 +166,14 @@ def _labelled(
 def measured(
     detector: Detector, split: LabelledFootage, background_of: BackgroundOf, count: int
 ) -> Iterator[tuple[int, MovingPixels]]:
-    """Yield the index and the moving pixels of evenly spread frames of known views.
+    """Choose evenly spread frames. Yield the index and the moving pixels of each frame.
+
+    Frames of a view without background are left out.
 
     Args:
         detector: A model of video.
         split: The footage.
-        background_of: Returns the background of a view.
+        background_of: Returns the background of a view. None: the view is unknown.
         count: Number of frames.
     """
     history = detector.config.data.history

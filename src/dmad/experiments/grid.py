@@ -28,9 +28,10 @@ class Column:
 
     Args:
         title: Title of the column.
-        block: Block of the ledger, or `TRAINING` for the last value of a training curve.
-        signal: Signal in the block. `{recipe}` is replaced by the recipe of the run.
-        metric: Metric of the signal, or name of the training curve.
+        block: Block (group of rows) of the ledger, or `TRAINING` for the last value of a training
+            curve.
+        signal: Name of the scores in the block. `{recipe}` is replaced by the recipe of the run.
+        metric: Metric of these scores, such as `AUPRO`, or name of the training curve.
     """
 
     title: str

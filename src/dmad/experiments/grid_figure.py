@@ -17,9 +17,10 @@ from dmad.files import write_atomically
 
 
 def draw_grid(outcomes: Sequence[Outcome], titles: Sequence[str], path: Path) -> None:
-    """Write `path.png` (200 dpi) and `path.pdf`: a panel for each column, a line for each variant.
+    """Draw a figure, and write `path.png` (200 dpi) and `path.pdf`.
 
-    A dot is a run. A vertical line is the mean of a variant with several seeds.
+    The figure has a panel for each column, and a row for each variant. A dot is a run. A vertical
+    line is the mean of a variant with several seeds.
 
     Args:
         outcomes: The runs. The first variant is at the top.

@@ -70,9 +70,9 @@ def mean_rows(
 ) -> list[list[str]]:
     """Return a list with one row: the mean over some variants.
 
-    Variants that were not trained are left out. Then the title says how many were trained.
-    The row uses the seeds with which all other variants were trained. The list is empty if there is
-    no such seed.
+    Variants that were not trained are left out, and the title then says how many were trained. Only
+    seeds are used with which all trained variants were trained. The list is empty if no variant was
+    trained, or if there is no such seed.
 
     Args:
         grid: The grid.
@@ -111,7 +111,7 @@ def result_cells(grid: Grid, group: Sequence[Outcome]) -> list[str]:
 
 
 def format_values(values: Sequence[float]) -> str:
-    """Return a value, or mean ± standard deviation of several, as text; empty for NaN."""
+    """Return one value, or mean ± standard deviation of several, as text; "" if one is NaN."""
     if any(np.isnan(values)):
         return ""
     if len(values) == 1:

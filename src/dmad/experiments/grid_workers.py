@@ -26,8 +26,8 @@ class GridWorkers:
     """Where the runs of a grid are trained.
 
     Args:
-        ray: Address of a Ray cluster, as `Cluster` takes it. Empty: the runs are trained one after
-            another in this process.
+        ray: Address of a Ray cluster: `auto`, `local` or HOST:PORT. Empty: the runs are trained one
+            after another in this process.
         threads_per_worker: Processor cores of a training on a cluster.
         gpus_per_worker: GPUs of a training on a cluster.
     """

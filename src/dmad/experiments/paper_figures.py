@@ -144,7 +144,14 @@ def rows_of_fig2(errors: np.ndarray, labels: np.ndarray | None) -> dict[str, int
 def scatter_plot(
     plain: np.ndarray, augmented: np.ndarray, labels: np.ndarray | None, circled: Sequence[int]
 ) -> Image:
-    """Plot both scores (N,) of all images at 200 dpi. A circle marks each image of Fig. 2."""
+    """Plot two scores of N images against each other, at 200 dpi.
+
+    Args:
+        plain: Pixel-wise errors (N,).
+        augmented: Scores of Eq. 14 (N,).
+        labels: (N,) 1 = abnormal. None if unknown.
+        circled: Indices of the images of Fig. 2. These images get a circle.
+    """
     figure, (axis,) = charts.make_axes(5.5, [4.5], 1)
     if labels is None:
         axis.scatter(plain, augmented, 12, charts.BLUE, alpha=0.6, lw=0, label="no labels")
@@ -186,16 +193,17 @@ def draw_clips(detector: Detector, test: LabelledFootage) -> dict[str, Image]:
 
 
 def clip_of_frame(test: LabelledFootage, frame: int) -> Clip:
-    """Return the clip of a frame."""
+    """Return the clip that contains the frame with this index in the test split."""
     return next(clip for clip in test.footage.clips if frame < clip.start + clip.length)
 
 
 def frames_of_fig7(scores: np.ndarray, test: LabelledFootage) -> list[int]:
-    """Return the frames with the highest score of four abnormal events, and two normal frames.
+    """Return the indices of the frames of Fig. 7: up to four abnormal frames and two normal frames.
 
-    The normal frame of a clip is the one with the median score. Events and normal frames are
-    spread over the clips. Without labels, each clip counts as an event, and the four clips with the
-    highest scores are chosen.
+    An abnormal frame is the frame with the highest score in an event. A normal frame is the frame
+    with the median score of all normal frames of a clip. The chosen frames are spread over the
+    clips. Without labels, each clip counts as an event, and the four clips with the highest scores
+    are chosen.
     """
     scored = np.isfinite(scores)  # the first frames of a clip have no score, so events end there
     abnormal = normal = scored
@@ -224,7 +232,7 @@ def frames_of_fig7(scores: np.ndarray, test: LabelledFootage) -> list[int]:
 
 @dataclass(frozen=True, eq=False)
 class ScoresAndFields:
-    """The scores of N test images, and the longest vectors of their fields."""
+    """The scores of N test images, and the lengths of the longest vectors of their fields."""
 
     scores: np.ndarray  # (N,)
     longest_fields: np.ndarray  # (N,) px
@@ -255,7 +263,7 @@ def draw_images(detector: Detector, test: LabelledFootage) -> dict[str, Image]:
 
 
 def scores_and_fields(detector: Detector, test: LabelledFootage) -> ScoresAndFields:
-    """Score every test image, and measure the longest vector of its field."""
+    """Score every test image, and measure how long the vectors of its fields are."""
     scores, longest_fields = [], []
     for clip in progress_bar(test.footage.clips, "scoring"):
         judged = judge_image(detector, list(test.footage.frames[clip.span]), clip.name)
@@ -271,7 +279,11 @@ def score_and_verdict(judged: JudgedImage) -> str:
 
 
 def row_of_fig7(judged: JudgedImage, tiles: dict[str, Image]) -> dict[str, Image]:
-    """Return the pictures of an image by title. Add the deformed image and the mask as outline."""
+    """Return the pictures of an image in Fig. 7, by title.
+
+    These are `tiles` and the deformed image. Instead of a mask, the image with the outline of the
+    mask is returned.
+    """
     row = {title: tile for title, tile in tiles.items() if title != "marked"}
     row["bent forward"] = judged.deformed
     if "marked" in tiles:

@@ -62,14 +62,17 @@ class Method(Protocol):
 
     @property
     def settings(self) -> str:
-        """The pretrained network and the length of the training, in words."""
+        """The main settings as text, such as the pretrained network and the number of epochs."""
 
     @property
     def finished(self) -> bool:
         """True if the method is a model that was trained before this experiment."""
 
     def train(self, data: DataConfig, folder: Path) -> Training:
-        """Train on the training split. Files are written to a folder.
+        """Train on the training split, and write the files of the model to a folder.
+
+        Returns:
+            The duration of the training, and the path of the model.
 
         Raises:
             UnavailableError: Something that the training needs cannot be downloaded.
@@ -95,7 +98,7 @@ class Own:
 
     @property
     def settings(self) -> str:
-        """The pretrained network and the length of the training, in words."""
+        """The teacher, and the number of epochs or of stored patches, as text."""
         return f"{plain(self.config)['model']['teacher']}, {self.config.training}"
 
     @property
@@ -104,11 +107,15 @@ class Own:
         return self.run is not None
 
     def train(self, data: DataConfig, folder: Path) -> Training:
-        """Train a run, or take the finished run.
+        """Train a run in a folder. If `run` is a finished run, use this run instead.
+
+        Returns:
+            The duration of the training, and the path of the model.
 
         Raises:
             DmadError: The finished run was trained on other images.
-            UnavailableError: The method is a patch bank that holds out no images.
+            UnavailableError: The method is a bank of patches that holds out no images for the
+                threshold.
         """
         shared, smallest = trained_images(data), self.config.data.hold_out_from
         same_folder = self.config.data.root == data.root
@@ -134,12 +141,12 @@ class Own:
         )
 
     def load(self, training: Training) -> ImageScorer:
-        """Return a detector as a scorer, with the α that was chosen in the training."""
+        """Load a model, and return it as an `ImageScorer` with the α that the training chose."""
         return DetectorScorer(load(Path(training.model)))
 
 
 def trained_images(data: DataConfig) -> str:
-    """Return the fingerprint of the images to train on."""
+    """Return a hash of the images to train on."""
     return fingerprint(load_split(data, "train").footage)
 
 
@@ -158,12 +165,13 @@ def train_run(config: Config, run: Path) -> float:
 
 
 def own_methods(configs: Sequence[Config], runs: Sequence[Path]) -> list[Own]:
-    """Return the methods of dmad: the finished runs, or a training for each of the settings.
+    """Return the methods of dmad: one for each finished run, or one for each of the settings.
 
     Args:
-        configs: Settings of trainings, with the same image size. Without `runs`, they must name the
-            folder of the data.
-        runs: Finished runs.
+        configs: Settings of trainings, with the same image size. Without finished runs, they must
+            name the folder of the data. With finished runs, only the folders of data and cache in
+            the first settings are used.
+        runs: Finished runs. Empty: the methods are trained with `configs`.
 
     Raises:
         DmadError: A run is not of images, or the runs have different data settings.
@@ -192,12 +200,12 @@ def settings_of_images(own: Own) -> dict[str, Any]:
 
 
 def name_of(config: Config) -> str:
-    """Return the name of dmad with these settings, such as "dmad images"."""
+    """Return the name of the method with these settings, such as "dmad images"."""
     return f"{OWN_NAME} {config.recipe}"
 
 
 def numbered(methods: Sequence[Own]) -> list[Own]:
-    """Number the methods that have the same name."""
+    """Return the methods. If several have the same name, add a number to each of these names."""
     names = [one.name for one in methods]
     return [
         replace(one, name=f"{one.name} {names[:index].count(one.name) + 1}")

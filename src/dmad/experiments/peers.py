@@ -102,7 +102,8 @@ def peers(
         methods: The methods.
         data: The data settings of all methods.
         out: Folder to write to.
-        run: Calls a function. By default, it does so in a new process.
+        run: Function that calls another function. By default, the other function runs in a new
+            process.
 
     Raises:
         DmadError: There is no usable data, or the folder contains trainings with other settings.
@@ -266,7 +267,7 @@ def row_of(
 
 
 def count_text(note: str) -> str:
-    """Return the counts of a rate. Its note is like "at 1 %: 52 of 63 abnormal, …"."""
+    """Return the counts "52 of 63" from the note of a rate: "at 1 %: 52 of 63 abnormal, …"."""
     words = note.partition(": ")[2].split()
     return " ".join(words[:3])
 

@@ -82,7 +82,7 @@ def run_grid(grid: Grid, out: Path, effort: Effort) -> list[Outcome]:
 def _check_earlier(
     grid: Grid, effort: Effort, variants: Variants, earlier: Sequence[Outcome], out: Path
 ) -> None:
-    """Check that the outcomes of earlier calls can be in the same table.
+    """Check that the outcomes of earlier calls can be in the table of this call.
 
     Raises:
         DmadError: Earlier outcomes have other columns, or were trained with other settings.

@@ -67,7 +67,7 @@ class StreetFootage:
         return weathers_from_settings(self.detector.config.data)
 
     def for_thresholds(self, hours: float) -> range:
-        """Return the clips to choose thresholds with: the same number of each weather.
+        """Return the indices of the clips for thresholds: the same number of clips of each weather.
 
         Raises:
             DmadError: There are not enough clips for this number of hours.
@@ -75,7 +75,9 @@ class StreetFootage:
         return self._clips(0, hours, "--threshold-hours")
 
     def to_count(self, hours: float) -> range:
-        """Return the clips to count false alarms in: the same number of each weather.
+        """Return the indices of the clips for counting: the same number of clips of each weather.
+
+        False alarms are counted in these clips.
 
         Raises:
             DmadError: There are not enough clips for this number of hours.

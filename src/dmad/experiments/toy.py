@@ -29,7 +29,10 @@ AUROC = Column("AUROC (Eq. 14)", "deployable", RAW, "micro_AUROC")
 
 
 def variants(config: TrainedConfig) -> dict[str, TrainedConfig]:
-    """Return the three models of Fig. 6: only a memory, with full skip connections, and PDM."""
+    """Return the settings of the three models of Fig. 6, by title.
+
+    The models are a memory without skip connections, a memory with full skip connections, and PDM.
+    """
     plain = without_deformation(config)
     return {"Mem only": plain, "+Skip": changed(plain, skips="full"), "+PDM": config}
 
@@ -89,7 +92,9 @@ def judge_examples(detector: Detector, examples: np.ndarray) -> JudgedFrames:
 
 
 def draw_fig6(shown: Mapping[str, JudgedFrames], titles: list[str]) -> np.ndarray:
-    """Draw Fig. 6: images, their reconstruction by each model, and all stages of the last model.
+    """Draw Fig. 6: the images, and their reconstruction by each model.
+
+    For the last model, the reference and the result of each deformation are drawn.
 
     Args:
         shown: Results for the same images, by the name of the model. If there is only one model,

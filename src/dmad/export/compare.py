@@ -84,7 +84,7 @@ def compare_ranking(
 ) -> RankingChange | None:
     """Compare the AUROC of two detectors on the test split.
 
-    None if there is no test split, or if it has no labels of both kinds.
+    Return None if there is no test split, or if its labels are not both normal and abnormal.
     """
     try:
         test = load_split(data, "test")
@@ -116,6 +116,8 @@ def compare_synthetic(
     detector: Detector, exported: Detector, normal: Sequences, abnormal: Sequences
 ) -> SyntheticChange:
     """Compare the scores of two detectors on normal windows and on synthetic anomalies.
+
+    A window is a frame with the past frames that the model needs.
 
     Args:
         detector: The model in PyTorch.

@@ -116,7 +116,7 @@ class ExportReport:
             yield "no test split with labels and no synthetic anomalies: no AUROC was compared"
 
     def entry(self) -> dict[str, object]:
-        """Return the values that are stored in the card of the export."""
+        """Return the values of this report for the card of the export (`model.json`)."""
         return {name: value for name, value in asdict(self).items() if name != "folder"}
 
 
@@ -126,7 +126,9 @@ def _change(before: float, after: float) -> str:
 
 
 def export(detector: Detector, files: ModelFiles, options: ExportOptions) -> ExportReport:
-    """Compare an export with PyTorch, and write its graph, card and templates into a folder.
+    """Export a model into a folder, and compare the scores of the export with PyTorch.
+
+    The folder gets the graph of the model, its card (`model.json`) and its background templates.
 
     Args:
         detector: The model, loaded for the CPU with `fast=False`.
@@ -195,7 +197,8 @@ def compared_clips(
     """Return the clips that an export is compared on, and whether they are generated.
 
     Raises:
-        DmadError: There is no data set, and the precision is int8, which needs real frames.
+        DmadError: The data set cannot be read. Or there is no data set, and the precision is int8,
+            which needs real frames.
     """
     try:
         return normal_clips(data), False
@@ -224,7 +227,10 @@ def normal_clips(data: DataConfig) -> Footage:
 
 
 def abnormal_windows(detector: Detector, normal: Footage) -> Sequences | None:
-    """Return windows with synthetic anomalies. None, with a warning, if none can be made."""
+    """Return windows of frames with synthetic anomalies.
+
+    If no anomalies can be made, log a warning and return None.
+    """
     try:
         return detector.form.synthetic_anomalies(detector.config, normal)
     except DmadError as error:
@@ -234,7 +240,7 @@ def abnormal_windows(detector: Detector, normal: Footage) -> Sequences | None:
 
 @contextmanager
 def missing_packages() -> Iterator[None]:
-    """Turn the ImportError of a package into a `DmadError` that says how to install it."""
+    """In a `with` block, turn an ImportError into a `DmadError` that says what to install."""
     try:
         yield
     except ImportError as error:
@@ -249,7 +255,7 @@ def write_graph(
     folder: Path,
     inputs: Sequence[dict[str, np.ndarray]],
 ) -> None:
-    """Write only the graph, as `model.onnx` or `model.xml`.
+    """Write the graph of a model as `model.onnx` or `model.xml`, without card and templates.
 
     Args:
         backend: The PyTorch model, on the CPU and with `fast=False`.
@@ -294,7 +300,7 @@ def _write_onnx(backend: TorchBackend, file: Path) -> None:
 def write_card(
     files: ModelFiles, backend: TorchBackend, options: ExportOptions, folder: Path
 ) -> dict[str, object]:
-    """Write the card and the background templates into a folder, and return the card."""
+    """Write the card (`model.json`) and the background templates; return the card."""
     if backend.templates is not None:
         np.save(folder / TEMPLATES, backend.templates)
     card = without_local_paths(read_card(files))
@@ -322,7 +328,10 @@ def check_difference(report: ExportReport) -> None:
 
 
 def check_synthetic(report: ExportReport, change: SyntheticChange, loss: float) -> ExportReport:
-    """Add the comparison on synthetic anomalies to a report.
+    """Check that int8 finds synthetic anomalies almost as well as PyTorch.
+
+    Returns:
+        The report with this comparison.
 
     Raises:
         DmadError: The AUROC falls by more than `loss`, and by more than `CHANCE_PAIRS` divided by
@@ -348,7 +357,9 @@ def check_synthetic(report: ExportReport, change: SyntheticChange, loss: float) 
 def check_ranking(
     report: ExportReport, detector: Detector, exported: Detector, data: DataConfig, loss: float
 ) -> ExportReport:
-    """Add the AUROC of int8 and of PyTorch on the test split to a report, if there are labels.
+    """Check the AUROC of int8 on the test split, and return the report with this comparison.
+
+    Without labels, the report is returned unchanged.
 
     Raises:
         DmadError: The AUROC falls by more than `loss`.

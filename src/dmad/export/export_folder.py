@@ -1,4 +1,7 @@
-"""The folder of an export: it is replaced as a whole, and its card names the hash of each part."""
+"""The folder of an export. It is replaced as a whole.
+
+The card of the export (`model.json`) contains the hash of each other file.
+"""
 
 from __future__ import annotations
 

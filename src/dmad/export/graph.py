@@ -16,10 +16,10 @@ from dmad.model.coordinates import CoordConv2d
 
 
 class Graph(nn.Module):
-    """A network with pre-processing, scores and maps, for one window.
+    """A network with pre-processing, scores and maps, for one window of frames or one image.
 
     Args:
-        model: The network. The graph uses a folded copy.
+        model: The network. The graph uses a copy in which batch norms are folded into convolutions.
         config: Its settings.
         form: The form of the model.
     """
@@ -33,9 +33,10 @@ class Graph(nn.Module):
         """Score one window.
 
         Args:
-            frames: (1, T + 1, H, W, C) uint8, oldest first; (1, 1, H, W, C) for images.
-            background: (1, C, H, W) template in [-1, 1]. None: the template of the first view, or
-                the model has no templates.
+            frames: (1, T + 1, H, W, C) uint8: T past frames, the oldest first, and the frame to
+                score. For images, T is 0.
+            background: Background template (1, C, H, W) in [-1, 1]. None: the template of the first
+                view, if the model has templates.
 
         Returns:
             The outputs of the form by name, and `map` (1, H, W): the map of Eq. 14 or 23.
@@ -54,7 +55,8 @@ class Graph(nn.Module):
 class FixedPositions(nn.Module):
     """A `CoordConv2d` whose image size is fixed in the exported graph.
 
-    The positions add a row of values plus a column of values to each channel.
+    To each channel of the output, the positions add two values: one for the row of the pixel and
+    one for its column.
     """
 
     def __init__(self, conv: CoordConv2d) -> None:
@@ -65,7 +67,7 @@ class FixedPositions(nn.Module):
         self.across, self.down = across[:, None, None], down[:, None, None]
 
     def forward(self, x: Tensor) -> Tensor:
-        """From (B, in, H, W) to (B, out, H, W)."""
+        """Return the output (B, out, H, W) of the layer for an input (B, in, H, W)."""
         height, width = x.shape[2:]
         row = self.across * torch.linspace(-1, 1, int(width))
         column = self.down * torch.linspace(-1, 1, int(height))[:, None]
@@ -73,7 +75,7 @@ class FixedPositions(nn.Module):
 
 
 def with_fixed_positions(model: nn.Module) -> nn.Module:
-    """Replace the layers `CoordConv2d` of a folded model by `FixedPositions`, in place."""
+    """Replace the layers `CoordConv2d` by `FixedPositions` in a model, and return this model."""
     for parent in list(model.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, CoordConv2d) and child.position is not None:

@@ -1,7 +1,7 @@
-"""The forms, each behind the interface `dmad.form.Form`.
+"""The forms of the model. Each form implements the interface `dmad.form.Form`.
 
-Video (PDM) and images (PPDM) are the forms of the paper. The form patches compares the features of
-an image with stored features of good images.
+Video (PDM) and images (PPDM) are the forms of the paper. The form `patches` compares the
+features of an image with stored features of good images.
 """
 
 from __future__ import annotations

@@ -35,7 +35,9 @@ class AlphaChoice:
 
 
 def choose_alpha(detector: Detector, good: Footage) -> AlphaChoice:
-    """Choose the α with the best image and pixel AUROC on synthetic defects in good images.
+    """Choose the α with the largest sum of image and pixel AUROC on synthetic defects.
+
+    The synthetic defects are drawn into good images.
 
     α is 0 if no other value is clearly better. This is a precaution for models whose fields are
     almost zero in good images. The deformation term of such a model has a very small spread. The
@@ -80,7 +82,7 @@ def with_defects(images: Sequence[np.ndarray]) -> list[tuple[np.ndarray, np.ndar
 
 
 def best_alpha(tried: Sequence[dict[str, float]], pairs: int) -> dict[str, float]:
-    """Return the result of the best α: the first one, unless another is clearly better.
+    """Return the result of the best α: the first α, or another α that is clearly better.
 
     Args:
         tried: The result of each α.
@@ -94,7 +96,14 @@ def best_alpha(tried: Sequence[dict[str, float]], pairs: int) -> dict[str, float
 def try_alpha(
     scored: ScoredImages, masks: np.ndarray, weight: float, alpha: float
 ) -> dict[str, float]:
-    """Compute image and pixel AUROC with one α on synthetic defects with masks (N, H, W)."""
+    """Return a dictionary with `weight`, `alpha`, `image_AUROC` and `pixel_AUROC` for one α.
+
+    Args:
+        scored: N images: good images, and images with synthetic defects.
+        masks: (N, H, W) bool: True at the defects.
+        weight: The weight of the standardised deformation. It is only copied into the result.
+        alpha: α of Eq. 22 and 23.
+    """
     pixels = PixelMetrics()
     for index, mask in enumerate(masks):
         pixel_scores = scored.pixel_scores(index, alpha)

@@ -39,11 +39,11 @@ class ScoredImages:
     maps: np.ndarray  # (2, N, H, W) float32: both maps of Eq. 23, smoothed, without α
 
     def score(self, alpha: float) -> np.ndarray:
-        """Eq. 22, (N,)."""
+        """Return the raw score of each image (Eq. 22), (N,)."""
         return self.reconstruction + alpha * self.deformation
 
     def pixel_scores(self, index: int, alpha: float) -> np.ndarray:
-        """Eq. 23 of one image, (H, W)."""
+        """Return the score of each pixel of one image (Eq. 23), (H, W)."""
         reconstruction, deformation = self.maps[:, index]
         return np.asarray(reconstruction + alpha * deformation)
 
@@ -71,7 +71,7 @@ def score_frames(
 
 
 def frames_of(footage: Footage) -> list[np.ndarray]:
-    """Return the image of every clip, or its tiles, in order."""
+    """Return all images in the order of the clips, or the tiles of all images."""
     return [footage.frames[clip.start + k] for clip in footage.clips for k in range(clip.length)]
 
 
@@ -96,7 +96,7 @@ def score_images(detector: Detector, footage: Footage, zone: Zone = ALL) -> Scor
 
 
 def evaluate(detector: Detector, test: LabelledFootage) -> Evaluation:
-    """Score a labelled test split, and make its table of results."""
+    """Score a labelled test split. Return the scores and the table of results (the ledger)."""
     assert test.labels is not None
     alpha = detector.config.score.alpha
     zone = detector.calibration.zone if detector.calibration else ALL
@@ -171,9 +171,9 @@ def deployable_signals(detector: Detector, scored: ScoredImages) -> dict[str, np
 def pixel_rows(
     block: BlockName, signal: str, scored: ScoredImages, alpha: float, test: LabelledFootage
 ) -> list[Row]:
-    """Return rows with pixel AUROC and AUPRO of Eq. 23, over the images that have a mask.
+    """Return ledger rows with the pixel AUROC and the AUPRO of Eq. 23.
 
-    There are no rows if no image has a mask.
+    Only images with a mask are used. If no image has a mask, there are no rows.
     """
     assert test.masks is not None
     metrics, used = PixelMetrics(), 0

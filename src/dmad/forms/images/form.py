@@ -55,7 +55,7 @@ class StillImages:
     def score_map(
         self, reconstruction_map: Tensor, deformation_map: Tensor, config: Config
     ) -> Tensor:
-        """Return Eq. 23, smoothed as in Eq. 22, (B, H, W)."""
+        """Return the score of every pixel (Eq. 23), smoothed as in Eq. 22, (B, H, W)."""
         from dmad.model.scoring import pixel_map_plus
 
         return pixel_map_plus(reconstruction_map, deformation_map, config.score)
@@ -67,7 +67,7 @@ class StillImages:
         return blurred(maps, config.score.sigma)
 
     def explain(self, detector: Detector, given: ToExplain) -> Explanation:
-        """Return the map of Eq. 23, the image and its heat.
+        """Return the map of Eq. 23, the image, and the image with its heat map.
 
         If the model deforms images, the forward and the backward field are returned too.
         """
@@ -76,7 +76,7 @@ class StillImages:
         return explain(detector, given)
 
     def evaluate(self, detector: Detector, test: LabelledFootage) -> Evaluation:
-        """Score a labelled test split, and return the table of results (the ledger)."""
+        """Score a labelled test split. Return the scores and the table of results (the ledger)."""
         from dmad.forms.images.evaluation import evaluate
 
         return evaluate(detector, test)
@@ -181,7 +181,10 @@ class Images(StillImages):
     def losses(
         self, model: PPDM, config: ImageConfig, batch: Batch, x: Tensor, target: Tensor
     ) -> tuple[PPDMOutput, ImageLossTerms]:
-        """Return output and losses (Eq. 19). Features in the batch are not computed again."""
+        """Return the network's output and the losses of a batch (Eq. 19).
+
+        If the batch contains the teacher's features, they are not computed again.
+        """
         from dmad.model.losses import total_loss_plus
 
         features = tuple(feature.to(x.dtype) for feature in batch.features)
@@ -198,8 +201,8 @@ class Images(StillImages):
     ) -> dict[str, Tensor]:
         """Return scores, maps and drawings of a batch.
 
-        The drawings are `deformed` (B, 3, H, W). If the model has heads, there are also `forward`
-        and `backward` (B, K, 2, H, W), in grid units.
+        The drawings are the deformed images, `deformed` (B, 3, H, W). If the model has K heads,
+        there are also the fields `forward` and `backward` (B, K, 2, H, W), in grid units.
         """
         import torch
 
@@ -215,13 +218,13 @@ class Images(StillImages):
     def calibrate(
         self, detector: Detector, files: ModelFiles, request: CalibrationRequest
     ) -> Calibration:
-        """Set the threshold from good images and store it."""
+        """Set the threshold from good images, store it in the model's card, and return it."""
         from dmad.forms.images.threshold import calibrate
 
         return calibrate(detector, files, request)
 
     def choose_weight(self, detector: Detector, normal: Footage) -> dict[str, Any]:
-        """Choose α with synthetic defects in good images. Return the entry for the card."""
+        """Choose α with synthetic defects in good images. Return an entry for the model's card."""
         from dataclasses import asdict
 
         from dmad.forms.images.alpha import choose_alpha

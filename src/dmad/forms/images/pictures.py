@@ -34,7 +34,7 @@ Verdict = Literal["good", "anomalous", ""]
 
 @dataclass(frozen=True, eq=False)
 class JudgedImage:
-    """One image and its result."""
+    """The scores, the map and the fields of one image."""
 
     name: str
     raw: float  # Eq. 22
@@ -134,13 +134,13 @@ def draw_outline(picture: Image, inside: NDArray[np.bool_], color: tuple[int, in
 
 
 class ImagePictures:
-    """Draws scored images, all with the same colour scale.
+    """Draws pictures of scored images, all with the same colour scale.
 
     Args:
-        detector: The model. Its threshold sets the colour scale of the heat, and the contour.
-            Scores below the highest pixel score of a usual good image are drawn without heat.
-            Without a threshold, heat begins at score 0, and the first image that is drawn sets the
-            colour scale.
+        detector: The model. Its threshold sets the colours of the heat maps, and the contour.
+            Pixels with a score below the highest pixel score of a usual good image get no colour.
+            Without a threshold, the colours begin at score 0, and the first image that is drawn
+            sets the colour scale.
     """
 
     def __init__(self, detector: Detector) -> None:
@@ -159,8 +159,8 @@ class ImagePictures:
 
         Args:
             path: The image.
-            page: Index of the image in a file with several.
-            judged: Its result.
+            page: Index of the image in a file with several images.
+            judged: The result of the image.
             out: The folder that holds `overlays`, `maps` and `fields`.
         """
         with open_image(path, page, self.format.megapixels) as opened:
@@ -186,12 +186,12 @@ class ImagePictures:
         return drawn
 
     def fields(self, judged: JudgedImage) -> Image:
-        """Draw both fields side by side. Hue is the direction, and saturation is the length."""
+        """Draw the forward and the backward field. Hue is the direction, saturation the length."""
         fields = (judged.forward, judged.backward)
         return np.hstack([drawing.color_wheel(field, self.longest_field) for field in fields])
 
     def tiles(self, picture: Image, judged: JudgedImage) -> dict[str, Image]:
-        """Return the picture (H, W, 3) and its heat, by their titles.
+        """Return the picture (H, W, 3), and the picture with its heat map, by their titles.
 
         If the model deforms images, both fields are returned too.
         """

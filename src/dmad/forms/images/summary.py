@@ -32,13 +32,13 @@ def summarise(
     evaluation: Evaluation,
     card: Mapping[str, Any],
 ) -> Report:
-    """Return the content of the page.
+    """Return the content of the report page of an evaluation.
 
     Args:
         title: Name of the run.
         detector: The model.
         test: The test split.
-        evaluation: Its scores and its table of results.
+        evaluation: The scores and the table of results of the test split.
         card: The model's card.
     """
     calibration, draw = evaluation.calibration, ImagePictures(detector)
@@ -68,7 +68,7 @@ def summarise(
 
 
 def subtitle(detector: Detector, test: LabelledFootage) -> str:
-    """The test split, and how the model was trained."""
+    """Return a line that names the test split and the settings of the training."""
     config = detector.config
     return (
         f"{test.label_name}: {len(test.footage.clips)} test images; {config.model.teacher}, "
@@ -77,7 +77,7 @@ def subtitle(detector: Detector, test: LabelledFootage) -> str:
 
 
 def headline(evaluation: Evaluation) -> list[tuple[str, str, str]]:
-    """The numbers at the top of the page, each with its name and a remark."""
+    """Return the numbers at the top of the page: value, name and remark of each."""
     titles = {
         "image_AUROC": "image AUROC, deployable",
         "pixel_AUROC": "pixel AUROC",
@@ -96,9 +96,10 @@ def headline(evaluation: Evaluation) -> list[tuple[str, str, str]]:
 
 
 def series(test: LabelledFootage, evaluation: Evaluation) -> Series:
-    """The scores of all test images, good ones first.
+    """Return the scores of all test images, good ones first.
 
-    The terms are those of Eq. 22. Without a deformation, the only term is the raw score.
+    The terms are those of Eq. 22, standardised. Without a deformation, the only term is the raw
+    score.
     """
     labels, calibration = evaluation.scores.labels, evaluation.calibration
     order = np.argsort(labels, kind="stable")
@@ -121,7 +122,10 @@ def series(test: LabelledFootage, evaluation: Evaluation) -> Series:
 
 
 def verdict_table(evaluation: Evaluation) -> list[Table]:
-    """A table of how many images get each verdict; an empty list without a threshold."""
+    """Return a list with one table: how many images get each verdict.
+
+    The list is empty if there is no threshold.
+    """
     calibration = evaluation.calibration
     if calibration is None:
         return []
@@ -165,7 +169,10 @@ def strongest(evaluation: Evaluation) -> list[int]:
 def panel(
     detector: Detector, test: LabelledFootage, clip: Clip, abnormal: bool, draw: ImagePictures
 ) -> Panel:
-    """Return one image with its heat and, if they exist, its fields and its masks."""
+    """Return the pictures of one test image, side by side.
+
+    These are the image, the image with its heat map and, if they exist, the fields and the mask.
+    """
     judged, tiles = judged_tiles(detector, test, clip, draw)
     label = "abnormal" if abnormal else "good"
     verdict = f"judged {judged.verdict}" if judged.verdict else "no threshold yet"
@@ -182,7 +189,7 @@ def panel(
 def judged_tiles(
     detector: Detector, test: LabelledFootage, clip: Clip, draw: ImagePictures
 ) -> tuple[JudgedImage, dict[str, Image]]:
-    """Score the image of a clip, and draw its pictures (H, W, 3), by their titles."""
+    """Score the image of a clip. Return the result, and the pictures (H, W, 3) by their titles."""
     frames = test.footage.frames[clip.span]
     judged = judge_image(detector, list(frames), clip.name)
     image = join_tiles(frames, detector.config.data.canvas)

@@ -45,7 +45,7 @@ logger = logging.getLogger(__name__)
 
 
 def held_out_images(detector: Detector, data: DataConfig) -> Iterable[Part]:
-    """Return the detector with the images that were held out from its training.
+    """Return a list with one pair: the detector, and the images held out from its training.
 
     Raises:
         DmadError: The images are missing, or none were held out.
@@ -61,12 +61,15 @@ def calibrate(
 ) -> Calibration:
     """Set the threshold from good images, and store it in the model's card.
 
+    Instead, the request may ask to undo the last change, or to raise the threshold until some
+    images are judged good.
+
     Args:
         detector: The model.
         files: Its files.
         request: The options of the calibration.
-        unseen: Returns good images of the data set, each with a detector that has not seen them.
-            They are used if the request names no images.
+        unseen: Function that returns pairs: a detector, and good images of the data set that this
+            detector has not seen. These images are used if the request names no images.
 
     Raises:
         DmadError: There are too few good images, or the request contains an option or a budget for
@@ -140,7 +143,7 @@ def _held_out(
 def synthetic_terms(parts: Sequence[Part], zone: Zone = ALL) -> SyntheticTerms:
     """Draw synthetic defects of every kind into some good images, and score them.
 
-    Tiles are scored without the zone.
+    If the images are cut into tiles, the zone is not used, because it needs all tiles of an image.
     """
     images = [(detector, image) for detector, good in parts for image in frames_of(good)]
     chosen = [images[i] for i in thin(np.arange(len(images)), MOST_WITH_DEFECTS)]
@@ -163,7 +166,10 @@ def synthetic_terms(parts: Sequence[Part], zone: Zone = ALL) -> SyntheticTerms:
 def _good_images(
     detector: Detector, request: CalibrationRequest, unseen: UnseenImages
 ) -> Iterable[Part]:
-    """Return the images of the request. If it names none, return the images of `unseen`."""
+    """Return pairs of a detector and good images.
+
+    The request may name the images. If it names none, the pairs of `unseen` are returned.
+    """
     data = with_locations(detector.config.data, request.root, request.cache)
     if not request.footage:
         return unseen(detector, data)
@@ -176,7 +182,7 @@ def read_images(sources: Sequence[str | Path], data: DataConfig) -> Footage:
     """Read image files and folders of images. Each good image becomes a clip of one frame.
 
     Raises:
-        DmadError: There are no images, or none of them is good by its folder and its masks.
+        DmadError: There are no images, or their folders or masks mark none of them as good.
     """
     given = [with_masks(find_images([Path(source)])).files for source in sources]
     good = list(
@@ -234,7 +240,7 @@ def image_terms(parts: Sequence[Part], zone: Zone = ALL) -> HeldOut:
 def image_evidence(
     held: HeldOut, alpha: float, budget: Budget | str, synthetic: SyntheticTerms | None = None
 ) -> Evidence:
-    """Return the evidence for a threshold of images.
+    """Return the evidence: the scores of good images, from which a threshold is chosen.
 
     Args:
         held: Terms of the good images.
