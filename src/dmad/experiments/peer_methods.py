@@ -27,7 +27,8 @@ PLACES = ("root", "cache", "layout", "categories")  # settings that say where th
 class UnavailableError(DmadError):
     """A method needs something that is missing.
 
-    The row of the method says "not measured", and a note below the table says what is missing.
+    In the table of `dmad experiment peers`, the row of the method says "not measured". A note below
+    the table says what is missing.
     """
 
 
