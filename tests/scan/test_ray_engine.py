@@ -77,3 +77,15 @@ def test_an_error_of_a_worker_ends_the_scan_with_its_message(tmp_path):
             list(engine.run([task]))
     finally:
         engine.close()
+
+
+@pytest.mark.filterwarnings("ignore")  # Ray's own
+def test_all_workers_of_a_cluster_share_the_limit_of_the_rate(tmp_path):
+    ray = pytest.importorskip("ray", reason="Ray is not installed: pip install '.[ray]'")
+    options = WorkerOptions(ray="local", limit_rate=6.0)
+    try:
+        engine = RayEngine(JudgeSettings("ped2", tmp_path / "parts", rate=6.0), options)
+        assert engine.workers >= 1
+        assert engine.settings.rate * engine.workers == pytest.approx(6.0)
+    finally:
+        ray.shutdown()

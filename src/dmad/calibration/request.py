@@ -61,8 +61,8 @@ class CalibrationRequest:
             first threshold for this view is computed from the clips.
         events: Output folder of `dmad predict` or `dmad watch`. Give it if you name ids of events
             in `normal`. The command then lists the events in this folder that would raise no alarm
-            after the change (default: if `normal` names a film that `dmad watch` stored, the folder
-            of this film).
+            after the change (default: if `normal` names a film that `dmad watch` stored, the output
+            folder in which this film is).
         threshold: A threshold that you choose. It cannot be given together with `false_alarms` or
             `normal`.
         force: Allow the threshold to become more than twice as high. With `only_here`: allow that

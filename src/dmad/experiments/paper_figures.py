@@ -232,7 +232,10 @@ def frames_of_fig7(scores: np.ndarray, test: LabelledFootage) -> list[int]:
 
 @dataclass(frozen=True, eq=False)
 class ScoresAndFields:
-    """The scores of N test images, and the lengths of the longest vectors of their fields."""
+    """The scores of N test images, and how long the vectors of their fields are.
+
+    The length of an image is the one that 99 % of the vectors of its fields do not exceed.
+    """
 
     scores: np.ndarray  # (N,)
     longest_fields: np.ndarray  # (N,) px

@@ -205,7 +205,10 @@ class Detector:
         )
 
     def pixel_scores(self, judged: JudgedFrames) -> NDArray[np.float32]:
-        """Return the score of every pixel, (B, H, W): Eq. 14 without its maxima, or Eq. 23."""
+        """Return the score of every pixel, (B, H, W).
+
+        For video, it is the weighted sum in Eq. 14 at each pixel. For images, it is Eq. 23.
+        """
         mixed = judged.reconstruction_map + self.config.score.alpha * judged.deformation_map
         return np.asarray(self.form.smoothed(mixed, self.config), np.float32)
 

@@ -108,11 +108,11 @@ class AnomalyResult:
     def map(self) -> NDArray[np.float32]:
         """(H, W): the anomaly map of the frame or image with the highest score (`peak`).
 
-        The map is Eq. 14 without its maxima, or Eq. 23. It is the raw score of each pixel, in the
-        size of the model's images. The raw score of a frame or image can be higher than the
-        maximum of the map, because the maxima of its two terms can be at different pixels. To make
-        the map, the frame or image is scored again. The map of another frame or image is
-        `explained(row).map`.
+        The map is the raw score of each pixel, in the size of the model's images. For video, it is
+        the weighted sum in Eq. 14 at each pixel. For images, it is Eq. 23. The raw score of a frame
+        or image can be higher than the maximum of the map, because the maxima of its two terms can
+        be at different pixels. To make the map, the frame or image is scored again. The map of
+        another frame or image is `explained(row).map`.
 
         Raises:
             DmadError: No frame or image has a score, or the result does not come from calling a

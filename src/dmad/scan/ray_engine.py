@@ -7,6 +7,7 @@ import pickle
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from dmad.cluster import Cluster
@@ -39,7 +40,7 @@ class RayEngine:
     """
 
     def __init__(self, settings: JudgeSettings, options: WorkerOptions) -> None:
-        self.settings, self.options = settings, options
+        self.options = options
         threads, gpus = options.threads_per_worker, options.gpus_per_worker
         try:
             import ray.data
@@ -47,6 +48,7 @@ class RayEngine:
             raise DmadError("--ray needs Ray; install it with: pip install 'dmad[ray]'") from error
         self._cluster = Cluster(options.ray, threads, gpus)
         self.workers = options.workers or self._cluster.cores // threads
+        self.settings = replace(settings, rate=options.limit_rate / self.workers)
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
         for name in ("ray", "ray.data"):

@@ -136,8 +136,8 @@ class ClipMaps:
     def highest(self, calibration: Calibration) -> np.ndarray:
         """Return the highest score that each pixel has in any frame of the clips, (H, W).
 
-        The score of a pixel is Eq. 14 without its maxima. The weight α is the weight that the
-        deformation has in the calibrated score.
+        The score of a pixel is the weighted sum in Eq. 14 at this pixel. The weight α is the weight
+        that the deformation has in the calibrated score.
         """
         kernel, alpha = self.detector.config.score.kernel, calibration.scorer.alpha
         highest: np.ndarray = np.array(-np.inf, np.float32)

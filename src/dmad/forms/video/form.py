@@ -124,7 +124,7 @@ class Video:
     def score_map(
         self, reconstruction_map: Tensor, deformation_map: Tensor, config: VideoConfig
     ) -> Tensor:
-        """Return the score of every pixel, (B, H, W): Eq. 14 without its maxima."""
+        """Return the score of every pixel, (B, H, W): the weighted sum in Eq. 14 at this pixel."""
         from dmad.model.scoring import pixel_map
 
         return pixel_map(reconstruction_map, deformation_map, config.score)
