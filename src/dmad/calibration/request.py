@@ -61,14 +61,14 @@ class CalibrationRequest:
             first threshold for this view is computed from the clips.
         events: Output folder of `dmad predict` or `dmad watch`. Give it if you name ids of events
             in `normal`. The command then lists the events in this folder that would raise no alarm
-            after the change (default: if `normal` names a film that `dmad watch` stored, the output
-            folder in which this film is).
+            after the change (default: the output folder of `dmad watch` that contains a film of
+            `normal`).
         threshold: A threshold that you choose. It cannot be given together with `false_alarms` or
             `normal`.
-        force: Allow the threshold to become more than twice as high. With `only_here`: allow that
-            more than half of the view becomes less sensitive, or that an anomaly must be more than
-            twice as strong somewhere to raise an alarm. Without `force`, each of these changes is
-            refused.
+        force: Allow the threshold to become more than twice as high. With `only_here`: allow more
+            than half of the view to become less sensitive, and allow places where only an anomaly
+            that is more than twice as strong raises an alarm. Without `force`, each of these
+            changes is refused.
         only_here: Keep the threshold. Instead, make the model less sensitive at the places that
             have high scores in the clips of `normal`. Video only.
         undo: Restore the threshold before the last change.

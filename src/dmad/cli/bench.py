@@ -24,9 +24,9 @@ def bench_command(
     - peers: the time of an image, with exported models of dmad and of the package
       anomalib. This needs `pip install 'dmad[export,peers]'`.
 
-    Except for peers, the table also shows the time of the same model in plain PyTorch with
-    32-bit numbers. You need no data: the weights are random, and the frames are generated.
-    Stop other programs first, because they make the measured times longer.
+    The table also shows the time of the same model without the speed-ups of dmad: plain
+    PyTorch with 32-bit numbers (not for peers). You need no data: the weights are random, and
+    the frames are generated. Stop other programs first, because they make the measured times longer.
 
     Example: dmad bench predict --sizes [256]
 

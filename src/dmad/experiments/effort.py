@@ -52,7 +52,7 @@ class Effort:
         shortened if necessary.
 
         Raises:
-            DmadError: A title in `only` is not one of the declared variants.
+            DmadError: A title in `self.only`, the choice of the user, is not in `declared`.
         """
         unknown = [title for title in self.only if title not in declared]
         require(not unknown, f"no variant is called {unknown}; give some of {list(declared)}")

@@ -128,7 +128,7 @@ def rows_of_fig2(errors: np.ndarray, labels: np.ndarray | None) -> dict[str, int
     """Return the indices of the images in Fig. 2, by the title of the row.
 
     Args:
-        errors: Pixel-wise errors (N,).
+        errors: (N,), the pixel-wise error of each image.
         labels: (N,) 1 = abnormal. None if unknown.
     """
     rows = ROWS

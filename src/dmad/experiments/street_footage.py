@@ -41,7 +41,8 @@ class StreetFootage:
     Args:
         detector: The model.
         folder: Folder for the scores.
-        model: Checksum of the weights. Scores of other weights are not used again.
+        model: Checksum of the weights. Stored scores are used again only if they were computed with
+            these weights.
         seed: Seed of the clips. Clips with another seed are independent.
     """
 

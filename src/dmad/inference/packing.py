@@ -116,7 +116,7 @@ class Packed(nn.Module):
         return self._ordered
 
     def _added_positions(self, x: Tensor, position: Tensor) -> Tensor:
-        """Return the values that the positional embedding adds to the result, (B, out, H, W).
+        """Return the values that the positional embedding adds to the convolution, (B, out, H, W).
 
         Args:
             x: The input, whose shape sets B, H and W.

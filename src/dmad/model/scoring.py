@@ -80,7 +80,7 @@ def scores_of_maps(a_rec: Tensor, a_df: Tensor, config: VideoScoreConfig) -> Sco
 
 
 def pixel_map(a_rec: Tensor, a_df: Tensor, config: VideoScoreConfig) -> Tensor:
-    """Return the score of every pixel, (B, H, W): the sum in Eq. 14 without the maxima."""
+    """Return the score of every pixel, (B, H, W): the weighted sum in Eq. 14 at this pixel."""
     return box_filter(a_rec, config.kernel) + config.alpha * box_filter(a_df, config.kernel)
 
 

@@ -77,7 +77,9 @@ class ScanProgress:
         return self.frames / (self.frames + left)
 
     def _density(self, kind: str) -> float:
-        """Return the frames per byte of a kind of source; for images, the frames per image.
+        """Return the average number of frames per byte for a kind of source.
+
+        For images, return the average number of frames (pages) per file.
 
         If no source of this kind was judged yet, return the average of all kinds.
         """

@@ -142,8 +142,8 @@ class _Index:
     A mask belongs to the image with the same folders and name. Folders such as `images`, `test` and
     `ground_truth` do not count. If the folder of a mask has the name of an image, the mask belongs
     to that image. If no image fits, only the last folders and the name are compared. If still no
-    image fits, only the name is compared, with images that are in at least as many folders as the
-    mask. A mask never belongs to an image of another split.
+    image fits, only the name is compared. Then images whose path has fewer folders than the path of
+    the mask are left out. A mask never belongs to an image of another split.
     """
 
     def __init__(self, images: Sequence[ImageFile]) -> None:

@@ -186,7 +186,7 @@ def _packets(
 def _repeated(
     last: av.VideoFrame | None, following: av.VideoFrame, count: int
 ) -> Iterator[av.VideoFrame]:
-    """Yield the last frame `count` times, with times between the last and the following frame.
+    """Yield the last frame `count` times. The timestamps lie between the two given frames.
 
     If there is no last frame, the following frame is repeated.
     """
