@@ -26,7 +26,8 @@ def bench_command(
 
     The table also shows the time of the same model without the speed-ups of dmad: plain
     PyTorch with 32-bit numbers (not for peers). You need no data: the weights are random, and
-    the frames are generated. Stop other programs first, because they make the measured times longer.
+    the frames are generated. Stop other programs first, because they make the measured
+    times longer.
 
     Example: dmad bench predict --sizes [256]
 
