@@ -83,11 +83,11 @@ def train(
 ) -> Run:
     """Train a network, or resume a training that was stopped. Then set the threshold of the model.
 
-    The threshold is computed from held-out data: normal data that the training does not use. The
-    weight of the deformation in the score is chosen with the same data. A bank of patches that was
-    made from a few images has no held-out data. Its threshold comes from a cross-validation. If the
-    settings hold out no data, the model has no threshold. If the threshold cannot be set for
-    another reason, this reason is logged.
+    The threshold is computed from held-out data: normal data that the training does not use. If
+    `score.choose` is set, the weight of the deformation is chosen with the same data. A bank of
+    patches that was made from a few images has no held-out data. Its threshold comes from a
+    cross-validation. If the settings hold out no data, the model has no threshold. If the threshold
+    cannot be set for another reason, this reason is logged.
 
     Args:
         config: All settings, as `dmad.recipe("ped2", ...)` returns them. To resume a run, give the

@@ -136,8 +136,8 @@ class EventFinder:
         """Add the score of the next frame.
 
         Returns:
-            The event that ends with this frame, or None. An event ends when more than `gap` frames
-            in a row are inactive.
+            An event of which this frame shows that it has ended, or None. An event ends when more
+            than `gap` frames in a row are inactive.
         """
         frame = self._frame
         self._frame += 1

@@ -41,7 +41,7 @@ class Calibration:
     budget: Budget  # accepted false alarms
     fps: float  # frames per second of the held-out footage
     interval: tuple[float, float]  # 90 % interval of the threshold that keeps the budget
-    margin: float  # added to the threshold and its interval because there are few clips
+    margin: float  # added to the interval, and to the threshold up to its limit, if clips are few
     frames: int  # held-out frames with a score
     clips: int  # held-out clips with a score
     observed: int  # number of held-out events, frames or images that reach the threshold

@@ -46,6 +46,15 @@ WITH_WORKERS = ("scan",)
 # Other verbs that need no torch for exported models.
 WITHOUT_TORCH = ("predict", "watch", "serve")
 
+# Packages whose name for pip is not the name of their module.
+PACKAGES = {
+    "PIL": "pillow",
+    "paho": "paho-mqtt",
+    "skimage": "scikit-image",
+    "sklearn": "scikit-learn",
+    "yaml": "pyyaml",
+}
+
 EXPERIMENT = "Run an experiment, such as those of the paper. `dmad experiment` lists them."
 
 ABOUT_EXPERIMENTS = """usage: dmad experiment NAME [options]
@@ -96,10 +105,12 @@ def main() -> None:
     except DmadError as error:
         _stop(str(error), 2)
     except ModuleNotFoundError as error:
-        package = (error.name or "dmad").partition(".")[0]
-        if package == "dmad":  # a mistake in dmad, not on this machine
+        module = error.name or ""
+        package = module.partition(".")[0]
+        if package != module or package == "dmad":  # a damaged package, or a mistake in dmad
             raise
-        _stop(f"this command needs the Python package {package}; install it with pip", 2)
+        name = PACKAGES.get(package, package)
+        _stop(f"this command needs the Python package {name}; install it with pip", 2)
     except BrokenPipeError:  # the program that reads the output has ended, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

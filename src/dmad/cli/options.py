@@ -31,10 +31,10 @@ class ZoneOptions:
     Args:
         include: Score only the inside of this polygon, such as "0,0.4 1,0.4 1,1 0,1". Each pair x,y
             is a corner: 0,0 is the upper left of the picture, and 1,1 is the lower right. Instead
-            of a polygon, you can give a list of polygons, or an image file whose pixels above 0 are
-            scored.
-        exclude: Do not score the inside of this polygon. You can also give a list of polygons, or
-            an image file, as for include.
+            of a polygon, you can give an image file whose pixels above 0 are scored. You can also
+            give a list of polygons and image files: a pixel is scored if it is inside any of them.
+        exclude: Do not score the inside of this polygon. You can also give an image file, or a
+            list, as for include.
     """
 
     include: str | list[str] = ""

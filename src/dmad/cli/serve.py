@@ -49,7 +49,8 @@ def serve_command(
 
     Args:
         models: Run folders of `dmad train`, folders of exports, .safetensors files, or names of
-            models that come with dmad, such as ped2. Each needs a threshold.
+            models that come with dmad, such as ped2. A model of video needs a threshold. Without
+            one, a model of images gives scores but no verdicts.
         settings: Where the console listens, and what it keeps.
         sinks: Where messages about events are sent.
         cameras: YAML file with cameras (docs/deploy.md shows such a file). The console adds the

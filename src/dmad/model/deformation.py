@@ -71,7 +71,8 @@ def compose_all(fields: Sequence[Tensor]) -> list[Tensor]:
 def resize(field: Tensor, size: tuple[int, int]) -> Tensor:
     """Up(·) of Eq. 6: interpolate a field (B, 2, h, w) to `size`. Its corners keep their values.
 
-    In training and in exported graphs, this is two matrix products. There, `F.interpolate` is slow.
+    In training and in exported graphs, this is two matrix products. The gradient of `F.interpolate`
+    is slow, and so is its operation in a graph.
     """
     if not (field.requires_grad or torch.onnx.is_in_onnx_export()):
         return F.interpolate(field, size=size, mode="bilinear", align_corners=True)

@@ -52,8 +52,8 @@ class EventPictures:
     def offer(self, picture: Picture) -> None:
         """Store the picture of the frame whose score was added last.
 
-        The picture replaces the picture that was offered before. When an event ends, the last
-        offered picture becomes the picture of this event.
+        The picture replaces the picture that was offered before. If it shows the frame with the
+        highest score of an event so far, it becomes the picture of this event.
         """
         self._offered = picture
 

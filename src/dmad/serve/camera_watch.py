@@ -192,8 +192,8 @@ class CameraWatch:
         stored = StoredCamera(number, model, camera)
         self._parts.rows.change(stored)
         is_other = self._is_other_picture(present.stored, stored)
-        forgotten = is_other and self._threshold_of(stored).forget_places()
         self._close(present)  # pages show the old camera until `_open` replaces it
+        forgotten = is_other and self._threshold_of(stored).forget_places()
         watched = self._open(stored)
         watched.notice = text("camera.places-forgotten") if forgotten else ""
         return watched
@@ -242,8 +242,9 @@ class CameraWatch:
         """Make a camera less sensitive at the places where the film of an event is unusual.
 
         No camera stops: small batches of the film are scored between the frames of the cameras.
-        This method returns when the whole film is scored. If this method refuses a change
-        and is called again with `force`, the film is not scored again.
+        This method returns when the whole film is scored. If a change is refused because the camera
+        would become much less sensitive, and this method is called again with `force`, the film is
+        not scored again. It is scored again if the threshold has changed.
 
         Args:
             watched: The camera.
