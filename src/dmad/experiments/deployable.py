@@ -96,7 +96,7 @@ def deployable(
 def compare_scores(
     terms: KernelTerms, kernels: Sequence[tuple[int, int]], shipped: Shipped
 ) -> list[Comparison]:
-    """Compare the score with default settings, and scores with other settings.
+    """Compare the score that uses the default settings with scores that use other settings.
 
     Args:
         terms: Both score terms of all sequences of frames, smoothed with each kernel.

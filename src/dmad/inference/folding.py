@@ -55,11 +55,11 @@ def _fold_named(block: nn.Module) -> None:
 
 
 def _fold_before_activation(block: nn.Module) -> None:
-    """Fold each batch norm that contains an activation, as in timm's EfficientNets.
+    """Fold each batch norm that contains an activation into the convolution before it.
 
-    The batch norm follows its convolution. The activation stays. In these networks, a convolution
-    with `SAME` padding is also replaced by a padding layer and a convolution. The sizes of its
-    inputs are even, so the padding is known.
+    Such batch norms are in timm's EfficientNets. The activation stays. In these networks, a
+    convolution with `SAME` padding is also replaced by a padding layer and a convolution. For
+    inputs of even height and width, as here, the padding does not depend on the size.
     """
     children = list(block.named_children())
     for (name, conv), (norm_name, norm) in pairwise(children):

@@ -38,7 +38,7 @@ class OpenEvents:
         return True
 
     def ends(self) -> list[str]:
-        """Return a message for each open event, which says that the event has ended.
+        """Return a message that ends the event, for each event that is still open after a crash.
 
         In this message, the end of the event is the time of the highest score. The message names no
         film, because the film is not complete.

@@ -91,7 +91,9 @@ class Figure:
 
 
 def place(parts: Sequence[Part], path: Path, channels: int, unusual: ArrayLike = False) -> Figure:
-    """Make a figure in pixels from parts in body heights and a path in pixels.
+    """Make a figure.
+
+    The lengths of the parts are given in body heights. The path and the figure are in pixels.
 
     Args:
         parts: The parts, from far to near.

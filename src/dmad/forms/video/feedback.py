@@ -163,8 +163,9 @@ def _level(results: Sequence[AnomalyResult], calibration: Calibration) -> float:
 def _surroundings(highest: np.ndarray, kernel: tuple[int, int]) -> np.ndarray:
     """Return the highest value in and near each cell of a grid over the view, (SIDE, SIDE).
 
-    Normal places have one weight for each cell of this grid. The score of a place is a mean over
-    the averaging kernel. So all pixels under the kernel need a smaller weight.
+    A place that is marked as normal gets a weight below 1: one weight for each cell of this grid.
+    The score of a place is a mean over the pixels under the averaging kernel. So these pixels need
+    the weight too, and each cell takes the highest score near it.
 
     Args:
         highest: Highest score of each pixel, (H, W).
