@@ -77,7 +77,10 @@ def _mode(private: bool) -> int:
 
 @contextmanager
 def errors_that_name(place: Path) -> Iterator[None]:
-    """In a `with` block, add a path to each `OSError` that names no file, such as "disk full"."""
+    """In a `with` block, add the path `place` to each `OSError` that names no file.
+
+    An error such as "disk full" names no file.
+    """
     try:
         yield
     except OSError as error:

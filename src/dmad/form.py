@@ -162,7 +162,9 @@ class Form(Protocol[ConfigT_contra, ModelT]):
         """
 
     def synthetic_anomalies(self, config: ConfigT_contra, normal: Footage) -> Sequences:
-        """Return windows of `history` + 1 normal frames, each with a synthetic anomaly.
+        """Draw synthetic anomalies into normal footage, and return windows with one anomaly each.
+
+        A window is a frame with the past frames that the model needs.
 
         Raises:
             DmadError: No anomaly can be made from this footage.

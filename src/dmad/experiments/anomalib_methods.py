@@ -149,7 +149,9 @@ class AnomalibMethod:
         return ModuleScorer(module.to(default_device()).eval(), self.size)
 
     def export(self, folder: Path) -> Path:
-        """Export the model with random weights to OpenVINO. The exporter of anomalib is used.
+        """Export an untrained model to OpenVINO, so that its speed can be measured.
+
+        The exporter of anomalib is used.
 
         Returns:
             The path of the exported model.
@@ -244,14 +246,17 @@ class AnomalibMethod:
 
 
 def _contiguous(part: nn.Module, inputs: Any, features: Any) -> Any:
-    """Return contiguous features, because the loss needs them. PyTorch calls this function."""
+    """Return contiguous features, because the loss needs them.
+
+    PyTorch calls this function with the output of each encoder and decoder (a forward hook).
+    """
     if isinstance(features, dict):
         return {name: feature.contiguous() for name, feature in features.items()}
     return [feature.contiguous() for feature in features]
 
 
 class FrameData(LightningDataModule):
-    """Gives images that are already loaded to the engine of anomalib.
+    """Passes images, which are already in memory, to the engine of anomalib.
 
     Args:
         frames: Good images (H, W, 3) uint8.
@@ -351,7 +356,7 @@ def copy_backbone(module: nn.Module, peers: PeerSettings) -> None:
 class ModuleScorer:
     """A trained module of anomalib as `ImageScorer`.
 
-    The score of the module becomes the first score term. The second score term is 0.
+    An `ImageScorer` returns two score terms. The first is the score of the module, the second is 0.
 
     Args:
         module: The module, in eval mode.

@@ -81,7 +81,10 @@ def anomaly_like(
 
 
 def auroc_by_bend(detector: Detector, test: LabelledFootage) -> dict[str, float]:
-    """Return the AUROC of Eq. 14, in [0, 1], by title, such as "bent by 2 px"."""
+    """Deform the normal images more and more, and return the AUROC (0 to 1) for each strength.
+
+    The scores are those of Eq. 14. The keys are titles, such as "bent by 2 px".
+    """
     assert test.labels is not None
     results = {}
     for pixels in BENDS:

@@ -155,7 +155,7 @@ class BudgetTest:
     counted: Mapping[str, ScoredFootage]  # for alarms, by name
 
     def cases(self, detector: Detector) -> list[Case]:
-        """Choose a threshold for each budget, and count its alarms in all footage of `counted`.
+        """Choose a threshold for each budget, and count its alarms in the footage for counting.
 
         Returns:
             A case for each kind of footage and budget.
@@ -279,5 +279,5 @@ def street_tests(street: StreetFootage, hours: Hours) -> list[BudgetTest]:
 
 
 def normal(terms: HeldOut) -> ScoredFootage:
-    """Return footage in which every frame is normal."""
+    """Return the score terms of normal clips, and label every frame as normal."""
     return ScoredFootage(terms, np.zeros(len(terms.reconstruction)))

@@ -1,7 +1,8 @@
-"""Compares ways to compute the score of a camera, with synthetic anomalies instead of labels.
+"""Compares ways to score the frames of a live camera.
 
-The defaults of dmad are compared with other choices. One choice is changed at a time, so the table
-shows the effect of each choice.
+The scores must find synthetic anomalies, because a camera has no labelled anomalies. The defaults
+of dmad are compared with other choices. One choice is changed at a time, so the table shows the
+effect of each choice.
 """
 
 from __future__ import annotations
@@ -132,7 +133,9 @@ def compare_scores(
 def compare_raw(
     terms: KernelTerms, name: str, reconstruction: float, deformation: float
 ) -> Comparison:
-    """Measure how well a weighted sum of both raw terms of the last frame finds anomalies.
+    """Measure how well one score finds anomalies: a weighted sum of both raw terms.
+
+    Each sequence gets the score of its last frame.
 
     Args:
         terms: Both score terms of all sequences of frames, smoothed with each kernel.
@@ -150,9 +153,10 @@ def compare_raw(
 def compare_standardised(
     terms: KernelTerms, name: str, weight: float, window: int, kernel: int = MIDDLE
 ) -> Comparison:
-    """Measure how well the mean score of the last frames of a sequence finds anomalies.
+    """Measure how well one score finds anomalies: a weighted sum of both standardised terms.
 
-    The terms of this score are standardised with those of the normal sequences.
+    The terms are standardised with those of the normal sequences. Each sequence gets the mean score
+    of its last frames.
 
     Args:
         terms: Both score terms of all sequences of frames, smoothed with each kernel.

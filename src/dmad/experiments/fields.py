@@ -50,7 +50,7 @@ class MovingPixels:
         return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
     def cells(self) -> tuple[str, ...]:
-        """Return the last four cells of a row, in the order of `COLUMNS`."""
+        """Return four results as text, for the last four of the `COLUMNS` of the table."""
         if not len(self.motion):
             return ("–",) * 4
         motion = self.motion.sum()
@@ -173,7 +173,8 @@ def measured(
     Args:
         detector: A model of video.
         split: The footage.
-        background_of: Returns the background of a view. None: the view is unknown.
+        background_of: Function that returns the background of a view. It returns None for a view
+            that was not in the training.
         count: Number of frames.
     """
     history = detector.config.data.history

@@ -100,7 +100,10 @@ def draw_single_images(detector: Detector, test: LabelledFootage) -> dict[str, I
 
 
 def both_scores(detector: Detector, test: LabelledFootage) -> np.ndarray:
-    """Return two scores (2, N) of N images: the pixel-wise error, and Eq. 14."""
+    """Return two scores (2, N) of N images: the largest error of a pixel, and the score of Eq. 14.
+
+    The error is the squared difference of image and reference, averaged as in Eq. 14.
+    """
     scores = np.empty((2, len(test.footage.frames)))
     for clip in test.footage.clips:
         frames = test.footage.frames[clip.span]
@@ -128,7 +131,7 @@ def rows_of_fig2(errors: np.ndarray, labels: np.ndarray | None) -> dict[str, int
     """Return the indices of the images in Fig. 2, by the title of the row.
 
     Args:
-        errors: (N,), the pixel-wise error of each image.
+        errors: (N,), the largest error of a pixel in each image.
         labels: (N,) 1 = abnormal. None if unknown.
     """
     rows = ROWS
@@ -147,8 +150,8 @@ def scatter_plot(
     """Plot two scores of N images against each other, at 200 dpi.
 
     Args:
-        plain: Pixel-wise errors (N,).
-        augmented: Scores of Eq. 14 (N,).
+        plain: (N,), the largest error of a pixel in each image.
+        augmented: (N,), the score of each image (Eq. 14).
         labels: (N,) 1 = abnormal. None if unknown.
         circled: Indices of the images of Fig. 2. These images get a circle.
     """
@@ -200,10 +203,9 @@ def clip_of_frame(test: LabelledFootage, frame: int) -> Clip:
 def frames_of_fig7(scores: np.ndarray, test: LabelledFootage) -> list[int]:
     """Return the indices of the frames of Fig. 7: up to four abnormal frames and two normal frames.
 
-    An abnormal frame is the frame with the highest score in an event. A normal frame is the frame
-    with the median score of all normal frames of a clip. The chosen frames are spread over the
-    clips. Without labels, each clip counts as an event, and the four clips with the highest scores
-    are chosen.
+    Each abnormal frame has the highest score of an event. Each normal frame has the median score of
+    all normal frames of a clip. The chosen frames are spread over the clips. Without labels, each
+    clip counts as an event, and the four clips with the highest scores are chosen.
     """
     scored = np.isfinite(scores)  # the first frames of a clip have no score, so events end there
     abnormal = normal = scored
@@ -234,7 +236,7 @@ def frames_of_fig7(scores: np.ndarray, test: LabelledFootage) -> list[int]:
 class ScoresAndFields:
     """The scores of N test images, and how long the vectors of their fields are.
 
-    The length of an image is the one that 99 % of the vectors of its fields do not exceed.
+    For each image, one length is stored: 99 % of the vectors of each field are at most so long.
     """
 
     scores: np.ndarray  # (N,)
@@ -284,8 +286,10 @@ def score_and_verdict(judged: JudgedImage) -> str:
 def row_of_fig7(judged: JudgedImage, tiles: dict[str, Image]) -> dict[str, Image]:
     """Return the pictures of an image in Fig. 7, by title.
 
-    These are `tiles` and the deformed image. Instead of a mask, the image with the outline of the
-    mask is returned.
+    Args:
+        judged: The result of the image.
+        tiles: Other pictures of the image, by title. They are returned too. A picture of the mask
+            is replaced by the image with the outline of the mask.
     """
     row = {title: tile for title, tile in tiles.items() if title != "marked"}
     row["bent forward"] = judged.deformed

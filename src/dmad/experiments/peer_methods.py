@@ -44,7 +44,7 @@ class Training:
 
 
 class ImageScorer(Protocol):
-    """A trained method."""
+    """A trained method, ready to score images."""
 
     @property
     def alpha(self) -> float:
@@ -220,6 +220,7 @@ def shared_data(own: Sequence[Own]) -> ImageDataConfig:
     """Return the data settings that all methods share.
 
     With these settings, images are held out, even if the settings of a patch bank hold out none.
+    Each method needs held-out images for its threshold.
     """
     data = own[0].config.data
     return ImageDataConfig(

@@ -84,7 +84,7 @@ def compare_ranking(
 ) -> RankingChange | None:
     """Compare the AUROC of two detectors on the test split.
 
-    Return None if there is no test split, or if its labels are not both normal and abnormal.
+    Return None if there is no test split, or if its labels are missing, all normal or all abnormal.
     """
     try:
         test = load_split(data, "test")

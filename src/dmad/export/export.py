@@ -64,7 +64,7 @@ class ExportOptions:
         root: Folder of the data set. None: the folder that was used in training. If this folder is
             unknown, generated frames are compared. int8 needs a data set.
         cache: Folder for decoded frames. None: the folder that was used in training.
-        auroc_loss: Largest loss of AUROC, from 0 to 1, that is accepted for int8. It is measured on
+        auroc_loss: Largest fall of the AUROC (0 to 1) that is accepted for int8. It is measured on
             synthetic anomalies, and on the test split if it has labels.
     """
 
@@ -155,7 +155,7 @@ def export(detector: Detector, files: ModelFiles, options: ExportOptions) -> Exp
 def _export(
     detector: Detector, files: ModelFiles, options: ExportOptions, out: Path
 ) -> ExportReport:
-    """Do what `export` does, for the folder `out`."""
+    """Export into the folder `out`, which `export` has locked and checked; compare the scores."""
     backend = detector.backend
     assert isinstance(backend, TorchBackend)
     data = with_locations(detector.config.data, options.root, options.cache)
@@ -335,8 +335,8 @@ def check_synthetic(report: ExportReport, change: SyntheticChange, loss: float) 
 
     Raises:
         DmadError: The AUROC falls by more than `loss`, and by more than `CHANCE_PAIRS` divided by
-            the number of pairs. Or the mean score of the anomalies is below `LEAST_KEPT` times the
-            mean score in PyTorch.
+            the number of pairs (a normal window and an anomaly). Or the mean score of the anomalies
+            in int8 is below `LEAST_KEPT` times their mean score in PyTorch.
     """
     before, after = change.auroc_pytorch, change.auroc
     loss = max(loss, CHANCE_PAIRS / change.pairs)

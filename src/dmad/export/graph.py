@@ -53,10 +53,10 @@ class Graph(nn.Module):
 
 
 class FixedPositions(nn.Module):
-    """A `CoordConv2d` whose image size is fixed in the exported graph.
+    """A `CoordConv2d` (convolution with positions) whose image size is fixed in the exported graph.
 
-    To each channel of the output, the positions add two values: one for the row of the pixel and
-    one for its column.
+    To each pixel of an output channel, the layer adds a value for its row and a value for its
+    column.
     """
 
     def __init__(self, conv: CoordConv2d) -> None:

@@ -82,7 +82,7 @@ def with_defects(images: Sequence[np.ndarray]) -> list[tuple[np.ndarray, np.ndar
 
 
 def best_alpha(tried: Sequence[dict[str, float]], pairs: int) -> dict[str, float]:
-    """Return the result of the best α: the first α, or another α that is clearly better.
+    """Return the result of the best α. This is the first α (0) if no other is clearly better.
 
     Args:
         tried: The result of each α.

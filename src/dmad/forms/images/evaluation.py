@@ -143,7 +143,7 @@ def paper_signals(config: ImageConfig) -> dict[str, float]:
 
 
 def category(config: ImageConfig) -> str:
-    """Return the category of the images, or the name of their folder."""
+    """Return the category in the settings (MVTec AD), else the name of the image folder."""
     root = config.data.root
     return config.data.categories or (root.name if root else "")
 

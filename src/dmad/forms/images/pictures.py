@@ -206,7 +206,7 @@ def explain(detector: Detector, given: ToExplain) -> Explanation:
     """Score one image, and return its map and pictures.
 
     Raises:
-        DmadError: The frames are not all tiles of one image.
+        DmadError: There are more or fewer frames than an image has tiles.
     """
     data = detector.config.data
     require(

@@ -261,6 +261,6 @@ def image_evidence(
 
 
 def image_levels(held: HeldOut, alpha: float, budget: Budget) -> dict[str, float]:
-    """Return the thresholds for a budget and for the `REPORTED_BUDGETS`, by budget."""
+    """Return the thresholds for `budget` and for three usual budgets, by the text of the budget."""
     names = dict.fromkeys((str(budget), *REPORTED_BUDGETS))
     return {name: image_evidence(held, alpha, name).threshold for name in names}
