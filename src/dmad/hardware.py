@@ -18,7 +18,7 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # of glibc's mallo
 
 @dataclass(frozen=True)
 class ComputeSettings:
-    """How a training computes on this machine. No value is `auto`."""
+    """How a training computes on this machine, after `auto` was replaced by a value."""
 
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     compile: bool = False

@@ -121,7 +121,8 @@ class Detector:
             given: The frames, files or images that the detector was called with.
             row: Index of the frame or image.
             scene: Name of the view.
-            usual: Usual first term of the score. It scales the colours if there is no threshold.
+            usual: First term of the score of a usual frame or image. If there is no threshold, it
+                sets the scale of the colours.
 
         Raises:
             DmadError: The frame has no score, or a file cannot be read.

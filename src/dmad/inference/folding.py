@@ -55,11 +55,10 @@ def _fold_named(block: nn.Module) -> None:
 
 
 def _fold_before_activation(block: nn.Module) -> None:
-    """Fold each batch norm that contains an activation into the convolution before it.
+    """Fold the batch norms of timm's EfficientNets into the convolution before each of them.
 
-    Such batch norms are in timm's EfficientNets. The activation stays. In these networks, a
-    convolution with `SAME` padding is also replaced by a padding layer and a convolution. For
-    inputs of even height and width, as here, the padding does not depend on the size.
+    These batch norms contain an activation, which stays. Folded convolutions with `SAME` padding
+    are replaced too: see `_with_padding_layer`.
     """
     children = list(block.named_children())
     for (name, conv), (norm_name, norm) in pairwise(children):
@@ -72,9 +71,11 @@ def _fold_before_activation(block: nn.Module) -> None:
 
 
 def _with_padding_layer(conv: nn.Module) -> nn.Module:
-    """Return a padding layer and a convolution for a convolution of timm with `SAME` padding.
+    """Return a plain convolution after a padding layer, if `conv` has timm's `SAME` padding.
 
-    Other convolutions are returned unchanged.
+    Other convolutions are returned unchanged. timm computes this padding from the input size in
+    each call. The padding layer has a fixed padding, which is the same for all inputs of even
+    height and width. Inputs always have such sizes here.
     """
     if type(conv).__name__ != "Conv2dSame":  # its class is not imported, because timm is slow
         return conv

@@ -45,7 +45,7 @@ def pack(model: Network, dtype: torch.dtype) -> Network:
 
 
 def _shuffles_nothing(layer: nn.Module) -> bool:
-    """True for a pixel shuffle or unshuffle by a factor of 1."""
+    """True for a pixel shuffle or unshuffle by a factor of 1, which does not change its input."""
     if isinstance(layer, nn.PixelShuffle):
         return layer.upscale_factor == 1
     return isinstance(layer, nn.PixelUnshuffle) and layer.downscale_factor == 1

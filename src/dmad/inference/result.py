@@ -212,11 +212,13 @@ class AnomalyResult:
         )
 
     def highest_of(self, tiles: int, alpha: float) -> AnomalyResult:
-        """Return one score for each image, from the highest terms of its tiles.
+        """Return the scores of images, if this result holds the scores of their tiles.
+
+        Each term of an image is the highest of its tiles.
 
         Args:
-            tiles: Number of tiles of each image. The tiles of an image are neighbouring rows.
-            alpha: α of Eq. 22.
+            tiles: Number of tiles of each image. The tiles of an image follow one another.
+            alpha: α of Eq. 22, the weight of the deformation.
         """
         if tiles == 1:
             return self

@@ -80,7 +80,11 @@ class Stream:
         self.restart()
 
     def restart(self) -> None:
-        """Forget the past frames and scores, because frames are missing now. Keep the template."""
+        """Forget the past frames and scores, but keep the template.
+
+        This is called at a gap, where frames are missing: no score may use frames from both sides
+        of a gap.
+        """
         self.window_maker.restart()
         calibration = self.detector.calibration
         self._calibrated_score = calibration.live() if calibration else None
@@ -163,7 +167,7 @@ def judge_source_frames(stream: Stream, frames: Iterable[SourceFrame]) -> Iterat
 
 
 def follow(detector: FrameJudge, source: str, scene: str = "") -> Iterator[JudgedFrame]:
-    """Score the frames of a source one by one. Closing the iterator closes the source."""
+    """Open a source, and score its frames one by one. Closing the iterator closes the source."""
     frame_format = FrameFormat.from_settings(detector.config.data)
     with open_source(source, frame_format, detector.fps) as frames:
         yield from judge_source_frames(Stream(detector, scene), frames)

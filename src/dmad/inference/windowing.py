@@ -57,7 +57,11 @@ class WindowMaker:
         return self._past.median() if self._past.seen else None
 
     def restart(self) -> None:
-        """Forget the past frames, because frames are missing now. Keep the template."""
+        """Forget the past frames, but keep the template.
+
+        This is called at a gap, where frames are missing: no window may contain frames from both
+        sides of a gap.
+        """
         self._frames.clear()
 
     def add_frame(self, frame: Frame) -> Window | None:

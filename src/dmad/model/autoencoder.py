@@ -191,7 +191,7 @@ class Decoder(nn.Module):
         self.final = image_layers(widths[0], out_channels, stem, upsampling)
 
     def forward(self, z: Tensor, features: Sequence[Tensor], place: Place | None = None) -> Tensor:
-        """From z (B, D, H', W') and the encoder's features to (B, out, H, W), of any value."""
+        """From z (B, D, H', W') and the encoder's features to (B, out, H, W), unbounded."""
         for level in range(len(features) - 1, -1, -1):
             skip = self.skips[level](features[level])
             z = self.levels[level](torch.cat((z, skip), 1) if skip.shape[1] else z, place)

@@ -112,7 +112,8 @@ class Teacher(nn.Module):
     def blocks(self) -> list[Blocks]:
         """Return number and kind of the residual blocks in each stage.
 
-        For a network that is not a ResNet, the result is two basic blocks for each stage.
+        The student is built from such blocks. For a teacher that is not a ResNet, the result is two
+        basic blocks for each stage.
         """
         stages = []
         for index in (1, 2, 3):

@@ -58,7 +58,7 @@ def gradients(x: Tensor) -> tuple[Tensor, Tensor]:
 def squared_error(x: Tensor, reconstruction: Tensor) -> Tensor:
     """Return the squared error of each pixel, a part of the distance Dis (Eq. 10).
 
-    The function goes from two (B, C, H, W) to (B, H, W).
+    Both inputs are (B, C, H, W). The result, a mean over the channels, is (B, H, W).
     """
     return (x - reconstruction).square().mean(1)
 
@@ -66,8 +66,8 @@ def squared_error(x: Tensor, reconstruction: Tensor) -> Tensor:
 def gradient_error(x: Tensor, reconstruction: Tensor) -> Tensor:
     """Return the gradient error (L1) of each pixel, a part of the distance Dis (Eq. 10).
 
-    The error is the absolute difference of the gradients. The function goes from two (B, C, H, W)
-    to (B, H, W).
+    The error is the absolute difference of the gradients. Both inputs are (B, C, H, W). The result,
+    a mean over the channels, is (B, H, W).
     """
     along_x, along_y = gradients(x - reconstruction)
     return (along_x.abs() + along_y.abs()).mean(1)

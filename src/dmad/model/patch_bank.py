@@ -78,7 +78,7 @@ class PatchBank(nn.Module):
         return F.interpolate(maps, x.shape[2:], mode="bilinear")[:, 0]
 
     def _load_from_state_dict(self, state: Any, prefix: str, *others: Any) -> None:
-        """Load a bank with any number of patches."""
+        """Load patches, also if their number differs from the number of patches in this bank."""
         found = state.get(f"{prefix}patches", self.patches)
         if found.shape[1:] == self.patches.shape[1:] and len(found):  # else loading is refused
             self.patches = torch.empty_like(found)

@@ -134,10 +134,11 @@ def farther_than(limit: float, distances: Tensor, points: Tensor) -> list[int]:
 
 
 def held_out_or_folds(known: str, detector: Detector, data: DataConfig) -> Iterable[Part]:
-    """Return the model with the images that were held out from its bank.
+    """Return pairs of a detector and good images that are not in the detector's bank.
 
-    If no images were held out, return the `folds` of a cross-validation. In both cases, each entry
-    is a pair: a detector, and good images that are not in the bank of this detector.
+    The threshold is computed from the scores of these images. If images were held out from the
+    bank, there is one pair: the model and these images. If no images were held out, the pairs are
+    the `folds` of a cross-validation.
 
     Args:
         known: The fingerprint of the images that the patches of the bank come from.

@@ -51,7 +51,9 @@ class Patches(StillImages):
         target: Tensor,
         background: Tensor | None,
     ) -> dict[str, Tensor]:
-        """Return scores and maps of a batch. The deformation is zero.
+        """Return scores and maps of a batch.
+
+        The terms and maps of the deformation are zero, because this form does not deform images.
 
         There is one drawing (an array that is needed only for pictures): `deformed`, which is the
         input `x`.

@@ -1,6 +1,7 @@
 """Feedback from clips that a user marked as normal.
 
-The clips show at which threshold, and at which places of the view, they raise alarms.
+This module finds the highest threshold at which these clips raise alarms, or the places of the view
+where they raise alarms. Then the threshold is set higher, or scores count less at these places.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def marked_places(detector: Detector, footage: Footage, calibration: Calibration
 
 
 def alarm_level(detector: Detector, footage: Footage, calibration: Calibration) -> float:
-    """Return the highest threshold at which clips raise an alarm.
+    """Return the highest threshold at which at least one of the clips raises an alarm.
 
     Args:
         detector: The model.
@@ -94,7 +95,7 @@ class ClipMaps:
         return cls(detector, clips)
 
     def alarm_level(self, calibration: Calibration) -> float:
-        """Return the highest threshold at which the clips raise an alarm."""
+        """Return the highest threshold at which at least one of the clips raises an alarm."""
         history = self.detector.config.data.history
         results = [
             AnomalyResult.from_batches((self._weighted(one, calibration) for one in clip), history)
@@ -153,7 +154,7 @@ class ClipMaps:
 
 
 def _level(results: Sequence[AnomalyResult], calibration: Calibration) -> float:
-    """The highest threshold at which scored clips raise an alarm."""
+    """The highest threshold at which at least one of the scored clips raises an alarm."""
     joined = AnomalyResult.join(results)
     lengths = np.array([len(result.raw) for result in results])
     scores = calibration.score(joined.reconstruction, joined.deformation, lengths)
@@ -163,9 +164,9 @@ def _level(results: Sequence[AnomalyResult], calibration: Calibration) -> float:
 def _surroundings(highest: np.ndarray, kernel: tuple[int, int]) -> np.ndarray:
     """Return the highest value in and near each cell of a grid over the view, (SIDE, SIDE).
 
-    A place that is marked as normal gets a weight below 1: one weight for each cell of this grid.
-    The score of a place is a mean over the pixels under the averaging kernel. So these pixels need
-    the weight too, and each cell takes the highest score near it.
+    `ClipMaps.marked_places` computes a weight for each cell from this value. Values near the cell
+    are included, because the score of a pixel is a mean over the averaging kernel around it. So a
+    high score falls only if the cells around the pixel get a smaller weight as well.
 
     Args:
         highest: Highest score of each pixel, (H, W).

@@ -64,7 +64,7 @@ class Video:
         return model
 
     def fixed_features(self, model: PDM, footage: Footage) -> list[np.ndarray]:
-        """Return an empty list: all features of the PDM change in training."""
+        """Return an empty list, because no features of the PDM stay the same during training."""
         return []
 
     def losses(
@@ -101,7 +101,7 @@ class Video:
         Drawings are arrays that are needed only for pictures. The drawings are `reference`
         (B, C, H, W) and `reconstructions` (B, K, C, H, W). K is the number of heads, or 1 without
         heads. With heads, there are also the deformation fields `offsets` (B, K, 2, H, W), in grid
-        units. With a binary mask, `reference` shows the background where the mask is 0.
+        units. If the foreground mask is binary, `reference` shows the background where it is 0.
         """
         import torch
 

@@ -114,7 +114,11 @@ class ColourScale:
         return {"0": 0.0, f"threshold {threshold:.1f}": threshold / limit, f"{limit:.1f}": 1.0}
 
     def legends(self) -> drawing.Legends:
-        """Return the legends of a panel. The keys are titles of columns that have a legend."""
+        """Return the legends of a panel.
+
+        The keys are titles of columns that have a legend. The values are functions that draw the
+        legend with a given width.
+        """
         return {
             DEFORMATION: lambda width: drawing.field_legend(width, self.longest_field),
             HEAT: lambda width: drawing.heat_legend(width, self.heat_marks()),
@@ -124,9 +128,10 @@ class ColourScale:
         return max(FULL_THRESHOLD * calibration.threshold, SMALLEST_LIMIT)
 
     def _usual_peak(self, peak: float) -> float:
-        """Remember the peak of the next frame, and return the peak of a usual frame.
+        """Return the peak of a usual frame: the highest value of its averaged error.
 
-        The peak of a frame is the highest value of its averaged error.
+        The result is the attribute `usual_peak`. If this attribute is None, the result is the
+        median of the last `RECENT_PEAKS` peaks. They include `peak`, the peak of the next frame.
         """
         self._recent_peaks.append(peak)
         usual = self.usual_peak
@@ -244,7 +249,12 @@ class Picture:
 
 
 def true_size(height: int, aspect: float) -> tuple[int, int]:
-    """Return width and height of a picture of a frame with this height and this aspect ratio."""
+    """Return width and height in pixels of a picture of a frame.
+
+    Args:
+        height: Height of the frame. The picture has at least the height `LEAST_HEIGHT`.
+        aspect: Width divided by height of the picture.
+    """
     height = max(height, LEAST_HEIGHT)
     return max(1, round(height * aspect)), height
 

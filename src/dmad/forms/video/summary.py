@@ -162,7 +162,10 @@ def series(clip: Clip, evaluation: Evaluation, events: list[Event] | None) -> Se
 
 @dataclass(frozen=True)
 class CheckedEvent:
-    """A detected or a missed event, frames [start, end), with a verdict from the labels."""
+    """A detected or a missed event, frames [start, end).
+
+    The verdict is a text that says what the labels show, such as "missed: no alarm".
+    """
 
     start: int
     end: int
@@ -210,7 +213,7 @@ def highest_events(events: Sequence[Event], labels: np.ndarray) -> list[CheckedE
 
 
 def with_verdict(events: Sequence[Event], verdict: str) -> list[CheckedEvent]:
-    """Detected events with a verdict, the highest score first."""
+    """Return detected events, all with the given verdict, the highest score first."""
     strongest = sorted(events, key=lambda event: -event.score)
     return [CheckedEvent(e.start, e.end, e.peak, e.score, verdict) for e in strongest]
 
@@ -231,7 +234,7 @@ def missed_table(missed: Sequence[CheckedEvent], test: LabelledFootage, fps: flo
 
 
 def cost_table(evaluation: Evaluation) -> list[Table]:
-    """A list with one table: events found and false alarms of several thresholds.
+    """A list with one table: found events and false alarms at several thresholds.
 
     The numbers are from the test split. The list is empty without a threshold or a frame rate.
     """

@@ -120,14 +120,17 @@ def _lowest(previous: Calibration | None, evidence: Evidence) -> float | None:
 
 
 def _last_terms(store: CalibrationStore) -> Path:
-    """The file with the score terms of the last calibration. It may not exist."""
+    """The file with the score terms (Eq. 12 and 13) of the last calibration. It may not exist."""
     return store.terms if store.path.is_file() else terms_file(store.files.card)
 
 
 def _replace(
     store: CalibrationStore, stored: Path, previous: Calibration, new: Calibration
 ) -> Calibration:
-    """Store a new calibration that comes from the same footage as the previous one. Return it.
+    """Store a new calibration in place of the previous one, and return the new one.
+
+    Both come from the same footage: the user chose a threshold, or marked alarms as normal. So the
+    score terms of this footage are kept.
 
     Args:
         store: The files of the calibration.
@@ -231,7 +234,10 @@ def _previous_calibration(detector: Detector, request: CalibrationRequest) -> Ca
 
 
 def _budget(request: CalibrationRequest, previous: Calibration | None) -> Budget:
-    """The budget of the request, or else of the last calibration, or else the default."""
+    """Return the budget: the number of false alarms that the user accepts.
+
+    It comes from the request, or else from the last calibration, or else from the default.
+    """
     last = previous.budget if previous else DEFAULT_BUDGET
     budget = Budget.parse(request.false_alarms or last, share_of="frame")
     require(budget.unit != "image", f"{budget} is for images; for video give 1/day or 0.001/frame")
@@ -289,7 +295,10 @@ def _view(request: CalibrationRequest, previous: Calibration | None) -> ScoredVi
 
 
 def _stored_terms(files: ModelFiles, request: CalibrationRequest) -> Path:
-    """The file with the score terms of the last calibration's footage. It may not exist."""
+    """The file with the score terms (Eq. 12 and 13) of the last calibration's footage.
+
+    The file may not exist.
+    """
     if request.out is None or not _own_file(request.out):
         return terms_file(files.card)
     stored = terms_file(request.out)
