@@ -166,7 +166,7 @@ def textures(out: Path) -> None:
 
 
 def texture_settings(root: Path) -> PatchConfig:
-    """Return the settings of the bank of patches of each texture under `root`."""
+    """Return the settings for banks of patches. They are the same for each texture in `root`."""
     return changed(recipes.patches(), layout="mvtec", root=root, size=TEXTURE_SIZE)
 
 

@@ -67,11 +67,12 @@ def load_split(data: DataConfig, split: Literal["train", "held_out", "test"]) ->
 def hold_out(footage: Footage, data: DataConfig) -> tuple[Footage, Footage]:
     """Split normal footage into footage to train on and footage that is held out.
 
-    Clips whose names begin with `MIXED_PREFIX` are never held out. If there are fewer other clips
-    than `data.hold_out_from`, no clip is held out. The clips of each view are split separately.
+    An experiment adds abnormal clips to the training. Their names begin with `MIXED_PREFIX`, and
+    they are never held out. If there are fewer normal clips than `data.hold_out_from`, no clip is
+    held out. The clips of each view are split separately.
 
     Args:
-        footage: Normal clips.
+        footage: Normal clips. In the experiment, also the added clips.
         data: Settings with the share to hold out and the length of a sample. A sample is `history`
             + 1 frames of a video, or all tiles of an image.
 
@@ -106,11 +107,11 @@ def _split_view(clips: Sequence[Clip], data: DataConfig) -> tuple[list[Clip], li
 
 
 def _number_held_out(clips: int, data: DataConfig) -> int:
-    """Return how many of the `clips` whole clips of a view are held out.
+    """Return how many whole clips of a view are held out. `clips` is the number of its clips.
 
     An image is a clip too. If there are `ENOUGH_IMAGES` images or more and `data.held_out` is above
-    0, at least `FEWEST_HELD_OUT` images are held out. So each of these images can be compared with
-    two others.
+    0, at least `FEWEST_HELD_OUT` images are held out, because a threshold cannot be computed from
+    fewer images.
     """
     count = round(data.held_out * clips)
     if data.held_out and not data.history and clips >= ENOUGH_IMAGES:

@@ -17,7 +17,7 @@ REFRESH = 32  # a template from past frames is computed again after this many fr
 def template_index(scene: str, scenes: Sequence[str]) -> int | None:
     """Index of the template of a view; None if the model was not trained on this view.
 
-    If the model knows only one view, a clip without a view name shows this view.
+    If the model knows only one view, a clip without the name of a view counts as showing this view.
     """
     if not scene and len(scenes) == 1:
         return 0

@@ -75,7 +75,7 @@ def _draw_terms(axis: Axes, seconds: Values, terms: Mapping[str, Values]) -> Non
 
 
 def _shade_abnormal(axis: Axes, seconds: Values, labels: NDArray[Any]) -> None:
-    """Shade abnormal frames, from half a frame before the first to half a frame after the last."""
+    """Shade each interval of abnormal frames, and half a frame before and after the interval."""
     frames = np.arange(len(seconds))
     for start, stop in intervals(labels):
         left, right = np.interp((start - 0.5, stop - 0.5), frames, seconds)

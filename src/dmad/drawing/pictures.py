@@ -202,8 +202,8 @@ def panel(
             further.
         titles: The title of each column. A title may have several lines.
         row_titles: The title of each row, drawn to the left of the row. None: no titles.
-        legends: For some columns: the title, and the function that draws the legend. None: no
-            legends.
+        legends: Functions that draw the legends, by the titles of their columns. A column may have
+            no legend. None: no legends.
     """
     labels = [""] * len(rows) if row_titles is None else list(row_titles)
     require(len(labels) == len(rows), f"{len(labels)} row titles for {len(rows)} rows")

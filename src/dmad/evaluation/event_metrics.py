@@ -52,9 +52,10 @@ def alarm_metrics(
     """Return false alarms, recall and delay of a rule.
 
     A true event is a stretch of consecutive abnormal frames in a clip. At least one of these frames
-    must have a score. The delay of a true event is the time from its first frame to the alarm of
-    the first detected event that overlaps it. The rule raises an alarm only after `minimum` active
-    frames, and the delay includes them. If the alarm came before the true event, the delay is 0.
+    must have a score. A detected event is an event that the rule finds in the scores. The delay of
+    a true event is the time from its first frame to the alarm of the first detected event that
+    overlaps it. The delay includes the frames for which the rule waits before it raises the alarm
+    (see `AlarmRule`). If the alarm came before the true event, the delay is 0.
 
     Args:
         scores: (N,) larger = more anomalous; NaN if a frame has no score.

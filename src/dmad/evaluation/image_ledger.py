@@ -81,7 +81,10 @@ def share_row(signal: str, metric: str, rejected: np.ndarray, kind: str) -> Row:
 
 
 def larger_rows(rows: list[Row], signals: Sequence[str]) -> list[Row]:
-    """Return a row for each metric: the largest value of the given signals in the block `paper`."""
+    """Return a row for each metric: the largest value of the given signals in the block `paper`.
+
+    For each metric, the paper reports the better result of its two scores.
+    """
     largest: dict[str, float] = {}
     for row in rows:
         if row.signal in signals and row.block == "paper":

@@ -175,7 +175,10 @@ class _RegionSearch:
         self.links.append(np.unique(pairs, axis=0))
 
     def _find(self, scores: np.ndarray, truth: np.ndarray) -> np.ndarray:
-        """Return a bool array (n, T): which threshold finds which true region."""
+        """Return a bool array (n, T): True if a threshold finds a true region of the frame.
+
+        `truth` (n, 4) are the boxes of the n true regions. False regions are counted too.
+        """
         found = np.zeros((len(truth), len(self.thresholds)), bool)
         is_used = (self.thresholds < np.nanmax(scores, initial=-np.inf)) & self._is_kept()
         for index in np.flatnonzero(is_used):

@@ -13,7 +13,8 @@ MARKERS = re.compile(rb"\xff[\xd8\xd9]")  # start and end of a JPEG picture, als
 class RawPackets:
     """Finds the damaged packets of a raw stream. Give it all packets in their order.
 
-    Where a stream is damaged, FFmpeg may return several packets as one packet.
+    Each packet of an MJPEG stream is compared with the first one, because FFmpeg may return several
+    pictures as one packet where the stream is damaged.
 
     Args:
         codec: FFmpeg's name of the codec.

@@ -185,9 +185,9 @@ def source_name(source: str) -> str:
 def _host_and_path(place: str) -> tuple[str, str]:
     """Split an address without scheme into the host (with its port) and the path.
 
-    Host and path are empty if it is not clear which part is the host. User and password are before
-    an @. Some users write the characters @ / ? and # in a password, although they must be encoded.
-    A path may contain @ too.
+    An address may begin with user, password and @, which are left out. Some users write @ / ? and #
+    in a password without encoding them, and a path may contain @ too. So it is not always clear
+    which part is the host. Then host and path are empty.
     """
     front = re.split("[/?#]", place)[0]
     rest = place.removeprefix(front)

@@ -40,7 +40,7 @@ class StreamClock:
     def was_set(self) -> bool:
         """Return True if the clock of this machine was changed since the last call of this method.
 
-        Then later frames get times that are changed by the same amount. The result is False before
+        If so, the times of later frames are changed by the same amount. The result is False before
         the first frame, and if the clock was changed by `MOST_DIFFERENCE` or less.
         """
         start = self._start_of_machine()

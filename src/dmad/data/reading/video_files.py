@@ -66,8 +66,8 @@ def video_frames(
     Args:
         path: Video file.
         report: Called with one line if frames are damaged or left out.
-        report_shift: Called if frames may be missing and it is not known where. Then the indices of
-            later frames do not fit labels.
+        report_shift: Called if frames may be missing and it is not known where. Then later frames
+            may have wrong indices, which do not fit the labels.
         decoding: Where decoding starts, and how many cores it uses.
 
     Raises:
@@ -112,9 +112,10 @@ def video_frames(
 
 
 def _require_early(frame: av.VideoFrame, intact_from: int, path: Path) -> None:
-    """Raise `DamagedError` if a frame after damage is at or after `intact_from`, or has no time.
+    """Raise `DamagedError` if damage may have changed frames at or after `intact_from`.
 
-    `intact_from` is a time in ticks of the track.
+    `frame` is the next frame after damage was found. The error is raised if this frame has no time,
+    or if its time is not before `intact_from`. This is a time in ticks of the track.
     """
     if frame.pts is None or frame.pts >= intact_from:
         raise DamagedError(f"{path} has damaged frames")
@@ -158,7 +159,7 @@ def _in_place(
 def _decoded(
     container: av.container.InputContainer, stream: av.VideoStream, places: FramePlaces
 ) -> Iterator[av.VideoFrame]:
-    """Yield the frames that can be decoded. For other packets, add the error to `places.damage`."""
+    """Yield the decoded frames. If a packet cannot be decoded, add the error to `places.damage`."""
     for packet in without_empty(_packets(container, stream, places)):
         places.add_packet(packet)
         try:
@@ -172,7 +173,8 @@ def _packets(
 ) -> Iterator[av.Packet[av.VideoStream]]:
     """Yield the packets of a track.
 
-    In an MKV file, the packets of all tracks are read: gaps between them show lost packets.
+    In an MKV file, the packets of all tracks are read, because a gap between the positions of two
+    packets in the file shows that packets are lost.
     """
     if not container.format.name.startswith("matroska"):
         yield from container.demux(stream)
@@ -186,9 +188,10 @@ def _packets(
 def _repeated(
     last: av.VideoFrame | None, following: av.VideoFrame, count: int
 ) -> Iterator[av.VideoFrame]:
-    """Yield the last frame `count` times. The timestamps lie between the two given frames.
+    """Fill a gap of `count` frames: repeat the frame before it, with timestamps inside the gap.
 
-    If there is no last frame, the following frame is repeated.
+    `last` is the frame before the gap, `following` the frame after it. If `last` is None,
+    `following` is repeated.
     """
     if last is None or last.pts is None or following.pts is None:
         yield from [last or following] * count

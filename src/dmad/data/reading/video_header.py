@@ -208,8 +208,8 @@ def _first_times(
 ) -> tuple[list[int], int]:
     """The times of the first `SAMPLE` frames in ticks, sorted, and the number of all frames.
 
-    The number is 0 if there are `SAMPLE` frames or more. If several recordings were joined, only
-    times of the first recording are returned.
+    If there are `SAMPLE` frames or more, reading stops there, and the number is 0 (unknown). If
+    several recordings were joined, only times of the first recording are returned.
     """
     times: list[int] = []
     count, last_dts, is_joined = 0, -(2**63), False

@@ -175,7 +175,10 @@ def _blend(normal: np.ndarray, pasted: np.ndarray, centre: Sequence[int]) -> np.
 
 
 def _place_of_most_motion(moving: np.ndarray) -> tuple[int, int]:
-    """Row and column with the most motion in (T + 1, H, W, C) minus the background."""
+    """Row and column of the place with the most motion.
+
+    `moving` (T + 1, H, W, C) are the frames of a sequence minus the background.
+    """
     motion = np.abs(np.diff(moving, axis=0)).mean((0, 3))
     smooth = gaussian_filter(motion, RADIUS * len(motion) / 2)
     row, column = np.unravel_index(smooth.argmax(), motion.shape)

@@ -47,7 +47,7 @@ class Path(NamedTuple):
 class Pose(NamedTuple):
     """The joints of a person in T frames.
 
-    Feet, elbows and hands are two each: first the one far from the camera, then the near one.
+    Feet, elbows and hands are pairs: first the one far from the camera, then the near one.
     """
 
     hip: Array  # (T, 2), like all joints
@@ -312,7 +312,11 @@ def _cover(figure: Figure, t: int, x: Array, y: Array) -> tuple[Array, Array]:
 
 
 def _moved(figure: Figure, t: int, weight: Array, along: Array) -> Array:
-    """The motion (2, n) since frame t-1 of the part that is most visible at each of n pixels."""
+    """The motion (2, n) of n pixels from frame t-1 to frame t.
+
+    Each pixel moves with the part that is most visible at this pixel. `weight` (P, n) says how
+    visible each part is, and `along` (P, n) where along the part the pixel is, from 0 to 1.
+    """
     top = weight.argmax(0)
     steps = (figure.joints[t] - figure.joints[max(t - 1, 0)])[top]
     share = along[top, np.arange(len(top))][:, None]

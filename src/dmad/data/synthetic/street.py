@@ -266,12 +266,12 @@ def _ground(street: Street, rng: Generator) -> Array:
 
 
 def _joints(x: Array, y: Array, across: float, down: float) -> Array:
-    """The joints between bricks or tiles: 1 on a joint, else 0."""
+    """Joints between bricks or tiles of width `across` and height `down`: 1 on a joint, else 0."""
     return np.maximum(x % across < across * 0.08, y % down < down * 0.12).astype(float)
 
 
 def _grain(n: int, rng: Generator) -> Array:
-    """Stains and grain (n, n) of a few grey levels."""
+    """Random changes of brightness (n, n), as of stains and grain: about ±10 grey levels."""
     layers = ((7, n / 12), (6, n / 48), (5, n / 150))
     fields = [(size, gaussian_filter(rng.standard_normal((n, n)), w)) for size, w in layers]
     return np.asarray(sum(size * field / field.std() for size, field in fields))

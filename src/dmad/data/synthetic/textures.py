@@ -98,7 +98,10 @@ def _with_stain(tile: Frame, rng: Generator) -> tuple[Frame, np.ndarray]:
 
 
 def _ellipse(rng: Generator) -> np.ndarray:
-    """Distance of each pixel (SIDE, SIDE) to the middle of an ellipse: 1 on its border."""
+    """Distances (SIDE, SIDE) of all pixels from the middle of a random ellipse.
+
+    They are relative to the ellipse: below 1 inside it, 1 on its border.
+    """
     centre = rng.uniform(0.25, 0.75, 2)[:, None, None] * SIDE
     radii = rng.uniform(*RADII, 2)[:, None, None] * SIDE
     return np.asarray(np.hypot(*((np.indices((SIDE, SIDE)) - centre) / radii)))

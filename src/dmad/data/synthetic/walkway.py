@@ -113,8 +113,8 @@ def _now(values: Array, t: int) -> float:
 def _path(x: Array, z: Array, travelled: Array) -> Path:
     """Convert positions x and z (T,) on the ground to a path in the frame.
 
-    `travelled` (T,) is the distance walked so far, in body heights. A person who walks towards the
-    camera or away from it is seen from the front, so `facing` is near 0.
+    `travelled` (T,) is the distance walked so far, in body heights. For a person who walks towards
+    the camera or away from it, `Path.facing` is near 0: neither to the right nor to the left.
     """
     height = FOCAL / np.maximum(z, 0.8 * NEAREST)
     ahead = np.hypot(x[-1] - x[0], z[-1] - z[0])
@@ -173,7 +173,11 @@ def _group(walkway: Walkway, rng: Generator) -> list[Figure]:
 
 
 def _anomalies(walkway: Walkway, index: int, rng: Generator) -> list[Figure]:
-    """One anomaly in about 20 seconds. The kinds follow each other in the order of `KINDS`."""
+    """Return about one anomaly for every 20 seconds of a clip, and at least one.
+
+    The kinds follow each other in the order of `KINDS`. The first kind depends on `index`, the
+    number of the clip.
+    """
     count = max(1, round(walkway.frames / FPS / 20))
     slot = walkway.frames / count
     starts = (np.arange(count) + rng.uniform(0.05, 0.3, count)) * slot
@@ -249,7 +253,10 @@ def _light(frames: int, rng: Generator) -> tuple[NDArray[np.float32], Array]:
 
 
 def _shake(frames: int, rng: Generator) -> NDArray[np.int_]:
-    """Offsets (T, 2) of the picture in pixels."""
+    """Return by how many rows and columns a shaking camera moves the picture of each frame, (T, 2).
+
+    The camera shakes once, for `SHAKE` frames. In all other frames, the picture is not moved.
+    """
     start = int(rng.uniform(0.2, 0.6) * frames)
     offsets = np.zeros((frames, 2), int)
     offsets[start : start + SHAKE] = rng.integers(-2, 3, offsets[start : start + SHAKE].shape)
@@ -257,7 +264,7 @@ def _shake(frames: int, rng: Generator) -> NDArray[np.int_]:
 
 
 def _moved(picture: NDArray[Pixel], offset: NDArray[np.int_]) -> NDArray[Pixel]:
-    """A picture (H, W, …), moved by rows and columns. Its border is repeated."""
+    """A picture (H, W, …) moved by `offset` (rows, columns). Its border pixels are repeated."""
     if not offset.any():
         return picture
     rows, columns = np.arange(HEIGHT) - offset[0], np.arange(WIDTH) - offset[1]
@@ -343,5 +350,8 @@ def _wall(x: Array, y: Array) -> Array:
 
 
 def _lines(position: Array, apart: float, width: float) -> Array:
-    """1 on lines at equal distances, else 0."""
+    """Joints between tiles or bricks: 1 where `position` is on a joint, else 0.
+
+    Joints of the given width begin at all multiples of `apart`.
+    """
     return (position % apart < width).astype(float)

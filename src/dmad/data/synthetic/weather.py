@@ -73,8 +73,8 @@ def air(weather: Weather, size: int, fps: float, rng: Generator) -> Air:
     Args:
         weather: The weather.
         size: Height and width of a frame in pixels.
-        fps: Frames per second. The speed of clouds is per second. The speed of drops and flakes is
-            per frame.
+        fps: Frames per second, for the speed of clouds. Drops and flakes move by the same distance
+            per frame at every frame rate.
         rng: Random number generator.
     """
     if weather == "clouds":
@@ -176,7 +176,11 @@ def _patches(height: int, width: int, blur: float, rng: Generator) -> Array:
 
 
 def _spots(size: int, x: Array, y: Array, radius: Array | float, weight: Array | float) -> Array:
-    """The sum (size, size) of soft round spots. x, y, radius in pixels of a 64 x 64 frame."""
+    """The sum (size, size) of soft round spots.
+
+    `x`, `y` and `radius` are in pixels of a 64 x 64 frame. `weight` is the value in the middle of a
+    spot.
+    """
     zoom = size / 64
     x, y, radius, weight = (
         np.ravel(part)[:, None, None] for part in np.broadcast_arrays(x, y, radius, weight)
