@@ -106,10 +106,10 @@ class ClipMaps:
     def marked_places(self, calibration: Calibration) -> NormalPlaces:
         """Return the normal places of a calibration, plus the places where the clips raise alarms.
 
-        Scores at a place are multiplied by the weight of the place. Here, the weight of a place is
-        reduced if h > L: it is multiplied by L / h. h is the highest score near this place in the
-        clips. L is first the threshold minus a margin of 5 %. If the clips still raise alarms, L
-        falls in steps. L and h are raw scores (Eq. 14).
+        Scores at a place are multiplied by the weight of the place. Let h be the highest score near
+        a place in the clips, and L the threshold minus a margin of 5 %, both as raw scores (Eq.
+        14). Where h > L, the weight of the place is multiplied by L / h. If the clips still raise
+        alarms, L falls in steps.
 
         Args:
             calibration: The calibration of the view of the clips.
