@@ -133,7 +133,7 @@ def train_network(
 def complete(config: Config, folder: Path) -> None:
     """Train the model of a run folder, and set the threshold of this model.
 
-    Steps that are already finished are skipped.
+    Steps that an earlier, stopped call has finished are skipped.
     """
     if not has_model(folder):
         train_network(config, resume=folder)
@@ -141,11 +141,11 @@ def complete(config: Config, folder: Path) -> None:
 
 
 def set_threshold(run: Path, teacher: nn.Module | None = None) -> None:
-    """Set the threshold of a model that has none, with the data held out from its training.
+    """Set the threshold of a model, computed from the data held out from its training.
 
-    If the settings say so, the weight of the deformation in the score is chosen first. If the
-    settings hold out no data, nothing is done. If a threshold cannot be set for another reason,
-    this reason is logged.
+    If the settings say so, the weight of the deformation in the score is chosen first. If the model
+    already has a threshold, or the settings hold out no data, nothing is done. If a threshold
+    cannot be set for another reason, this reason is logged.
 
     Args:
         run: Run folder.
@@ -173,7 +173,9 @@ def choose_weight(
     cache: Path | None = None,
     teacher: nn.Module | None = None,
 ) -> None:
-    """Choose the weight of the deformation with synthetic anomalies, and store it in `model.json`.
+    """Choose the weight of the deformation in the score, and store this weight in `model.json`.
+
+    The choice uses synthetic anomalies, which are made from the held-out data.
 
     Args:
         run: Run folder.
@@ -239,7 +241,7 @@ def calibrate(
 
 
 def log_threshold(calibration: Calibration) -> None:
-    """Log the threshold of a calibration, its warnings, and how much data it was computed from."""
+    """Log the threshold of a calibration, the warnings, and how much normal data was used."""
     for warning in calibration.warnings:
         logger.warning(warning)
     low, high = calibration.interval

@@ -118,7 +118,7 @@ def make_jobs(what: What, size: int, frames: int, folder: Path) -> tuple[Job, Jo
 
 
 def time_in_turn(jobs: dict[str, Job], rounds: int) -> dict[str, list[float]]:
-    """Return the seconds of each job in each round, by the name of the job.
+    """Return the seconds that each job took in each round, by the name of the job.
 
     One more round runs first, and is not counted.
     """
@@ -275,7 +275,7 @@ def make_detectors(config: Config, folder: Path, video: Path) -> dict[str, Detec
     Args:
         config: Settings of the network.
         folder: Folder for the exports.
-        video: A video. The ranges of values for int8 are measured on it.
+        video: A video. An export to int8 measures the ranges of the network's values on it.
     """
     plain = random_detector(config, fast=False)
     frames = decode(video, FrameFormat.from_settings(config.data))
@@ -299,7 +299,8 @@ def exported_detector(
         plain: The detector to export.
         export: Name of the format, from `EXPORTS`.
         folder: The new folder.
-        inputs: Inputs of the network. The ranges of values for int8 are measured on them.
+        inputs: Inputs of the network. An export to int8 measures the ranges of the network's values
+            on them.
     """
     (format, precision), backend = EXPORTS[export], plain.backend
     assert isinstance(backend, TorchBackend)
@@ -312,7 +313,7 @@ def exported_detector(
 def frame_seconds(
     detectors: dict[str, Detector], video: Path, rounds: int
 ) -> dict[str, list[float]]:
-    """Return the seconds of every frame of a video in all rounds, by the name of the detector.
+    """Return the seconds that each frame took in all rounds, by the name of the detector.
 
     One more round runs first, and is not counted.
     """
@@ -408,7 +409,7 @@ def peer_jobs(size: int, path: Path, folder: Path) -> dict[str, Job]:
 
 
 def score_with_peer(graph: Graph, frames: Iterator[np.ndarray]) -> None:
-    """Score images (H, W, 3) uint8 with an exported model (graph) of anomalib.
+    """Score images, each (H, W, 3) uint8, with an exported model (graph) of anomalib.
 
     The scores are not kept.
     """

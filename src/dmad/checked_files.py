@@ -57,7 +57,7 @@ def read_mapping(path: Path, advice: str) -> dict[str, Any]:
 
 
 def read_yaml(path: Path) -> Any:
-    """Read a YAML file without aliases, deep nesting and repeated names.
+    """Read a YAML file. Refuse a file with aliases, deep nesting or repeated names.
 
     Names of entries are always text. This includes `on`, `no` and `07`, which other readers of YAML
     convert to another type.

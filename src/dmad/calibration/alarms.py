@@ -16,12 +16,12 @@ from dmad.errors import require
 class AlarmRule:
     """Says when an event starts and ends. Every decision uses the present and past frames only.
 
-    A frame is active if its score is at or above `on`. A frame after an active frame is also active
-    if its score is at or above `off`. Active frames with at most `gap` inactive frames between them
-    belong to the same event. The event raises its alarm at its `minimum`-th active frame. With
-    fewer active frames, there is no event. No event starts in the `cooldown` frames after the end
-    of an event. If the score is still at or above `on` after that time, a new event starts. A frame
-    without a score (NaN) is not active.
+    A frame is active if its score is at or above `on`. A frame directly after an active frame is
+    also active if its score is at or above `off`. Active frames with at most `gap` inactive frames
+    between them belong to the same event. The event raises its alarm at its `minimum`-th active
+    frame. With fewer active frames, there is no event. No event starts in the `cooldown` frames
+    after the end of an event. If the score is still at or above `on` after that time, a new event
+    starts. A frame without a score (NaN) is not active.
 
     Args:
         on: Score at or above which an event starts: the threshold.
@@ -136,8 +136,8 @@ class EventFinder:
         """Add the score of the next frame.
 
         Returns:
-            An event of which this frame shows that it has ended, or None. An event ends when more
-            than `gap` frames in a row are inactive.
+            The event that has just ended, if it had raised its alarm; else None. An event ends when
+            more than `gap` frames in a row are inactive.
         """
         frame = self._frame
         self._frame += 1
@@ -151,7 +151,7 @@ class EventFinder:
         """End the clip. Frame numbers continue in the next clip, but events do not.
 
         Returns:
-            The event that was in progress, or None.
+            The event that ended with the clip, if it had raised its alarm; else None.
         """
         event = self._close()
         self._earliest_start = 0

@@ -87,7 +87,10 @@ class Calibration:
         return self.scorer.score(reconstruction, deformation, clip_lengths)
 
     def live(self) -> Callable[[float, float], float]:
-        """Return a function that takes both raw terms of the next frame and returns its score."""
+        """Return a function for a live camera: it computes the score of each new frame.
+
+        The arguments of the function are the raw reconstruction and deformation of the frame.
+        """
         return self.scorer.live()
 
     def events(self, scores: np.ndarray, clip_lengths: np.ndarray | None = None) -> list[Event]:

@@ -41,16 +41,19 @@ class EventRates:
     enough: float = 10.0  # levels with fewer expected events than this are extrapolated
 
     def expected(self, rate: float, draws: np.ndarray) -> float:
-        """Return how many events the footage contains if it has `rate` events per hour."""
+        """Return how many events the footage contains if it has `rate` events per hour.
+
+        `draws` (blocks,) says how often each block of the footage is used.
+        """
         return rate * float(draws @ self.hours)
 
     def level(self, rate: float, draws: np.ndarray) -> float:
         """Return the lowest level at which at most `rate` events per hour are expected.
 
-        At a level just above the (k + 1)-th highest peak, this footage has k events. At this level,
-        new footage of the same duration is expected to have k + 1 events. So one is added to every
-        count. If fewer than `enough` events are expected, the level is extrapolated with a tail
-        that is fitted to the highest peaks.
+        The peak of an event is its highest score. At a level just above the (k + 1)-th highest
+        peak, this footage has k events. At this level, new footage of the same duration is expected
+        to have k + 1 events. So one is added to every count. If fewer than `enough` events are
+        expected, the level is extrapolated with a tail that is fitted to the highest peaks.
         """
         counts = np.maximum.accumulate(self.counts @ draws) + 1
         expected = self.expected(rate, draws)
@@ -66,7 +69,7 @@ class EventRates:
 def count_events(
     held_out: HeldOut, scores: np.ndarray, shape: AlarmShape, rate: float
 ) -> EventRates:
-    """Count the events of footage at falling levels. The alarm settings say what an event is.
+    """Count the events of footage at several levels. The alarm settings say what an event is.
 
     Args:
         held_out: The footage.
@@ -105,7 +108,7 @@ def count_events(
 
 
 def event_peaks(scores: np.ndarray, rule: AlarmRule, clip_lengths: np.ndarray) -> np.ndarray:
-    """Return the peak frames (P,) of the events that `find_events` returns.
+    """Return (P,): for each event of `find_events`, the index of the frame with the highest score.
 
     This function is faster than `find_events`, because it skips frames whose scores are too low to
     affect an event.
@@ -122,7 +125,7 @@ def event_peaks(scores: np.ndarray, rule: AlarmRule, clip_lengths: np.ndarray) -
 def candidate_levels(scores: np.ndarray) -> np.ndarray:
     """Return the levels (G,) at which events are counted.
 
-    They fall from above the highest score to the upper quartile.
+    The levels fall from just above the highest score to the upper quartile of the scores.
     """
     shares = np.geomspace(1 / max(len(scores), 8), SHARE_ABOVE_LOWEST_LEVEL, LEVELS)
     levels = np.unique(np.quantile(scores, 1 - shares))[::-1]
@@ -141,7 +144,8 @@ class ShareRates:
     def expected(self, rate: float, draws: np.ndarray) -> float:
         """Return how many frames or images are expected to reach the level for a share `rate`.
 
-        This is `rate` x (number of frames + 1).
+        This is `rate` x (number of frames + 1). `draws` (blocks,) says how often each block of the
+        footage is used.
         """
         return rate * (int(draws[self.score_blocks].sum()) + 1)
 
@@ -174,7 +178,10 @@ class RateCurve:
 
     @classmethod
     def measure(cls, rates: FalseAlarmRates, near: float) -> RateCurve:
-        """Return the curve for rates from `near` / 10,000 to `near` x 10,000."""
+        """Return the curve for rates from `near` / 10,000 to `near` x 10,000.
+
+        `rates.level` gives the threshold for each of these rates.
+        """
         every_block = np.ones(rates.blocks, int)
         tried = near * np.geomspace(1e4, 1e-4, RATES_TRIED)
         if isinstance(rates, ShareRates):
@@ -199,5 +206,8 @@ def sort_scores(scores: np.ndarray, block_index: np.ndarray) -> ShareRates:
 
 
 def just_above(score: float) -> float:
-    """Return the next larger number, also on processors that round very small numbers to 0."""
+    """Return the smallest number above a score: a threshold that this score does not reach.
+
+    This also works on processors that round very small numbers to 0.
+    """
     return float(max(np.nextafter(score, np.inf), score + np.finfo(float).tiny))

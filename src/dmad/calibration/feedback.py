@@ -65,9 +65,9 @@ class MarkedEvents:
 
 
 def _folder_of_films(files: Sequence[Path]) -> Path | None:
-    """Return the output folder of `dmad watch` if a file is a film of an event in it; else None.
+    """Return the output folder of `dmad watch` that one of the files comes from.
 
-    In the output folder, the film of an event is `clips/ID.mp4`.
+    In an output folder, the film of an event is `clips/ID.mp4`. None: no file is such a film.
     """
     folders = [path.absolute().parent.parent for path in files]
     return next((folder for folder in folders if (folder / "events.jsonl").is_file()), None)

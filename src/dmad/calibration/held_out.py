@@ -97,7 +97,10 @@ class HeldOut:
         )
 
     def as_images(self) -> HeldOut:
-        """Return the same terms as those of images: each frame is a clip, at 1 frame per second."""
+        """Return the same terms, but each frame is an image.
+
+        An image is a clip of one frame, at 1 frame per second.
+        """
         count = len(self.reconstruction)
         return HeldOut(self.reconstruction, self.deformation, np.ones(count, int), 1.0)
 
@@ -138,7 +141,8 @@ class HeldOut:
     def block_index(self) -> np.ndarray:
         """(N,) index of the block of each scored frame, from 0; -1 for other frames.
 
-        The bootstrap draws blocks. A block is a clip, or a part of a clip if there are few clips.
+        A block is a clip, or a part of a clip if there are few clips. The bootstrap, which
+        estimates how sure the threshold is, draws random blocks.
         """
         return self._numbered_parts(1 if self.scored_clips >= BLOCKS else BLOCKS)
 
@@ -180,10 +184,11 @@ class HeldOut:
     def _folds(self) -> np.ndarray:
         """(N,) index of the fold of each scored frame; -1 for other frames.
 
-        A fold is a clip or, with more than `MAX_FOLDS` clips, a random group of clips. Groups are
-        random because clips may have a regular order, such as one clip for each hour of a day. If a
-        group took every twentieth clip, all its clips could be alike. Then the group would differ
-        more from the other clips than new footage differs from all clips.
+        The frames of a fold are standardised with the frames of the other folds. A fold is a clip
+        or, with more than `MAX_FOLDS` clips, a random group of clips. Groups are random because
+        clips may have a regular order, such as one clip for each hour of a day. If a group took
+        every twentieth clip, all its clips could be alike. Then the group would differ more from
+        the other clips than new footage differs from all clips.
         """
         clips = int(self.clip_index.max()) + 1
         groups = np.random.default_rng(0).permutation(clips) % MAX_FOLDS

@@ -19,10 +19,10 @@ MOST_FACTOR = 2.0  # by which an anomaly must be stronger: a larger factor needs
 
 @dataclass(frozen=True)
 class NormalPlaces:
-    """Weights of the places of a view.
+    """Weights of the places of a view: below 1 where something was marked as normal.
 
-    A frame has a score map of the reconstruction and a score map of the deformation. Each score map
-    is multiplied by the weights.
+    The view is divided into `SIDE` x `SIDE` places. A frame has a score map of the reconstruction
+    and a score map of the deformation. Each score map is multiplied by the weights.
 
     Args:
         picture: Base64 of `SIDE` x `SIDE` bytes, row by row. Each byte is 255 times the weight of a
@@ -33,7 +33,7 @@ class NormalPlaces:
 
     @classmethod
     def from_weights(cls, weights: np.ndarray) -> Self:
-        """Make places from weights (SIDE, SIDE) from 0 to 1.
+        """Return the object for weights (SIDE, SIDE), each from 0 to 1.
 
         The weights are rounded down to multiples of 1/255.
         """
@@ -48,7 +48,7 @@ class NormalPlaces:
         return bool(self.picture)
 
     def weights(self, size: int = SIDE) -> np.ndarray:
-        """Return the weights as an array (size, size) of float32."""
+        """Return the weights, resized to an array (size, size) of float32."""
         places = (np.arange(size) + 0.5) * SIDE / size
         steps = self._steps()[np.ix_(places.astype(int), places.astype(int))]
         weights: np.ndarray = np.divide(steps, FULL, dtype=np.float32)
@@ -87,7 +87,10 @@ class LostSensitivity:
 
 
 def lost_sensitivity(before: NormalPlaces, after: NormalPlaces) -> LostSensitivity | None:
-    """Return the part of a view in which scores count less than before. None: no such part."""
+    """Return the part of a view with a lower weight in `after` than in `before`.
+
+    None: no place has a lower weight.
+    """
     old, new = before.weights(), after.weights()
     changed = new < old
     if not changed.any():
@@ -99,7 +102,7 @@ def lost_sensitivity(before: NormalPlaces, after: NormalPlaces) -> LostSensitivi
 
 
 def require_small_loss(before: NormalPlaces, after: NormalPlaces, force: bool = False) -> None:
-    """Check that a view does not lose much of its sensitivity.
+    """Check that a change of weights does not make a view much less sensitive to anomalies.
 
     Args:
         before: The places before a change.

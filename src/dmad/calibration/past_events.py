@@ -24,8 +24,8 @@ def read_past_events(folder: Path) -> list[PastEvent]:
 
     Args:
         folder: Folder with `events.jsonl` of `dmad watch`, `events.csv` of `dmad predict`, or
-            `scores.csv` of images. In `events.csv`, an id is the name of the clip's folder and the
-            start in seconds, such as yard-12.300.
+            `scores.csv` of images. `events.csv` contains no ids. For its events, the id is made
+            from the name of its folder and the start in seconds, such as yard-12.300.
 
     Raises:
         DmadError: The folder contains no such file, or one is damaged.

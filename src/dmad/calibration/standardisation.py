@@ -61,7 +61,7 @@ class Scorer:
     def fit(
         cls, reconstruction: np.ndarray, deformation: np.ndarray, weight: float, window: int = 1
     ) -> Scorer:
-        """Return the scorer for both raw terms (N,) of normal footage; NaN is left out.
+        """Fit a scorer to the two raw terms of normal footage, each (N,). NaN is left out.
 
         Deformations that are too small to change an image are only noise. So the scale of the
         deformation has a lower limit. Without this limit, the noise would count more than the
@@ -123,7 +123,10 @@ class Scorer:
         return causal(self.combine(reconstruction, deformation), self.window, clip_lengths)
 
     def live(self) -> Callable[[float, float], float]:
-        """Return a function that takes both raw terms of the next frame and returns its score."""
+        """Return a function for a live camera: it computes the score of each new frame.
+
+        The arguments of the function are the raw reconstruction and deformation of the frame.
+        """
         past: deque[float] = deque(maxlen=self.window)
 
         def next_score(reconstruction: float, deformation: float) -> float:

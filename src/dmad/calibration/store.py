@@ -54,7 +54,10 @@ class CalibrationStore:
         return self.path.with_name(f"{_stem(self.path)}.history")
 
     def read_terms(self) -> tuple[HeldOut, SyntheticTerms | None]:
-        """Return the score terms of the footage, and of the synthetic anomalies made from it."""
+        """Return the score terms of the footage, and of the synthetic anomalies made from it.
+
+        The second value is None if the file has no terms of synthetic anomalies.
+        """
         return HeldOut.read(self.terms), SyntheticTerms.read(self.terms)
 
     def write_terms(self, held: HeldOut, synthetic: SyntheticTerms | None) -> None:
@@ -71,7 +74,9 @@ class CalibrationStore:
         self._write({"calibration": calibration.to_dict(), **entries})
 
     def remember(self, calibration: Calibration | None, **entries: Any) -> None:
-        """Keep the calibration that is about to be replaced, with its score terms.
+        """Keep the calibration that is about to be replaced, so that `undo` can restore it.
+
+        The score terms of its footage are kept too.
 
         Args:
             calibration: The calibration. None: nothing is kept.

@@ -38,9 +38,9 @@ class SyntheticTerms:
         return {item.name: getattr(self, item.name) for item in fields(self)}
 
     def levels(self, scorer: Scorer, shape: AlarmShape, fps: float) -> np.ndarray:
-        """Return the highest threshold (S,) at which each sequence raises an alarm.
+        """Return (S,): for each sequence, the highest threshold at which it raises an alarm.
 
-        The threshold is -inf if the sequence raises no alarm at any threshold.
+        This is -inf for a sequence that raises no alarm at any threshold.
         """
         return np.array(
             [

@@ -18,7 +18,9 @@ LARGEST_SHAPE = 0.2  # of a generalised Pareto tail
 
 
 def pareto_excess(excess: np.ndarray, ratio: float) -> float:
-    """Return the excess that a fitted tail exceeds with a probability of 1 / `ratio`.
+    """Fit a tail to values, and return a quantile of this tail.
+
+    A value of the tail is above the quantile with a probability of 1 / `ratio`.
 
     Args:
         excess: (P,) values minus the level at which the tail begins, 0 or more.
@@ -33,8 +35,8 @@ def pareto_excess(excess: np.ndarray, ratio: float) -> float:
 def pareto_shape(excess: np.ndarray) -> float:
     """Return the shape of a generalised Pareto tail, in [0, `LARGEST_SHAPE`].
 
-    It is estimated by probability-weighted moments. The smallest shape, 0, is an exponential tail.
-    So the tail never ends at a finite value.
+    It is estimated by probability-weighted moments. Shape 0 is an exponential tail. A shape below 0
+    is not allowed, because such a tail has a largest value.
 
     Args:
         excess: (P,) values minus the level at which the tail begins, 0 or more.

@@ -1,10 +1,10 @@
 """Choosing the threshold for a budget of false alarms, from normal footage only.
 
 Two clips differ more than two frames of one clip. So each held-out clip is standardised with the
-median and deviation of the other clips. False alarms are counted in these scores, with the rule
-that raises alarms later. If the footage is too short for the budget, the threshold is extrapolated,
-but not far above the scores of the footage. A warning then gives the interval in which the right
-threshold probably is.
+median and deviation of the other clips. False alarms are counted in these scores, with the same
+rule as for a live camera. If the footage is too short for the budget, the threshold is
+extrapolated, but not far above the scores of the footage. A warning then gives the interval in
+which the right threshold probably is.
 """
 
 from __future__ import annotations
@@ -97,7 +97,10 @@ class Evidence:
 
     @cached_property
     def levels_found(self) -> np.ndarray | None:
-        """(S,) highest threshold that finds each synthetic anomaly; None if there are none."""
+        """(S,) for each synthetic anomaly, the highest threshold that finds it.
+
+        None: there are no synthetic anomalies.
+        """
         if self.synthetic is None:
             return None
         return self.synthetic.levels(self.scorer, self.shape, self.held_out.fps)
@@ -109,7 +112,7 @@ class Evidence:
 
     @cached_property
     def margin(self) -> float:
-        """How much the threshold and the upper end of its interval are raised for few clips."""
+        """How much the threshold is raised because there are only a few clips; 0 for images."""
         return 0.0 if self.is_image else self.held_out.few_clips_margin(self.scores)
 
     @property
@@ -166,7 +169,10 @@ def gather(
     weight: float = 0.5,
     synthetic: SyntheticTerms | None = None,
 ) -> Evidence:
-    """Return the evidence for a threshold. The arguments are those of `choose_threshold`."""
+    """Return the footage and its scores, from which a threshold is chosen.
+
+    The arguments are those of `choose_threshold`.
+    """
     budget = Budget.parse(budget)
     if budget.unit == "image":
         held_out, shape = held_out.as_images(), SINGLE_IMAGES

@@ -274,8 +274,8 @@ def fields_command(
 
     From its memory, the model draws an image, which is called the reference. Then it deforms
     the reference to match the frame. The command also measures how well the deformed
-    reference matches the frame. With a good model, it matches most moving things, and the
-    deformation is larger at anomalies than at normal things.
+    reference matches the frame. If the model is good, the deformed reference matches most
+    moving things, and the deformation is larger at anomalies than at normal things.
 
     Example: dmad experiment fields --run RUN
 

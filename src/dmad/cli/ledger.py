@@ -21,8 +21,8 @@ def ledger_command(scores: Path, recipe: str = "", out: Path | None = None) -> N
     - `clip_lengths`: the number of frames of each clip.
     - `score`: the score of each frame. Larger means more anomalous. NaN means that the
       frame has no score.
-    - `reconstruction`, `deformation`, `gradient`: optional other scores of each frame, called
-      as the three terms in the authors' released code.
+    - `reconstruction`, `deformation`, `gradient`: optional other scores of each frame, named
+      like the three terms in the authors' released code.
 
     Example: dmad ledger scores.npz --recipe ped2
 

@@ -222,7 +222,10 @@ def _any_number(verb: Verb) -> dict[str, Any]:
 
 
 def _given_elsewhere(verb: Verb, kind: Any) -> set[str]:
-    """Return the fields of a dataclass that are already options through other parameters."""
+    """Return the fields of a dataclass for which other parameters already make an option.
+
+    A second option with the same name would be an error.
+    """
     hints = get_type_hints(verb)
     names = set(signature(verb).parameters)
     for hint in hints.values():

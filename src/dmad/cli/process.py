@@ -58,7 +58,7 @@ def prepare_to_compute(uses_torch: bool = True) -> None:
 
 @contextmanager
 def quick_exit() -> Iterator[None]:
-    """Return a context. After its block, the process ends faster than usual.
+    """Return a context manager. After its block, the process ends faster than usual.
 
     Exit functions that Python modules registered with `atexit` still run. The exit functions of
     torch's libraries for GPUs do not run. They would read much of the libraries from disk, which

@@ -94,7 +94,12 @@ def parse_train(arguments: Sequence[str]) -> tuple[Config, Path, Path | None]:
 
 
 def parser_of_settings(base: Config) -> Parser:
-    """Return the parser of `dmad train` for the settings of one form, with `base` as defaults."""
+    """Return the parser of `dmad train` for the settings of one recipe or run.
+
+    Args:
+        base: These settings. They are the defaults. Their form (kind of model, such as video or
+            images) says which options exist.
+    """
     parser = Parser("train", train_command)
     known = ", ".join(recipes.names())
     parser.add_argument(
@@ -167,7 +172,7 @@ def _recipe_in(file: str) -> str:
 
 
 def _first_parser() -> ArgumentParser:
-    """Return a parser that only finds the recipe, the form and the run to resume.
+    """Return a parser that only finds the recipe, the form (kind of model) and the run to resume.
 
     The other options depend on these three. The parser knows the options of all forms, because it
     must know which words are values of options.
