@@ -188,10 +188,11 @@ def budgets(
     Thresholds are set on the held-out clips of the run. False alarms are counted in the normal
     frames of the test split.
 
-    For recipe street, both kinds of footage are generated, with all weathers of the training. One
-    test uses the same threshold for all weathers, and counts the alarms of each weather and of all
-    weathers. In other tests, each weather has a threshold from its own footage. The scores of
-    generated footage are stored in `out`, so that the same command continues after an interruption.
+    For recipe street, the footage for the thresholds and the footage for counting are generated,
+    with all weathers of the training. One test uses the same threshold for all weathers, and counts
+    the alarms of each weather and of all weathers. In other tests, each weather has a threshold
+    from its own footage. The scores of generated footage are stored in `out`, so that the same
+    command continues after an interruption.
 
     Args:
         run: Run folder of a video model.

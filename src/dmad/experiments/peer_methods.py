@@ -166,7 +166,7 @@ def train_run(config: Config, run: Path) -> float:
 
 
 def own_methods(configs: Sequence[Config], runs: Sequence[Path]) -> list[Own]:
-    """Return the methods of dmad: one for each finished run, or one for each of the settings.
+    """Return the methods of dmad: one for each of `runs`, or if it is empty, of `configs`.
 
     Args:
         configs: Settings of trainings, with the same image size. Without finished runs, they must
@@ -196,7 +196,10 @@ def own_methods(configs: Sequence[Config], runs: Sequence[Path]) -> list[Own]:
 
 
 def settings_of_images(own: Own) -> dict[str, Any]:
-    """Return the data settings of a method, without those that say where its images are."""
+    """Return the data settings of a method, without those that say where its images are.
+
+    Finished runs can be compared only if these settings are equal.
+    """
     return {name: value for name, value in plain(own.config.data).items() if name not in PLACES}
 
 

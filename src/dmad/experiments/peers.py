@@ -307,7 +307,8 @@ def notes_of(outcomes: Sequence[MethodOutcome]) -> list[str]:
 def peak_memory() -> float:
     """Return the largest memory that this process has used, in MiB.
 
-    On Linux, `getrusage` would also count the memory of the process that started this one.
+    On Linux, the kernel's status file is read instead of `getrusage`, which would also count the
+    memory of the process that started this one.
     """
     status = Path("/proc/self/status")
     if status.exists():

@@ -126,7 +126,7 @@ def evaluate(detector: Detector, test: LabelledFootage) -> Evaluation:
 
 
 def masks_inside(test: LabelledFootage, zone: Zone, size: int) -> LabelledFootage:
-    """Return a test split whose masks are cut off at the border of a zone."""
+    """Return a test split with masks cut off at the border of a zone: only the zone is scored."""
     kept, masks = zone.mask(size), test.masks
     if kept is None or masks is None:
         return test

@@ -47,6 +47,8 @@ logger = logging.getLogger(__name__)
 def held_out_images(detector: Detector, data: DataConfig) -> Iterable[Part]:
     """Return a list with one pair: the detector, and the images held out from its training.
 
+    It is a list because recipe `patches` may have several pairs.
+
     Raises:
         DmadError: The images are missing, or none were held out.
     """
@@ -141,9 +143,10 @@ def _held_out(
 
 
 def synthetic_terms(parts: Sequence[Part], zone: Zone = ALL) -> SyntheticTerms:
-    """Draw synthetic defects of every kind into some good images, and score them.
+    """Draw synthetic defects of every kind into some images of `parts`, and score them.
 
-    If the images are cut into tiles, the zone is not used, because it needs all tiles of an image.
+    A part is a detector with good images that it has not seen. If the images are cut into tiles,
+    the zone is not used, because it needs all tiles of an image.
     """
     images = [(detector, image) for detector, good in parts for image in frames_of(good)]
     chosen = [images[i] for i in thin(np.arange(len(images)), MOST_WITH_DEFECTS)]
@@ -222,7 +225,11 @@ def _trained_on(good: Footage, trained: DataConfig) -> list[str]:
 
 
 def image_terms(parts: Sequence[Part], zone: Zone = ALL) -> HeldOut:
-    """Compute both raw terms of good images. Each image is a clip of one frame."""
+    """Compute both raw terms of the good images of all `parts`.
+
+    Each image becomes a clip of one frame. A part is a detector with good images that it has not
+    seen.
+    """
     scored = [score_images(detector, good, zone) for detector, good in parts]
     count = sum(len(one.reconstruction) for one in scored)
     require(
