@@ -21,8 +21,8 @@ class Cluster:
     does not end it.
 
     Args:
-        address: `auto`, `local`, or an address such as HOST:PORT. If `auto` finds no cluster, a new
-            one starts on this machine.
+        address: Address of a cluster, such as HOST:PORT. `local`: a new cluster on this machine.
+            `auto`: the cluster that this machine belongs to; if there is none, a new cluster.
         cores: Number of processor cores that each worker needs.
         gpus: Number of GPUs that each worker needs.
 

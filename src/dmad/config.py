@@ -662,7 +662,10 @@ class TrainedConfig(Config):
 
 @dataclass(frozen=True)
 class VideoConfig(TrainedConfig):
-    """The settings of a run with video (PDM), or with single images without a teacher."""
+    """The settings of a run with video (PDM).
+
+    If the setting `history` is 0, the model reconstructs single images, such as digits.
+    """
 
     form: ClassVar[str] = "video"
 
@@ -756,7 +759,7 @@ def changed(config: AnyConfig, **changes: object) -> AnyConfig:
     Args:
         config: The settings to copy.
         **changes: New values by the names of the settings, such as `epochs=4, size=128,
-            root=Path("UCSDped2")`. If two sections have a setting with this name, put the section
+            root=Path("UCSDped2")`. If two sections have a setting of the same name, put the section
             before the name: `loss_background=0.0`.
 
     Raises:

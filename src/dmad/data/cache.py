@@ -50,8 +50,8 @@ class Index:
         shape: Number of frames, their height and width, and their channels.
         clips: The clips, in the order of their frames.
         skipped: A line of text for each file and each frame that could not be read.
-        short: Clips that were left out because they have too few frames: from the name of the clip
-            to its number of frames.
+        short: The names of the clips that were left out because they have too few frames, each with
+            its number of frames.
     """
 
     shape: tuple[int, int, int, int]
@@ -131,7 +131,10 @@ def _key(sources: Sequence[ClipSource], frame_format: FrameFormat) -> str:
 def _open_entry(
     entry: Path, sources: Sequence[ClipSource], frame_format: FrameFormat, minimum: int
 ) -> Index:
-    """Return the index of `entry`, a folder in the cache. Decode first if it does not exist."""
+    """Return the index of `entry`, a folder in the cache.
+
+    If the folder does not exist, the clips are decoded into it first.
+    """
     if not (entry / INDEX).is_file():
         try:
             _remove_leftovers(entry.parent)
@@ -163,7 +166,10 @@ def _read_index(entry: Path, frame_format: FrameFormat) -> Index:
 
 
 def _has_right_clips(index: Index, minimum: int) -> bool:
-    """True if an index lists all clips of at least `minimum` frames, and no shorter clip."""
+    """True if an entry of the cache contains all clips of at least `minimum` frames, and no others.
+
+    The entry may have been made for another minimum.
+    """
     all_long = all(clip.length >= minimum for clip in index.clips)
     return all_long and all(length < minimum for length in index.short.values())
 
@@ -277,7 +283,7 @@ def _decode_all(
 
 
 def _stated(source: ClipSource) -> tuple[float, int]:
-    """Frames per second and number of frames of a clip before decoding. Each is 0 if unknown."""
+    """Frames per second and number of frames of a clip, found without decoding; 0 if unknown."""
     fps, count = probe(source.path)
     return fps, source.frames or count
 
@@ -326,7 +332,8 @@ def _decode_source(
 ) -> Iterator[Frame]:
     """Decode a clip. If it is unreadable or damaged, a line of text is added to `skipped`.
 
-    If frames may be missing and it is not known where, True is added to `shifts`.
+    If frames may be missing and it is not known where, True is added to `shifts`. The frames after
+    that place may then have wrong indices.
     """
     frame_format = replace(frame_format, page=source.page)
     try:

@@ -62,9 +62,9 @@ class FoundClip:
 
     @property
     def view(self) -> str:
-        """Name of the view: the folders of the clip, because they are often named after cameras.
+        """Name of the view: the names of the clip's folders, joined by slashes.
 
-        Folders that are named after a date or an hour are left out.
+        Folders are often named after cameras. Folders named after a date or a time are left out.
         """
         return "/".join(without_dates(self.folders))
 
@@ -120,10 +120,10 @@ def without_dates(folders: Sequence[str]) -> list[str]:
 
 
 def note_on_views(clips: Sequence[FoundClip]) -> list[str]:
-    """Return a note that says which folders are taken as views.
+    """Return a list with one note, which says which folders are taken as views.
 
-    Folders named after a date or a time are no views. If there are any, the note says so. If there
-    is only one view and no such folder, the list is empty.
+    If there are folders named after a date or a time, the note also says that they are no
+    views. If there is only one view and no such folder, the list is empty.
     """
     views = sorted({clip.view for clip in clips if clip.view})
     named = sum(len(without_dates(clip.folders)) for clip in clips)

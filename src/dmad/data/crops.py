@@ -24,7 +24,8 @@ class MovingCrops:
         footage: The footage to train on.
         scenes: Names of the views.
         crop: Height and width of a crop in pixels.
-        step: Crops begin at multiples of this number of pixels. It is the factor by which the
+        step: Crops begin at multiples of this number of pixels, so that the feature maps of a
+            crop and of the whole frame have the same grid. The step is the factor by which the
             coarsest feature map is smaller than the frame.
         seed: Random seed.
     """

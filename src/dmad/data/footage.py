@@ -74,7 +74,7 @@ class Clip:
 
 @dataclass(frozen=True, eq=False)
 class Footage:
-    """Decoded frames, and clips of these frames. Some frames may belong to no clip."""
+    """Decoded frames, divided into clips. The frames of a clip that is left out later are kept."""
 
     frames: Frames  # (N, H, W, C); a memory map, read only, if the frames come from files
     clips: tuple[Clip, ...]

@@ -144,8 +144,8 @@ def with_value_range(data: DataConfig, training: Sequence[ImageFile]) -> DataCon
     """Return the settings with the pixel values that become black and white.
 
     Args:
-        data: The settings. If `white` is 0, these values are computed. Otherwise, the settings are
-            returned unchanged.
+        data: The settings. If `white` is 0, the values are computed from the training images.
+            Otherwise, the settings are returned unchanged.
         training: The training images. Only those with more than 8 bits count.
     """
     if data.white:
@@ -256,8 +256,8 @@ def _value_kind(bits: str) -> str:
 def _main_share(frames: Frames) -> float:
     """Return the share of the pixels that have one of the two most common grey levels.
 
-    The result is 0 if these two levels are near each other, and 1 if all pixels have the same
-    level.
+    An image with a share near 1 looks like a mask. In a mask, the two levels are far apart, so the
+    result is 0 if they are near each other. The result is 1 if all pixels have the same level.
     """
     levels = frames.max(-1)
     counts = np.bincount(levels.ravel(), minlength=256)

@@ -254,9 +254,10 @@ def _times(clip: Clip, path: Path, fps: float) -> Sequence[float]:
 
 
 def _are_regular(times: Sequence[float], fps: float, frames: int) -> bool:
-    """True if the times of the frames, in seconds, fit the constant rate `fps`.
+    """True if the known times of frames, in seconds, fit the constant rate `fps`.
 
-    The times of some of the `frames` frames may be missing.
+    Then the times of all frames can be computed from the rate. A clip of `frames` frames may have
+    fewer known times, because damaged frames have none.
     """
     places = np.array(times) * fps
     return bool((np.abs(places - places.round()) < UNEVEN).all() and (places < frames).all())

@@ -62,9 +62,9 @@ def read_mask(path: Path) -> Mask:
     """Read the mask of an image (H, W), upright. A pixel is True if its stored value is above 0.
 
     The number of bits and the colour do not matter. If an image has both transparent and opaque
-    pixels, its transparent pixels are False. If no value of this image is above 0, its opaque
-    pixels are True. In a JPEG file, the value must be above half of the largest value, because JPEG
-    blurs edges.
+    pixels, its transparent pixels are False. If such an image is all black, its opaque pixels are
+    True. In a JPEG file, a pixel is True if its value is above half of the file's largest value,
+    because JPEG blurs edges.
 
     Args:
         path: An image, or a file of the program labelme (.json), whose shapes are filled.
@@ -84,7 +84,10 @@ def read_mask(path: Path) -> Mask:
 
 
 def _marked(values: np.ndarray, lossy: bool) -> Mask:
-    """The mask (H, W) of stored values (H, W, C), by the rules of `read_mask`."""
+    """The mask (H, W) of stored values (H, W, C), by the rules of `read_mask`.
+
+    `lossy` is True if the values come from a JPEG file.
+    """
     has_alpha = values.shape[-1] in (2, 4)
     colours, alpha = (values[..., :-1], values[..., -1] > 0) if has_alpha else (values, None)
     brightest = colours.max(-1)

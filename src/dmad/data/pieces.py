@@ -76,9 +76,9 @@ def decode_piece(
     keyframe.
 
     Args:
-        source: The piece: `frames` is above 0.
+        source: The piece. Its number of frames is above 0.
         frame_format: Size and colours of the frames.
-        report: Called with one line for each damaged frame or file.
+        report: Called with one line of text for each damaged frame or file.
     """
     path, first, last = source.path, source.first, source.first + source.frames
     if path.is_dir():

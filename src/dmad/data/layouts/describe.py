@@ -52,7 +52,7 @@ def describe(root: Path) -> str:
 
 
 def _require_few_folders(root: Path) -> None:
-    """Refuse a folder with so many inner folders, such as `/`, that a search would take long.
+    """Refuse a folder such as `/`, whose many inner folders would take long to search.
 
     Raises:
         DmadError: The folder contains more than `MOST_FOLDERS` folders.

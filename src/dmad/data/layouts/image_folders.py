@@ -58,7 +58,7 @@ class ImageFile:
 
 @dataclass(frozen=True)
 class Images:
-    """Images, and notes on files that are left out or do not fit."""
+    """Images, and notes for the user, such as which files are left out."""
 
     files: tuple[ImageFile, ...]
     notes: tuple[str, ...]
@@ -99,7 +99,7 @@ def scan(root: Path) -> Images:
 
 
 def with_pages(files: Sequence[ImageFile]) -> list[ImageFile]:
-    """Replace each file that contains several images by one `ImageFile` for each of them."""
+    """Replace each file that contains several images by several `ImageFile`, one for each image."""
     found: list[ImageFile] = []
     for file in files:
         pages = [0] if file.kind == "mask" else page_indices(file.path)

@@ -66,9 +66,9 @@ def load_images(data: DataConfig, split: Split) -> LabelledFootage:
 
 
 def _training_files(data: DataConfig, root: Path) -> tuple[ImageFile, ...]:
-    """The training images, for the range of their pixel values.
+    """The training images from which the range of pixel values is computed.
 
-    Empty if there are no such images, or if the settings already state the range.
+    Empty if there are no training images, or if the settings already state the range.
     """
     if data.white:
         return ()
@@ -125,7 +125,7 @@ def find_images(data: DataConfig, root: Path, split: Split) -> Images:
     """Find the images of a split.
 
     Args:
-        data: Layout and category.
+        data: The settings. They name the layout and the category.
         root: Folder of the data set.
         split: `train` takes only normal images. `held_out` takes the normal images of the folder
             `validation`.
@@ -153,7 +153,10 @@ def find_images(data: DataConfig, root: Path, split: Split) -> Images:
 
 
 def resolve(scanned: Images, root: Path) -> Images:
-    """The images with their kinds, splits and masks. Files of masks are not in the list."""
+    """Return the images that `scan` found, with their masks and their final kinds and splits.
+
+    Files of masks are not in the list.
+    """
     found = with_masks(scanned.files)
     files = with_published_split(found.files, root)
     return Images(tuple(files), (*scanned.notes, *found.notes))

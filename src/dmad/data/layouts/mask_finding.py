@@ -165,7 +165,8 @@ def _masks_of_the_same_name(
 def _are_masks(files: Sequence[Path], title: str) -> bool:
     """Return False if the files of a group look like photographs, else True.
 
-    Files of a single colour, and unreadable files, do not count.
+    A group has files with similar names, or in folders of the same name. Files of a single colour
+    and unreadable files do not count.
 
     Args:
         files: The files of the group. At most `EXAMINED` of these are read.

@@ -287,9 +287,9 @@ def _inner_folder(root: Path, names: Sequence[str]) -> Path | None:
 
 
 def _clips_of_views(folder: Path) -> list[ClipSource]:
-    """The clips in a folder and its inner folders. Inner folders are views, except dates and hours.
+    """The clips in a folder and its inner folders. If the folder is a clip, only this clip.
 
-    If the folder itself is a clip, the result is only this clip.
+    An inner folder is taken as a view, except if its name is a date or a time.
     """
     if holds_frames(folder):
         return [ClipSource(folder.name, folder)]

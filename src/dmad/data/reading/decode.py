@@ -32,8 +32,8 @@ def probe(path: Path, fps: float = 0.0) -> tuple[float, int]:
 
     Args:
         path: Video file, folder of frame images, or image.
-        fps: Frame rate to return for a recording without timestamps. 0: return the rate that the
-            recording states.
+        fps: Frame rate to return for images, and for a video whose frames have no timestamps. 0:
+            return the rate that the video states.
     """
     if path.is_dir():
         return fps, len(image_files(path))
@@ -46,7 +46,7 @@ def probe(path: Path, fps: float = 0.0) -> tuple[float, int]:
 
 
 def aspect_ratio(path: Path) -> float:
-    """Width divided by height of the frames of a video or folder, upright; 1 if unknown."""
+    """Width divided by height of the upright frames of a video or folder; 1 if unknown."""
     try:
         if path.is_dir() or is_image(path):
             first = image_files(path)[0] if path.is_dir() else path
@@ -80,7 +80,7 @@ def decode(
     Args:
         path: Video file, folder of frame images, or image.
         frame_format: Size and colours of the frames.
-        report: Called with one line for each damaged frame or file.
+        report: Called with one line of text for each damaged frame or file.
         report_shift: Called if frames of a video may be missing and it is not known where.
         files: For a folder: the images to decode. By default, all.
         start: For a folder: index of the first image to decode. The range of pixel values is still

@@ -29,7 +29,7 @@ class FrameFormat:
         values: Which values become black and white, in images with more than 8 bits. None: chosen
             from the values of each image.
         megapixels: Largest number of pixels of an image file, in millions.
-        page: Index of the image to read from a file with several.
+        page: Index of the image to read from a file that contains several images.
     """
 
     size: int

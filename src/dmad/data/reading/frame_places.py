@@ -67,7 +67,10 @@ class FramePlaces:
         self._lost_place = False  # True if the number of missing frames is not known somewhere
 
     def add_packet(self, packet: av.Packet[av.VideoStream]) -> None:
-        """Use the next packet to find missing frames. Call this before the packet is decoded."""
+        """Remember the time of the next packet, and whether the packet is damaged.
+
+        Call this before the packet is decoded.
+        """
         if not packet.size:
             return
         if self._is_grid:
@@ -186,7 +189,8 @@ class FramePlaces:
         """Begin another recording in the same file. The indices of the frames continue.
 
         Args:
-            time: Time of the first frame of the recording. It is before the last frame's time.
+            time: Time of the first frame of the new recording. It is earlier than the time of the
+                last frame of the recording before.
         """
         if self._frames_per_tick:
             self._start = time - round(self.count / self._frames_per_tick)

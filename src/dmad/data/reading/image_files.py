@@ -58,7 +58,7 @@ def open_image(path: Path, page: int = 0, megapixels: float = MEGAPIXELS) -> Ite
 
     Args:
         path: The file.
-        page: Index of the image in a file with several, such as a TIFF file with pages.
+        page: Index of the image in a file that contains several, such as a TIFF file with pages.
         megapixels: Largest number of pixels, in millions.
 
     Raises:
@@ -157,7 +157,7 @@ def upright(image: Image.Image, mode: str, values: ValueRange | None = None) -> 
 
 
 def _upright(image: Image.Image, values: ValueRange | None) -> Image.Image:
-    """Do the same as `upright`, but leave out the conversion to a mode of Pillow."""
+    """Do the same as `upright`, but do not convert the image to grey or RGB."""
     require(image.mode != "LAB", "its colours are LAB; save it as RGB")
     turned = _turned(_in_eight_bits(image, values), image)
     if turned.has_transparency_data:
@@ -166,7 +166,9 @@ def _upright(image: Image.Image, values: ValueRange | None) -> Image.Image:
 
 
 def read_frames(path: Path, frame_format: FrameFormat) -> tuple[list[Frame], tuple[int, int]]:
-    """Return the frames of an image file, one for each tile, and the stored width and height.
+    """Return the frames of an image file, one for each tile, and the image's width and height.
+
+    The width and height are those in the file, before the image is turned upright.
 
     Raises:
         DmadError: The image is too small or too large, or Pillow would read its pixels wrongly.
@@ -218,8 +220,9 @@ def deep_values(image: Image.Image, most: int = SAMPLED) -> np.ndarray | None:
 def stored_values(image: Image.Image) -> np.ndarray:
     """Values (H, W, C) in the type in which the file stores them. The image is not turned upright.
 
-    Masks are read with this function. For an image with a palette, the values are the colours. If
-    no pixel is black, the values are the indices in the palette instead.
+    Masks are read with this function. For an image with a palette, the values are the colours if
+    some pixel is black. Otherwise, they are the indices in the palette, so that the normal
+    pixels of a mask can be 0.
 
     Raises:
         DmadError: Pillow would read the pixels wrongly.
@@ -241,7 +244,10 @@ def stored_values(image: Image.Image) -> np.ndarray:
 
 
 def turn(array: np.ndarray, image: Image.Image) -> np.ndarray:
-    """Turn an array (H, W, ...) upright by the EXIF data of its decoded image."""
+    """Turn an array (H, W, ...) upright by the EXIF data of the image from which it was computed.
+
+    The image must be decoded already.
+    """
     orientation = image.getexif().get(ORIENTATION)
     if orientation in ON_THE_SIDE:
         array = array.swapaxes(0, 1)
@@ -253,7 +259,10 @@ def turn(array: np.ndarray, image: Image.Image) -> np.ndarray:
 
 
 def _turned(pixels: Image.Image, image: Image.Image) -> Image.Image:
-    """Turn pixels upright by the EXIF data of their image. Pillow itself turns a TIFF file."""
+    """Turn pixels upright by the EXIF data of their image.
+
+    TIFF files are not turned here, because Pillow turns them when it decodes them.
+    """
     image.load()
     method = TURNS.get(image.getexif().get(ORIENTATION, 1))
     return pixels if method is None else pixels.transpose(method)
@@ -319,7 +328,7 @@ def _strips(image: Image.Image) -> Iterator[np.ndarray]:
         image: The image, not decoded yet.
 
     Yields:
-        (h, W) or (h, W, 3).
+        The values of h rows: (h, W) for grey, (h, W, 3) for colour.
     """
     tags = _tags(image)
     grey = _raw_modes(image) == {GREY_WITH_ALPHA}

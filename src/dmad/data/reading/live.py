@@ -47,8 +47,9 @@ class LiveSource(Source):
     Args:
         url: URL or device that PyAV can open.
         frame_format: Size and colours of the frames.
-        target_fps: Frames per second to give; 0 gives all frames.
-        wake: An event that is set when there is a new frame, or the source is lost or has ended.
+        target_fps: Largest number of frames per second that the source gives. 0: all frames.
+        wake: A `threading.Event`. It is set if there is a new frame, or the source is lost or has
+            ended.
         options: Options of `av.open`, such as `format`.
     """
 
@@ -98,7 +99,7 @@ class LiveSource(Source):
         self._stopping.set()
 
     def close(self) -> None:
-        """Stop, and wait for the thread. This takes some seconds if the camera is silent."""
+        """Stop, and wait for the thread. This takes some seconds if no data arrives."""
         super().close()
         self._thread.join(TIMEOUT + 1)
 
@@ -133,7 +134,7 @@ class LiveSource(Source):
         """Return a text that says why the source is lost.
 
         If the source did not answer for a long time, the text says so, because the error of FFmpeg
-        is misleading: for a silent RTSP camera, it is "invalid data".
+        is misleading: for an RTSP camera that sends nothing, it is "invalid data".
         """
         if time.monotonic() - self._heard >= 0.9 * TIMEOUT:
             return f"no answer for {TIMEOUT:g} seconds"
@@ -191,7 +192,8 @@ class LiveSource(Source):
     ) -> Iterator[av.VideoFrame]:
         """Yield the frames that can be decoded, and count the others.
 
-        A camera may send no whole picture for some seconds after the start of a connection.
+        A camera may send no whole picture for some seconds after the start of a connection. So an
+        error in decoding does not end the connection at once.
 
         Raises:
             av.FFmpegError: The connection is lost, or no frame was decoded for `UNDECODED` seconds.

@@ -42,7 +42,10 @@ def holds_images(folder: Path) -> bool:
 
 
 def holds_frames(folder: Path) -> bool:
-    """True if a folder is one clip: it contains images, and no clips except a folder `masks`."""
+    """True if a folder is one clip: it contains images, and neither videos nor folders of images.
+
+    A folder `masks` does not count.
+    """
     others = (path for path in folder.iterdir() if path.name != "masks")
     return holds_images(folder) and not any(is_clip(path) for path in others)
 
