@@ -34,8 +34,8 @@ ADVICE = "raise the threshold instead"
 class Turns:
     """Calls functions in the thread that scores the cameras, between two frames.
 
-    Some backends cannot be used by two threads at the same time. A backend computes scores with
-    PyTorch, ONNX Runtime or OpenVINO.
+    A backend computes scores with PyTorch, ONNX Runtime or OpenVINO. Some backends cannot be used
+    by two threads at the same time, so films are scored in the same thread as the cameras.
 
     Args:
         loop: The loop that scores the cameras.
@@ -64,7 +64,7 @@ class Turns:
 
 
 class BackendInTurns:
-    """Scores batches in the thread that scores the cameras, between two frames.
+    """Scores the batches of a film in the thread that scores the cameras, between two frames.
 
     Args:
         backend: The backend of the model of a camera.
@@ -118,7 +118,7 @@ def maps_of_film(film: Path, worker: CameraWorker, turns: Turns) -> ClipMaps:
 
 
 def places_of_event(maps: ClipMaps, score: float, calibration: Calibration) -> NormalPlaces:
-    """Return the less sensitive places of a camera, plus the places where a film raises an alarm.
+    """Return new less sensitive places: the present ones, and those where a film raises an alarm.
 
     At less sensitive places, scores count less. If the film raises no alarm with the present
     calibration, no places are added.
@@ -129,8 +129,8 @@ def places_of_event(maps: ClipMaps, score: float, calibration: Calibration) -> N
         calibration: The present calibration of the camera.
 
     Raises:
-        DmadError: The film has lower scores than the event, so the film does not show the places.
-            Or the film raises alarms even if the scores at these places hardly count.
+        DmadError: The film has lower scores than the event, so the film does not show the places
+            of the alarm. Or the film raises alarms even if scores at these places hardly count.
     """
     if maps.alarm_level(calibration) >= calibration.threshold:
         try:

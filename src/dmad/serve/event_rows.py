@@ -72,8 +72,10 @@ class EventFiles:
 class EventRows:
     """Reads events from the database, and writes them to it.
 
+    At the start, events that a killed process could not end are stored as ended.
+
     Args:
-        store: The database. If a process was killed during events, these events are ended now.
+        store: The database.
     """
 
     def __init__(self, store: Store) -> None:
@@ -184,8 +186,8 @@ class EventRows:
 
         Args:
             camera: Name of the camera.
-            old: Only events with this score or a higher one: the old threshold.
-            new: Only events with a lower score: the new threshold.
+            old: The old threshold. Events with lower scores are left out.
+            new: The new threshold. Events with this score or a higher one are left out.
 
         Returns:
             At most 200 events, the newest first.
@@ -215,10 +217,10 @@ class EventRows:
         return [r["camera"] for r in self.store.read("SELECT DISTINCT camera FROM events")]
 
     def weeks(self) -> list[dict[str, Any]]:
-        """Return the numbers of events and marks by camera and week, the newest week first.
+        """Return the numbers of events and of marks for each week and camera, newest week first.
 
-        `monday` is the first day of the week. `days` is the number of days of the week so far. Days
-        before the first event of the camera do not count.
+        In each entry, `monday` is the first day of the week. `days` is the number of days of the
+        week up to today, without the days before the first event of the camera.
         """
         query = (
             "WITH dated AS (SELECT camera, mark, date(day, 'weekday 0', '-6 days') AS monday, "

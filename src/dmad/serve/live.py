@@ -79,7 +79,10 @@ class LiveView:
         self._waiting_since = time.monotonic()
 
     def add_counts(self, frames: int, dropped: int) -> None:
-        """Store the numbers of frames seen and dropped so far, at most once a minute."""
+        """Store the numbers of frames seen and dropped so far, for `counts_of_last_minutes`.
+
+        Does nothing if the last stored numbers are less than a minute old.
+        """
         now = time.monotonic()
         if not self._counts or now - self._counts[-1][0] >= 60:
             self._counts.append((now, frames, dropped))

@@ -190,7 +190,7 @@ class OwnThreshold:
             return True
 
     def undo(self) -> ThresholdChange:
-        """Restore the threshold and the places before the last change.
+        """Restore the threshold and the less sensitive places that the last change replaced.
 
         Places that `forget_places` has removed are not restored.
 

@@ -85,7 +85,8 @@ def silent_events(rows: EventRows, camera: str, change: ThresholdChange) -> list
 
     If the threshold has risen, these are the events with scores below the new threshold. If the
     less sensitive places have changed, the result is an estimate: it uses only the frame with the
-    highest score of each event. An event that also crosses other places may still raise an alarm.
+    highest score of each event. In other frames, the event may be at other places, and may still
+    raise an alarm there.
     """
     before, after = change.before, change.after
     if after.places == before.places:
@@ -125,7 +126,10 @@ def places_picture(places: NormalPlaces) -> bytes:
 
 
 def _values(lost: LostSensitivity) -> dict[str, str]:
-    """Return the values that are filled into the texts about less sensitive places."""
+    """Return the values that are filled into the texts about less sensitive places.
+
+    `lost` says where a camera is less sensitive than before, and how much less.
+    """
     return {
         "where": place_of((*lost.centre, *lost.centre)),
         "share": f"{max(1, round(100 * lost.share))}",

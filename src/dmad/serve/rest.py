@@ -312,9 +312,9 @@ def add_events(router: APIRouter, console: Console) -> None:
 
         With `only_here`, the threshold stays. The camera becomes less sensitive only at the places
         where the film of the event is unusual. The camera does not stop. `words` says what has
-        changed. `silent` lists the past events that would not have been raised. With `only_here`,
-        this is an estimate from the frames with the highest scores. A change that may hide many
-        other anomalies is refused without `force`.
+        changed. `silent` lists the past events that would raise no alarm after this change. With
+        `only_here`, this list is an estimate from the frames with the highest scores. A change that
+        may hide many other anomalies is refused without `force`.
 
         Example: `curl -H 'Content-Type: application/json' -d '{"mark": "normal", "only_here":
         true}' http://127.0.0.1:8420/api/events/3/mark`
@@ -398,9 +398,10 @@ def add_cameras(router: APIRouter, console: Console) -> None:
         "/api/cameras/{number}/threshold/undo", tags=["cameras"], responses=example(CHANGED)
     )
     def undo(number: Number) -> dict[str, Any]:
-        """Restore the threshold and the less sensitive places before the last change.
+        """Restore the threshold and the less sensitive places that the last change replaced.
 
-        Places of an old picture of the camera are not restored. In this case, `words` says so.
+        If the camera has got another picture since that change, the places are not restored, and
+        `words` says so.
         """
         watched = found(watch.get(number), "camera", number)
         return applied(watched, watched.threshold.undo())
@@ -532,9 +533,10 @@ def silenced_here(
 
 
 def to_confirm(error: DmadError, advice: str) -> DmadError:
-    """Return the error with other advice: `force` of the REST interface instead of `--force`.
+    """Return the error with `advice` in place of "use --force", which is for the command line.
 
-    `advice` says what a person can do on a page.
+    `advice` says what a person can do on a page. The result also names `force`, the field of a
+    request that does the same.
     """
     return DmadError(str(error).replace("use --force", f"{advice} (`force`)"))
 

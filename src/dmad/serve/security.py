@@ -51,7 +51,7 @@ class Sessions:
         self.token = token
 
     def is_token(self, given: str) -> bool:
-        """True if a text is the token. The comparison always takes the same time."""
+        """True if a text is the token. The time of the comparison reveals nothing of the token."""
         digests = (hashlib.sha256(text.encode()).digest() for text in (given, self.token))
         return bool(self.token) and hmac.compare_digest(*digests)
 

@@ -117,7 +117,7 @@ def clean_name(name: str) -> str:
 
 
 def decode_image(body: bytes, frame_format: FrameFormat) -> Upload:
-    """Decode an image.
+    """Decode an image into frames in the format of the model, and a picture for the pages.
 
     Raises:
         UploadError: The body is not an image, is damaged, or has too many pixels.

@@ -40,7 +40,7 @@ def estimate_statistics(
 
 
 class _OnBatches(nn.Module):
-    """A network whose input is a batch of windows."""
+    """Wraps a network so that its input is a batch of windows, because `update_bn` needs this."""
 
     def __init__(self, model: nn.Module, form: TrainedForm[Any, Any], config: Config) -> None:
         super().__init__()

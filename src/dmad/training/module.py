@@ -87,8 +87,8 @@ class TrainingModule(L.LightningModule):
     def _replace_unused_items(self, z_e: Tensor) -> None:
         """Replace unused memory items by embeddings, with the same result on every process.
 
-        The counts of uses are summed over all processes. The embeddings are those of the first
-        process.
+        `z_e` are the embeddings of the present batch. All processes use the `z_e` of the first
+        process, and the counts of uses summed over all processes.
         """
         recent = self._sum_over_processes(self.recent_counts)
         embeddings = self.trainer.strategy.broadcast(z_e.detach().cpu())  # broadcast pickles
@@ -146,7 +146,7 @@ class TrainingModule(L.LightningModule):
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.train.clip)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Store the losses of the epochs, the uses of items and the fingerprint of the data."""
+        """Store the results of the epochs, the uses of memory items and the data's fingerprint."""
         recent = self._sum_over_processes(self.recent_counts.to(self.device))
         checkpoint.update(history=self.history, recent=recent, data=self.data)
 

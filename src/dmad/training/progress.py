@@ -85,7 +85,7 @@ class EpochLine:
         self.epochs, self.bar = epochs, bar
 
     def __call__(self, figures: dict[str, float]) -> None:
-        """Log the results of an epoch. `epoch` is its number, counted from 1."""
+        """Log the results of an epoch. `figures["epoch"]` is its number, counted from 1."""
         parts = [f"epoch {figures['epoch']:.0f}/{self.epochs}", f"loss {figures['total']:.4f}"]
         parts.append(f"reconstruction {figures['reconstruction']:.4f}")
         if "perplexity" in figures:

@@ -150,7 +150,7 @@ def _train(
     resume: str | Path | None,
     locks: ExitStack,
 ) -> Run:
-    """Do what `train` does. The lock of the run folder is added to `locks`."""
+    """Do what `train` does. Add the lock of the run folder to `locks`; `train` releases it."""
     require(isinstance(config, Config), 'give settings, as dmad.recipe("ped2", ...) makes them')
     started = torch.distributed.is_initialized()
     require(not started, "torchrun can train one model only; start it once for each model")
@@ -230,7 +230,7 @@ def _run_folder(config: Config, folder: Path, resumed: bool) -> Run:
 
 
 def is_finished(run: Path, epochs: int) -> bool:
-    """True if the run has a model of its last epoch."""
+    """True if the run has a model that was trained for `epochs` epochs."""
     if not has_model(run):
         return False
     return len(read_card(find_model(run)).get("history", [])) >= epochs

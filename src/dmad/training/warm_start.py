@@ -20,7 +20,7 @@ LOCATIONS = ("root", "cache", "workers", "teacher_weights")
 
 
 def read_starting_weights(config: TrainedConfig) -> dict[str, Tensor]:
-    """Read the weights of the model `train.start`, without its background templates.
+    """Read the weights of the model that `train.start` names, without its background templates.
 
     The templates belong to the views on which that model was trained.
 
@@ -74,7 +74,7 @@ def load_starting_weights(
 def check_resumed_settings(config: Config, run: Path) -> None:
     """Check that the settings are those of the run to resume.
 
-    Only the settings that `LOCATIONS` names may differ.
+    Only the settings that `LOCATIONS` names may differ, such as the folder of the data.
 
     Raises:
         DmadError: Another setting differs.

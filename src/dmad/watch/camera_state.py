@@ -25,8 +25,8 @@ class ReportedState:
         """Change the state, and return a message about it; None if nothing has changed.
 
         Args:
-            state: A state of `Health`, "lost", "unreadable", or "back". After "back", the stored
-                state is "ok".
+            state: A state of `Health`, "lost", "unreadable", or "back". "back" says that frames
+                come again; the stored state is then "ok".
             time: Time of the change in seconds.
             reason: Why the source is "lost" or "unreadable".
             gap: Seconds without a frame.

@@ -158,7 +158,7 @@ class CameraWorker:
 
     @property
     def is_too_slow(self) -> bool:
-        """True if more than a tenth of the frames were dropped and replaced by newer frames."""
+        """True if more than a tenth of all frames so far were dropped, because newer ones came."""
         return are_too_many(self.source.dropped, self.frames)
 
     @property
@@ -232,7 +232,10 @@ class CameraWorker:
             self._media.add_gap()
 
     def _stop_scoring(self, since: float) -> None:
-        """Forget the past frames, so that no score uses frames from before and after a gap."""
+        """Start a time without scores at `since`, and forget the past frames.
+
+        So no score is computed from frames before and after this time together.
+        """
         self._unscored.start(since)
         self.stream.restart()
 
@@ -280,7 +283,7 @@ class CameraWorker:
         return CONNECTING if is_new else self._state.state
 
     def _now(self) -> float:
-        """Time of a message before the first frame: now for a live source, 0 for a recording."""
+        """Time for a message if no frame has come: the present time if live, 0 for a recording."""
         return time.time() if self.source.live else 0.0
 
 

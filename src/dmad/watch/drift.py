@@ -11,7 +11,9 @@ LIMIT = 2.0  # there is drift if the median is above this, or below its negative
 
 
 class RecentScores:
-    """The calibrated scores of the last minutes outside of events, one per second.
+    """Keeps the newest calibrated scores of a camera, one per second, to detect drift.
+
+    The caller must not add scores during events.
 
     A calibrated score is the weighted sum of two standardised terms. To standardise a term, its
     median at calibration is subtracted, and the result is divided by its robust deviation (1.4826

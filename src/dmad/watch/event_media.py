@@ -41,7 +41,7 @@ class EventMedia:
     Args:
         films: Writes the films.
         thumbnails: Folder for the thumbnails.
-        scale: Colours of the thumbnails.
+        scale: Says which scores are drawn in full colour in the thumbnails.
         warn: Called with each warning.
     """
 

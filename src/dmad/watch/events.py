@@ -33,9 +33,9 @@ class EventUpdate:
 class LiveEvents:
     """Finds the events of one camera, with the alarm rule of the calibration.
 
-    The rule expects the frame rate of the calibration. If frames were dropped before a frame, the
-    score of this frame is also used for the dropped frames. In a gap, the rule gets frames without
-    scores.
+    The rule counts frames at the frame rate of the calibration. So if frames were dropped before a
+    frame, the score of this frame is also used for the dropped frames. In a gap, the rule gets
+    frames without scores.
 
     Args:
         source: Name of the camera.

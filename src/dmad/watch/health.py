@@ -48,7 +48,10 @@ class Health:
 
     @property
     def is_repeated(self) -> bool:
-        """True if the camera is "ok", but the last frame looks the same as the frame before it."""
+        """True if the camera is "ok", but the last frame looks the same as the frame before it.
+
+        Such a frame is not scored, but a single one is no fault.
+        """
         return self.state == "ok" and self._confirmed.look == "frozen"
 
     def add_frame(self, frame: np.ndarray, time: float) -> bool:
@@ -136,7 +139,11 @@ class ConfirmedState:
             self.state = look
 
     def _start_of(self, look: State) -> float:
-        """Return the time in seconds since which the frames count for a change to this state."""
+        """Return the time in seconds from which `CONFIRM` is counted, for a change to this state.
+
+        For "ok", this is the time of the last fault. If an "ok" camera shows several faults in
+        turn, it is the time of the first one.
+        """
         if look == "ok":
             return self._last_fault
         if self.state == "ok" and look != "frozen":  # one fault may follow another
@@ -182,7 +189,7 @@ class UsualLight:
             self._level = self._level + min(seconds / LIGHT_SECONDS, 1.0) * (level - self._level)
 
     def wait(self, grey: np.ndarray, time: float) -> None:
-        """Make the brightness of a frame (h, w) the usual one if the light changed long ago.
+        """Make the brightness of a frame (h, w) the usual one, `LIGHT_SECONDS` after a change.
 
         Call this function for each frame whose light has changed. `time` is the time of the frame
         in seconds.

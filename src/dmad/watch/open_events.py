@@ -38,10 +38,10 @@ class OpenEvents:
         return True
 
     def ends(self) -> list[str]:
-        """Return a message that ends the event, for each event that is still open after a crash.
+        """Return messages that end the open events of a killed process, one message per event.
 
-        In this message, the end of the event is the time of the highest score. The message names no
-        film, because the film is not complete.
+        The true end is not known, so a message states the time of the highest score as the end. It
+        names no film, because the film is not complete.
         """
         events = [json.loads(line) for line in self.messages.values()]
         return [

@@ -54,9 +54,9 @@ DEFAULT_RETRIES = Retries()
 class Outbox:
     """A sink that stores messages in a spool on disk, and sends them in order.
 
-    If an earlier process was killed during an event, this event is ended first. A message may
-    arrive twice: if the answer of the receiver is lost, or if this process is killed after the
-    answer and before the message is removed from the spool.
+    If an earlier process was killed during an event, a message that ends this event is sent before
+    new messages. A message may arrive twice: if the answer of the receiver is lost, or if this
+    process is killed after the answer and before the message is removed from the spool.
 
     Args:
         spool: File of the messages that are not sent yet.
@@ -120,7 +120,10 @@ class Outbox:
         self._has_messages.set()
 
     def close(self) -> None:
-        """Try to send the unsent messages for some seconds. The next process sends the others."""
+        """Wait until all messages are sent, but at most about `Retries.closing` seconds.
+
+        Unsent messages stay in the spool, and the next process sends them.
+        """
         self._all_sent.wait(self._retries.closing)
         self._closing.set()
         self._has_messages.set()
@@ -181,7 +184,10 @@ class Outbox:
         self._unstored = deque(sorted({*self._waiting, *self._unstored}))
 
     def _read_more(self) -> None:
-        """Read the next messages of the spool, and then those that could not be stored."""
+        """Put the next messages of the spool into the queue in memory.
+
+        If the spool has no more messages, those that could not be stored are put into the queue.
+        """
         rows: list[Numbered] = []
         try:
             if self._spool:

@@ -72,7 +72,7 @@ def _correlation(first: np.ndarray, second: np.ndarray, shape: tuple[int, ...]) 
 
 
 def to_grey(frame: np.ndarray) -> np.ndarray:
-    """Grey values (h, w) float32 of a frame (H, W, C); h and w are less than twice `SIDE`."""
+    """Return a frame (H, W, C) in grey, reduced to (h, w); h and w are less than twice `SIDE`."""
     grey = frame.mean(2, dtype=np.float32)
     step = max(1, len(grey) // SIDE)
     side = len(grey) // step // TILES * TILES
@@ -95,9 +95,9 @@ def tiles(image: np.ndarray) -> np.ndarray:
 
 
 def fading_window(side: int) -> np.ndarray:
-    """Return weights (side, side) that fall from 1 to 0 in the outer eighth on each side.
+    """Return weights (side, side) that are 1 inside, and fall to 0 in the eighth at each border.
 
-    An image times these weights is 0 at the borders, so that the borders are ignored.
+    An image is multiplied by these weights, so that its borders are ignored.
     """
     edge = np.minimum(np.arange(side) + 0.5, side - np.arange(side) - 0.5) / (side / 8)
     ramp = np.sin(np.pi / 2 * np.clip(edge, 0, 1)) ** 2

@@ -55,7 +55,8 @@ class FileSink:
     """Appends messages to a file that only this user can read.
 
     A message that cannot be written, for example because the disk is full, is written before the
-    next one. If an earlier process was killed during an event, this event is ended first.
+    next one. If an earlier process was killed during an event, a message that ends this event is
+    written before new messages.
 
     Args:
         path: The file.
@@ -147,8 +148,8 @@ def open_sinks(settings: SinkSettings, out: Path | None, stream: TextIO) -> list
     Args:
         settings: The addresses that messages are sent to.
         out: Folder for `events.jsonl` and the page `index.html`; None writes no file.
-        stream: Text stream that also gets every message. It is the last sink, because the
-            program that reads the stream may close it.
+        stream: Text stream that also gets every message. It is the last sink, so that the
+            others get a message even if the program that reads the stream has ended.
 
     Raises:
         DmadError: An address is invalid, or another process uses the spool or `out`.

@@ -201,7 +201,7 @@ def is_damage(error: Exception) -> bool:
 
 @dataclass(frozen=True)
 class _Row:
-    """One row of a table."""
+    """One row of a table of the spool: a message to send, or a message about an open event."""
 
     table: str
     number: int

@@ -175,7 +175,11 @@ class Outlet:
         self._failing: set[Sink] = set()
 
     def send(self, message: Message) -> None:
-        """Send a message to every sink."""
+        """Send a message to every sink.
+
+        Raises:
+            BrokenPipeError: Nobody reads standard output any more.
+        """
         line = message.to_json()
         for sink in self._sinks:
             try:
