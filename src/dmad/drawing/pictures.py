@@ -304,7 +304,7 @@ def _wheel_colors() -> Values:
 
 
 def _tile_size(rows: Sequence[Sequence[Pixels]]) -> tuple[int, int]:
-    """Return width and height of an image in a panel."""
+    """Return the width and height in pixels to which all images of a panel are resized."""
     height = max(image.shape[0] for row in rows for image in row)
     width = max(image.shape[1] for row in rows for image in row)
     factor = max(1, ceil(_SMALLEST_TILE / max(height, width)))

@@ -30,7 +30,7 @@ class AlarmMetrics:
 
     @property
     def false_interval(self) -> tuple[float, float]:
-        """The exact 90 % Poisson interval (low, high) of `false_per_hour`.
+        """The exact 90 % confidence interval (low, high) of `false_per_hour` (Poisson).
 
         Both values are NaN if there is no normal footage.
         """

@@ -53,7 +53,7 @@ class Ledger:
     frames_without_score: int  # left out of all results
 
     def value(self, signal: str, metric: str = "micro_AUROC") -> float:
-        """Return the value of a signal and a metric."""
+        """Return the value of a metric for a signal. Of several blocks, the first is used."""
         return next(row.value for row in self.rows if (row.signal, row.metric) == (signal, metric))
 
     def to_dict(self) -> dict[str, object]:

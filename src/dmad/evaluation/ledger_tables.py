@@ -62,7 +62,7 @@ def _block_table(block: str, rows: Sequence[Row]) -> Table:
 
 
 def value_text(row: Row) -> str:
-    """Return the value of a row as text, with two or four digits."""
+    """Return the value of a row as text. The metric decides if two or four decimals are shown."""
     digits = 2 if row.metric in TWO_DIGITS else 4
     return f"{row.value:.{digits}f}"
 

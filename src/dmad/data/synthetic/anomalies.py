@@ -35,7 +35,7 @@ class Variant:
         turned: True if the objects move at a right angle to their usual direction.
         contrast: Standard deviation, in grey levels, of a grainy patch that hides the objects. 0:
             there is no patch.
-        plain: True if the anomaly is clearly visible.
+        plain: True if the anomaly is clearly visible, False if it is faint.
     """
 
     kind: str

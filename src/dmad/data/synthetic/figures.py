@@ -156,7 +156,10 @@ def _hanging(angle: Array) -> Array:
 
 
 def _foot(cycle: Array, gait: Gait) -> Array:
-    """The path (T, 2) of a foot: on the ground it moves back, in the air forward in an arc."""
+    """The path (T, 2) of a foot relative to the body.
+
+    On the ground the foot moves back. In the air it moves forward in an arc.
+    """
     u = cycle % 1
     q = np.clip((u - gait.stance) / (1 - gait.stance), 0, 1)
     x = np.where(q > 0, -0.5 * np.cos(np.pi * q), 0.5 - u / gait.stance)
@@ -164,7 +167,10 @@ def _foot(cycle: Array, gait: Gait) -> Array:
 
 
 def _knee(hip: Array, foot: Array, bone: float = 0.245) -> Array:
-    """The position (T, 2) of the knee of a leg of two equal bones, bent forward."""
+    """The position (T, 2) of the knee of a leg that is bent forward.
+
+    The upper and the lower leg are `bone` body heights long each.
+    """
     leg = foot - hip
     reach = np.linalg.norm(leg, axis=-1, keepdims=True)
     bend = np.sqrt(np.maximum(bone**2 - (reach / 2) ** 2, 0))

@@ -137,7 +137,7 @@ def _across(rng: Generator, travelled: Array, z: float, angle: float, tall: floa
         rng: Random number generator.
         travelled: (T,) distance walked so far, in body heights.
         z: Distance Z from the camera at the start, in body heights.
-        angle: Direction in radians. 0 is parallel to the picture.
+        angle: Direction in radians. 0: parallel to the picture. Above 0: away from the camera.
         tall: Height of the person in body heights.
     """
     side = rng.choice([-1.0, 1.0])

@@ -52,7 +52,7 @@ class Air(Protocol):
 
 
 def covered(ground: Array, weather: Weather, rng: Generator) -> Array:
-    """Return the ground (H, W, C) without people: dark and wet in rain, white in snow."""
+    """Return the ground (H, W, C) without people: wet in rain, white in snow, else unchanged."""
     size = len(ground)
     rows = (np.arange(size) + 0.5)[:, None, None] * 64 / size
     if weather == "rain":
