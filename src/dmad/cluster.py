@@ -1,4 +1,4 @@
-"""Connects to a Ray cluster, for archives and for experiments with many trainings."""
+"""Connects to a Ray cluster, for `dmad scan` and for experiments with many trainings."""
 
 from __future__ import annotations
 

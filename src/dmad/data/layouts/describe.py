@@ -141,8 +141,9 @@ def _is_complete(layout: str, splits: Splits) -> bool:
 def _names_fit(layout: str, splits: Splits) -> bool:
     """True if the clips are named as in the layout.
 
-    In the layout `shanghaitech`, all clips are named VIEW_NUMBER, such as 01_0014. In any other
-    layout, at least one clip must have a name of another form.
+    Layouts with the same folders differ only in the names of the clips. In the layout
+    `shanghaitech`, all clips are named VIEW_NUMBER, such as 01_0014. In any other layout, at least
+    one clip must have a name of another form.
     """
     found = [split for split in splits.values() if isinstance(split, Split)]
     names = [clip.name for split in found for clip in split.sources]

@@ -125,8 +125,9 @@ class FramePlaces:
     def missing_before(self, frame: av.VideoFrame) -> int:
         """How many frames are missing before a decoded frame.
 
-        The result is -1 if an earlier frame already has the same index. The timestamp of the frame
-        is corrected if its container does not store the times at which frames are shown.
+        The result is -1 if an earlier frame already has the same index. The frame's timestamp is
+        corrected in an AVI file, and removed in a raw stream (.h264). Such files do not store the
+        times at which frames are shown.
         """
         if frame.is_corrupt and self.count:
             self.damage.append("a damaged frame")
