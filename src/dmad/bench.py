@@ -78,7 +78,7 @@ def bench(what: What, sizes: Sequence[int], rounds: int = ROUNDS, frames: int = 
             ped2. `images` scores an image with recipe images. `deploy` scores a video with PyTorch
             and with the exported models that `EXPORTS` lists. `peers` scores an image with exported
             models of recipes images and patches, and of the methods of anomalib in `PEERS`.
-        sizes: Height and width of the frames in pixels.
+        sizes: Height and width of the frames or images in pixels.
         rounds: Number of times that each measurement is repeated. The table shows medians.
         frames: Number of frames of the video.
 
@@ -102,7 +102,7 @@ def bench(what: What, sizes: Sequence[int], rounds: int = ROUNDS, frames: int = 
 
 
 def make_jobs(what: What, size: int, frames: int, folder: Path) -> tuple[Job, Job]:
-    """Return two jobs that do the same work.
+    """Return two jobs that do the same work: the work `what` of `bench`.
 
     The first job uses plain 32-bit PyTorch. The second job does the work as dmad does it.
     """
@@ -201,7 +201,10 @@ def judge_all(detector: Detector, frames: Iterator[np.ndarray]) -> None:
 
 
 def write_image(folder: Path, size: int) -> Path:
-    """Write a generated image that is `2 * size` pixels wide and high, and return its path."""
+    """Write a generated image that is `2 * size` pixels wide and high, and return its path.
+
+    The image is resized to `size` before it is scored, as a photo would be.
+    """
     path, shape = folder / "part.png", (2 * size, 2 * size, 3)
     save_png(np.random.default_rng(0).integers(0, 255, shape, np.uint8), path)
     return path
@@ -375,7 +378,7 @@ def own_jobs(size: int, path: Path, folder: Path) -> dict[str, Job]:
     """Return jobs, by name, that score an image with exported models of recipes images and patches.
 
     Args:
-        size: Height and width of the frames in pixels.
+        size: Height and width in pixels to which the image is resized before it is scored.
         path: The image.
         folder: Folder for the exported models.
     """
@@ -396,7 +399,7 @@ def peer_jobs(size: int, path: Path, folder: Path) -> dict[str, Job]:
     """Return jobs, by name, that score an image with the exported methods of anomalib in `PEERS`.
 
     Args:
-        size: Height and width of the frames in pixels.
+        size: Height and width in pixels to which the image is resized before it is scored.
         path: The image.
         folder: Folder for the exported models.
     """

@@ -126,7 +126,7 @@ class EventFinder:
 
     @property
     def current(self) -> Event | None:
-        """The event in progress, after its alarm. None: no event has raised an alarm.
+        """The event in progress, if it has raised its alarm; else None.
 
         The end and the peak of the event may still change.
         """

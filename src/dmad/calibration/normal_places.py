@@ -79,7 +79,7 @@ NOWHERE = NormalPlaces()  # nothing was marked as normal
 
 @dataclass(frozen=True)
 class LostSensitivity:
-    """The part of a view in which an anomaly must be stronger than before."""
+    """The part of a view in which, after a change, only stronger anomalies raise an alarm."""
 
     share: float  # of the view, from 0 to 1
     factor: float  # an anomaly must be up to this much stronger

@@ -137,7 +137,7 @@ class CalibrationRequest:
             )
 
     def beside(self, change: Literal["undo", "threshold", "normal"]) -> list[str]:
-        """Return the names of the fields that are set and contradict a change."""
+        """Return the names of the given fields that cannot be given together with `change`."""
         given = {
             "false_alarms": self.false_alarms,
             "alarm": self.alarm,

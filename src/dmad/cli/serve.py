@@ -91,5 +91,8 @@ def serve_command(
 
 
 def with_spool(sinks: SinkSettings, settings: ServeSettings) -> SinkSettings:
-    """Return the settings for messages. If they name no folder for undelivered messages, add it."""
+    """Return the settings for messages, with a folder for undelivered messages.
+
+    The default is the folder `spool` in the folder `settings.data`.
+    """
     return replace(sinks, spool=sinks.spool or settings.data / "spool")
