@@ -1,7 +1,8 @@
-"""Run folders and saved models: a file of weights and a card. Loading them executes no code.
+"""Run folders, and saved models. Loading a model executes no code.
 
-The card is a JSON file beside the weights. It holds the settings (`config`), the names of the views
-(`scenes`), the training data, the versions of the libraries, and later the calibration.
+A saved model is a file of weights and a card. The card is a JSON file beside the weights. It holds
+the settings (`config`), the names of the views (`scenes`), the training data, the versions of the
+libraries, and later the calibration.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ SHIPPED_MODELS = (PACKAGE.parents[1] / "models", PACKAGE / "models")
 
 @dataclass(frozen=True)
 class Run:
-    """A run folder and the paths of its files."""
+    """A run folder (the folder of one training), and the paths of its files."""
 
     folder: Path
 
@@ -322,8 +323,8 @@ def without_local_paths(card: Mapping[str, Any]) -> dict[str, Any]:
 def write_shipped_model(run: Path, weights: Path) -> None:
     """Write the model of an evaluated run as a model that comes with dmad.
 
-    The weights are stored in 16 bit. The card, a JSON file beside the weights, contains the ledger,
-    and no paths of this machine.
+    The weights are stored in 16 bit. The card, a JSON file beside the weights, contains the results
+    of the evaluation (the ledger), and no paths of this machine.
 
     Args:
         run: Run folder with `evaluation/ledger.json`.

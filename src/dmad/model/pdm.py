@@ -82,8 +82,8 @@ class PDM(nn.Module):
             target: (B, C, H, W), the frame that the deformed prototype should match.
             background: (B, C, H, W), the template of each sample's view. None: the template of the
                 first view.
-            place: The places of x and target in their whole frames, if these are crops. None: x and
-                target are whole frames.
+            place: If x and target are crops: where they lie in the whole frames. None: x and target
+                are whole frames.
         """
         features = self.encoder(x)
         z_e = features[-1]
@@ -109,7 +109,10 @@ class PDM(nn.Module):
         )
 
     def _mask_probability(self, decoded: Tensor, features: list[Tensor]) -> Tensor | None:
-        """f_m(x) of Eq. 9 before rounding. None without background."""
+        """Return f_m(x) of Eq. 9 before rounding: the mask, with values between 0 and 1.
+
+        None if the model has no background.
+        """
         if self.background is None:
             return None
         logits = self.mask(features).float() if self.mask else decoded[:, self.channels :]

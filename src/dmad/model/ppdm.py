@@ -57,7 +57,7 @@ class PPDM(nn.Module):
         Args:
             x: (B, 3, H, W) in [-1, 1].
             features: The teacher's features of x. None: the teacher computes them. Give them only
-                to a network without heads, because heads deform x.
+                if the network has no heads. With heads, the teacher sees a deformed image, not x.
         """
         fields = self.estimator(x) if self.estimator else []
         heads = len(fields) // 2

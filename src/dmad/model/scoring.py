@@ -66,7 +66,8 @@ def deformation_map(offsets: Sequence[Tensor], like: Tensor) -> Tensor:
 
     Args:
         offsets: The fields O_k, (B, 2, H, W) each. Without fields, the map is zero.
-        like: A tensor (B, C, H, W), such as the frames. A map without fields gets its size.
+        like: A tensor (B, C, H, W), such as the frames. Without fields, the map gets the size
+            of this tensor.
     """
     return sum((strength(field) for field in offsets), torch.zeros_like(like[:, 0]))
 

@@ -162,7 +162,7 @@ def offline_if_unreachable() -> Iterator[None]:
 
 
 def with_known_teacher(config: AnyConfig, network: nn.Module | None = None) -> AnyConfig:
-    """Return the settings with the name of the teacher that is used.
+    """Return the settings, in which `teacher` is the name of the teacher that is really used.
 
     Args:
         config: All settings.
@@ -187,7 +187,8 @@ def with_known_teacher(config: AnyConfig, network: nn.Module | None = None) -> A
 def teacher_of_file(path: Path) -> str:
     """Return the name of the network to which a weight file belongs.
 
-    If the network is not known, the result is `OFFLINE_TEACHER`.
+    Only the networks in `OTHER_TEACHERS` are recognised. For every other file, the result is the
+    default teacher, `OFFLINE_TEACHER`.
 
     Raises:
         DmadError: The file is missing or unreadable.

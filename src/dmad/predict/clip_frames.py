@@ -15,10 +15,10 @@ from dmad.data.reading.video_files import resize_frame, video_frames
 
 
 class ClipFrames:
-    """Reads a clip once. Each frame is kept until `take` returns it.
+    """Reads a clip once. Each frame is kept until `take` returns it, because its score comes later.
 
-    Iterating yields frames (size, size, channels). If a video has a gap before a frame, None is
-    yielded first. A folder of images has no gaps.
+    Iterating yields frames (size, size, channels). If frames are missing in a video (a gap), None
+    is yielded before the next frame. A folder of images has no gaps.
 
     Args:
         source: Video, folder of images, or image.

@@ -55,12 +55,12 @@ class ClipScores:
             column.append(getattr(judged, name))
 
     def column(self, name: str) -> NDArray[np.float64]:
-        """Return the values of one of the `COLUMNS`, (N,). NaN: the frame has no score."""
+        """Return one of the `COLUMNS`, (N,): a value for each frame; NaN if it has no score."""
         return np.array(self._values[name])
 
     @property
     def main_score(self) -> NDArray[np.float64]:
-        """The calibrated score, (N,); without a threshold, the raw score."""
+        """The calibrated score of each frame, (N,); without a threshold, the raw score."""
         return self.column("score")
 
     @cached_property

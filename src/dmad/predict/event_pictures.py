@@ -34,7 +34,7 @@ class EventPictures:
 
         Args:
             score: The calibrated score; NaN: the frame has no score.
-            after_gap: True if there is a gap before this frame. A gap ends an event.
+            after_gap: True if frames are missing before this frame (a gap). A gap ends an event.
 
         Returns:
             True if this frame has the highest score so far of an event, or of frames that may
@@ -52,8 +52,8 @@ class EventPictures:
     def offer(self, picture: Picture) -> None:
         """Store the picture of the frame whose score was added last.
 
-        The picture replaces the picture that was offered before. If it shows the frame with the
-        highest score of an event so far, it becomes the picture of this event.
+        Only the picture that was offered last is stored. When an event ends, the stored picture
+        becomes the picture of this event.
         """
         self._offered = picture
 
@@ -82,5 +82,5 @@ class EventPictures:
 
 
 def small_picture(picture: Picture) -> dict[str, Any]:
-    """Return a small picture of a frame with its heat, as `embedded_picture` returns it."""
+    """Return the heat map of a frame as a small picture: source (a data URL), width, height."""
     return embedded_picture(picture.heat, LONGEST_SIDE)

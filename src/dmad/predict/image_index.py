@@ -52,7 +52,7 @@ class Histogram:
 
 
 class ImageIndex:
-    """The content of the page.
+    """The content of the page of scored images.
 
     Args:
         results: The results of all images, at least one.

@@ -91,7 +91,7 @@ def without_arrays(judged: JudgedImage) -> JudgedImage:
 
 
 class Differences:
-    """Compares new images with the training images.
+    """Counts the new images that look different from the training images.
 
     Args:
         detector: The model. Older models do not store how their training images look. For such

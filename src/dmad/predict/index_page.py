@@ -95,7 +95,10 @@ def is_replaceable(path: Path, verb: str) -> bool:
 
 
 def link_to(*parts: str) -> str:
-    """Return the relative address of a file below the page, from the parts of its path."""
+    """Return the relative address of a file, from the parts of its path.
+
+    The path begins in the folder of the page.
+    """
     return quote(os.fsencode("/".join(parts)))
 
 

@@ -18,7 +18,7 @@ MANIFEST = ".dmad-written.jsonl"
 
 
 class OutputFolder:
-    """A folder for results, locked for other processes. Use it in a `with` statement.
+    """A folder for results. In its `with` statement, no other prediction can write to the folder.
 
     A hidden file, the manifest, lists each result with its hash. The next prediction into this
     folder removes the results in the manifest that it has not written again. It never removes a
@@ -74,7 +74,7 @@ class OutputFolder:
         return path
 
     def add(self, path: Path) -> None:
-        """Add a written result to the manifest at once, so that the entry survives a kill."""
+        """Add a written result to the manifest at once, because the process may be killed."""
         name = path.relative_to(self.folder).as_posix()
         self._written[name] = sha256_of(path)
         with suppress(OSError):  # on a full disk, the result is not listed

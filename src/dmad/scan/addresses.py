@@ -85,7 +85,7 @@ def readable_path(name: str) -> Path:
 
 
 def describe(name: str) -> Entry | None:
-    """Return the entry of a file or folder; None if the path does not exist.
+    """Return size and last change of a file or folder as an `Entry`; None if it does not exist.
 
     Raises:
         DmadError: The package for this kind of address is missing, or the server cannot be reached.
@@ -178,7 +178,7 @@ class RemotePath:
         return RemotePath(self.address_of(self.inner.rstrip("/").rpartition("/")[0]))
 
     def stat(self) -> os.stat_result:
-        """Raise an error, because a server does not state if a file is a pipe or a device."""
+        """Raise OSError. A server does not state all that `Path.stat` returns."""
         raise OSError(f"{self.address} is not on this machine")
 
     def exists(self) -> bool:
@@ -205,7 +205,7 @@ class RemotePath:
         return cast(BinaryIO, self.system.open(self.inner, mode, block_size=BLOCK))
 
     def entry(self) -> Entry | None:
-        """Return the entry of the file or folder; None if the address does not exist.
+        """Return size and last change as an `Entry`; None if the file or folder does not exist.
 
         Raises:
             DmadError: The server cannot be reached.

@@ -41,7 +41,7 @@ class Cutter:
         return int(self.model.config.data.history) + window - 1
 
     def depends_on_all(self, view: str) -> bool:
-        """True if a score depends on all frames before it.
+        """True if a score depends on all frames before it. Then films of this view are not cut.
 
         This is so if the background template of the view comes from its past frames.
         """
@@ -49,7 +49,10 @@ class Cutter:
         return has_templates and self.views.needs_template(view)
 
     def rate(self, path: Path, view: str) -> float:
-        """Return the frames per second of a source; if unknown, the frame rate of the model."""
+        """Return the frames per second of a source.
+
+        If unknown, return the frame rate of the model, or else `DEFAULT_FPS`.
+        """
         calibration = self.model.calibration
         usual = calibration.fps if calibration else self.model.config.data.fps
         given = self.views.of(view).fps
@@ -70,7 +73,7 @@ class Cutter:
         )
 
     def info(self, task: Task) -> PartInfo | None:
-        """Return a result that lists the stretches (parts) of the film of a task.
+        """Return the result of a task whose film is cut: a list of stretches (parts), no scores.
 
         None if nothing is cut, because the task is a stretch, or the film is judged as a whole.
         """

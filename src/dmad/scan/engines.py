@@ -163,7 +163,8 @@ class Processes:
     def _after_crash(self, task: AnyTask) -> Iterator[Result]:
         """Yield the results of finished tasks after a worker has crashed.
 
-        The unfinished tasks are repeated one by one, to find the task that crashes its worker.
+        The unfinished tasks (`task` and others) are repeated one by one, to find the task that
+        crashes its worker.
         """
         lost = [task]
         for future, other in self._running.items():

@@ -54,7 +54,7 @@ class Stretch:
 
     @property
     def from_start(self) -> Stretch:
-        """The same stretch, decoded from the start of the film."""
+        """The same stretch, but decoding begins at the start of the film, not at `seek`."""
         return replace(self, seek=None, intact_from=None)
 
     def holds(self, time: int | None) -> bool:
@@ -193,7 +193,7 @@ def read_index(path: Path, fps: float) -> FilmIndex | None:
 
 
 def stated_seconds(path: Path) -> float:
-    """Return the length that a film states; 0 if it is unknown. Nothing is decoded."""
+    """Return the seconds that a film states as its length; 0 if unknown. Nothing is decoded."""
     header = read_header(path)
     return header.frames / header.fps if header.fps and header.has_clock else 0.0
 

@@ -169,7 +169,9 @@ class Judge:
     def judged(
         self, frames: Iterator[ReadFrame], name: str
     ) -> Iterator[tuple[ReadFrame, JudgedFrame | None]]:
-        """Judge the frames of a source. Yield each frame with its result; None without a score.
+        """Judge the frames of a source. Yield each frame and its result.
+
+        If a frame has no score, its result is None.
 
         Args:
             frames: The frames.
@@ -198,7 +200,8 @@ class Judge:
     def _write_clip(self, frames: Iterator[ReadFrame], view: str, writer: PartWriter) -> int:
         """Judge frames, and return the number of scores.
 
-        Write a row for each frame, except for frames before a stretch that only the scores need.
+        Write a row for each frame. Frames before a stretch get no row: they are read only because
+        the scores in the stretch depend on them.
         """
         scored = 0
         for frame, result in self.judged(frames, view):
@@ -223,7 +226,9 @@ class Judge:
     def _scores(
         self, frames: Iterator[Frame], view: str
     ) -> Sequence[tuple[float, float, float, float]]:
-        """Return raw score, both terms and score of each image.
+        """Return for each image: raw score, reconstruction, deformation and calibrated score.
+
+        Without a threshold, the last value is the raw score again.
 
         Args:
             frames: The tiles of all images, image by image. An image can be a single tile.

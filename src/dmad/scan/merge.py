@@ -273,7 +273,7 @@ class FilmEvents:
         return self._close()
 
     def _follow(self, row: Row) -> None:
-        """Store start, peak and end of a possible event when their frames arrive."""
+        """Store start, peak and end of a possible event: of frames that may become an event."""
         candidate = self._finder.candidate if self._finder else None
         if candidate is None:
             return

@@ -60,7 +60,8 @@ class Task:
     def of(cls, sources: Sequence[ArchiveSource], stretch: Stretch | None = None) -> Task:
         """Return the task that judges sources of one view, or a stretch of a single source.
 
-        The name of the task depends only on what is judged.
+        The name of the task depends only on what is judged, so that a resumed scan finds the result
+        of the task.
         """
         identities = [(source.path, source.size, source.stamp) for source in sources]
         text = repr((sources[0].view, identities, stretch))
@@ -292,7 +293,7 @@ class Plan:
             yield FinishedFilm(source, outcome, tuple(parts))
 
     def image_parts(self) -> Iterator[tuple[str, str]]:
-        """Yield name and view of each file of results with judged images.
+        """Yield name and view of each result file that contains judged images.
 
         The files are in the order of the archive.
         """
@@ -357,7 +358,10 @@ class Plan:
         return int(self._one("select count(*) from event")[0])
 
     def has_threshold(self) -> bool:
-        """True if an event has a threshold, or if there are no events."""
+        """True if the scan used a threshold: an event has a threshold, or there are no events.
+
+        Without a threshold, the plan holds the highest scores in place of events.
+        """
         without, every = self._one("select total(threshold is null), count(*) from event")
         return not every or without < every
 

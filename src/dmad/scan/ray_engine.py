@@ -1,4 +1,7 @@
-"""Runs the tasks of a scan on a Ray cluster, with Ray Data. All machines see the same folders."""
+"""Runs the tasks of a scan on a Ray cluster, with Ray Data.
+
+All machines of the cluster must see the same folders.
+"""
 
 from __future__ import annotations
 

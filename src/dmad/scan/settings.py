@@ -77,7 +77,7 @@ class JudgeSettings:
         run: The model, as `dmad.load` takes it.
         parts: Folder for the results of tasks.
         cameras: Cameras with their own settings.
-        scene: Name of the view of all sources that belong to no camera with its own scene.
+        scene: Name of the view that all sources show, except those of cameras with their own scene.
         stretch: Length of a stretch of a long film, in seconds.
         rate: Largest number of frames per second of this worker; 0: no limit.
         threads: Processor cores that a worker uses.

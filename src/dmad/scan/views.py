@@ -39,9 +39,9 @@ class Views:
         calibration: The threshold of the model, if it has one.
         cameras: Cameras with their own scene, threshold, zone and frame rate. Their `source` says
             which files belong to them: a folder, a pattern of paths, or the name of a view.
-        scene: Name of the view of all sources that belong to no camera with its own scene. "": if
-            the model was trained on a single view, this view; else the view with the name of the
-            camera or of the folder.
+        scene: Name of the view that all sources show, except those of cameras with their own scene.
+            "": if the model was trained on a single view, this view; else the view with the name of
+            the camera or of the folder.
     """
 
     def __init__(

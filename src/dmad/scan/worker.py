@@ -32,7 +32,7 @@ def work(settings: JudgeSettings, task: Task | DrawingTask) -> TaskReport | Draw
 
 
 def prepare_process(threads: int) -> None:
-    """Prepare a process of `Processes`, before torch is imported.
+    """Prepare a worker process of the engine `Processes`, before torch is imported.
 
     The process uses `threads` cores, ignores Ctrl-C, and ends when its parent process ends.
     """

@@ -179,8 +179,8 @@ class CameraWatch:
     def change(self, number: int, camera: Camera, model: str = "") -> Watched:
         """Watch a camera with other settings. An event in progress ends.
 
-        If the address, view or model changes, the less sensitive places are removed, because they
-        belong to the old address, view and model.
+        If the address, view or model changes, the places where the camera is less sensitive are
+        removed, because they belong to the old address, view and model.
 
         Raises:
             DmadError: There is no such model or camera, or another camera has this name.
@@ -209,9 +209,9 @@ class CameraWatch:
         self._close(present)
 
     def apply_threshold(self, watched: Watched) -> None:
-        """Use the stored threshold and less sensitive places of a camera from the next frame on.
+        """Use the stored threshold of a camera from the next frame on. The camera does not stop.
 
-        The camera does not stop.
+        The stored places where the camera is less sensitive are used too.
         """
         calibration, worker = watched.threshold.calibration, watched.worker
         if calibration is None or worker is None:
@@ -243,8 +243,8 @@ class CameraWatch:
 
         No camera stops: small batches of the film are scored between the frames of the cameras.
         This method returns when the whole film is scored. If a change is refused because the camera
-        would become much less sensitive, and this method is called again with `force`, the film is
-        not scored again. It is scored again if the threshold has changed.
+        would become much less sensitive, this method can be called again with `force`. Then the
+        film is scored again only if the threshold has changed meanwhile.
 
         Args:
             watched: The camera.
@@ -254,7 +254,7 @@ class CameraWatch:
 
         Raises:
             DmadError: The camera is not watched or was changed meanwhile, the film does not show
-                the places, or the camera would become much less sensitive.
+                which places are unusual, or the camera would become much less sensitive.
             BusyError: Another film is being scored.
         """
         worker, name = watched.worker, watched.stored.camera.name
@@ -376,7 +376,10 @@ class CameraWatch:
             view.add_counts(worker.frames, worker.source.dropped)
 
     def _receive(self, message: Message) -> None:
-        """Store an event. Send events and states to all pages, and every message to the sinks."""
+        """Pass on a message of a worker.
+
+        An event is stored. Events and states are sent to all pages, every message to the sinks.
+        """
         if isinstance(message, EventMessage):
             self._store_event(message)
         elif isinstance(message, HealthMessage):
@@ -406,7 +409,8 @@ class CameraWatch:
 def recent_scores(watched: Watched) -> list[tuple[float, float]]:
     """Return times and scores of the last minute; empty if the camera has none.
 
-    Times are seconds since 1970. For a recording, the newest score gets the present time.
+    Times are seconds since 1970. The times of a recording are shifted: its newest score gets
+    the present time.
     """
     scores = tuple(watched.view.scores) if watched.view else ()
     if not scores:
@@ -418,7 +422,10 @@ def recent_scores(watched: Watched) -> list[tuple[float, float]]:
 
 
 def status_of(watched: Watched, today: Mapping[str, int]) -> dict[str, Any]:
-    """Return what a page shows of a camera, ready for JSON."""
+    """Return what a page shows of a camera, ready for JSON.
+
+    `today` is the number of today's events, by name of the camera.
+    """
     stored, worker, view = watched.stored, watched.worker, watched.view
     calibration = watched.threshold.calibration if worker is None else worker.calibration
     entries: dict[str, Any] = {
@@ -458,9 +465,10 @@ def status_of(watched: Watched, today: Mapping[str, int]) -> dict[str, Any]:
 
 
 def state_of(worker: CameraWorker, view: LiveView) -> str:
-    """Return the state of a camera: the state of its worker, "ended" or "unjudged".
+    """Return the state of a camera: "ended", "unjudged", or else the state of its worker.
 
-    "unjudged" means: the camera has no fault, but its frames have had no score for some seconds.
+    "ended": the recording is at its end. "unjudged": the camera has no fault, but its frames have
+    had no score for some seconds.
     """
     if worker.state != "ok":
         return worker.state
