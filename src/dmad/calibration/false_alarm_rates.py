@@ -190,7 +190,7 @@ class RateCurve:
         return cls(levels, tried)
 
     def rate(self, level: float) -> float:
-        """Return the rate of false alarms at a level."""
+        """Return the rate of false alarms if the threshold is `level`."""
         return float(np.exp(np.interp(level, self.levels, np.log(self.rates))))
 
 

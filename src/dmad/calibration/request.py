@@ -61,8 +61,8 @@ class CalibrationRequest:
             first threshold for this view is computed from the clips.
         events: Output folder of `dmad predict` or `dmad watch`. Give it if you name ids of events
             in `normal`. The command then lists the events in this folder that would raise no alarm
-            after the change (default: the output folder of `dmad watch` that contains a film of
-            `normal`).
+            after the change (default: if you give a film to `normal`, the output folder of `dmad
+            watch` that contains this film).
         threshold: A threshold that you choose. It cannot be given together with `false_alarms` or
             `normal`.
         force: Allow the threshold to become more than twice as high. With `only_here`: allow more

@@ -53,9 +53,9 @@ class GridOptions:
     Args:
         seeds: Random seeds, such as [0,1,2]. Each variant is trained once with each seed (default:
             the seed of the recipe or run).
-        variants: Names of the variants to train. A variant is a row of the table, such as ["full"]
-            in the ablation. For a wrong name, an error message lists all names (default: all
-            variants).
+        variants: Names of the variants to train. The first column of the table that this
+            experiment writes contains the names. For a wrong name, an error message lists all names
+            (default: all variants).
         time_limit: Longest time for all trainings together, such as 90s, 20m or 8h. If the time
             is too short, all trainings are shortened (default: no limit).
         out: Folder to write to (default: a folder with the name of the experiment).

@@ -60,8 +60,8 @@ def prepare_to_compute(uses_torch: bool = True) -> None:
 def quick_exit() -> Iterator[None]:
     """Return a context manager. After its block, the process ends faster than usual.
 
-    Exit functions that Python modules registered with `atexit` still run. The exit functions of
-    torch's libraries for GPUs do not run. They would read much of the libraries from disk, which
+    Functions that were registered with `atexit` are still called. The exit functions of torch's
+    libraries for GPUs do not run. They would read much of the libraries from disk, which
     takes time and more than 100 MB of memory. If torch was not imported, the process ends as usual.
     """
     code = 0

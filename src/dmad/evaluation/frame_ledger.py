@@ -81,7 +81,8 @@ def paper_rows(scores: ScoreSet, recipe: str) -> list[Row]:
 
     The first variant is as published, the second has no smoothing, the third has no deformation.
 
-    The list is empty if the recipe has no protocol, a channel is missing, or there are no frames.
+    The list is empty in three cases: the recipe has no published protocol, scores that the protocol
+    needs are missing, or there are no frames.
 
     Args:
         scores: Scores of frames that have a score in every channel.

@@ -38,7 +38,8 @@ class Detector:
         form: The form of the model.
         scenes: Names of the views (fixed cameras) in the training, in the order of the background
             templates.
-        calibration: The threshold and the score that it is compared with, if a threshold was set.
+        calibration: The threshold, and how the score that is compared with it is computed. None if
+            no threshold was set.
         levels: For images: thresholds by the false-positive rates that they allow, such as
             "0.01/image".
         images: What the training images have in common, as `ImageTraits` stores it.
