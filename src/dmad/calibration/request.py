@@ -59,15 +59,15 @@ class CalibrationRequest:
         normal: Clips, images or ids of events that raised a false alarm. The threshold rises just
             enough that they raise no alarm again. If you name a new camera view with `scene`, a
             first threshold for this view is computed from the clips.
-        events: Output folder of `dmad predict` or `dmad watch`. Give it if you name ids of events
-            in `normal`. The command then lists the events in this folder that would raise no alarm
-            after the change (default: if you give a film to `normal`, the output folder of `dmad
-            watch` that contains this film).
+        events: Output folder of `dmad predict` or `dmad watch`. The command then lists the
+            events in this folder that would raise no alarm after the change. If you name ids of
+            events in `normal`, you must give this folder. If you name a film that `dmad watch`
+            stored, the default is the output folder that contains this film.
         threshold: A threshold that you choose. It cannot be given together with `false_alarms` or
             `normal`.
-        force: Allow the threshold to become more than twice as high. With `only_here`: allow more
-            than half of the view to become less sensitive, and allow places where only an anomaly
-            that is more than twice as strong raises an alarm. Without `force`, each of these
+        force: Allow the threshold to become more than twice as high. With `only_here`: allow that
+            more than half of the view becomes less sensitive. Also allow that an anomaly must be
+            more than twice as strong as before to raise an alarm. Without `force`, each of these
             changes is refused.
         only_here: Keep the threshold. Instead, make the model less sensitive at the places that
             have high scores in the clips of `normal`. Video only.

@@ -186,7 +186,7 @@ def video_command(grid: GridOptions) -> None:
     """Train a model on each of three data sets of video (Table 1 of the paper).
 
     The folder --data.root must contain one or more of the folders ped2, avenue and
-    shanghaitech.
+    shanghaitech. Each of them is a variant.
 
     Example: dmad experiment video --data.root DATA --seeds [0,1,2]
 

@@ -215,7 +215,10 @@ def _flat_dataclasses(verb: Verb) -> dict[str, Any]:
 
 
 def _any_number(verb: Verb) -> dict[str, Any]:
-    """Return the parameter `*names` and its type. The dict is empty if there is none."""
+    """Return name and type of the parameter of a verb that takes any number of values.
+
+    The dict is empty if the verb has no such parameter.
+    """
     hints = get_type_hints(verb)
     found = signature(verb).parameters.items()
     return {name: hints[name] for name, p in found if p.kind is Parameter.VAR_POSITIONAL}

@@ -542,7 +542,9 @@ def to_confirm(error: DmadError, advice: str) -> DmadError:
 
 
 def station_of(console: Console, model: str) -> Station:
-    """Return the station of a model of images; the first station if `model` is empty.
+    """Return the inspection station (the page for parts) of a model of images.
+
+    If `model` is empty, return the first station.
 
     Raises:
         NotFoundError: There is no such station.

@@ -254,7 +254,7 @@ class LiveSource(Source):
             self._restarted = True
 
     def add_frame(self, frame: av.VideoFrame) -> None:
-        """Store a frame as the newest frame. Only the thread calls this function.
+        """Store a frame as the newest frame. Only the reading thread calls this.
 
         If `target_fps` limits the frame rate and the frame comes too early, it is left out.
         """
