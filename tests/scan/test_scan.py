@@ -232,7 +232,7 @@ def test_a_resume_with_another_model_is_refused(model, write_film, run_scan, tmp
 def test_nothing_to_judge_is_refused_with_the_first_reason(model, run_scan, tmp_path):
     (tmp_path / "archive").mkdir()
     (tmp_path / "archive" / "notes.txt").write_text("hello")
-    with pytest.raises(DmadError, match=r"notes\.txt: the ending"):
+    with pytest.raises(DmadError, match=r"notes\.txt: it is not a film: its name ends with \.txt"):
         run_scan(model, tmp_path / "archive")
     with pytest.raises(DmadError, match="does not exist"):
         run_scan(model, tmp_path / "nowhere", "other")
