@@ -147,9 +147,10 @@ class HeldOut:
         return self._numbered_parts(1 if self.scored_clips >= BLOCKS else BLOCKS)
 
     def _numbered_parts(self, least: int) -> np.ndarray:
-        """Return the index (N,) of the part of each scored frame, from 0; -1 for other frames.
+        """Cut the clips into parts. Return the number of the part for each frame, (N,) from 0.
 
-        The clips are cut into at least `least` parts, if they have enough scored frames.
+        There are at least `least` parts, if the clips have enough frames with a score. For a frame
+        without a score, the number is -1.
         """
         parts_per_clip = -(-least // self.scored_clips)
         parts = [

@@ -65,8 +65,8 @@ class CalibrationRequest:
             stored, the default is the output folder that contains this film.
         threshold: A threshold that you choose. It cannot be given together with `false_alarms` or
             `normal`.
-        force: Allow the threshold to become more than twice as high. With `only_here`: allow that
-            more than half of the view becomes less sensitive. Also allow that an anomaly must be
+        force: Allow the threshold to become more than twice as high. With `only_here`, allow two
+            other changes: more than half of the view becomes less sensitive, or an anomaly must be
             more than twice as strong as before to raise an alarm. Without `force`, each of these
             changes is refused.
         only_here: Keep the threshold. Instead, make the model less sensitive at the places that

@@ -25,8 +25,8 @@ def calibrate_command(
     """Set the threshold of a model for the number of false alarms that you accept.
 
     The number of false alarms that you accept is called the budget. The threshold is
-    computed from normal data. You need no abnormal data. The budget, the alarm rule and
-    the weight keep their values from the last calibration if you do not give them.
+    computed from normal data. You need no abnormal data. If you do not give
+    --false-alarms, --alarm.* or --weight, their values from the last calibration are kept.
 
     The command prints a table of five thresholds. For each of them, the table shows the
     expected false alarms, and the share of the synthetic anomalies that are found. dmad

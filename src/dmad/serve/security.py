@@ -61,7 +61,7 @@ class Sessions:
         return f"{ends}.{self._signature(ends)}"
 
     def is_session(self, cookie: str) -> bool:
-        """True if a cookie was made by `cookie` and has not ended."""
+        """True if the method `cookie` made this cookie, and its session has not expired."""
         ends, _, signature = cookie.partition(".")
         if not re.fullmatch(r"\d{1,12}", ends):
             return False

@@ -54,7 +54,11 @@ class SceneTemplate:
         return bool(shift > STILL and correlation.max() > needed and has_enough_details)
 
     def is_covered(self, frame_details: np.ndarray) -> bool:
-        """True if most textured tiles of the scene are not found in a frame's details (h, w)."""
+        """True if a frame does not show most of the textured tiles of the scene.
+
+        Args:
+            frame_details: (h, w), the fine structure of the frame, as in `details`.
+        """
         if self.textured.sum() < FEWEST_TEXTURED:
             return False
         here, there = tiles(frame_details), tiles(self.details)

@@ -100,7 +100,9 @@ def _named_as_mask(path: Path, names: dict[str, list[Path]]) -> bool:
 
 
 def _ending(path: Path, names: dict[str, list[Path]]) -> str:
-    """The part of a name that is not the name of a file beside it: `_label` of `7_label`.
+    """What remains of a name after the name of a file beside it is removed.
+
+    For `7_label.png` beside `7.jpg`, this is `_label`.
 
     Digits are written as #, so that `7_1` and `7_2` have the same ending. The result is empty if
     the name does not contain the name of a file beside it.
