@@ -120,7 +120,7 @@ def test_a_run_has_a_model_once_it_is_saved(tmp_path, tiny, saved) -> None:
     assert has_model(saved.folder)
     started = new_run(tiny(None), tmp_path)
     assert not has_model(started.folder)
-    with pytest.raises(DmadError, match=r"did not finish: dmad train --resume"):
+    with pytest.raises(DmadError, match=r"has not finished; if it was stopped: dmad train"):
         find_model(started.folder)
 
 

@@ -191,7 +191,7 @@ def _advice(path: Path) -> str:
     if categories:
         return f"its folders hold models: {', '.join(categories)}; give one of these folders"
     if Run(path).config.exists():
-        return f"its training did not finish: dmad train --resume {path}"
+        return f"its training has not finished; if it was stopped: dmad train --resume {path}"
     shipped = sorted({card.stem for folder in SHIPPED_MODELS for card in folder.glob("*.json")})
     return (
         "give a run folder that `dmad train` printed, a .safetensors file, or the name of a model "

@@ -148,7 +148,7 @@ def test_a_threshold_that_misses_plain_anomalies_gives_the_first_warning():
     assert small.threshold == large.threshold
     assert small.warnings[0].startswith(
         f"the threshold {small.threshold:.3g} misses 2 of 2 clearly visible "
-        "synthetic anomalies, most of kind size and speed"
+        "synthetic anomalies, most of them of the kinds size, speed"
     )
     assert not any("misses" in warning for warning in large.warnings)
     found = "the threshold finds 0 of 2 clearly visible and 0 of 1 faint synthetic anomalies"

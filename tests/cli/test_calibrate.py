@@ -62,7 +62,12 @@ def test_the_last_change_is_undone(dmad, own_run, normal):
 
 @pytest.mark.parametrize(
     ("rate", "unit", "text"),
-    [(2.0, "hour", "2/hour"), (0.01, "day", "0.24/day"), (0.05, "image", "5.00% of the images")],
+    [
+        (2.0, "hour", "2/hour"),
+        (353.0, "hour", "350/hour"),
+        (0.01, "day", "0.24/day"),
+        (0.05, "image", "5.00% of the images"),
+    ],
 )
 def test_a_rate_is_written_in_a_fitting_unit(rate, unit, text):
     assert rate_text(rate, Budget(0.5, unit)) == text

@@ -298,10 +298,11 @@ def missed_warnings(evidence: Evidence, threshold: float) -> list[str]:
     if plain.mean() >= ENOUGH_FOUND:
         return []
     kinds = missed_kinds(synthetic, levels >= threshold)
-    most = f", most of kind {' and '.join(kinds)}" if kinds else ""
+    most = f", most of them of the kinds {', '.join(kinds)}" if kinds else ""
     return [
         f"the threshold {threshold:.3g} misses {np.sum(~plain)} of {len(plain)} clearly visible "
-        f"synthetic anomalies{most}; choose a lower one with --threshold"
+        f"synthetic anomalies{most}; a lower one finds more, but has more false alarms: "
+        "dmad calibrate --threshold"
     ]
 
 

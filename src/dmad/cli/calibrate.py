@@ -38,6 +38,7 @@ def calibrate_command(
     Examples:
       dmad calibrate RUN --false-alarms 1/day
       dmad calibrate RUN yard/*.mp4 --scene yard --out yard.json
+      dmad calibrate RUN yard/*.mp4 --include "0,0.4 1,0.4 1,1 0,1" --out yard.json
       dmad calibrate RUN --threshold 5.5
       dmad calibrate RUN --normal found/clips/gate-1790000000.000.mp4
       dmad calibrate RUN --normal found/clips/gate-1790000000.000.mp4 --only-here
@@ -93,4 +94,6 @@ def rate_text(rate: float, budget: Budget) -> str:
     """Return a rate of false alarms as text: per hour or day, or in percent."""
     if not budget.counts_events:
         return f"{rate:.2%} of the {budget.unit}s"
+    if rate >= 100:
+        return f"{float(f'{rate:.2g}'):.0f}/hour"  # 350, not 3.5e+02
     return f"{rate:.2g}/hour" if rate >= SLOWEST_PER_HOUR else f"{24 * rate:.2g}/day"

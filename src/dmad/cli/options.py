@@ -32,7 +32,8 @@ class ZoneOptions:
         include: Score only the inside of this polygon, such as "0,0.4 1,0.4 1,1 0,1". Each pair x,y
             is a corner: 0,0 is the upper left of the picture, and 1,1 is the lower right. Instead
             of a polygon, you can give an image file whose pixels above 0 are scored. You can also
-            give a list of polygons and image files: a pixel is scored if it is inside any of them.
+            give a list, such as '["0,0 1,0 1,1", "gate.png"]': a pixel is scored if it is inside
+            any of its polygons and images.
         exclude: Do not score the inside of this polygon. You can also give an image file, or a
             list, as for include.
     """

@@ -222,7 +222,9 @@ def normal_clips(data: DataConfig) -> Footage:
         return load_split(data, "held_out").footage
     except DmadError:
         footage = load_split(data, "train").footage
-        logger.warning("no clip is held out, so mirror images of the training clips are compared")
+        logger.warning(
+            "no normal data is held out, so mirror images of the training data are compared"
+        )
         return replace(footage, frames=footage.frames[:, :, ::-1])
 
 

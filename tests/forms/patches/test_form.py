@@ -106,7 +106,7 @@ def test_int8_is_compared_on_mirrored_images_if_none_are_held_out(
 ):
     pytest.importorskip("nncf", reason="needs pip install '.[export]'")
     report = export_run(bank_run, format, "int8", out=tmp_path / format, auroc_loss=1.0)
-    assert "mirror images of the training clips are compared" in logged()
+    assert "mirror images of the training data are compared" in logged()
     assert report.synthetic is not None
     assert report.synthetic.kept > 0.9
 

@@ -185,7 +185,7 @@ def _describe_split(name: str, split: Split | str) -> str:
         text += f"; {unreadable} unreadable"
     if name == "test":
         with_masks = sum(masks is not None for masks in split.masks)
-        text += f"; labels: {split.label_name or 'none'}; masks: {with_masks} of {clips} clips"
+        text += f"; labels: {split.label_name or 'none'}; clips with masks: {with_masks} of {clips}"
     return text
 
 

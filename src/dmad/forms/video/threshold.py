@@ -287,8 +287,8 @@ def _view(request: CalibrationRequest, previous: Calibration | None) -> ScoredVi
         return ScoredView(request.scene, request.zone)
     require(
         new_footage or request.zone in (ALL, previous.zone),
-        "the last footage was scored in another part of the view; name all clips again, without "
-        "--normal",
+        "the last footage was scored in another part of the view; name normal clips for this part, "
+        "without --normal",
     )
     scene = request.scene if request.out else ""
     return ScoredView(scene or previous.scene, request.zone or previous.zone)
