@@ -22,7 +22,7 @@ class Cluster:
 
     Args:
         address: Address of a cluster, such as HOST:PORT. `local`: a new cluster on this machine.
-            `auto`: the cluster that this machine belongs to; if there is none, a new cluster.
+            `auto`: the cluster that this machine belongs to, or else a new cluster.
         cores: Number of processor cores that each worker needs.
         gpus: Number of GPUs that each worker needs.
 

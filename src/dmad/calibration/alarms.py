@@ -121,7 +121,7 @@ class EventFinder:
 
     @property
     def candidate(self) -> Event | None:
-        """The event in progress, even if it has not raised its alarm yet. None: there is none."""
+        """The event in progress, even if it has not raised its alarm yet. None: no event."""
         return self._candidate
 
     @property

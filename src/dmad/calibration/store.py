@@ -85,13 +85,13 @@ class CalibrationStore:
         if calibration is None:
             return
         self.history.mkdir(parents=True, exist_ok=True)
-        kept = self._kept()
+        kept = self.earlier()
         number = int(kept[-1].stem) + 1 if kept else 1
         path = self.history / f"{number:04d}.json"
         if self.terms.is_file():
             shutil.copyfile(self.terms, path.with_suffix(".npz"))
         write_atomically(path, json.dumps({"calibration": calibration.to_dict(), **entries}))
-        for old in self._kept()[:-KEPT]:
+        for old in self.earlier()[:-KEPT]:
             _remove(old)
 
     def undo(self) -> Calibration:
@@ -100,7 +100,7 @@ class CalibrationStore:
         Raises:
             DmadError: No earlier calibration is kept, or its file is damaged.
         """
-        kept = self._kept()
+        kept = self.earlier()
         require(bool(kept), f"no earlier threshold is kept beside {self.path}")
         last, advice = kept[-1], "calibrate again on normal footage"
         try:
@@ -122,7 +122,7 @@ class CalibrationStore:
         else:
             update_card(self.files, entries)
 
-    def _kept(self) -> list[Path]:
+    def earlier(self) -> list[Path]:
         """Return the files of the earlier calibrations, the oldest first."""
         return sorted(path for path in self.history.glob("*.json") if path.stem.isdigit())
 

@@ -126,7 +126,7 @@ def explanation_figure(
         pictures: (h, w, 3) each, by their titles.
         title: The title of the figure.
         scores: (N,) all scores; None: no chart is drawn.
-        threshold: The threshold of the scores; None: there is none.
+        threshold: The threshold of the scores. None: no threshold was set.
         row: Index in `scores` of the frame or image that the pictures show.
     """
     names = list(pictures)

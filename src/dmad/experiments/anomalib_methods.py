@@ -284,7 +284,7 @@ class FrameData(LightningDataModule):
         )
 
     def val_dataloader(self) -> DataLoader[Any] | list[Any]:
-        """The images for validation; empty if there are none."""
+        """The images for validation. Empty: no images were kept for it."""
         if not self.kept:
             return []
         return DataLoader(self.kept, BATCH, collate_fn=image_batch)  # type: ignore[arg-type]

@@ -73,7 +73,7 @@ class MethodOutcome:
     method: Method
     training: Training | None = None
     tested: Tested | None = None
-    reason: str = ""  # why there are none
+    reason: str = ""  # why there are no results
 
 
 def in_own_process(function: Callable[..., T], *arguments: object) -> T:

@@ -276,7 +276,9 @@ def _read_folder(
 
 
 def _last_readable(files: Sequence[Path], place: int, frame_format: FrameFormat) -> int:
-    """Return the position of the last readable image up to position `place`; 0 if there is none.
+    """Return the position of the last readable image up to position `place`.
+
+    If no image is readable, return 0.
 
     That image replaces the unreadable images after it.
     """

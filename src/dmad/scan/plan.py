@@ -98,8 +98,8 @@ class Unfinished:
 
     sources: int  # sources that are not finished, with the films of `started`
     done: float  # sum of the finished shares of the films of `started`, each between 0 and 1
-    started: int  # films that were cut, and of which some stretches are left
-    sizes: dict[str, float]  # what is left of each kind, in the unit of `Task.size`
+    started: int  # films that were cut, and of which some stretches are not judged yet
+    sizes: dict[str, float]  # how much of each kind is not judged yet, in the unit of `Task.size`
 
 
 @dataclass(frozen=True)

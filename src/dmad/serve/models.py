@@ -128,7 +128,7 @@ class OwnThreshold:
     @property
     def can_undo(self) -> bool:
         """True if an earlier threshold is stored, so that `undo` can restore it."""
-        return bool(self._earlier())
+        return bool(self._store.earlier())
 
     def start_with(self, calibration: Calibration) -> None:
         """Store a calibration, if the console has not stored another one already."""
@@ -178,7 +178,7 @@ class OwnThreshold:
             True if the present calibration had a less sensitive place, else False.
         """
         with self._lock:
-            for path in self._earlier():
+            for path in self._store.earlier():
                 _remove_places(path)
             old = self.calibration
             if old is None or not old.places:
@@ -200,14 +200,9 @@ class OwnThreshold:
         with self._lock:
             old = self._present()
             require(self.can_undo, "the threshold was not changed here; there is nothing to undo")
-            entries = read_mapping(self._earlier()[-1], ADVICE)
+            entries = read_mapping(self._store.earlier()[-1], ADVICE)
             new = self._store.undo()
             return ThresholdChange(old, new, bool(entries.get(PLACES_LEFT_OUT)))
-
-    def _earlier(self) -> list[Path]:
-        """The files of the earlier calibrations, the oldest first."""
-        files = self._store.history.glob("*.json")
-        return sorted(path for path in files if path.stem.isdigit())
 
     def _present(self) -> Calibration:
         present = self.calibration

@@ -200,7 +200,7 @@ def _training_notes(
 
 
 def good_images(files: Sequence[ImageFile]) -> list[ImageFile]:
-    """The images of kind `normal`; if there are none, the images of kind `unnamed`.
+    """The images of kind `normal`. If no image is of this kind, those of kind `unnamed`.
 
     An image is `unnamed` if no folder name and no mask says whether it is normal.
     """

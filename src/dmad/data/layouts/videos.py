@@ -210,7 +210,7 @@ def _find_avenue(root: Path, split: SplitName) -> Split:
 
 
 def _find_frame_folders(layout: str, root: Path, split: SplitName) -> Split:
-    """Find the clips `training/videos/NAME.avi`; if there are none, `training/frames/NAME/*.jpg`.
+    """Find the clips `training/videos/NAME.avi`, or else `training/frames/NAME/*.jpg`.
 
     For the split `test`, the clips are in `testing`. The labels are found too.
     """
