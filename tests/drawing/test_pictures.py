@@ -22,7 +22,7 @@ def test_heatmap_leaves_normal_areas_plain_and_grows_with_the_value(rng):
 def test_frames_may_be_grey_or_in_colour(shape):
     frame = np.full(shape, 77, np.uint8)
     assert pictures.heatmap(frame, np.ones((8, 9)), 1.0).shape == (8, 9, 3)
-    assert pictures.color_wheel(np.ones((2, 8, 9)), 2.0, frame).shape == (8, 9, 3)
+    assert pictures.shift_image(frame, np.ones((2, 8, 9)), 2.0).shape == (8, 9, 3)
     assert pictures.mark_box(frame, (0.0, 0.0, 1.0, 1.0)).shape == (8, 9, 3)
     assert pictures.resized(frame, 18, 4).shape == (4, 18, 3)
 
@@ -54,14 +54,32 @@ def test_an_error_map_is_white_where_there_is_no_error_and_darker_with_the_error
     assert (np.diff(light) < 0).all()
 
 
-def test_a_field_is_drawn_over_a_faded_frame():
-    frame = np.array([[0, 255]], np.uint8)
-    still = pictures.color_wheel(np.zeros((2, 1, 2)), 1.0, frame)[0, :, 0].tolist()
-    assert 100 < still[0] < still[1] == 255
+def test_the_opacity_of_a_shift_is_proportional_to_its_length():
+    frame = np.array([[[0, 0, 0], [0, 0, 255]]], np.uint8)  # black and blue
+    still = pictures.shift_image(frame, np.zeros((2, 1, 2)), 1.0)[0].astype(int)
+    assert np.ptp(still, axis=-1).max() == 0  # grey
+    assert 100 < still[0, 0] < still[1, 0] < 255
     moved = np.zeros((2, 1, 2))
     moved[0] = 1.0
-    full = pictures.color_wheel(moved, 1.0)[0, 0]
-    np.testing.assert_array_equal(pictures.color_wheel(moved, 1.0, frame)[0], [full, full])
+    full = pictures.color_wheel(moved, 1.0)[0].astype(int)
+    for length in (0.5, 0.75, 1.0):
+        drawn = pictures.shift_image(frame, length * moved, 1.0, least=0.5)[0]
+        np.testing.assert_allclose(drawn, (1 - length) * still + length * full, atol=1)
+    np.testing.assert_array_equal(pictures.shift_image(frame, 0.49 * moved, 1.0, 0.5)[0], still)
+
+
+@pytest.mark.parametrize(("direction", "tip"), [((1, 0), "right"), ((0, 1), "lower")])
+def test_an_arrow_points_where_a_part_is_shifted(direction, tip):
+    """An arrow is thickest at its tip. One square of 24 x 24 pixels is shifted, the other not."""
+    frame, shift = np.full((24, 48), 255, np.uint8), np.zeros((2, 24, 48))
+    shift[:, :, :24] = np.reshape(direction, (2, 1, 1))
+    ink = (pictures.shift_image(frame, shift, 1.0, least=0.2) < 50).all(-1)
+    assert not ink[:, 24:].any()
+    square = ink[:, :24] if tip == "right" else ink[:, :24].T
+    thickness = square.sum(0)
+    assert thickness[12:].max() > 2 * thickness[:10].max() > 0
+    weak = pictures.shift_image(frame, 0.3 * shift, 1.0, least=0.2)
+    assert not (weak < 50).all(-1).any()
 
 
 def test_the_legend_has_the_colours_of_the_wheel():
@@ -100,6 +118,8 @@ def test_a_box_is_drawn_at_its_shares_of_width_and_height():
     rows, columns = np.nonzero(marked.any(-1))
     assert (rows.min(), rows.max(), columns.min(), columns.max()) == (48, 99, 48, 151)
     assert not marked[60, 100].any()
+    thin = pictures.mark_box(np.zeros((100, 200, 3), np.uint8), (0.25, 0.5, 0.75, 1.0), thin=True)
+    assert np.flatnonzero(thin[60].any(-1)).tolist() == [49, 150]
     corner = pictures.mark_box(np.zeros((100, 200, 3), np.uint8), (0.0, 0.0, 0.1, 0.1))
     assert corner[0, 0].any()
     assert corner[11, 21].any()  # 10 rows and 20 columns, and a line of two pixels
@@ -112,11 +132,15 @@ def test_a_part_around_a_box_is_enlarged_to_the_size_of_the_image():
     box = (0.5, 0.4, 0.7, 0.6)
     part = pictures.enlarged(image, box)
     assert part.shape == image.shape
+    edge = np.argwhere((part == (0, 220, 255)).all(-1))  # the box is drawn in the enlarged part
+    np.testing.assert_allclose(edge.min(0), (25 - 2, 50 - 2), atol=1)
+    np.testing.assert_allclose(edge.max(0), (75 + 1, 150 + 1), atol=1)
     white = (part > 127).all(-1).mean()
     assert white == pytest.approx((0.2 / 0.4) ** 2, abs=0.02)  # twice the box
     corner = pictures.enlarged(image, (0.99, 0.99, 1.0, 1.0))  # the lower right quarter
-    assert not corner.any()
-    assert np.array_equal(pictures.enlarged(image, (0.0, 0.0, 1.0, 1.0)), image)
+    assert not corner[:80, :180].any()
+    whole = pictures.enlarged(image, (0.0, 0.0, 1.0, 1.0))
+    assert np.array_equal(whole[2:-2, 2:-2], image[2:-2, 2:-2])
 
 
 def test_a_map_is_interpolated():

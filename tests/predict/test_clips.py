@@ -2,6 +2,7 @@ import csv
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -209,6 +210,30 @@ def test_a_clip_is_not_overwritten_by_its_results(detector, write_clip, tmp_path
     clip = write_clip(tmp_path / "clip", 3)
     with pytest.raises(DmadError, match="is the clip itself; choose another folder"):
         list(predict_clips(detector, [clip], tmp_path, PredictSettings()))
+
+
+def test_a_panel_shows_the_highest_frame_of_the_highest_mean_score(
+    detector, write_clip, calibration_of, tmp_path
+):
+    calibration = calibration_of(1e-3)
+    calibration = replace(calibration, scorer=replace(calibration.scorer, window=4))
+    clip = write_clip(tmp_path / "clip", 3, 16)
+    settings = PredictSettings(panels=1, video=False)
+    prediction = ClipPrediction(
+        detector.with_calibration(calibration), clip, tmp_path / "out", settings
+    )
+    prediction.run()
+    scores = prediction.scores
+    terms = (scores.column(name) for name in ("reconstruction", "deformation"))
+    own, peak = calibration.scorer.combine(*terms), int(np.nanargmax(scores.main_score))
+    first = max(4, peak - 3)  # the first four frames have no score
+    best = first + int(own[first : peak + 1].argmax())
+    assert [path.name for path in (tmp_path / "out" / "panels").iterdir()] == [
+        f"01-frame-{best:05d}.png"
+    ]
+    (picture,) = prediction.highest.pictures
+    assert picture.calibrated == scores.main_score[peak]
+    assert picture.score == pytest.approx(own[best])
 
 
 def test_results_of_an_earlier_call_are_removed(detector, write_video, calibration_of, tmp_path):

@@ -29,6 +29,10 @@ Pixels = NDArray[np.uint8]
 
 Values = NDArray[np.floating[Any]]
 
+Box = tuple[
+    float, float, float, float
+]  # left, top, right and bottom, as shares of width and height
+
 # Maps the title of a column to a function that draws the legend of the column. The argument of the
 # function is the width in pixels.
 Legends = Mapping[str, Callable[[int], Pixels]]
@@ -46,7 +50,9 @@ _SMOOTH = Image.Resampling.BILINEAR
 _LEAST_PART = 0.25  # smallest share of width and height that is shown enlarged
 _AROUND = 2.0  # the enlarged part is this many times as large as the box
 
-_FADED = 0.35  # contrast of a frame below a deformation field
+_FADED = 0.5  # contrast of a frame below a shift
+_ARROW, _ARROW_HEAD = 24, 5  # pixels: size of the square that gets one arrow, and of an arrow head
+_LEAST_ARROW = 2.0  # an arrow is drawn from this many times the smallest shift that is drawn
 
 # Colours of eight directions, clockwise from right: right, down, left, up and those between them.
 _COMPASS = "E69F00 CC4A4A 8E2C86 4B3FA0 0072B2 2AA7C4 3DBD86 B9C63A"
@@ -55,10 +61,11 @@ _COMPASS = "E69F00 CC4A4A 8E2C86 4B3FA0 0072B2 2AA7C4 3DBD86 B9C63A"
 def heatmap(frame: Pixels, anomaly: Values, limit: float) -> Pixels:
     """Draw a map (H, W) over a frame. The frame is unchanged where the map is zero or negative.
 
-    Values above half of the limit are drawn nearly opaque.
+    Values above half of the limit cover half of the frame's contrast, so that one can see what is
+    in the frame.
     """
     heat = _relative(anomaly, limit)
-    alpha = 0.8 * np.minimum(1, 2 * heat)[..., None]
+    alpha = 0.5 * np.minimum(1, 2 * heat)[..., None]
     return _rounded((1 - alpha) * to_rgb(frame) + alpha * _heat_colors(heat))
 
 
@@ -67,28 +74,51 @@ def error_image(error: Values, limit: float) -> Pixels:
     return _colors("gist_heat_r", _relative(error, limit))
 
 
-def color_wheel(field: Values, limit: float, frame: Pixels | None = None) -> Pixels:
-    """Draw a field. The hue of a pixel shows the direction of the vector.
+def heat_colors(values: Values, limit: float) -> Pixels:
+    """Draw a map (H, W), 0 or more, in the colours of `heatmap`, without a frame."""
+    return _heat_colors(_relative(values, limit))
+
+
+def color_wheel(field: Values, limit: float) -> Pixels:
+    """Draw a field on white. The hue of a pixel shows the direction of the vector.
 
     A longer vector has a stronger colour. The strength is proportional to the square root of the
-    length, so that short vectors are visible. Where the length is 0, the picture is white, or shows
-    the faded frame.
+    length, so that short vectors are visible. Where the length is 0, the picture is white.
 
     Args:
         field: (2, H, W) in pixels.
         limit: Length in pixels of the vectors that have full colour.
-        frame: A frame of the same size, which is drawn faded below the field.
     """
     x, y = _shortened(field, limit) / limit
-    turns = np.arctan2(y, x) / (2 * np.pi)
-    hue = _wheel_colors()[np.rint(turns * 256).astype(int) % 256]
     strength = np.sqrt(np.hypot(x, y))[..., None]
-    ground = 255.0 if frame is None else 255 - _FADED * (255.0 - to_rgb(frame))
-    return _rounded((1 - strength) * ground + strength * hue)
+    return _rounded((1 - strength) * 255.0 + strength * _hues(x, y))
+
+
+def shift_image(frame: Pixels, shift: Values, limit: float, least: float = 0.0) -> Pixels:
+    """Draw over a faded grey frame how far its parts are shifted, and in which direction.
+
+    The hue of a pixel shows the direction, as in `color_wheel`. The opacity of the colour is
+    proportional to the length. Arrows of equal length show the direction, too. There is at most one
+    arrow in each square of 24 x 24 pixels, for the mean shift of this square.
+
+    Args:
+        frame: The frame.
+        shift: (2, H, W) in pixels.
+        limit: Length in pixels from which the colour is opaque.
+        least: Shifts that are shorter are not drawn. Arrows are drawn only from twice this length.
+    """
+    x, y = shift = _shortened(shift, limit)
+    length = np.hypot(x, y)
+    opacity = (np.where(length < least, 0, length) / limit)[..., None]
+    grey = np.asarray(Image.fromarray(to_rgb(frame)).convert("L"), np.float32)[..., None]
+    ground = 255 - _FADED * (255 - grey)
+    canvas = Image.fromarray(_rounded((1 - opacity) * ground + opacity * _hues(x, y)))
+    _draw_arrows(canvas, shift, _LEAST_ARROW * least)
+    return np.asarray(canvas)
 
 
 def wheel_legend(size: int = 128) -> Pixels:
-    """Draw the legend of `color_wheel`: a disc of `size` pixels with all directions and lengths."""
+    """Draw a disc of `size` pixels with the colours of all directions and lengths."""
     axis = np.linspace(-1.02, 1.02, _OVERSAMPLING * size)
     disc = np.stack(np.meshgrid(axis, axis))
     disc[:, np.hypot(*disc) > 1] = 0
@@ -96,7 +126,7 @@ def wheel_legend(size: int = 128) -> Pixels:
 
 
 def field_legend(width: int, limit: float) -> Pixels:
-    """Draw a legend strip of `color_wheel`, `width` pixels wide: the disc and `limit` as text."""
+    """Draw a legend strip of `shift_image`, `width` pixels wide: the disc and `limit` as text."""
     text = f"direction of the shift\nfull colour: {limit:.2g} px"
     strip, draw = _canvas(width, LEGEND_HEIGHT)
     side = LEGEND_HEIGHT - 4
@@ -137,7 +167,7 @@ def legend_row(titles: Sequence[str], legends: Legends, width: int) -> Pixels:
     )
 
 
-def mark_box(image: Pixels, box: tuple[float, float, float, float]) -> Pixels:
+def mark_box(image: Pixels, box: Box, thin: bool = False) -> Pixels:
     """Draw the outline of a box into a copy of an image.
 
     The line is outside the box, so that it covers nothing in the box. Only at an edge of the image,
@@ -146,19 +176,20 @@ def mark_box(image: Pixels, box: tuple[float, float, float, float]) -> Pixels:
     Args:
         image: The image.
         box: Left, top, right and bottom, as shares of width and height.
+        thin: Draw a line of one pixel.
     """
     canvas = Image.fromarray(to_rgb(image))
     width, height = canvas.size
     left, top, right, bottom = box
-    line = max(2, height // 100)
+    line = 1 if thin else max(2, height // 80)
     first = (max(0, left * width - line), max(0, top * height - line))
     last = (min(width, right * width + line) - 1, min(height, bottom * height + line) - 1)
     ImageDraw.Draw(canvas).rectangle((first, last), outline=_BOX, width=line)
     return np.asarray(canvas)
 
 
-def enlarged(image: Pixels, box: tuple[float, float, float, float]) -> Pixels:
-    """Return the part of an image around a box, enlarged to the size of the image.
+def enlarged(image: Pixels, box: Box) -> Pixels:
+    """Return the part of an image around a box, enlarged to the size of the image, with the box.
 
     The part has the proportions of the image. It is larger than the box, so that the neighbourhood
     is visible. Its width and height are at least a quarter of those of the image.
@@ -173,7 +204,9 @@ def enlarged(image: Pixels, box: tuple[float, float, float, float]) -> Pixels:
     x, y = (np.clip((a + b - share) / 2, 0, 1 - share) for a, b in ((left, right), (top, bottom)))
     part = (x * width, y * height, (x + share) * width, (y + share) * height)
     canvas = Image.fromarray(to_rgb(image))
-    return np.asarray(canvas.resize((width, height), Image.Resampling.BICUBIC, part))
+    canvas = canvas.resize((width, height), Image.Resampling.BICUBIC, part)
+    inside = tuple((edge - start) / share for edge, start in zip(box, (x, y, x, y), strict=True))
+    return mark_box(np.asarray(canvas), inside)
 
 
 def resized(image: Pixels, width: int, height: int) -> Pixels:
@@ -292,6 +325,29 @@ def _colors(name: str, relative: Values) -> Pixels:
 def _heat_colors(relative: Values) -> Pixels:
     """Return the colours of `heatmap`, (..., 3): the middle part of `inferno`."""
     return _colors("inferno", 0.25 + 0.67 * relative)
+
+
+def _hues(x: Values, y: Values) -> Values:
+    """Return the colours of the directions of vectors, (..., 3)."""
+    turns = np.arctan2(y, x) / (2 * np.pi)
+    return np.asarray(_wheel_colors()[np.rint(turns * 256).astype(int) % 256])
+
+
+def _draw_arrows(canvas: Image.Image, shift: Values, least: float) -> None:
+    """Draw arrows that show the mean direction of squares whose mean shift is above `least`."""
+    draw = ImageDraw.Draw(canvas)
+    columns, rows = (max(1, side // _ARROW) for side in canvas.size)
+    x, y = (resized_map(axis, columns, rows) for axis in shift)
+    length = np.hypot(x, y)
+    size = np.array(canvas.size)
+    for row, column in np.argwhere(length > least):
+        along = np.array((x[row, column], y[row, column])) / length[row, column]
+        across = np.array((-along[1], along[0]))
+        middle = (np.array((column, row)) + 0.5) * size / (columns, rows)
+        tip, end = middle + _ARROW / 3 * along, middle - _ARROW / 3 * along
+        sides = [tip - _ARROW_HEAD * (2 * along + side * across) for side in (-1, 1)]
+        draw.line((*end, *tip), _INK, 2)
+        draw.polygon([tuple(corner) for corner in (tip, *sides)], _INK)
 
 
 @lru_cache

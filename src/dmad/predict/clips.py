@@ -127,8 +127,13 @@ class ClipPrediction:
         self.scores = ClipScores(
             self.fps, self.frames.times, self.frames.gaps, detector.calibration
         )
-        self.highest = HighestPictures(settings.panels, round(PANEL_SECONDS * self.fps))
-        rule = detector.calibration.rule if detector.calibration else None
+        calibration = detector.calibration
+        self.highest = HighestPictures(
+            size=settings.panels,
+            apart=round(PANEL_SECONDS * self.fps),
+            window=calibration.scorer.window if calibration else 1,
+        )
+        rule = calibration.rule if calibration else None
         self.event_pictures = EventPictures(rule)
         self.aspect_ratio = aspect_ratio(source)
         self.video: AnnotatedVideo | None = None

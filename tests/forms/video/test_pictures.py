@@ -8,7 +8,7 @@ import torch
 
 from dmad.calibration.standardisation import Scorer, Standardisation
 from dmad.data.footage import footage_from_arrays
-from dmad.drawing.pictures import error_image
+from dmad.drawing.pictures import color_wheel, error_image
 from dmad.forms.video.pictures import (
     DEFORMATION,
     HEAT,
@@ -30,7 +30,7 @@ from dmad.forms.video.pictures import (
     with_scores,
 )
 from dmad.inference.detector import Detector
-from dmad.model.deformation import grid_units
+from dmad.model.deformation import grid_units, warp
 from dmad.model.pdm import PDM
 
 
@@ -147,8 +147,60 @@ def test_a_panel_marks_the_place_with_the_highest_heat(detector) -> None:
     one = replace(picture(detector), heat_map=heat)
     edge = np.array([0, 220, 255])  # the colour of the box
     rows, columns = np.nonzero((one.panel() == edge).all(-1))
-    assert np.ptp(rows) + 1 == pytest.approx(64 + 4, abs=1)  # 8 of 32 rows, drawn 8 times as large
-    assert np.ptp(columns) + 1 == pytest.approx(64 + 4, abs=1)
+    # The first box is in the frame. The other ones are in the enlarged pictures of the second row.
+    rows, columns = (places[rows < rows.min() + 100] for places in (rows, columns))
+    side = 64 + 6  # 8 of 32 rows, drawn 8 times as large, and a line of 3 pixels
+    assert np.ptp(rows) + 1 == pytest.approx(side, abs=1)
+    assert np.ptp(columns) + 1 == pytest.approx(side, abs=1)
+
+
+def test_other_places_that_reach_the_threshold_have_a_box(detector, calibration_of) -> None:
+    """The threshold is at half of full colour. The place with the highest heat is left out."""
+    heat = np.zeros((32, 32), np.float32)
+    heat[16:24, 8:16] = 1
+    heat[0:4, 24:32] = 0.5
+    heat[28:32, 24:32] = 0.49
+    calibrated = replace(picture(detector.with_calibration(calibration_of(6.4))), heat_map=heat)
+    assert calibrated.other_places((0.25, 0.5, 0.5, 0.75)) == [(0.75, 0.0, 1.0, 0.125)]
+    without = replace(picture(detector), heat_map=heat)
+    assert without.other_places((0.25, 0.5, 0.5, 0.75)) == []
+
+
+def test_a_panel_says_which_frame_it_shows_and_of_which_frames_the_score_is_the_mean(
+    detector, calibration_of
+) -> None:
+    calibrated = detector.with_calibration(calibration_of(6.4))
+    one = picture(calibrated, index=165, score=12.3, time=16.5, calibrated=7.06)
+    assert one.heading() == "frame 165, 16.5 s: score 7.1, above the threshold of 6.4"
+    mean = replace(one, averaged=8, until="frame 172, 17.2 s", calibrated=6.3)
+    assert mean.heading() == (
+        "frame 165, 16.5 s: score of this frame alone 12.3\n"
+        "mean score of the 8 frames up to frame 172, 17.2 s: 6.3, below the threshold of 6.4"
+    )
+    assert picture(detector, index=3, score=0.5).heading() == "frame 3: score 0.500"
+
+
+def test_the_colour_of_a_deformation_shows_where_the_reference_moves(detector) -> None:
+    """A pixel that is taken from its right neighbour shows a thing that moves to the left."""
+    drawn = picture(detector, shift=1.0).deformation
+    left = color_wheel(np.array([-1.0, 0.0]).reshape(2, 1, 1), 1.0)[0, 0]
+    assert (drawn == left).all(-1).mean() > 0.5
+    dot = torch.zeros(1, 1, 9, 9)
+    dot[..., 4, 4] = 1
+    field = torch.zeros(1, 2, 9, 9)
+    field[:, 0] = grid_units(1.0, 9)
+    assert warp(dot, field)[0, 0, 4].argmax() == 3
+
+
+def test_with_a_calibration_the_score_of_a_frame_has_the_unit_of_the_threshold(
+    detector, calibration_of, frames_of
+) -> None:
+    judged = judged_frames(detector, frames_of)
+    scorer = Scorer(Standardisation(2.0, 0.5), Standardisation(1.0, 0.25), 0.5, 8)
+    calibration = replace(calibration_of(4.0), scorer=scorer)
+    drawn = list(pictures(judged, ColourScale(detector.config, calibration=calibration)))
+    expected = (judged.reconstruction - 2) / 0.5 + 0.5 * (judged.deformation - 1) / 0.25
+    np.testing.assert_allclose([one.score for one in drawn], expected)
 
 
 def test_a_panel_has_a_legend_for_deformation_and_heat(detector) -> None:
@@ -176,8 +228,8 @@ def test_a_label_has_time_score_and_threshold_if_they_are_known(detector, calibr
     [
         (0.0, "no deformation: below 0.05 px"),
         (0.049, "no deformation: below 0.05 px"),
-        (0.05, "deformed by up to 0.1 px"),
-        (1.3, "deformed by up to 1.3 px"),
+        (0.05, "the reference is shifted by up to 0.1 px"),
+        (1.3, "the reference is shifted by up to 1.3 px"),
     ],
 )
 def test_a_deformation_is_described_in_words(pixels: float, text: str) -> None:
@@ -190,7 +242,8 @@ def test_only_a_visible_deformation_is_drawn_as_colour(detector) -> None:
 
     np.testing.assert_array_equal(lower_half(0.04), lower_half(0.0))
     assert np.ptp(lower_half(0.0), axis=-1).max() == 0  # grey
-    assert np.ptp(lower_half(1.0), axis=-1).min() > 50
+    coloured = np.ptp(lower_half(1.0), axis=-1) > 50
+    assert 0.75 < coloured.mean() < 1  # the arrows are dark grey
 
 
 def test_frames_of_a_model_without_heads_are_drawn_too(undeformed, frames_of) -> None:
@@ -269,6 +322,25 @@ def test_of_one_moment_only_the_highest_picture_is_kept(detector) -> None:
     for index, score in enumerate([0.2, 0.9, 0.1, 0.3, 0.5]):
         highest.offer(picture(detector, index, score))
     assert kept(highest) == [(1, 0.9), (4, 0.5)]
+
+
+def test_of_a_mean_score_the_frame_with_the_highest_score_of_its_own_is_kept(detector) -> None:
+    """The mean of three frames is highest at frame 3. Of frames 1 to 3, frame 1 is the highest."""
+    highest = HighestPictures(1, apart=9, window=3)
+    scores, means = [0.0, 9.0, 6.0, 6.0, 1.0], [0.0, 4.5, 5.0, 7.0, 4.3]
+    for index, (score, mean) in enumerate(zip(scores, means, strict=True)):
+        highest.offer(picture(detector, index, score, time=index / 10, calibrated=mean))
+    (one,) = highest.pictures
+    assert (one.index, one.score, one.calibrated) == (1, 9.0, 7.0)
+    assert (one.averaged, one.until) == (3, "frame 3, 0.3 s")
+
+
+def test_the_frames_of_a_mean_score_are_on_one_side_of_a_gap(detector) -> None:
+    highest = HighestPictures(1, apart=9, window=8)
+    for index, score, mean in ((0, 9.0, 1.0), (1, 8.0, 2.0), (3, 3.0, 3.0), (4, 5.0, 4.0)):
+        highest.offer(picture(detector, index, score, calibrated=mean))
+    (one,) = highest.pictures
+    assert (one.index, one.calibrated, one.averaged) == (4, 4.0, 2)
 
 
 def test_no_picture_is_kept_if_none_is_asked_for(detector) -> None:

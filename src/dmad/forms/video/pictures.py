@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import find_objects, label
 
 from dmad.calibration.calibration import Calibration
 from dmad.config import VideoConfig, VideoScoreConfig
@@ -18,7 +19,7 @@ from dmad.drawing import pictures as drawing
 from dmad.drawing.video_writer import annotate
 from dmad.form import Explanation, ToExplain
 from dmad.inference.detector import Detector
-from dmad.inference.maps import averaged, box_of_maximum, composed, in_pixels
+from dmad.inference.maps import TOUCHING, averaged, box_of_maximum, composed, in_pixels
 from dmad.inference.result import JudgedFrames
 
 if TYPE_CHECKING:
@@ -31,21 +32,21 @@ READABLE = 160  # smallest side in px in which a number is readable
 FULL_HEAT = 3.0  # this many times the usual peak of a frame is drawn in full colour
 FULL_THRESHOLD = 2.0  # if there is a threshold, this many times the threshold is in full colour
 SMALLEST_LIMIT = 1.0  # smallest calibrated score that is drawn in full colour
+FULL_DIFFERENCE = 64  # grey levels of 255; difference that is drawn in full colour in a panel
 FULL_ERROR = 3.0  # the error of a pixel can be this many times the average error around it
 NEGLIGIBLE = 0.05  # px; a shorter deformation is not visible
 FULL_FIELD = 1.0  # px; length that is drawn in full colour, if no other is given
 RECENT_PEAKS = 500  # frames from which the usual peak is estimated
 
-# Titles of the columns of a panel.
+# Titles of pictures.
 FRAME = "frame"
 PREDICTION = "prediction"
 REFERENCE = "reference\nfrom the memory"
 DEFORMATION = "deformation\nof the reference"
 ERROR = "difference\nframe - prediction"
 HEAT = "heat\npart of the score"
-BOX = "the box\nenlarged"
-BOX_PREDICTED = "the box in the prediction\nenlarged"
-BOX_ERROR = "difference in the box\nenlarged"
+PANEL_HEAT = "how unusual each place is"
+PANEL_DIFFERENCE = "difference of frame and prediction"
 
 
 class ColourScale:
@@ -111,7 +112,12 @@ class ColourScale:
         if self.calibration is None:
             return {"0": 0.0, "usual peak": 1 / FULL_HEAT, f"{FULL_HEAT:g} times": 1.0}
         threshold, limit = self.calibration.threshold, self._limit(self.calibration)
-        return {"0": 0.0, f"threshold {threshold:.1f}": threshold / limit, f"{limit:.1f}": 1.0}
+        middle = self.heat_of_threshold(self.calibration)
+        return {"0": 0.0, f"threshold {threshold:.1f}": middle, f"{limit:.1f}": 1.0}
+
+    def heat_of_threshold(self, calibration: Calibration) -> float:
+        """Return the heat of a place that reaches the threshold alone."""
+        return calibration.threshold / self._limit(calibration)
 
     def legends(self) -> drawing.Legends:
         """Return the legends of a panel.
@@ -123,6 +129,15 @@ class ColourScale:
             DEFORMATION: lambda width: drawing.field_legend(width, self.longest_field),
             HEAT: lambda width: drawing.heat_legend(width, self.heat_marks()),
         }
+
+    def frame_scores(self, judged: JudgedFrames) -> Values:
+        """Return the score (B,) of each frame alone, without the frames before it.
+
+        With a calibration, it has the unit of the threshold. Otherwise, it is the raw score.
+        """
+        if self.calibration is None:
+            return judged.raw
+        return self.calibration.scorer.combine(judged.reconstruction, judged.deformation)
 
     def _limit(self, calibration: Calibration) -> float:
         return max(FULL_THRESHOLD * calibration.threshold, SMALLEST_LIMIT)
@@ -145,7 +160,7 @@ class Picture:
     """One scored frame. Its pictures, (h, w, 3), have the proportions of the camera's frames."""
 
     index: int
-    score: float  # Eq. 14, raw
+    score: float  # of this frame alone, see `ColourScale.frame_scores`
     frame: Image  # (H, W, C)
     reference: Image  # (H, W, C): the prototype
     stages: tuple[Image, ...]  # K x (H, W, C): reconstruction after each deformation
@@ -157,6 +172,8 @@ class Picture:
     aspect: float = 1.0  # width divided by height of the camera's frames
     time: float = float("nan")  # seconds
     calibrated: float = float("nan")  # calibrated score; NaN: unknown
+    averaged: int = 1  # number of frames in the mean that is the calibrated score
+    until: str = ""  # number and time of the last frame in this mean; empty: this frame
 
     @property
     def size(self) -> tuple[int, int]:
@@ -171,15 +188,19 @@ class Picture:
 
     @property
     def deformation(self) -> Image:
-        """The faded frame, with the deformation as colour.
+        """The faded frame in grey. Colours and arrows show how the deformation moves its parts.
 
-        A text gives the length of the longest vector. A negligible deformation is not drawn.
+        A negligible deformation is not drawn. If all of it is negligible, a text says so.
+
+        A vector of the field says from where a pixel is taken. So what is visible moves in the
+        opposite direction.
         """
         frame = drawing.resized(self.frame, *self.size)
-        field = np.stack([drawing.resized_map(axis, *self.size) for axis in self.field])
-        visible = self.longest_shift >= NEGLIGIBLE
-        drawn = drawing.color_wheel(field * visible, self.scale.longest_field, frame)
-        return annotate(drawn, [deformation_text(self.longest_shift)])
+        shift = np.stack([drawing.resized_map(-axis, *self.size) for axis in self.field])
+        drawn = drawing.shift_image(frame, shift, self.scale.longest_field, NEGLIGIBLE)
+        if self.longest_shift < NEGLIGIBLE:
+            return annotate(drawn, [deformation_text(self.longest_shift)])
+        return drawn
 
     @property
     def longest_shift(self) -> float:
@@ -209,6 +230,11 @@ class Picture:
             self.heat,
         ]
 
+    @property
+    def main_score(self) -> float:
+        """The calibrated score if it is known; else the score of this frame alone."""
+        return self.score if np.isnan(self.calibrated) else self.calibrated
+
     def score_text(self) -> str:
         """The calibrated score and the threshold, or the raw score."""
         if self.scale.threshold is None or np.isnan(self.calibrated):
@@ -219,33 +245,91 @@ class Picture:
         """The number of the frame, its time and its score."""
         return f"{clock(self.index, self.time)}\n{self.score_text()}"
 
+    def heading(self) -> str:
+        """The text above a panel: time and score of the frame, and the mean score with threshold.
+
+        If the calibrated score is a mean over several frames, the frame and the mean have a line
+        each.
+        """
+        threshold = self.scale.threshold
+        if threshold is None or np.isnan(self.calibrated):
+            return f"{clock(self.index, self.time)}: score {self.score:.3f}"
+        relation = "below" if self.calibrated < threshold else "above"
+        verdict = f"{self.calibrated:.1f}, {relation} the threshold of {threshold:.1f}"
+        if self.averaged == 1:
+            return f"{clock(self.index, self.time)}: score {verdict}"
+        return (
+            f"{clock(self.index, self.time)}: score of this frame alone {self.score:.1f}\n"
+            f"mean score of the {self.averaged} frames up to {self.until}: {verdict}"
+        )
+
     def panel(self) -> Image:
         """Two rows of pictures with titles and legends, as one image.
 
-        The first row shows the frame, the place with the highest heat, the difference between frame
-        and prediction at this place, and the heat. A box in the frame marks the place. Pictures of
-        the place are enlarged. The second row shows the prediction after the last deformation, the
-        same place in this prediction, the reference and the deformation.
+        The first row shows whole frames: the frame, the heat, the prediction after the last
+        deformation, and the deformation. A thick box marks the place with the highest heat. Thin
+        boxes mark other places whose heat reaches the threshold. The second row shows the first
+        place enlarged: in the frame, in the prediction, in the reference, and the difference of
+        frame and prediction.
         """
-        frame, reference, *_, predicted, deformation, error, heat = self.tiles()
+        frame, reference, *_, predicted, deformation, _, heat = self.tiles()
         box = box_of_maximum(self.heat_map)
-        found = {
-            FRAME: drawing.mark_box(frame, box),
-            BOX: drawing.enlarged(frame, box),
-            BOX_ERROR: drawing.enlarged(error, box),
-            HEAT: heat,
+        marked = drawing.mark_box(frame, box)
+        for other in self.other_places(box):
+            marked = drawing.mark_box(marked, other, thin=True)
+        difference = np.abs(np.subtract(frame, predicted, dtype=np.float32)).mean(-1)
+        shift = f"deformation\n{deformation_text(self.longest_shift)}"
+        usual = self.scale.legends()
+        legends = {
+            PANEL_HEAT: usual[HEAT],
+            shift: usual[DEFORMATION],
+            PANEL_DIFFERENCE: difference_legend,
         }
-        expected = {
-            PREDICTION: predicted,
-            BOX_PREDICTED: drawing.enlarged(predicted, box),
-            REFERENCE: reference,
-            DEFORMATION: deformation,
+        whole = {
+            "frame\nthe thick box is enlarged below": marked,
+            PANEL_HEAT: heat,
+            "prediction\nthe frame as the model draws it": predicted,
+            shift: deformation,
         }
-        rows = [
-            drawing.panel([list(row.values())], list(row), legends=self.scale.legends())
-            for row in (found, expected)
+        place = {
+            "frame": drawing.enlarged(frame, box),
+            "prediction": drawing.enlarged(predicted, box),
+            "reference\nbefore the deformation": drawing.enlarged(reference, box),
+            PANEL_DIFFERENCE: drawing.enlarged(
+                drawing.heat_colors(difference, FULL_DIFFERENCE), box
+            ),
+        }
+        rows = {"the whole frame": whole, "the most unusual place, enlarged": place}
+        drawn = [
+            drawing.stacked([drawing.panel([list(row.values())], list(row), None, legends)], title)
+            for title, row in rows.items()
         ]
-        return drawing.stacked(rows, self.label().replace("\n", ", "))
+        return drawing.stacked(drawn, self.heading())
+
+    def other_places(self, box: drawing.Box) -> list[drawing.Box]:
+        """Return a box around each place whose heat reaches the threshold.
+
+        Places that overlap `box` are left out. The list is empty without a threshold.
+        """
+        if self.scale.calibration is None:
+            return []
+        height, width = self.heat_map.shape
+        reaches = self.heat_map >= self.scale.heat_of_threshold(self.scale.calibration)
+        regions, _ = label(reaches, TOUCHING)
+        places = [
+            (x.start / width, y.start / height, x.stop / width, y.stop / height)
+            for y, x in find_objects(regions)
+        ]
+        return [
+            (left, top, right, bottom)
+            for left, top, right, bottom in places
+            if left >= box[2] or right <= box[0] or top >= box[3] or bottom <= box[1]
+        ]
+
+
+def difference_legend(width: int) -> Image:
+    """Draw the legend of the difference in a panel, `width` pixels wide."""
+    return drawing.heat_legend(width, {"0": 0.0, f"{FULL_DIFFERENCE} of 255 grey levels": 1.0})
 
 
 def true_size(height: int, aspect: float) -> tuple[int, int]:
@@ -268,7 +352,7 @@ def deformation_text(longest: float) -> str:
     """Describe a deformation by its longest vector in pixels."""
     if longest < NEGLIGIBLE:
         return f"no deformation: below {NEGLIGIBLE:g} px"
-    return f"deformed by up to {longest:.1f} px"
+    return f"the reference is shifted by up to {longest:.1f} px"
 
 
 def stage_names(count: int) -> list[str]:
@@ -324,11 +408,12 @@ def pictures(judged: JudgedFrames, scale: ColourScale, aspect: float = 1.0) -> I
     maps = (judged.reconstruction_map, judged.deformation_map)
     errors, shifts = (averaged(one, scale.score.kernel) for one in maps)
     fields = total_fields(drawings.get("offsets"), drawings["reference"])
+    scores = scale.frame_scores(judged)
     for b, frame in enumerate(judged.frames):
         heat, full_error = scale.heat(errors[b], shifts[b])
         yield Picture(
             index=int(judged.index[b]),
-            score=float(judged.raw[b]),
+            score=float(scores[b]),
             frame=frame,
             reference=to_image(drawings["reference"][b]),
             stages=tuple(to_image(stage) for stage in drawings["reconstructions"][b]),
@@ -385,28 +470,62 @@ def explain(detector: Detector, given: ToExplain) -> Explanation:
 
 
 class HighestPictures:
-    """Keeps the pictures with the highest scores, at least `apart` frames apart.
+    """Keeps the pictures of the highest scores, at least `apart` frames apart.
+
+    A calibrated score is a mean over several frames. Its picture is the frame with the highest
+    score of its own among these frames. Without a calibration, a score belongs to one frame.
 
     Args:
         size: Largest number of pictures.
         apart: Smallest distance between two pictures in frames.
+        window: Largest number of frames in the mean of a calibrated score.
     """
 
-    def __init__(self, size: int, apart: int = 1) -> None:
-        self.size, self.apart = size, apart
+    def __init__(self, size: int, apart: int = 1, window: int = 1) -> None:
+        self.size, self.apart, self.window = size, apart, window
         self.pictures: list[Picture] = []  # highest first
+        self._first = self._next = 0  # indices: first frame since a gap, and frame that is expected
+        # The picture with the highest score of its own of the last `window` frames, then the
+        # picture with the highest score of the frames after it, and so on.
+        self._candidates: deque[Picture] = deque()
 
     def offer(self, picture: Picture) -> None:
+        """Add the picture of the next frame. Its score is kept if it is among the highest.
+
+        If a frame has no score, it is left out. The mean starts again after it.
+        """
+        if not self.size:
+            return
+        if picture.index != self._next:
+            self._candidates.clear()
+            self._first = picture.index
+        self._next = picture.index + 1
+        averaged = min(self.window, self._next - self._first)
+        while self._candidates and self._candidates[-1].score <= picture.score:
+            self._candidates.pop()
+        self._candidates.append(picture)
+        while self._candidates[0].index < self._next - averaged:
+            self._candidates.popleft()
+        self._keep(
+            replace(
+                self._candidates[0],
+                calibrated=picture.calibrated,
+                averaged=averaged,
+                until=clock(picture.index, picture.time),
+            )
+        )
+
+    def _keep(self, picture: Picture) -> None:
         """Keep a picture if its score is among the highest.
 
         If pictures are less than `apart` frames apart, only the picture with the highest score is
         kept.
         """
         near = [p for p in self.pictures if abs(p.index - picture.index) < self.apart]
-        if any(p.score > picture.score for p in near):
+        if any(p.main_score > picture.main_score for p in near):
             return
         kept = [p for p in self.pictures if all(p is not other for other in near)]
-        ranked = sorted([*kept, picture], key=lambda p: (p.score, p.index), reverse=True)
+        ranked = sorted([*kept, picture], key=lambda p: (p.main_score, p.index), reverse=True)
         self.pictures = ranked[: self.size]
 
 
