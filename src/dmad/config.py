@@ -53,6 +53,7 @@ class DataConfig:
     antialias = True
     fps = 0.0
     crop = 0
+    deform_target = 0.0
     hours = 0.0
     tiles = 1
     categories = ""
@@ -93,6 +94,9 @@ class VideoDataConfig(DataConfig):
             `street`). All weathers have the same number of clips.
         crop: Train on square crops of this height and width in pixels. Most of them are placed
             where something moves. The trained model scores whole frames. 0: train on whole frames.
+        deform_target: In training, deform the frame to predict at random, by about this number of
+            pixels. The past frames are not deformed. So the fields learn to measure deformations.
+            0: no frame is deformed.
         hours: Number of hours of footage to use, for very long footage whose decoded frames do not
             fit on the disk. Pieces of 10 seconds are taken evenly from all clips. 0: use all
             footage.
@@ -104,13 +108,14 @@ class VideoDataConfig(DataConfig):
     antialias: bool = True
     fps: float = 0.0
     crop: int = 0
+    deform_target: float = 0.0
     hours: float = 0.0
     normal: tuple[int, ...] = (1, 3, 5, 7, 9)
     weathers: tuple[Weather, ...] = ("clear",)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_settings(self, "data", history=0, fps=0, crop=0, hours=0)
+        check_settings(self, "data", history=0, fps=0, crop=0, deform_target=0, hours=0)
         require(bool(self.weathers), "data.weathers is empty; give one or more, such as [clear]")
         require(
             self.crop < self.size,
@@ -675,6 +680,15 @@ class VideoConfig(TrainedConfig):
     loss: VideoLossConfig = field(default_factory=VideoLossConfig)
     score: VideoScoreConfig = field(default_factory=VideoScoreConfig)
     train: VideoTrainConfig = field(default_factory=VideoTrainConfig)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        sees_target = self.model.estimator_sees == "target" and self.data.history > 0
+        require(
+            not self.data.deform_target or (sees_target and bool(self.model.reductions)),
+            "data.deform_target needs fields that see the frame to predict; set it to 0, or set "
+            "model.estimator_sees to target, data.history above 0, and model.reductions",
+        )
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from dmad.config import changed
 from dmad.errors import DmadError
 from dmad.experiments.ablation import (
     GAMMA3,
@@ -51,6 +52,14 @@ def test_video_variants_are_those_of_table_4(trained) -> None:
 def test_a_part_that_the_base_does_not_have_is_not_a_variant() -> None:
     variants = video_parts(recipe("ped2_crops"))  # it has no background, and full skip connections
     assert list(variants) == ["full", "- PDM", "K = 1", "- memory", "- strength", "- smoothness"]
+
+
+def test_a_variant_without_fields_has_no_deformed_targets() -> None:
+    variants = video_parts(changed(recipe("ped2_crops"), deform_target=2.0))
+    assert variants["full"].data.deform_target == 2
+    assert variants["- PDM"].data.deform_target == 0
+    assert variants["- deformed targets"].data.deform_target == 0
+    assert variants["- deformed targets"].model.reductions
 
 
 def test_the_columns_are_those_of_the_form(trained, trained_images) -> None:

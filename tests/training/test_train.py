@@ -450,6 +450,17 @@ def test_a_training_on_crops_stopped_and_resumed_gives_the_same_model(
     assert weights_differ(whole, train(tiny(normal_data, epochs=3), VIDEO, tmp_path / "frames"))
 
 
+def test_a_training_with_deformed_targets_stopped_and_resumed_gives_the_same_model(
+    tmp_path, normal_data, tiny
+) -> None:
+    undeformed = changed(tiny(normal_data, data={"crop": 16}, epochs=3), estimator_sees="target")
+    config = changed(undeformed, deform_target=2.0)
+    whole = train(config, VIDEO, tmp_path / "whole")
+    stopped = interrupt(config, tmp_path / "stopped", step=3)
+    assert_same_weights(whole, train(config, VIDEO, resume=stopped.folder))
+    assert weights_differ(whole, train(undeformed, VIDEO, tmp_path / "undeformed"))
+
+
 def test_a_run_killed_after_its_last_epoch_gets_its_average_weights(
     tmp_path, normal_data, tiny
 ) -> None:

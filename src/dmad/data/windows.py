@@ -12,6 +12,7 @@ from torch.utils.data import Dataset, DistributedSampler
 
 from dmad.data.crops import MovingCrops
 from dmad.data.footage import Clip, Footage, scene_of_frames, thin
+from dmad.data.random_deformations import RandomDeformations
 
 
 class Batch(NamedTuple):
@@ -36,7 +37,7 @@ class Windows(Dataset[Batch]):
     """A data set of windows of decoded footage. A whole batch is read at once.
 
     In epoch e, the index of a window is its number plus e times the number of windows. So an index
-    states the epoch, and each epoch can use other crops.
+    states the epoch, and each epoch can use other crops and deformations.
 
     Args:
         footage: Decoded frames.
@@ -46,6 +47,7 @@ class Windows(Dataset[Batch]):
         features: Stored features of the teacher for all N frames: (N, C_i, h_i, w_i) for each
             stage i of the teacher.
         crops: Chooses the place of each crop. None: the windows show whole frames.
+        deformations: Deforms the last frame of each window at random. None: no frame is deformed.
     """
 
     def __init__(
@@ -56,8 +58,9 @@ class Windows(Dataset[Batch]):
         limit: int = 0,
         features: Sequence[np.ndarray] = (),
         crops: MovingCrops | None = None,
+        deformations: RandomDeformations | None = None,
     ) -> None:
-        self.features, self.crops = features, crops
+        self.features, self.crops, self.deformations = features, crops, deformations
         self.frames = footage.frames
         self.starts = thin(window_starts(footage.clips, history), limit)
         self.steps = np.arange(history + 1)
@@ -74,13 +77,18 @@ class Windows(Dataset[Batch]):
         epochs, numbers = np.divmod(indices, len(self.starts))
         starts = self.starts[numbers]
         scene = torch.from_numpy(self.scene[starts])
-        windows = starts[:, None] + self.steps
+        windows, epoch = starts[:, None] + self.steps, int(epochs[0])
+        corner = None
         if self.crops is not None:
-            corner = self.crops.corners(windows[:, -1], int(epochs[0]))
-            frames = self._cropped(windows, corner, self.crops.crop)
-            return Batch(torch.from_numpy(frames), scene, corner=torch.from_numpy(corner))
+            corners = self.crops.corners(windows[:, -1], epoch)
+            frames = torch.from_numpy(self._cropped(windows, corners, self.crops.crop))
+            corner = torch.from_numpy(corners)
+        else:
+            frames = torch.from_numpy(self.frames[windows])
+        if self.deformations is not None:
+            frames[:, -1] = self.deformations.apply(frames[:, -1], windows[:, -1], epoch)
         features = tuple(torch.from_numpy(stage[starts]) for stage in self.features)
-        return Batch(torch.from_numpy(self.frames[windows]), scene, features)
+        return Batch(frames, scene, features, corner)
 
     def _cropped(self, windows: np.ndarray, corner: np.ndarray, size: int) -> np.ndarray:
         """Read the same crop of all frames of each window: (B, T + 1, size, size, C)."""

@@ -71,6 +71,7 @@ def video_parts(base: TrainedConfig) -> dict[str, TrainedConfig]:
         "- background": changed(base, model_background=False),
         "- strength": changed(base, strength=0.0),
         "- smoothness": changed(base, smoothness=0.0),
+        "- deformed targets": changed(base, deform_target=0.0),
         "memory + skips": memory_with_skips(base),
     }
     different: dict[str, TrainedConfig] = {}
@@ -86,8 +87,9 @@ def memory_with_skips(base: TrainedConfig) -> TrainedConfig:
 
 
 def without_deformation(base: TrainedConfig) -> TrainedConfig:
-    """Return the same settings without deformation heads."""
-    return changed(base, reductions=(), displacements=())
+    """Return the same settings without deformation heads and without deformed frames."""
+    undeformed = {"deform_target": 0.0} if base.data.deform_target else {}
+    return changed(base, reductions=(), displacements=(), **undeformed)
 
 
 def image_parts(base: TrainedConfig) -> dict[str, TrainedConfig]:

@@ -30,21 +30,24 @@ def field_in_pixels(field: Tensor) -> Tensor:
     return field * scale[:, None, None]
 
 
-def warp(image: Tensor, field: Tensor) -> Tensor:
-    """Eq. 7: image ∘ field. Sample the image bilinearly where the field points.
+def warp(image: Tensor, field: Tensor, mode: str = "bilinear") -> Tensor:
+    """Eq. 7: image ∘ field. Sample the image where the field points.
 
     Positions outside the image are moved to its border.
 
     Args:
         image: (B, C, H, W).
         field: (B, 2, H, W) in grid units; zero is the identity.
+        mode: Interpolation between pixels, `bilinear` or `bicubic`.
 
     Returns:
         (B, C, H, W).
     """
     grid = coordinates(field.shape[-2], field.shape[-1], like=field) + field
     grid = grid.clamp(-1, 1).permute(0, 2, 3, 1)
-    return F.grid_sample(image.to(grid.dtype), grid, padding_mode="border", align_corners=True)
+    return F.grid_sample(
+        image.to(grid.dtype), grid, mode=mode, padding_mode="border", align_corners=True
+    )
 
 
 def compose(first: Tensor, second: Tensor) -> Tensor:

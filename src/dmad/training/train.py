@@ -22,6 +22,7 @@ from torch.utils.data import DataLoader
 from dmad.config import Config, TrainConfig, TrainedConfig, with_absolute_paths
 from dmad.data.crops import MovingCrops
 from dmad.data.footage import LabelledFootage, fingerprint
+from dmad.data.random_deformations import RandomDeformations
 from dmad.data.splits import load_split
 from dmad.data.windows import Batch, EpochSampler, Windows, as_is
 from dmad.errors import DmadError, StoppedError, one_line, require
@@ -260,13 +261,17 @@ def batches(
         features: Features of all frames, (N, C, h, w) for each stage. Empty: none are known.
     """
     data = config.data
-    crops = None
+    crops, deformations, seed = None, None, config.train.seed
     if data.crop:
-        step, seed = config.model.coarsest, config.train.seed
+        step = config.model.coarsest
         crops = MovingCrops(train.footage, train.scenes, data.crop, step, seed)
-    windows = Windows(train.footage, data.history, train.scenes, data.limit, features, crops)
+    if data.deform_target:
+        deformations = RandomDeformations(data.deform_target, seed)
+    windows = Windows(
+        train.footage, data.history, train.scenes, data.limit, features, crops, deformations
+    )
     size = min(config.train.batch_size, len(windows) // _processes())
-    sampler = EpochSampler(windows, num_replicas=_processes(), rank=_rank(), seed=config.train.seed)
+    sampler = EpochSampler(windows, num_replicas=_processes(), rank=_rank(), seed=seed)
     return DataLoader(
         windows,
         size,
