@@ -29,9 +29,8 @@ Pixels = NDArray[np.uint8]
 
 Values = NDArray[np.floating[Any]]
 
-Box = tuple[
-    float, float, float, float
-]  # left, top, right and bottom, as shares of width and height
+# Left, top, right and bottom, as shares of width and height.
+Box = tuple[float, float, float, float]
 
 # Maps the title of a column to a function that draws the legend of the column. The argument of the
 # function is the width in pixels.
