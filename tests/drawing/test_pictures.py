@@ -63,23 +63,28 @@ def test_the_opacity_of_a_shift_is_proportional_to_its_length():
     moved[0] = 1.0
     full = pictures.color_wheel(moved, 1.0)[0].astype(int)
     for length in (0.5, 0.75, 1.0):
-        drawn = pictures.shift_image(frame, length * moved, 1.0, least=0.5)[0]
+        drawn = pictures.shift_image(frame, length * moved, 1.0, least=0.5, least_arrow=1.0)[0]
         np.testing.assert_allclose(drawn, (1 - length) * still + length * full, atol=1)
-    np.testing.assert_array_equal(pictures.shift_image(frame, 0.49 * moved, 1.0, 0.5)[0], still)
+    drawn = pictures.shift_image(frame, 0.49 * moved, 1.0, least=0.5, least_arrow=1.0)[0]
+    np.testing.assert_array_equal(drawn, still)
 
 
 @pytest.mark.parametrize(("direction", "tip"), [((1, 0), "right"), ((0, 1), "lower")])
-def test_an_arrow_points_where_a_part_is_shifted(direction, tip):
+def test_an_arrow_points_where_a_part_is_shifted_and_is_longer_with_the_shift(direction, tip):
     """An arrow is thickest at its tip. One square of 24 x 24 pixels is shifted, the other not."""
     frame, shift = np.full((24, 48), 255, np.uint8), np.zeros((2, 24, 48))
     shift[:, :, :24] = np.reshape(direction, (2, 1, 1))
-    ink = (pictures.shift_image(frame, shift, 1.0, least=0.2) < 50).all(-1)
-    assert not ink[:, 24:].any()
-    square = ink[:, :24] if tip == "right" else ink[:, :24].T
-    thickness = square.sum(0)
-    assert thickness[12:].max() > 2 * thickness[:10].max() > 0
-    weak = pictures.shift_image(frame, 0.3 * shift, 1.0, least=0.2)
-    assert not (weak < 50).all(-1).any()
+
+    def thickness(length):
+        """The thickness of the arrow, from its end to its tip."""
+        drawn = pictures.shift_image(frame, length * shift, 1.0, least_arrow=0.4)
+        ink = (drawn < 50).all(-1)
+        assert not ink[:, 24:].any()
+        return (ink[:, :24] if tip == "right" else ink[:, :24].T).sum(0)
+
+    assert thickness(1.0)[12:].max() > 2 * thickness(1.0)[:10].max() > 0
+    assert (thickness(1.0) > 0).sum() > 1.2 * (thickness(0.5) > 0).sum() > 0
+    assert not thickness(0.3).any()
 
 
 def test_the_legend_has_the_colours_of_the_wheel():
@@ -95,6 +100,8 @@ def test_legends_are_as_wide_as_asked_for_and_marked_at_their_positions():
     marked = pictures.heat_legend(200, {"threshold 6.4": 0.5})
     columns = np.flatnonzero((plain[6] != marked[6]).any(-1))
     assert columns.tolist() == [8 + round(0.5 * 183)]
+    at_the_end = pictures.heat_legend(200, {"threshold 6.4": 1.0})
+    assert (at_the_end[16:, 192:] == 255).all()  # no text beyond the bar
     field = pictures.field_legend(200, 1.0)
     assert plain.shape == field.shape
     assert plain.shape[1] == 200

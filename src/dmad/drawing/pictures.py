@@ -51,7 +51,7 @@ _AROUND = 2.0  # the enlarged part is this many times as large as the box
 
 _FADED = 0.5  # contrast of a frame below a shift
 _ARROW, _ARROW_HEAD = 24, 5  # pixels: size of the square that gets one arrow, and of an arrow head
-_LEAST_ARROW = 2.0  # an arrow is drawn from this many times the smallest shift that is drawn
+_ARROW_SHORTEST = 0.5  # share of this square that the shortest arrows cover
 
 # Colours of eight directions, clockwise from right: right, down, left, up and those between them.
 _COMPASS = "E69F00 CC4A4A 8E2C86 4B3FA0 0072B2 2AA7C4 3DBD86 B9C63A"
@@ -93,18 +93,21 @@ def color_wheel(field: Values, limit: float) -> Pixels:
     return _rounded((1 - strength) * 255.0 + strength * _hues(x, y))
 
 
-def shift_image(frame: Pixels, shift: Values, limit: float, least: float = 0.0) -> Pixels:
+def shift_image(
+    frame: Pixels, shift: Values, limit: float, least: float = 0.0, least_arrow: float = 0.0
+) -> Pixels:
     """Draw over a faded grey frame how far its parts are shifted, and in which direction.
 
     The hue of a pixel shows the direction, as in `color_wheel`. The opacity of the colour is
-    proportional to the length. Arrows of equal length show the direction, too. There is at most one
-    arrow in each square of 24 x 24 pixels, for the mean shift of this square.
+    proportional to the length. Arrows show the direction, too. A longer arrow is a longer shift.
+    There is at most one arrow in each square of 24 x 24 pixels, for the mean shift of this square.
 
     Args:
         frame: The frame.
         shift: (2, H, W) in pixels.
         limit: Length in pixels from which the colour is opaque.
-        least: Shifts that are shorter are not drawn. Arrows are drawn only from twice this length.
+        least: Shifts that are shorter are not drawn.
+        least_arrow: Mean shifts that are shorter get no arrow.
     """
     x, y = shift = _shortened(shift, limit)
     length = np.hypot(x, y)
@@ -112,7 +115,7 @@ def shift_image(frame: Pixels, shift: Values, limit: float, least: float = 0.0) 
     grey = np.asarray(Image.fromarray(to_rgb(frame)).convert("L"), np.float32)[..., None]
     ground = 255 - _FADED * (255 - grey)
     canvas = Image.fromarray(_rounded((1 - opacity) * ground + opacity * _hues(x, y)))
-    _draw_arrows(canvas, shift, _LEAST_ARROW * least)
+    _draw_arrows(canvas, shift / limit, least_arrow / limit)
     return np.asarray(canvas)
 
 
@@ -150,7 +153,7 @@ def heat_legend(width: int, marks: Mapping[str, float]) -> Pixels:
         x = left + round(position * (right - left - 1))
         draw.line((x, 4, x, _BAR_HEIGHT + 8), _INK)
         half = _text_size(text)[0] // 2 + 1
-        middle = min(max(x, half), width - half)
+        middle = min(max(x, left + half), right - half)
         draw.text((middle, _BAR_HEIGHT + 9), text, _INK, _font(), anchor="ma")
     return np.asarray(strip)
 
@@ -333,17 +336,24 @@ def _hues(x: Values, y: Values) -> Values:
 
 
 def _draw_arrows(canvas: Image.Image, shift: Values, least: float) -> None:
-    """Draw arrows that show the mean direction of squares whose mean shift is above `least`."""
+    """Draw an arrow in each square whose mean shift is above `least`.
+
+    Args:
+        canvas: The image to draw on.
+        shift: (2, H, W), at most 1 long.
+        least: From 0 to 1.
+    """
     draw = ImageDraw.Draw(canvas)
     columns, rows = (max(1, side // _ARROW) for side in canvas.size)
     x, y = (resized_map(axis, columns, rows) for axis in shift)
-    length = np.hypot(x, y)
     size = np.array(canvas.size)
-    for row, column in np.argwhere(length > least):
-        along = np.array((x[row, column], y[row, column])) / length[row, column]
+    for row, column in np.argwhere(np.hypot(x, y) > least):
+        mean = np.array((x[row, column], y[row, column]))
+        along = mean / np.hypot(*mean)
         across = np.array((-along[1], along[0]))
         middle = (np.array((column, row)) + 0.5) * size / (columns, rows)
-        tip, end = middle + _ARROW / 3 * along, middle - _ARROW / 3 * along
+        half = _ARROW / 2 * (_ARROW_SHORTEST * along + (1 - _ARROW_SHORTEST) * mean)
+        tip, end = middle + half, middle - half
         sides = [tip - _ARROW_HEAD * (2 * along + side * across) for side in (-1, 1)]
         draw.line((*end, *tip), _INK, 2)
         draw.polygon([tuple(corner) for corner in (tip, *sides)], _INK)

@@ -147,11 +147,13 @@ def test_a_panel_marks_the_place_with_the_highest_heat(detector) -> None:
     one = replace(picture(detector), heat_map=heat)
     edge = np.array([0, 220, 255])  # the colour of the box
     rows, columns = np.nonzero((one.panel() == edge).all(-1))
-    # The first box is in the frame. The other ones are in the enlarged pictures of the second row.
     rows, columns = (places[rows < rows.min() + 100] for places in (rows, columns))
     side = 64 + 6  # 8 of 32 rows, drawn 8 times as large, and a line of 3 pixels
     assert np.ptp(rows) + 1 == pytest.approx(side, abs=1)
-    assert np.ptp(columns) + 1 == pytest.approx(side, abs=1)
+    edges = np.unique(columns)
+    boxes = np.split(edges, np.flatnonzero(np.diff(edges) > 1) + 1)
+    assert len(boxes) == 3  # in the frame, the prediction and the deformation
+    assert [np.ptp(box) + 1 for box in boxes] == pytest.approx([side] * 3, abs=1)
 
 
 def test_other_places_that_reach_the_threshold_have_a_box(detector, calibration_of) -> None:

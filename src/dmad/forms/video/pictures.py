@@ -35,6 +35,7 @@ SMALLEST_LIMIT = 1.0  # smallest calibrated score that is drawn in full colour
 FULL_DIFFERENCE = 64  # grey levels of 255; difference that is drawn in full colour in a panel
 FULL_ERROR = 3.0  # the error of a pixel can be this many times the average error around it
 NEGLIGIBLE = 0.05  # px; a shorter deformation is not visible
+CLEAR = 0.2  # px; from this length, an arrow shows the direction of a deformation
 FULL_FIELD = 1.0  # px; length that is drawn in full colour, if no other is given
 RECENT_PEAKS = 500  # frames from which the usual peak is estimated
 
@@ -197,7 +198,7 @@ class Picture:
         """
         frame = drawing.resized(self.frame, *self.size)
         shift = np.stack([drawing.resized_map(-axis, *self.size) for axis in self.field])
-        drawn = drawing.shift_image(frame, shift, self.scale.longest_field, NEGLIGIBLE)
+        drawn = drawing.shift_image(frame, shift, self.scale.longest_field, NEGLIGIBLE, CLEAR)
         if self.longest_shift < NEGLIGIBLE:
             return annotate(drawn, [deformation_text(self.longest_shift)])
         return drawn
@@ -275,8 +276,10 @@ class Picture:
         frame, reference, *_, predicted, deformation, _, heat = self.tiles()
         box = box_of_maximum(self.heat_map)
         marked = drawing.mark_box(frame, box)
+        boxes = "thick box: enlarged below"
         for other in self.other_places(box):
             marked = drawing.mark_box(marked, other, thin=True)
+            boxes = "thick box: enlarged below; thin box: unusual, too"
         difference = np.abs(np.subtract(frame, predicted, dtype=np.float32)).mean(-1)
         shift = f"deformation\n{deformation_text(self.longest_shift)}"
         usual = self.scale.legends()
@@ -286,10 +289,10 @@ class Picture:
             PANEL_DIFFERENCE: difference_legend,
         }
         whole = {
-            "frame\nthe thick box is enlarged below": marked,
+            f"frame\n{boxes}": marked,
             PANEL_HEAT: heat,
-            "prediction\nthe frame as the model draws it": predicted,
-            shift: deformation,
+            "prediction\nthe frame as the model draws it": drawing.mark_box(predicted, box),
+            shift: drawing.mark_box(deformation, box),
         }
         place = {
             "frame": drawing.enlarged(frame, box),
