@@ -240,7 +240,7 @@ def test_settings_are_changed_by_their_own_names() -> None:
     assert config.model.background
     assert changed(recipes.street()) == recipes.street()
     # Both lists must change together, because both have an entry for each head.
-    flat = changed(recipes.street(), reductions=(), displacements=())
+    flat = changed(recipes.street(), reductions=(), displacements=(), deform_target=0.0)
     assert not flat.model.reductions
 
 
