@@ -186,11 +186,13 @@ def test_the_map_is_hottest_at_the_spot(judged) -> None:
     assert 26 <= column <= 42
 
 
-def test_fields_are_drawn_side_by_side(detector, judged) -> None:
+def test_fields_are_drawn_side_by_side_as_the_directions_in_which_features_move(
+    detector, judged
+) -> None:
     draw = ImagePictures(detector)
     forward, backward = np.hsplit(draw.fields(judged), 2)
-    np.testing.assert_array_equal(forward, color_wheel(judged.forward, draw.longest_field))
-    np.testing.assert_array_equal(backward, color_wheel(judged.backward, draw.longest_field))
+    np.testing.assert_array_equal(forward, color_wheel(-judged.forward, draw.longest_field))
+    np.testing.assert_array_equal(backward, color_wheel(-judged.backward, draw.longest_field))
     tiles = draw.tiles(GREY, judged)
     assert list(tiles) == ["input", "anomaly", "forward field", "backward field"]
     np.testing.assert_array_equal(tiles["backward field"], backward)

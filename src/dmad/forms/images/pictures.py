@@ -186,9 +186,13 @@ class ImagePictures:
         return drawn
 
     def fields(self, judged: JudgedImage) -> Image:
-        """Draw the forward and the backward field. Hue is the direction, saturation the length."""
+        """Draw the forward and the backward field. Hue is the direction, saturation the length.
+
+        A vector of a field says from where a feature is taken. So the features move in the opposite
+        direction, which is the one that is drawn.
+        """
         fields = (judged.forward, judged.backward)
-        return np.hstack([drawing.color_wheel(field, self.longest_field) for field in fields])
+        return np.hstack([drawing.color_wheel(-field, self.longest_field) for field in fields])
 
     def tiles(self, picture: Image, judged: JudgedImage) -> dict[str, Image]:
         """Return the picture (H, W, 3), and the picture with its heat map, by their titles.
