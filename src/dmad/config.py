@@ -94,9 +94,10 @@ class VideoDataConfig(DataConfig):
             `street`). All weathers have the same number of clips.
         crop: Train on square crops of this height and width in pixels. Most of them are placed
             where something moves. The trained model scores whole frames. 0: train on whole frames.
-        deform_target: In training, deform the frame to predict at random, by about this number of
-            pixels. The past frames are not deformed. So the fields learn to measure deformations.
-            0: no frame is deformed.
+        deform_target: In training, deform the frame to predict at random. The past frames are not
+            deformed. So the fields learn to show deformations. The value is the largest standard
+            deviation of the displacements in pixels. Their mean length is about a fifth of it. 0:
+            no frame is deformed.
         hours: Number of hours of footage to use, for very long footage whose decoded frames do not
             fit on the disk. Pieces of 10 seconds are taken evenly from all clips. 0: use all
             footage.

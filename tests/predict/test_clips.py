@@ -142,6 +142,13 @@ class InterruptAt15(HighestPictures):
         super().offer(picture)
 
 
+def test_a_panel_is_not_repeated_in_footage_with_a_frame_every_ten_seconds(
+    detector, write_clip, tmp_path
+):
+    clip, settings = write_clip(tmp_path / "clip", 3, 10), PredictSettings(fps=0.1)
+    assert ClipPrediction(detector, clip, tmp_path / "out", settings).highest.apart == 1
+
+
 def test_scores_before_an_interruption_are_kept(detector, write_clip, tmp_path, logged):
     out = tmp_path / "out"
     clip = write_clip(tmp_path / "clip", 3, 40)

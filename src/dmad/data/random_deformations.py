@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dmad.model.deformation import grid_units, warp
+from dmad.model.deformation import grid_units, warp_pixels
 
 SPACING = 16  # pixels between the points where a deformation is drawn at random
 DEFORMED_FRAMES = 0.7  # share of the frames that are deformed
@@ -32,6 +32,8 @@ class RandomDeformations:
     def apply(self, images: Tensor, frames: np.ndarray, epoch: int) -> Tensor:
         """Deform each image by its own field. The fields differ between epochs.
 
+        If a field points outside an image, the pixels of its border are repeated.
+
         Args:
             images: (B, H, W, C) uint8, whole frames or crops.
             frames: (B,) indices of these frames in the footage.
@@ -43,12 +45,12 @@ class RandomDeformations:
         height, width = images.shape[1:3]
         field = torch.stack([self._field(int(index), epoch, height, width) for index in frames])
         # Bicubic, because bilinear interpolation blurs: the reference would learn to be blurred.
-        deformed = warp(images.permute(0, 3, 1, 2), field, "bicubic").round().clamp(0, 255)
-        return deformed.to(torch.uint8).permute(0, 2, 3, 1)
+        return warp_pixels(images, field, "bicubic")
 
     def _field(self, index: int, epoch: int, height: int, width: int) -> Tensor:
         """Return the field of one frame, (2, H, W) in grid units."""
-        random = np.random.default_rng((self.seed, epoch, index, 1))  # the last 1: not as the crops
+        # Because of the 1, these are other numbers than those of the crops.
+        random = np.random.default_rng((self.seed, epoch, index, 1))
         points = (height // SPACING + 1, width // SPACING + 1)
         size = self.pixels * random.random() * (random.random() < DEFORMED_FRAMES)
         moved = random.random((1, *points)) < DEFORMED_POINTS

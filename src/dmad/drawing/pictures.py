@@ -60,8 +60,8 @@ _COMPASS = "E69F00 CC4A4A 8E2C86 4B3FA0 0072B2 2AA7C4 3DBD86 B9C63A"
 def heatmap(frame: Pixels, anomaly: Values, limit: float) -> Pixels:
     """Draw a map (H, W) over a frame. The frame is unchanged where the map is zero or negative.
 
-    Values above half of the limit cover half of the frame's contrast, so that one can see what is
-    in the frame.
+    Values above half of the limit are drawn with an opacity of 50 %, so that one can see what is in
+    the frame.
     """
     heat = _relative(anomaly, limit)
     alpha = 0.5 * np.minimum(1, 2 * heat)[..., None]
@@ -107,7 +107,7 @@ def shift_image(
         shift: (2, H, W) in pixels.
         limit: Length in pixels from which the colour is opaque.
         least: Shifts that are shorter are not drawn.
-        least_arrow: Mean shifts that are shorter get no arrow.
+        least_arrow: Mean shifts that are not longer get no arrow.
     """
     x, y = shift = _shortened(shift, limit)
     length = np.hypot(x, y)

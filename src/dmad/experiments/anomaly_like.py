@@ -21,7 +21,7 @@ from dmad.experiments.grid_figure import draw_grid
 from dmad.experiments.grid_table import write_grid_table
 from dmad.experiments.tables import print_table
 from dmad.inference.detector import Detector
-from dmad.model.deformation import grid_units, resize, warp
+from dmad.model.deformation import grid_units, resize, warp_pixels
 
 NAME = "anomaly-like"
 BENDS = (0.0, 1.0, 2.0, 3.0)  # standard deviation of the displacements in pixels
@@ -46,8 +46,7 @@ def bend(images: np.ndarray, pixels: float, seed: int = 0) -> np.ndarray:
     knots = torch.randn(len(images), 2, KNOTS, KNOTS, generator=random)
     size = images.shape[1]
     field = resize(grid_units(pixels, size) * knots, (size, size))
-    moved = warp(torch.from_numpy(images).permute(0, 3, 1, 2).float(), field)
-    return moved.round().permute(0, 2, 3, 1).byte().numpy()
+    return warp_pixels(torch.from_numpy(images), field).numpy()
 
 
 def anomaly_like(

@@ -50,6 +50,21 @@ def warp(image: Tensor, field: Tensor, mode: str = "bilinear") -> Tensor:
     )
 
 
+def warp_pixels(images: Tensor, field: Tensor, mode: str = "bilinear") -> Tensor:
+    """Warp images of 8 bits.
+
+    Args:
+        images: (B, H, W, C) uint8.
+        field: (B, 2, H, W) in grid units.
+        mode: Interpolation between pixels, `bilinear` or `bicubic`.
+
+    Returns:
+        (B, H, W, C) uint8.
+    """
+    warped = warp(images.permute(0, 3, 1, 2), field, mode).round().clamp(0, 255)
+    return warped.to(torch.uint8).permute(0, 2, 3, 1)
+
+
 def compose(first: Tensor, second: Tensor) -> Tensor:
     """Return one field with the effect of `first` and then `second`: x ∘ first ∘ second.
 

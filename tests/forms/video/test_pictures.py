@@ -156,6 +156,25 @@ def test_a_panel_marks_the_place_with_the_highest_heat(detector) -> None:
     assert [np.ptp(box) + 1 for box in boxes] == pytest.approx([side] * 3, abs=1)
 
 
+def test_a_panel_has_a_thin_box_for_each_other_place_and_says_so(detector, calibration_of) -> None:
+    calibrated = detector.with_calibration(calibration_of(6.4))
+    heat = np.zeros((32, 32), np.float32)
+    heat[16:24, 8:16] = 1
+    two = heat.copy()
+    two[0:4, 24:32] = 0.9
+    one, both = (replace(picture(calibrated), heat_map=places).panel() for places in (heat, two))
+    lines = [int((image == [0, 220, 255]).all(-1).sum()) for image in (one, both)]
+    side = 64  # 8 of 32 columns, drawn 8 times as large; the place is half as high
+    assert lines[1] - lines[0] == pytest.approx(3 * side, abs=6)  # a line of one pixel
+    assert len(both) > len(one)  # one more line of text
+
+
+@pytest.mark.parametrize(("shift", "has_arrows"), [(0.15, False), (0.25, True)])
+def test_a_clear_deformation_has_arrows(detector, shift: float, has_arrows: bool) -> None:
+    drawn = picture(detector, shift=shift).deformation
+    assert (drawn < 60).all(-1).any() == has_arrows
+
+
 def test_other_places_that_reach_the_threshold_have_a_box(detector, calibration_of) -> None:
     """The threshold is at half of full colour. The place with the highest heat is left out."""
     heat = np.zeros((32, 32), np.float32)
@@ -173,11 +192,11 @@ def test_a_panel_says_which_frame_it_shows_and_of_which_frames_the_score_is_the_
 ) -> None:
     calibrated = detector.with_calibration(calibration_of(6.4))
     one = picture(calibrated, index=165, score=12.3, time=16.5, calibrated=7.06)
-    assert one.heading() == "frame 165, 16.5 s: score 7.1, above the threshold of 6.4"
+    assert one.heading() == "frame 165, 16.5 s: score 7.1 reaches the threshold of 6.4"
     mean = replace(one, averaged=8, until="frame 172, 17.2 s", calibrated=6.3)
     assert mean.heading() == (
         "frame 165, 16.5 s: score of this frame alone 12.3\n"
-        "mean score of the 8 frames up to frame 172, 17.2 s: 6.3, below the threshold of 6.4"
+        "mean score of the 8 frames up to frame 172, 17.2 s: 6.3 is below the threshold of 6.4"
     )
     assert picture(detector, index=3, score=0.5).heading() == "frame 3: score 0.500"
 

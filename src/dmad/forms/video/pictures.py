@@ -35,7 +35,7 @@ SMALLEST_LIMIT = 1.0  # smallest calibrated score that is drawn in full colour
 FULL_DIFFERENCE = 64  # grey levels of 255; difference that is drawn in full colour in a panel
 FULL_ERROR = 3.0  # the error of a pixel can be this many times the average error around it
 NEGLIGIBLE = 0.05  # px; a shorter deformation is not visible
-CLEAR = 0.2  # px; from this length, an arrow shows the direction of a deformation
+CLEAR = 0.2  # px; if a deformation is longer, an arrow shows its direction
 FULL_FIELD = 1.0  # px; length that is drawn in full colour, if no other is given
 RECENT_PEAKS = 500  # frames from which the usual peak is estimated
 
@@ -237,7 +237,7 @@ class Picture:
         return self.score if np.isnan(self.calibrated) else self.calibrated
 
     def score_text(self) -> str:
-        """The calibrated score and the threshold, or the raw score."""
+        """The calibrated score and the threshold; or, if there is none, the score of this frame."""
         if self.scale.threshold is None or np.isnan(self.calibrated):
             return f"score {self.score:.3f}"
         return f"score {self.calibrated:.1f}, threshold {self.scale.threshold:.1f}"
@@ -255,8 +255,8 @@ class Picture:
         threshold = self.scale.threshold
         if threshold is None or np.isnan(self.calibrated):
             return f"{clock(self.index, self.time)}: score {self.score:.3f}"
-        relation = "below" if self.calibrated < threshold else "above"
-        verdict = f"{self.calibrated:.1f}, {relation} the threshold of {threshold:.1f}"
+        relation = "is below" if self.calibrated < threshold else "reaches"
+        verdict = f"{self.calibrated:.1f} {relation} the threshold of {threshold:.1f}"
         if self.averaged == 1:
             return f"{clock(self.index, self.time)}: score {verdict}"
         return (
@@ -279,7 +279,7 @@ class Picture:
         boxes = "thick box: enlarged below"
         for other in self.other_places(box):
             marked = drawing.mark_box(marked, other, thin=True)
-            boxes = "thick box: enlarged below; thin box: unusual, too"
+            boxes = "thick box: enlarged below\nthin box: unusual, too"
         difference = np.abs(np.subtract(frame, predicted, dtype=np.float32)).mean(-1)
         shift = f"deformation\n{deformation_text(self.longest_shift)}"
         usual = self.scale.legends()
