@@ -88,7 +88,7 @@ def color_wheel(field: Values, limit: float) -> Pixels:
         field: (2, H, W) in pixels.
         limit: Length in pixels of the vectors that have full colour.
     """
-    x, y = _shortened(field, limit) / limit
+    x, y = _relative_field(field, limit)
     strength = np.sqrt(np.hypot(x, y))[..., None]
     return _rounded((1 - strength) * 255.0 + strength * _hues(x, y))
 
@@ -109,13 +109,13 @@ def shift_image(
         least: Shifts that are shorter are not drawn.
         least_arrow: Mean shifts that are not longer get no arrow.
     """
-    x, y = shift = _shortened(shift, limit)
+    x, y = relative = _relative_field(shift, limit)
     length = np.hypot(x, y)
-    opacity = (np.where(length < least, 0, length) / limit)[..., None]
+    opacity = np.where(length < least / limit, 0, length)[..., None]
     grey = np.asarray(Image.fromarray(to_rgb(frame)).convert("L"), np.float32)[..., None]
     ground = 255 - _FADED * (255 - grey)
     canvas = Image.fromarray(_rounded((1 - opacity) * ground + opacity * _hues(x, y)))
-    _draw_arrows(canvas, shift / limit, least_arrow / limit)
+    _draw_arrows(canvas, relative, least_arrow / limit)
     return np.asarray(canvas)
 
 
@@ -312,11 +312,11 @@ def _relative(values: Values, limit: float) -> Values:
     return np.nan_to_num(np.clip(values, 0, limit)) / limit
 
 
-def _shortened(field: Values, limit: float) -> Values:
-    """Return a field in which vectors longer than `limit` are shortened to this length."""
+def _relative_field(field: Values, limit: float) -> Values:
+    """Return a field divided by the limit. Vectors that are then longer than 1 get the length 1."""
     require(limit > 0, f"limit is {limit}; give the longest vector in pixels, above 0")
     field = np.nan_to_num(field, posinf=limit, neginf=-limit)
-    return np.asarray(field * (limit / np.maximum(np.hypot(*field), limit)))
+    return np.asarray(field / np.maximum(np.hypot(*field), limit))
 
 
 def _colors(name: str, relative: Values) -> Pixels:

@@ -130,7 +130,7 @@ class ClipPrediction:
         calibration = detector.calibration
         self.highest = HighestPictures(
             size=settings.panels,
-            apart=max(1, round(PANEL_SECONDS * self.fps)),
+            apart=round(PANEL_SECONDS * self.fps),
             window=calibration.scorer.window if calibration else 1,
         )
         rule = calibration.rule if calibration else None

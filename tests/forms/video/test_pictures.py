@@ -156,6 +156,14 @@ def test_a_panel_marks_the_place_with_the_highest_heat(detector) -> None:
     assert [np.ptp(box) + 1 for box in boxes] == pytest.approx([side] * 3, abs=1)
 
 
+def test_a_frame_is_kept_once_even_if_no_distance_is_asked_for(detector) -> None:
+    highest = HighestPictures(3, apart=0, window=4)
+    for index, score in enumerate([0.0, 9.0, 1.0, 2.0]):
+        highest.offer(picture(detector, index, score, calibrated=score))
+    frames = [index for index, _ in kept(highest)]
+    assert len(frames) == len(set(frames)) > 0
+
+
 def test_a_panel_has_a_thin_box_for_each_other_place_and_says_so(detector, calibration_of) -> None:
     calibrated = detector.with_calibration(calibration_of(6.4))
     heat = np.zeros((32, 32), np.float32)

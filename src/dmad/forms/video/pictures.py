@@ -237,7 +237,7 @@ class Picture:
         return self.score if np.isnan(self.calibrated) else self.calibrated
 
     def score_text(self) -> str:
-        """The calibrated score and the threshold; or, if there is none, the score of this frame."""
+        """The calibrated score and the threshold. Without a threshold: the score of this frame."""
         if self.scale.threshold is None or np.isnan(self.calibrated):
             return f"score {self.score:.3f}"
         return f"score {self.calibrated:.1f}, threshold {self.scale.threshold:.1f}"
@@ -276,10 +276,10 @@ class Picture:
         frame, reference, *_, predicted, deformation, _, heat = self.tiles()
         box = box_of_maximum(self.heat_map)
         marked = drawing.mark_box(frame, box)
-        boxes = "thick box: enlarged below"
-        for other in self.other_places(box):
+        others = self.other_places(box)
+        for other in others:
             marked = drawing.mark_box(marked, other, thin=True)
-            boxes = "thick box: enlarged below\nthin box: unusual, too"
+        thin_boxes = "\nthin box: unusual, too" if others else ""
         difference = np.abs(np.subtract(frame, predicted, dtype=np.float32)).mean(-1)
         shift = f"deformation\n{deformation_text(self.longest_shift)}"
         usual = self.scale.legends()
@@ -289,7 +289,7 @@ class Picture:
             PANEL_DIFFERENCE: difference_legend,
         }
         whole = {
-            f"frame\n{boxes}": marked,
+            f"frame\nthick box: enlarged below{thin_boxes}": marked,
             PANEL_HEAT: heat,
             "prediction\nthe frame as the model draws it": drawing.mark_box(predicted, box),
             shift: drawing.mark_box(deformation, box),
@@ -480,12 +480,13 @@ class HighestPictures:
 
     Args:
         size: Largest number of pictures.
-        apart: Smallest distance between two pictures in frames.
+        apart: Smallest distance between two pictures in frames. If it is below 1, it is 1: a frame
+            is never kept twice.
         window: Largest number of frames in the mean of a calibrated score.
     """
 
     def __init__(self, size: int, apart: int = 1, window: int = 1) -> None:
-        self.size, self.apart, self.window = size, apart, window
+        self.size, self.apart, self.window = size, max(1, apart), window
         self.pictures: list[Picture] = []  # highest first
         self._first = self._next = 0  # indices: first frame since a gap, and frame that is expected
         # The picture with the highest score of its own of the last `window` frames, then the
